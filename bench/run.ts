@@ -1,0 +1,78 @@
+// `npm run bench`: how many tasks per second the whole system does, and how fast a single one, beside two systems
+// built on BullMQ that do the same work in the same run.
+//
+//   --quick            one short round
+//   --write            appends the result to RESULTS.md
+//   --systems=a,b      only these (waggle, bullmq-rows, bullmq)
+import { appendFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { describeMachine } from './machine.ts'
+import { measure, type Plan } from './measure.ts'
+import packages from './package.json' with { type: 'json' }
+import { formatFindings, formatTable, type Result } from './report.ts'
+import { type Stores, startStores } from './stores.ts'
+import { SYSTEMS } from './systems.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    systems: { type: 'string', default: SYSTEMS.map(({ name }) => name).join() },
+  },
+})
+
+const FULL: Plan = { rounds: 1, warmUpTasks: 5_000, floodTasks: 20_000, idleTasks: 100 }
+const QUICK: Plan = { rounds: 1, warmUpTasks: 2_000, floodTasks: 5_000, idleTasks: 50 }
+const plan = options.quick ? QUICK : FULL
+
+// Ctrl-C ends the visit under way, and everything that was started is stopped in order.
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
+
+const stores = await startStores()
+try {
+  publish(await run(stores, interruption.signal))
+} catch (error) {
+  if (!interruption.signal.aborted) throw error
+  process.exitCode = 130
+} finally {
+  await stores.stop()
+}
+
+/** Round by round and not system by system: a slow minute of the machine then hits all of them. */
+async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
+  const systems = SYSTEMS.filter(({ name }) => options.systems.split(',').includes(name))
+  const results: Result[] = systems.map((system) => ({ system, visits: [] }))
+  let redis = 'unknown'
+  for (let round = 1; round <= plan.rounds; round++) {
+    for (const { system, visits } of results) {
+      signal.throwIfAborted()
+      process.stderr.write(`Round ${round} of ${plan.rounds}: ${system.title}\n`)
+      const store = await stores.open(system.name)
+      redis = store.redisVersion
+      visits.push(await measure(system, store, plan, signal).finally(() => store.close()))
+    }
+  }
+  const bullmq = packages.dependencies.bullmq
+  return { results, machine: describeMachine({ postgres: stores.postgresVersion, redis, bullmq }) }
+}
+
+function publish({ results, machine }: Findings) {
+  const amount = `${plan.floodTasks} tasks per flood, median of ${plan.rounds} round${plan.rounds > 1 ? 's' : ''}`
+  const text = `${machine}; ${amount}\n\n${formatTable(results)}\n\n${formatFindings(results)}\n`
+  process.stdout.write(`\n${text}`)
+  for (const { system, visits } of results) {
+    const missing = visits.reduce((sum, visit) => sum + visit.missing, 0)
+    if (missing === 0) continue
+    process.stderr.write(`${system.title}: ${missing} tasks are missing\n`)
+    process.exitCode = 1
+  }
+  if (!options.write) return
+  const heading = `## ${new Date().toISOString().slice(0, 10)}`
+  appendFileSync(new URL('./RESULTS.md', import.meta.url), `\n${heading}\n\n${text}`)
+}
+
+interface Findings {
+  results: Result[]
+  machine: string
+}

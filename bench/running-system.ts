@@ -1,0 +1,126 @@
+// One system at work: its API and its worker as processes of their own, and how to ask it what is left to do.
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { freePort, startChildServer } from '../src/embedded/child-server.ts'
+import { pause } from '../src/loop.ts'
+import type { Store } from './stores.ts'
+import { CONCURRENCY, type System } from './systems.ts'
+
+export interface RunningSystem {
+  port: number
+  /** How many of the tasks accepted since the start have not ended as SUCCESS. */
+  countUnfinished(accepted: number): Promise<number>
+  /** The most that each process has held in memory so far, in MB; NaN where the system does not tell. */
+  readPeakMemory(): Promise<{ api: number; worker: number; redis: number }>
+  stop(): Promise<void>
+}
+
+export async function startSystem(system: System, store: Store): Promise<RunningSystem> {
+  const cleanup = new AsyncDisposableStack()
+  const port = await freePort()
+  const command = environmentCommand(store, port)
+  try {
+    for (const program of system.prepare) await run([...command, ...program])
+    const counter = system.remembers === 'rows' ? await countRows(store) : countJobs(port)
+    cleanup.defer(() => counter.close())
+    const api = await startChildServer([...command, ...system.api], {
+      onOutput: showOutput(`${system.name} api`),
+    })
+    cleanup.defer(() => api.stop())
+    await untilHealthy(system, port)
+    const worker = await startChildServer([...command, ...system.worker], {
+      onOutput: showOutput(`${system.name} worker`),
+    })
+    cleanup.defer(() => worker.stop())
+    return {
+      port,
+      countUnfinished: counter.countUnfinished,
+      async readPeakMemory() {
+        const pids = [api.pid, worker.pid, store.redisPid]
+        const [apiMb = 0, workerMb = 0, redisMb = 0] = await Promise.all(pids.map(peakMemoryMb))
+        return { api: apiMb, worker: workerMb, redis: redisMb }
+      },
+      stop: () => cleanup.disposeAsync(),
+    }
+  } catch (error) {
+    await cleanup.disposeAsync()
+    throw error
+  }
+}
+
+/** `env -i`: nothing that happens to be set on the machine may reach one system and not another. */
+function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): string[] {
+  const settings = {
+    PATH: process.env.PATH,
+    HOST: '127.0.0.1',
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    LOG_LEVEL: 'warn',
+    WORKER_CONCURRENCY: CONCURRENCY,
+  }
+  return [
+    'env',
+    '-i',
+    ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+    process.execPath,
+  ]
+}
+
+async function run([program = '', ...args]: string[]) {
+  await promisify(execFile)(program, args, { timeout: 60_000 })
+}
+
+interface Counter {
+  countUnfinished(accepted: number): Promise<number>
+  close(): Promise<void>
+}
+
+async function countRows({ databaseUrl }: Store): Promise<Counter> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  client.on('error', () => {})
+  await client.connect()
+  return {
+    async countUnfinished(accepted) {
+      const { rows } = await client.query(`select count(*)::int as done from tasks where status = 'SUCCESS'`)
+      return accepted - rows[0].done
+    },
+    close: () => client.end(),
+  }
+}
+
+function countJobs(port: number): Counter {
+  return {
+    async countUnfinished() {
+      const answer = await fetch(`http://127.0.0.1:${port}/unfinished`)
+      const { count } = (await answer.json()) as { count: number } // our own API, in `peers`
+      return count
+    },
+    async close() {},
+  }
+}
+
+/** What a system prints at level `warn` is worth seeing; the keeper of the process announces its id and its end. */
+function showOutput(name: string) {
+  return (text: string) => {
+    const lines = text.split('\n').filter((line) => line && !/^(pid \d+|Terminated)$/.test(line))
+    for (const line of lines) process.stderr.write(`[${name}] ${line}\n`)
+  }
+}
+
+async function untilHealthy(system: System, port: number) {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined)
+    if (answer?.ok) return
+    if (Date.now() > deadline) throw new Error(`The API of ${system.name} was not healthy within 30 seconds`)
+    await pause(50)
+  }
+}
+
+async function peakMemoryMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
+}

@@ -1,0 +1,95 @@
+// The API as a pure fetch handler: `createApp(dependencies).fetch(request)`.
+import { serveStatic } from '@hono/node-server/serve-static'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
+import { AppError } from '../errors.ts'
+import type { TaskReader } from '../store/task-reader.ts'
+import type { WorkerStore } from '../store/worker-store.ts'
+import type { TaskService } from '../task-service.ts'
+import type { TaskWatcher } from '../task-watcher.ts'
+import type { Registry } from '../tasks/registry.ts'
+import type { Events } from '../telemetry/events.ts'
+import { createClassicRoutes } from './classic-routes.ts'
+import { createHealthRoutes, type HealthDependencies } from './health-routes.ts'
+import { createMonitoringRoutes } from './monitoring-routes.ts'
+import { problemOf } from './problem.ts'
+import { createTaskRoutes } from './task-routes.ts'
+
+export interface ApiDependencies {
+  registry: Registry
+  service: TaskService
+  reader: TaskReader
+  watcher: TaskWatcher
+  workerStore: WorkerStore
+  health: HealthDependencies
+  events: Events
+  bodyLimitBytes: number
+  /** After this long without a heartbeat a worker is shown as not alive. */
+  workerSilentMs: number
+  /** Folder with the built page, where this process serves it. */
+  webRoot?: string
+}
+
+/** The type of the routes, for the typed client. */
+export type AppType = ReturnType<typeof createRoutes>
+
+export function createApp(dependencies: ApiDependencies) {
+  const { events, bodyLimitBytes, webRoot } = dependencies
+  const app = new Hono()
+  app.use(announceRequest(events))
+  app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
+  app.route('/', createRoutes(dependencies))
+  if (webRoot) app.use('*', serveStatic({ root: webRoot }))
+
+  const methodsOf = methodsByPath(app)
+  app.notFound((c) => {
+    const methods = methodsOf(c.req.path)
+    if (methods.length === 0) return problemOf(new AppError('not_found', 'There is nothing here'), c, events)
+    c.header('Allow', methods.join(', '))
+    const detail = `${c.req.path.slice(0, 200)} takes ${methods.join(', ')}, not ${c.req.method}`
+    return problemOf(new AppError('method_not_allowed', detail), c, events)
+  })
+  app.onError((error, c) => problemOf(error, c, events))
+  return app
+}
+
+function createRoutes(dependencies: ApiDependencies) {
+  return new Hono()
+    .route('/', createHealthRoutes(dependencies.health))
+    .route('/', createClassicRoutes(dependencies))
+    .route('/v1', createTaskRoutes(dependencies))
+    .route('/v1', createMonitoringRoutes(dependencies))
+}
+
+function announceRequest(events: Events) {
+  return createMiddleware(async (c, next) => {
+    c.header('X-Content-Type-Options', 'nosniff')
+    // Nobody listens unless requests are logged or measured; then they cost nothing here.
+    if (events.listenerCount('request.finished') === 0) return next()
+    const startedMs = performance.now()
+    await next()
+    const ms = performance.now() - startedMs
+    events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
+  })
+}
+
+function limitBody(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError() {
+      throw new AppError('body_too_large', `The body must not be larger than ${maxSize} bytes`)
+    },
+  })
+}
+
+/** Which verbs a path takes, so that a wrong one is answered 405 and not 404. */
+function methodsByPath(app: Hono): (path: string) => string[] {
+  const routes = app.routes
+    .filter(({ method, path }) => method !== 'ALL' && !path.includes('*'))
+    .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) }))
+  return (path) => {
+    const methods = routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+    return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))]
+  }
+}

@@ -1,0 +1,71 @@
+// The endpoints that systems of this kind have always had: notify, task_status, submit_task, check_task.
+import { type Context, Hono } from 'hono'
+import { AppError } from '../errors.ts'
+import type { ApiDependencies } from './app.ts'
+import { submittedPage, taskPage } from './classic-pages.ts'
+import { readTask } from './read-task.ts'
+import { coerceTexts, readFields } from './request-body.ts'
+
+/** What `form_type` may be; each is the task of that name. */
+const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
+
+export function createClassicRoutes(dependencies: ApiDependencies) {
+  const { registry, service } = dependencies
+
+  return new Hono()
+    .on('POST', ['/notify', '/notify/'], async (c) => {
+      const { fields } = await readFields(c)
+      const task = await service.submit('notify', fields)
+      c.header('Location', `/task_status/${task.id}`)
+      return c.json({ task_id: task.id, status: 'PENDING' as const }, 202)
+    })
+    .get('/task_status/:id', async (c) => {
+      const row = await readTask(dependencies, c.req.param('id'))
+      c.header('Cache-Control', 'no-store')
+      return c.json({
+        task_id: row.id,
+        status: row.status,
+        result: row.result ?? null,
+        error: row.error,
+        progress: { fraction: row.progressFraction, message: row.progressMessage },
+      })
+    })
+    .post('/submit_task', async (c) => {
+      const { fields, isForm } = await readFields(c)
+      const { form_type: formType, ...given } = fields
+      if (typeof formType !== 'string' || !FORM_TYPES.includes(formType)) throw unknownFormType()
+      const input = isForm ? coerceTexts(registry.get(formType), given) : given
+      const task = await service.submit(formType, input)
+      if (isForm) return c.redirect(`/check_task/${task.id}`, 303)
+      return c.json({ task_id: task.id, status_url: `/task_status/${task.id}` }, 202)
+    })
+    .get('/submit_task', async (c) => {
+      c.header('Cache-Control', 'no-store')
+      if (isPrefetch(c)) throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
+      const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
+      const task = await service.submit('divide', input)
+      return c.html(submittedPage(task.id))
+    })
+    .get('/check_task/:id', async (c) => {
+      const row = await readTask(dependencies, c.req.param('id'))
+      c.header('Cache-Control', 'no-store')
+      c.header('Vary', 'Accept')
+      if (wantsJson(c)) return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
+      return c.html(taskPage(row))
+    })
+}
+
+function unknownFormType(): AppError {
+  const detail = `must be one of ${FORM_TYPES.join(', ')}`
+  return new AppError('invalid_input', `form_type ${detail}`, { faults: [{ pointer: '#/form_type', detail }] })
+}
+
+/** Browsers say so when they load a link before anybody has clicked it. */
+function isPrefetch(c: Context): boolean {
+  return /prefetch|prerender/i.test(`${c.req.header('Sec-Purpose') ?? ''} ${c.req.header('Purpose') ?? ''}`)
+}
+
+function wantsJson(c: Context): boolean {
+  const accept = c.req.header('Accept') ?? ''
+  return accept.includes('json') && !accept.includes('text/html')
+}

@@ -1,0 +1,64 @@
+// Every error that leaves the API: RFC 9457, application/problem+json. Never a stack, never SQL, never a path.
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { AppError, type Fault, HTTP_STATUS, isAppError } from '../errors.ts'
+import type { Events } from '../telemetry/events.ts'
+
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  instance: string
+  errors?: Fault[]
+}
+
+const TITLES: Record<number, string> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+// Long enough for a restart of the database, short enough for a person to wait.
+const RETRY_AFTER_SECONDS = 2
+
+/** The answer to whatever a handler threw. What is no AppError is a bug: logged whole, shown as "Internal error". */
+export function problemOf(error: unknown, c: Context, events: Events): Response {
+  const known = knownError(error)
+  if (!known) {
+    events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error })
+    return respond(c, 500, 'internal_error', 'Internal error')
+  }
+  if (known.code === 'unavailable') events.emit('trouble', { where: 'request', error: known })
+  const status = HTTP_STATUS[known.code]
+  if (status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
+  return respond(c, status, known.code, known.message, known.faults)
+}
+
+function knownError(error: unknown): AppError | undefined {
+  if (isAppError(error)) return error
+  // Hono's own validators and body parsers speak of a bad body this way.
+  if (error instanceof HTTPException && error.status === 400) {
+    return new AppError('malformed_json', 'The body must be valid JSON', { cause: error })
+  }
+  return undefined
+}
+
+function respond(c: Context, status: ContentfulStatusCode, code: string, detail: string, faults: Fault[] = []) {
+  const problem: Problem = {
+    type: `urn:waggle:problem:${code}`,
+    title: TITLES[status] ?? 'Error',
+    status,
+    detail,
+    instance: c.req.path,
+    ...(faults.length > 0 && { errors: faults }),
+  }
+  return c.body(JSON.stringify(problem), status, { 'Content-Type': 'application/problem+json' })
+}

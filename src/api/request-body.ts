@@ -1,0 +1,60 @@
+// Reads bodies: JSON, or an HTML form where an endpoint takes one.
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import { AppError } from '../errors.ts'
+import type { TaskDefinition } from '../tasks/define.ts'
+import { schemaOf } from './task-view.ts'
+
+const JSON_TYPE = /^application\/([\w.-]+\+)?json\b/i
+const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
+
+/** Refuses everything but JSON, before anybody parses it. */
+export const requireJson = createMiddleware(async (c, next) => {
+  if (!isJson(c)) throw new AppError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json')
+  await next()
+})
+
+/** The fields of a JSON object or of a form. @throws AppError `malformed_json`, `unsupported_media_type` */
+export async function readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }> {
+  if (isForm(c)) return { fields: await readForm(c), isForm: true }
+  if (!isJson(c)) throw new AppError('unsupported_media_type', 'The body must be JSON or an HTML form')
+  const body: unknown = await c.req.json().catch((cause) => {
+    throw new AppError('malformed_json', 'The body must be valid JSON', { cause })
+  })
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new AppError('invalid_input', 'The body must be a JSON object', {
+      faults: [{ pointer: '#', detail: 'must be an object' }],
+    })
+  }
+  return { fields: { ...body }, isForm: false }
+}
+
+async function readForm(c: Context): Promise<Record<string, unknown>> {
+  return c.req.parseBody().catch((cause) => {
+    throw new AppError('malformed_json', 'The form cannot be read', { cause })
+  })
+}
+
+function isJson(c: Context): boolean {
+  return JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+}
+
+function isForm(c: Context): boolean {
+  return FORM_TYPE.test(c.req.header('Content-Type') ?? '')
+}
+
+/** Forms and query strings know only texts: turns those that look like it into the numbers the definition asks for. */
+export function coerceTexts(definition: TaskDefinition, fields: Record<string, unknown>): Record<string, unknown> {
+  const properties: Record<string, { type?: unknown }> = schemaOf(definition.input).properties ?? {}
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      const type = properties[name]?.type
+      return [name, type === 'number' || type === 'integer' ? numberIfItIsOne(value) : value]
+    }),
+  )
+}
+
+function numberIfItIsOne(value: unknown): unknown {
+  if (typeof value !== 'string' || value.trim() === '' || Number.isNaN(Number(value))) return value
+  return Number(value)
+}

@@ -1,0 +1,82 @@
+// What callers may send to the tasks API, as zod schemas.
+import { zValidator } from '@hono/zod-validator'
+import { z } from 'zod'
+import { QUEUE_NAME } from '../config.ts'
+import { AppError } from '../errors.ts'
+import { faultsOf } from '../task-service.ts'
+import { TASK_STATUSES } from '../task-status.ts'
+
+const YEAR_SECONDS = 366 * 24 * 3_600
+
+const queueName = z.string().regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
+// Postgres cannot keep a NUL in a text, and no other control character belongs into a label.
+const label = z.string().min(1).max(64).regex(/^\P{Cc}+$/u, 'must not contain control characters')
+const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
+
+/** The body of a submission; the input itself is checked against its definition. */
+export const submission = z.strictObject({
+  input: z.unknown(),
+  options: z
+    .strictObject({
+      run_at: moment.optional(),
+      delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
+      max_retries: z.int().min(0).max(100).optional(),
+      timeout_seconds: z.number().min(0.1).max(7 * 24 * 3_600).optional(),
+      queue: queueName.optional(),
+      tags: z.array(label).max(20).optional(),
+    })
+    .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
+      error: 'run_at and delay_seconds exclude each other',
+    })
+    .optional(),
+})
+
+export const readQuery = z.object({
+  wait: z.coerce.number().min(0).max(50, 'must be at most 50 seconds').default(0),
+})
+
+const statuses = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(TASK_STATUSES)))
+
+export const listQuery = z.object({
+  status: statuses.optional(),
+  name: label.optional(),
+  queue: queueName.optional(),
+  worker: z.uuid().optional(),
+  tag: label.optional(),
+  id: z.string().regex(/^[0-9a-f-]{1,36}$/i, 'must be the beginning of a task id').optional(),
+  created_after: moment.optional(),
+  created_before: moment.optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.uuid('must be the next_cursor of an earlier answer').optional(),
+})
+
+export const statsQuery = z.object({
+  window: z.coerce.number().int().min(60).max(7 * 24 * 3_600).default(3_600),
+})
+
+/** Checks a query string. @throws AppError `invalid_query` that names the parameter */
+export function query<Schema extends z.ZodType>(schema: Schema) {
+  return zValidator('query', schema, (result) => {
+    if (result.success) return
+    const [issue] = result.error.issues
+    throw new AppError('invalid_query', `Query parameter "${issue?.path.join('.')}": ${issue?.message}`)
+  })
+}
+
+/** Checks a JSON body. @throws AppError `invalid_input` with a pointer for every fault */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
+  return zValidator('json', schema, (result) => {
+    if (result.success) return
+    throw new AppError('invalid_input', 'The body is not valid', { faults: faultsOf(result.error) })
+  })
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether this can be the id of a task at all; what cannot is simply not found. */
+export function isTaskId(text: string): boolean {
+  return UUID.test(text)
+}

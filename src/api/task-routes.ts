@@ -1,0 +1,96 @@
+// The tasks API: definitions, submit, read, list, cancel, retry.
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { z } from 'zod'
+import type { TaskFilter } from '../store/task-reader.ts'
+import type { SubmitOptions } from '../task-service.ts'
+import type { ApiDependencies } from './app.ts'
+import { requireJson } from './request-body.ts'
+import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
+import { readTask } from './read-task.ts'
+import { viewOfAttempt, viewOfDefinition, viewOfNewTask, viewOfTask } from './task-view.ts'
+
+export function createTaskRoutes(dependencies: ApiDependencies) {
+  const { registry, service, reader } = dependencies
+  // They change with the code only.
+  const definitions = { data: registry.all.map(viewOfDefinition) }
+  const definitionsTag = `"${createHash('sha256').update(JSON.stringify(definitions)).digest('base64url')}"`
+
+  const requireDefinition = createMiddleware<{ Variables: object }, '/:name'>(async (c, next) => {
+    registry.get(c.req.param('name'))
+    await next()
+  })
+
+  return new Hono()
+    .get('/definitions', (c) => {
+      c.header('ETag', definitionsTag)
+      c.header('Cache-Control', 'no-cache')
+      if (c.req.header('If-None-Match') === definitionsTag) return c.body(null, 304)
+      return c.json(definitions)
+    })
+    .post('/tasks/:name', requireDefinition, requireJson, jsonBody(submission), async (c) => {
+      const { input, options } = c.req.valid('json')
+      const task = await service.submit(c.req.param('name'), input, submitOptionsOf(options), ['input'])
+      c.header('Location', `/v1/tasks/${task.id}`)
+      c.header('Retry-After', '1')
+      return c.json(viewOfNewTask(task), 202)
+    })
+    .get('/tasks/:id', query(readQuery), async (c) => {
+      const waitMs = c.req.valid('query').wait * 1_000
+      const row = await readTask(dependencies, c.req.param('id'), waitMs, c.req.raw.signal)
+      const tag = `"${row.version}"`
+      c.header('ETag', tag)
+      c.header('Cache-Control', 'private, no-cache')
+      if (row.finishedAt === null) c.header('Retry-After', '1')
+      if (c.req.header('If-None-Match') === tag) return c.body(null, 304)
+      // A first attempt under way, or one that went well, has no history.
+      const history = row.attempt > 1 || row.failures > 0 ? await reader.attemptsOf(row.id) : []
+      return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
+    })
+    .get('/tasks', query(listQuery), async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid('query')
+      // One more than asked for tells whether there is a next page.
+      const rows = await reader.list(filterOf(filter), { before: cursor, limit: limit + 1 })
+      const page = rows.slice(0, limit)
+      return c.json({
+        data: page.map(viewOfTask),
+        next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+      })
+    })
+    .post('/tasks/:id/cancel', async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const outcome = await service.cancel(id)
+      return c.json(viewOfTask(await readTask(dependencies, id)), outcome === 'requested' ? 202 : 200)
+    })
+    .post('/tasks/:id/retry', async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      await service.retry(id)
+      return c.json(viewOfTask(await readTask(dependencies, id)), 202)
+    })
+}
+
+function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
+  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags } = options
+  return {
+    ...(run_at !== undefined && { runAt: new Date(run_at) }),
+    ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
+    ...(timeout_seconds !== undefined && { timeoutMs: Math.round(timeout_seconds * 1_000) }),
+    maxRetries: max_retries,
+    queue,
+    tags,
+  }
+}
+
+function filterOf(filter: Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>): TaskFilter {
+  return {
+    statuses: filter.status,
+    name: filter.name,
+    queue: filter.queue,
+    workerId: filter.worker,
+    tag: filter.tag,
+    idPrefix: filter.id,
+    createdAfter: filter.created_after === undefined ? undefined : new Date(filter.created_after),
+    createdBefore: filter.created_before === undefined ? undefined : new Date(filter.created_before),
+  }
+}

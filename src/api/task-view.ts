@@ -1,0 +1,153 @@
+// What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
+import { z } from 'zod'
+import type { AttemptRow, TaskRow } from '../store/schema.ts'
+import type { NewTask } from '../store/task-store.ts'
+import { isFinal, type TaskError, type TaskStatus } from '../task-status.ts'
+import type { TaskDefinition } from '../tasks/define.ts'
+
+export interface AttemptView {
+  attempt: number
+  error: TaskError
+  worker_id: string | null
+  started_at: string | null
+  ended_at: string
+}
+
+export interface TaskView {
+  id: string
+  name: string
+  queue: string
+  status: TaskStatus
+  input: unknown
+  result: unknown
+  error: TaskError | null
+  progress: { fraction: number; message: string | null }
+  attempt: number
+  failures: number
+  max_retries: number
+  timeout_seconds: number
+  tags: string[]
+  run_at: string
+  created_at: string
+  started_at: string | null
+  finished_at: string | null
+  worker_id: string | null
+  cancel_requested_at: string | null
+  replayed_from: string | null
+  is_final: boolean
+  links: { self: string; cancel: string; retry: string }
+}
+
+export function viewOfTask(row: TaskRow): TaskView {
+  return {
+    id: row.id,
+    name: row.name,
+    queue: row.queue,
+    status: row.status,
+    input: row.input,
+    result: row.result ?? null,
+    error: row.error,
+    progress: { fraction: row.progressFraction, message: row.progressMessage },
+    attempt: row.attempt,
+    failures: row.failures,
+    max_retries: row.maxRetries,
+    timeout_seconds: row.timeoutMs / 1_000,
+    tags: row.tags,
+    run_at: row.runAt.toISOString(),
+    created_at: row.createdAt.toISOString(),
+    started_at: row.startedAt?.toISOString() ?? null,
+    finished_at: row.finishedAt?.toISOString() ?? null,
+    worker_id: row.workerId,
+    cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
+    replayed_from: row.replayedFrom,
+    is_final: isFinal(row.status),
+    links: linksOf(row.id),
+  }
+}
+
+/** A task as it is right after its submission; spares reading back what was just written. */
+export function viewOfNewTask(task: NewTask): TaskView {
+  const createdAt = task.createdAt.toISOString()
+  return {
+    id: task.id,
+    name: task.name,
+    queue: task.queue,
+    status: 'PENDING',
+    input: task.input,
+    result: null,
+    error: null,
+    progress: { fraction: 0, message: null },
+    attempt: 0,
+    failures: 0,
+    max_retries: task.maxRetries,
+    timeout_seconds: task.timeoutMs / 1_000,
+    tags: task.tags,
+    run_at: task.runAt?.toISOString() ?? createdAt,
+    created_at: createdAt,
+    started_at: null,
+    finished_at: null,
+    worker_id: null,
+    cancel_requested_at: null,
+    replayed_from: null,
+    is_final: false,
+    links: linksOf(task.id),
+  }
+}
+
+function linksOf(id: string): TaskView['links'] {
+  const self = `/v1/tasks/${id}`
+  return { self, cancel: `${self}/cancel`, retry: `${self}/retry` }
+}
+
+export function viewOfAttempt(row: AttemptRow): AttemptView {
+  return {
+    attempt: row.attempt,
+    error: row.error,
+    worker_id: row.workerId,
+    started_at: row.startedAt?.toISOString() ?? null,
+    ended_at: row.endedAt.toISOString(),
+  }
+}
+
+/** A JSON Schema (draft 2020-12) of the kind that zod makes of an object. */
+export interface JsonSchema {
+  type?: string
+  title?: string
+  description?: string
+  format?: string
+  properties?: Record<string, JsonSchema>
+  required?: string[]
+  [keyword: string]: unknown
+}
+
+export interface DefinitionView {
+  name: string
+  title: string
+  description: string
+  queue: string
+  max_retries: number
+  timeout_seconds: number
+  input_schema: JsonSchema
+  output_schema: JsonSchema
+  example: unknown
+}
+
+export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
+  return {
+    name: definition.name,
+    title: definition.title,
+    description: definition.description,
+    queue: definition.queue,
+    max_retries: definition.maxRetries,
+    timeout_seconds: definition.timeoutMs / 1_000,
+    input_schema: schemaOf(definition.input),
+    output_schema: schemaOf(definition.output),
+    example: definition.example,
+  }
+}
+
+/** What a caller may send, as JSON Schema. */
+export function schemaOf(schema: z.ZodType): JsonSchema {
+  // zod's own type of a JSON Schema allows booleans where objects stand; object schemas have none at those places.
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
+}

@@ -1,0 +1,40 @@
+// Opens what every process needs: the ledger, the bell and the notices; `close` undoes it.
+import { createQueue, type Queue } from './queue.ts'
+import { createSignals, type Signals } from './signals.ts'
+import { type Database, openDatabase } from './store/database.ts'
+import { createTaskReader, type TaskReader } from './store/task-reader.ts'
+import { createTaskStore, type TaskStore } from './store/task-store.ts'
+import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
+import type { Events } from './telemetry/events.ts'
+
+export interface Connections {
+  database: Database
+  taskStore: TaskStore
+  taskReader: TaskReader
+  workerStore: WorkerStore
+  queue: Queue
+  signals: Signals
+  close(): Promise<void>
+}
+
+/** Returns without waiting for either server: both may come later, go, and come back. */
+export async function openConnections(
+  { databaseUrl, redisUrl, poolSize }: { databaseUrl: string; redisUrl: string; poolSize?: number },
+  events: Events,
+): Promise<Connections> {
+  const database = await openDatabase(databaseUrl, { poolSize })
+  const queue = createQueue({ redisUrl, onError: (error) => events.emit('trouble', { where: 'queue', error }) })
+  const signals = createSignals({ redisUrl, onError: (error) => events.emit('trouble', { where: 'signals', error }) })
+  return {
+    database,
+    taskStore: createTaskStore(database),
+    taskReader: createTaskReader(database),
+    workerStore: createWorkerStore(database),
+    queue,
+    signals,
+    async close() {
+      await Promise.all([queue.stop(), signals.stop()])
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+// What runs where nothing is configured: Postgres inside this process under the data folder, and a private Redis.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { startRedisServer } from './redis-server.ts'
+
+export interface EmbeddedServers {
+  databaseUrl: string
+  redisUrl: string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts what is missing of the two.
+ * @throws when another process uses the same data folder: PGlite would damage it
+ */
+export async function startEmbedded(
+  dataDir: string,
+  given: { databaseUrl?: string; redisUrl?: string },
+): Promise<EmbeddedServers> {
+  const unlock = given.databaseUrl ? () => {} : lock(dataDir)
+  const redis = given.redisUrl ? null : await startRedisServer()
+  return {
+    databaseUrl: given.databaseUrl ?? `pglite:${join(dataDir, 'postgres')}`,
+    redisUrl: given.redisUrl ?? (redis?.url as string),
+    async stop() {
+      await redis?.stop()
+      unlock()
+    },
+  }
+}
+
+function lock(dataDir: string): () => void {
+  mkdirSync(dataDir, { recursive: true })
+  const file = join(dataDir, 'lock')
+  const owner = ownerOf(file)
+  if (owner !== null) throw new Error(`${resolve(dataDir)} is in use by process ${owner}; stop it, or set DATA_DIR`)
+  writeFileSync(file, String(process.pid))
+  return () => rmSync(file, { force: true })
+}
+
+/** The process that holds the lock; null for none, or for one that is gone. */
+function ownerOf(file: string): number | null {
+  try {
+    const pid = Number(readFileSync(file, 'utf8'))
+    if (pid === process.pid) return null
+    process.kill(pid, 0)
+    return pid
+  } catch {
+    return null
+  }
+}

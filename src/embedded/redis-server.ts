@@ -1,0 +1,120 @@
+// A private Redis server on the loopback interface: for `npm start` without a REDIS_URL, for tests and benches.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ChildServer, freePort, startChildServer } from './child-server.ts'
+import { pause } from '../loop.ts'
+
+export interface RedisServer {
+  /** `redis://:password@127.0.0.1:port` */
+  url: string
+  /** The process id, for tests that kill it. */
+  readonly pid: number
+  /** Starts it again, empty, at the same address, after somebody killed it. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Keeps nothing on disk: Postgres is the ledger, and what was waiting is rung again from there. */
+export async function startRedisServer(): Promise<RedisServer> {
+  const program = findProgram()
+  const port = await freePort()
+  const password = randomBytes(16).toString('hex')
+  const folder = mkdtempSync(join(tmpdir(), 'waggle-redis-'))
+  const settings = join(folder, 'redis.conf')
+  // The password goes through a file that only we can read: arguments are visible to every user of the machine.
+  writeFileSync(
+    settings,
+    `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${folder}\n`,
+    { mode: 0o600 },
+  )
+  let server = await start()
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    get pid() {
+      return server.pid
+    },
+    async restart() {
+      await server.stop()
+      server = await start()
+    },
+    async stop() {
+      await server.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+
+  async function start(): Promise<ChildServer> {
+    const child = await startChildServer([program, settings])
+    await untilListening(port)
+    return child
+  }
+}
+
+/** The installed `redis-server` or `valkey-server`; installs one with the system's package manager if there is none. */
+function findProgram(): string {
+  const found = installedProgram()
+  if (found) return found
+  installRedis()
+  const installed = installedProgram()
+  if (installed) return installed
+  throw new Error(INSTALL_HINT)
+}
+
+const PROGRAMS = ['redis-server', 'valkey-server']
+const INSTALL_HINT =
+  'No redis-server was found and it could not be installed. Install Redis 6.2 or newer (Debian and Ubuntu: apt-get install redis-server; Fedora: dnf install valkey; Alpine: apk add redis; macOS: brew install redis), or set REDIS_URL.'
+
+function installedProgram(): string | undefined {
+  return PROGRAMS.find((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0)
+}
+
+const INSTALLERS = [
+  { manager: 'apt-get', script: 'apt-get update -q && apt-get install -y -q --no-install-recommends redis-server' },
+  { manager: 'dnf', script: 'dnf install -y -q valkey || dnf install -y -q redis' },
+  { manager: 'apk', script: 'apk add --no-cache redis' },
+  { manager: 'brew', script: 'brew install redis' },
+]
+
+function installRedis() {
+  const installer = INSTALLERS.find(({ manager }) => hasCommand(manager))
+  if (!installer) throw new Error(INSTALL_HINT)
+  const isRoot = process.getuid?.() === 0 || installer.manager === 'brew'
+  if (!isRoot && !hasCommand('sudo')) throw new Error(INSTALL_HINT)
+  process.stderr.write(`Redis is not installed: installing it with ${installer.manager}\n`)
+  // The distribution's package would start a server of its own on port 6379, which nobody asked for.
+  const environment = { ...process.env, RUNLEVEL: '1', DEBIAN_FRONTEND: 'noninteractive' }
+  const shell = ['sh', '-c', installer.script]
+  const [command, ...args] = isRoot ? shell : ['sudo', '-E', ...shell]
+  try {
+    execFileSync(command as string, args, { stdio: ['inherit', 'pipe', 'pipe'], env: environment })
+  } catch (cause) {
+    throw new Error(INSTALL_HINT, { cause })
+  }
+}
+
+function hasCommand(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0
+}
+
+async function untilListening(port: number) {
+  const deadline = Date.now() + 10_000
+  while (!(await isListening(port))) {
+    if (Date.now() > deadline) throw new Error(`redis-server did not listen on port ${port} within 10 seconds`)
+    await pause(10)
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: '127.0.0.1' })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

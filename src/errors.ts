@@ -1,0 +1,50 @@
+// The errors a caller can act on. Everything else that is thrown is a bug: shown as "Internal error", logged whole.
+
+/** From code to HTTP status: the one table. */
+export const HTTP_STATUS = {
+  malformed_json: 400,
+  invalid_query: 400,
+  refused_prefetch: 400,
+  not_found: 404,
+  unknown_definition: 404,
+  unknown_task: 404,
+  method_not_allowed: 405,
+  already_finished: 409,
+  not_finished: 409,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  invalid_input: 422,
+  overloaded: 503,
+  unavailable: 503,
+} as const satisfies Record<string, number>
+
+export type ErrorCode = keyof typeof HTTP_STATUS
+
+/** One thing that is wrong in a document. `pointer` is a JSON Pointer in URI fragment form, e.g. `#/input/email`. */
+export interface Fault {
+  pointer: string
+  detail: string
+}
+
+/** An error with a message that names the thing and the expectation, fit to be shown to whoever caused it. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly faults: Fault[]
+
+  constructor(code: ErrorCode, message: string, options: { faults?: Fault[]; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.faults = options.faults ?? []
+  }
+}
+
+export function isAppError(error: unknown, code?: ErrorCode): error is AppError {
+  return error instanceof AppError && (code === undefined || error.code === code)
+}
+
+/** The message of whatever was thrown; never empty. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name
+  return String(error) || 'unknown error'
+}

@@ -1,0 +1,114 @@
+// What is delivered: lists of the tasks of one queue that were committed together. A delivery says whom to look for,
+// never how they are; losing all of them loses no task.
+import { v7 as uuidv7 } from 'uuid'
+import { type BeeProducer, type BeeRole, connectProducer, startBeeConsumer } from './bee.ts'
+
+/** A task, and the attempt after which it waits. */
+export interface Bell {
+  id: string
+  attempt: number
+}
+
+export interface Delivery {
+  bells: Bell[]
+  /** When these were rung, in milliseconds since 1970. */
+  rungAtMs: number
+}
+
+export interface Queue {
+  /** Rings for tasks of one queue. @throws at once when Redis is away */
+  enqueueMany(queueName: string, bells: Bell[]): Promise<void>
+  /** Puts what a worker cannot take before everything that waits. @throws at once when Redis is away */
+  giveBack(queueName: string, delivery: Delivery): Promise<void>
+  /** Hands deliveries to `handle`, `fetches` at once; the next is fetched when `handle` has settled. */
+  consume(queueName: string, fetches: number, handle: (delivery: Delivery) => Promise<void>): Consumer
+  /** Whether bells of this queue can be rung at this moment. */
+  isReady(queueName: string): boolean
+  /** When the oldest delivery that still waits was rung, in milliseconds; null when none waits. */
+  oldestWaitingMs(queueName: string): Promise<number | null>
+  stop(): Promise<void>
+}
+
+export interface Consumer {
+  /** Takes no more, and resolves when every delivery in hand has been handled. */
+  stop(): Promise<void>
+}
+
+export interface QueueOptions {
+  redisUrl: string
+  /** Keys in Redis begin with this and a colon. */
+  prefix?: string
+  onError: (error: unknown) => void
+}
+
+// One delivery is one Lua call and one list element; 64 tasks share that cost, and a claim of 64 is still quick.
+const MAX_BELLS = 64
+
+export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
+  const producers = new Map<string, BeeProducer>()
+  const consumers = new Set<Consumer>()
+
+  return {
+    async enqueueMany(queueName, bells) {
+      const now = Date.now()
+      const producer = producerOf(queueName)
+      const parts = chunk(bells, MAX_BELLS).map((part) => producer.add(newDeliveryId(now), pairsOf(part)))
+      await Promise.all(parts)
+    },
+    giveBack: (queueName, { bells, rungAtMs }) => producerOf(queueName).addFirst(newDeliveryId(rungAtMs), pairsOf(bells)),
+    consume(queueName, fetches, handle) {
+      const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs) =>
+        handle({ bells: bellsOf(pairs), rungAtMs: timeOfDeliveryId(id) }),
+      )
+      consumers.add(consumer)
+      return consumer
+    },
+    isReady: (queueName) => producerOf(queueName).isReady(),
+    async oldestWaitingMs(queueName) {
+      const id = await producerOf(queueName).nextId()
+      return id === null ? null : timeOfDeliveryId(id)
+    },
+    async stop() {
+      await Promise.all([...consumers].map((consumer) => consumer.stop()))
+      await Promise.all([...producers.values()].map((producer) => producer.stop()))
+    },
+  }
+
+  function producerOf(queueName: string): BeeProducer {
+    const known = producers.get(queueName)
+    if (known) return known
+    const producer = connectProducer(settingsOf(queueName))
+    producers.set(queueName, producer)
+    return producer
+  }
+
+  function settingsOf(queueName: string): BeeRole {
+    return { queueName, redisUrl, prefix, onError }
+  }
+}
+
+/** Pairs, not objects: a flood is mostly ids. */
+type Pairs = [id: string, attempt: number][]
+
+function pairsOf(bells: Bell[]): Pairs {
+  return bells.map(({ id, attempt }) => [id, attempt])
+}
+
+function bellsOf(pairs: Pairs): Bell[] {
+  return pairs.map(([id, attempt]) => ({ id, attempt }))
+}
+
+/** UUIDv7 of the moment of ringing: lists are first in, first out, so the last id tells how old the oldest bell is. */
+function newDeliveryId(rungAtMs: number): string {
+  return uuidv7({ msecs: rungAtMs })
+}
+
+function timeOfDeliveryId(id: string): number {
+  return Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16)
+}
+
+function chunk<T>(items: T[], size: number): T[][] {
+  const parts: T[][] = []
+  for (let start = 0; start < items.length; start += size) parts.push(items.slice(start, start + size))
+  return parts
+}

@@ -1,0 +1,107 @@
+// The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins `pglite:`.
+import { fileURLToPath } from 'node:url'
+import type { SQL } from 'drizzle-orm'
+import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres'
+import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import pg from 'pg'
+import { AppError, isAppError } from '../errors.ts'
+
+export type Drizzle = PgDatabase<PgQueryResultHKT>
+
+export interface Database {
+  /** Runs one statement. @throws AppError `unavailable` when Postgres cannot be reached */
+  query<Row>(statement: SQL): Promise<Row[]>
+  /** Runs what Drizzle's builders make. @throws AppError `unavailable` when Postgres cannot be reached */
+  use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
+  /** Brings the tables up to date. Several processes may do it at once; they wait for each other. */
+  migrate(): Promise<void>
+  close(): Promise<void>
+}
+
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
+
+/** @param url `postgres://…`, `pglite:folder`, or `pglite:` for one that lives in memory only */
+export async function openDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
+  return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
+}
+
+function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    // Whoever waits for an answer gets "unavailable" after this, and not a hung request.
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
+    keepAlive: true,
+    application_name: 'waggle',
+  })
+  // An idle connection that breaks (a restart, a failover) is replaced at the next query.
+  pool.on('error', () => {})
+  const drizzle = drizzleNodePostgres(pool)
+  return {
+    query: (statement) => guarded(async () => (await drizzle.execute(statement)).rows as never),
+    use: (work) => guarded(() => work(drizzle)),
+    migrate: () => guarded(() => migrateServer(url)),
+    close: () => pool.end(),
+  }
+}
+
+// Any number that is ours alone: 'wagg' in ASCII.
+const MIGRATION_LOCK = 0x77616767
+
+async function migrateServer(url: string) {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  await client.connect()
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+    await migrateNodePostgres(drizzleNodePostgres(client), { migrationsFolder: MIGRATIONS })
+  } finally {
+    await client.end()
+  }
+}
+
+async function openPglite(folder: string): Promise<Database> {
+  // Loaded only here: servers do without it, and the production image does not carry it.
+  const [{ PGlite }, { drizzle: drizzlePglite }, { migrate }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('drizzle-orm/pglite'),
+    import('drizzle-orm/pglite/migrator'),
+  ])
+  const client = await PGlite.create(folder || 'memory://')
+  const drizzle = drizzlePglite(client)
+  return {
+    query: (statement) => guarded(async () => (await drizzle.execute(statement)).rows as never),
+    use: (work) => guarded(() => work(drizzle)),
+    migrate: () => migrate(drizzle, { migrationsFolder: MIGRATIONS }),
+    close: () => client.close(),
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isUnavailable(error)) {
+      throw new AppError('unavailable', 'The database cannot be reached at the moment', { cause: error })
+    }
+    throw error
+  }
+}
+
+// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x the server is shutting down or starting.
+const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
+const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+// What `pg` throws without any code.
+const UNAVAILABLE_MESSAGE =
+  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after)/
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error) || isAppError(error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (UNAVAILABLE_STATE.test(code) || UNAVAILABLE_CODE.test(code)) return true
+  if (UNAVAILABLE_MESSAGE.test(error.message)) return true
+  // Drizzle wraps the driver's error; several addresses of one host fail as an AggregateError.
+  if (error instanceof AggregateError && error.errors.some(isUnavailable)) return true
+  return isUnavailable(error.cause)
+}

@@ -1,0 +1,90 @@
+// Group commit without timers: what arrives while a write is under way goes out together in the next one.
+// A lone item waits for nobody; a flood forms its own large batches.
+import { AppError, isAppError } from '../errors.ts'
+
+export interface GroupCommit<Item, Answer> {
+  /**
+   * Resolves with this item's own answer once its batch is written.
+   * @throws AppError `overloaded` when too many wait already; whatever the write threw for this item
+   */
+  submit(item: Item): Promise<Answer>
+  /** How many items wait for their batch. */
+  readonly waiting: number
+}
+
+export interface GroupCommitOptions<Item, Answer> {
+  /** What is written, for messages: "task submissions". */
+  name: string
+  /** Writes all items in one statement, all or nothing, and answers in their order. */
+  write: (items: Item[]) => Promise<Answer[]>
+  /** Called with the items of a batch right after it was written; must not throw. */
+  onWritten?: (items: Item[]) => void
+  maxBatch?: number
+  maxWaiting?: number
+  /** Batches under way at once: with two, one waits for the disk while the next is being written. */
+  concurrency?: number
+}
+
+interface Entry<Item, Answer> {
+  item: Item
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+}
+
+export function createGroupCommit<Item, Answer>(
+  options: GroupCommitOptions<Item, Answer>,
+): GroupCommit<Item, Answer> {
+  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000, concurrency = 2 } = options
+  let entries: Entry<Item, Answer>[] = []
+  let underWay = 0
+  let isScheduled = false
+
+  return {
+    submit(item) {
+      if (entries.length >= maxWaiting) {
+        return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting to be written; try again`))
+      }
+      return new Promise((resolve, reject) => {
+        entries.push({ item, resolve, reject })
+        schedule()
+      })
+    },
+    get waiting() {
+      return entries.length
+    },
+  }
+
+  // After this turn of the event loop, so that all requests which it brought share the first batch.
+  function schedule() {
+    if (isScheduled || underWay >= concurrency) return
+    isScheduled = true
+    setImmediate(() => {
+      isScheduled = false
+      if (entries.length === 0 || underWay >= concurrency) return
+      const batch = entries.slice(0, maxBatch)
+      entries = entries.slice(maxBatch)
+      underWay++
+      if (entries.length > 0) schedule()
+      flush(batch).finally(() => {
+        underWay--
+        if (entries.length > 0) schedule()
+      })
+    })
+  }
+
+  /** Never rejects: every entry gets its answer or its error. */
+  async function flush(batch: Entry<Item, Answer>[]): Promise<void> {
+    try {
+      const answers = await write(batch.map(({ item }) => item))
+      onWritten?.(batch.map(({ item }) => item))
+      for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
+    } catch (error) {
+      if (batch.length === 1 || isAppError(error, 'unavailable')) {
+        for (const { reject } of batch) reject(error)
+        return
+      }
+      // One bad row must not take its neighbours with it: each on its own, the bad one fails alone.
+      for (const entry of batch) await flush([entry])
+    }
+  }
+}

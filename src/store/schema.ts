@@ -1,0 +1,98 @@
+// The tables. Migrations are made from this file: `npm run migrations`.
+//
+// Indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index's condition:
+// Postgres can then keep the new row version on the same page without touching any index (a HOT update).
+// That is why "waiting" and "running" are found by `finished_at is null` and not by status.
+import { sql } from 'drizzle-orm'
+import {
+  bigserial,
+  doublePrecision,
+  index,
+  integer,
+  json,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { TaskError, TaskStatus } from '../task-status.ts'
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+
+export const tasks = pgTable(
+  'tasks',
+  {
+    /** UUIDv7: ordered by the time of submission, so the primary key serves every listing. */
+    id: uuid('id').primaryKey(),
+    name: text('name').notNull(),
+    queue: text('queue').notNull(),
+    status: text('status').$type<TaskStatus>().notNull(),
+    /** `json`, not `jsonb`: what was submitted comes back as it was, keys in order. */
+    input: json('input').notNull(),
+    result: json('result'),
+    error: json('error').$type<TaskError>(),
+    progressFraction: doublePrecision('progress_fraction').notNull().default(0),
+    progressMessage: text('progress_message'),
+    /** Which run this is. Only grows; every write of a worker names the attempt that it expects (fencing). */
+    attempt: integer('attempt').notNull().default(0),
+    /** How much of the retry budget is used. */
+    failures: integer('failures').notNull().default(0),
+    maxRetries: integer('max_retries').notNull(),
+    timeoutMs: integer('timeout_ms').notNull(),
+    tags: text('tags').array().notNull().default([]),
+    /** Grows with every change a reader can see; the ETag. */
+    version: integer('version').notNull().default(0),
+    /** Not before this moment. */
+    runAt: moment('run_at').notNull(),
+    /** When its bell was last rung in Redis; null while it has to be. */
+    rungAt: moment('rung_at'),
+    createdAt: moment('created_at').notNull(),
+    startedAt: moment('started_at'),
+    finishedAt: moment('finished_at'),
+    workerId: uuid('worker_id'),
+    cancelRequestedAt: moment('cancel_requested_at'),
+    replayedFrom: uuid('replayed_from'),
+  },
+  (table) => [
+    // The dispatcher's: delays, retries, submissions whose bell failed. Empty while all is well.
+    index('tasks_to_ring').on(table.queue, table.runAt).where(sql`rung_at is null and finished_at is null`),
+    // The reconciler's: everything unfinished, longest rung first.
+    index('tasks_unfinished').on(table.queue, table.rungAt).where(sql`finished_at is null`),
+  ],
+)
+
+/** Every failed or lost attempt. Successful ones are the task row itself. */
+export const attempts = pgTable(
+  'attempts',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    taskId: uuid('task_id')
+      .notNull()
+      .references(() => tasks.id, { onDelete: 'cascade' }),
+    attempt: integer('attempt').notNull(),
+    error: json('error').$type<TaskError>().notNull(),
+    workerId: uuid('worker_id'),
+    startedAt: moment('started_at'),
+    endedAt: moment('ended_at').notNull().defaultNow(),
+  },
+  (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
+)
+
+/** One row per worker process, kept fresh by its heartbeat and removed when it has stopped in order. */
+export const workers = pgTable('workers', {
+  id: uuid('id').primaryKey(),
+  host: text('host').notNull(),
+  pid: integer('pid').notNull(),
+  version: text('version').notNull(),
+  queues: text('queues').array().notNull(),
+  concurrency: integer('concurrency').notNull(),
+  running: integer('running').notNull().default(0),
+  processed: integer('processed').notNull().default(0),
+  failed: integer('failed').notNull().default(0),
+  startedAt: moment('started_at').notNull().defaultNow(),
+  lastBeatAt: moment('last_beat_at').notNull().defaultNow(),
+})
+
+export type TaskRow = typeof tasks.$inferSelect
+export type AttemptRow = typeof attempts.$inferSelect
+export type WorkerRow = typeof workers.$inferSelect

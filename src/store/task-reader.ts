@@ -1,0 +1,132 @@
+// Every read of `tasks` for people and programs outside.
+import { and, arrayContains, asc, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
+import type { TaskStatus } from '../task-status.ts'
+import type { Database } from './database.ts'
+import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
+
+export interface TaskFilter {
+  statuses?: TaskStatus[]
+  name?: string
+  queue?: string
+  workerId?: string
+  tag?: string
+  /** Beginning of the id. */
+  idPrefix?: string
+  createdAfter?: Date
+  createdBefore?: Date
+}
+
+/** Counts and times of the tasks submitted within a window. Times in milliseconds; null where nothing was measured. */
+export interface Stats {
+  byStatus: Partial<Record<TaskStatus, number>>
+  waiting: number
+  running: number
+  oldestWaitingMs: number | null
+  waitMs: { p50: number | null; p95: number | null }
+  runMs: { p50: number | null; p95: number | null }
+}
+
+export type TaskReader = ReturnType<typeof createTaskReader>
+
+export function createTaskReader(database: Database) {
+  return {
+    async find(id: string): Promise<TaskRow | undefined> {
+      const rows = await database.use((drizzle) => drizzle.select().from(tasks).where(eq(tasks.id, id)))
+      return rows[0]
+    },
+
+    /** Failed and lost attempts, first one first. */
+    attemptsOf(id: string): Promise<AttemptRow[]> {
+      return database.use((drizzle) =>
+        drizzle.select().from(attempts).where(eq(attempts.taskId, id)).orderBy(asc(attempts.attempt)).limit(1_000),
+      )
+    },
+
+    /** Newest first, strictly older than `before`; the cost does not grow with the page. */
+    list(filter: TaskFilter, page: { before?: string; limit: number }): Promise<TaskRow[]> {
+      return database.use((drizzle) =>
+        drizzle
+          .select()
+          .from(tasks)
+          .where(and(...conditionsOf(filter), page.before ? lt(tasks.id, page.before) : undefined))
+          .orderBy(desc(tasks.id))
+          .limit(page.limit),
+      )
+    },
+
+    /** Which of these have ended. */
+    async findFinished(ids: string[]): Promise<string[]> {
+      const rows = await database.use((drizzle) =>
+        drizzle
+          .select({ id: tasks.id })
+          .from(tasks)
+          .where(and(inArray(tasks.id, ids), isNotNull(tasks.finishedAt))),
+      )
+      return rows.map(({ id }) => id)
+    },
+
+    async stats(since: Date): Promise<Stats> {
+      const [byStatus, live] = await Promise.all([
+        database.query<StatusSummary>(sql`
+          select status, count(*)::int as count,
+                 percentile_cont(0.5) within group (order by extract(epoch from started_at - created_at) * 1000) as wait50,
+                 percentile_cont(0.95) within group (order by extract(epoch from started_at - created_at) * 1000) as wait95,
+                 percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at) * 1000) as run50,
+                 percentile_cont(0.95) within group (order by extract(epoch from finished_at - started_at) * 1000) as run95
+          from tasks where id >= ${firstIdOf(since)}::uuid
+          group by grouping sets ((status), ())`),
+        database.query<{ waiting: number; running: number; oldest: number | null }>(sql`
+          select count(*) filter (where status <> 'STARTED')::int as waiting,
+                 count(*) filter (where status = 'STARTED')::int as running,
+                 extract(epoch from now() - min(run_at) filter (where status <> 'STARTED'))::float8 * 1000 as oldest
+          from tasks where finished_at is null`),
+      ])
+      const total = byStatus.find(({ status }) => status === null)
+      const counted = byStatus.flatMap(({ status, count }) => (status === null ? [] : [[status, count]]))
+      return {
+        byStatus: Object.fromEntries(counted),
+        waiting: live[0]?.waiting ?? 0,
+        running: live[0]?.running ?? 0,
+        // A task that waits for its time is not late.
+        oldestWaitingMs: live[0]?.oldest == null ? null : Math.max(0, live[0].oldest),
+        waitMs: { p50: total?.wait50 ?? null, p95: total?.wait95 ?? null },
+        runMs: { p50: total?.run50 ?? null, p95: total?.run95 ?? null },
+      }
+    },
+  }
+}
+
+interface StatusSummary {
+  /** null in the row that speaks of all statuses together */
+  status: TaskStatus | null
+  count: number
+  wait50: number | null
+  wait95: number | null
+  run50: number | null
+  run95: number | null
+}
+
+function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
+  return [
+    filter.statuses && inArray(tasks.status, filter.statuses),
+    filter.name === undefined ? undefined : eq(tasks.name, filter.name),
+    filter.queue === undefined ? undefined : eq(tasks.queue, filter.queue),
+    filter.workerId === undefined ? undefined : eq(tasks.workerId, filter.workerId),
+    filter.tag === undefined ? undefined : arrayContains(tasks.tags, [filter.tag]),
+    filter.idPrefix === undefined ? undefined : idRange(filter.idPrefix),
+    filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter)),
+    filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore)),
+  ]
+}
+
+/** The least UUIDv7 of a moment: its first 48 bits are the time in milliseconds (RFC 9562, 5.7). */
+export function firstIdOf(moment: Date): string {
+  const hex = Math.max(0, moment.getTime()).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`
+}
+
+function idRange(prefix: string): SQL | undefined {
+  const digits = prefix.replaceAll('-', '').toLowerCase()
+  const edge = (filler: string) => digits.padEnd(32, filler).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return and(gte(tasks.id, edge('0')), sql`${tasks.id} <= ${edge('f')}::uuid`)
+}

@@ -1,0 +1,232 @@
+// Every write to `tasks`. Each is one conditional statement that takes an array and names the status and the attempt
+// that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
+import { type SQL, sql } from 'drizzle-orm'
+import type { Decision, TaskStatus } from '../task-status.ts'
+import type { Database } from './database.ts'
+
+/** What a bell carries: a task, and the attempt after which it waits. Stale once the attempt has moved on. */
+export interface TaskRef {
+  id: string
+  attempt: number
+  queue: string
+}
+
+export interface NewTask {
+  id: string
+  name: string
+  queue: string
+  input: unknown
+  maxRetries: number
+  timeoutMs: number
+  tags: string[]
+  createdAt: Date
+  /** Not before this moment; absent for at once. */
+  runAt?: Date
+}
+
+export interface ClaimedTask {
+  id: string
+  name: string
+  queue: string
+  input: unknown
+  /** The attempt that this claim began. */
+  attempt: number
+  failures: number
+  maxRetries: number
+  timeoutMs: number
+}
+
+export interface Claim extends TaskRef {
+  workerId: string
+  /** True when an earlier claim of the same worker may have been written although its answer was lost. */
+  isRepeated: boolean
+}
+
+export interface Finish {
+  id: string
+  attempt: number
+  decision: Decision
+}
+
+export type TaskStore = ReturnType<typeof createTaskStore>
+
+export function createTaskStore(database: Database) {
+  return {
+    /** Inserts all or none. A task that may run at once counts as rung: the caller rings right after the commit. */
+    async insertMany(newTasks: NewTask[]): Promise<undefined[]> {
+      const records = newTasks.map((task) => ({
+        id: task.id,
+        name: task.name,
+        queue: task.queue,
+        input: JSON.stringify(task.input),
+        max_retries: task.maxRetries,
+        timeout_ms: task.timeoutMs,
+        tags: task.tags.length > 0 ? task.tags : undefined,
+        created_at: task.createdAt,
+        run_at: task.runAt,
+      }))
+      await database.query(sql`
+        insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at)
+        select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
+               coalesce(run_at, created_at), case when run_at is null then now() end
+        from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
+             timeout_ms int, tags text[], created_at timestamptz, run_at timestamptz)`)
+      return new Array(newTasks.length)
+    },
+
+    /**
+     * Starts what still waits after the given attempt. A duplicate or stale bell claims nothing and is answered null.
+     * Guarantees that one attempt of a task is given to one claim only.
+     */
+    async claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]> {
+      const records = claims.map(({ id, attempt, workerId, isRepeated }) => ({
+        id,
+        attempt,
+        worker_id: workerId,
+        is_repeated: isRepeated || undefined,
+      }))
+      const rows = await database.query<ClaimedTask>(sql`
+        update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
+               started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
+        from ${recordset(records)} as given(id uuid, attempt int, worker_id uuid, is_repeated boolean)
+        where tasks.id = given.id
+          and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
+            or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
+               and tasks.worker_id = given.worker_id)
+        returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
+                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs"`)
+      const byId = new Map(rows.map((row) => [row.id, row]))
+      return claims.map(({ id }) => {
+        const row = byId.get(id) ?? null
+        // The same task twice in one batch: the first gets it.
+        byId.delete(id)
+        return row
+      })
+    },
+
+    /**
+     * Writes how attempts ended, with the history of those that failed. Only a STARTED task of that very attempt is
+     * changed, so exactly one result is accepted; for a worker thought dead the answer is null.
+     */
+    async finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]> {
+      const records = finishes.map(({ id, attempt, decision }) => ({
+        id,
+        attempt,
+        status: decision.status,
+        result: decision.result === undefined ? undefined : JSON.stringify(decision.result),
+        error: decision.error && JSON.stringify(decision.error),
+        failures: decision.failures,
+        delay_ms: decision.delayMs,
+      }))
+      // Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
+      const isCancelled = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
+      const rows = await database.query<{ id: string; status: TaskStatus }>(sql`
+        with given as materialized (
+          select * from ${recordset(records)} as given(id uuid, attempt int, status text, result text, error text,
+                 failures int, delay_ms double precision)
+        ), finished as (
+          update tasks set
+            status = case when ${isCancelled} then 'CANCELLED' else given.status end,
+            result = given.result::json, error = given.error::json, failures = given.failures,
+            progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
+            progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
+            run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
+            rung_at = case when given.delay_ms is null then rung_at end,
+            finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
+            version = version + 1
+          from given
+          where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+          returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at
+        ), recorded as (
+          insert into attempts (task_id, attempt, error, worker_id, started_at)
+          select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
+          from finished join given on given.id = finished.id where given.error is not null
+        )
+        select id, status from finished`)
+      const byId = new Map(rows.map(({ id, status }) => [id, status]))
+      return finishes.map(({ id }) => byId.get(id) ?? null)
+    },
+
+    /**
+     * Cancels what waits; asks for the cancellation of what runs. Finished and unknown tasks are left out of the answer.
+     */
+    async cancelMany(ids: string[]): Promise<{ id: string; status: TaskStatus; workerId: string | null }[]> {
+      return database.query(sql`
+        update tasks set
+          cancel_requested_at = coalesce(cancel_requested_at, now()),
+          status = case when status = 'STARTED' then status else 'CANCELLED' end,
+          finished_at = case when status = 'STARTED' then null else now() end,
+          version = version + 1
+        where id in (select value::uuid from ${texts(ids)}) and finished_at is null
+        returning id, status, worker_id as "workerId"`)
+    },
+
+    /** Puts failed and cancelled tasks back with a fresh retry budget, counted as rung: the caller rings them. */
+    async retryMany(ids: string[]): Promise<TaskRef[]> {
+      return database.query(sql`
+        update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
+               progress_fraction = 0, progress_message = null, cancel_requested_at = null,
+               run_at = now(), rung_at = now(), version = version + 1
+        where id in (select value::uuid from ${texts(ids)}) and status in ('FAILURE', 'CANCELLED')
+        returning id, attempt, queue`)
+    },
+
+    /** Counts due tasks that nobody was told of as rung, oldest first; the caller rings them. */
+    async takeDue(queues: string[], limit: number): Promise<TaskRef[]> {
+      return takeToRing(
+        sql`queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
+            and status in ('PENDING', 'RETRY') and run_at <= now() order by run_at`,
+        limit,
+      )
+    },
+
+    /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
+    async msUntilDue(queues: string[]): Promise<number | null> {
+      const rows = await database.query<{ ms: number | null }>(sql`
+        select extract(epoch from min(run_at) - now())::float8 * 1000 as ms from tasks
+        where queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
+          and status in ('PENDING', 'RETRY')`)
+      return rows[0]?.ms ?? null
+    },
+
+    /** Counts again as rung what was rung before `before`, still waits, and so has lost its bell. */
+    async takeUnheard(queue: string, before: Date, limit: number): Promise<TaskRef[]> {
+      return takeToRing(
+        sql`queue = ${queue} and rung_at < ${before.toISOString()}::timestamptz and finished_at is null
+            and status in ('PENDING', 'RETRY') order by rung_at`,
+        limit,
+      )
+    },
+
+    /** null for an unknown id. */
+    async statusOf(id: string): Promise<TaskStatus | null> {
+      const rows = await database.query<{ status: TaskStatus }>(sql`select status from tasks where id = ${id}::uuid`)
+      return rows[0]?.status ?? null
+    },
+
+    /** The bell could not be rung: leaves these to the dispatcher. */
+    async markUnrung(refs: TaskRef[]): Promise<void> {
+      await database.query(sql`
+        update tasks set rung_at = null
+        from ${recordset(refs)} as given(id uuid, attempt int)
+        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
+    },
+  }
+
+  function takeToRing(condition: SQL, limit: number): Promise<TaskRef[]> {
+    return database.query(sql`
+      update tasks set rung_at = now()
+      where id in (select id from tasks where ${condition} limit ${limit} for update skip locked)
+      returning id, attempt, queue`)
+  }
+}
+
+/** Rows for a `from` clause, as one parameter. What must survive any character (inputs, results) goes in as text. */
+function recordset(records: object[]): SQL {
+  return sql`json_to_recordset(${JSON.stringify(records)}::json)`
+}
+
+/** A column `value` for a `from` clause, as one parameter. */
+export function texts(values: string[]): SQL {
+  return sql`json_array_elements_text(${JSON.stringify(values)}::json)`
+}

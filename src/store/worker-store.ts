@@ -1,0 +1,112 @@
+// What is remembered of workers: their heartbeat, and which tasks were left behind by those that fell silent.
+import { asc, eq, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { workers } from './schema.ts'
+import { texts } from './task-store.ts'
+
+export interface WorkerInfo {
+  id: string
+  host: string
+  pid: number
+  version: string
+  queues: string[]
+  concurrency: number
+}
+
+export interface Beat {
+  worker: WorkerInfo
+  processed: number
+  failed: number
+  running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
+}
+
+/** News of a running task that the worker cannot know by itself. */
+export interface BeatNews {
+  id: string
+  attempt: number
+  isCancelRequested: boolean
+  /** False when the task was given to somebody else meanwhile: whatever this run returns will be refused. */
+  isOurs: boolean
+}
+
+export interface LeftBehindTask {
+  id: string
+  attempt: number
+  name: string
+  failures: number
+  maxRetries: number
+  isCancelRequested: boolean
+  workerId: string | null
+}
+
+export type WorkerStore = ReturnType<typeof createWorkerStore>
+
+export function createWorkerStore(database: Database) {
+  return {
+    /** One statement carries presence and progress up, and brings cancellations and lost tasks down. */
+    async beat({ worker, processed, failed, running }: Beat): Promise<BeatNews[]> {
+      const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
+      return database.query(sql`
+        with beat as (
+          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed)
+          values (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.version},
+                  array(select value from ${texts(worker.queues)}), ${worker.concurrency}, ${running.length},
+                  ${processed}, ${failed})
+          on conflict (id) do update set running = excluded.running, processed = excluded.processed,
+             failed = excluded.failed, last_beat_at = now()
+        ), given as materialized (
+          select * from json_to_recordset(${JSON.stringify(records)}::json)
+            as given(id uuid, attempt int, fraction double precision, message text)
+        ), moved as (
+          update tasks set progress_fraction = given.fraction, progress_message = given.message, version = version + 1
+          from given
+          where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+            and given.fraction is not null
+        )
+        select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
+               tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
+        from given join tasks on tasks.id = given.id
+        where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'`)
+    },
+
+    /** Says good-bye: a worker that stopped in order leaves no row. */
+    async remove(id: string): Promise<void> {
+      await database.use((drizzle) => drizzle.delete(workers).where(eq(workers.id, id)))
+    },
+
+    /** Forgets workers that have been silent for long; their tasks were put back long before. */
+    async removeSilent(silentMs: number): Promise<void> {
+      await database.query(
+        sql`delete from workers where last_beat_at < now() - ${silentMs}::float8 * interval '1 ms'`,
+      )
+    },
+
+    list() {
+      return database.use((drizzle) => drizzle.select().from(workers).orderBy(asc(workers.startedAt)))
+    },
+
+    /**
+     * STARTED tasks that nobody runs: their worker has been silent for `silentMs`, or they are this worker's own
+     * (`self`) but it does not know them, which happens when a claim was written and its answer lost.
+     * With `isThorough` false it looks only while there is a silent worker, which costs nothing otherwise.
+     */
+    async findLeftBehind(options: {
+      silentMs: number
+      self: { id: string; runningIds: string[] }
+      isThorough: boolean
+      limit: number
+    }): Promise<LeftBehindTask[]> {
+      const { silentMs, self, isThorough, limit } = options
+      const horizon = sql`now() - ${silentMs}::float8 * interval '1 ms'`
+      return database.query(sql`
+        select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
+               cancel_requested_at is not null as "isCancelRequested"
+        from tasks
+        where finished_at is null and status = 'STARTED' and started_at < ${horizon}
+          and (${isThorough}::boolean or exists (select 1 from workers where last_beat_at < ${horizon}))
+          and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
+            or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
+        limit ${limit}`)
+    },
+  }
+}

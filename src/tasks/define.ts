@@ -1,0 +1,67 @@
+// What a task definition is. One file per task calls `defineTask`; everything else is derived from it:
+// the validated endpoint, the form on the page, the worker's policy.
+import type { z } from 'zod'
+import type { Backoff } from '../task-status.ts'
+
+/** What a running task is given beside its input. */
+export interface TaskContext {
+  id: string
+  /** Which run this is: 1 for the first. A task may run more than once; see the promise in the README. */
+  attempt: number
+  /** Aborts when the task is cancelled, times out, or the worker shuts down. Pass it on, or check it. */
+  signal: AbortSignal
+  /** Reports how far it is: `fraction` from 0 to 1. Shown within a second. */
+  progress(fraction: number, message?: string): void
+  /** Writes a log line that carries the task's id. */
+  log(message: string, fields?: Record<string, unknown>): void
+}
+
+export interface TaskDefinition<Input = unknown, Output = unknown> {
+  /** Lower case letters, digits and underscores. Part of the URL. */
+  name: string
+  title: string
+  description: string
+  input: z.ZodType<Input>
+  output: z.ZodType<Output>
+  /** A valid input, shown in the form, the docs and the API collection. */
+  example: Input
+  /** Which workers run it: those whose WORKER_QUEUES name this queue. */
+  queue: string
+  /** How often it is run again after a failure. */
+  maxRetries: number
+  backoff: Backoff
+  /** How long one attempt may take before its signal aborts, in milliseconds. */
+  timeoutMs: number
+  run(input: Input, context: TaskContext): Promise<Output>
+}
+
+type Optional = 'queue' | 'maxRetries' | 'backoff' | 'timeoutMs'
+
+const DEFAULTS = {
+  queue: 'default',
+  maxRetries: 3,
+  backoff: { baseMs: 1_000, capMs: 300_000 },
+  timeoutMs: 300_000,
+} satisfies Pick<TaskDefinition, Optional>
+
+/** @throws when the name cannot be part of a URL or the example is not a valid input: both are mistakes in the code */
+export function defineTask<Input, Output>(
+  definition: Omit<TaskDefinition<Input, Output>, Optional> & Partial<Pick<TaskDefinition, Optional>>,
+): TaskDefinition<Input, Output> {
+  if (!/^[a-z][a-z0-9_]{0,63}$/.test(definition.name)) {
+    throw new Error(`Task "${definition.name}": the name must be lower case letters, digits and underscores`)
+  }
+  const example = definition.input.safeParse(definition.example)
+  if (!example.success) {
+    throw new Error(`Task "${definition.name}": the example is not a valid input: ${example.error.message}`)
+  }
+  return { ...DEFAULTS, ...definition }
+}
+
+/** Thrown by a task for which another attempt is useless: it fails at once, whatever its retries. */
+export class PermanentError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'PermanentError'
+  }
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { pause } from '../loop.ts'
+import { defineTask, PermanentError } from './define.ts'
+
+// Stands for real work: long enough to watch the progress bar move.
+const STEPS = 10
+const STEP_MS = 500
+
+export const divide = defineTask({
+  name: 'divide',
+  title: 'Divide two numbers',
+  description: 'Divides x by y, taking its time (about five seconds) and reporting progress.',
+  input: z.object({
+    x: z.number().meta({ title: 'Dividend (x)' }),
+    y: z.number().meta({ title: 'Divisor (y)' }),
+  }),
+  output: z.object({ quotient: z.number() }),
+  example: { x: 10, y: 4 },
+  async run({ x, y }, { signal, progress }) {
+    if (y === 0) throw new PermanentError('Task "divide": y must not be 0')
+    for (let step = 1; step <= STEPS; step++) {
+      await pause(STEP_MS, signal)
+      signal.throwIfAborted()
+      progress(step / STEPS, `Step ${step} of ${STEPS}`)
+    }
+    const quotient = x / y
+    if (!Number.isFinite(quotient)) throw new PermanentError('Task "divide": the quotient is too large for a number')
+    return { quotient }
+  },
+})

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { defineTask } from './define.ts'
+import type { SendMail } from './mail.ts'
+
+export function createEmailTask(sendMail: SendMail) {
+  return defineTask({
+    name: 'email',
+    title: 'Send an e-mail',
+    description: 'Sends an e-mail; tried again up to three times when the mail server does not take it.',
+    input: z.object({
+      recipient: z.email().max(254).meta({ title: 'Recipient' }),
+      subject: z.string().trim().min(1).max(200).meta({ title: 'Subject' }),
+      body: z.string().min(1).max(20_000).meta({ title: 'Message', format: 'multiline' }),
+    }),
+    output: z.object({ message: z.string(), message_id: z.string() }),
+    example: { recipient: 'someone@example.com', subject: 'Greetings', body: 'Hello from Waggle' },
+    maxRetries: 3,
+    async run({ recipient, subject, body }, { signal, progress, attempt }) {
+      progress(0.3, attempt === 1 ? 'Handing it to the mail server' : `Trying again (attempt ${attempt})`)
+      const { messageId } = await sendMail({ to: recipient, subject, text: body }, signal)
+      return { message: `E-mail sent to ${recipient}`, message_id: messageId }
+    },
+  })
+}

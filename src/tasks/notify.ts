@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { defineTask } from './define.ts'
+import type { SendMail } from './mail.ts'
+
+export function createNotifyTask(sendMail: SendMail) {
+  return defineTask({
+    name: 'notify',
+    title: 'Send a notification',
+    description: 'Sends a short notification to an e-mail address.',
+    input: z.object({
+      email: z.email().max(254).meta({ title: 'E-mail address', description: 'Who is to be notified' }),
+    }),
+    output: z.object({ message: z.string(), message_id: z.string() }),
+    example: { email: 'ada@example.com' },
+    async run({ email }, { signal, progress }) {
+      progress(0.1, 'Writing the message')
+      const mail = { to: email, subject: 'Your notification', text: 'This is the notification you asked for.' }
+      progress(0.5, 'Handing it to the mail server')
+      const { messageId } = await sendMail(mail, signal)
+      return { message: `Notification sent to ${email}`, message_id: messageId }
+    },
+  })
+}

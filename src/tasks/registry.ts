@@ -1,0 +1,49 @@
+// Which tasks there are. A new task is a new file and a line here.
+import { distance } from 'fastest-levenshtein'
+import { AppError } from '../errors.ts'
+import type { TaskDefinition } from './define.ts'
+import { divide } from './divide.ts'
+import { createEmailTask } from './email.ts'
+import type { SendMail } from './mail.ts'
+import { createNotifyTask } from './notify.ts'
+import { reverse } from './reverse.ts'
+import { sentiment } from './sentiment.ts'
+
+/** What tasks need from outside. */
+export interface TaskServices {
+  sendMail: SendMail
+}
+
+export function createTaskDefinitions({ sendMail }: TaskServices) {
+  return [createNotifyTask(sendMail), createEmailTask(sendMail), reverse, sentiment, divide] as const
+}
+
+export interface Registry {
+  all: readonly TaskDefinition[]
+  /** undefined for a name that this version of the code does not know */
+  find(name: string): TaskDefinition | undefined
+  /** @throws AppError `unknown_definition`, naming those that are spelt alike */
+  get(name: string): TaskDefinition
+}
+
+export function createRegistry(definitions: readonly TaskDefinition[]): Registry {
+  const byName = new Map(definitions.map((definition) => [definition.name, definition]))
+  if (byName.size < definitions.length) throw new Error('Two task definitions have the same name')
+  const names = [...byName.keys()]
+  return {
+    all: definitions,
+    find: (name) => byName.get(name),
+    get(name) {
+      const definition = byName.get(name)
+      if (definition) return definition
+      throw new AppError('unknown_definition', `There is no task "${name.slice(0, 64)}". ${hint(name, names)}`)
+    },
+  }
+}
+
+function hint(name: string, names: string[]): string {
+  // Two slips in a name are a typing mistake; more are another word.
+  const near = names.filter((known) => distance(known, name.slice(0, 64).toLowerCase()) <= 2)
+  if (near.length > 0) return `Did you mean ${near.map((known) => `"${known}"`).join(' or ')}?`
+  return `Known tasks: ${names.join(', ')}.`
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { defineTask } from './define.ts'
+
+// By what a reader takes for one character: a flag or a family emoji stays whole.
+const characters = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+export const reverse = defineTask({
+  name: 'reverse',
+  title: 'Reverse a text',
+  description: 'Gives the text back with its characters in the opposite order.',
+  input: z.object({ text: z.string().min(1).max(10_000).meta({ title: 'Text' }) }),
+  output: z.object({ text: z.string() }),
+  example: { text: 'Waggle' },
+  async run({ text }) {
+    return { text: isAscii(text) ? [...text].reverse().join('') : reverseGraphemes(text) }
+  },
+})
+
+function isAscii(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of ASCII
+  return /^[\x00-\x7f]*$/.test(text) && !text.includes('\r\n')
+}
+
+function reverseGraphemes(text: string): string {
+  return [...characters.segment(text)]
+    .map(({ segment }) => segment)
+    .reverse()
+    .join('')
+}

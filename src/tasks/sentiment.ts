@@ -1,0 +1,29 @@
+import Sentiment from 'sentiment'
+import { z } from 'zod'
+import { defineTask } from './define.ts'
+
+// AFINN-165: some 3,400 English words with a valence from -5 to +5.
+const lexicon = new Sentiment()
+
+export const sentiment = defineTask({
+  name: 'sentiment',
+  title: 'Judge the sentiment of a text',
+  description: 'Tells whether an English text sounds positive, negative or neutral, and which words decided it.',
+  input: z.object({ text: z.string().trim().min(1).max(20_000).meta({ title: 'Text', format: 'multiline' }) }),
+  output: z.object({
+    label: z.enum(['positive', 'negative', 'neutral']),
+    score: z.number(),
+    positive_words: z.array(z.string()),
+    negative_words: z.array(z.string()),
+  }),
+  example: { text: 'What a good day for the bees!' },
+  async run({ text }) {
+    const { score, positive, negative } = lexicon.analyze(text)
+    return {
+      label: score > 0 ? ('positive' as const) : score < 0 ? ('negative' as const) : ('neutral' as const),
+      score,
+      positive_words: positive,
+      negative_words: negative,
+    }
+  },
+})

@@ -1,0 +1,31 @@
+// What the core announces. It does not know who listens: logs today, metrics beside them.
+import { EventEmitter } from 'node:events'
+import type { TaskStatus } from '../task-status.ts'
+
+export interface TelemetryEvents {
+  'tasks.accepted': [{ count: number }]
+  'bells.failed': [{ count: number; error: unknown }]
+  'bells.rung': [{ reason: 'due' | 'unheard'; count: number }]
+  'task.started': [{ taskId: string; name: string; attempt: number }]
+  'task.finished': [
+    { taskId: string; name: string; attempt: number; status: TaskStatus; runMs: number; error?: string; delayMs?: number },
+  ]
+  /** A result came too late: another attempt had been given the task. */
+  'task.refused': [{ taskId: string; name: string; attempt: number }]
+  'task.log': [{ taskId: string; name: string; attempt: number; message: string; fields?: Record<string, unknown> }]
+  'task.lost': [{ taskId: string; name: string; attempt: number; workerId: string | null }]
+  'worker.started': [{ workerId: string; queues: string[]; concurrency: number }]
+  'worker.stopping': [{ workerId: string; running: number }]
+  'worker.stopped': [{ workerId: string; putBack: number }]
+  'request.finished': [{ method: string; path: string; status: number; ms: number }]
+  /** Something in the background failed and will be tried again. */
+  trouble: [{ where: string; error: unknown }]
+  /** A request failed for a reason that is ours. */
+  bug: [{ where: string; error: unknown }]
+}
+
+export type Events = EventEmitter<TelemetryEvents>
+
+export function createEvents(): Events {
+  return new EventEmitter<TelemetryEvents>()
+}

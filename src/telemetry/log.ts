@@ -1,0 +1,48 @@
+// Log lines, as JSON on standard output, from what the core announces.
+import { pino } from 'pino'
+import { messageOf } from '../errors.ts'
+import type { Events } from './events.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** Starts logging. What happens per task or request is `debug`, unless it went wrong. */
+export function logEvents(events: Events, level: LogLevel, role: string): void {
+  const log = pino({ level, base: { role }, timestamp: pino.stdTimeFunctions.isoTime })
+  const isTroubleNew = onceAMinute()
+
+  events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
+  events.on('task.lost', (task) => log.warn(task, 'task lost with its worker'))
+  events.on('task.refused', (task) => log.warn(task, 'late result refused'))
+  events.on('bells.failed', ({ count, error }) => log.warn({ count, error: messageOf(error) }, 'bells not rung'))
+  events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
+  events.on('worker.started', (worker) => log.info(worker, 'worker started'))
+  events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
+  events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
+  events.on('bug', ({ where, error }) => log.error({ where, err: error }, 'unexpected error'))
+  events.on('trouble', ({ where, error }) => {
+    const line = { where, error: messageOf(error), cause: causeOf(error) }
+    log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')
+  })
+  events.on('task.finished', (task) => {
+    log[task.status === 'FAILURE' ? 'warn' : task.status === 'RETRY' ? 'info' : 'debug'](task, 'task finished')
+  })
+  if (!log.isLevelEnabled('debug')) return
+  events.on('task.started', (task) => log.debug(task, 'task started'))
+  events.on('request.finished', (request) => log.debug(request, 'request finished'))
+}
+
+function causeOf(error: unknown): string | undefined {
+  return error instanceof Error && error.cause ? messageOf(error.cause) : undefined
+}
+
+/** A server that is away is reported once a minute, not at every try. */
+function onceAMinute(): (key: string) => boolean {
+  const lastMs = new Map<string, number>()
+  return (key) => {
+    const now = Date.now()
+    if (now - (lastMs.get(key) ?? 0) < 60_000) return false
+    if (lastMs.size > 100) lastMs.clear()
+    lastMs.set(key, now)
+    return true
+  }
+}

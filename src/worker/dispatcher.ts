@@ -1,0 +1,73 @@
+// Rings what is due: delays, retries, and submissions whose bell could not be rung. Any worker may; none is elected.
+import { startLoop } from '../loop.ts'
+import type { Queue } from '../queue.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import { enqueueAll } from '../task-service.ts'
+import type { Events } from '../telemetry/events.ts'
+
+export interface Dispatcher {
+  /** Looks again after so many milliseconds: a task will be due then. */
+  lookIn(delayMs: number): void
+  stop(): Promise<void>
+}
+
+export interface DispatcherDependencies {
+  queues: string[]
+  queue: Queue
+  store: TaskStore
+  events: Events
+  intervalMs: number
+}
+
+// Enough for 64 tasks in each of some deliveries; more comes in the next turn of the same round.
+const BATCH = 1_000
+
+export function startDispatcher({ queues, queue, store, events, intervalMs }: DispatcherDependencies): Dispatcher {
+  const timers = new Set<NodeJS.Timeout>()
+  const loop = startLoop({
+    intervalMs,
+    body: dispatch,
+    onError: (error) => events.emit('trouble', { where: 'dispatcher', error }),
+  })
+  return {
+    lookIn(delayMs) {
+      // What is due later is found by the next round, which sleeps no longer than until then.
+      if (delayMs >= intervalMs) return
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        loop.wake()
+      }, delayMs + 1)
+      timers.add(timer)
+    },
+    async stop() {
+      for (const timer of timers) clearTimeout(timer)
+      await loop.stop()
+    },
+  }
+
+  async function dispatch(): Promise<number | undefined> {
+    const reachable = queues.filter((name) => queue.isReady(name))
+    if (reachable.length === 0) return
+    for (;;) {
+      const refs = await store.takeDue(reachable, BATCH)
+      if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'due', refs)
+      if (refs.length < BATCH) break
+    }
+    return (await store.msUntilDue(reachable)) ?? undefined
+  }
+}
+
+/** Rings what was just counted as rung; leaves it to the next round when Redis went away in between. */
+export async function ringOrLeave(
+  { queue, store, events }: { queue: Queue; store: TaskStore; events: Events },
+  reason: 'due' | 'unheard',
+  refs: Parameters<typeof enqueueAll>[1],
+): Promise<void> {
+  try {
+    await enqueueAll(queue, refs)
+    events.emit('bells.rung', { reason, count: refs.length })
+  } catch (error) {
+    await store.markUnrung(refs)
+    throw error
+  }
+}

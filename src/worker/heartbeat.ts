@@ -1,0 +1,75 @@
+// Once a second, one statement: presence up, progress up; cancellations and lost tasks down.
+import { type Loop, startLoop } from '../loop.ts'
+import type { Signals } from '../signals.ts'
+import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { RunningTasks } from './running-tasks.ts'
+
+export interface Heartbeat {
+  /** Resolves when others have lately seen us alive; beats at once where they have not. @throws when it cannot */
+  ensureSeen(): Promise<void>
+  /** For how long, in milliseconds, this worker has been beating without a gap. */
+  steadyMs(): number
+  stop(): Promise<void>
+}
+
+export interface HeartbeatDependencies {
+  worker: WorkerInfo
+  store: WorkerStore
+  signals: Signals
+  running: RunningTasks
+  counts: { processed: number; failed: number }
+  events: Events
+  intervalMs: number
+  /** After this long without a beat, others take our tasks over. */
+  silentMs: number
+}
+
+export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
+  const { worker, store, signals, running, counts, events, intervalMs, silentMs } = dependencies
+  let lastBeatMs = 0
+  let steadySinceMs = 0
+  const unlisten = signals.listen('cancel', (ids) => {
+    for (const id of ids) running.abort(id, 'cancelled')
+  })
+  const loop: Loop = startLoop({
+    intervalMs,
+    body: beat,
+    onError: (error) => events.emit('trouble', { where: 'heartbeat', error }),
+  })
+
+  return {
+    async ensureSeen() {
+      // Half of the limit: a claim that takes its time is still a living worker's when it is written.
+      if (Date.now() - lastBeatMs > silentMs / 2) await beat()
+    },
+    steadyMs: () => (isSteady() ? Date.now() - steadySinceMs : 0),
+    async stop() {
+      unlisten()
+      await loop.stop()
+    },
+  }
+
+  async function beat() {
+    const beganMs = Date.now()
+    const attempts = running.all()
+    const carried = attempts.map(({ progress }) => progress)
+    const news = await store.beat({
+      worker,
+      ...counts,
+      running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
+    })
+    for (const [index, attempt] of attempts.entries()) {
+      if (attempt.progress === carried[index]) attempt.progress = undefined
+    }
+    if (!isSteady()) steadySinceMs = beganMs
+    lastBeatMs = beganMs
+    for (const { id, isCancelRequested, isOurs } of news) {
+      running.abort(id, isOurs && isCancelRequested ? 'cancelled' : 'lost')
+    }
+  }
+
+  function isSteady(): boolean {
+    return Date.now() - lastBeatMs < silentMs
+  }
+}

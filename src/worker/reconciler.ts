@@ -1,0 +1,83 @@
+// Repairs what was lost: bells that nobody heard, and tasks that a silent worker left behind.
+// Any worker may; every write is conditional, so two at once do no harm.
+import { type Loop, startLoop } from '../loop.ts'
+import type { Queue } from '../queue.ts'
+import type { Finish, TaskStore } from '../store/task-store.ts'
+import type { LeftBehindTask, WorkerStore } from '../store/worker-store.ts'
+import { decide } from '../task-status.ts'
+import type { Registry } from '../tasks/registry.ts'
+import type { Events } from '../telemetry/events.ts'
+import { ringOrLeave } from './dispatcher.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { RunningTasks } from './running-tasks.ts'
+
+export interface ReconcilerDependencies {
+  queues: string[]
+  workerId: string
+  queue: Queue
+  store: TaskStore
+  workerStore: WorkerStore
+  registry: Registry
+  running: RunningTasks
+  heartbeat: Heartbeat
+  events: Events
+  intervalMs: number
+  /** A bell counts as unheard when it is this much older than the oldest delivery that waits. */
+  unheardMs: number
+  silentMs: number
+}
+
+const BATCH = 1_000
+// Without a silent worker a left-behind task is a claim whose answer was lost: rare enough to be looked for rarely.
+const THOROUGH_EVERY_ROUNDS = 12
+const FORGET_WORKER_MS = 600_000
+
+export function startReconciler(dependencies: ReconcilerDependencies): Loop {
+  const { queues, workerId, queue, store, workerStore, registry, running, heartbeat, events } = dependencies
+  const { intervalMs, unheardMs, silentMs } = dependencies
+  let round = 0
+  return startLoop({
+    intervalMs,
+    body: reconcile,
+    onError: (error) => events.emit('trouble', { where: 'reconciler', error }),
+  })
+
+  async function reconcile() {
+    const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
+    for (const name of queues) if (queue.isReady(name)) await ringUnheard(name)
+    // When Postgres was away, everybody's beats are old: first give the others time to be seen again.
+    if (heartbeat.steadyMs() >= silentMs) await putBackLeftBehind(isThorough)
+    if (isThorough) await workerStore.removeSilent(FORGET_WORKER_MS)
+  }
+
+  async function ringUnheard(name: string) {
+    // First in, first out: whatever was rung before the oldest waiting delivery and is not claimed has lost its bell.
+    const oldestMs = Math.min((await queue.oldestWaitingMs(name)) ?? Date.now(), Date.now())
+    for (;;) {
+      const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), BATCH)
+      if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'unheard', refs)
+      if (refs.length < BATCH) return
+    }
+  }
+
+  async function putBackLeftBehind(isThorough: boolean) {
+    const self = { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
+    const tasks = await workerStore.findLeftBehind({ silentMs, self, isThorough, limit: BATCH })
+    if (tasks.length === 0) return
+    const statuses = await store.finishMany(tasks.map(lost))
+    for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
+      if (statuses[index]) events.emit('task.lost', { taskId: id, name, attempt, workerId })
+    }
+  }
+
+  /** Uses the budget like any failure: a task that kills its worker must stop somewhere. */
+  function lost(task: LeftBehindTask): Finish {
+    const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
+    const error = { name: 'WorkerLost', message: `worker lost during attempt ${task.attempt}`, retryable: true }
+    return {
+      id: task.id,
+      attempt: task.attempt,
+      decision: decide({ ...task, backoff }, { kind: 'failed', error }, Math.random()),
+    }
+  }
+}

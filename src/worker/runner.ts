@@ -1,0 +1,136 @@
+// Runs one claimed task to its end. Reads as a recipe; the decisions are pure and live elsewhere.
+import { type AppError, isAppError, messageOf } from '../errors.ts'
+import { pause } from '../loop.ts'
+import type { ClaimedTask, Finish } from '../store/task-store.ts'
+import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
+import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
+import type { Registry } from '../tasks/registry.ts'
+import type { Events } from '../telemetry/events.ts'
+import { AttemptAborted, type RunningTask, type RunningTasks } from './running-tasks.ts'
+
+export interface RunnerDependencies {
+  registry: Registry
+  running: RunningTasks
+  /** Writes how an attempt ended; null when another attempt had been given the task. */
+  finish: (finish: Finish) => Promise<TaskStatus | null>
+  /** Called with the pause before the next attempt. */
+  onRetry: (delayMs: number) => void
+  events: Events
+}
+
+/** Resolves when the result is written and the handler has settled; never rejects. */
+export type Runner = (task: ClaimedTask) => Promise<void>
+
+export function createRunner(dependencies: RunnerDependencies): Runner {
+  const { registry, running, finish, onRetry, events } = dependencies
+
+  return async (task) => {
+    const attempt = running.begin(task)
+    if (!attempt) return
+    announceStart(attempt)
+    const definition = registry.find(task.name)
+    const outcome = await perform(definition, attempt)
+    const decision = decide(
+      { ...task, backoff: definition?.backoff ?? UNKNOWN_BACKOFF, isCancelRequested: false },
+      outcome,
+      Math.random(),
+    )
+    const status = await finishForSure(task, decision)
+    running.end(attempt)
+    if (status === 'RETRY' && decision.delayMs !== undefined) onRetry(decision.delayMs)
+    announceEnd(attempt, status, decision)
+  }
+
+  async function perform(definition: TaskDefinition | undefined, attempt: RunningTask): Promise<Outcome> {
+    const { task } = attempt
+    const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
+    try {
+      // A worker of another version may know it: an error that may be tried again, not a final one.
+      if (!definition) throw new Error(`This worker has no task "${task.name}"`)
+      const result = await definition.run(task.input, contextOf(attempt))
+      return { kind: 'succeeded', result: result ?? null }
+    } catch (error) {
+      return outcomeOf(error, attempt)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  function contextOf(attempt: RunningTask): TaskContext {
+    const { task, signal } = attempt
+    return {
+      id: task.id,
+      attempt: task.attempt,
+      signal,
+      progress(fraction, message) {
+        attempt.progress = { fraction: Math.min(1, Math.max(0, Number(fraction) || 0)), message }
+      },
+      log(message, fields) {
+        events.emit('task.log', { taskId: task.id, name: task.name, attempt: task.attempt, message, fields })
+      },
+    }
+  }
+
+  /** The work is done; a database that is away must not undo it. */
+  async function finishForSure(task: ClaimedTask, decision: Decision): Promise<TaskStatus | null> {
+    for (;;) {
+      try {
+        return await finish({ id: task.id, attempt: task.attempt, decision })
+      } catch (error) {
+        if (isPassing(error)) {
+          events.emit('trouble', { where: 'writing a result', error })
+          await pause(FINISH_RETRY_MS)
+        } else if (decision.status === 'SUCCESS' || decision.error?.name !== UNSTORABLE) {
+          decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorable(error) }
+        } else {
+          events.emit('bug', { where: 'writing a result', error })
+          return null
+        }
+      }
+    }
+  }
+
+  function announceStart({ task }: RunningTask) {
+    events.emit('task.started', { taskId: task.id, name: task.name, attempt: task.attempt })
+  }
+
+  function announceEnd({ task, startedAtMs }: RunningTask, status: TaskStatus | null, decision: Decision) {
+    const { id: taskId, name, attempt } = task
+    if (status === null) return events.emit('task.refused', { taskId, name, attempt })
+    const runMs = Date.now() - startedAtMs
+    const { error, delayMs } = decision
+    events.emit('task.finished', { taskId, name, attempt, status, runMs, error: error?.message, delayMs })
+  }
+}
+
+const FINISH_RETRY_MS = 500
+const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
+const UNSTORABLE = 'UnstorableResult'
+
+function isPassing(error: unknown): error is AppError {
+  return isAppError(error, 'unavailable') || isAppError(error, 'overloaded')
+}
+
+function outcomeOf(error: unknown, { signal, task }: RunningTask): Outcome {
+  const reason = signal.reason instanceof AttemptAborted ? signal.reason.reason : undefined
+  if (reason === 'cancelled') return { kind: 'cancelled' }
+  if (reason === 'shutdown' || reason === 'lost') return { kind: 'released' }
+  if (reason === 'timeout') {
+    const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
+    return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
+  }
+  return { kind: 'failed', error: taskErrorOf(error) }
+}
+
+// What a task throws is shown to people and kept; a novel is cut.
+const MAX_MESSAGE = 4_000
+
+function taskErrorOf(error: unknown): TaskError {
+  const name = error instanceof Error ? error.name : 'Error'
+  const message = messageOf(error).slice(0, MAX_MESSAGE)
+  return { name, message, retryable: !(error instanceof PermanentError) }
+}
+
+function unstorable(error: unknown): TaskError {
+  return { name: UNSTORABLE, message: `The result cannot be stored as JSON: ${messageOf(error)}`, retryable: false }
+}

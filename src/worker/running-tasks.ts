@@ -1,0 +1,81 @@
+// The attempts that run in this process right now: how to abort them, and how far they are.
+import type { ClaimedTask } from '../store/task-store.ts'
+
+/** Why an attempt is told to stop. `lost`: the task was given to another worker, nobody waits for this result. */
+export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
+
+export interface RunningTask {
+  task: ClaimedTask
+  /** Aborts with an `AttemptAborted`. */
+  signal: AbortSignal
+  /** Set until a heartbeat has carried it. */
+  progress?: { fraction: number; message?: string }
+  startedAtMs: number
+  abort(reason: AbortReason): void
+}
+
+/** The reason of an attempt's signal, and what a task throws that lets its signal throw. */
+export class AttemptAborted extends Error {
+  readonly reason: AbortReason
+
+  constructor(reason: AbortReason) {
+    super(`This attempt was told to stop: ${reason}`)
+    this.name = 'AbortError'
+    this.reason = reason
+  }
+}
+
+export interface RunningTasks {
+  readonly size: number
+  /** null when this very attempt runs already. */
+  begin(task: ClaimedTask): RunningTask | null
+  end(running: RunningTask): void
+  all(): RunningTask[]
+  abort(taskId: string, reason: AbortReason): void
+  /** Resolves when nothing runs any more. */
+  whenEmpty(): Promise<void>
+}
+
+export function createRunningTasks(): RunningTasks {
+  const byAttempt = new Map<string, RunningTask>()
+  let emptied: (() => void)[] = []
+
+  return {
+    get size() {
+      return byAttempt.size
+    },
+    begin(task) {
+      if (byAttempt.has(keyOf(task))) return null
+      const controller = new AbortController()
+      const running: RunningTask = {
+        task,
+        signal: controller.signal,
+        startedAtMs: Date.now(),
+        abort: (reason) => controller.abort(new AttemptAborted(reason)),
+      }
+      byAttempt.set(keyOf(task), running)
+      return running
+    },
+    end({ task }) {
+      byAttempt.delete(keyOf(task))
+      if (byAttempt.size > 0) return
+      for (const resolve of emptied) resolve()
+      emptied = []
+    },
+    all: () => [...byAttempt.values()],
+    abort(taskId, reason) {
+      for (const running of byAttempt.values()) if (running.task.id === taskId) running.abort(reason)
+    },
+    whenEmpty() {
+      if (byAttempt.size === 0) return Promise.resolve()
+      return new Promise((resolve) => {
+        emptied.push(resolve)
+      })
+    },
+  }
+}
+
+// One task may run twice here: an old attempt that lost its claim, and its successor.
+function keyOf({ id, attempt }: ClaimedTask): string {
+  return `${id} ${attempt}`
+}

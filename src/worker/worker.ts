@@ -1,0 +1,182 @@
+// The worker: takes deliveries when a slot is free, claims, runs, and stops in order.
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Connections } from '../connections.ts'
+import { pause } from '../loop.ts'
+import type { Bell, Delivery } from '../queue.ts'
+import { createGroupCommit } from '../store/group-commit.ts'
+import type { Claim, ClaimedTask, Finish } from '../store/task-store.ts'
+import { decide, isFinal, type TaskStatus } from '../task-status.ts'
+import type { Registry } from '../tasks/registry.ts'
+import type { Events } from '../telemetry/events.ts'
+import { startDispatcher } from './dispatcher.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { startReconciler } from './reconciler.ts'
+import { createRunner } from './runner.ts'
+import { createRunningTasks } from './running-tasks.ts'
+import { createSlots } from './slots.ts'
+
+export interface WorkerOptions {
+  queues: string[]
+  concurrency: number
+  version: string
+  /** Without a heartbeat for this long a worker's tasks are given to others, in milliseconds. */
+  silentMs: number
+  heartbeatMs?: number
+  dispatchMs?: number
+  reconcileMs?: number
+  unheardMs?: number
+}
+
+export interface Worker {
+  id: string
+  /**
+   * Takes no more, waits up to `graceMs` for what runs, aborts the rest and puts it back without using its retry
+   * budget. Resolves when all of that is written.
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+type WorkerConnections = Pick<Connections, 'taskStore' | 'workerStore' | 'queue' | 'signals'>
+
+// As many deliveries at once as it takes to fill the slots, and never more than a few: what is fetched and cannot be
+// started only travels back.
+const MAX_FETCHES = 4
+const DELIVERY_SIZE = 64
+// Time for handlers to settle after the signal of a shutdown.
+const SETTLE_MS = 1_000
+
+export function startWorker(
+  connections: WorkerConnections,
+  registry: Registry,
+  events: Events,
+  options: WorkerOptions,
+): Worker {
+  const { taskStore, workerStore, queue, signals } = connections
+  const { queues, concurrency, version, silentMs } = options
+  const id = randomUUID()
+  const stopping = new AbortController()
+  const counts = { processed: 0, failed: 0 }
+  const slots = createSlots(concurrency)
+  const running = createRunningTasks()
+
+  const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: taskStore.claimMany })
+  const finishes = createGroupCommit<Finish, TaskStatus | null>({
+    name: 'results',
+    write: taskStore.finishMany,
+    onWritten(finished) {
+      const ended = finished.filter(({ decision }) => isFinal(decision.status))
+      if (ended.length > 0) signals.announce('ended', ended.map((finish) => finish.id))
+    },
+  })
+  const heartbeat = startHeartbeat({
+    worker: { id, host: hostname(), pid: process.pid, version, queues, concurrency },
+    store: workerStore,
+    signals,
+    running,
+    counts,
+    events,
+    intervalMs: options.heartbeatMs ?? 1_000,
+    silentMs,
+  })
+  const dispatcher = startDispatcher({ queues, queue, store: taskStore, events, intervalMs: options.dispatchMs ?? 1_000 })
+  const reconciler = startReconciler({
+    queues,
+    workerId: id,
+    queue,
+    store: taskStore,
+    workerStore,
+    registry,
+    running,
+    heartbeat,
+    events,
+    intervalMs: options.reconcileMs ?? 5_000,
+    unheardMs: options.unheardMs ?? 5_000,
+    silentMs,
+  })
+  const run = createRunner({ registry, running, finish: finishes.submit, onRetry: dispatcher.lookIn, events })
+  const fetches = Math.min(MAX_FETCHES, Math.ceil(concurrency / DELIVERY_SIZE))
+  const consumers = queues.map((name) => queue.consume(name, fetches, (delivery) => take(name, delivery)))
+  events.on('task.finished', count)
+  events.emit('worker.started', { workerId: id, queues, concurrency })
+
+  return { id, stop }
+
+  /** Claims what the free slots allow, leaves the rest to whoever is idle, and fetches no more until a slot is free. */
+  async function take(queueName: string, { bells, rungAtMs }: Delivery): Promise<void> {
+    const granted = slots.reserve(bells.length)
+    const rest = bells.slice(granted)
+    if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
+    await Promise.all(bells.slice(0, granted).map((bell) => claimAndStart(queueName, bell)))
+    await slots.whenFree()
+  }
+
+  /** Resolves with the claim, not with the run: from here on Postgres and the heartbeat answer for the task. */
+  async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
+    const task = await claimForSure({ ...bell, queue: queueName })
+    if (!task) return slots.release(1)
+    void run(task).finally(() => slots.release(1))
+  }
+
+  async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {
+    for (let isRepeated = false; !stopping.signal.aborted; isRepeated = true) {
+      try {
+        await heartbeat.ensureSeen()
+        return await claims.submit({ ...ref, workerId: id, isRepeated })
+      } catch (error) {
+        // Perhaps it was written and only the answer was lost: ask again, and take what is already ours.
+        events.emit('trouble', { where: 'claiming', error })
+        await pause(1_000, stopping.signal)
+      }
+    }
+    return null
+  }
+
+  async function giveBack(queueName: string, delivery: Delivery): Promise<void> {
+    // When Redis has gone meanwhile, the reconciler finds them.
+    await queue.giveBack(queueName, delivery).catch((error) => {
+      events.emit('bells.failed', { count: delivery.bells.length, error })
+    })
+  }
+
+  function count({ status }: { status: TaskStatus }) {
+    counts.processed++
+    if (status === 'FAILURE') counts.failed++
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    events.emit('worker.stopping', { workerId: id, running: running.size })
+    slots.close()
+    stopping.abort()
+    await Promise.all([dispatcher.stop(), reconciler.stop(), ...consumers.map((consumer) => consumer.stop())])
+    await emptyWithin(graceMs)
+    const rest = running.all()
+    for (const attempt of rest) attempt.abort('shutdown')
+    // A handler that heeds its signal is put back by its own runner; for the others we write it here.
+    await emptyWithin(SETTLE_MS)
+    await putBack(running.all().map(({ task }) => task))
+    await heartbeat.stop()
+    await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
+    events.off('task.finished', count)
+    events.emit('worker.stopped', { workerId: id, putBack: rest.length })
+  }
+
+  async function emptyWithin(ms: number): Promise<void> {
+    const done = new AbortController()
+    await Promise.race([running.whenEmpty(), pause(ms, done.signal)])
+    done.abort()
+  }
+
+  async function putBack(tasks: ClaimedTask[]): Promise<void> {
+    if (tasks.length === 0) return
+    const policy = { backoff: { baseMs: 0, capMs: 0 }, isCancelRequested: false }
+    const finishes = tasks.map((task) => ({
+      id: task.id,
+      attempt: task.attempt,
+      decision: decide({ ...task, ...policy }, { kind: 'released' }, 0),
+    }))
+    await taskStore
+      .finishMany(finishes)
+      .catch((error) => events.emit('trouble', { where: 'putting tasks back', error }))
+  }
+}

@@ -1,0 +1,180 @@
+// A whole system in this process for one test file: its own Redis and database, an API on a free port, and workers.
+import { sql } from 'drizzle-orm'
+import { createApp } from '../../src/api/app.ts'
+import { type HttpServer, startServer } from '../../src/api/server.ts'
+import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
+import { type Connections, openConnections } from '../../src/connections.ts'
+import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
+import { pause } from '../../src/loop.ts'
+import { createTaskService, type TaskService } from '../../src/task-service.ts'
+import { createTaskWatcher } from '../../src/task-watcher.ts'
+import type { TaskDefinition } from '../../src/tasks/define.ts'
+import { createMailer } from '../../src/tasks/mail.ts'
+import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
+import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
+import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts'
+import { createTestDatabase, type TestDatabase } from './test-database.ts'
+
+export type FullTask = TaskView & { attempts: AttemptView[] }
+
+export interface TestSystem {
+  url: string
+  redis: RedisServer
+  database: TestDatabase
+  connections: Connections
+  service: TaskService
+  registry: Registry
+  events: Events
+  /** Everything announced so far under this name. */
+  announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
+  startWorker(options?: Partial<WorkerOptions>): Worker
+  /** JSON in, JSON out. */
+  request(method: string, path: string, body?: unknown): Promise<{ status: number; headers: Headers; body: never }>
+  submit(name: string, input: unknown, options?: object): Promise<TaskView>
+  task(id: string): Promise<FullTask>
+  /** Waits for a state, at most 30 seconds. */
+  taskWhen(id: string, isReached: (task: FullTask) => boolean): Promise<FullTask>
+  taskWhenFinal(id: string): Promise<FullTask>
+  countByStatus(): Promise<Record<string, number>>
+  stopApi(): Promise<void>
+  startApi(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface SystemOptions {
+  /** Beside the ones that the project comes with. */
+  definitions?: TaskDefinition[]
+  /** Options of the first worker; false starts none. */
+  worker?: Partial<WorkerOptions> | false
+  smtpUrl?: string
+  webRoot?: string
+}
+
+/** As in production, but with seconds where it has tens of them. */
+const FAST = { concurrency: 20, queues: ['default'], silentMs: 3_000, reconcileMs: 300, unheardMs: 500, version: 'test' }
+
+export async function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
+  const [redis, database] = await Promise.all([startRedisServer(), createTestDatabase()])
+  const events = createEvents()
+  const seen = recordAll(events)
+  const connections = await openConnections({ databaseUrl: database.url, redisUrl: redis.url }, events)
+  await connections.database.migrate()
+  const { taskStore: store, taskReader: reader, workerStore, queue, signals } = connections
+  const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
+  const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...(options.definitions ?? [])])
+  const service = createTaskService({ registry, store, queue, signals, events })
+  const watcher = createTaskWatcher({ findFinished: reader.findFinished, signals, events })
+  const health = {
+    pingDatabase: async () => void (await connections.database.query(sql`select 1`)),
+    isRedisReady: () => queue.isReady('default'),
+  }
+  const app = createApp({
+    registry,
+    service,
+    reader,
+    watcher,
+    workerStore,
+    health,
+    events,
+    bodyLimitBytes: 256 * 1024,
+    workerSilentMs: FAST.silentMs,
+    webRoot: options.webRoot,
+  })
+  let server: HttpServer | null = await startServer(app.fetch, { host: '127.0.0.1', port: 0 })
+  const { port } = server
+  const workers: Worker[] = []
+  const system: TestSystem = {
+    url: `http://127.0.0.1:${port}`,
+    redis,
+    database,
+    connections,
+    service,
+    registry,
+    events,
+    announced: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
+    startWorker(workerOptions) {
+      const worker = startWorker(connections, registry, events, { ...FAST, ...workerOptions })
+      workers.push(worker)
+      return worker
+    },
+    async request(method, path, body) {
+      const response = await fetch(`${system.url}${path}`, {
+        method,
+        ...(body !== undefined && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
+        redirect: 'manual',
+      })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, body: parsed(text) as never }
+    },
+    async submit(name, input, submitOptions) {
+      const { status, body } = await system.request('POST', `/v1/tasks/${name}`, { input, options: submitOptions })
+      if (status !== 202) throw new Error(`submission answered ${status}: ${JSON.stringify(body)}`)
+      return body
+    },
+    async task(id) {
+      const { status, body } = await system.request('GET', `/v1/tasks/${id}`)
+      if (status !== 200) throw new Error(`GET /v1/tasks/${id} answered ${status}`)
+      return body
+    },
+    taskWhen: (id, isReached) => until(() => system.task(id), isReached),
+    taskWhenFinal: (id) => system.taskWhen(id, ({ is_final }) => is_final),
+    async countByStatus() {
+      const rows = await connections.database.query<{ status: string; count: number }>(
+        sql`select status, count(*)::int as count from tasks group by status`,
+      )
+      return Object.fromEntries(rows.map(({ status, count }) => [status, count]))
+    },
+    async stopApi() {
+      await server?.stop(0)
+      server = null
+    },
+    async startApi() {
+      server = await startServer(app.fetch, { host: '127.0.0.1', port })
+    },
+    async stop() {
+      await watcher.stop()
+      await server?.stop(0)
+      await Promise.all(workers.map((worker) => worker.stop(0)))
+      await connections.close()
+      await Promise.all([redis.stop(), database.drop()])
+    },
+  }
+  if (options.worker !== false) system.startWorker(options.worker)
+  return system
+}
+
+/** Asks until the answer is as wanted. @throws after 30 seconds, with the last answer */
+export async function until<T>(ask: () => Promise<T>, isReached: (answer: T) => boolean): Promise<T> {
+  const deadlineMs = Date.now() + 30_000
+  for (;;) {
+    const answer = await ask()
+    if (isReached(answer)) return answer
+    if (Date.now() > deadlineMs) throw new Error(`not reached in 30 seconds: ${JSON.stringify(answer)}`)
+    await pause(20)
+  }
+}
+
+const RECORDED: (keyof TelemetryEvents)[] = [
+  'bells.failed',
+  'bells.rung',
+  'task.started',
+  'task.finished',
+  'task.refused',
+  'task.lost',
+  'trouble',
+  'bug',
+]
+
+function recordAll(events: Events) {
+  const seen: { name: keyof TelemetryEvents; payload: unknown }[] = []
+  for (const name of RECORDED) events.on(name, (payload: unknown) => seen.push({ name, payload }))
+  return seen
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
