@@ -50,7 +50,11 @@ export function connectProducer(role: BeeRole): BeeProducer {
       // The same writes as Bee-Queue's own, but at the end where the next is taken: first in stays first out.
       const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
       return called((done) =>
-        client?.multi().hset(keyOf(bee, 'jobs'), deliveryId, job.toData()).rpush(keyOf(bee, 'waiting'), deliveryId).exec(done),
+        client
+          ?.multi()
+          .hset(keyOf(bee, 'jobs'), deliveryId, job.toData())
+          .rpush(keyOf(bee, 'waiting'), deliveryId)
+          .exec(done),
       )
     },
     isReady: () => connectedBee() !== null,

@@ -17,7 +17,12 @@ const queueNames = z
   .transform((text) => text.split(',').map((name) => name.trim()))
   .pipe(
     z.array(
-      z.string().regex(QUEUE_NAME, 'must be a list of queue names (lower case letters, digits, - and _) with commas between'),
+      z
+        .string()
+        .regex(
+          QUEUE_NAME,
+          'must be a list of queue names (lower case letters, digits, - and _) with commas between',
+        ),
     ),
   )
 
@@ -61,8 +66,12 @@ export function readConfig(
   // Compose and systemd pass unset variables as empty ones.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   const parsed = SETTINGS.safeParse(given)
-  const missing = required.filter((name) => given[name] === undefined).map((name) => `${name}: is required here`)
-  const wrong = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
+  const missing = required
+    .filter((name) => given[name] === undefined)
+    .map((name) => `${name}: is required here`)
+  const wrong = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
   if (!parsed.success || missing.length > 0) throw new ConfigError([...missing, ...wrong])
   return parsed.data
 }

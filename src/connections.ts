@@ -23,8 +23,14 @@ export async function openConnections(
   events: Events,
 ): Promise<Connections> {
   const database = await openDatabase(databaseUrl, { poolSize })
-  const queue = createQueue({ redisUrl, onError: (error) => events.emit('trouble', { where: 'queue', error }) })
-  const signals = createSignals({ redisUrl, onError: (error) => events.emit('trouble', { where: 'signals', error }) })
+  const queue = createQueue({
+    redisUrl,
+    onError: (error) => events.emit('trouble', { where: 'queue', error }),
+  })
+  const signals = createSignals({
+    redisUrl,
+    onError: (error) => events.emit('trouble', { where: 'signals', error }),
+  })
   return {
     database,
     taskStore: createTaskStore(database),

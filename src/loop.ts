@@ -12,7 +12,7 @@ export interface LoopOptions {
   /** Pause between the end of one round and the start of the next, in milliseconds. */
   intervalMs: number
   /** May return a shorter pause for this time, in milliseconds. */
-  body: () => Promise<number | void>
+  body: () => Promise<number | undefined> | Promise<void>
   onError: (error: unknown) => void
 }
 
@@ -33,7 +33,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      const shorterMs = await body().catch(onError)
+      const shorterMs = await Promise.resolve(body()).catch(onError)
       if (stopping.signal.aborted) return
       await pause(Math.min(shorterMs ?? intervalMs, intervalMs), waking.signal)
     }

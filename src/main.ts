@@ -28,7 +28,8 @@ await main(process.argv[2] ?? 'dev')
 async function main(name: string) {
   try {
     const command = COMMANDS[name]
-    if (!command) throw new Error(`Unknown command "${name}": expected one of ${Object.keys(COMMANDS).join(', ')}`)
+    if (!command)
+      throw new Error(`Unknown command "${name}": expected one of ${Object.keys(COMMANDS).join(', ')}`)
     await command()
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
@@ -38,7 +39,10 @@ async function main(name: string) {
 
 async function dev() {
   const config = readConfig(process.env)
-  const events = startEvents({ ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' }, 'dev')
+  const events = startEvents(
+    { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' },
+    'dev',
+  )
   const embedded = await startEmbedded(config.DATA_DIR, {
     databaseUrl: config.DATABASE_URL,
     redisUrl: config.REDIS_URL,

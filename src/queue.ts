@@ -22,6 +22,8 @@ export interface Queue {
   giveBack(queueName: string, delivery: Delivery): Promise<void>
   /** Hands deliveries to `handle`, `fetches` at once; the next is fetched when `handle` has settled. */
   consume(queueName: string, fetches: number, handle: (delivery: Delivery) => Promise<void>): Consumer
+  /** Connects for a queue ahead of its first bell. */
+  prepare(queueName: string): void
   /** Whether bells of this queue can be rung at this moment. */
   isReady(queueName: string): boolean
   /** When the oldest delivery that still waits was rung, in milliseconds; null when none waits. */
@@ -55,7 +57,8 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
       const parts = chunk(bells, MAX_BELLS).map((part) => producer.add(newDeliveryId(now), pairsOf(part)))
       await Promise.all(parts)
     },
-    giveBack: (queueName, { bells, rungAtMs }) => producerOf(queueName).addFirst(newDeliveryId(rungAtMs), pairsOf(bells)),
+    giveBack: (queueName, { bells, rungAtMs }) =>
+      producerOf(queueName).addFirst(newDeliveryId(rungAtMs), pairsOf(bells)),
     consume(queueName, fetches, handle) {
       const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs) =>
         handle({ bells: bellsOf(pairs), rungAtMs: timeOfDeliveryId(id) }),
@@ -63,6 +66,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
       consumers.add(consumer)
       return consumer
     },
+    prepare: (queueName) => void producerOf(queueName),
     isReady: (queueName) => producerOf(queueName).isReady(),
     async oldestWaitingMs(queueName) {
       const id = await producerOf(queueName).nextId()

@@ -48,9 +48,14 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     onWritten(tasks) {
       events.emit('tasks.accepted', { count: tasks.length })
       // A task with a time of its own is rung by the dispatcher when it has come.
-      ring(tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })))
+      ring(
+        tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })),
+      )
     },
   })
+
+  // So that the first submission after a start finds its bell connected.
+  for (const definition of registry.all) queue.prepare(definition.queue)
 
   return {
     async submit(name, input, options = {}, inputPath = []) {
@@ -68,7 +73,11 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     async retry(id) {
       const refs = await store.retryMany([id])
       if (refs.length === 0) {
-        throw await refusalOf(id, 'not_finished', 'only a task that ended as FAILURE or CANCELLED can be retried')
+        throw await refusalOf(
+          id,
+          'not_finished',
+          'only a task that ended as FAILURE or CANCELLED can be retried',
+        )
       }
       ring(refs)
     },
@@ -129,7 +138,10 @@ export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[]
     const path = [...base, ...issue.path.map(String)]
     // An unexpected member is reported at its own place, not at the object's.
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ pointer: pointerOf([...path, key]), detail: 'This member is not known' }))
+      return issue.keys.map((key) => ({
+        pointer: pointerOf([...path, key]),
+        detail: 'This member is not known',
+      }))
     }
     return [{ pointer: pointerOf(path), detail: issue.message }]
   })

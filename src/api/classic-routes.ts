@@ -41,7 +41,8 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
     })
     .get('/submit_task', async (c) => {
       c.header('Cache-Control', 'no-store')
-      if (isPrefetch(c)) throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
+      if (isPrefetch(c))
+        throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
       const task = await service.submit('divide', input)
       return c.html(submittedPage(task.id))
@@ -50,14 +51,17 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
       const row = await readTask(dependencies, c.req.param('id'))
       c.header('Cache-Control', 'no-store')
       c.header('Vary', 'Accept')
-      if (wantsJson(c)) return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
+      if (wantsJson(c))
+        return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
       return c.html(taskPage(row))
     })
 }
 
 function unknownFormType(): AppError {
   const detail = `must be one of ${FORM_TYPES.join(', ')}`
-  return new AppError('invalid_input', `form_type ${detail}`, { faults: [{ pointer: '#/form_type', detail }] })
+  return new AppError('invalid_input', `form_type ${detail}`, {
+    faults: [{ pointer: '#/form_type', detail }],
+  })
 }
 
 /** Browsers say so when they load a link before anybody has clicked it. */

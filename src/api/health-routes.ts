@@ -16,7 +16,10 @@ export function createHealthRoutes({ pingDatabase, isRedisReady }: HealthDepende
     .all('/health', (c) => c.json({ status: 'ok' as const }))
     .all('/health/live', (c) => c.json({ status: 'ok' as const }))
     .all('/health/ready', async (c) => {
-      const reason = await Promise.race([databaseFault(), pause(PING_MS).then(() => 'Postgres does not answer')])
+      const reason = await Promise.race([
+        databaseFault(),
+        pause(PING_MS).then(() => 'Postgres does not answer'),
+      ])
       if (reason) return c.json({ status: 'unavailable' as const, reason }, 503, { 'Retry-After': '2' })
       // Tasks are accepted all the same; they are run when Redis is back.
       if (!isRedisReady()) return c.json({ status: 'degraded' as const, reason: 'Redis cannot be reached' })
@@ -28,7 +31,9 @@ export function createHealthRoutes({ pingDatabase, isRedisReady }: HealthDepende
       await pingDatabase()
       return null
     } catch (error) {
-      return isAppError(error, 'unavailable') ? 'Postgres cannot be reached' : 'Postgres answers with an error'
+      return isAppError(error, 'unavailable')
+        ? 'Postgres cannot be reached'
+        : 'Postgres answers with an error'
     }
   }
 }

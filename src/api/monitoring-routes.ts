@@ -10,7 +10,9 @@ import { query, statsQuery } from './task-requests.ts'
 const SHARED_MS = 1_000
 
 export function createMonitoringRoutes({ reader, workerStore, workerSilentMs }: ApiDependencies) {
-  const statsOf = shared((windowSeconds: number) => reader.stats(new Date(Date.now() - windowSeconds * 1_000)))
+  const statsOf = shared((windowSeconds: number) =>
+    reader.stats(new Date(Date.now() - windowSeconds * 1_000)),
+  )
   const listWorkers = shared(() => workerStore.list())
 
   return new Hono()

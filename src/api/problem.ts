@@ -51,7 +51,13 @@ function knownError(error: unknown): AppError | undefined {
   return undefined
 }
 
-function respond(c: Context, status: ContentfulStatusCode, code: string, detail: string, faults: Fault[] = []) {
+function respond(
+  c: Context,
+  status: ContentfulStatusCode,
+  code: string,
+  detail: string,
+  faults: Fault[] = [],
+) {
   const problem: Problem = {
     type: `urn:waggle:problem:${code}`,
     title: TITLES[status] ?? 'Error',

@@ -10,7 +10,8 @@ const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\b/
 
 /** Refuses everything but JSON, before anybody parses it. */
 export const requireJson = createMiddleware(async (c, next) => {
-  if (!isJson(c)) throw new AppError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json')
+  if (!isJson(c))
+    throw new AppError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json')
   await next()
 })
 
@@ -44,7 +45,10 @@ function isForm(c: Context): boolean {
 }
 
 /** Forms and query strings know only texts: turns those that look like it into the numbers the definition asks for. */
-export function coerceTexts(definition: TaskDefinition, fields: Record<string, unknown>): Record<string, unknown> {
+export function coerceTexts(
+  definition: TaskDefinition,
+  fields: Record<string, unknown>,
+): Record<string, unknown> {
   const properties: Record<string, { type?: unknown }> = schemaOf(definition.input).properties ?? {}
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {

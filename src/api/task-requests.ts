@@ -10,7 +10,11 @@ const YEAR_SECONDS = 366 * 24 * 3_600
 
 const queueName = z.string().regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
 // Postgres cannot keep a NUL in a text, and no other control character belongs into a label.
-const label = z.string().min(1).max(64).regex(/^\P{Cc}+$/u, 'must not contain control characters')
+const label = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^\P{Cc}+$/u, 'must not contain control characters')
 const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
 
 /** The body of a submission; the input itself is checked against its definition. */
@@ -21,7 +25,11 @@ export const submission = z.strictObject({
       run_at: moment.optional(),
       delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
       max_retries: z.int().min(0).max(100).optional(),
-      timeout_seconds: z.number().min(0.1).max(7 * 24 * 3_600).optional(),
+      timeout_seconds: z
+        .number()
+        .min(0.1)
+        .max(7 * 24 * 3_600)
+        .optional(),
       queue: queueName.optional(),
       tags: z.array(label).max(20).optional(),
     })
@@ -46,7 +54,10 @@ export const listQuery = z.object({
   queue: queueName.optional(),
   worker: z.uuid().optional(),
   tag: label.optional(),
-  id: z.string().regex(/^[0-9a-f-]{1,36}$/i, 'must be the beginning of a task id').optional(),
+  id: z
+    .string()
+    .regex(/^[0-9a-f-]{1,36}$/i, 'must be the beginning of a task id')
+    .optional(),
   created_after: moment.optional(),
   created_before: moment.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -54,7 +65,12 @@ export const listQuery = z.object({
 })
 
 export const statsQuery = z.object({
-  window: z.coerce.number().int().min(60).max(7 * 24 * 3_600).default(3_600),
+  window: z.coerce
+    .number()
+    .int()
+    .min(60)
+    .max(7 * 24 * 3_600)
+    .default(3_600),
 })
 
 /** Checks a query string. @throws AppError `invalid_query` that names the parameter */

@@ -6,9 +6,9 @@ import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
 import type { SubmitOptions } from '../task-service.ts'
 import type { ApiDependencies } from './app.ts'
+import { readTask } from './read-task.ts'
 import { requireJson } from './request-body.ts'
 import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
-import { readTask } from './read-task.ts'
 import { viewOfAttempt, viewOfDefinition, viewOfNewTask, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {

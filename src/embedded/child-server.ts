@@ -12,7 +12,8 @@ export interface ChildServer {
 }
 
 // The program runs in the background of the shell; the shell prints its id, then reads our pipe until it closes.
-const KEEPER = '"$@" & child=$!; echo "pid $child"; trap "" INT TERM; cat >/dev/null; kill -TERM $child 2>/dev/null; wait $child'
+const KEEPER =
+  '"$@" & child=$!; echo "pid $child"; trap "" INT TERM; cat >/dev/null; kill -TERM $child 2>/dev/null; wait $child'
 
 /**
  * @param command the program and its arguments

@@ -33,7 +33,8 @@ function lock(dataDir: string): () => void {
   mkdirSync(dataDir, { recursive: true })
   const file = join(dataDir, 'lock')
   const owner = ownerOf(file)
-  if (owner !== null) throw new Error(`${resolve(dataDir)} is in use by process ${owner}; stop it, or set DATA_DIR`)
+  if (owner !== null)
+    throw new Error(`${resolve(dataDir)} is in use by process ${owner}; stop it, or set DATA_DIR`)
   writeFileSync(file, String(process.pid))
   return () => rmSync(file, { force: true })
 }

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ChildServer, freePort, startChildServer } from './child-server.ts'
 import { pause } from '../loop.ts'
+import { type ChildServer, freePort, startChildServer } from './child-server.ts'
 
 export interface RedisServer {
   /** `redis://:password@127.0.0.1:port` */
@@ -73,7 +73,10 @@ function installedProgram(): string | undefined {
 }
 
 const INSTALLERS = [
-  { manager: 'apt-get', script: 'apt-get update -q && apt-get install -y -q --no-install-recommends redis-server' },
+  {
+    manager: 'apt-get',
+    script: 'apt-get update -q && apt-get install -y -q --no-install-recommends redis-server',
+  },
   { manager: 'dnf', script: 'dnf install -y -q valkey || dnf install -y -q redis' },
   { manager: 'apk', script: 'apk add --no-cache redis' },
   { manager: 'brew', script: 'brew install redis' },
@@ -103,7 +106,8 @@ function hasCommand(name: string): boolean {
 async function untilListening(port: number) {
   const deadline = Date.now() + 10_000
   while (!(await isListening(port))) {
-    if (Date.now() > deadline) throw new Error(`redis-server did not listen on port ${port} within 10 seconds`)
+    if (Date.now() > deadline)
+      throw new Error(`redis-server did not listen on port ${port} within 10 seconds`)
     await pause(10)
   }
 }

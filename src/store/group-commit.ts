@@ -42,7 +42,9 @@ export function createGroupCommit<Item, Answer>(
   return {
     submit(item) {
       if (entries.length >= maxWaiting) {
-        return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting to be written; try again`))
+        return Promise.reject(
+          new AppError('overloaded', `Too many ${name} are waiting to be written; try again`),
+        )
       }
       return new Promise((resolve, reject) => {
         entries.push({ item, resolve, reject })

@@ -38,7 +38,12 @@ export function createTaskReader(database: Database) {
     /** Failed and lost attempts, first one first. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
       return database.use((drizzle) =>
-        drizzle.select().from(attempts).where(eq(attempts.taskId, id)).orderBy(asc(attempts.attempt)).limit(1_000),
+        drizzle
+          .select()
+          .from(attempts)
+          .where(eq(attempts.taskId, id))
+          .orderBy(asc(attempts.attempt))
+          .limit(1_000),
       )
     },
 
@@ -127,6 +132,7 @@ export function firstIdOf(moment: Date): string {
 
 function idRange(prefix: string): SQL | undefined {
   const digits = prefix.replaceAll('-', '').toLowerCase()
-  const edge = (filler: string) => digits.padEnd(32, filler).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const edge = (filler: string) =>
+    digits.padEnd(32, filler).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
   return and(gte(tasks.id, edge('0')), sql`${tasks.id} <= ${edge('f')}::uuid`)
 }

@@ -200,7 +200,9 @@ export function createTaskStore(database: Database) {
 
     /** null for an unknown id. */
     async statusOf(id: string): Promise<TaskStatus | null> {
-      const rows = await database.query<{ status: TaskStatus }>(sql`select status from tasks where id = ${id}::uuid`)
+      const rows = await database.query<{ status: TaskStatus }>(
+        sql`select status from tasks where id = ${id}::uuid`,
+      )
       return rows[0]?.status ?? null
     },
 

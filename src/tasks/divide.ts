@@ -24,7 +24,8 @@ export const divide = defineTask({
       progress(step / STEPS, `Step ${step} of ${STEPS}`)
     }
     const quotient = x / y
-    if (!Number.isFinite(quotient)) throw new PermanentError('Task "divide": the quotient is too large for a number')
+    if (!Number.isFinite(quotient))
+      throw new PermanentError('Task "divide": the quotient is too large for a number')
     return { quotient }
   },
 })

@@ -14,7 +14,11 @@ export function createNotifyTask(sendMail: SendMail) {
     example: { email: 'ada@example.com' },
     async run({ email }, { signal, progress }) {
       progress(0.1, 'Writing the message')
-      const mail = { to: email, subject: 'Your notification', text: 'This is the notification you asked for.' }
+      const mail = {
+        to: email,
+        subject: 'Your notification',
+        text: 'This is the notification you asked for.',
+      }
       progress(0.5, 'Handing it to the mail server')
       const { messageId } = await sendMail(mail, signal)
       return { message: `Notification sent to ${email}`, message_id: messageId }

@@ -36,7 +36,10 @@ export function createRegistry(definitions: readonly TaskDefinition[]): Registry
     get(name) {
       const definition = byName.get(name)
       if (definition) return definition
-      throw new AppError('unknown_definition', `There is no task "${name.slice(0, 64)}". ${hint(name, names)}`)
+      throw new AppError(
+        'unknown_definition',
+        `There is no task "${name.slice(0, 64)}". ${hint(name, names)}`,
+      )
     },
   }
 }

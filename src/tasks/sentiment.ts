@@ -8,8 +8,11 @@ const lexicon = new Sentiment()
 export const sentiment = defineTask({
   name: 'sentiment',
   title: 'Judge the sentiment of a text',
-  description: 'Tells whether an English text sounds positive, negative or neutral, and which words decided it.',
-  input: z.object({ text: z.string().trim().min(1).max(20_000).meta({ title: 'Text', format: 'multiline' }) }),
+  description:
+    'Tells whether an English text sounds positive, negative or neutral, and which words decided it.',
+  input: z.object({
+    text: z.string().trim().min(1).max(20_000).meta({ title: 'Text', format: 'multiline' }),
+  }),
   output: z.object({
     label: z.enum(['positive', 'negative', 'neutral']),
     score: z.number(),

@@ -8,11 +8,21 @@ export interface TelemetryEvents {
   'bells.rung': [{ reason: 'due' | 'unheard'; count: number }]
   'task.started': [{ taskId: string; name: string; attempt: number }]
   'task.finished': [
-    { taskId: string; name: string; attempt: number; status: TaskStatus; runMs: number; error?: string; delayMs?: number },
+    {
+      taskId: string
+      name: string
+      attempt: number
+      status: TaskStatus
+      runMs: number
+      error?: string
+      delayMs?: number
+    },
   ]
   /** A result came too late: another attempt had been given the task. */
   'task.refused': [{ taskId: string; name: string; attempt: number }]
-  'task.log': [{ taskId: string; name: string; attempt: number; message: string; fields?: Record<string, unknown> }]
+  'task.log': [
+    { taskId: string; name: string; attempt: number; message: string; fields?: Record<string, unknown> },
+  ]
   'task.lost': [{ taskId: string; name: string; attempt: number; workerId: string | null }]
   'worker.started': [{ workerId: string; queues: string[]; concurrency: number }]
   'worker.stopping': [{ workerId: string; running: number }]

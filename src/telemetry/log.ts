@@ -13,7 +13,9 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
   events.on('task.lost', (task) => log.warn(task, 'task lost with its worker'))
   events.on('task.refused', (task) => log.warn(task, 'late result refused'))
-  events.on('bells.failed', ({ count, error }) => log.warn({ count, error: messageOf(error) }, 'bells not rung'))
+  events.on('bells.failed', ({ count, error }) =>
+    log.warn({ count, error: messageOf(error) }, 'bells not rung'),
+  )
   events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
   events.on('worker.started', (worker) => log.info(worker, 'worker started'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
@@ -24,7 +26,10 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
     log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')
   })
   events.on('task.finished', (task) => {
-    log[task.status === 'FAILURE' ? 'warn' : task.status === 'RETRY' ? 'info' : 'debug'](task, 'task finished')
+    log[task.status === 'FAILURE' ? 'warn' : task.status === 'RETRY' ? 'info' : 'debug'](
+      task,
+      'task finished',
+    )
   })
   if (!log.isLevelEnabled('debug')) return
   events.on('task.started', (task) => log.debug(task, 'task started'))

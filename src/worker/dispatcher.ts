@@ -22,7 +22,13 @@ export interface DispatcherDependencies {
 // Enough for 64 tasks in each of some deliveries; more comes in the next turn of the same round.
 const BATCH = 1_000
 
-export function startDispatcher({ queues, queue, store, events, intervalMs }: DispatcherDependencies): Dispatcher {
+export function startDispatcher({
+  queues,
+  queue,
+  store,
+  events,
+  intervalMs,
+}: DispatcherDependencies): Dispatcher {
   const timers = new Set<NodeJS.Timeout>()
   const loop = startLoop({
     intervalMs,

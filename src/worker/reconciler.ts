@@ -73,7 +73,11 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   /** Uses the budget like any failure: a task that kills its worker must stop somewhere. */
   function lost(task: LeftBehindTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
-    const error = { name: 'WorkerLost', message: `worker lost during attempt ${task.attempt}`, retryable: true }
+    const error = {
+      name: 'WorkerLost',
+      message: `worker lost during attempt ${task.attempt}`,
+      retryable: true,
+    }
     return {
       id: task.id,
       attempt: task.attempt,

@@ -132,5 +132,9 @@ function taskErrorOf(error: unknown): TaskError {
 }
 
 function unstorable(error: unknown): TaskError {
-  return { name: UNSTORABLE, message: `The result cannot be stored as JSON: ${messageOf(error)}`, retryable: false }
+  return {
+    name: UNSTORABLE,
+    message: `The result cannot be stored as JSON: ${messageOf(error)}`,
+    retryable: false,
+  }
 }

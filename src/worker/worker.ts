@@ -66,7 +66,11 @@ export function startWorker(
     write: taskStore.finishMany,
     onWritten(finished) {
       const ended = finished.filter(({ decision }) => isFinal(decision.status))
-      if (ended.length > 0) signals.announce('ended', ended.map((finish) => finish.id))
+      if (ended.length > 0)
+        signals.announce(
+          'ended',
+          ended.map((finish) => finish.id),
+        )
     },
   })
   const heartbeat = startHeartbeat({
@@ -79,7 +83,13 @@ export function startWorker(
     intervalMs: options.heartbeatMs ?? 1_000,
     silentMs,
   })
-  const dispatcher = startDispatcher({ queues, queue, store: taskStore, events, intervalMs: options.dispatchMs ?? 1_000 })
+  const dispatcher = startDispatcher({
+    queues,
+    queue,
+    store: taskStore,
+    events,
+    intervalMs: options.dispatchMs ?? 1_000,
+  })
   const reconciler = startReconciler({
     queues,
     workerId: id,

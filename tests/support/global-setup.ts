@@ -15,7 +15,9 @@ export default async function setup(project: TestProject) {
   const server = given ? undefined : await startPostgresServer({ fsync: 'off' })
   const url = given ?? server?.url ?? null
   process.stdout.write(
-    url ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n` : 'PostgreSQL is not installed: testing on PGlite\n',
+    url
+      ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`
+      : 'PostgreSQL is not installed: testing on PGlite\n',
   )
   project.provide('postgresUrl', url)
   return () => server?.stop()

@@ -34,7 +34,10 @@ export async function startPostgresServer(
     { ...who, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const port = await freePort()
-  const flags = Object.entries({ max_connections: '200', ...settings }).flatMap(([k, v]) => ['-c', `${k}=${v}`])
+  const flags = Object.entries({ max_connections: '200', ...settings }).flatMap(([k, v]) => [
+    '-c',
+    `${k}=${v}`,
+  ])
   const child = await startChildServer(
     [join(bin, 'postgres'), '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, ...flags],
     { ...who, cwd: folder },
@@ -57,7 +60,9 @@ function findBinaries(): string | undefined {
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
   const folders = versions.map((version) => join(debian, version, 'bin'))
   const onPath = (process.env.PATH ?? '').split(':')
-  return [...folders, ...onPath].find((at) => existsSync(join(at, 'initdb')) && existsSync(join(at, 'postgres')))
+  return [...folders, ...onPath].find(
+    (at) => existsSync(join(at, 'initdb')) && existsSync(join(at, 'postgres')),
+  )
 }
 
 /** PostgreSQL refuses to run as root, so root becomes `postgres` or `nobody` for it. */

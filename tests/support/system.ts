@@ -29,7 +29,11 @@ export interface TestSystem {
   announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
   startWorker(options?: Partial<WorkerOptions>): Worker
   /** JSON in, JSON out. */
-  request(method: string, path: string, body?: unknown): Promise<{ status: number; headers: Headers; body: never }>
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; headers: Headers; body: never }>
   submit(name: string, input: unknown, options?: object): Promise<TaskView>
   task(id: string): Promise<FullTask>
   /** Waits for a state, at most 30 seconds. */
@@ -51,7 +55,14 @@ export interface SystemOptions {
 }
 
 /** As in production, but with seconds where it has tens of them. */
-const FAST = { concurrency: 20, queues: ['default'], silentMs: 3_000, reconcileMs: 300, unheardMs: 500, version: 'test' }
+const FAST = {
+  concurrency: 20,
+  queues: ['default'],
+  silentMs: 3_000,
+  reconcileMs: 300,
+  unheardMs: 500,
+  version: 'test',
+}
 
 export async function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
   const [redis, database] = await Promise.all([startRedisServer(), createTestDatabase()])
@@ -100,14 +111,20 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     async request(method, path, body) {
       const response = await fetch(`${system.url}${path}`, {
         method,
-        ...(body !== undefined && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
+        ...(body !== undefined && {
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
         redirect: 'manual',
       })
       const text = await response.text()
       return { status: response.status, headers: response.headers, body: parsed(text) as never }
     },
     async submit(name, input, submitOptions) {
-      const { status, body } = await system.request('POST', `/v1/tasks/${name}`, { input, options: submitOptions })
+      const { status, body } = await system.request('POST', `/v1/tasks/${name}`, {
+        input,
+        options: submitOptions,
+      })
       if (status !== 202) throw new Error(`submission answered ${status}: ${JSON.stringify(body)}`)
       return body
     },

@@ -1,0 +1,100 @@
+// Tasks that behave badly, for the tests of what happens then. Each run leaves a row in the table `runs`.
+import pg from 'pg'
+import { z } from 'zod'
+import { pause } from '../../src/loop.ts'
+import { defineTask, type TaskContext } from '../../src/tasks/define.ts'
+
+export interface RunRecorder {
+  record(context: TaskContext, note?: string): Promise<void>
+  all(): Promise<{ task_id: string; attempt: number; pid: number; note: string | null }[]>
+  close(): Promise<void>
+}
+
+/** Writes to the database beside the system under test, so that runs are counted even if their results are refused. */
+export async function createRunRecorder(databaseUrl: string): Promise<RunRecorder> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
+  pool.on('error', () => {})
+  // Two that make it at once collide even so; one of them has made it.
+  await pool.query(`create table if not exists runs
+    (task_id uuid, attempt int, pid int, note text, at timestamptz default clock_timestamp())`).catch(() => {})
+  return {
+    async record({ id, attempt }, note) {
+      await pool.query('insert into runs (task_id, attempt, pid, note) values ($1, $2, $3, $4)', [id, attempt, process.pid, note])
+    },
+    all: async () => (await pool.query('select * from runs order by at')).rows,
+    close: () => pool.end(),
+  }
+}
+
+/** @param recorder absent where the definitions are only submitted, not run, or nobody counts the runs */
+export function createTestDefinitions(recorder?: RunRecorder) {
+  const record: RunRecorder['record'] = async (context, note) => recorder?.record(context, note)
+  const quick = { output: z.unknown(), description: 'for tests', backoff: { baseMs: 50, capMs: 200 } }
+  return [
+    defineTask({
+      ...quick,
+      name: 'sleep',
+      title: 'Sleeps, and heeds its signal',
+      input: z.object({ ms: z.number() }),
+      example: { ms: 1 },
+      async run({ ms }, context) {
+        await record(context)
+        await pause(ms, context.signal)
+        context.signal.throwIfAborted()
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'deaf',
+      title: 'Sleeps, and heeds nothing',
+      input: z.object({ ms: z.number() }),
+      example: { ms: 1 },
+      async run({ ms }, context) {
+        await record(context)
+        await pause(ms)
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'block',
+      title: 'Blocks the event loop in its first attempt',
+      input: z.object({ ms: z.number() }),
+      example: { ms: 1 },
+      async run({ ms }, context) {
+        await record(context)
+        if (context.attempt === 1) {
+          const untilMs = Date.now() + ms
+          while (Date.now() < untilMs);
+        }
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'kill',
+      title: 'Kills its worker',
+      input: z.object({}),
+      example: {},
+      async run(_, context): Promise<unknown> {
+        await record(context)
+        process.kill(process.pid, 'SIGKILL')
+        return new Promise(() => {})
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'hold',
+      title: 'Runs until it is told to stop',
+      input: z.object({}),
+      example: {},
+      async run(_, context): Promise<unknown> {
+        await record(context)
+        await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()))
+        await record(context, `aborted: ${context.signal.reason?.reason}`)
+        throw context.signal.reason
+      },
+    }),
+  ]
+}

@@ -1,0 +1,82 @@
+// A worker as a process of its own, with the test definitions, so that tests can kill it.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { openConnections } from '../../src/connections.ts'
+import { createMailer } from '../../src/tasks/mail.ts'
+import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
+import { createEvents } from '../../src/telemetry/events.ts'
+import { startWorker, type WorkerOptions } from '../../src/worker/worker.ts'
+import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
+
+export interface WorkerProcess {
+  pid: number
+  kill(): Promise<void>
+  /** Sends SIGTERM and resolves with the exit code. */
+  terminate(): Promise<number | null>
+  /** Resolves with the exit code or the name of the signal that ended it. */
+  ended: Promise<number | string>
+}
+
+interface Settings {
+  databaseUrl: string
+  redisUrl: string
+  options: WorkerOptions
+  graceMs: number
+}
+
+const OPTIONS = { queues: ['default'], concurrency: 20, version: 'test', silentMs: 2_000, reconcileMs: 300, unheardMs: 500 }
+
+/** Resolves when the worker has said that it runs. */
+export async function spawnWorker(
+  system: { database: { url: string }; redis: { url: string } },
+  options: Partial<WorkerOptions> = {},
+  graceMs = 10_000,
+): Promise<WorkerProcess> {
+  const settings: Settings = {
+    databaseUrl: system.database.url,
+    redisUrl: system.redis.url,
+    options: { ...OPTIONS, ...options },
+    graceMs,
+  }
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(settings)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
+  await Promise.race([untilItSpeaks(child), ended])
+  return {
+    pid: child.pid as number,
+    ended,
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+    async terminate() {
+      child.kill('SIGTERM')
+      await ended
+      return child.exitCode
+    },
+  }
+}
+
+async function untilItSpeaks(child: ChildProcess) {
+  if (child.stdout) await once(child.stdout, 'data')
+}
+
+async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
+  const events = createEvents()
+  const connections = await openConnections({ databaseUrl, redisUrl }, events)
+  const recorder = await createRunRecorder(databaseUrl)
+  const sendMail = createMailer(undefined, 'test@example.com')
+  const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...createTestDefinitions(recorder)])
+  const worker = startWorker(connections, registry, events, options)
+  process.once('SIGTERM', async () => {
+    await worker.stop(graceMs)
+    await connections.close()
+    process.exit(0)
+  })
+  process.stdout.write(`worker ${worker.id} runs\n`)
+}
+
+const [, script, settings] = process.argv
+if (script === fileURLToPath(import.meta.url) && settings) await run(JSON.parse(settings))
