@@ -75,7 +75,7 @@ function createClient(running: RunningSystem, signal: AbortSignal) {
       const report = await runLoad(order, signal)
       account(report, tasks)
       unfinished = await untilDone(() => running.countUnfinished(accepted), signal)
-      return { report, doneAt: Math.max(report.endedAt, Date.now()) }
+      return { report, doneAt: unfinished > 0 ? Number.NaN : Math.max(report.endedAt, Date.now()) }
     },
     async idle(tasks: number): Promise<LoadReport> {
       const order: LoadOrder = {

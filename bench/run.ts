@@ -11,7 +11,7 @@ import { measure, type Plan } from './measure.ts'
 import packages from './package.json' with { type: 'json' }
 import { formatFindings, formatTable, type Result } from './report.ts'
 import { type Stores, startStores } from './stores.ts'
-import { SYSTEMS } from './systems.ts'
+import { SYSTEMS, type System } from './systems.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   },
 })
 
-const FULL: Plan = { rounds: 1, warmUpTasks: 5_000, floodTasks: 20_000, idleTasks: 100 }
+const FULL: Plan = { rounds: 3, warmUpTasks: 10_000, floodTasks: 30_000, idleTasks: 100 }
 const QUICK: Plan = { rounds: 1, warmUpTasks: 2_000, floodTasks: 5_000, idleTasks: 50 }
 const plan = options.quick ? QUICK : FULL
 
@@ -41,8 +41,7 @@ try {
 
 /** Round by round and not system by system: a slow minute of the machine then hits all of them. */
 async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
-  const systems = SYSTEMS.filter(({ name }) => options.systems.split(',').includes(name))
-  const results: Result[] = systems.map((system) => ({ system, visits: [] }))
+  const results: Result[] = chooseSystems().map((system) => ({ system, visits: [] }))
   let redis = 'unknown'
   for (let round = 1; round <= plan.rounds; round++) {
     for (const { system, visits } of results) {
@@ -55,6 +54,15 @@ async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
   }
   const bullmq = packages.dependencies.bullmq
   return { results, machine: describeMachine({ postgres: stores.postgresVersion, redis, bullmq }) }
+}
+
+function chooseSystems(): System[] {
+  return options.systems.split(',').map((wanted) => {
+    const system = SYSTEMS.find(({ name }) => name === wanted)
+    if (!system)
+      throw new Error(`Unknown system "${wanted}": expected ${SYSTEMS.map(({ name }) => name).join(', ')}`)
+    return system
+  })
 }
 
 function publish({ results, machine }: Findings) {

@@ -44,4 +44,4 @@ export const SYSTEMS: System[] = [
 ]
 
 /** Running tasks per worker process: the value in the examples of BullMQ's documentation, the same for all. */
-export const CONCURRENCY = Number(process.env.BENCH_C ?? 50)
+export const CONCURRENCY = 50

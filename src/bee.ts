@@ -65,7 +65,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
     async stop() {
       stopping.abort()
       await connected
-      await current?.close(CLOSE_TIMEOUT_MS).catch(role.onError)
+      if (current) await close(current)
     },
   }
 
@@ -106,8 +106,7 @@ export function startBeeConsumer(
     async stop() {
       stopping.abort()
       await connected
-      // Rejects when a job outlives it; by now none should, and what is left comes back by the stall check.
-      await current?.close(CLOSE_TIMEOUT_MS).catch(role.onError)
+      if (current) await close(current)
     },
   }
 }
@@ -182,6 +181,18 @@ async function connect(
   }
 }
 
+/**
+ * Resolves when the connections are closed, whether Redis is there or not. Bee-Queue's own close waits for ever for a
+ * Redis that is away, and rejects when a job outlives it; what is left of such a job comes back by the stall check.
+ */
+async function close(bee: BeeQueue): Promise<void> {
+  const { client, bclient } = internalsOf(bee)
+  if (client?.ready)
+    await Promise.race([bee.close(CLOSE_TIMEOUT_MS).catch(() => {}), pause(2 * CLOSE_TIMEOUT_MS)])
+  client?.end(false)
+  bclient?.end(false)
+}
+
 function aborted(signal: AbortSignal): Promise<false> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(false)
@@ -209,11 +220,13 @@ function isMissingScript(error: unknown): boolean {
 /** What Bee-Queue's typings leave out: its connection (node_redis 3, callback style) and its key names. */
 interface BeeInternals {
   client: RedisCommands | null
+  bclient: RedisCommands | null
   toKey(name: string): string
   _redisFailureRetryDelay: number
 }
 interface RedisCommands {
   ready: boolean
+  end(flush: boolean): void
   on(event: 'ready', listener: () => void): void
   multi(): RedisMulti
   lindex(key: string, index: number, done: Callback<string | null>): void

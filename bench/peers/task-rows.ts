@@ -1,27 +1,27 @@
 // One row per task, written the plain way: each write is a statement and a commit of its own.
-import { eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { jsonb, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import type { ReverseInput, ReverseResult } from './reverse-task.ts'
 
-const moment = (name: string) => timestamp(name, { withTimezone: true })
+export interface TaskRow {
+  id: string
+  name: string
+  status: 'PENDING' | 'STARTED' | 'SUCCESS'
+  input: ReverseInput
+  result: ReverseResult | null
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+}
 
-const tasks = pgTable('tasks', {
-  id: uuid('id').primaryKey().defaultRandom(),
-  name: text('name').notNull(),
-  status: text('status', { enum: ['PENDING', 'STARTED', 'SUCCESS'] })
-    .notNull()
-    .default('PENDING'),
-  input: jsonb('input').$type<ReverseInput>().notNull(),
-  result: jsonb('result').$type<ReverseResult>(),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  startedAt: moment('started_at'),
-  finishedAt: moment('finished_at'),
-})
+export interface TaskRows {
+  createTable(): Promise<void>
+  insert(name: string, input: ReverseInput): Promise<TaskRow>
+  start(id: string): Promise<void>
+  succeed(id: string, result: ReverseResult): Promise<void>
+  find(id: string): Promise<TaskRow | undefined>
+}
 
-// The same table, as a migration would make it.
-const TABLE = sql`
+const TABLE = `
   create table if not exists tasks (
     id uuid primary key default gen_random_uuid(),
     name text not null,
@@ -33,39 +33,36 @@ const TABLE = sql`
     finished_at timestamptz
   )`
 
-export type TaskRow = typeof tasks.$inferSelect
-
-export interface TaskRows {
-  createTable(): Promise<void>
-  insert(name: string, input: ReverseInput): Promise<TaskRow>
-  start(id: string): Promise<void>
-  succeed(id: string, result: ReverseResult): Promise<void>
-  find(id: string): Promise<TaskRow | undefined>
+// Named, so that each connection prepares them once.
+const INSERT = { name: 'insert', text: 'insert into tasks (name, input) values ($1, $2) returning *' }
+const START = { name: 'start', text: `update tasks set status = 'STARTED', started_at = now() where id = $1` }
+const SUCCEED = {
+  name: 'succeed',
+  text: `update tasks set status = 'SUCCESS', result = $2, finished_at = now() where id = $1`,
 }
+const FIND = { name: 'find', text: 'select * from tasks where id = $1' }
 
 export function openTaskRows(databaseUrl: string): TaskRows {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 20 })
   pool.on('error', (error) => console.error(error))
-  const database = drizzle(pool)
   return {
     async createTable() {
-      await database.execute(TABLE)
+      await pool.query(TABLE)
     },
     async insert(name, input) {
-      const [row] = await database.insert(tasks).values({ name, input }).returning()
-      if (!row) throw new Error('the insert returned no row')
-      return row
+      const { rows } = await pool.query<TaskRow>({ ...INSERT, values: [name, input] })
+      if (!rows[0]) throw new Error('the insert returned no row')
+      return rows[0]
     },
     async start(id) {
-      await database.update(tasks).set({ status: 'STARTED', startedAt: new Date() }).where(eq(tasks.id, id))
+      await pool.query({ ...START, values: [id] })
     },
     async succeed(id, result) {
-      const end = { status: 'SUCCESS', result, finishedAt: new Date() } as const
-      await database.update(tasks).set(end).where(eq(tasks.id, id))
+      await pool.query({ ...SUCCEED, values: [id, result] })
     },
     async find(id) {
-      const [row] = await database.select().from(tasks).where(eq(tasks.id, id))
-      return row
+      const { rows } = await pool.query<TaskRow>({ ...FIND, values: [id] })
+      return rows[0]
     },
   }
 }

@@ -15,11 +15,18 @@ export async function createRunRecorder(databaseUrl: string): Promise<RunRecorde
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => {})
   // Two that make it at once collide even so; one of them has made it.
-  await pool.query(`create table if not exists runs
-    (task_id uuid, attempt int, pid int, note text, at timestamptz default clock_timestamp())`).catch(() => {})
+  await pool
+    .query(`create table if not exists runs
+    (task_id uuid, attempt int, pid int, note text, at timestamptz default clock_timestamp())`)
+    .catch(() => {})
   return {
     async record({ id, attempt }, note) {
-      await pool.query('insert into runs (task_id, attempt, pid, note) values ($1, $2, $3, $4)', [id, attempt, process.pid, note])
+      await pool.query('insert into runs (task_id, attempt, pid, note) values ($1, $2, $3, $4)', [
+        id,
+        attempt,
+        process.pid,
+        note,
+      ])
     },
     all: async () => (await pool.query('select * from runs order by at')).rows,
     close: () => pool.end(),

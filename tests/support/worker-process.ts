@@ -25,7 +25,14 @@ interface Settings {
   graceMs: number
 }
 
-const OPTIONS = { queues: ['default'], concurrency: 20, version: 'test', silentMs: 2_000, reconcileMs: 300, unheardMs: 500 }
+const OPTIONS = {
+  queues: ['default'],
+  concurrency: 20,
+  version: 'test',
+  silentMs: 2_000,
+  reconcileMs: 300,
+  unheardMs: 500,
+}
 
 /** Resolves when the worker has said that it runs. */
 export async function spawnWorker(
@@ -40,7 +47,7 @@ export async function spawnWorker(
     graceMs,
   }
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(settings)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
   await Promise.race([untilItSpeaks(child), ended])
@@ -68,8 +75,13 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
   const sendMail = createMailer(undefined, 'test@example.com')
-  const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...createTestDefinitions(recorder)])
+  const registry = createRegistry([
+    ...createTaskDefinitions({ sendMail }),
+    ...createTestDefinitions(recorder),
+  ])
   const worker = startWorker(connections, registry, events, options)
+  // A worker must not outlive the test that started it, however that ends.
+  process.stdin.resume().once('close', () => process.exit(2))
   process.once('SIGTERM', async () => {
     await worker.stop(graceMs)
     await connections.close()

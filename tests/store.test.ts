@@ -1,0 +1,129 @@
+// The conditional writes: who may change what, and what it costs.
+import { sql } from 'drizzle-orm'
+import { v7 as uuidv7 } from 'uuid'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TaskStore } from '../src/store/task-store.ts'
+import type { Decision } from '../src/task-status.ts'
+import { startSystem, type TestSystem, until } from './support/system.ts'
+
+let system: TestSystem
+let store: TaskStore
+beforeAll(async () => {
+  system = await startSystem({ worker: false })
+  store = system.connections.taskStore
+})
+afterAll(() => system.stop())
+
+const workerId = uuidv7()
+const success = (result: unknown): Decision => ({ status: 'SUCCESS', result, failures: 0 })
+
+async function insert(count = 1): Promise<string[]> {
+  const tasks = Array.from({ length: count }, () => ({
+    id: uuidv7(),
+    name: 'reverse',
+    queue: 'nobody',
+    input: { text: 'ab' },
+    maxRetries: 3,
+    timeoutMs: 1_000,
+    tags: [],
+    createdAt: new Date(),
+  }))
+  await store.insertMany(tasks)
+  return tasks.map(({ id }) => id)
+}
+
+const claimOf = (id: string, attempt = 0, isRepeated = false) => ({
+  id,
+  attempt,
+  queue: 'nobody',
+  workerId,
+  isRepeated,
+})
+
+test('one attempt is given to one of many simultaneous claims', async () => {
+  const ids = await insert(20)
+  const rounds = await Promise.all(
+    Array.from({ length: 5 }, () => store.claimMany(ids.map((id) => claimOf(id)))),
+  )
+  const given = rounds.flat().filter((task) => task !== null)
+  expect(given).toHaveLength(20)
+  expect(new Set(given.map(({ id }) => id)).size).toBe(20)
+})
+
+test('a bell of an earlier attempt claims nothing', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([{ id, attempt: 1, decision: { status: 'PENDING', failures: 0, delayMs: 0 } }])
+  expect(await store.claimMany([claimOf(id, 0)])).toEqual([null])
+  expect(await store.claimMany([claimOf(id, 1)])).toMatchObject([{ id, attempt: 2 }])
+})
+
+test('a claim whose answer was lost is given again to the same worker only', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  expect(await store.claimMany([{ ...claimOf(id, 0, true), workerId: uuidv7() }])).toEqual([null])
+  expect(await store.claimMany([claimOf(id, 0, true)])).toMatchObject([{ id, attempt: 1 }])
+})
+
+test('the result of a worker thought dead is refused', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  const lost: Decision = {
+    status: 'RETRY',
+    failures: 1,
+    delayMs: 0,
+    error: { name: 'WorkerLost', message: 'lost', retryable: true },
+  }
+  await store.finishMany([{ id, attempt: 1, decision: lost }])
+  await store.claimMany([claimOf(id, 1)])
+  expect(await store.finishMany([{ id, attempt: 1, decision: success('late') }])).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 2, decision: success('right') }])).toEqual(['SUCCESS'])
+  expect(await store.finishMany([{ id, attempt: 2, decision: success('again') }])).toEqual([null])
+  expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right' })
+})
+
+test('a finished task can neither be cancelled nor claimed', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([{ id, attempt: 1, decision: success(null) }])
+  expect(await store.cancelMany([id])).toEqual([])
+  expect(await store.claimMany([claimOf(id, 1)])).toEqual([null])
+})
+
+test('dispatch, repair and claims read no finished rows', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the planner and the statistics of a server')
+  const { database } = system.connections
+  await database.query(sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, rung_at, created_at, finished_at)
+    select gen_random_uuid(), 'reverse', 'default', 'SUCCESS', '{}', 0, 1000, now(), now(), now(), now()
+    from generate_series(1, 20000)`)
+  await database.query(sql`vacuum analyze tasks`)
+  const plans = await Promise.all(
+    [
+      sql`explain select id from tasks where queue = 'default' and rung_at is null and finished_at is null
+          and status in ('PENDING', 'RETRY') and run_at <= now() order by run_at limit 1000`,
+      sql`explain select id from tasks where queue = 'default' and rung_at < now() and finished_at is null
+          and status in ('PENDING', 'RETRY') order by rung_at limit 1000`,
+      sql`explain select id from tasks where finished_at is null and status = 'STARTED'`,
+    ].map((statement) => database.query<{ 'QUERY PLAN': string }>(statement)),
+  )
+  for (const plan of plans) {
+    const text = plan.map((row) => row['QUERY PLAN']).join('\n')
+    expect(text).toMatch(/tasks_to_ring|tasks_unfinished/)
+    expect(text).not.toContain('Seq Scan')
+  }
+})
+
+test('a claim stays on its page: the row is updated without touching an index', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the statistics of a server')
+  const ids = await insert(200)
+  const before = await hotUpdates()
+  await store.claimMany(ids.map((id) => claimOf(id)))
+  await until(hotUpdates, (hot) => hot - before >= 180)
+})
+
+async function hotUpdates(): Promise<number> {
+  const rows = await system.connections.database.query<{ hot: number }>(sql`
+    select n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'tasks'`)
+  return rows[0]?.hot ?? 0
+}
