@@ -1,7 +1,7 @@
 // What is delivered: lists of the tasks of one queue that were committed together. A delivery says whom to look for,
 // never how they are; losing all of them loses no task.
-import { v7 as uuidv7 } from 'uuid'
 import { type BeeProducer, type BeeRole, connectProducer, startBeeConsumer } from './bee.ts'
+import { newId, timeOfId } from './uuidv7.ts'
 
 /** A task, and the attempt after which it waits. */
 export interface Bell {
@@ -52,16 +52,17 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
 
   return {
     async enqueueMany(queueName, bells) {
+      // Lists are first in, first out: the id of the one taken next tells how old the oldest bell is.
       const now = Date.now()
       const producer = producerOf(queueName)
-      const parts = chunk(bells, MAX_BELLS).map((part) => producer.add(newDeliveryId(now), pairsOf(part)))
+      const parts = chunk(bells, MAX_BELLS).map((part) => producer.add(newId(now), pairsOf(part)))
       await Promise.all(parts)
     },
     giveBack: (queueName, { bells, rungAtMs }) =>
-      producerOf(queueName).addFirst(newDeliveryId(rungAtMs), pairsOf(bells)),
+      producerOf(queueName).addFirst(newId(rungAtMs), pairsOf(bells)),
     consume(queueName, fetches, handle) {
       const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs) =>
-        handle({ bells: bellsOf(pairs), rungAtMs: timeOfDeliveryId(id) }),
+        handle({ bells: bellsOf(pairs), rungAtMs: timeOfId(id) }),
       )
       consumers.add(consumer)
       return consumer
@@ -70,7 +71,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     isReady: (queueName) => producerOf(queueName).isReady(),
     async oldestWaitingMs(queueName) {
       const id = await producerOf(queueName).nextId()
-      return id === null ? null : timeOfDeliveryId(id)
+      return id === null ? null : timeOfId(id)
     },
     async stop() {
       await Promise.all([...consumers].map((consumer) => consumer.stop()))
@@ -100,15 +101,6 @@ function pairsOf(bells: Bell[]): Pairs {
 
 function bellsOf(pairs: Pairs): Bell[] {
   return pairs.map(([id, attempt]) => ({ id, attempt }))
-}
-
-/** UUIDv7 of the moment of ringing: lists are first in, first out, so the last id tells how old the oldest bell is. */
-function newDeliveryId(rungAtMs: number): string {
-  return uuidv7({ msecs: rungAtMs })
-}
-
-function timeOfDeliveryId(id: string): number {
-  return Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16)
 }
 
 function chunk<T>(items: T[], size: number): T[][] {

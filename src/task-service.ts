@@ -1,5 +1,4 @@
 // What producers can do: submit, retry, cancel. Durable before it answers: a promise that resolves means committed.
-import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import { AppError, type Fault } from './errors.ts'
 import type { Queue } from './queue.ts'
@@ -9,6 +8,7 @@ import type { NewTask, TaskRef, TaskStore } from './store/task-store.ts'
 import type { TaskDefinition } from './tasks/define.ts'
 import type { Registry } from './tasks/registry.ts'
 import type { Events } from './telemetry/events.ts'
+import { newId } from './uuidv7.ts'
 
 export interface SubmitOptions {
   /** Not before this moment. */
@@ -112,7 +112,7 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
   const { runAt } = options
   return {
     // Carries the moment of creation: ids are in the order of submission.
-    id: uuidv7({ msecs: createdAt.getTime() }),
+    id: newId(createdAt.getTime()),
     name: definition.name,
     queue: options.queue ?? definition.queue,
     input,

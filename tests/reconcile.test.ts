@@ -149,10 +149,10 @@ describe('a worker falls silent', () => {
   })
 
   test('a handler that blocks the event loop too long runs twice, and one result is accepted', async () => {
-    const blocked = await spawnWorker(system, { silentMs: 1_000 })
+    const blocked = await spawnWorker(system, { silentMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('block', { ms: 6_000 })
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
-    system.startWorker({ silentMs: 1_000 })
+    system.startWorker({ silentMs: 1_000, heartbeatMs: 200 })
     const done = await system.taskWhenFinal(task.id)
     expect(done).toMatchObject({ status: 'SUCCESS', attempt: 2, result: 2, failures: 1 })
     // The first run ends too: its worker writes, is refused, and lives on.
@@ -165,12 +165,12 @@ describe('a worker falls silent', () => {
   })
 
   test('nobody is taken for silent right after Postgres was away for everybody', async () => {
-    const worker = await spawnWorker(system, { silentMs: 1_000 })
+    const worker = await spawnWorker(system, { silentMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('sleep', { ms: 3_000 })
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
     // As if all beats had been missed for an hour, seen by a worker that has just come back itself.
     await system.connections.database.query(sql`update workers set last_beat_at = now() - interval '1 hour'`)
-    system.startWorker({ silentMs: 1_000 })
+    system.startWorker({ silentMs: 1_000, heartbeatMs: 200 })
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1, failures: 0 })
     await worker.terminate()
   })

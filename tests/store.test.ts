@@ -1,9 +1,9 @@
 // The conditional writes: who may change what, and what it costs.
 import { sql } from 'drizzle-orm'
-import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TaskStore } from '../src/store/task-store.ts'
 import type { Decision } from '../src/task-status.ts'
+import { newId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 
 let system: TestSystem
@@ -14,12 +14,12 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-const workerId = uuidv7()
+const workerId = newId()
 const success = (result: unknown): Decision => ({ status: 'SUCCESS', result, failures: 0 })
 
 async function insert(count = 1): Promise<string[]> {
   const tasks = Array.from({ length: count }, () => ({
-    id: uuidv7(),
+    id: newId(),
     name: 'reverse',
     queue: 'nobody',
     input: { text: 'ab' },
@@ -61,7 +61,7 @@ test('a bell of an earlier attempt claims nothing', async () => {
 test('a claim whose answer was lost is given again to the same worker only', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
-  expect(await store.claimMany([{ ...claimOf(id, 0, true), workerId: uuidv7() }])).toEqual([null])
+  expect(await store.claimMany([{ ...claimOf(id, 0, true), workerId: newId() }])).toEqual([null])
   expect(await store.claimMany([claimOf(id, 0, true)])).toMatchObject([{ id, attempt: 1 }])
 })
 

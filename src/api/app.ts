@@ -1,7 +1,6 @@
 // The API as a pure fetch handler: `createApp(dependencies).fetch(request)`.
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../errors.ts'
 import type { TaskReader } from '../store/task-reader.ts'
@@ -14,6 +13,7 @@ import { createClassicRoutes } from './classic-routes.ts'
 import { createHealthRoutes, type HealthDependencies } from './health-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
+import { limitBody } from './request-body.ts'
 import { createTaskRoutes } from './task-routes.ts'
 
 export interface ApiDependencies {
@@ -37,7 +37,8 @@ export type AppType = ReturnType<typeof createRoutes>
 export function createApp(dependencies: ApiDependencies) {
   const { events, bodyLimitBytes, webRoot } = dependencies
   const app = new Hono()
-  app.use(announceRequest(events))
+  // Nobody listens unless requests are logged or measured; then they cost nothing here.
+  if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
   if (webRoot) app.use('*', serveStatic({ root: webRoot }))
@@ -64,22 +65,10 @@ function createRoutes(dependencies: ApiDependencies) {
 
 function announceRequest(events: Events) {
   return createMiddleware(async (c, next) => {
-    c.header('X-Content-Type-Options', 'nosniff')
-    // Nobody listens unless requests are logged or measured; then they cost nothing here.
-    if (events.listenerCount('request.finished') === 0) return next()
     const startedMs = performance.now()
     await next()
     const ms = performance.now() - startedMs
     events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
-  })
-}
-
-function limitBody(maxSize: number) {
-  return bodyLimit({
-    maxSize,
-    onError() {
-      throw new AppError('body_too_large', `The body must not be larger than ${maxSize} bytes`)
-    },
   })
 }
 

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { AppError } from '../errors.ts'
 import type { ApiDependencies } from './app.ts'
 import { submittedPage, taskPage } from './classic-pages.ts'
+import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
 import { coerceTexts, readFields } from './request-body.ts'
 
@@ -16,8 +17,9 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
     .on('POST', ['/notify', '/notify/'], async (c) => {
       const { fields } = await readFields(c)
       const task = await service.submit('notify', fields)
-      c.header('Location', `/task_status/${task.id}`)
-      return c.json({ task_id: task.id, status: 'PENDING' as const }, 202)
+      return jsonResponse({ task_id: task.id, status: 'PENDING' as const }, 202, {
+        Location: `/task_status/${task.id}`,
+      })
     })
     .get('/task_status/:id', async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))

@@ -1,5 +1,6 @@
 // Reads bodies: JSON, or an HTML form where an endpoint takes one.
 import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../errors.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
@@ -14,6 +15,20 @@ export const requireJson = createMiddleware(async (c, next) => {
     throw new AppError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json')
   await next()
 })
+
+/** Refuses bodies that are too large, before anybody reads them. */
+export function limitBody(maxSize: number) {
+  const refuse = () => {
+    throw new AppError('body_too_large', `The body must not be larger than ${maxSize} bytes`)
+  }
+  const limitStream = bodyLimit({ maxSize, onError: refuse })
+  return createMiddleware((c, next) => {
+    const length = c.req.header('Content-Length')
+    // Counting a stream costs as much as all the rest of a request; a declared length is enforced by Node itself.
+    if (length === undefined || c.req.header('Transfer-Encoding') !== undefined) return limitStream(c, next)
+    return Number(length) > maxSize ? refuse() : next()
+  })
+}
 
 /** The fields of a JSON object or of a form. @throws AppError `malformed_json`, `unsupported_media_type` */
 export async function readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }> {

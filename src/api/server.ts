@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
+import { messageOf } from '../errors.ts'
 
 export interface HttpServer {
   /** The port it got; with port 0 the system chooses. */
@@ -20,7 +21,9 @@ export async function startServer(
   // the one to close, or it sends a request into a closing connection.
   server.keepAliveTimeout = 65_000
   server.listen(port, host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((cause) => {
+    throw new Error(`Cannot listen on port ${port} of ${host}: ${messageOf(cause)}`, { cause })
+  })
   const address = server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,

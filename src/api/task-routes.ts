@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
 import type { SubmitOptions } from '../task-service.ts'
 import type { ApiDependencies } from './app.ts'
+import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
 import { requireJson } from './request-body.ts'
 import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
@@ -32,9 +33,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/tasks/:name', requireDefinition, requireJson, jsonBody(submission), async (c) => {
       const { input, options } = c.req.valid('json')
       const task = await service.submit(c.req.param('name'), input, submitOptionsOf(options), ['input'])
-      c.header('Location', `/v1/tasks/${task.id}`)
-      c.header('Retry-After', '1')
-      return c.json(viewOfNewTask(task), 202)
+      return jsonResponse(viewOfNewTask(task), 202, { Location: `/v1/tasks/${task.id}`, 'Retry-After': '1' })
     })
     .get('/tasks/:id', query(readQuery), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000

@@ -1,6 +1,7 @@
 // Every read of `tasks` for people and programs outside.
 import { and, arrayContains, asc, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { TaskStatus } from '../task-status.ts'
+import { firstIdOf } from '../uuidv7.ts'
 import type { Database } from './database.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 
@@ -78,7 +79,7 @@ export function createTaskReader(database: Database) {
                  percentile_cont(0.95) within group (order by extract(epoch from started_at - created_at) * 1000) as wait95,
                  percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at) * 1000) as run50,
                  percentile_cont(0.95) within group (order by extract(epoch from finished_at - started_at) * 1000) as run95
-          from tasks where id >= ${firstIdOf(since)}::uuid
+          from tasks where id >= ${firstIdOf(since.getTime())}::uuid
           group by grouping sets ((status), ())`),
         database.query<{ waiting: number; running: number; oldest: number | null }>(sql`
           select count(*) filter (where status <> 'STARTED')::int as waiting,
@@ -119,15 +120,9 @@ function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
     filter.workerId === undefined ? undefined : eq(tasks.workerId, filter.workerId),
     filter.tag === undefined ? undefined : arrayContains(tasks.tags, [filter.tag]),
     filter.idPrefix === undefined ? undefined : idRange(filter.idPrefix),
-    filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter)),
-    filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore)),
+    filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter.getTime())),
+    filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore.getTime())),
   ]
-}
-
-/** The least UUIDv7 of a moment: its first 48 bits are the time in milliseconds (RFC 9562, 5.7). */
-export function firstIdOf(moment: Date): string {
-  const hex = Math.max(0, moment.getTime()).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`
 }
 
 function idRange(prefix: string): SQL | undefined {

@@ -120,29 +120,36 @@ export function createTaskStore(database: Database) {
       }))
       // Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
       const isCancelled = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
-      const rows = await database.query<{ id: string; status: TaskStatus }>(sql`
-        with given as materialized (
-          select * from ${recordset(records)} as given(id uuid, attempt int, status text, result text, error text,
-                 failures int, delay_ms double precision)
-        ), finished as (
-          update tasks set
-            status = case when ${isCancelled} then 'CANCELLED' else given.status end,
-            result = given.result::json, error = given.error::json, failures = given.failures,
-            progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
-            progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
-            run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
-            rung_at = case when given.delay_ms is null then rung_at end,
-            finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
-            version = version + 1
-          from given
-          where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
-          returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at
-        ), recorded as (
+      const given = sql`${recordset(records)} as given(id uuid, attempt int, status text, result text, error text,
+        failures int, delay_ms double precision)`
+      const update = (from: SQL) => sql`
+        update tasks set
+          status = case when ${isCancelled} then 'CANCELLED' else given.status end,
+          result = given.result::json, error = given.error::json, failures = given.failures,
+          progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
+          progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
+          run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
+          rung_at = case when given.delay_ms is null then rung_at end,
+          finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
+          version = version + 1
+        from ${from}
+        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+        returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at`
+      const hasErrors = records.some(({ error }) => error !== undefined)
+      const rows = await database.query<{ id: string; status: TaskStatus }>(
+        // A flood of successes does not pay for a history that it has not.
+        !hasErrors
+          ? update(given)
+          : sql`
+        with given as materialized (select * from ${given}),
+        finished as (${update(sql`given`)}),
+        recorded as (
           insert into attempts (task_id, attempt, error, worker_id, started_at)
           select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
           from finished join given on given.id = finished.id where given.error is not null
         )
-        select id, status from finished`)
+        select id, status from finished`,
+      )
       const byId = new Map(rows.map(({ id, status }) => [id, status]))
       return finishes.map(({ id }) => byId.get(id) ?? null)
     },

@@ -13,6 +13,8 @@ export interface RunnerDependencies {
   running: RunningTasks
   /** Writes how an attempt ended; null when another attempt had been given the task. */
   finish: (finish: Finish) => Promise<TaskStatus | null>
+  /** Called when the handler has settled, before its result is written: another may run meanwhile. */
+  onSettled: () => void
   /** Called with the pause before the next attempt. */
   onRetry: (delayMs: number) => void
   events: Events
@@ -22,14 +24,15 @@ export interface RunnerDependencies {
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { registry, running, finish, onRetry, events } = dependencies
+  const { registry, running, finish, onSettled, onRetry, events } = dependencies
 
   return async (task) => {
     const attempt = running.begin(task)
-    if (!attempt) return
+    if (!attempt) return onSettled()
     announceStart(attempt)
     const definition = registry.find(task.name)
     const outcome = await perform(definition, attempt)
+    onSettled()
     const decision = decide(
       { ...task, backoff: definition?.backoff ?? UNKNOWN_BACKOFF, isCancelRequested: false },
       outcome,

@@ -39,10 +39,8 @@ export interface Worker {
 
 type WorkerConnections = Pick<Connections, 'taskStore' | 'workerStore' | 'queue' | 'signals'>
 
-// As many deliveries at once as it takes to fill the slots, and never more than a few: what is fetched and cannot be
-// started only travels back.
-const MAX_FETCHES = 4
-const DELIVERY_SIZE = 64
+// While one delivery is being claimed the next is already on its way.
+const FETCHES = 2
 // Time for handlers to settle after the signal of a shutdown.
 const SETTLE_MS = 1_000
 
@@ -53,12 +51,16 @@ export function startWorker(
   options: WorkerOptions,
 ): Worker {
   const { taskStore, workerStore, queue, signals } = connections
-  const { queues, concurrency, version, silentMs } = options
+  const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
+  // Two beats may be lost before a worker counts as silent.
+  if (silentMs < 3 * heartbeatMs)
+    throw new Error(`silentMs must be at least three heartbeats (${3 * heartbeatMs})`)
   const id = randomUUID()
   const stopping = new AbortController()
   const counts = { processed: 0, failed: 0 }
   const slots = createSlots(concurrency)
   const running = createRunningTasks()
+  const claiming = new Set<Promise<unknown>>()
 
   const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: taskStore.claimMany })
   const finishes = createGroupCommit<Finish, TaskStatus | null>({
@@ -80,7 +82,7 @@ export function startWorker(
     running,
     counts,
     events,
-    intervalMs: options.heartbeatMs ?? 1_000,
+    intervalMs: heartbeatMs,
     silentMs,
   })
   const dispatcher = startDispatcher({
@@ -104,28 +106,51 @@ export function startWorker(
     unheardMs: options.unheardMs ?? 5_000,
     silentMs,
   })
-  const run = createRunner({ registry, running, finish: finishes.submit, onRetry: dispatcher.lookIn, events })
-  const fetches = Math.min(MAX_FETCHES, Math.ceil(concurrency / DELIVERY_SIZE))
-  const consumers = queues.map((name) => queue.consume(name, fetches, (delivery) => take(name, delivery)))
+  const run = createRunner({
+    registry,
+    running,
+    finish: finishes.submit,
+    onSettled: () => slots.release(1),
+    onRetry: dispatcher.lookIn,
+    events,
+  })
+  const consumers = queues.map((name) => queue.consume(name, FETCHES, (delivery) => take(name, delivery)))
   events.on('task.finished', count)
   events.emit('worker.started', { workerId: id, queues, concurrency })
 
   return { id, stop }
 
-  /** Claims what the free slots allow, leaves the rest to whoever is idle, and fetches no more until a slot is free. */
+  /**
+   * Claims what the free slots allow, gives the rest back for whoever is idle, and is done when a slot is free again:
+   * only then is the next delivery fetched.
+   */
   async function take(queueName: string, { bells, rungAtMs }: Delivery): Promise<void> {
-    const granted = slots.reserve(bells.length)
-    const rest = bells.slice(granted)
+    let rest = bells
+    while (rest.length > 0) {
+      const granted = slots.reserve(rest.length)
+      // Slots of claims under way may be free in a moment, when their tasks are gone or quick. Those of running
+      // tasks are not waited for: another worker may be idle.
+      if (granted === 0 && claiming.size > 0) await Promise.race(claiming)
+      else if (granted === 0) break
+      else await claimAndStartMany(queueName, rest.slice(0, granted))
+      rest = rest.slice(granted)
+    }
     if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
-    await Promise.all(bells.slice(0, granted).map((bell) => claimAndStart(queueName, bell)))
     await slots.whenFree()
   }
 
-  /** Resolves with the claim, not with the run: from here on Postgres and the heartbeat answer for the task. */
+  /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */
+  async function claimAndStartMany(queueName: string, bells: Bell[]): Promise<void> {
+    const claimed = Promise.all(bells.map((bell) => claimAndStart(queueName, bell)))
+    claiming.add(claimed)
+    await claimed
+    claiming.delete(claimed)
+  }
+
   async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
     const task = await claimForSure({ ...bell, queue: queueName })
-    if (!task) return slots.release(1)
-    void run(task).finally(() => slots.release(1))
+    if (task) void run(task)
+    else slots.release(1)
   }
 
   async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {

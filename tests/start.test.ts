@@ -1,0 +1,185 @@
+// The commands as they are started for real: everything in one process, and one process per role.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
+import { killLeftovers, startMain } from './support/main-process.ts'
+import { until } from './support/system.ts'
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts'
+
+interface TaskStatusAnswer {
+  status: string
+  result: unknown
+}
+
+async function post(
+  url: string,
+  body: unknown,
+): Promise<{ status: number; body: { task_id: string; id: string } }> {
+  const headers = { 'Content-Type': 'application/json' }
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return { status: response.status, body: (await response.json()) as { task_id: string; id: string } }
+}
+
+async function get<T>(url: string): Promise<T> {
+  return (await (await fetch(url)).json()) as T
+}
+
+const statusOf = (url: string, id: string) => get<TaskStatusAnswer>(`${url}/task_status/${id}`)
+
+/** Redis servers whose settings lie in our temporary folders, by process id. */
+function privateRedisPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').startsWith('redis-server 127.0.0.1')
+        ? [Number(name)]
+        : []
+    } catch {
+      return []
+    }
+  })
+}
+
+afterEach(killLeftovers)
+
+describe('with nothing set', () => {
+  let dataDir: string
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
+  })
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
+
+  test('a task goes PENDING, STARTED, SUCCESS; Ctrl-C ends all; the data survive', async () => {
+    const before = privateRedisPids()
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const { status, body } = await post(`${first.url}/notify/`, { email: 'ada@example.com' })
+    expect(status).toBe(202)
+    expect(body).toMatchObject({ status: 'PENDING' })
+    await until(
+      () => statusOf(first.url, body.task_id),
+      (answer) => answer.status === 'STARTED',
+    )
+    await until(
+      () => statusOf(first.url, body.task_id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+    expect(await first.end('SIGINT')).toBe(0)
+    expect(first.output()).toBe(`Waggle is ready: ${first.url}\n`)
+    expect(privateRedisPids().filter((pid) => !before.includes(pid))).toEqual([])
+
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    expect(await statusOf(second.url, body.task_id)).toMatchObject({
+      status: 'SUCCESS',
+      result: { message: 'Notification sent to ada@example.com' },
+    })
+    expect(await second.end('SIGTERM')).toBe(0)
+  })
+
+  test('after a kill -9 the next start goes on with what was waiting', async () => {
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const waiting = await post(`${first.url}/v1/tasks/reverse`, {
+      input: { text: 'ab' },
+      options: { delay_seconds: 1 },
+    })
+    await first.end('SIGKILL')
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    await until(
+      () => statusOf(second.url, waiting.body.id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+    expect(await second.end('SIGTERM')).toBe(0)
+  })
+
+  test('a second one on the same data is refused with a clear message', async () => {
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toBe(`${dataDir} is in use by process ${first.pid}; stop it, or set DATA_DIR\n`)
+    await first.end('SIGTERM')
+  })
+
+  test('a port that is taken is named', async () => {
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const { port } = new URL(first.url)
+    const second = await startMain('dev', { DATA_DIR: join(dataDir, 'other'), PORT: port })
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toContain(`port ${port}`)
+    expect(second.output()).not.toContain('    at ')
+    await first.end('SIGTERM')
+  })
+})
+
+describe('one process per role', () => {
+  let redis: RedisServer
+  let database: TestDatabase
+  let settings: Record<string, string>
+  beforeEach(async (context) => {
+    redis = await startRedisServer()
+    database = await createTestDatabase()
+    settings = { DATABASE_URL: database.url, REDIS_URL: redis.url }
+    if (!database.isServer) context.skip('PGlite can be opened by one process only')
+  })
+  afterEach(async () => {
+    killLeftovers()
+    await redis.stop()
+    await database.drop()
+  })
+
+  test('migrate, api and worker together run a task', async () => {
+    const migrations = await Promise.all([startMain('migrate', settings), startMain('migrate', settings)])
+    expect(await Promise.all(migrations.map(({ ended }) => ended))).toEqual([0, 0])
+    const api = await startMain('api', { ...settings, HEALTH_PORT: '0' })
+    const worker = await startMain('worker', settings)
+    const { body } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'Waggle' } })
+    expect(await get(`${api.url}/v1/tasks/${body.id}?wait=20`)).toMatchObject({
+      status: 'SUCCESS',
+      result: { text: 'elggaW' },
+    })
+    expect(await worker.end('SIGTERM')).toBe(0)
+    expect(await api.end('SIGTERM')).toBe(0)
+  })
+
+  test('the API starts without Redis and accepts; the task runs when both are there', async () => {
+    await (await startMain('migrate', settings)).ended
+    process.kill(redis.pid, 'SIGKILL')
+    const api = await startMain('api', settings)
+    const { status, body } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
+    expect(status).toBe(202)
+    expect(await get(`${api.url}/health/ready`)).toMatchObject({ status: 'degraded' })
+    await redis.restart()
+    await startMain('worker', settings)
+    await until(
+      () => statusOf(api.url, body.id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+  })
+
+  test('the API starts without Postgres and says 503', async () => {
+    const api = await startMain('api', { ...settings, DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none' })
+    const { status } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
+    expect(status).toBe(503)
+    expect((await fetch(`${api.url}/health`)).status).toBe(200)
+    expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
+  })
+
+  test('a second SIGTERM ends a worker at once', async () => {
+    await (await startMain('migrate', settings)).ended
+    const api = await startMain('api', settings)
+    const worker = await startMain('worker', { ...settings, SHUTDOWN_GRACE_SECONDS: '3600' })
+    const { body } = await post(`${api.url}/v1/tasks/divide`, { input: { x: 1, y: 2 } })
+    await until(
+      () => statusOf(api.url, body.id),
+      (answer) => answer.status === 'STARTED',
+    )
+    process.kill(worker.pid, 'SIGTERM')
+    await until(
+      async () => worker.output(),
+      (text) => text.includes('worker stopping'),
+    )
+    expect(await worker.end('SIGTERM')).toBe(1)
+    // It had no time to put the task back: that is the reconciler's to do, and it is still known as started.
+    expect(await statusOf(api.url, body.id)).toMatchObject({ status: 'STARTED' })
+  })
+})
