@@ -103,5 +103,15 @@ export function createTestDefinitions(recorder?: RunRecorder) {
         throw context.signal.reason
       },
     }),
+    defineTask({
+      ...quick,
+      name: 'unstorable',
+      title: 'Returns what JSON cannot express',
+      input: z.object({}),
+      example: {},
+      async run() {
+        return { many: 1n }
+      },
+    }),
   ]
 }
