@@ -21,16 +21,19 @@ export function formatTable(results: Result[]): string {
   return [line(head), rule, ...body.map(line)].join('\n')
 }
 
+const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq']
+
 /** What is asked for and what was found, and the spread between the rounds. */
 export function formatFindings(results: Result[]): string {
   const label = tasksPerSecond(256)
   const find = (name: string) => results.find(({ system }) => system.name === name)
-  const [waggle, rows, jobs] = [find('waggle'), find('bullmq-rows'), find('bullmq')]
+  const [waggle, rows, tuned, jobs] = SYSTEM_NAMES.map(find)
   const findings = results.map(({ system, visits }) => {
     const rounds = visits.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
     return `${label}, ${system.title}, by round: ${rounds.join(', ')}`
   })
   if (waggle && rows) findings.push(`${ratio(waggle, rows, label)} with a row per task (asked: 8)`)
+  if (waggle && tuned) findings.push(`${ratio(waggle, tuned, label)} with a row per task, tuned by hand`)
   if (waggle && jobs) findings.push(`${ratio(waggle, jobs, label)} without rows (asked: 1.3)`)
   if (waggle)
     findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (asked: under 10)`)

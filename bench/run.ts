@@ -3,7 +3,7 @@
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md
-//   --systems=a,b      only these (waggle, bullmq-rows, bullmq)
+//   --systems=a,b      only these (waggle, bullmq-rows, bullmq-tuned-rows, bullmq)
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'

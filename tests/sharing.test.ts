@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Queue } from '../src/queue.ts'
+import { startWorker } from '../src/worker/worker.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
 
@@ -46,6 +48,39 @@ test('tasks are started in the order of their submission', async () => {
   for (const [index, id] of startedIds.entries()) {
     expect(Math.abs(index - tasks.findIndex((task) => task.id === id))).toBeLessThanOrEqual(64)
   }
+})
+
+test('a consumer that takes nothing although a task waits is replaced', async () => {
+  const { queue } = system.connections
+  let isFirst = true
+  const deafAtFirst: Queue = {
+    ...queue,
+    consume(...given) {
+      if (!isFirst) return queue.consume(...given)
+      isFirst = false
+      return { stop: async () => {} }
+    },
+  }
+  const events: string[] = []
+  system.events.on('worker.stuck', ({ queue }) => events.push(queue))
+  const options = {
+    queues: ['default'],
+    concurrency: 1,
+    version: 'test',
+    silentMs: 3_000,
+    reconcileMs: 100,
+    stuckMs: 500,
+  }
+  const worker = startWorker(
+    { ...system.connections, queue: deafAtFirst },
+    system.registry,
+    system.events,
+    options,
+  )
+  const task = await system.submit('reverse', { text: 'ab' })
+  expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
+  expect(events).toEqual(['default'])
+  await worker.stop(0)
 })
 
 test('a worker takes only from its own queues', async () => {

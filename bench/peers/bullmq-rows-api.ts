@@ -24,7 +24,7 @@ const app = new Hono()
     const waitMs = Number(context.req.query('wait') ?? 0) * 1_000
     const task = await rows.find(id)
     if (!task) return context.notFound()
-    if (task.finished_at || waitMs === 0) return context.json(task)
+    if (task.finishedAt || waitMs === 0) return context.json(task)
     await queue.waitForEnd(id, waitMs)
     return context.json(await rows.find(id))
   })

@@ -1,27 +1,29 @@
-// One row per task, written the plain way: each write is a statement and a commit of its own.
+// One row per task, written the plain way: Drizzle on a pool as `pg` makes it, each write a statement and a commit of
+// its own.
+import { eq, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { jsonb, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import type { ReverseInput, ReverseResult } from './reverse-task.ts'
+import { openTunedTaskRows } from './tuned-task-rows.ts'
 
-export interface TaskRow {
-  id: string
-  name: string
-  status: 'PENDING' | 'STARTED' | 'SUCCESS'
-  input: ReverseInput
-  result: ReverseResult | null
-  created_at: Date
-  started_at: Date | null
-  finished_at: Date | null
-}
+const moment = (name: string) => timestamp(name, { withTimezone: true })
 
-export interface TaskRows {
-  createTable(): Promise<void>
-  insert(name: string, input: ReverseInput): Promise<TaskRow>
-  start(id: string): Promise<void>
-  succeed(id: string, result: ReverseResult): Promise<void>
-  find(id: string): Promise<TaskRow | undefined>
-}
+const tasks = pgTable('tasks', {
+  id: uuid('id').primaryKey().defaultRandom(),
+  name: text('name').notNull(),
+  status: text('status', { enum: ['PENDING', 'STARTED', 'SUCCESS'] })
+    .notNull()
+    .default('PENDING'),
+  input: jsonb('input').$type<ReverseInput>().notNull(),
+  result: jsonb('result').$type<ReverseResult>(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  startedAt: moment('started_at'),
+  finishedAt: moment('finished_at'),
+})
 
-const TABLE = `
+// The same table, as a migration would make it.
+const TABLE = sql`
   create table if not exists tasks (
     id uuid primary key default gen_random_uuid(),
     name text not null,
@@ -33,36 +35,44 @@ const TABLE = `
     finished_at timestamptz
   )`
 
-// Named, so that each connection prepares them once.
-const INSERT = { name: 'insert', text: 'insert into tasks (name, input) values ($1, $2) returning *' }
-const START = { name: 'start', text: `update tasks set status = 'STARTED', started_at = now() where id = $1` }
-const SUCCEED = {
-  name: 'succeed',
-  text: `update tasks set status = 'SUCCESS', result = $2, finished_at = now() where id = $1`,
-}
-const FIND = { name: 'find', text: 'select * from tasks where id = $1' }
+export type TaskRow = typeof tasks.$inferSelect
 
-export function openTaskRows(databaseUrl: string): TaskRows {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 20 })
+export interface TaskRows {
+  createTable(): Promise<void>
+  insert(name: string, input: ReverseInput): Promise<TaskRow>
+  start(id: string): Promise<void>
+  succeed(id: string, result: ReverseResult): Promise<void>
+  find(id: string): Promise<TaskRow | undefined>
+}
+
+/** `tuned` writes by hand what Drizzle would: see there. */
+export function openTaskRows(databaseUrl: string, style = process.argv[2]): TaskRows {
+  return style === 'tuned' ? openTunedTaskRows(databaseUrl) : openPlainTaskRows(databaseUrl)
+}
+
+function openPlainTaskRows(databaseUrl: string): TaskRows {
+  const pool = new pg.Pool({ connectionString: databaseUrl })
   pool.on('error', (error) => console.error(error))
+  const database = drizzle(pool)
   return {
     async createTable() {
-      await pool.query(TABLE)
+      await database.execute(TABLE)
     },
     async insert(name, input) {
-      const { rows } = await pool.query<TaskRow>({ ...INSERT, values: [name, input] })
-      if (!rows[0]) throw new Error('the insert returned no row')
-      return rows[0]
+      const [row] = await database.insert(tasks).values({ name, input }).returning()
+      if (!row) throw new Error('the insert returned no row')
+      return row
     },
     async start(id) {
-      await pool.query({ ...START, values: [id] })
+      await database.update(tasks).set({ status: 'STARTED', startedAt: new Date() }).where(eq(tasks.id, id))
     },
     async succeed(id, result) {
-      await pool.query({ ...SUCCEED, values: [id, result] })
+      const end = { status: 'SUCCESS', result, finishedAt: new Date() } as const
+      await database.update(tasks).set(end).where(eq(tasks.id, id))
     },
     async find(id) {
-      const { rows } = await pool.query<TaskRow>({ ...FIND, values: [id] })
-      return rows[0]
+      const [row] = await database.select().from(tasks).where(eq(tasks.id, id))
+      return row
     },
   }
 }

@@ -25,6 +25,8 @@ export interface TelemetryEvents {
   ]
   'task.lost': [{ taskId: string; name: string; attempt: number; workerId: string | null }]
   'worker.started': [{ workerId: string; queues: string[]; concurrency: number }]
+  /** A consumer took nothing although something waited and a slot was free; it was replaced. */
+  'worker.stuck': [{ queue: string; waitingMs: number }]
   'worker.stopping': [{ workerId: string; running: number }]
   'worker.stopped': [{ workerId: string; putBack: number }]
   'request.finished': [{ method: string; path: string; status: number; ms: number }]

@@ -18,6 +18,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   )
   events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
   events.on('worker.started', (worker) => log.info(worker, 'worker started'))
+  events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
   events.on('bug', ({ where, error }) => log.error({ where, err: error }, 'unexpected error'))

@@ -7,6 +7,7 @@ import type { LeftBehindTask, WorkerStore } from '../store/worker-store.ts'
 import { decide } from '../task-status.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Consumers } from './consumers.ts'
 import { ringOrLeave } from './dispatcher.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { RunningTasks } from './running-tasks.ts'
@@ -20,6 +21,7 @@ export interface ReconcilerDependencies {
   registry: Registry
   running: RunningTasks
   heartbeat: Heartbeat
+  consumers: Consumers
   events: Events
   intervalMs: number
   /** A bell counts as unheard when it is this much older than the oldest delivery that waits. */
@@ -33,7 +35,8 @@ const THOROUGH_EVERY_ROUNDS = 12
 const FORGET_WORKER_MS = 600_000
 
 export function startReconciler(dependencies: ReconcilerDependencies): Loop {
-  const { queues, workerId, queue, store, workerStore, registry, running, heartbeat, events } = dependencies
+  const { queues, workerId, queue, store, workerStore, registry, running, heartbeat, consumers, events } =
+    dependencies
   const { intervalMs, unheardMs, silentMs } = dependencies
   let round = 0
   return startLoop({
@@ -52,7 +55,9 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
 
   async function ringUnheard(name: string) {
     // First in, first out: whatever was rung before the oldest waiting delivery and is not claimed has lost its bell.
-    const oldestMs = Math.min((await queue.oldestWaitingMs(name)) ?? Date.now(), Date.now())
+    const oldestWaitingMs = await queue.oldestWaitingMs(name)
+    await consumers.watch(name, oldestWaitingMs)
+    const oldestMs = Math.min(oldestWaitingMs ?? Date.now(), Date.now())
     for (;;) {
       const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), BATCH)
       if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'unheard', refs)

@@ -9,6 +9,7 @@ import type { Claim, ClaimedTask, Finish } from '../store/task-store.ts'
 import { decide, isFinal, type TaskStatus } from '../task-status.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import { startConsumers } from './consumers.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { startReconciler } from './reconciler.ts'
@@ -26,6 +27,7 @@ export interface WorkerOptions {
   dispatchMs?: number
   reconcileMs?: number
   unheardMs?: number
+  stuckMs?: number
 }
 
 export interface Worker {
@@ -39,8 +41,6 @@ export interface Worker {
 
 type WorkerConnections = Pick<Connections, 'taskStore' | 'workerStore' | 'queue' | 'signals'>
 
-// While one delivery is being claimed the next is already on its way.
-const FETCHES = 2
 // Time for handlers to settle after the signal of a shutdown.
 const SETTLE_MS = 1_000
 
@@ -92,6 +92,7 @@ export function startWorker(
     events,
     intervalMs: options.dispatchMs ?? 1_000,
   })
+  const consumers = startConsumers({ queues, queue, slots, take, events, stuckMs: options.stuckMs ?? 30_000 })
   const reconciler = startReconciler({
     queues,
     workerId: id,
@@ -101,6 +102,7 @@ export function startWorker(
     registry,
     running,
     heartbeat,
+    consumers,
     events,
     intervalMs: options.reconcileMs ?? 5_000,
     unheardMs: options.unheardMs ?? 5_000,
@@ -114,7 +116,6 @@ export function startWorker(
     onRetry: dispatcher.lookIn,
     events,
   })
-  const consumers = queues.map((name) => queue.consume(name, FETCHES, (delivery) => take(name, delivery)))
   events.on('task.finished', count)
   events.emit('worker.started', { workerId: id, queues, concurrency })
 
@@ -183,7 +184,7 @@ export function startWorker(
     events.emit('worker.stopping', { workerId: id, running: running.size })
     slots.close()
     stopping.abort()
-    await Promise.all([dispatcher.stop(), reconciler.stop(), ...consumers.map((consumer) => consumer.stop())])
+    await Promise.all([dispatcher.stop(), reconciler.stop(), consumers.stop()])
     await emptyWithin(graceMs)
     const rest = running.all()
     for (const attempt of rest) attempt.abort('shutdown')

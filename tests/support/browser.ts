@@ -42,7 +42,7 @@ export interface PageUser {
   untilText(text: string | RegExp): Promise<void>
   /** Id of the task on show. */
   shownId(): string
-  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Opens the page as somebody who was never there before. */
@@ -65,6 +65,6 @@ export async function openPage(
     untilStatus: (status) => page.locator(`.card-head [data-status=${status}]`).waitFor(),
     untilText: (text) => page.getByText(text).first().waitFor(),
     shownId: () => new URL(page.url()).hash.replace('#/tasks/', ''),
-    close: () => context.close(),
+    [Symbol.asyncDispose]: () => context.close(),
   }
 }
