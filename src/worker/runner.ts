@@ -15,8 +15,8 @@ export interface RunnerDependencies {
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has settled, before its result is written: another may run meanwhile. */
   onSettled: () => void
-  /** Called with the pause before the next attempt. */
-  onRetry: (delayMs: number) => void
+  /** Called when a result was accepted; `delayMs` is the pause before the next attempt, if there is to be one. */
+  onFinished: (end: { status: TaskStatus; delayMs?: number }) => void
   events: Events
 }
 
@@ -24,7 +24,7 @@ export interface RunnerDependencies {
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { registry, running, finish, onSettled, onRetry, events } = dependencies
+  const { registry, running, finish, onSettled, onFinished, events } = dependencies
 
   return async (task) => {
     const attempt = running.begin(task)
@@ -40,7 +40,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     )
     const status = await finishForSure(task, decision)
     running.end(attempt)
-    if (status === 'RETRY' && decision.delayMs !== undefined) onRetry(decision.delayMs)
+    if (status !== null) onFinished({ status, delayMs: decision.delayMs })
     announceEnd(attempt, status, decision)
   }
 

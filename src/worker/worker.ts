@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Connections } from '../connections.ts'
 import { pause } from '../loop.ts'
-import type { Bell, Delivery } from '../queue.ts'
 import { createGroupCommit } from '../store/group-commit.ts'
-import type { Claim, ClaimedTask, Finish } from '../store/task-store.ts'
+import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { decide, isFinal, type TaskStatus } from '../task-status.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import { createClaimer } from './claimer.ts'
 import { startConsumers } from './consumers.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -60,20 +60,10 @@ export function startWorker(
   const counts = { processed: 0, failed: 0 }
   const slots = createSlots(concurrency)
   const running = createRunningTasks()
-  const claiming = new Set<Promise<unknown>>()
-
-  const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: taskStore.claimMany })
   const finishes = createGroupCommit<Finish, TaskStatus | null>({
     name: 'results',
     write: taskStore.finishMany,
-    onWritten(finished) {
-      const ended = finished.filter(({ decision }) => isFinal(decision.status))
-      if (ended.length > 0)
-        signals.announce(
-          'ended',
-          ended.map((finish) => finish.id),
-        )
-    },
+    onWritten: announceEnded,
   })
   const heartbeat = startHeartbeat({
     worker: { id, host: hostname(), pid: process.pid, version, queues, concurrency },
@@ -92,6 +82,24 @@ export function startWorker(
     events,
     intervalMs: options.dispatchMs ?? 1_000,
   })
+  const run = createRunner({
+    registry,
+    running,
+    finish: finishes.submit,
+    onSettled: () => slots.release(1),
+    onFinished,
+    events,
+  })
+  const take = createClaimer({
+    workerId: id,
+    queue,
+    store: taskStore,
+    slots,
+    heartbeat,
+    run,
+    events,
+    stopping: stopping.signal,
+  })
   const consumers = startConsumers({ queues, queue, slots, take, events, stuckMs: options.stuckMs ?? 30_000 })
   const reconciler = startReconciler({
     queues,
@@ -108,76 +116,19 @@ export function startWorker(
     unheardMs: options.unheardMs ?? 5_000,
     silentMs,
   })
-  const run = createRunner({
-    registry,
-    running,
-    finish: finishes.submit,
-    onSettled: () => slots.release(1),
-    onRetry: dispatcher.lookIn,
-    events,
-  })
-  events.on('task.finished', count)
   events.emit('worker.started', { workerId: id, queues, concurrency })
 
   return { id, stop }
 
-  /**
-   * Claims what the free slots allow, gives the rest back for whoever is idle, and is done when a slot is free again:
-   * only then is the next delivery fetched.
-   */
-  async function take(queueName: string, { bells, rungAtMs }: Delivery): Promise<void> {
-    let rest = bells
-    while (rest.length > 0) {
-      const granted = slots.reserve(rest.length)
-      // Slots of claims under way may be free in a moment, when their tasks are gone or quick. Those of running
-      // tasks are not waited for: another worker may be idle.
-      if (granted === 0 && claiming.size > 0) await Promise.race(claiming)
-      else if (granted === 0) break
-      else await claimAndStartMany(queueName, rest.slice(0, granted))
-      rest = rest.slice(granted)
-    }
-    if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
-    await slots.whenFree()
-  }
-
-  /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */
-  async function claimAndStartMany(queueName: string, bells: Bell[]): Promise<void> {
-    const claimed = Promise.all(bells.map((bell) => claimAndStart(queueName, bell)))
-    claiming.add(claimed)
-    await claimed
-    claiming.delete(claimed)
-  }
-
-  async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
-    const task = await claimForSure({ ...bell, queue: queueName })
-    if (task) void run(task)
-    else slots.release(1)
-  }
-
-  async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {
-    for (let isRepeated = false; !stopping.signal.aborted; isRepeated = true) {
-      try {
-        await heartbeat.ensureSeen()
-        return await claims.submit({ ...ref, workerId: id, isRepeated })
-      } catch (error) {
-        // Perhaps it was written and only the answer was lost: ask again, and take what is already ours.
-        events.emit('trouble', { where: 'claiming', error })
-        await pause(1_000, stopping.signal)
-      }
-    }
-    return null
-  }
-
-  async function giveBack(queueName: string, delivery: Delivery): Promise<void> {
-    // When Redis has gone meanwhile, the reconciler finds them.
-    await queue.giveBack(queueName, delivery).catch((error) => {
-      events.emit('bells.failed', { count: delivery.bells.length, error })
-    })
-  }
-
-  function count({ status }: { status: TaskStatus }) {
+  function onFinished({ status, delayMs }: { status: TaskStatus; delayMs?: number }) {
     counts.processed++
     if (status === 'FAILURE') counts.failed++
+    if (delayMs !== undefined) dispatcher.lookIn(delayMs)
+  }
+
+  function announceEnded(finished: Finish[]) {
+    const ended = finished.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
+    if (ended.length > 0) signals.announce('ended', ended)
   }
 
   async function stop(graceMs: number): Promise<void> {
@@ -193,7 +144,6 @@ export function startWorker(
     await putBack(running.all().map(({ task }) => task))
     await heartbeat.stop()
     await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
-    events.off('task.finished', count)
     events.emit('worker.stopped', { workerId: id, putBack: rest.length })
   }
 

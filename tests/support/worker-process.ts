@@ -30,6 +30,7 @@ const OPTIONS = {
   concurrency: 20,
   version: 'test',
   silentMs: 2_000,
+  heartbeatMs: 500,
   reconcileMs: 300,
   unheardMs: 500,
 }

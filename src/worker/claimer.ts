@@ -1,0 +1,85 @@
+// Answers deliveries: claims what the free slots allow, starts it, and gives the rest back.
+import { pause } from '../loop.ts'
+import type { Bell, Delivery, Queue } from '../queue.ts'
+import { createGroupCommit } from '../store/group-commit.ts'
+import type { Claim, ClaimedTask, TaskStore } from '../store/task-store.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { Slots } from './slots.ts'
+
+export interface ClaimerDependencies {
+  workerId: string
+  queue: Queue
+  store: TaskStore
+  slots: Slots
+  heartbeat: Heartbeat
+  /** Runs a claimed task; its slot is given back when the handler has settled. */
+  run: (task: ClaimedTask) => Promise<void>
+  events: Events
+  /** Aborts when the worker stops: nothing is claimed any more. */
+  stopping: AbortSignal
+}
+
+/**
+ * Handles one delivery, and resolves when a slot is free again: only then may the next one be fetched, so that no
+ * worker sits on a delivery while another is idle. Never rejects.
+ */
+export type Claimer = (queueName: string, delivery: Delivery) => Promise<void>
+
+const CLAIM_RETRY_MS = 1_000
+
+export function createClaimer(dependencies: ClaimerDependencies): Claimer {
+  const { workerId, queue, store, slots, heartbeat, run, events, stopping } = dependencies
+  const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: store.claimMany })
+  const underWay = new Set<Promise<unknown>>()
+
+  return async (queueName, { bells, rungAtMs }) => {
+    let rest = bells
+    while (rest.length > 0) {
+      const granted = slots.reserve(rest.length)
+      // Slots of claims under way may be free in a moment, when their tasks are gone or quick. Those of running
+      // tasks are not waited for: another worker may be idle.
+      if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
+      else if (granted === 0) break
+      else await claimAndStartMany(queueName, rest.slice(0, granted))
+      rest = rest.slice(granted)
+    }
+    if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
+    await slots.whenFree()
+  }
+
+  /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */
+  async function claimAndStartMany(queueName: string, bells: Bell[]): Promise<void> {
+    const claimed = Promise.all(bells.map((bell) => claimAndStart(queueName, bell)))
+    underWay.add(claimed)
+    await claimed
+    underWay.delete(claimed)
+  }
+
+  async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
+    const task = await claimForSure({ ...bell, queue: queueName })
+    if (task) void run(task)
+    else slots.release(1)
+  }
+
+  async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {
+    for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
+      try {
+        await heartbeat.ensureSeen()
+        return await claims.submit({ ...ref, workerId, isRepeated })
+      } catch (error) {
+        // Perhaps it was written and only the answer was lost: ask again, and take what is already ours.
+        events.emit('trouble', { where: 'claiming', error })
+        await pause(CLAIM_RETRY_MS, stopping)
+      }
+    }
+    return null
+  }
+
+  async function giveBack(queueName: string, delivery: Delivery): Promise<void> {
+    // When Redis has gone meanwhile, the reconciler finds them.
+    await queue.giveBack(queueName, delivery).catch((error) => {
+      events.emit('bells.failed', { count: delivery.bells.length, error })
+    })
+  }
+}
