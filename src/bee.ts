@@ -19,8 +19,11 @@ export interface BeeProducer {
   /** Puts a delivery before all that wait. @throws at once when Redis is away */
   addFirst(deliveryId: string, pairs: Pairs): Promise<void>
   isReady(): boolean
-  /** The id of the delivery that is taken next. @throws at once when Redis is away */
-  nextId(): Promise<string | null>
+  /**
+   * The id of the delivery that is taken next, and of those that are in somebody's hands, at one moment.
+   * @throws at once when Redis is away
+   */
+  look(): Promise<{ next: string | null; inHand: string[] }>
   stop(): Promise<void>
 }
 
@@ -58,9 +61,16 @@ export function connectProducer(role: BeeRole): BeeProducer {
       )
     },
     isReady: () => connectedBee() !== null,
-    nextId() {
+    async look() {
       const bee = ready()
-      return called((done) => internalsOf(bee).client?.lindex(keyOf(bee, 'waiting'), -1, done))
+      const [next, inHand] = await called<[string | null, string[]]>((done) =>
+        internalsOf(bee)
+          .client?.multi()
+          .lindex(keyOf(bee, 'waiting'), -1)
+          .lrange(keyOf(bee, 'active'), 0, -1)
+          .exec(done),
+      )
+      return { next, inHand }
     },
     async stop() {
       stopping.abort()
@@ -80,11 +90,14 @@ export function connectProducer(role: BeeRole): BeeProducer {
   }
 }
 
-/** Takes deliveries from now on, or from when Redis can be reached. `handle` must not reject. */
+/**
+ * Takes deliveries from now on, or from when Redis can be reached. `handle` must not reject. It may let go of a delivery
+ * before it is done, to hold back the next one without being seen to hold this one.
+ */
 export function startBeeConsumer(
   role: BeeRole,
   fetches: number,
-  handle: (deliveryId: string, pairs: Pairs) => Promise<void>,
+  handle: (deliveryId: string, pairs: Pairs, letGo: () => Promise<void>) => Promise<void>,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController()
   let current: BeeQueue | null = null
@@ -98,7 +111,9 @@ export function startBeeConsumer(
     })
     // Only now: `process` would take nothing for ever if its first stall check failed for want of the scripts.
     // Its verdict on a job is never used: the outcome of a task is ours, and goes to Postgres.
-    bee.process(fetches, (job: BeeQueue.Job<JobData>) => handle(job.id, job.data.bells))
+    bee.process(fetches, (job: BeeQueue.Job<JobData>) =>
+      handle(job.id, job.data.bells, () => letGo(bee, job.id)),
+    )
     // With an interval, or it runs once only: what a worker took and died with comes back.
     bee.checkStalledJobs(STALL_INTERVAL_MS).catch(role.onError)
   })
@@ -111,7 +126,19 @@ export function startBeeConsumer(
   }
 }
 
-// A delivery is in hand until its tasks are claimed and a slot is free again; it is renewed twice in this time.
+/** What Bee-Queue itself does when a job has succeeded; when it does so again there is nothing left to do. */
+function letGo(bee: BeeQueue, deliveryId: string): Promise<void> {
+  return called((done) =>
+    internalsOf(bee)
+      .client?.multi()
+      .lrem(keyOf(bee, 'active'), 0, deliveryId)
+      .srem(keyOf(bee, 'stalling'), deliveryId)
+      .hdel(keyOf(bee, 'jobs'), deliveryId)
+      .exec(done),
+  )
+}
+
+// A delivery is in hand while its tasks are being claimed; it is renewed twice in this time.
 const STALL_INTERVAL_MS = 5_000
 const CLOSE_TIMEOUT_MS = 2_000
 
@@ -229,12 +256,16 @@ interface RedisCommands {
   end(flush: boolean): void
   on(event: 'ready', listener: () => void): void
   multi(): RedisMulti
-  lindex(key: string, index: number, done: Callback<string | null>): void
 }
 interface RedisMulti {
   hset(key: string, field: string, value: string): RedisMulti
   rpush(key: string, value: string): RedisMulti
-  exec(done: Callback<void>): void
+  lindex(key: string, index: number): RedisMulti
+  lrange(key: string, start: number, stop: number): RedisMulti
+  lrem(key: string, count: number, value: string): RedisMulti
+  srem(key: string, value: string): RedisMulti
+  hdel(key: string, field: string): RedisMulti
+  exec<T>(done: Callback<T>): void
 }
 type Callback<T> = (error: Error | null, value: T) => void
 

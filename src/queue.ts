@@ -15,19 +15,31 @@ export interface Delivery {
   rungAtMs: number
 }
 
+export interface TakenDelivery extends Delivery {
+  /** Says that every bell of it has been answered or given back, before the handler is done. */
+  letGo(): Promise<void>
+}
+
+/** When the oldest delivery was rung, in milliseconds since 1970; null where there is none. */
+export interface OldestDeliveries {
+  waitingMs: number | null
+  /** Of those that workers are answering at this moment. */
+  inHandMs: number | null
+}
+
 export interface Queue {
   /** Rings for tasks of one queue. @throws at once when Redis is away */
   enqueueMany(queueName: string, bells: Bell[]): Promise<void>
   /** Puts what a worker cannot take before everything that waits. @throws at once when Redis is away */
   giveBack(queueName: string, delivery: Delivery): Promise<void>
   /** Hands deliveries to `handle`, `fetches` at once; the next is fetched when `handle` has settled. */
-  consume(queueName: string, fetches: number, handle: (delivery: Delivery) => Promise<void>): Consumer
+  consume(queueName: string, fetches: number, handle: (delivery: TakenDelivery) => Promise<void>): Consumer
   /** Connects for a queue ahead of its first bell. */
   prepare(queueName: string): void
   /** Whether bells of this queue can be rung at this moment. */
   isReady(queueName: string): boolean
-  /** When the oldest delivery that still waits was rung, in milliseconds; null when none waits. */
-  oldestWaitingMs(queueName: string): Promise<number | null>
+  /** What is under way, at one moment. @throws at once when Redis is away */
+  oldest(queueName: string): Promise<OldestDeliveries>
   stop(): Promise<void>
 }
 
@@ -52,7 +64,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
 
   return {
     async enqueueMany(queueName, bells) {
-      // Lists are first in, first out: the id of the one taken next tells how old the oldest bell is.
+      // First in, first out: the id of the delivery that is taken next tells how old the oldest waiting bell is.
       const now = Date.now()
       const producer = producerOf(queueName)
       const parts = chunk(bells, MAX_BELLS).map((part) => producer.add(newId(now), pairsOf(part)))
@@ -61,17 +73,20 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     giveBack: (queueName, { bells, rungAtMs }) =>
       producerOf(queueName).addFirst(newId(rungAtMs), pairsOf(bells)),
     consume(queueName, fetches, handle) {
-      const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs) =>
-        handle({ bells: bellsOf(pairs), rungAtMs: timeOfId(id) }),
+      const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs, letGo) =>
+        handle({ bells: bellsOf(pairs), rungAtMs: timeOfId(id), letGo }),
       )
       consumers.add(consumer)
       return consumer
     },
     prepare: (queueName) => void producerOf(queueName),
     isReady: (queueName) => producerOf(queueName).isReady(),
-    async oldestWaitingMs(queueName) {
-      const id = await producerOf(queueName).nextId()
-      return id === null ? null : timeOfId(id)
+    async oldest(queueName) {
+      const { next, inHand } = await producerOf(queueName).look()
+      return {
+        waitingMs: next === null ? null : timeOfId(next),
+        inHandMs: inHand.length === 0 ? null : Math.min(...inHand.map(timeOfId)),
+      }
     },
     async stop() {
       await Promise.all([...consumers].map((consumer) => consumer.stop()))

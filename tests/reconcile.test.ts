@@ -38,8 +38,8 @@ describe('Redis forgets', () => {
   test('after a flush of everything with 1,000 tasks waiting, all of them run', async () => {
     await Promise.all(Array.from({ length: 1_000 }, () => system.service.submit('reverse', { text: 'ab' })))
     await until(
-      () => system.connections.queue.oldestWaitingMs('default'),
-      (oldest) => oldest !== null,
+      () => system.connections.queue.oldest('default'),
+      ({ waitingMs }) => waitingMs !== null,
     )
     await flush('flushAll')
     system.startWorker()
@@ -99,8 +99,8 @@ describe('a bell is lost', () => {
   test('what waits in a long list is not rung again', async () => {
     await Promise.all(Array.from({ length: 200 }, () => system.service.submit('sleep', { ms: 30 })))
     await until(
-      () => system.connections.queue.oldestWaitingMs('default'),
-      (oldest) => oldest !== null,
+      () => system.connections.queue.oldest('default'),
+      ({ waitingMs }) => waitingMs !== null,
     )
     system.startWorker({ concurrency: 2, unheardMs: 200, reconcileMs: 100 })
     await allSucceeded(200)

@@ -1,6 +1,6 @@
 // Answers deliveries: claims what the free slots allow, starts it, and gives the rest back.
 import { pause } from '../loop.ts'
-import type { Bell, Delivery, Queue } from '../queue.ts'
+import type { Bell, Delivery, Queue, TakenDelivery } from '../queue.ts'
 import { createGroupCommit } from '../store/group-commit.ts'
 import type { Claim, ClaimedTask, TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -24,7 +24,7 @@ export interface ClaimerDependencies {
  * Handles one delivery, and resolves when a slot is free again: only then may the next one be fetched, so that no
  * worker sits on a delivery while another is idle. Never rejects.
  */
-export type Claimer = (queueName: string, delivery: Delivery) => Promise<void>
+export type Claimer = (queueName: string, delivery: TakenDelivery) => Promise<void>
 
 const CLAIM_RETRY_MS = 1_000
 
@@ -33,7 +33,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: store.claimMany })
   const underWay = new Set<Promise<unknown>>()
 
-  return async (queueName, { bells, rungAtMs }) => {
+  return async (queueName, { bells, rungAtMs, letGo }) => {
     let rest = bells
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
@@ -45,6 +45,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
       rest = rest.slice(granted)
     }
     if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
+    if (slots.free > 0) return
+    await letGo().catch((error) => events.emit('trouble', { where: 'letting go of a delivery', error }))
     await slots.whenFree()
   }
 

@@ -1,6 +1,6 @@
 // One consumer per queue, and a watch over each: one that takes nothing although something has long been waiting and a
 // slot is free is replaced by a new one. What runs is not touched by that.
-import type { Consumer, Delivery, Queue } from '../queue.ts'
+import type { Consumer, Queue, TakenDelivery } from '../queue.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './slots.ts'
 
@@ -14,7 +14,7 @@ export interface ConsumersOptions {
   queues: string[]
   queue: Queue
   slots: Slots
-  take: (queueName: string, delivery: Delivery) => Promise<void>
+  take: (queueName: string, delivery: TakenDelivery) => Promise<void>
   events: Events
   /** For how long something may wait beside a free slot before its consumer counts as stuck. */
   stuckMs: number

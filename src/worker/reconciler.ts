@@ -54,10 +54,10 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   async function ringUnheard(name: string) {
-    // First in, first out: whatever was rung before the oldest waiting delivery and is not claimed has lost its bell.
-    const oldestWaitingMs = await queue.oldestWaitingMs(name)
-    await consumers.watch(name, oldestWaitingMs)
-    const oldestMs = Math.min(oldestWaitingMs ?? Date.now(), Date.now())
+    // First in, first out: whatever was rung before the oldest delivery and is not claimed has lost its bell.
+    const { waitingMs, inHandMs } = await queue.oldest(name)
+    await consumers.watch(name, waitingMs)
+    const oldestMs = Math.min(waitingMs ?? Date.now(), inHandMs ?? Date.now(), Date.now())
     for (;;) {
       const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), BATCH)
       if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'unheard', refs)

@@ -156,6 +156,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       await Promise.all([redis.stop(), database.drop()])
     },
   }
+  // As long after its start as any real client comes.
+  await until(
+    async () => queue.isReady('default'),
+    (isReady) => isReady,
+  )
   if (options.worker !== false) system.startWorker(options.worker)
   return system
 }
