@@ -1,7 +1,6 @@
 // The commands: dev (everything in one process), api, worker, migrate. The only file that runs on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { sql } from 'drizzle-orm'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './api/app.ts'
 import { createHealthRoutes, type HealthDependencies } from './api/health-routes.ts'
@@ -108,7 +107,7 @@ async function startApi(config: Config, connections: Connections, events: Events
   const service = createTaskService({ registry, store: taskStore, queue, signals, events })
   const watcher = createTaskWatcher({ findFinished: reader.findFinished, signals, events })
   const health: HealthDependencies = {
-    pingDatabase: async () => void (await database.query(sql`select 1`)),
+    pingDatabase: database.ping,
     isRedisReady: () => queue.isReady('default'),
   }
   const app = createApp({

@@ -1,6 +1,9 @@
 // What is delivered: lists of the tasks of one queue that were committed together. A delivery says whom to look for,
 // never how they are; losing all of them loses no task.
-import { type BeeProducer, type BeeRole, connectProducer, startBeeConsumer } from './bee.ts'
+import type { Pairs } from './bee/connection.ts'
+import { startConsumer } from './bee/consumer.ts'
+import { type BeeProducer, connectProducer } from './bee/producer.ts'
+import type { BeeRole } from './bee/settings.ts'
 import { newId, timeOfId } from './uuidv7.ts'
 
 /** A task, and the attempt after which it waits. */
@@ -73,7 +76,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     giveBack: (queueName, { bells, rungAtMs }) =>
       producerOf(queueName).addFirst(newId(rungAtMs), pairsOf(bells)),
     consume(queueName, fetches, handle) {
-      const consumer = startBeeConsumer(settingsOf(queueName), fetches, (id, pairs, letGo) =>
+      const consumer = startConsumer(settingsOf(queueName), fetches, (id, pairs, letGo) =>
         handle({ bells: bellsOf(pairs), rungAtMs: timeOfId(id), letGo }),
       )
       consumers.add(consumer)
@@ -106,9 +109,6 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     return { queueName, redisUrl, prefix, onError }
   }
 }
-
-/** Pairs, not objects: a flood is mostly ids. */
-type Pairs = [id: string, attempt: number][]
 
 function pairsOf(bells: Bell[]): Pairs {
   return bells.map(({ id, attempt }) => [id, attempt])

@@ -14,6 +14,8 @@ export interface Database {
   query<Row>(statement: SQL): Promise<Row[]>
   /** Runs what Drizzle's builders make. @throws AppError `unavailable` when Postgres cannot be reached */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
+  /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
+  ping(): Promise<void>
   /** Brings the tables up to date. Several processes may do it at once; they wait for each other. */
   migrate(): Promise<void>
   close(): Promise<void>
@@ -42,6 +44,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   return {
     query: (statement) => guarded(async () => (await drizzle.execute(statement)).rows as never),
     use: (work) => guarded(() => work(drizzle)),
+    ping: () => guarded(async () => void (await pool.query('select 1'))),
     migrate: () => guarded(() => migrateServer(url)),
     close: () => pool.end(),
   }
@@ -73,6 +76,7 @@ async function openPglite(folder: string): Promise<Database> {
   return {
     query: (statement) => guarded(async () => (await drizzle.execute(statement)).rows as never),
     use: (work) => guarded(() => work(drizzle)),
+    ping: () => guarded(async () => void (await client.query('select 1'))),
     migrate: () => migrate(drizzle, { migrationsFolder: MIGRATIONS }),
     close: () => client.close(),
   }

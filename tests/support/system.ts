@@ -76,7 +76,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const service = createTaskService({ registry, store, queue, signals, events })
   const watcher = createTaskWatcher({ findFinished: reader.findFinished, signals, events })
   const health = {
-    pingDatabase: async () => void (await connections.database.query(sql`select 1`)),
+    pingDatabase: connections.database.ping,
     isRedisReady: () => queue.isReady('default'),
   }
   const app = createApp({
