@@ -3,33 +3,14 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../errors.ts'
-import type { TaskReader } from '../store/task-reader.ts'
-import type { WorkerStore } from '../store/worker-store.ts'
-import type { TaskService } from '../task-service.ts'
-import type { TaskWatcher } from '../task-watcher.ts'
-import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
-import { createHealthRoutes, type HealthDependencies } from './health-routes.ts'
+import type { ApiDependencies } from './dependencies.ts'
+import { createHealthRoutes } from './health-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
 import { limitBody } from './request-body.ts'
 import { createTaskRoutes } from './task-routes.ts'
-
-export interface ApiDependencies {
-  registry: Registry
-  service: TaskService
-  reader: TaskReader
-  watcher: TaskWatcher
-  workerStore: WorkerStore
-  health: HealthDependencies
-  events: Events
-  bodyLimitBytes: number
-  /** After this long without a heartbeat a worker is shown as not alive. */
-  workerSilentMs: number
-  /** Folder with the built page, where this process serves it. */
-  webRoot?: string
-}
 
 /** The type of the routes, for the typed client. */
 export type AppType = ReturnType<typeof createRoutes>

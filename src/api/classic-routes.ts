@@ -1,8 +1,8 @@
 // The endpoints that systems of this kind have always had: notify, task_status, submit_task, check_task.
 import { type Context, Hono } from 'hono'
 import { AppError } from '../errors.ts'
-import type { ApiDependencies } from './app.ts'
 import { submittedPage, taskPage } from './classic-pages.ts'
+import type { ApiDependencies } from './dependencies.ts'
 import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
 import { coerceTexts, readFields } from './request-body.ts'

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { WorkerRow } from '../store/schema.ts'
 import type { Stats } from '../store/task-reader.ts'
 import { TASK_STATUSES } from '../task-status.ts'
-import type { ApiDependencies } from './app.ts'
+import type { ApiDependencies } from './dependencies.ts'
 import { query, statsQuery } from './task-requests.ts'
 
 // One look at the tables serves everybody who asks within this time.

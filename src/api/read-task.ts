@@ -1,7 +1,7 @@
 // Reads one task for a request, waiting for its end where the caller wants to.
 import { AppError } from '../errors.ts'
 import type { TaskRow } from '../store/schema.ts'
-import type { ApiDependencies } from './app.ts'
+import type { ApiDependencies } from './dependencies.ts'
 import { isTaskId } from './task-requests.ts'
 
 /**
