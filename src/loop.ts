@@ -35,7 +35,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
       waking = new AbortController()
       const shorterMs = await Promise.resolve(body()).catch(onError)
       if (stopping.signal.aborted) return
-      await pause(Math.min(shorterMs ?? intervalMs, intervalMs), waking.signal)
+      await pause(Math.max(0, Math.min(shorterMs ?? intervalMs, intervalMs)), waking.signal)
     }
   }
 }

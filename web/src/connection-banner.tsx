@@ -1,0 +1,41 @@
+// Says plainly when the API cannot be used, and when the next try is.
+import type { Connection } from './connection.ts'
+import { Icon } from './icons.tsx'
+import { useNow } from './now.ts'
+import { useObservable } from './observable.ts'
+
+export function ConnectionBanner({ connection }: { connection: Connection }) {
+  const state = useObservable(connection.state)
+  const nowMs = useNow(!state.isUp)
+  return (
+    <div class="banner-place">
+      {/* Always there, so that screen readers hear what comes into it; the counting is not read out. */}
+      <div class={state.isUp ? 'visually-hidden' : 'banner'} role="status">
+        {!state.isUp && (
+          <>
+            <Icon name="unplugged" />
+            <p class="banner-text">
+              <strong>{headline(state)}</strong>{' '}
+              <span aria-hidden="true">{countdown(state.retryAtMs - nowMs)}</span>
+            </p>
+            <button type="button" class="button is-small" onClick={connection.tryNow}>
+              Try now
+            </button>
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
+function headline({ kind, detail }: { kind: string; detail: string }): string {
+  return kind === 'unreachable' ? 'The API cannot be reached.' : `The API is not ready: ${ended(detail)}`
+}
+
+function ended(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
+}
+
+function countdown(leftMs: number): string {
+  return leftMs > 0 ? `Trying again in ${Math.ceil(leftMs / 1_000)} s.` : 'Trying again now.'
+}

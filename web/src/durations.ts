@@ -1,0 +1,28 @@
+// Times in words short enough for a table. A number stays on the line of its unit.
+
+/** "0.4 s", "12 s", "3 min 5 s", "2 h 10 min" */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}\u00a0ms`
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)}\u00a0s`
+  return formatSeconds(ms)
+}
+
+/** In whole seconds, for times that are counting. */
+export function formatSeconds(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000))
+  if (seconds < 60) return `${seconds}\u00a0s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`
+  if (seconds < 86_400)
+    return `${Math.floor(seconds / 3_600)}\u00a0h\u00a0${Math.floor((seconds % 3_600) / 60)}\u00a0min`
+  return `${Math.floor(seconds / 86_400)}\u00a0d\u00a0${Math.floor((seconds % 86_400) / 3_600)}\u00a0h`
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const clockAndDay = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+/** Time of day; with the date where it is another day. */
+export function formatMoment(moment: string): string {
+  const date = new Date(moment)
+  if (Number.isNaN(date.getTime())) return ''
+  return date.toDateString() === new Date().toDateString() ? clock.format(date) : clockAndDay.format(date)
+}

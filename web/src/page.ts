@@ -1,0 +1,90 @@
+// Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
+import type { Answer } from './api-answer.ts'
+import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api-client.ts'
+import { type Connection, createConnection } from './connection.ts'
+import { createLiveTasks, type LiveTasks } from './live-tasks.ts'
+import { createObservable, type Observable } from './observable.ts'
+import { createRememberedTasks, type RememberedTasks } from './remembered-tasks.ts'
+import { createRoute, goTo, type Route } from './route.ts'
+import { createServerClock } from './server-clock.ts'
+import { sendTask } from './submission.ts'
+import { startTaskPoller } from './task-poller.ts'
+
+export interface Page {
+  connection: Connection
+  route: Observable<Route>
+  /** What can be submitted; null until the API has told. */
+  definitions: Observable<Definition[] | null>
+  remembered: RememberedTasks
+  live: LiveTasks
+  /** The server's time. */
+  nowMs: () => number
+  /** Sends a task and shows it; see `sendTask`. */
+  submit(name: string, input: Json, onHeld: () => void, signal: AbortSignal): Promise<Answer<unknown>>
+  cancel(id: string): Promise<Answer<unknown>>
+  retry(id: string): Promise<Answer<unknown>>
+}
+
+export function startPage(): Page {
+  const clock = createServerClock()
+  const api = createApiClient(clock, (fault) => connection.note(fault))
+  const connection = createConnection(api.findFault)
+  const route = createRoute()
+  const remembered = createRememberedTasks()
+  const live = createLiveTasks(remembered, clock.nowMs)
+  const shownId = () => shownIdOf(route.get())
+  const poller = startTaskPoller({ api, connection, remembered, live, shownId, nowMs: clock.nowMs })
+  route.subscribe(() => {
+    const id = shownId()
+    if (id) poller.refresh(id)
+  })
+
+  return {
+    connection,
+    route,
+    definitions: keepDefinitions(api, connection),
+    remembered,
+    live,
+    nowMs: clock.nowMs,
+    async submit(name, input, onHeld, signal) {
+      const answer = await sendTask({ api, connection }, { name, input }, onHeld, signal)
+      if (answer.ok) {
+        remembered.remember(answer.value)
+        live.saw(answer.value)
+        goTo({ view: 'task', id: answer.value.id })
+      }
+      return answer
+    },
+    cancel: (id) => change(id, api.cancel(id)),
+    retry: (id) => change(id, api.retry(id)),
+  }
+
+  /** Shows what a change made of the task, and also what it is when the change was refused. */
+  async function change(
+    id: string,
+    asked: Promise<Answer<Omit<Task, 'attempts'>>>,
+  ): Promise<Answer<unknown>> {
+    const answer = await asked
+    if (answer.ok) live.saw(answer.value)
+    poller.refresh(id)
+    return answer
+  }
+}
+
+function shownIdOf(route: Route): string | null {
+  return route.view === 'task' ? route.id : null
+}
+
+/** Asked for at the start, and again when the API has been away: it may have come back as another version. */
+function keepDefinitions(api: ApiClient, connection: Connection): Observable<Definition[] | null> {
+  const definitions = createObservable<Definition[] | null>(null)
+  const load = async () => {
+    const answer = await api.definitions()
+    if (answer.ok) definitions.set(answer.value.data)
+  }
+  connection.state.subscribe(() => {
+    if (connection.state.get().isUp) void load()
+  })
+  void load()
+  return definitions
+}

@@ -1,0 +1,117 @@
+// The tasks submitted from this browser.
+import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import type { Definition } from './api-client.ts'
+import { formatMoment } from './durations.ts'
+import { Icon } from './icons.tsx'
+import { useObservable } from './observable.ts'
+import type { RememberedTask, RememberedTasks } from './remembered-tasks.ts'
+import { goTo, hashOf } from './route.ts'
+import { StatusBadge } from './status-badge.tsx'
+
+export interface RememberedListProps {
+  remembered: RememberedTasks
+  definitions: Definition[]
+  shownId: string | null
+}
+
+export function RememberedList({ remembered, definitions, shownId }: RememberedListProps) {
+  const tasks = useObservable(remembered.list)
+  const [removed, setRemoved] = useState<RememberedTask[]>([])
+  const undoButton = useRef<HTMLButtonElement>(null)
+  // The button that was pressed is gone.
+  useEffect(() => undoButton.current?.focus(), [removed])
+
+  function remove(task: RememberedTask) {
+    setRemoved([task])
+    remembered.remove(task.id)
+    if (task.id === shownId) goTo({ view: 'home' })
+  }
+
+  function clear() {
+    setRemoved(tasks)
+    remembered.clear()
+    if (tasks.some(({ id }) => id === shownId)) goTo({ view: 'home' })
+  }
+
+  function undo() {
+    remembered.restore(removed)
+    setRemoved([])
+  }
+
+  return (
+    <section class="panel remembered" aria-labelledby="remembered-title">
+      <div class="remembered-head">
+        <h2 id="remembered-title" class="panel-title">
+          Submitted from this browser
+        </h2>
+        {tasks.length > 0 && (
+          <button type="button" class="button is-quiet is-small" aria-label="Clear the list" onClick={clear}>
+            Clear
+          </button>
+        )}
+      </div>
+      <p class="remembered-undo" role="status">
+        {removed.length > 0 && (
+          <>
+            {removed.length === 1 ? '1 task was' : `${removed.length} tasks were`} taken off the list.{' '}
+            <button ref={undoButton} type="button" class="button is-quiet is-small" onClick={undo}>
+              Undo
+            </button>
+          </>
+        )}
+      </p>
+      {tasks.length === 0 && (
+        <p class="quiet">Nothing yet. What you submit is listed here, also after a reload.</p>
+      )}
+      <ul class="remembered-list">
+        {tasks.map((task) => (
+          <Row
+            key={task.id}
+            task={task}
+            title={titleOf(task, definitions)}
+            isShown={task.id === shownId}
+            onRemove={remove}
+          />
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+interface RowProps {
+  task: RememberedTask
+  title: string
+  isShown: boolean
+  onRemove: (task: RememberedTask) => void
+}
+
+function Row({ task, title, isShown, onRemove }: RowProps) {
+  const time = formatMoment(task.submittedAt)
+  return (
+    <li class={`row ${isShown ? 'is-shown' : ''}`}>
+      <a
+        class="row-link"
+        href={hashOf({ view: 'task', id: task.id })}
+        aria-current={isShown ? 'true' : undefined}
+      >
+        <StatusBadge status={task.status} />
+        <span class="row-title">{title}</span>
+        <time class="row-time" datetime={task.submittedAt}>
+          {time}
+        </time>
+      </a>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={`Take ${title}, ${time}, off the list`}
+        onClick={() => onRemove(task)}
+      >
+        <Icon name="remove" />
+      </button>
+    </li>
+  )
+}
+
+function titleOf(task: RememberedTask, definitions: Definition[]): string {
+  return definitions.find(({ name }) => name === task.name)?.title ?? task.name
+}

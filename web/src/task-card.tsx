@@ -1,0 +1,162 @@
+// One task as it is now: status, progress, what came of it, and what happened on the way.
+import { useState } from 'hono/jsx/dom'
+import type { Answer } from './api-answer.ts'
+import type { Definition, Task, TaskStatus } from './api-client.ts'
+import { CopyButton } from './copy-button.tsx'
+import { formatDuration, formatMoment, formatSeconds } from './durations.ts'
+import { Icon } from './icons.tsx'
+import { JsonValue } from './json-value.tsx'
+import type { LiveTask } from './live-tasks.ts'
+import { useNow } from './now.ts'
+import { StatusBadge, toneOf } from './status-badge.tsx'
+import { TaskProgress } from './task-progress.tsx'
+import { attemptsAllowed, ranMs, summaryOf, waitedMs } from './task-story.ts'
+import { TaskTimeline } from './task-timeline.tsx'
+
+export interface TaskCardProps {
+  live: LiveTask & { kind: 'seen' }
+  definition: Definition | undefined
+  isUp: boolean
+  nowMs: () => number
+  cancel: () => Promise<Answer<unknown>>
+  retry: () => Promise<Answer<unknown>>
+}
+
+export function TaskCard({ live, definition, isUp, nowMs, cancel, retry }: TaskCardProps) {
+  const { task, seenAtMs } = live
+  const isLive = isUp && !task.is_final
+  useNow(isLive)
+  // What nobody can see going on does not seem to go on.
+  const atMs = isLive ? nowMs() : seenAtMs
+  const title = definition?.title ?? task.name
+  return (
+    <article class={`card ${toneOf(task.status)}`} aria-labelledby="task-title">
+      <header class="card-head">
+        <div>
+          <h2 id="task-title" class="card-title">
+            {title}
+          </h2>
+          <p class="card-summary">
+            {isLive || task.is_final
+              ? summaryOf(task, atMs)
+              : `As of ${formatMoment(new Date(seenAtMs).toISOString())}.`}
+          </p>
+        </div>
+        <StatusBadge status={task.status} />
+      </header>
+      {/* Progress and counting seconds are not read out; a new status is. */}
+      <p class="visually-hidden" role="status">
+        {`${title}: ${task.status}`}
+      </p>
+      <TaskProgress task={task} />
+      <Outcome task={task} definition={definition} />
+      <Facts task={task} atMs={atMs} />
+      <h3 class="card-subtitle">What happened</h3>
+      <TaskTimeline task={task} />
+      <details class="input-details">
+        <summary>What was submitted</summary>
+        <JsonValue value={task.input} titles={definition?.input_schema.properties} />
+      </details>
+      <footer class="card-foot">
+        <p class="task-id">
+          <span class="task-id-label">Id</span> <code>{task.id}</code>
+          <CopyButton text={task.id} label="Copy the id" />
+        </p>
+        <Actions task={task} cancel={cancel} retry={retry} />
+      </footer>
+    </article>
+  )
+}
+
+function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
+  if (task.status === 'SUCCESS') {
+    return (
+      <section class="outcome tone-good" aria-label="Result">
+        <div class="outcome-head">
+          <h3>Result</h3>
+          <CopyButton text={JSON.stringify(task.result, null, 2)} label="Copy the result as JSON" />
+        </div>
+        <JsonValue value={task.result} titles={definition?.output_schema.properties} />
+      </section>
+    )
+  }
+  if (!task.error || task.status === 'PENDING' || task.status === 'STARTED') return null
+  return (
+    <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
+      <h3>{task.status === 'FAILURE' ? 'Why it failed' : 'The last attempt failed'}</h3>
+      <p class="outcome-error">
+        <span class="outcome-error-name">{task.error.name}</span> {task.error.message}
+      </p>
+    </section>
+  )
+}
+
+function Facts({ task, atMs }: { task: Task; atMs: number }) {
+  const ran = ranMs(task, atMs)
+  const duration = task.is_final ? formatDuration : formatSeconds
+  const facts = [
+    ['Submitted', formatMoment(task.created_at)],
+    ['Attempt', `${task.attempt} of ${attemptsAllowed(task)}`],
+    ['Waited', task.attempt > 0 ? formatDuration(waitedMs(task, atMs)) : duration(waitedMs(task, atMs))],
+    ['Ran', ran === null ? '–' : task.status === 'STARTED' ? formatSeconds(ran) : formatDuration(ran)],
+  ]
+  return (
+    <dl class="facts">
+      {facts.map(([term, value]) => (
+        <div key={term} class="fact">
+          <dt>{term}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Actions({ task, cancel, retry }: Pick<TaskCardProps, 'cancel' | 'retry'> & { task: Task }) {
+  const [isBusy, setIsBusy] = useState(false)
+  const [refusal, setRefusal] = useState<{ text: string; status: TaskStatus } | null>(null)
+
+  async function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
+    // The second click of a double click would undo what the first one did.
+    if (isBusy || event.detail > 1) return
+    setIsBusy(true)
+    setRefusal(null)
+    const answer = await action()
+    setIsBusy(false)
+    if (!answer.ok) setRefusal({ text: answer.fault.detail, status: task.status })
+  }
+
+  const isAskedToStop = task.cancel_requested_at !== null
+  return (
+    <div class="card-actions">
+      <p class="card-refusal" role="alert">
+        {/* A refusal is about the status that it was given for. */}
+        {refusal?.status === task.status && (
+          <>
+            <Icon name="warning" /> {refusal.text}
+          </>
+        )}
+      </p>
+      {!task.is_final && (
+        <button
+          type="button"
+          class="button"
+          aria-disabled={isBusy || isAskedToStop ? 'true' : 'false'}
+          onClick={(event: MouseEvent) => isAskedToStop || perform(cancel, event)}
+        >
+          {isAskedToStop ? 'Cancelling …' : 'Cancel task'}
+        </button>
+      )}
+      {(task.status === 'FAILURE' || task.status === 'CANCELLED') && (
+        <button
+          type="button"
+          class="button"
+          aria-disabled={isBusy ? 'true' : 'false'}
+          onClick={(event: MouseEvent) => perform(retry, event)}
+        >
+          Retry task
+        </button>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,185 @@
+// The form of one definition, made from its JSON Schema.
+import { useEffect, useMemo, useRef, useState } from 'hono/jsx/dom'
+import type { ApiFault } from './api-answer.ts'
+import type { Definition } from './api-client.ts'
+import {
+  type Draft,
+  draftText,
+  exampleDraft,
+  type Faults,
+  faultsByField,
+  readField,
+  readForm,
+} from './field-values.ts'
+import { FormField, fieldId } from './form-field.tsx'
+import { type Field, fieldsOf } from './form-fields.ts'
+import { Icon } from './icons.tsx'
+import type { Page } from './page.ts'
+
+export interface TaskFormProps {
+  definition: Definition
+  draft: Draft
+  onDraft: (draft: Draft) => void
+  /** Told when the task begins and ends to wait for the API. */
+  onHeld: (isHeld: boolean) => void
+  submit: Page['submit']
+}
+
+type Phase = 'editing' | 'sending' | 'held'
+
+export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFormProps) {
+  const fields = useMemo(() => fieldsOf(definition), [definition])
+  const [faults, setFaults] = useState<Faults>({})
+  const [formFault, setFormFault] = useState<string | null>(null)
+  const [phase, setPhase] = useState<Phase>('editing')
+  const sending = useRef<AbortController>(null)
+  // Also when the fields could not be used for a while, and so lost the focus.
+  useEffect(focusFirst, [phase === 'held'])
+  // Nobody could take back any more what waits in a form that is gone.
+  useEffect(() => () => sending.current?.abort(), [])
+
+  async function onSubmit(event: Event) {
+    event.preventDefault()
+    if (phase !== 'editing') return
+    const { input, faults } = readForm(fields, draft)
+    if (show(faults, null)) return
+    const leaving = new AbortController()
+    sending.current = leaving
+    setPhase('sending')
+    const answer = await submit(definition.name, input, hold, leaving.signal)
+    setPhase('editing')
+    onHeld(false)
+    if (!answer.ok) showFault(answer.fault)
+  }
+
+  function hold() {
+    setPhase('held')
+    onHeld(true)
+  }
+
+  /** @returns whether there was anything to show */
+  function show(faults: Faults, formFault: string | null): boolean {
+    setFaults(faults)
+    setFormFault(formFault)
+    const first = fields.find(({ name }) => faults[name])
+    if (first) document.getElementById(fieldId(definition.name, first.name))?.focus()
+    return first !== undefined || formFault !== null
+  }
+
+  function showFault(fault: ApiFault) {
+    if (fault.kind === 'aborted') return
+    const { faults, rest } = faultsByField(fields, fault.errors)
+    const isAllAtFields = Object.keys(faults).length > 0 && rest.length === 0
+    show(faults, isAllAtFields ? null : formFaultOf(fault, rest))
+  }
+
+  function onText(field: Field, text: string) {
+    onDraft({ ...draft, [field.name]: text })
+    // A message goes as soon as what it says is mended. New ones come with the next try to submit: if they came when a
+    // field is left, what is clicked at that moment would move away from under the pointer.
+    if (faults[field.name]) setFaults({ ...faults, [field.name]: readField(field, text).fault ?? '' })
+  }
+
+  function fillExample() {
+    onDraft(exampleDraft(fields))
+    setFaults({})
+    setFormFault(null)
+  }
+
+  return (
+    <form
+      class="form"
+      noValidate
+      onSubmit={onSubmit}
+      onKeyDown={ignoreHeldEnter}
+      aria-busy={phase === 'editing' ? 'false' : 'true'}
+    >
+      <p class="form-description">{definition.description}</p>
+      <fieldset class="form-fields" disabled={phase === 'held'}>
+        <legend class="visually-hidden">{definition.title}</legend>
+        {fields.map((field) => (
+          <FormField
+            key={field.name}
+            id={fieldId(definition.name, field.name)}
+            field={field}
+            text={draftText(field, draft)}
+            fault={faults[field.name] ?? ''}
+            onText={(text) => onText(field, text)}
+          />
+        ))}
+      </fieldset>
+      <div class="form-notice" role="alert">
+        {formFault && (
+          <p class="notice tone-bad">
+            <Icon name="warning" />
+            <span>{formFault}</span>
+          </p>
+        )}
+      </div>
+      {phase === 'held' && (
+        <p class="notice tone-warn" role="status">
+          <Icon name="unplugged" />
+          <span>This task waits here, and is sent by itself when the API is back.</span>
+        </p>
+      )}
+      <div class="form-actions">
+        {phase === 'held' ? (
+          <button key="drop" type="button" class="button" onClick={() => sending.current?.abort()}>
+            Do not send
+          </button>
+        ) : (
+          <button
+            key="submit"
+            type="submit"
+            class="button is-primary"
+            onClick={ignoreDoubleClick}
+            aria-disabled={phase === 'sending' ? 'true' : 'false'}
+          >
+            {phase === 'sending' ? 'Submitting …' : 'Submit task'}
+          </button>
+        )}
+        {phase !== 'held' && (
+          <button type="button" class="button is-quiet" onClick={fillExample}>
+            <Icon name="example" />
+            Use the example
+          </button>
+        )}
+        {fields.some(({ isRequired }) => isRequired) && (
+          <p class="form-legend">
+            <span class="required" aria-hidden="true">
+              *
+            </span>{' '}
+            required
+          </p>
+        )}
+      </div>
+    </form>
+  )
+}
+
+/** The second click of a double click would submit the task once more. */
+function ignoreDoubleClick(event: MouseEvent) {
+  if (event.detail > 1) event.preventDefault()
+}
+
+/** As would an Enter that is held down. */
+function ignoreHeldEnter(event: KeyboardEvent) {
+  const isNewLine = event.target instanceof HTMLTextAreaElement
+  if (event.key === 'Enter' && event.repeat && !isNewLine) event.preventDefault()
+}
+
+/** Typing can begin at once, where that does not open a keyboard over half of the screen. */
+function focusFirst() {
+  const isFree = document.activeElement === document.body
+  if (!isFree || !matchMedia('(pointer: fine)').matches) return
+  document
+    .querySelector<HTMLElement>('.form-fields input, .form-fields textarea, .form-fields select')
+    ?.focus()
+}
+
+function formFaultOf(fault: ApiFault, rest: string[]): string {
+  if (fault.kind === 'unreachable') {
+    return 'The API did not answer, so it is not certain that it took the task. What you entered is still here: submit it again when the API is back.'
+  }
+  return [fault.detail, ...rest].join(' ')
+}
