@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './api/app.ts'
-import { createHealthRoutes, type HealthDependencies } from './api/health-routes.ts'
+import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
 import { type HttpServer, startServer } from './api/server.ts'
 import { type Config, readConfig } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
@@ -26,7 +26,7 @@ await main(process.argv[2] ?? 'dev')
 
 async function main(name: string) {
   try {
-    const command = COMMANDS[name]
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
     if (!command)
       throw new Error(`Unknown command "${name}": expected one of ${Object.keys(COMMANDS).join(', ')}`)
     await command()
@@ -125,7 +125,7 @@ async function startApi(config: Config, connections: Connections, events: Events
   const { HOST: host, PORT: port, HEALTH_PORT: healthPort } = config
   const servers: HttpServer[] = [await startServer(app.fetch, { host, port })]
   if (healthPort !== undefined) {
-    servers.push(await startServer(createHealthRoutes(health).fetch, { host, port: healthPort }))
+    servers.push(await startServer(createHealthApp(health, events).fetch, { host, port: healthPort }))
   }
   return {
     url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${servers[0]?.port}`,

@@ -28,6 +28,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
   let isStopped = false
   const listeners: Record<Channel, Set<(ids: string[]) => void>> = { ended: new Set(), cancel: new Set() }
 
+  const subscriptions: Partial<Record<Channel, Promise<void>>> = {}
   for (const client of [publisher, subscriber]) {
     client.on('error', report)
     client.connect().catch(report)
@@ -40,12 +41,9 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     },
     listen(channel, listener, onReady) {
       listeners[channel].add(listener)
-      if (listeners[channel].size === 1) subscribe(channel, onReady)
-      else onReady?.()
-      return () => {
-        listeners[channel].delete(listener)
-        if (listeners[channel].size === 0) unsubscribe(channel)
-      }
+      subscriptions[channel] ??= subscribe(channel)
+      subscriptions[channel].then(onReady, report)
+      return () => listeners[channel].delete(listener)
     },
     async stop() {
       isStopped = true
@@ -57,16 +55,14 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     if (!isStopped) onError(error)
   }
 
-  function subscribe(channel: Channel, onReady?: () => void) {
+  /** For good: an unsubscription on its way would silence whoever begins to listen meanwhile. */
+  function subscribe(channel: Channel): Promise<void> {
     // The client remembers what it is subscribed to, and subscribes again after a reconnect.
-    subscriber.subscribe(`${prefix}:${channel}`, (message) => tell(channel, message)).then(onReady, report)
-  }
-
-  function unsubscribe(channel: Channel) {
-    subscriber.unsubscribe(`${prefix}:${channel}`).catch(report)
+    return subscriber.subscribe(`${prefix}:${channel}`, (message) => tell(channel, message))
   }
 
   function tell(channel: Channel, message: string) {
+    if (listeners[channel].size === 0) return
     const taskIds = message.split(' ')
     for (const listener of listeners[channel]) listener(taskIds)
   }

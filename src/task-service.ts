@@ -66,7 +66,10 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     },
     async cancel(id) {
       const [cancelled] = await store.cancelMany([id])
-      if (!cancelled) throw await refusalOf(id, 'already_finished', 'it has finished')
+      if (!cancelled) {
+        if ((await store.statusOf(id)) === 'CANCELLED') return 'cancelled'
+        throw await refusalOf(id, 'already_finished', 'it has finished')
+      }
       signals.announce(cancelled.status === 'STARTED' ? 'cancel' : 'ended', [id])
       return cancelled.status === 'STARTED' ? 'requested' : 'cancelled'
     },
@@ -124,12 +127,27 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
   }
 }
 
+// Deeper than any document that people write, and far from where parsers run out of stack.
+const MAX_DEPTH = 100
+
 function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {
+  if (isDeeperThan(MAX_DEPTH, input)) {
+    throw new AppError('invalid_input', `Task "${definition.name}": the input is nested too deeply`, {
+      faults: [
+        { pointer: pointerOf(inputPath), detail: `must not be nested deeper than ${MAX_DEPTH} levels` },
+      ],
+    })
+  }
   const parsed = definition.input.safeParse(input)
   if (parsed.success) return parsed.data
   throw new AppError('invalid_input', `Task "${definition.name}": the input is not valid`, {
     faults: faultsOf(parsed.error, inputPath),
   })
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }
 
 /** What zod found, as JSON Pointers (RFC 6901) below `base`. */

@@ -41,7 +41,9 @@ test('2,000 tasks survive five kills of the worker, two flushes of Redis and a r
     const ids: string[] = []
     while (ids.length < count) {
       // Slow enough that the faults meet submissions too.
-      const batch = await Promise.all(Array.from({ length: 50 }, () => system.submit('sleep', { ms: 20 }, { max_retries: 20 })))
+      const batch = await Promise.all(
+        Array.from({ length: 50 }, () => system.submit('sleep', { ms: 20 }, { max_retries: 20 })),
+      )
       ids.push(...batch.map(({ id }) => id))
       await pause(50)
     }

@@ -43,7 +43,8 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
     })
     .get('/submit_task', async (c) => {
       c.header('Cache-Control', 'no-store')
-      if (isPrefetch(c))
+      // A link that submits: only a click may follow it.
+      if (c.req.method === 'HEAD' || isPrefetch(c))
         throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
       const task = await service.submit('divide', input)

@@ -1,7 +1,16 @@
 // Is it up? A monitor's probe must never see 405, whatever verb it uses.
 import { Hono } from 'hono'
-import { isAppError } from '../errors.ts'
+import { AppError, isAppError } from '../errors.ts'
 import { pause } from '../loop.ts'
+import type { Events } from '../telemetry/events.ts'
+import { problemOf } from './problem.ts'
+
+/** Health and nothing else, for a port of its own. */
+export function createHealthApp(dependencies: HealthDependencies, events: Events) {
+  const app = new Hono().route('/', createHealthRoutes(dependencies))
+  app.notFound((c) => problemOf(new AppError('not_found', 'There is nothing here but /health'), c, events))
+  return app
+}
 
 export interface HealthDependencies {
   /** Resolves when Postgres answers. */

@@ -26,6 +26,7 @@ const TITLES: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
+const PROBLEM_JSON = 'application/problem+json'
 // Long enough for a restart of the database, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
@@ -37,13 +38,29 @@ export function problemOf(error: unknown, c: Context, events: Events): Response 
     return respond(c, 500, 'internal_error', 'Internal error')
   }
   if (known.code === 'unavailable') events.emit('trouble', { where: 'request', error: known })
-  const status = HTTP_STATUS[known.code]
-  if (status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  return respond(c, status, known.code, known.message, known.faults)
+  if (HTTP_STATUS[known.code] === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
+  return respond(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
+}
+
+/** The answer to what is no request at all: a path or a host that no URL can be made of. */
+export function problemOfUnreadable(): Response {
+  const detail = 'The path or the host of this request is not valid'
+  const problem = {
+    type: typeOf('malformed_request'),
+    title: TITLES[400],
+    status: 400,
+    detail,
+    instance: '/',
+  }
+  return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
 }
 
 function knownError(error: unknown): AppError | undefined {
   if (isAppError(error)) return error
+  // The client went away while it was sending. Nobody reads the answer, and nothing is wrong here.
+  if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
+    return new AppError('malformed_json', 'The body ended before it was complete', { cause: error })
+  }
   // Hono's own validators and body parsers speak of a bad body this way.
   if (error instanceof HTTPException && error.status === 400) {
     return new AppError('malformed_json', 'The body must be valid JSON', { cause: error })
@@ -59,12 +76,16 @@ function respond(
   faults: Fault[] = [],
 ) {
   const problem: Problem = {
-    type: `urn:waggle:problem:${code}`,
+    type: typeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
     detail,
     instance: c.req.path,
     ...(faults.length > 0 && { errors: faults }),
   }
-  return c.body(JSON.stringify(problem), status, { 'Content-Type': 'application/problem+json' })
+  return c.body(JSON.stringify(problem), status, { 'Content-Type': PROBLEM_JSON })
+}
+
+function typeOf(code: string): string {
+  return `urn:waggle:problem:${code}`
 }

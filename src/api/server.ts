@@ -1,8 +1,9 @@
 // Puts a fetch handler on a port.
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
+import { createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import { messageOf } from '../errors.ts'
+import { problemOfUnreadable } from './problem.ts'
 
 export interface HttpServer {
   /** The port it got; with port 0 the system chooses. */
@@ -16,7 +17,8 @@ export async function startServer(
   fetch: (request: Request) => Response | Promise<Response>,
   { host, port }: { host: string; port: number },
 ): Promise<HttpServer> {
-  const server = createAdaptorServer({ fetch }) as Server
+  // Errors of a handler are answered by the app; what arrives here never got as far.
+  const server = createServer(getRequestListener(fetch, { errorHandler: problemOfUnreadable }))
   // Longer than the idle timeout of what usually stands before us (nginx and load balancers: 60 s), which must be
   // the one to close, or it sends a request into a closing connection.
   server.keepAliveTimeout = 65_000

@@ -10,12 +10,12 @@ import { TASK_STATUSES } from '../task-status.ts'
 const YEAR_SECONDS = 366 * 24 * 3_600
 
 const queueName = z.string().regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
-// Postgres cannot keep a NUL in a text, and no other control character belongs into a label.
+// Postgres cannot keep a NUL or half of a character in a text, and no control character belongs into a label.
 const label = z
   .string()
   .min(1)
   .max(64)
-  .regex(/^\P{Cc}+$/u, 'must not contain control characters')
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
 const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
 
 /** The body of a submission; the input itself is checked against its definition. */
@@ -55,10 +55,7 @@ export const listQuery = z.object({
   queue: queueName.optional(),
   worker: z.uuid().optional(),
   tag: label.optional(),
-  id: z
-    .string()
-    .regex(/^[0-9a-f-]{1,36}$/i, 'must be the beginning of a task id')
-    .optional(),
+  id: z.string().refine(isIdPrefix, 'must be the beginning of a task id').optional(),
   created_after: moment.optional(),
   created_before: moment.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -91,6 +88,11 @@ export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
     if (result.success) return result.data
     throw new AppError('invalid_input', 'The body is not valid', { faults: faultsOf(result.error) })
   })
+}
+
+/** Up to 32 hexadecimal digits, with hyphens wherever people leave them. */
+function isIdPrefix(text: string): boolean {
+  return /^[0-9a-f]{0,32}$/i.test(text.replaceAll('-', '')) && text.length > 0 && text.length <= 36
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

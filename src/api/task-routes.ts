@@ -1,6 +1,6 @@
 // The tasks API: definitions, submit, read, list, cancel, retry.
 import { createHash } from 'node:crypto'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
@@ -27,7 +27,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/definitions', (c) => {
       c.header('ETag', definitionsTag)
       c.header('Cache-Control', 'no-cache')
-      if (c.req.header('If-None-Match') === definitionsTag) return c.body(null, 304)
+      if (isKnown(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
     .post('/tasks/:name', requireDefinition, requireJson, jsonBody(submission), async (c) => {
@@ -44,7 +44,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('ETag', tag)
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
-      if (c.req.header('If-None-Match') === tag) return c.body(null, 304)
+      if (isKnown(c, tag)) return c.body(null, 304)
       // A first attempt under way, or one that went well, has no history.
       const history = row.attempt > 1 || row.failures > 0 ? await reader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
@@ -69,6 +69,16 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       await service.retry(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), 202)
     })
+}
+
+/** If-None-Match (RFC 9110, 13.1.2): a list, where a weak tag counts as its strong one, or any. */
+function isKnown(c: Context, tag: string): boolean {
+  const known =
+    c.req
+      .header('If-None-Match')
+      ?.split(',')
+      .map((entry) => entry.trim().replace(/^W\//, '')) ?? []
+  return known.includes(tag) || known.includes('*')
 }
 
 function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): SubmitOptions {

@@ -62,7 +62,6 @@ export function createGroupCommit<Item, Answer>(
     isScheduled = true
     setImmediate(() => {
       isScheduled = false
-      if (entries.length === 0 || underWay >= concurrency) return
       const batch = entries.slice(0, maxBatch)
       entries = entries.slice(maxBatch)
       underWay++
@@ -81,12 +80,28 @@ export function createGroupCommit<Item, Answer>(
       onWritten?.(batch.map(({ item }) => item))
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
     } catch (error) {
+      // A bad item is to be looked for only where there are several, and Postgres is there to tell.
       if (batch.length === 1 || isAppError(error, 'unavailable')) {
         for (const { reject } of batch) reject(error)
         return
       }
-      // One bad row must not take its neighbours with it: each on its own, the bad one fails alone.
-      for (const entry of batch) await flush([entry])
+      await writeOneByOne(batch)
+    }
+  }
+
+  /** One bad row must not take its neighbours with it: each on its own, the bad one fails alone. */
+  async function writeOneByOne(batch: Entry<Item, Answer>[]): Promise<void> {
+    for (const [index, { item, resolve, reject }] of batch.entries()) {
+      try {
+        const [answer] = await write([item])
+        onWritten?.([item])
+        resolve(answer as Answer)
+      } catch (error) {
+        reject(error)
+        if (!isAppError(error, 'unavailable')) continue
+        for (const entry of batch.slice(index + 1)) entry.reject(error)
+        return
+      }
     }
   }
 }

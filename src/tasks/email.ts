@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineTask } from './define.ts'
-import type { SendMail } from './mail.ts'
+import { emailAddress, type SendMail } from './mail.ts'
 
 export function createEmailTask(sendMail: SendMail) {
   return defineTask({
@@ -8,7 +8,7 @@ export function createEmailTask(sendMail: SendMail) {
     title: 'Send an e-mail',
     description: 'Sends an e-mail; tried again up to three times when the mail server does not take it.',
     input: z.object({
-      recipient: z.email().max(254).meta({ title: 'Recipient' }),
+      recipient: emailAddress.meta({ title: 'Recipient' }),
       subject: z.string().trim().min(1).max(200).meta({ title: 'Subject' }),
       body: z.string().min(1).max(20_000).meta({ title: 'Message', format: 'multiline' }),
     }),

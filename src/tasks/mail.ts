@@ -1,5 +1,6 @@
 // How mail leaves: by SMTP where a server is configured, pretended otherwise.
 import { createTransport } from 'nodemailer'
+import { z } from 'zod'
 import { pause } from '../loop.ts'
 import { PermanentError } from './define.ts'
 
@@ -8,6 +9,11 @@ export interface Mail {
   subject: string
   text: string
 }
+
+/** What browsers take for an address (HTML, 4.10.5.1.5), so that the page and the API agree; at most 254 characters (RFC 5321). */
+export const emailAddress = z
+  .email({ pattern: z.regexes.html5Email, error: 'must be an e-mail address' })
+  .max(254)
 
 /** Resolves with the message id once the mail was accepted for delivery; rejects when it was refused. */
 export type SendMail = (mail: Mail, signal: AbortSignal) => Promise<{ messageId: string }>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineTask } from './define.ts'
-import type { SendMail } from './mail.ts'
+import { emailAddress, type SendMail } from './mail.ts'
 
 export function createNotifyTask(sendMail: SendMail) {
   return defineTask({
@@ -8,7 +8,7 @@ export function createNotifyTask(sendMail: SendMail) {
     title: 'Send a notification',
     description: 'Sends a short notification to an e-mail address.',
     input: z.object({
-      email: z.email().max(254).meta({ title: 'E-mail address', description: 'Who is to be notified' }),
+      email: emailAddress.meta({ title: 'E-mail address', description: 'Who is to be notified' }),
     }),
     output: z.object({ message: z.string(), message_id: z.string() }),
     example: { email: 'ada@example.com' },

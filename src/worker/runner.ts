@@ -66,7 +66,10 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       attempt: task.attempt,
       signal,
       progress(fraction, message) {
-        attempt.progress = { fraction: Math.min(1, Math.max(0, Number(fraction) || 0)), message }
+        attempt.progress = {
+          fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
+          message: line(message),
+        }
       },
       log(message, fields) {
         events.emit('task.log', { taskId: task.id, name: task.name, attempt: task.attempt, message, fields })
@@ -123,6 +126,16 @@ function outcomeOf(error: unknown, { signal, task }: RunningTask): Outcome {
     return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
   }
   return { kind: 'failed', error: taskErrorOf(error) }
+}
+
+// One line under a progress bar.
+const MAX_PROGRESS_MESSAGE = 500
+
+/** What Postgres can keep as text: no NUL, no half of a character. */
+function line(message: string | undefined): string | undefined {
+  return message === undefined
+    ? undefined
+    : String(message).toWellFormed().replaceAll('\0', '\ufffd').slice(0, MAX_PROGRESS_MESSAGE)
 }
 
 // What a task throws is shown to people and kept; a novel is cut.
