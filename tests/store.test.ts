@@ -114,6 +114,41 @@ test('dispatch, repair and claims read no finished rows', async (context) => {
   }
 })
 
+test('plans that were made while the tables were empty go by the primary key when they are large', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the statistics of a server')
+  const own = await startSystem({ worker: false })
+  const { taskStore, database } = own.connections
+  let inserted = 0
+  const ids = Array.from({ length: 5_000 }, () => newId())
+  const given = { name: 'reverse', queue: 'nobody', input: {}, maxRetries: 0, timeoutMs: 1_000, tags: [] }
+  // Often enough that every connection keeps a plan, with next to nothing in the table; then all at once.
+  for (const id of ids.slice(0, 100)) await liveThrough([id])
+  await liveThrough(ids.slice(100))
+  const before = await rowsRead()
+  const more = Array.from({ length: 100 }, () => newId())
+  await liveThrough(more)
+  // Each of the hundred is read a few times by its key; a plan that reads the table would read thousands.
+  expect((await rowsRead()) - before).toBeLessThan(1_000)
+  await own.stop()
+
+  async function liveThrough(taskIds: string[]) {
+    inserted += taskIds.length
+    await taskStore.insertMany(taskIds.map((id) => ({ ...given, id, createdAt: new Date() })))
+    await taskStore.claimMany(taskIds.map((id) => claimOf(id)))
+    await taskStore.finishMany(taskIds.map((id) => ({ id, attempt: 1, decision: success(1) })))
+  }
+
+  async function rowsRead(): Promise<number> {
+    // Statistics arrive a second late.
+    const stats = () =>
+      database.query<{ inserted: number; read: number }>(sql`
+        select n_tup_ins::int as inserted, (seq_tup_read + idx_tup_fetch)::int as read
+        from pg_stat_user_tables where relname = 'tasks'`)
+    const [row] = await until(stats, ([now]) => now?.inserted === inserted)
+    return row?.read ?? 0
+  }
+})
+
 test('a claim stays on its page: the row is updated without touching an index', async (context) => {
   if (!system.database.isServer) return context.skip('needs the statistics of a server')
   const ids = await insert(200)

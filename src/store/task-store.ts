@@ -65,12 +65,15 @@ export function createTaskStore(database: Database) {
         created_at: task.createdAt,
         run_at: task.runAt,
       }))
-      await database.query(sql`
+      await database.query(
+        sql`
         insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at)
         select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
                coalesce(run_at, created_at), case when run_at is null then now() end
         from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
-             timeout_ms int, tags text[], created_at timestamptz, run_at timestamptz)`)
+             timeout_ms int, tags text[], created_at timestamptz, run_at timestamptz)`,
+        'insert_tasks',
+      )
       return new Array(newTasks.length)
     },
 
@@ -85,16 +88,19 @@ export function createTaskStore(database: Database) {
         worker_id: workerId,
         is_repeated: isRepeated || undefined,
       }))
-      const rows = await database.query<ClaimedTask>(sql`
+      const rows = await database.query<ClaimedTask>(
+        sql`
         update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
                started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
         from ${recordset(records)} as given(id uuid, attempt int, worker_id uuid, is_repeated boolean)
-        where tasks.id = given.id
+        where tasks.id = given.id and ${isOneOf(claims)}
           and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
             or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
-                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs"`)
+                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs"`,
+        'claim_tasks',
+      )
       const byId = new Map(rows.map((row) => [row.id, row]))
       return claims.map(({ id }) => {
         const row = byId.get(id) ?? null
@@ -133,7 +139,8 @@ export function createTaskStore(database: Database) {
           finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
           version = version + 1
         from ${from}
-        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+        where tasks.id = given.id and ${isOneOf(finishes)}
+          and tasks.attempt = given.attempt and tasks.status = 'STARTED'
         returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at`
       const hasErrors = records.some(({ error }) => error !== undefined)
       const rows = await database.query<{ id: string; status: TaskStatus }>(
@@ -149,6 +156,7 @@ export function createTaskStore(database: Database) {
           from finished join given on given.id = finished.id where given.error is not null
         )
         select id, status from finished`,
+        hasErrors ? 'finish_tasks_with_errors' : 'finish_tasks',
       )
       const byId = new Map(rows.map(({ id, status }) => [id, status]))
       return finishes.map(({ id }) => byId.get(id) ?? null)
@@ -233,6 +241,14 @@ export function createTaskStore(database: Database) {
 /** Rows for a `from` clause, as one parameter. What must survive any character (inputs, results) goes in as text. */
 function recordset(records: object[]): SQL {
   return sql`json_to_recordset(${JSON.stringify(records)}::json)`
+}
+
+/**
+ * Says once more which rows are meant, in the form that leaves the planner no choice: by the primary key, whatever it
+ * believed of the table when it made its plan.
+ */
+function isOneOf(records: { id: string }[]): SQL {
+  return sql`tasks.id = any(${`{${records.map(({ id }) => id).join()}}`}::uuid[])`
 }
 
 /** A column `value` for a `from` clause, as one parameter. */
