@@ -6,7 +6,7 @@ import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } 
 import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
-import { AttemptAborted, type RunningTask, type RunningTasks } from './running-tasks.ts'
+import type { RunningTask, RunningTasks } from './running-tasks.ts'
 
 export interface RunnerDependencies {
   registry: Registry
@@ -60,11 +60,13 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
-    const { task, signal } = attempt
+    const { task } = attempt
     return {
       id: task.id,
       attempt: task.attempt,
-      signal,
+      get signal() {
+        return attempt.signal
+      },
       progress(fraction, message) {
         attempt.progress = {
           fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
@@ -117,8 +119,7 @@ function isPassing(error: unknown): error is AppError {
   return isAppError(error, 'unavailable') || isAppError(error, 'overloaded')
 }
 
-function outcomeOf(error: unknown, { signal, task }: RunningTask): Outcome {
-  const reason = signal.reason instanceof AttemptAborted ? signal.reason.reason : undefined
+function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): Outcome {
   if (reason === 'cancelled') return { kind: 'cancelled' }
   if (reason === 'shutdown' || reason === 'lost') return { kind: 'released' }
   if (reason === 'timeout') {

@@ -7,7 +7,9 @@ export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
 export interface RunningTask {
   task: ClaimedTask
   /** Aborts with an `AttemptAborted`. */
-  signal: AbortSignal
+  readonly signal: AbortSignal
+  /** Why it was told to stop; undefined while it was not. */
+  readonly abortReason: AbortReason | undefined
   /** Set until a heartbeat has carried it. */
   progress?: { fraction: number; message?: string }
   startedAtMs: number
@@ -46,13 +48,7 @@ export function createRunningTasks(): RunningTasks {
     },
     begin(task) {
       if (byAttempt.has(keyOf(task))) return null
-      const controller = new AbortController()
-      const running: RunningTask = {
-        task,
-        signal: controller.signal,
-        startedAtMs: Date.now(),
-        abort: (reason) => controller.abort(new AttemptAborted(reason)),
-      }
+      const running = createRunningTask(task)
       byAttempt.set(keyOf(task), running)
       return running
     },
@@ -72,6 +68,27 @@ export function createRunningTasks(): RunningTasks {
         emptied.push(resolve)
       })
     },
+  }
+}
+
+function createRunningTask(task: ClaimedTask): RunningTask {
+  // Made when it is asked for: many tasks are over before anybody could abort them.
+  let controller: AbortController | undefined
+  const controlled = () => {
+    controller ??= new AbortController()
+    return controller
+  }
+  return {
+    task,
+    startedAtMs: Date.now(),
+    get signal() {
+      return controlled().signal
+    },
+    get abortReason() {
+      const reason: unknown = controller?.signal.reason
+      return reason instanceof AttemptAborted ? reason.reason : undefined
+    },
+    abort: (reason) => controlled().abort(new AttemptAborted(reason)),
   }
 }
 
