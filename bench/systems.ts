@@ -51,5 +51,5 @@ export const SYSTEMS: System[] = [
   },
 ]
 
-/** Running tasks per worker process, the same for all: of 50, 100 and 200 the one with which BullMQ alone is fastest. */
-export const CONCURRENCY = 200
+/** Running tasks per worker process, the same for all; with 50 or 200 the ratios are about the same. */
+export const CONCURRENCY = 100

@@ -9,13 +9,6 @@ import { schemaOf } from './task-view.ts'
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\b/i
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
 
-/** Refuses everything but JSON, before anybody parses it. */
-export const requireJson = createMiddleware(async (c, next) => {
-  if (!isJson(c))
-    throw new AppError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json')
-  await next()
-})
-
 /** Refuses bodies that are too large, before anybody reads them. */
 export function limitBody(maxSize: number) {
   const refuse = () => {
@@ -51,7 +44,8 @@ async function readForm(c: Context): Promise<Record<string, unknown>> {
   })
 }
 
-function isJson(c: Context): boolean {
+/** Whether the body says that it is JSON. */
+export function isJson(c: Context): boolean {
   return JSON_TYPE.test(c.req.header('Content-Type') ?? '')
 }
 

@@ -6,6 +6,7 @@ import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { faultsOf } from '../task-service.ts'
 import { TASK_STATUSES } from '../task-status.ts'
+import { isJson } from './request-body.ts'
 
 const YEAR_SECONDS = 366 * 24 * 3_600
 
@@ -80,10 +81,15 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
   })
 }
 
-/** Checks a JSON body. @throws AppError `invalid_input` with a pointer for every fault */
+/** Checks a JSON body. @throws AppError `unsupported_media_type`; `invalid_input` with a pointer for every fault */
 export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
   // Not zod-validator's: its asynchronous parse would be a good part of what a submission costs.
-  return validator('json', (body): z.output<Schema> => {
+  return validator('json', (body, c): z.output<Schema> => {
+    if (!isJson(c))
+      throw new AppError(
+        'unsupported_media_type',
+        'The body must be JSON, with Content-Type: application/json',
+      )
     const result = schema.safeParse(body)
     if (result.success) return result.data
     throw new AppError('invalid_input', 'The body is not valid', { faults: faultsOf(result.error) })

@@ -8,7 +8,6 @@ import type { SubmitOptions } from '../task-service.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
-import { requireJson } from './request-body.ts'
 import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
 import { viewOfAttempt, viewOfDefinition, viewOfNewTask, viewOfTask } from './task-view.ts'
 
@@ -30,7 +29,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       if (isKnown(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
-    .post('/tasks/:name', requireDefinition, requireJson, jsonBody(submission), async (c) => {
+    .post('/tasks/:name', requireDefinition, jsonBody(submission), async (c) => {
       const { input, options } = c.req.valid('json')
       const task = await service.submit(c.req.param('name'), input, submitOptionsOf(options), ['input'])
       return jsonResponse(viewOfNewTask(task), 202, { Location: `/v1/tasks/${task.id}`, 'Retry-After': '1' })
