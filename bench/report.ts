@@ -23,7 +23,7 @@ export function formatTable(results: Result[]): string {
 
 const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq']
 
-/** What is asked for and what was found, and the spread between the rounds. */
+/** The goals and what was found, and the spread between the rounds. */
 export function formatFindings(results: Result[]): string {
   const label = tasksPerSecond(256)
   const find = (name: string) => results.find(({ system }) => system.name === name)
@@ -32,11 +32,11 @@ export function formatFindings(results: Result[]): string {
     const rounds = visits.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
     return `${label}, ${system.title}, by round: ${rounds.join(', ')}`
   })
-  if (waggle && rows) findings.push(`${ratio(waggle, rows, label)} with a row per task (asked: 8)`)
+  if (waggle && rows) findings.push(`${ratio(waggle, rows, label)} with a row per task (goal: 8)`)
   if (waggle && tuned) findings.push(`${ratio(waggle, tuned, label)} with a row per task, tuned by hand`)
-  if (waggle && jobs) findings.push(`${ratio(waggle, jobs, label)} without rows (asked: 1.3)`)
+  if (waggle && jobs) findings.push(`${ratio(waggle, jobs, label)} without rows (goal: 1.3)`)
   if (waggle)
-    findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (asked: under 10)`)
+    findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (goal: under 10)`)
   return findings.map((finding) => `- ${finding}`).join('\n')
 }
 
