@@ -9,6 +9,7 @@ import { type Config, readConfig } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
+import { pause } from './loop.ts'
 import { createTaskService } from './task-service.ts'
 import { createTaskWatcher } from './task-watcher.ts'
 import { createMailer } from './tasks/mail.ts'
@@ -21,6 +22,7 @@ const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrat
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 // In development a long task does not hold up Ctrl-C: it is put back and goes on at the next start.
 const DEV_GRACE_MS = 2_000
+const REDIS_PATIENCE_MS = 2_000
 
 await main(process.argv[2] ?? 'dev')
 
@@ -50,6 +52,8 @@ async function dev() {
   await connections.database.migrate()
   const servers = await startApi(config, connections, events, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
   const worker = startConfiguredWorker(config, connections, events)
+  // A Redis of somebody else's may be away; ours is there in a moment, and then nothing is late.
+  await Promise.race([connections.queue.prepare('default'), pause(REDIS_PATIENCE_MS)])
   stopOnSignal(async () => {
     await servers.stop()
     await worker.stop(DEV_GRACE_MS)

@@ -37,8 +37,8 @@ export interface Queue {
   giveBack(queueName: string, delivery: Delivery): Promise<void>
   /** Hands deliveries to `handle`, `fetches` at once; the next is fetched when `handle` has settled. */
   consume(queueName: string, fetches: number, handle: (delivery: TakenDelivery) => Promise<void>): Consumer
-  /** Connects for a queue ahead of its first bell. */
-  prepare(queueName: string): void
+  /** Connects for a queue ahead of its first bell; resolves when Redis is there for the first time. */
+  prepare(queueName: string): Promise<void>
   /** Whether bells of this queue can be rung at this moment. */
   isReady(queueName: string): boolean
   /** What is under way, at one moment. @throws at once when Redis is away */
@@ -82,7 +82,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
       consumers.add(consumer)
       return consumer
     },
-    prepare: (queueName) => void producerOf(queueName),
+    prepare: (queueName) => producerOf(queueName).connected,
     isReady: (queueName) => producerOf(queueName).isReady(),
     async oldest(queueName) {
       const { next, inHand } = await producerOf(queueName).look()

@@ -55,7 +55,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   })
 
   // So that the first submission after a start finds its bell connected.
-  for (const definition of registry.all) queue.prepare(definition.queue)
+  for (const definition of registry.all) void queue.prepare(definition.queue)
 
   return {
     async submit(name, input, options = {}, inputPath = []) {

@@ -18,6 +18,8 @@ export interface BeeProducer {
   add(deliveryId: string, pairs: Pairs): Promise<void>
   /** Puts a delivery before all that wait. @throws at once when Redis is away */
   addFirst(deliveryId: string, pairs: Pairs): Promise<void>
+  /** Resolves when it is connected for the first time, or stopped. */
+  connected: Promise<void>
   isReady(): boolean
   /**
    * The id of the delivery that is taken next, and of those that are in somebody's hands, at one moment.
@@ -36,6 +38,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
   })
 
   return {
+    connected,
     async add(deliveryId, pairs) {
       const bee = ready()
       try {

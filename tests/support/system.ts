@@ -157,10 +157,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     },
   }
   // As long after its start as any real client comes.
-  await until(
-    async () => queue.isReady('default'),
-    (isReady) => isReady,
-  )
+  await queue.prepare('default')
   if (options.worker !== false) system.startWorker(options.worker)
   return system
 }
