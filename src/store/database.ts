@@ -109,9 +109,9 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
 // SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x the server is shutting down or starting.
 const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
-// What `pg` throws without any code.
+// What `pg` and PGlite throw without any code.
 const UNAVAILABLE_MESSAGE =
-  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after)/
+  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
 
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error) || isAppError(error)) return false
