@@ -45,6 +45,10 @@ export function isAppError(error: unknown, code?: ErrorCode): error is AppError 
 
 /** The message of whatever was thrown; never empty. */
 export function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name
-  return String(error) || 'unknown error'
+  try {
+    return String(error instanceof Error ? error.message || error.name : error) || 'unknown error'
+  } catch {
+    // Whatever can be thrown may be thrown, an object without a prototype too.
+    return 'unknown error'
+  }
 }

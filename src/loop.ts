@@ -33,7 +33,11 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      const shorterMs = await Promise.resolve(body()).catch(onError)
+      // What `onError` returns is nobody's business here, and must not be taken for a pause.
+      const shorterMs = await Promise.resolve(body()).catch((error) => {
+        onError(error)
+        return undefined
+      })
       if (stopping.signal.aborted) return
       await pause(Math.max(0, Math.min(shorterMs ?? intervalMs, intervalMs)), waking.signal)
     }

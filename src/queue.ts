@@ -79,8 +79,14 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
       const consumer = startConsumer(settingsOf(queueName), fetches, (id, pairs, letGo) =>
         handle({ bells: bellsOf(pairs), rungAtMs: timeOfId(id), letGo }),
       )
-      consumers.add(consumer)
-      return consumer
+      const tracked: Consumer = {
+        async stop() {
+          consumers.delete(tracked)
+          await consumer.stop()
+        },
+      }
+      consumers.add(tracked)
+      return tracked
     },
     prepare: (queueName) => producerOf(queueName).connected,
     isReady: (queueName) => producerOf(queueName).isReady(),

@@ -42,7 +42,11 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     listen(channel, listener, onReady) {
       listeners[channel].add(listener)
       subscriptions[channel] ??= subscribe(channel)
-      subscriptions[channel].then(onReady, report)
+      subscriptions[channel].then(onReady, (error) => {
+        // The connection broke on the way: the next listener tries again.
+        subscriptions[channel] = undefined
+        report(error)
+      })
       return () => listeners[channel].delete(listener)
     },
     async stop() {

@@ -26,12 +26,15 @@ test('a running task is aborted and ends as CANCELLED', async () => {
 
 test('a task that fails while its cancellation is on the way is not tried again', async () => {
   const task = await system.submit('hold', {})
-  const { attempt } = await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
+  const { attempt, worker_id: workerId } = await system.taskWhen(
+    task.id,
+    ({ status }) => status === 'STARTED',
+  )
   const { taskStore } = system.connections
   await taskStore.cancelMany([task.id])
   const error = { name: 'Error', message: 'failed first', retryable: true }
   const retry = { status: 'RETRY' as const, error, failures: 1, delayMs: 0 }
-  const statuses = await taskStore.finishMany([{ id: task.id, attempt, decision: retry }])
+  const statuses = await taskStore.finishMany([{ id: task.id, attempt, workerId, decision: retry }])
   expect(statuses).toEqual(['CANCELLED'])
   expect(await system.task(task.id)).toMatchObject({ status: 'CANCELLED', is_final: true })
 })

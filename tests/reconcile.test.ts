@@ -96,6 +96,32 @@ describe('a bell is lost', () => {
     expect(system.announced('bells.rung')).toContainEqual({ reason: 'unheard', count: 1 })
   })
 
+  test('ids in a list without a delivery behind them hide no lost bell', async () => {
+    const client = createClient({ url: system.redis.url })
+    await client.connect()
+    const ancient = '01000000-0000-7000-8000-000000000000'
+    await client.lPush('waggle:default:active', ancient)
+    await client.lPush('waggle:default:waiting', ancient)
+    const id = '01900000-0000-7000-8000-000000000003'
+    const task = {
+      id,
+      name: 'reverse',
+      queue: 'default',
+      input: { text: 'ab' },
+      maxRetries: 0,
+      timeoutMs: 1_000,
+      tags: [],
+    }
+    await system.connections.taskStore.insertMany([{ ...task, createdAt: new Date() }])
+    system.startWorker()
+    expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
+    await until(
+      () => system.connections.queue.oldest('default'),
+      ({ waitingMs, inHandMs }) => waitingMs === null && inHandMs === null,
+    )
+    client.destroy()
+  })
+
   test('what waits in a long list is not rung again', async () => {
     await Promise.all(Array.from({ length: 200 }, () => system.service.submit('sleep', { ms: 30 })))
     await until(

@@ -53,7 +53,9 @@ test('one attempt is given to one of many simultaneous claims', async () => {
 test('a bell of an earlier attempt claims nothing', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
-  await store.finishMany([{ id, attempt: 1, decision: { status: 'PENDING', failures: 0, delayMs: 0 } }])
+  await store.finishMany([
+    { id, attempt: 1, workerId, decision: { status: 'PENDING', failures: 0, delayMs: 0 } },
+  ])
   expect(await store.claimMany([claimOf(id, 0)])).toEqual([null])
   expect(await store.claimMany([claimOf(id, 1)])).toMatchObject([{ id, attempt: 2 }])
 })
@@ -74,18 +76,50 @@ test('the result of a worker thought dead is refused', async () => {
     delayMs: 0,
     error: { name: 'WorkerLost', message: 'lost', retryable: true },
   }
-  await store.finishMany([{ id, attempt: 1, decision: lost }])
+  await store.finishMany([{ id, attempt: 1, workerId, decision: lost }])
   await store.claimMany([claimOf(id, 1)])
-  expect(await store.finishMany([{ id, attempt: 1, decision: success('late') }])).toEqual([null])
-  expect(await store.finishMany([{ id, attempt: 2, decision: success('right') }])).toEqual(['SUCCESS'])
-  expect(await store.finishMany([{ id, attempt: 2, decision: success('again') }])).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 1, workerId, decision: success('late') }])).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 2, workerId, decision: success('right') }])).toEqual([
+    'SUCCESS',
+  ])
+  expect(await store.finishMany([{ id, attempt: 2, workerId, decision: success('again') }])).toEqual([null])
   expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right' })
+})
+
+test('another worker that was given the same attempt number cannot end it', async () => {
+  // A claim that was undone by a crash of Postgres leaves a worker that believes in its attempt.
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  const believer = newId()
+  expect(
+    await store.finishMany([{ id, attempt: 1, workerId: believer, decision: success('wrong') }]),
+  ).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 1, workerId, decision: success('right') }])).toEqual([
+    'SUCCESS',
+  ])
+})
+
+test('two attempts of one task in one batch each get their own answer', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([
+    { id, attempt: 1, workerId, decision: { status: 'PENDING', failures: 0, delayMs: 0 } },
+  ])
+  await store.claimMany([claimOf(id, 1)])
+  const error = { name: 'Error', message: 'late', retryable: true }
+  const late: Decision = { status: 'FAILURE', failures: 1, error }
+  const answers = await store.finishMany([
+    { id, attempt: 1, workerId, decision: late },
+    { id, attempt: 2, workerId, decision: success('right') },
+  ])
+  expect(answers).toEqual([null, 'SUCCESS'])
+  expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right', attempts: [] })
 })
 
 test('a finished task can neither be cancelled nor claimed', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
-  await store.finishMany([{ id, attempt: 1, decision: success(null) }])
+  await store.finishMany([{ id, attempt: 1, workerId, decision: success(null) }])
   expect(await store.cancelMany([id])).toEqual([])
   expect(await store.claimMany([claimOf(id, 1)])).toEqual([null])
 })
@@ -135,7 +169,7 @@ test('plans that were made while the tables were empty go by the primary key whe
     inserted += taskIds.length
     await taskStore.insertMany(taskIds.map((id) => ({ ...given, id, createdAt: new Date() })))
     await taskStore.claimMany(taskIds.map((id) => claimOf(id)))
-    await taskStore.finishMany(taskIds.map((id) => ({ id, attempt: 1, decision: success(1) })))
+    await taskStore.finishMany(taskIds.map((id) => ({ id, attempt: 1, workerId, decision: success(1) })))
   }
 
   async function rowsRead(): Promise<number> {

@@ -34,12 +34,23 @@ export async function connect(
       },
     )
     if (await Promise.race([readiness, aborted(signal)])) {
+      neverGiveUp(bee)
       // A restarted Redis, or its successor after a failover, has no scripts.
       internalsOf(bee).client?.on('ready', () => void loadScripts(bee).catch(role.onError))
       return onConnected(bee)
     }
     await pause(Math.min(tries * 200, 5_000), signal)
   }
+}
+
+/**
+ * node_redis gives up after an hour of dialling even when its retry strategy would go on. Set as an option, the limit
+ * would be a limit for idle connections too.
+ */
+function neverGiveUp(bee: BeeQueue) {
+  const { client, bclient } = internalsOf(bee)
+  for (const connection of [client, bclient])
+    if (connection) connection.connect_timeout = Number.POSITIVE_INFINITY
 }
 
 /**
@@ -61,6 +72,26 @@ function aborted(signal: AbortSignal): Promise<false> {
   })
 }
 
+/** What Bee-Queue itself does when a job has succeeded; when it does so again there is nothing left to do. */
+export function letGo(bee: BeeQueue, deliveryId: string): Promise<void> {
+  return called(bee, (done) =>
+    internalsOf(bee)
+      .client?.multi()
+      .lrem(keyOf(bee, 'active'), 0, deliveryId)
+      .srem(keyOf(bee, 'stalling'), deliveryId)
+      .hdel(keyOf(bee, 'jobs'), deliveryId)
+      .exec(done),
+  )
+}
+
+/** The same for one that may have been put back to wait. Looks through the whole list, so not for every delivery. */
+export async function forget(bee: BeeQueue, deliveryId: string): Promise<void> {
+  await letGo(bee, deliveryId)
+  await called(bee, (done) =>
+    internalsOf(bee).client?.multi().lrem(keyOf(bee, 'waiting'), 0, deliveryId).exec(done),
+  )
+}
+
 export function loadScripts(bee: BeeQueue): Promise<unknown> {
   return lua.buildCache(internalsOf(bee).client)
 }
@@ -78,6 +109,8 @@ interface BeeInternals {
 }
 interface RedisCommands {
   ready: boolean
+  connect_timeout: number
+  stream: { destroy(): void }
   end(flush: boolean): void
   on(event: 'ready', listener: () => void): void
   multi(): RedisMulti
@@ -90,6 +123,7 @@ interface RedisMulti {
   lrem(key: string, count: number, value: string): RedisMulti
   srem(key: string, value: string): RedisMulti
   hdel(key: string, field: string): RedisMulti
+  hmget(key: string, fields: string[]): RedisMulti
   exec<T>(done: Callback<T>): void
 }
 type Callback<T> = (error: Error | null, value: T) => void
@@ -97,6 +131,25 @@ type Callback<T> = (error: Error | null, value: T) => void
 export const internalsOf = (bee: BeeQueue) => bee as unknown as BeeInternals
 export const keyOf = (bee: BeeQueue, name: string) => internalsOf(bee).toKey(name)
 
-export function called<T>(call: (done: Callback<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))))
+// Redis answers in less than a millisecond; one that takes seconds is frozen, or the network is.
+const ANSWER_MS = 5_000
+
+/** A callback-style call as a promise. @throws when Redis does not answer in time; the connection is then made anew */
+export function called<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
+  return answered(
+    bee,
+    new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value)))),
+  )
+}
+
+/** node_redis itself waits for an answer as long as TCP does, and takes on more commands meanwhile. */
+export async function answered<T>(bee: BeeQueue, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      internalsOf(bee).client?.stream.destroy()
+      reject(new Error(`Redis did not answer within ${ANSWER_MS / 1_000} seconds`))
+    }, ANSWER_MS)
+  })
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer))
 }

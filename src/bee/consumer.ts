@@ -1,13 +1,13 @@
 // Takes deliveries out of a Bee-Queue.
 import type BeeQueue from 'bee-queue'
 import {
-  called,
   close,
   connect,
+  forget,
   internalsOf,
   isMissingScript,
   type JobData,
-  keyOf,
+  letGo,
   loadScripts,
   type Pairs,
 } from './connection.ts'
@@ -34,9 +34,12 @@ export function startConsumer(
     })
     // Only now: `process` would take nothing for ever if its first stall check failed for want of the scripts.
     // Its verdict on a job is never used: the outcome of a task is ours, and goes to Postgres.
-    bee.process(fetches, (job: BeeQueue.Job<JobData>) =>
-      handle(job.id, job.data.bells, () => letGo(bee, job.id)),
-    )
+    bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
+      const takenMs = Date.now()
+      await handle(job.id, job.data.bells, () => letGo(bee, job.id))
+      // We were kept from renewing it: it was found stalled, and its id would wait without a job behind it.
+      if (Date.now() - takenMs > STALL_INTERVAL_MS) await forget(bee, job.id).catch(role.onError)
+    })
     // With an interval, or it runs once only: what a worker took and died with comes back.
     bee.checkStalledJobs(STALL_INTERVAL_MS).catch(role.onError)
   })
@@ -47,16 +50,4 @@ export function startConsumer(
       if (current) await close(current)
     },
   }
-}
-
-/** What Bee-Queue itself does when a job has succeeded; when it does so again there is nothing left to do. */
-function letGo(bee: BeeQueue, deliveryId: string): Promise<void> {
-  return called((done) =>
-    internalsOf(bee)
-      .client?.multi()
-      .lrem(keyOf(bee, 'active'), 0, deliveryId)
-      .srem(keyOf(bee, 'stalling'), deliveryId)
-      .hdel(keyOf(bee, 'jobs'), deliveryId)
-      .exec(done),
-  )
 }

@@ -1,9 +1,11 @@
 // Puts deliveries into a Bee-Queue.
 import type BeeQueue from 'bee-queue'
 import {
+  answered,
   called,
   close,
   connect,
+  forget,
   internalsOf,
   isMissingScript,
   type JobData,
@@ -42,12 +44,12 @@ export function connectProducer(role: BeeRole): BeeProducer {
     async add(deliveryId, pairs) {
       const bee = ready()
       try {
-        await jobOf(bee, deliveryId, pairs).save()
+        await answered(bee, jobOf(bee, deliveryId, pairs).save())
       } catch (error) {
         if (!isMissingScript(error)) throw error
         // Somebody flushed the scripts; Bee-Queue loads them at connect only, and calls them by their hash.
         await loadScripts(bee)
-        await jobOf(bee, deliveryId, pairs).save()
+        await answered(bee, jobOf(bee, deliveryId, pairs).save())
       }
     },
     addFirst(deliveryId, pairs) {
@@ -55,7 +57,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
       const { client } = internalsOf(bee)
       // The same writes as Bee-Queue's own, but at the end where the next is taken: first in stays first out.
       const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
-      return called((done) =>
+      return called(bee, (done) =>
         client
           ?.multi()
           .hset(keyOf(bee, 'jobs'), deliveryId, job.toData())
@@ -66,14 +68,18 @@ export function connectProducer(role: BeeRole): BeeProducer {
     isReady: () => connectedBee() !== null,
     async look() {
       const bee = ready()
-      const [next, inHand] = await called<[string | null, string[]]>((done) =>
+      const [next, inHand] = await called<[string | null, string[]]>(bee, (done) =>
         internalsOf(bee)
           .client?.multi()
           .lindex(keyOf(bee, 'waiting'), -1)
           .lrange(keyOf(bee, 'active'), 0, -1)
           .exec(done),
       )
-      return { next, inHand }
+      const ghosts = await removeGhosts(bee, next === null ? inHand : [next, ...inHand])
+      return {
+        next: next === null || ghosts.has(next) ? null : next,
+        inHand: inHand.filter((id) => !ghosts.has(id)),
+      }
     },
     async stop() {
       stopping.abort()
@@ -91,6 +97,20 @@ export function connectProducer(role: BeeRole): BeeProducer {
     if (bee === null) throw new Error('Redis cannot be reached at the moment')
     return bee
   }
+}
+
+/**
+ * Ids in a list without a job behind them: the job was done by one worker after another had found it stalled. Bee-Queue
+ * passes them round for ever.
+ */
+async function removeGhosts(bee: BeeQueue, ids: string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const [jobs] = await called<[(string | null)[]]>(bee, (done) =>
+    internalsOf(bee).client?.multi().hmget(keyOf(bee, 'jobs'), ids).exec(done),
+  )
+  const ghosts = new Set(ids.filter((_, index) => jobs[index] === null))
+  await Promise.all([...ghosts].map((id) => forget(bee, id)))
+  return ghosts
 }
 
 function jobOf(bee: BeeQueue, deliveryId: string, bells: Pairs) {

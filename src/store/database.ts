@@ -12,9 +12,10 @@ export type Drizzle = PgDatabase<PgQueryResultHKT>
 export interface Database {
   /**
    * Runs one statement. With a `name`, which must always come with the same text, every connection parses and plans it
-   * once: for the few statements of the hot path. @throws AppError `unavailable` when Postgres cannot be reached
+   * once: for the few statements of the hot path. @throws AppError `unavailable` when Postgres cannot be reached, or
+   * does not answer within `timeoutMs` (30 s)
    */
-  query<Row>(statement: SQL, name?: string): Promise<Row[]>
+  query<Row>(statement: SQL, options?: { name?: string; timeoutMs?: number }): Promise<Row[]>
   /** Runs what Drizzle's builders make. @throws AppError `unavailable` when Postgres cannot be reached */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
@@ -34,6 +35,7 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
 // Every statement of ours can go by an index, and has to: a plan that was made while the tables were empty is kept
 // with its statement, and must not read all of them when they are large.
 const PLANNER = '-c enable_seqscan=off'
+const QUERY_TIMEOUT_MS = 30_000
 const dialect = new PgDialect()
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
@@ -42,7 +44,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
     max: poolSize,
     // Whoever waits for an answer gets "unavailable" after this, and not a hung request.
     connectionTimeoutMillis: 5_000,
-    query_timeout: 30_000,
+    query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'waggle',
     options: PLANNER,
@@ -51,10 +53,10 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   pool.on('error', () => {})
   const drizzle = drizzleNodePostgres(pool)
   return {
-    query: (statement, name) =>
+    query: (statement, { name, timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
       guarded(async () => {
         const { sql: text, params: values } = dialect.sqlToQuery(statement)
-        return (await pool.query({ name, text, values })).rows
+        return (await pool.query({ name, text, values, query_timeout: timeoutMs } as pg.QueryConfig)).rows
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await pool.query('select 1'))),

@@ -45,6 +45,8 @@ export interface Claim extends TaskRef {
 export interface Finish {
   id: string
   attempt: number
+  /** Who was given the attempt. The number alone is not enough: a claim can be undone by a crash of Postgres. */
+  workerId: string | null
   decision: Decision
 }
 
@@ -72,7 +74,7 @@ export function createTaskStore(database: Database) {
                coalesce(run_at, created_at), case when run_at is null then now() end
         from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
              timeout_ms int, tags text[], created_at timestamptz, run_at timestamptz)`,
-        'insert_tasks',
+        { name: 'insert_tasks' },
       )
       return new Array(newTasks.length)
     },
@@ -100,7 +102,7 @@ export function createTaskStore(database: Database) {
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
                   tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs"`,
-        'claim_tasks',
+        { name: 'claim_tasks' },
       )
       const byId = new Map(rows.map((row) => [row.id, row]))
       return claims.map(({ id }) => {
@@ -116,9 +118,10 @@ export function createTaskStore(database: Database) {
      * changed, so exactly one result is accepted; for a worker thought dead the answer is null.
      */
     async finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]> {
-      const records = finishes.map(({ id, attempt, decision }) => ({
+      const records = finishes.map(({ id, attempt, workerId, decision }) => ({
         id,
         attempt,
+        worker_id: workerId,
         status: decision.status,
         result: decision.result === undefined ? undefined : JSON.stringify(decision.result),
         error: decision.error && JSON.stringify(decision.error),
@@ -127,7 +130,7 @@ export function createTaskStore(database: Database) {
       }))
       // Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
       const isCancelled = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
-      const given = sql`${recordset(records)} as given(id uuid, attempt int, status text, result text, error text,
+      const given = sql`${recordset(records)} as given(id uuid, attempt int, worker_id uuid, status text, result text, error text,
         failures int, delay_ms double precision)`
       const update = (from: SQL) => sql`
         update tasks set
@@ -141,10 +144,11 @@ export function createTaskStore(database: Database) {
           version = version + 1
         from ${from}
         where tasks.id = given.id and ${isOneOf(finishes)}
-          and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+          and tasks.attempt = given.attempt and tasks.worker_id is not distinct from given.worker_id
+          and tasks.status = 'STARTED'
         returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at`
       const hasErrors = records.some(({ error }) => error !== undefined)
-      const rows = await database.query<{ id: string; status: TaskStatus }>(
+      const rows = await database.query<{ id: string; status: TaskStatus; attempt: number }>(
         // A flood of successes does not pay for a history that it has not.
         !hasErrors
           ? update(given)
@@ -154,13 +158,14 @@ export function createTaskStore(database: Database) {
         recorded as (
           insert into attempts (task_id, attempt, error, worker_id, started_at)
           select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
-          from finished join given on given.id = finished.id where given.error is not null
+          from finished join given on given.id = finished.id and given.attempt = finished.attempt
+          where given.error is not null
         )
-        select id, status from finished`,
-        hasErrors ? 'finish_tasks_with_errors' : 'finish_tasks',
+        select id, status, attempt from finished`,
+        { name: hasErrors ? 'finish_tasks_with_errors' : 'finish_tasks' },
       )
-      const byId = new Map(rows.map(({ id, status }) => [id, status]))
-      return finishes.map(({ id }) => byId.get(id) ?? null)
+      const written = new Map(rows.map(({ id, attempt, status }) => [`${id} ${attempt}`, status]))
+      return finishes.map(({ id, attempt }) => written.get(`${id} ${attempt}`) ?? null)
     },
 
     /**
@@ -205,10 +210,14 @@ export function createTaskStore(database: Database) {
       return rows[0]?.ms ?? null
     },
 
-    /** Counts again as rung what was rung before `before`, still waits, and so has lost its bell. */
-    async takeUnheard(queue: string, before: Date, limit: number): Promise<TaskRef[]> {
+    /**
+     * Counts again as rung what was rung before `before`, still waits, and so has lost its bell. `before` comes from our
+     * clock; by that of Postgres it must be `unheardMs` ago as well, or a clock that is ahead would ring for ever.
+     */
+    async takeUnheard(queue: string, before: Date, unheardMs: number, limit: number): Promise<TaskRef[]> {
       return takeToRing(
-        sql`queue = ${queue} and rung_at < ${before.toISOString()}::timestamptz and finished_at is null
+        sql`queue = ${queue} and finished_at is null
+            and rung_at < least(${before.toISOString()}::timestamptz, now() - ${unheardMs}::float8 * interval '1 ms')
             and status in ('PENDING', 'RETRY') order by rung_at`,
         limit,
       )

@@ -14,6 +14,8 @@ export interface WorkerInfo {
 }
 
 export interface Beat {
+  /** How long the statement may take. */
+  timeoutMs: number
   worker: WorkerInfo
   processed: number
   failed: number
@@ -44,9 +46,9 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>
 export function createWorkerStore(database: Database) {
   return {
     /** One statement carries presence and progress up, and brings cancellations and lost tasks down. */
-    async beat({ worker, processed, failed, running }: Beat): Promise<BeatNews[]> {
+    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatNews[]> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
-      return database.query(sql`
+      const statement = sql`
         with beat as (
           insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed)
           values (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.version},
@@ -66,7 +68,8 @@ export function createWorkerStore(database: Database) {
         select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
                tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
         from given join tasks on tasks.id = given.id
-        where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'`)
+        where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'`
+      return database.query(statement, { timeoutMs })
     },
 
     /** Says good-bye: a worker that stopped in order leaves no row. */

@@ -13,6 +13,8 @@ export interface ClaimerDependencies {
   store: TaskStore
   slots: Slots
   heartbeat: Heartbeat
+  /** Puts tasks back that were claimed and not run, or not to their end. */
+  putBack: (tasks: ClaimedTask[]) => Promise<void>
   /** Runs a claimed task; its slot is given back when the handler has settled. */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
@@ -20,20 +22,31 @@ export interface ClaimerDependencies {
   stopping: AbortSignal
 }
 
-/**
- * Handles one delivery, and resolves when a slot is free again: only then may the next one be fetched, so that no
- * worker sits on a delivery while another is idle. Never rejects.
- */
-export type Claimer = (queueName: string, delivery: TakenDelivery) => Promise<void>
+export interface Claimer {
+  /**
+   * Handles one delivery, and resolves when a slot is free again: only then may the next one be fetched, so that no
+   * worker sits on a delivery while another is idle. Never rejects.
+   */
+  take(queueName: string, delivery: TakenDelivery): Promise<void>
+  /** Resolves when no claim is under way. */
+  settled(): Promise<void>
+}
 
 const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
-  const { workerId, queue, store, slots, heartbeat, run, events, stopping } = dependencies
+  const { workerId, queue, store, slots, heartbeat, run, putBack, events, stopping } = dependencies
   const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: store.claimMany })
   const underWay = new Set<Promise<unknown>>()
 
-  return async (queueName, { bells, rungAtMs, letGo }) => {
+  return {
+    take,
+    async settled() {
+      await Promise.all(underWay)
+    },
+  }
+
+  async function take(queueName: string, { bells, rungAtMs, letGo }: TakenDelivery): Promise<void> {
     let rest = bells
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
@@ -60,8 +73,14 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
 
   async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
     const task = await claimForSure({ ...bell, queue: queueName })
-    if (task) void run(task)
-    else slots.release(1)
+    if (!task) return slots.release(1)
+    if (!stopping.aborted) {
+      run(task).catch((error) => events.emit('bug', { where: `running ${task.name}`, error }))
+      return
+    }
+    // The answer came when we had begun to stop: it was never started, and goes back as if nothing had been.
+    slots.release(1)
+    await putBack([task])
   }
 
   async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {

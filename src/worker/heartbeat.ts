@@ -25,6 +25,9 @@ export interface HeartbeatDependencies {
   silentMs: number
 }
 
+// One connection that hangs must not stop the only heart: the next beat goes through another.
+const BEAT_TIMEOUT_MS = 5_000
+
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const { worker, store, signals, running, counts, events, intervalMs, silentMs } = dependencies
   let lastBeatMs = 0
@@ -55,6 +58,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)
     const news = await store.beat({
+      timeoutMs: Math.min(BEAT_TIMEOUT_MS, silentMs / 3),
       worker,
       ...counts,
       running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
@@ -64,8 +68,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     }
     if (!isSteady()) steadySinceMs = beganMs
     lastBeatMs = beganMs
-    for (const { id, isCancelRequested, isOurs } of news) {
-      running.abort(id, isOurs && isCancelRequested ? 'cancelled' : 'lost')
+    for (const { id, attempt, isCancelRequested, isOurs } of news) {
+      running.abort(id, isOurs && isCancelRequested ? 'cancelled' : 'lost', attempt)
     }
   }
 

@@ -46,20 +46,27 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   })
 
   async function reconcile() {
-    const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
-    for (const name of queues) if (queue.isReady(name)) await ringUnheard(name)
     // When Postgres was away, everybody's beats are old: first give the others time to be seen again.
-    if (heartbeat.steadyMs() >= silentMs) await putBackLeftBehind(isThorough)
+    if (heartbeat.steadyMs() >= silentMs) await repairWorkers()
+    // Last, because it asks Redis: what needs Postgres alone must not wait for that.
+    for (const name of queues) if (queue.isReady(name)) await ringUnheard(name)
+  }
+
+  async function repairWorkers() {
+    const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
+    await putBackLeftBehind(isThorough)
+    // Only now: what a worker left behind is found by its row.
     if (isThorough) await workerStore.removeSilent(FORGET_WORKER_MS)
   }
 
   async function ringUnheard(name: string) {
     // First in, first out: whatever was rung before the oldest delivery and is not claimed has lost its bell.
     const { waitingMs, inHandMs } = await queue.oldest(name)
-    await consumers.watch(name, waitingMs)
+    // While Postgres is away nobody can claim, and no consumer is to blame.
+    if (heartbeat.steadyMs() > 0) await consumers.watch(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), inHandMs ?? Date.now(), Date.now())
     for (;;) {
-      const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), BATCH)
+      const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), unheardMs, BATCH)
       if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'unheard', refs)
       if (refs.length < BATCH) return
     }
@@ -86,6 +93,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     return {
       id: task.id,
       attempt: task.attempt,
+      workerId: task.workerId,
       decision: decide({ ...task, backoff }, { kind: 'failed', error }, Math.random()),
     }
   }

@@ -1,5 +1,5 @@
 // Runs one claimed task to its end. Reads as a recipe; the decisions are pure and live elsewhere.
-import { type AppError, isAppError, messageOf } from '../errors.ts'
+import { isAppError, messageOf } from '../errors.ts'
 import { pause } from '../loop.ts'
 import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
@@ -9,6 +9,7 @@ import type { Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
 
 export interface RunnerDependencies {
+  workerId: string
   registry: Registry
   running: RunningTasks
   /** Writes how an attempt ended; null when another attempt had been given the task. */
@@ -24,7 +25,7 @@ export interface RunnerDependencies {
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { registry, running, finish, onSettled, onFinished, events } = dependencies
+  const { workerId, registry, running, finish, onSettled, onFinished, events } = dependencies
 
   return async (task) => {
     const attempt = running.begin(task)
@@ -83,9 +84,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   async function finishForSure(task: ClaimedTask, decision: Decision): Promise<TaskStatus | null> {
     for (;;) {
       try {
-        return await finish({ id: task.id, attempt: task.attempt, decision })
+        return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
       } catch (error) {
-        if (isPassing(error)) {
+        if (!isUnstorable(error)) {
           events.emit('trouble', { where: 'writing a result', error })
           await pause(FINISH_RETRY_MS)
         } else if (decision.status === 'SUCCESS' || decision.error?.name !== UNSTORABLE) {
@@ -115,8 +116,15 @@ const FINISH_RETRY_MS = 500
 const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 const UNSTORABLE = 'UnstorableResult'
 
-function isPassing(error: unknown): error is AppError {
-  return isAppError(error, 'unavailable') || isAppError(error, 'overloaded')
+/**
+ * Whether it is the result that cannot be written: no JSON, or nothing that Postgres can keep (SQLSTATE classes 22 data
+ * exception, 54 limit exceeded). Anything else (an outage, a failover, a changed password) passes.
+ */
+function isUnstorable(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true
+  if (!(error instanceof Error) || isAppError(error)) return false
+  const state = 'code' in error ? String(error.code) : ''
+  return /^(22|54)\w{3}$/.test(state) || isUnstorable(error.cause)
 }
 
 function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): Outcome {
@@ -132,11 +140,10 @@ function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): 
 // One line under a progress bar.
 const MAX_PROGRESS_MESSAGE = 500
 
-/** What Postgres can keep as text: no NUL, no half of a character. */
+/** What Postgres can keep as text: no NUL, and after the cut no half of a character. */
 function line(message: string | undefined): string | undefined {
-  return message === undefined
-    ? undefined
-    : String(message).toWellFormed().replaceAll('\0', '\ufffd').slice(0, MAX_PROGRESS_MESSAGE)
+  if (message === undefined) return undefined
+  return String(message).slice(0, MAX_PROGRESS_MESSAGE).toWellFormed().replaceAll('\0', '\ufffd')
 }
 
 // What a task throws is shown to people and kept; a novel is cut.

@@ -33,7 +33,8 @@ export interface RunningTasks {
   begin(task: ClaimedTask): RunningTask | null
   end(running: RunningTask): void
   all(): RunningTask[]
-  abort(taskId: string, reason: AbortReason): void
+  /** Aborts this attempt of the task, or whichever runs here when none is named. */
+  abort(taskId: string, reason: AbortReason, attempt?: number): void
   /** Resolves when nothing runs any more. */
   whenEmpty(): Promise<void>
 }
@@ -59,8 +60,12 @@ export function createRunningTasks(): RunningTasks {
       emptied = []
     },
     all: () => [...byAttempt.values()],
-    abort(taskId, reason) {
-      for (const running of byAttempt.values()) if (running.task.id === taskId) running.abort(reason)
+    abort(taskId, reason, attempt) {
+      for (const running of byAttempt.values()) {
+        const isMeant =
+          running.task.id === taskId && (attempt ?? running.task.attempt) === running.task.attempt
+        if (isMeant) running.abort(reason)
+      }
     },
     whenEmpty() {
       if (byAttempt.size === 0) return Promise.resolve()

@@ -1,4 +1,4 @@
-// How many tasks may run at once. A slot is taken before the claim and given back when the result is written.
+// How many tasks may run at once. A slot is taken before the claim and given back when the handler has settled.
 
 export interface Slots {
   readonly capacity: number

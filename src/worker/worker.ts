@@ -41,6 +41,8 @@ export interface Worker {
 
 type WorkerConnections = Pick<Connections, 'taskStore' | 'workerStore' | 'queue' | 'signals'>
 
+// Time for claims that are under way when we begin to stop.
+const CLAIM_MS = 5_000
 // Time for handlers to settle after the signal of a shutdown.
 const SETTLE_MS = 1_000
 
@@ -83,6 +85,7 @@ export function startWorker(
     intervalMs: options.dispatchMs ?? 1_000,
   })
   const run = createRunner({
+    workerId: id,
     registry,
     running,
     finish: finishes.submit,
@@ -90,17 +93,25 @@ export function startWorker(
     onFinished,
     events,
   })
-  const take = createClaimer({
+  const claimer = createClaimer({
     workerId: id,
     queue,
     store: taskStore,
     slots,
     heartbeat,
     run,
+    putBack,
     events,
     stopping: stopping.signal,
   })
-  const consumers = startConsumers({ queues, queue, slots, take, events, stuckMs: options.stuckMs ?? 30_000 })
+  const consumers = startConsumers({
+    queues,
+    queue,
+    slots,
+    take: claimer.take,
+    events,
+    stuckMs: options.stuckMs ?? 30_000,
+  })
   const reconciler = startReconciler({
     queues,
     workerId: id,
@@ -136,20 +147,21 @@ export function startWorker(
     slots.close()
     stopping.abort()
     await Promise.all([dispatcher.stop(), reconciler.stop(), consumers.stop()])
-    await emptyWithin(graceMs)
+    await within(CLAIM_MS, claimer.settled())
+    await within(graceMs, running.whenEmpty())
     const rest = running.all()
     for (const attempt of rest) attempt.abort('shutdown')
     // A handler that heeds its signal is put back by its own runner; for the others we write it here.
-    await emptyWithin(SETTLE_MS)
+    await within(SETTLE_MS, running.whenEmpty())
     await putBack(running.all().map(({ task }) => task))
     await heartbeat.stop()
     await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
     events.emit('worker.stopped', { workerId: id, putBack: rest.length })
   }
 
-  async function emptyWithin(ms: number): Promise<void> {
+  async function within(ms: number, event: Promise<void>): Promise<void> {
     const done = new AbortController()
-    await Promise.race([running.whenEmpty(), pause(ms, done.signal)])
+    await Promise.race([event, pause(ms, done.signal)])
     done.abort()
   }
 
@@ -159,6 +171,7 @@ export function startWorker(
     const finishes = tasks.map((task) => ({
       id: task.id,
       attempt: task.attempt,
+      workerId: id,
       decision: decide({ ...task, ...policy }, { kind: 'released' }, 0),
     }))
     await taskStore
