@@ -63,3 +63,16 @@ test('a worker stops in order although Redis is gone', async () => {
   expect(await worker.terminate()).toBe(0)
   expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
 })
+
+test('a worker stops in order although Redis is frozen', async () => {
+  const worker = await spawnWorker(system)
+  const task = await system.submit('sleep', { ms: 500 })
+  await started(1)
+  process.kill(system.redis.pid, 'SIGSTOP')
+  try {
+    expect(await worker.terminate()).toBe(0)
+    expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+  } finally {
+    process.kill(system.redis.pid, 'SIGCONT')
+  }
+})

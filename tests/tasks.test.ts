@@ -183,7 +183,7 @@ describe.concurrent('a task of somebody else', () => {
       }),
   })
 
-  test.each(['a\u0000b', 'a\ud800b'])(
+  test.each(['a\u0000b', 'a\ud800b', `${'a'.repeat(499)}😀`])(
     'may report %j without stopping the heart of its worker',
     async (words) => {
       const other = await startSystem({ definitions: [reporting] })
