@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm'
 import { createClient } from 'redis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createRunRecorder, createTestDefinitions, type RunRecorder } from './support/test-definitions.ts'
 import { spawnWorker } from './support/worker-process.ts'
@@ -76,21 +77,24 @@ describe('Redis forgets', () => {
   })
 })
 
+/** As if the API had died between the commit and the bell. */
+async function commitWithoutBell(): Promise<string> {
+  const id = newId()
+  const given = {
+    name: 'reverse',
+    queue: 'default',
+    input: { text: 'ab' },
+    maxRetries: 0,
+    timeoutMs: 1_000,
+    tags: [],
+  }
+  await system.connections.taskStore.insertMany([{ ...given, id, createdAt: new Date() }])
+  return id
+}
+
 describe('a bell is lost', () => {
   test('a row that was committed but never rung is found', async () => {
-    // The API died between the commit and the bell.
-    const createdAt = new Date()
-    const id = '01900000-0000-7000-8000-000000000001'
-    const task = {
-      id,
-      name: 'reverse',
-      queue: 'default',
-      input: { text: 'ab' },
-      maxRetries: 0,
-      timeoutMs: 1_000,
-      tags: [],
-    }
-    await system.connections.taskStore.insertMany([{ ...task, createdAt }])
+    const id = await commitWithoutBell()
     system.startWorker()
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', result: { text: 'ba' } })
     expect(system.announced('bells.rung')).toContainEqual({ reason: 'unheard', count: 1 })
@@ -102,17 +106,7 @@ describe('a bell is lost', () => {
     const ancient = '01000000-0000-7000-8000-000000000000'
     await client.lPush('waggle:default:active', ancient)
     await client.lPush('waggle:default:waiting', ancient)
-    const id = '01900000-0000-7000-8000-000000000003'
-    const task = {
-      id,
-      name: 'reverse',
-      queue: 'default',
-      input: { text: 'ab' },
-      maxRetries: 0,
-      timeoutMs: 1_000,
-      tags: [],
-    }
-    await system.connections.taskStore.insertMany([{ ...task, createdAt: new Date() }])
+    const id = await commitWithoutBell()
     system.startWorker()
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     await until(
