@@ -1,7 +1,9 @@
 // Opens what every process needs: the ledger, the bell and the notices; `close` undoes it.
 import { createQueue, type Queue } from './queue.ts'
 import { createSignals, type Signals } from './signals.ts'
+import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { createQueueStore, type QueueStore } from './store/queue-store.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
 import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
@@ -11,6 +13,8 @@ export interface Connections {
   database: Database
   taskStore: TaskStore
   taskReader: TaskReader
+  bellStore: BellStore
+  queueStore: QueueStore
   workerStore: WorkerStore
   queue: Queue
   signals: Signals
@@ -35,6 +39,8 @@ export async function openConnections(
     database,
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
+    bellStore: createBellStore(database),
+    queueStore: createQueueStore(database),
     workerStore: createWorkerStore(database),
     queue,
     signals,

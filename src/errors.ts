@@ -3,17 +3,23 @@
 /** From code to HTTP status: the one table. */
 export const HTTP_STATUS = {
   malformed_json: 400,
+  invalid_header: 400,
   invalid_query: 400,
   refused_prefetch: 400,
+  unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   unknown_definition: 404,
   unknown_task: 404,
   method_not_allowed: 405,
   already_finished: 409,
   not_finished: 409,
+  idempotency_key_in_flight: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
   invalid_input: 422,
+  idempotency_key_reused: 422,
+  rate_limited: 429,
   overloaded: 503,
   unavailable: 503,
 } as const satisfies Record<string, number>

@@ -3,15 +3,14 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './api/app.ts'
-import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
+import { createApiDependencies } from './api/dependencies.ts'
+import { createHealthApp } from './api/health-routes.ts'
 import { type HttpServer, startServer } from './api/server.ts'
 import { type Config, readConfig } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
-import { createTaskService } from './task-service.ts'
-import { createTaskWatcher } from './task-watcher.ts'
 import { createMailer } from './tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from './tasks/registry.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
@@ -106,35 +105,23 @@ function openConfigured(config: Config, events: Events): Promise<Connections> {
 }
 
 async function startApi(config: Config, connections: Connections, events: Events, webRoot?: string) {
-  const { database, taskStore, taskReader: reader, workerStore, queue, signals } = connections
-  const registry = createConfiguredRegistry(config)
-  const service = createTaskService({ registry, store: taskStore, queue, signals, events })
-  const watcher = createTaskWatcher({ findFinished: reader.findFinished, signals, events })
-  const health: HealthDependencies = {
-    pingDatabase: database.ping,
-    isRedisReady: () => queue.isReady('default'),
-  }
-  const app = createApp({
-    registry,
-    service,
-    reader,
-    watcher,
-    workerStore,
-    health,
-    events,
+  const dependencies = createApiDependencies(connections, createConfiguredRegistry(config), events, {
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     webRoot,
   })
+  const app = createApp(dependencies)
   const { HOST: host, PORT: port, HEALTH_PORT: healthPort } = config
   const servers: HttpServer[] = [await startServer(app.fetch, { host, port })]
   if (healthPort !== undefined) {
-    servers.push(await startServer(createHealthApp(health, events).fetch, { host, port: healthPort }))
+    servers.push(
+      await startServer(createHealthApp(dependencies.health, events).fetch, { host, port: healthPort }),
+    )
   }
   return {
     url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${servers[0]?.port}`,
     async stop() {
-      await watcher.stop()
+      await dependencies.watcher.stop()
       await Promise.all(servers.map((server) => server.stop()))
     },
   }

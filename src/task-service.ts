@@ -1,10 +1,12 @@
 // What producers can do: submit, retry, cancel. Durable before it answers: a promise that resolves means committed.
-import type { z } from 'zod'
-import { AppError, type Fault } from './errors.ts'
+import { AppError } from './errors.ts'
 import type { Queue } from './queue.ts'
 import type { Signals } from './signals.ts'
+import type { BellStore } from './store/bell-store.ts'
 import { createGroupCommit } from './store/group-commit.ts'
-import type { NewTask, TaskRef, TaskStore } from './store/task-store.ts'
+import type { TaskRow } from './store/schema.ts'
+import type { NewTask, OnceTask, TaskRef, TaskStore } from './store/task-store.ts'
+import { parseInput } from './task-input.ts'
 import type { TaskDefinition } from './tasks/define.ts'
 import type { Registry } from './tasks/registry.ts'
 import type { Events } from './telemetry/events.ts'
@@ -17,52 +19,77 @@ export interface SubmitOptions {
   timeoutMs?: number
   queue?: string
   tags?: string[]
+  /** Where to post the task when it has ended. */
+  callbackUrl?: string
+  /** Makes the task exist once, however often it is submitted: hashes of key and body. */
+  idempotency?: OnceTask['idempotency']
+  /** Where it comes from, for the logs. */
+  requestId?: string
+  traceparent?: string
+  replayedFrom?: string
 }
+
+/** What was accepted; `isReplayed` where it had been accepted before, under the same idempotency key. */
+export type AcceptedTask = NewTask & { isReplayed?: true }
 
 export interface TaskService {
   /**
    * Accepts a task: it is committed when this resolves, and will be run at least once.
    * @param inputPath where the input stands in the caller's document, for the pointers of faults
-   * @throws AppError `unknown_definition`, `invalid_input`, `overloaded`, `unavailable`
+   * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`,
+   *   `overloaded`, `unavailable`
    */
-  submit(name: string, input: unknown, options?: SubmitOptions, inputPath?: string[]): Promise<NewTask>
+  submit(name: string, input: unknown, options?: SubmitOptions, inputPath?: string[]): Promise<AcceptedTask>
+  /**
+   * Submits the task once more under a new id, with its own input or an edited one.
+   * @throws AppError as `submit`, and `unknown_task`
+   */
+  replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
   /** Cancels what waits, asks a worker to stop what runs. @throws AppError `unknown_task`, `already_finished` */
   cancel(id: string): Promise<'cancelled' | 'requested'>
   /** Puts a FAILURE or CANCELLED task back with a fresh retry budget. @throws AppError `unknown_task`, `not_finished` */
   retry(id: string): Promise<void>
+  /** Resolves when no bell is on its way any more, for processes that are frozen between requests. */
+  settled(): Promise<void>
 }
 
 export interface TaskServiceDependencies {
   registry: Registry
   store: TaskStore
+  bells: BellStore
+  /** Reads a task. */
+  find: (id: string) => Promise<TaskRow | undefined>
   queue: Queue
   signals: Signals
   events: Events
 }
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
-  const { registry, store, queue, signals, events } = dependencies
+  const { registry, store, bells, find, queue, signals, events } = dependencies
+  const ringing = new Set<Promise<void>>()
+  const keysInFlight = new Map<string, string>()
   const inserts = createGroupCommit<NewTask, undefined>({
     name: 'task submissions',
     write: store.insertMany,
-    onWritten(tasks) {
-      events.emit('tasks.accepted', { count: tasks.length })
-      // A task with a time of its own is rung by the dispatcher when it has come.
-      ring(
-        tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })),
-      )
-    },
+    onWritten: announceAccepted,
+  })
+  const insertsOnce = createGroupCommit<OnceTask, TaskRow>({
+    name: 'task submissions',
+    write: store.insertOnceMany,
   })
 
   // So that the first submission after a start finds its bell connected.
   for (const definition of registry.all) void queue.prepare(definition.queue)
 
   return {
-    async submit(name, input, options = {}, inputPath = []) {
-      const definition = registry.get(name)
-      const task = newTask(definition, parseInput(definition, input, inputPath), options)
-      await inserts.submit(task)
-      return task
+    submit,
+    async replay(id, edited, options = {}) {
+      const row = await find(id)
+      if (!row) throw unknownTask(id)
+      const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
+      const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
+      const input = 'input' in edited ? edited.input : row.input
+      return submit(name, input, { ...kept, ...options, replayedFrom: id }, ['input'])
     },
     async cancel(id) {
       const [cancelled] = await store.cancelMany([id])
@@ -84,23 +111,98 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
       }
       ring(refs)
     },
+    async settled() {
+      await Promise.all(ringing)
+    },
+  }
+
+  async function submit(
+    name: string,
+    input: unknown,
+    options: SubmitOptions = {},
+    inputPath: string[] = [],
+  ): Promise<AcceptedTask> {
+    const definition = registry.get(name)
+    const task = newTask(definition, parseInput(definition, input, inputPath), options)
+    if (options.idempotency) return submitOnce({ ...task, idempotency: options.idempotency })
+    await inserts.submit(task)
+    return task
+  }
+
+  async function submitOnce(task: OnceTask): Promise<AcceptedTask> {
+    const { key, fingerprint } = task.idempotency
+    const fingerprintInFlight = keysInFlight.get(key)
+    if (fingerprintInFlight !== undefined && fingerprintInFlight !== fingerprint) throw keyReused()
+    if (fingerprintInFlight !== undefined)
+      throw new AppError(
+        'idempotency_key_in_flight',
+        'The first request with this Idempotency-Key is under way: try again in a moment',
+      )
+    keysInFlight.set(key, fingerprint)
+    try {
+      const row = await insertsOnce.submit(task)
+      if (row.id === task.id) {
+        announceAccepted([task])
+        return task
+      }
+      if (row.idempotencyFingerprint !== fingerprint) throw keyReused()
+      return firstAnswerOf(row)
+    } finally {
+      keysInFlight.delete(key)
+    }
+  }
+
+  function announceAccepted(tasks: NewTask[]) {
+    events.emit('tasks.accepted', { count: tasks.length })
+    // A task with a time of its own is rung by the dispatcher when it has come.
+    ring(tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })))
   }
 
   async function refusalOf(id: string, code: 'already_finished' | 'not_finished', why: string) {
     const status = await store.statusOf(id)
-    if (status === null) return new AppError('unknown_task', `There is no task ${id}`)
+    if (status === null) return unknownTask(id)
     return new AppError(code, `Task ${id} is ${status}: ${why}`)
   }
 
   /** Not awaited by any answer. What cannot be rung now is left to the dispatcher; should even that fail, to the reconciler. */
   function ring(refs: TaskRef[]) {
     if (refs.length === 0) return
-    enqueueAll(queue, refs).catch(async (error) => {
+    const rung = enqueueAll(queue, refs).catch(async (error) => {
       events.emit('bells.failed', { count: refs.length, error })
-      await store
+      await bells
         .markUnrung(refs)
         .catch((cause) => events.emit('trouble', { where: 'leaving bells to the dispatcher', error: cause }))
     })
+    ringing.add(rung)
+    void rung.then(() => ringing.delete(rung))
+  }
+}
+
+function unknownTask(id: string): AppError {
+  return new AppError('unknown_task', `There is no task ${id}`)
+}
+
+function keyReused(): AppError {
+  return new AppError('idempotency_key_reused', 'This Idempotency-Key has been used with another body')
+}
+
+/** The task as it was accepted, whatever has become of it since. */
+function firstAnswerOf(row: TaskRow): AcceptedTask {
+  return {
+    id: row.id,
+    name: row.name,
+    queue: row.queue,
+    input: row.input,
+    maxRetries: row.maxRetries,
+    timeoutMs: row.timeoutMs,
+    tags: row.tags,
+    createdAt: row.createdAt,
+    runAt: row.runAt,
+    requestId: row.requestId ?? undefined,
+    traceparent: row.traceparent ?? undefined,
+    callbackUrl: row.callbackUrl ?? undefined,
+    replayedFrom: row.replayedFrom ?? undefined,
+    isReplayed: true,
   }
 }
 
@@ -124,47 +226,9 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     tags: options.tags ?? [],
     createdAt,
     ...(runAt && runAt > createdAt && { runAt }),
+    requestId: options.requestId,
+    traceparent: options.traceparent,
+    callbackUrl: options.callbackUrl,
+    replayedFrom: options.replayedFrom,
   }
-}
-
-// Deeper than any document that people write, and far from where parsers run out of stack.
-const MAX_DEPTH = 100
-
-function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {
-  if (isDeeperThan(MAX_DEPTH, input)) {
-    throw new AppError('invalid_input', `Task "${definition.name}": the input is nested too deeply`, {
-      faults: [
-        { pointer: pointerOf(inputPath), detail: `must not be nested deeper than ${MAX_DEPTH} levels` },
-      ],
-    })
-  }
-  const parsed = definition.input.safeParse(input)
-  if (parsed.success) return parsed.data
-  throw new AppError('invalid_input', `Task "${definition.name}": the input is not valid`, {
-    faults: faultsOf(parsed.error, inputPath),
-  })
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
-}
-
-/** What zod found, as JSON Pointers (RFC 6901) below `base`. */
-export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
-  return error.issues.flatMap((issue) => {
-    const path = [...base, ...issue.path.map(String)]
-    // An unexpected member is reported at its own place, not at the object's.
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        pointer: pointerOf([...path, key]),
-        detail: 'This member is not known',
-      }))
-    }
-    return [{ pointer: pointerOf(path), detail: issue.message }]
-  })
-}
-
-function pointerOf(path: string[]): string {
-  return ['#', ...path.map((step) => encodeURI(step.replaceAll('~', '~0').replaceAll('/', '~1')))].join('/')
 }

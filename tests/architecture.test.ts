@@ -23,6 +23,9 @@ const LAYERS: Record<string, string>[] = [
     'src/signals.ts': 'signals',
   },
   {
+    'src/task-input.ts': 'task-input',
+  },
+  {
     'src/task-service.ts': 'task-service',
     'src/task-watcher.ts': 'task-watcher',
     'src/connections.ts': 'connections',

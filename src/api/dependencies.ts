@@ -1,23 +1,54 @@
-// What the API is made of: given by whoever starts it, known to every route.
-import type { TaskReader } from '../store/task-reader.ts'
-import type { WorkerStore } from '../store/worker-store.ts'
-import type { TaskService } from '../task-service.ts'
-import type { TaskWatcher } from '../task-watcher.ts'
+// What the API is made of: assembled from the connections of a process, known to every route.
+import type { Connections } from '../connections.ts'
+import { createTaskService, type TaskService } from '../task-service.ts'
+import { createTaskWatcher, type TaskWatcher } from '../task-watcher.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { HealthDependencies } from './health-routes.ts'
 
-export interface ApiDependencies {
-  registry: Registry
-  service: TaskService
-  reader: TaskReader
-  watcher: TaskWatcher
-  workerStore: WorkerStore
-  health: HealthDependencies
-  events: Events
+export interface ApiSettings {
   bodyLimitBytes: number
   /** After this long without a heartbeat a worker is shown as not alive. */
   workerSilentMs: number
   /** Folder with the built page, where this process serves it. */
   webRoot?: string
+}
+
+export interface ApiDependencies
+  extends ApiSettings,
+    Pick<Connections, 'taskReader' | 'workerStore' | 'queueStore'> {
+  registry: Registry
+  service: TaskService
+  watcher: TaskWatcher
+  health: HealthDependencies
+  events: Events
+}
+
+/** `watcher` is to be stopped with the process; everything else ends with the connections. */
+export function createApiDependencies(
+  connections: Connections,
+  registry: Registry,
+  events: Events,
+  settings: ApiSettings,
+): ApiDependencies {
+  const { database, taskStore, bellStore, taskReader, workerStore, queueStore, queue, signals } = connections
+  return {
+    ...settings,
+    registry,
+    events,
+    taskReader,
+    workerStore,
+    queueStore,
+    service: createTaskService({
+      registry,
+      store: taskStore,
+      bells: bellStore,
+      find: taskReader.find,
+      queue,
+      signals,
+      events,
+    }),
+    watcher: createTaskWatcher({ findFinished: taskReader.findFinished, signals, events }),
+    health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
+  }
 }

@@ -9,9 +9,9 @@ import { query, statsQuery } from './task-requests.ts'
 // One look at the tables serves everybody who asks within this time.
 const SHARED_MS = 1_000
 
-export function createMonitoringRoutes({ reader, workerStore, workerSilentMs }: ApiDependencies) {
+export function createMonitoringRoutes({ taskReader, workerStore, workerSilentMs }: ApiDependencies) {
   const statsOf = shared((windowSeconds: number) =>
-    reader.stats(new Date(Date.now() - windowSeconds * 1_000)),
+    taskReader.stats(new Date(Date.now() - windowSeconds * 1_000)),
   )
   const listWorkers = shared(() => workerStore.list())
 

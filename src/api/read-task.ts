@@ -9,7 +9,7 @@ import { isTaskId } from './task-requests.ts'
  * @throws AppError `unknown_task`, also for what cannot be an id
  */
 export async function readTask(
-  { reader, watcher }: Pick<ApiDependencies, 'reader' | 'watcher'>,
+  { taskReader, watcher }: Pick<ApiDependencies, 'taskReader' | 'watcher'>,
   id: string,
   waitMs = 0,
   signal?: AbortSignal,
@@ -24,7 +24,7 @@ export async function readTask(
     // Listening before looking: an end in between is not missed.
     const ended = isWaiting ? watcher.waitUntilEnded(id, leftMs, signals) : undefined
     try {
-      const row = await reader.find(id)
+      const row = await taskReader.find(id)
       if (!row) throw unknownTask(id)
       if (row.finishedAt !== null || !ended) return row
       await ended

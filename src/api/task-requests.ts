@@ -4,7 +4,7 @@ import { validator } from 'hono/validator'
 import { z } from 'zod'
 import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { faultsOf } from '../task-service.ts'
+import { faultsOf } from '../task-input.ts'
 import { TASK_STATUSES } from '../task-status.ts'
 import { isJson } from './request-body.ts'
 

@@ -12,7 +12,7 @@ import { jsonBody, listQuery, query, readQuery, submission } from './task-reques
 import { viewOfAttempt, viewOfDefinition, viewOfNewTask, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
-  const { registry, service, reader } = dependencies
+  const { registry, service, taskReader } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = `"${createHash('sha256').update(JSON.stringify(definitions)).digest('base64url')}"`
@@ -45,13 +45,13 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isKnown(c, tag)) return c.body(null, 304)
       // A first attempt under way, or one that went well, has no history.
-      const history = row.attempt > 1 || row.failures > 0 ? await reader.attemptsOf(row.id) : []
+      const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
     .get('/tasks', query(listQuery), async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query')
       // One more than asked for tells whether there is a next page.
-      const rows = await reader.list(filterOf(filter), { before: cursor, limit: limit + 1 })
+      const rows = await taskReader.list(filterOf(filter), { before: cursor, limit: limit + 1 })
       const page = rows.slice(0, limit)
       return c.json({
         data: page.map(viewOfTask),

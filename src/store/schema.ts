@@ -13,6 +13,7 @@ import {
   pgTable,
   text,
   timestamp,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { TaskError, TaskStatus } from '../task-status.ts'
@@ -52,12 +53,32 @@ export const tasks = pgTable(
     workerId: uuid('worker_id'),
     cancelRequestedAt: moment('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
+    /** Hash of a caller's Idempotency-Key and of what it is valid for: committed with the task, so that it counts once. */
+    idempotencyKey: text('idempotency_key'),
+    /** Hash of the body that came with the key: the same key with another body is a mistake. */
+    idempotencyFingerprint: text('idempotency_fingerprint'),
+    /** Of the request that submitted it: the thread through the logs of API and worker. */
+    requestId: text('request_id'),
+    /** W3C Trace Context of that request. */
+    traceparent: text('traceparent'),
+    /** The task on whose behalf this one runs, as a callback does. */
+    parentId: uuid('parent_id'),
+    /** Who is told when it has ended. */
+    callbackUrl: text('callback_url'),
+    /** The task that tells them; null until it has ended, and again after a retry by hand. */
+    callbackId: uuid('callback_id'),
   },
   (table) => [
     // The dispatcher's: delays, retries, submissions whose bell failed. Empty while all is well.
     index('tasks_to_ring').on(table.queue, table.runAt).where(sql`rung_at is null and finished_at is null`),
     // The reconciler's: everything unfinished, longest rung first.
     index('tasks_unfinished').on(table.queue, table.rungAt).where(sql`finished_at is null`),
+    // Holds only what came with a key.
+    uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
+    // Ended, and nobody was told yet. Empty while all is well.
+    index('tasks_to_call_back')
+      .on(table.finishedAt)
+      .where(sql`callback_url is not null and callback_id is null and finished_at is not null`),
   ],
 )
 
@@ -91,6 +112,12 @@ export const workers = pgTable('workers', {
   failed: integer('failed').notNull().default(0),
   startedAt: moment('started_at').notNull().defaultNow(),
   lastBeatAt: moment('last_beat_at').notNull().defaultNow(),
+})
+
+/** Queues of which nothing starts until they are resumed; all others have no row. */
+export const pausedQueues = pgTable('paused_queues', {
+  name: text('name').primaryKey(),
+  pausedAt: moment('paused_at').notNull().defaultNow(),
 })
 
 export type TaskRow = typeof tasks.$inferSelect

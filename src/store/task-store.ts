@@ -1,8 +1,11 @@
 // Every write to `tasks`. Each is one conditional statement that takes an array and names the status and the attempt
 // that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
-import { type SQL, sql } from 'drizzle-orm'
+import { inArray, type SQL, sql } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../task-status.ts'
 import type { Database } from './database.ts'
+import { NOT_PAUSED } from './queue-store.ts'
+import { type TaskRow, tasks } from './schema.ts'
+import { isOneOf, recordset, texts } from './statements.ts'
 
 /** What a bell carries: a task, and the attempt after which it waits. Stale once the attempt has moved on. */
 export interface TaskRef {
@@ -22,6 +25,17 @@ export interface NewTask {
   createdAt: Date
   /** Not before this moment; absent for at once. */
   runAt?: Date
+  requestId?: string
+  traceparent?: string
+  callbackUrl?: string
+  replayedFrom?: string
+  parentId?: string
+}
+
+/** A task that is to exist once, however often it is submitted. */
+export interface OnceTask extends NewTask {
+  /** Hashes: of the caller's key with what it is valid for, and of the body that came with it. */
+  idempotency: { key: string; fingerprint: string }
 }
 
 export interface ClaimedTask {
@@ -34,6 +48,8 @@ export interface ClaimedTask {
   failures: number
   maxRetries: number
   timeoutMs: number
+  requestId: string | null
+  traceparent: string | null
 }
 
 export interface Claim extends TaskRef {
@@ -56,27 +72,27 @@ export function createTaskStore(database: Database) {
   return {
     /** Inserts all or none. A task that may run at once counts as rung: the caller rings right after the commit. */
     async insertMany(newTasks: NewTask[]): Promise<undefined[]> {
-      const records = newTasks.map((task) => ({
-        id: task.id,
-        name: task.name,
-        queue: task.queue,
-        input: JSON.stringify(task.input),
-        max_retries: task.maxRetries,
-        timeout_ms: task.timeoutMs,
-        tags: task.tags.length > 0 ? task.tags : undefined,
-        created_at: task.createdAt,
-        run_at: task.runAt,
-      }))
-      await database.query(
-        sql`
-        insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at)
-        select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
-               coalesce(run_at, created_at), case when run_at is null then now() end
-        from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
-             timeout_ms int, tags text[], created_at timestamptz, run_at timestamptz)`,
-        { name: 'insert_tasks' },
-      )
+      await database.query(insertOf(newTasks), { name: 'insert_tasks' })
       return new Array(newTasks.length)
+    },
+
+    /**
+     * Inserts those whose key is new, and answers for each the row that holds its key: its own, or the one that was there
+     * before. May be repeated when its answer was lost.
+     */
+    async insertOnceMany(newTasks: OnceTask[]): Promise<TaskRow[]> {
+      // Waits for whoever is inserting the same key, so one of the two sees the other's row afterwards.
+      await database.query(sql`${insertOf(newTasks)} on conflict do nothing`, { name: 'insert_tasks_once' })
+      const keys = newTasks.map(({ idempotency }) => idempotency.key)
+      const rows = await database.use((drizzle) =>
+        drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+      )
+      const byKey = new Map(rows.map((row) => [row.idempotencyKey, row]))
+      return newTasks.map(({ id, idempotency }) => {
+        const row = byKey.get(idempotency.key)
+        if (!row) throw new Error(`Task ${id} was neither inserted nor there before`)
+        return row
+      })
     },
 
     /**
@@ -97,11 +113,12 @@ export function createTaskStore(database: Database) {
         from ${recordset(records)} as given(id uuid, attempt int, worker_id uuid, is_repeated boolean),
              ${WITHOUT_WAITING_FOR_THE_DISK}
         where tasks.id = given.id and ${isOneOf(claims)}
-          and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
+          and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
             or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
-                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs"`,
+                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
+                  tasks.request_id as "requestId", tasks.traceparent`,
         { name: 'claim_tasks' },
       )
       const byId = new Map(rows.map((row) => [row.id, row]))
@@ -186,41 +203,10 @@ export function createTaskStore(database: Database) {
     async retryMany(ids: string[]): Promise<TaskRef[]> {
       return database.query(sql`
         update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
-               progress_fraction = 0, progress_message = null, cancel_requested_at = null,
+               callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
                run_at = now(), rung_at = now(), version = version + 1
         where id in (select value::uuid from ${texts(ids)}) and status in ('FAILURE', 'CANCELLED')
         returning id, attempt, queue`)
-    },
-
-    /** Counts due tasks that nobody was told of as rung, oldest first; the caller rings them. */
-    async takeDue(queues: string[], limit: number): Promise<TaskRef[]> {
-      return takeToRing(
-        sql`queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
-            and status in ('PENDING', 'RETRY') and run_at <= now() order by run_at`,
-        limit,
-      )
-    },
-
-    /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
-    async msUntilDue(queues: string[]): Promise<number | null> {
-      const rows = await database.query<{ ms: number | null }>(sql`
-        select extract(epoch from min(run_at) - now())::float8 * 1000 as ms from tasks
-        where queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
-          and status in ('PENDING', 'RETRY')`)
-      return rows[0]?.ms ?? null
-    },
-
-    /**
-     * Counts again as rung what was rung before `before`, still waits, and so has lost its bell. `before` comes from our
-     * clock; by that of Postgres it must be `unheardMs` ago as well, or a clock that is ahead would ring for ever.
-     */
-    async takeUnheard(queue: string, before: Date, unheardMs: number, limit: number): Promise<TaskRef[]> {
-      return takeToRing(
-        sql`queue = ${queue} and finished_at is null
-            and rung_at < least(${before.toISOString()}::timestamptz, now() - ${unheardMs}::float8 * interval '1 ms')
-            and status in ('PENDING', 'RETRY') order by rung_at`,
-        limit,
-      )
     },
 
     /** null for an unknown id. */
@@ -230,21 +216,6 @@ export function createTaskStore(database: Database) {
       )
       return rows[0]?.status ?? null
     },
-
-    /** The bell could not be rung: leaves these to the dispatcher. */
-    async markUnrung(refs: TaskRef[]): Promise<void> {
-      await database.query(sql`
-        update tasks set rung_at = null
-        from ${recordset(refs)} as given(id uuid, attempt int)
-        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
-    },
-  }
-
-  function takeToRing(condition: SQL, limit: number): Promise<TaskRef[]> {
-    return database.query(sql`
-      update tasks set rung_at = now()
-      where id in (select id from tasks where ${condition} limit ${limit} for update skip locked)
-      returning id, attempt, queue`)
   }
 }
 
@@ -254,20 +225,33 @@ export function createTaskStore(database: Database) {
  */
 const WITHOUT_WAITING_FOR_THE_DISK = sql`set_config('synchronous_commit', 'off', true) as setting`
 
-/** Rows for a `from` clause, as one parameter. What must survive any character (inputs, results) goes in as text. */
-function recordset(records: object[]): SQL {
-  return sql`json_to_recordset(${JSON.stringify(records)}::json)`
-}
-
-/**
- * Says once more which rows are meant, in the form that leaves the planner no choice: by the primary key, whatever it
- * believed of the table when it made its plan.
- */
-function isOneOf(records: { id: string }[]): SQL {
-  return sql`tasks.id = any(${`{${records.map(({ id }) => id).join()}}`}::uuid[])`
-}
-
-/** A column `value` for a `from` clause, as one parameter. */
-export function texts(values: string[]): SQL {
-  return sql`json_array_elements_text(${JSON.stringify(values)}::json)`
+function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
+  const records = newTasks.map((task) => ({
+    id: task.id,
+    name: task.name,
+    queue: task.queue,
+    input: JSON.stringify(task.input),
+    max_retries: task.maxRetries,
+    timeout_ms: task.timeoutMs,
+    tags: task.tags.length > 0 ? task.tags : undefined,
+    created_at: task.createdAt,
+    run_at: task.runAt,
+    request_id: task.requestId,
+    traceparent: task.traceparent,
+    callback_url: task.callbackUrl,
+    replayed_from: task.replayedFrom,
+    parent_id: task.parentId,
+    idempotency_key: task.idempotency?.key,
+    idempotency_fingerprint: task.idempotency?.fingerprint,
+  }))
+  return sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at,
+                       request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
+                       idempotency_fingerprint)
+    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
+           coalesce(run_at, created_at), case when run_at is null then now() end,
+           request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
+    from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int, timeout_ms int,
+         tags text[], created_at timestamptz, run_at timestamptz, request_id text, traceparent text, callback_url text,
+         replayed_from uuid, parent_id uuid, idempotency_key text, idempotency_fingerprint text)`
 }

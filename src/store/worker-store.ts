@@ -2,7 +2,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { workers } from './schema.ts'
-import { texts } from './task-store.ts'
+import { texts } from './statements.ts'
 
 export interface WorkerInfo {
   id: string

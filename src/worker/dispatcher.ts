@@ -1,7 +1,7 @@
 // Rings what is due: delays, retries, and submissions whose bell could not be rung. Any worker may; none is elected.
 import { startLoop } from '../loop.ts'
 import type { Queue } from '../queue.ts'
-import type { TaskStore } from '../store/task-store.ts'
+import type { BellStore } from '../store/bell-store.ts'
 import { enqueueAll } from '../task-service.ts'
 import type { Events } from '../telemetry/events.ts'
 
@@ -14,7 +14,7 @@ export interface Dispatcher {
 export interface DispatcherDependencies {
   queues: string[]
   queue: Queue
-  store: TaskStore
+  bells: BellStore
   events: Events
   intervalMs: number
 }
@@ -25,7 +25,7 @@ const BATCH = 1_000
 export function startDispatcher({
   queues,
   queue,
-  store,
+  bells,
   events,
   intervalMs,
 }: DispatcherDependencies): Dispatcher {
@@ -55,17 +55,17 @@ export function startDispatcher({
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
     for (;;) {
-      const refs = await store.takeDue(reachable, BATCH)
-      if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'due', refs)
+      const refs = await bells.takeDue(reachable, BATCH)
+      if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'due', refs)
       if (refs.length < BATCH) break
     }
-    return (await store.msUntilDue(reachable)) ?? undefined
+    return (await bells.msUntilDue(reachable)) ?? undefined
   }
 }
 
 /** Rings what was just counted as rung; leaves it to the next round when Redis went away in between. */
 export async function ringOrLeave(
-  { queue, store, events }: { queue: Queue; store: TaskStore; events: Events },
+  { queue, bells, events }: { queue: Queue; bells: BellStore; events: Events },
   reason: 'due' | 'unheard',
   refs: Parameters<typeof enqueueAll>[1],
 ): Promise<void> {
@@ -73,7 +73,7 @@ export async function ringOrLeave(
     await enqueueAll(queue, refs)
     events.emit('bells.rung', { reason, count: refs.length })
   } catch (error) {
-    await store.markUnrung(refs)
+    await bells.markUnrung(refs)
     throw error
   }
 }

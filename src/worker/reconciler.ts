@@ -2,6 +2,7 @@
 // Any worker may; every write is conditional, so two at once do no harm.
 import { type Loop, startLoop } from '../loop.ts'
 import type { Queue } from '../queue.ts'
+import type { BellStore } from '../store/bell-store.ts'
 import type { Finish, TaskStore } from '../store/task-store.ts'
 import type { LeftBehindTask, WorkerStore } from '../store/worker-store.ts'
 import { decide } from '../task-status.ts'
@@ -17,6 +18,7 @@ export interface ReconcilerDependencies {
   workerId: string
   queue: Queue
   store: TaskStore
+  bells: BellStore
   workerStore: WorkerStore
   registry: Registry
   running: RunningTasks
@@ -35,8 +37,19 @@ const THOROUGH_EVERY_ROUNDS = 12
 const FORGET_WORKER_MS = 600_000
 
 export function startReconciler(dependencies: ReconcilerDependencies): Loop {
-  const { queues, workerId, queue, store, workerStore, registry, running, heartbeat, consumers, events } =
-    dependencies
+  const {
+    queues,
+    workerId,
+    queue,
+    store,
+    bells,
+    workerStore,
+    registry,
+    running,
+    heartbeat,
+    consumers,
+    events,
+  } = dependencies
   const { intervalMs, unheardMs, silentMs } = dependencies
   let round = 0
   return startLoop({
@@ -66,8 +79,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     if (heartbeat.steadyMs() > 0) await consumers.watch(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), inHandMs ?? Date.now(), Date.now())
     for (;;) {
-      const refs = await store.takeUnheard(name, new Date(oldestMs - unheardMs), unheardMs, BATCH)
-      if (refs.length > 0) await ringOrLeave({ queue, store, events }, 'unheard', refs)
+      const refs = await bells.takeUnheard(name, new Date(oldestMs - unheardMs), unheardMs, BATCH)
+      if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'unheard', refs)
       if (refs.length < BATCH) return
     }
   }

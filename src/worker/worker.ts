@@ -39,7 +39,7 @@ export interface Worker {
   stop(graceMs: number): Promise<void>
 }
 
-type WorkerConnections = Pick<Connections, 'taskStore' | 'workerStore' | 'queue' | 'signals'>
+type WorkerConnections = Pick<Connections, 'taskStore' | 'bellStore' | 'workerStore' | 'queue' | 'signals'>
 
 // Time for claims that are under way when we begin to stop.
 const CLAIM_MS = 5_000
@@ -52,7 +52,7 @@ export function startWorker(
   events: Events,
   options: WorkerOptions,
 ): Worker {
-  const { taskStore, workerStore, queue, signals } = connections
+  const { taskStore, bellStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
   // Two beats may be lost before a worker counts as silent.
   if (silentMs < 3 * heartbeatMs)
@@ -80,7 +80,7 @@ export function startWorker(
   const dispatcher = startDispatcher({
     queues,
     queue,
-    store: taskStore,
+    bells: bellStore,
     events,
     intervalMs: options.dispatchMs ?? 1_000,
   })
@@ -117,6 +117,7 @@ export function startWorker(
     workerId: id,
     queue,
     store: taskStore,
+    bells: bellStore,
     workerStore,
     registry,
     running,

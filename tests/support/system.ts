@@ -1,13 +1,13 @@
 // A whole system in this process for one test file: its own Redis and database, an API on a free port, and workers.
 import { sql } from 'drizzle-orm'
 import { createApp } from '../../src/api/app.ts'
+import { createApiDependencies } from '../../src/api/dependencies.ts'
 import { type HttpServer, startServer } from '../../src/api/server.ts'
 import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { pause } from '../../src/loop.ts'
-import { createTaskService, type TaskService } from '../../src/task-service.ts'
-import { createTaskWatcher } from '../../src/task-watcher.ts'
+import type { TaskService } from '../../src/task-service.ts'
 import type { TaskDefinition } from '../../src/tasks/define.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
@@ -70,27 +70,16 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const seen = recordAll(events)
   const connections = await openConnections({ databaseUrl: database.url, redisUrl: redis.url }, events)
   await connections.database.migrate()
-  const { taskStore: store, taskReader: reader, workerStore, queue, signals } = connections
+  const { queue } = connections
   const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
   const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...(options.definitions ?? [])])
-  const service = createTaskService({ registry, store, queue, signals, events })
-  const watcher = createTaskWatcher({ findFinished: reader.findFinished, signals, events })
-  const health = {
-    pingDatabase: connections.database.ping,
-    isRedisReady: () => queue.isReady('default'),
-  }
-  const app = createApp({
-    registry,
-    service,
-    reader,
-    watcher,
-    workerStore,
-    health,
-    events,
+  const dependencies = createApiDependencies(connections, registry, events, {
     bodyLimitBytes: 256 * 1024,
     workerSilentMs: FAST.silentMs,
     webRoot: options.webRoot,
   })
+  const { service, watcher } = dependencies
+  const app = createApp(dependencies)
   let server: HttpServer | null = await startServer(app.fetch, { host: '127.0.0.1', port: 0 })
   const { port } = server
   const workers: Worker[] = []

@@ -1,0 +1,58 @@
+// Which waiting tasks are to be rung, and which count as rung: `rung_at`, and nothing else of a task.
+import { type SQL, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { NOT_PAUSED } from './queue-store.ts'
+import { recordset, texts } from './statements.ts'
+import type { TaskRef } from './task-store.ts'
+
+export type BellStore = ReturnType<typeof createBellStore>
+
+export function createBellStore(database: Database) {
+  return {
+    /** Counts due tasks that nobody was told of as rung, oldest first; the caller rings them. */
+    async takeDue(queues: string[], limit: number): Promise<TaskRef[]> {
+      return takeToRing(
+        sql`queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
+            and status in ('PENDING', 'RETRY') and run_at <= now() and ${NOT_PAUSED} order by run_at`,
+        limit,
+      )
+    },
+
+    /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
+    async msUntilDue(queues: string[]): Promise<number | null> {
+      const rows = await database.query<{ ms: number | null }>(sql`
+        select extract(epoch from min(run_at) - now())::float8 * 1000 as ms from tasks
+        where queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
+          and status in ('PENDING', 'RETRY') and ${NOT_PAUSED}`)
+      return rows[0]?.ms ?? null
+    },
+
+    /**
+     * Counts again as rung what was rung before `before`, still waits, and so has lost its bell. `before` comes from our
+     * clock; by that of Postgres it must be `unheardMs` ago as well, or a clock that is ahead would ring for ever.
+     */
+    async takeUnheard(queue: string, before: Date, unheardMs: number, limit: number): Promise<TaskRef[]> {
+      return takeToRing(
+        sql`queue = ${queue} and finished_at is null
+            and rung_at < least(${before.toISOString()}::timestamptz, now() - ${unheardMs}::float8 * interval '1 ms')
+            and status in ('PENDING', 'RETRY') and ${NOT_PAUSED} order by rung_at`,
+        limit,
+      )
+    },
+
+    /** The bell could not be rung: leaves these to the dispatcher. */
+    async markUnrung(refs: TaskRef[]): Promise<void> {
+      await database.query(sql`
+        update tasks set rung_at = null
+        from ${recordset(refs)} as given(id uuid, attempt int)
+        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
+    },
+  }
+
+  function takeToRing(condition: SQL, limit: number): Promise<TaskRef[]> {
+    return database.query(sql`
+      update tasks set rung_at = now()
+      where id in (select id from tasks where ${condition} limit ${limit} for update skip locked)
+      returning id, attempt, queue`)
+  }
+}

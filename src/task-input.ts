@@ -1,0 +1,50 @@
+// Checks an input against its definition, and says what is wrong where.
+import type { z } from 'zod'
+import { AppError, type Fault } from './errors.ts'
+import type { TaskDefinition } from './tasks/define.ts'
+
+// Deeper than any document that people write, and far from where parsers run out of stack.
+const MAX_DEPTH = 100
+
+/**
+ * @param inputPath where the input stands in the caller's document, for the pointers of faults
+ * @throws AppError `invalid_input`
+ */
+export function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {
+  if (isDeeperThan(MAX_DEPTH, input)) {
+    throw new AppError('invalid_input', `Task "${definition.name}": the input is nested too deeply`, {
+      faults: [
+        { pointer: pointerOf(inputPath), detail: `must not be nested deeper than ${MAX_DEPTH} levels` },
+      ],
+    })
+  }
+  const parsed = definition.input.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw new AppError('invalid_input', `Task "${definition.name}": the input is not valid`, {
+    faults: faultsOf(parsed.error, inputPath),
+  })
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
+}
+
+/** What zod found, as JSON Pointers (RFC 6901) below `base`. */
+export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...base, ...issue.path.map(String)]
+    // An unexpected member is reported at its own place, not at the object's.
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        pointer: pointerOf([...path, key]),
+        detail: 'This member is not known',
+      }))
+    }
+    return [{ pointer: pointerOf(path), detail: issue.message }]
+  })
+}
+
+function pointerOf(path: string[]): string {
+  return ['#', ...path.map((step) => encodeURI(step.replaceAll('~', '~0').replaceAll('/', '~1')))].join('/')
+}
