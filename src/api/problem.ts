@@ -8,7 +8,7 @@ import type { Events } from '../telemetry/events.ts'
 export interface Problem {
   type: string
   title: string
-  status: number
+  status: ContentfulStatusCode
   detail: string
   instance: string
   errors?: Fault[]
@@ -35,14 +35,22 @@ const RETRY_AFTER_SECONDS = 2
 
 /** The answer to whatever a handler threw. What is no AppError is a bug: logged whole, shown as "Internal error". */
 export function problemOf(error: unknown, c: Context, events: Events): Response {
+  const problem = describeProblem(error, c, events)
+  if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
+  // What may be tried again in a moment: the first request with the key is being written.
+  if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
+  return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
+}
+
+/** The same without an answer around it, as it stands among the answers to a batch. */
+export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
   if (!known) {
     events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error })
-    return respond(c, 500, 'internal_error', 'Internal error')
+    return problem(c, 500, 'internal_error', 'Internal error')
   }
   if (known.code === 'unavailable') events.emit('trouble', { where: 'request', error: known })
-  if (HTTP_STATUS[known.code] === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  return respond(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
+  return problem(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
 }
 
 /** The answer to what is no request at all: a path or a host that no URL can be made of. */
@@ -71,14 +79,14 @@ function knownError(error: unknown): AppError | undefined {
   return undefined
 }
 
-function respond(
+function problem(
   c: Context,
   status: ContentfulStatusCode,
   code: string,
   detail: string,
   faults: Fault[] = [],
-) {
-  const problem: Problem = {
+): Problem {
+  return {
     type: typeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
@@ -86,7 +94,6 @@ function respond(
     instance: c.req.path,
     ...(faults.length > 0 && { errors: faults }),
   }
-  return c.body(JSON.stringify(problem), status, { 'Content-Type': PROBLEM_JSON })
 }
 
 function typeOf(code: string): string {

@@ -35,7 +35,9 @@ export interface TaskView {
   cancel_requested_at: string | null
   replayed_from: string | null
   is_final: boolean
-  links: { self: string; cancel: string; retry: string }
+  request_id: string | null
+  traceparent: string | null
+  links: { self: string; events: string; cancel: string; retry: string; replay: string }
 }
 
 export function viewOfTask(row: TaskRow): TaskView {
@@ -61,6 +63,8 @@ export function viewOfTask(row: TaskRow): TaskView {
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
     is_final: isFinal(row.status),
+    request_id: row.requestId,
+    traceparent: row.traceparent,
     links: linksOf(row.id),
   }
 }
@@ -88,15 +92,23 @@ export function viewOfNewTask(task: NewTask): TaskView {
     finished_at: null,
     worker_id: null,
     cancel_requested_at: null,
-    replayed_from: null,
+    replayed_from: task.replayedFrom ?? null,
     is_final: false,
+    request_id: task.requestId ?? null,
+    traceparent: task.traceparent ?? null,
     links: linksOf(task.id),
   }
 }
 
 function linksOf(id: string): TaskView['links'] {
   const self = `/v1/tasks/${id}`
-  return { self, cancel: `${self}/cancel`, retry: `${self}/retry` }
+  return {
+    self,
+    events: `${self}/events`,
+    cancel: `${self}/cancel`,
+    retry: `${self}/retry`,
+    replay: `${self}/replay`,
+  }
 }
 
 export function viewOfAttempt(row: AttemptRow): AttemptView {
