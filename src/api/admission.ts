@@ -67,10 +67,10 @@ function hasPollToken(c: Context, apiKeys: ApiKey[]): boolean {
   return token !== undefined && isPollToken(apiKeys, c.req.param('id') ?? '', token)
 }
 
-async function limit(c: Context, rateLimiter: RateLimiter, client: string): Promise<void> {
+async function limit(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: string): Promise<void> {
   const state = await rateLimiter.count(client)
   if (!state) return
-  for (const [name, value] of Object.entries(rateLimitHeaders(state))) c.header(name, value)
+  c.set('answerHeaders', rateLimitHeaders(state))
   if (!state.isExceeded) return
   c.header('Retry-After', String(state.resetSeconds))
   throw new AppError(

@@ -62,11 +62,12 @@ function createRoutes(dependencies: ApiDependencies) {
 }
 
 function announceRequest(events: Events) {
-  return createMiddleware(async (c, next) => {
+  return createMiddleware<ApiEnv>(async (c, next) => {
     const startedMs = performance.now()
     await next()
     const ms = performance.now() - startedMs
-    events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
+    const { method, path } = c.req
+    events.emit('request.finished', { method, path, status: c.res.status, ms, requestId: c.get('requestId') })
   })
 }
 
