@@ -28,10 +28,10 @@ export type Admission = ReturnType<typeof createAdmission>
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
   return (need: Need) => {
     const isLimited = rateLimiter !== undefined && (need === 'submit' || need === 'operate')
-    return createMiddleware<ApiEnv>(async (c, next) => {
+    return createMiddleware<ApiEnv>((c, next) => {
       if (apiKeys) authorize(c, apiKeys, need)
-      if (isLimited) await limit(c, rateLimiter, clientOf(c))
-      await next()
+      if (!isLimited) return next()
+      return limit(c, rateLimiter, clientOf(c)).then(next)
     })
   }
 
