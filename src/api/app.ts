@@ -1,12 +1,14 @@
 // The API as a pure fetch handler: `createApp(dependencies).fetch(request)`.
 import { serveStatic } from '@hono/node-server/serve-static'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import { matchedRoutes } from 'hono/route'
 import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createHealthRoutes } from './health-routes.ts'
+import { createMetricsRoutes } from './metrics-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
 import { limitBody } from './request-body.ts'
@@ -16,12 +18,13 @@ import { createTaskRoutes } from './task-routes.ts'
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, bodyLimitBytes, webRoot } = dependencies
+  const { events, bodyLimitBytes, webRoot, metrics } = dependencies
   const app = new Hono()
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
+  if (metrics) app.route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveStatic({ root: webRoot }))
 
   const methodsOf = methodsByPath(app)
@@ -49,8 +52,14 @@ function announceRequest(events: Events) {
     const startedMs = performance.now()
     await next()
     const ms = performance.now() - startedMs
-    events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
+    const { method, path } = c.req
+    events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms })
   })
+}
+
+/** The pattern of the route that answered: there are few of them, and endless paths. What serves every path is none. */
+function routeOf(c: Context): string {
+  return matchedRoutes(c).findLast(({ path }) => !path.includes('*'))?.path ?? 'none'
 }
 
 /** Which verbs a path takes, so that a wrong one is answered 405 and not 404. */

@@ -4,6 +4,7 @@ import { createTaskService, type TaskService } from '../task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../task-watcher.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { HealthDependencies } from './health-routes.ts'
 
 export interface ApiSettings {
@@ -12,6 +13,8 @@ export interface ApiSettings {
   workerSilentMs: number
   /** Folder with the built page, where this process serves it. */
   webRoot?: string
+  /** Served at `/metrics`, where this process has them. */
+  metrics?: Metrics
 }
 
 export interface ApiDependencies
