@@ -1,5 +1,7 @@
 // The internal port of each role: health and metrics, and nothing else.
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
@@ -84,6 +86,32 @@ test.each(['api', 'worker'])(
     expect(await end('SIGTERM')).toBe(0)
   },
 )
+
+test('a worker process whose heart hangs is not live', async () => {
+  const redis = await startRedisServer()
+  // A Postgres that takes connections and says nothing: the shortest limit is over before a round is.
+  const silent = createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  onTestFinished(async () => {
+    silent.close()
+    await redis.stop()
+  })
+  // A server on TCP has no other kind of address.
+  const { port } = silent.address() as AddressInfo
+  const { healthUrl } = await startWithHealth('worker', {
+    DATABASE_URL: `postgres://127.0.0.1:${port}/nobody`,
+    REDIS_URL: redis.url,
+    WORKER_SILENCE_SECONDS: '3',
+  })
+  expect((await answerOf(`${healthUrl}/health/live`)).status).toBe(200)
+  await until(
+    () => answerOf(`${healthUrl}/health/live`),
+    ({ status }) => status === 503,
+  )
+  expect((await answerOf(`${healthUrl}/health`)).status).toBe(200)
+  expect((await scrape(`${healthUrl}/metrics`)).status).toBe(200)
+})
 
 test('everything in one process is in one registry, on both ports', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))

@@ -87,6 +87,14 @@ describe('tasks', () => {
     expect(Math.floor((sum ?? 0) / 3_600)).toBe(2)
   })
 
+  test('run from the start of their handler until it has settled', async () => {
+    await system.submit('sleep', { ms: 60 })
+    await untilFinished(1)
+    const metrics = await read()
+    const within = (le: string) => metrics.value('waggle_task_run_seconds_bucket', { name: 'sleep', le })
+    expect([within('0.05'), within('3600')]).toEqual([0, 1])
+  })
+
   test('that this worker does not know share one label', async () => {
     await commit('gone', { maxRetries: 0 })
     await commit('gone_too', { maxRetries: 0 })
@@ -153,6 +161,7 @@ test('every batch is measured, by kind', async () => {
   const metrics = await read()
   const sum = (kind: string) => metrics.value('waggle_commit_batch_size_sum', { kind })
   expect([sum('submissions'), sum('claims'), sum('results')]).toEqual([201, 201, 201])
+  expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(201)
   // All at once in the first, the one with the key alone.
   expect(metrics.value('waggle_commit_batch_size_count', { kind: 'submissions' })).toBe(2)
 })
@@ -287,8 +296,9 @@ describe('while Postgres is away', () => {
     await system.submit('reverse', { text: 'ab' })
     await untilFinished(1)
     const { database } = system.connections
-    const query = vi.spyOn(database, 'query').mockRejectedValue(new Error('away'))
     const isAway = ({ series }: Scrape) => series('waggle_queue_waiting_tasks').length === 0
+    expect(isAway(await read())).toBe(false)
+    const query = vi.spyOn(database, 'query').mockRejectedValue(new Error('away'))
     const metrics = await until(read, isAway)
     expect([metrics.status, metrics.series('waggle_queue_oldest_waiting_seconds')]).toEqual([200, []])
     expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(1)
