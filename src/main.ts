@@ -7,7 +7,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { createApiKey } from './api/api-keys.ts'
 import { createApp } from './api/app.ts'
 import { createApiDependencies } from './api/dependencies.ts'
-import { createHealthApp } from './api/health-routes.ts'
+import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
 import { type HttpServer, startServer } from './api/server.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
@@ -16,9 +16,10 @@ import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
 import type { RateLimit } from './rate-limiter.ts'
 import { createMailer } from './tasks/mail.ts'
-import { createRegistry, createTaskDefinitions } from './tasks/registry.ts'
+import { createRegistry, createTaskDefinitions, type Registry } from './tasks/registry.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
@@ -56,8 +57,9 @@ async function dev() {
     events,
   )
   await connections.database.migrate()
-  const servers = await startApi(config, connections, events, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
-  const worker = startConfiguredWorker(config, connections, events)
+  const parts = createParts(config, connections, events)
+  const servers = await startApi(config, parts, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
+  const worker = startConfiguredWorker(config, parts)
   // A Redis of somebody else's may be away; ours is there in a moment, and then nothing is late.
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_PATIENCE_MS)])
   stopOnSignal(async () => {
@@ -73,7 +75,7 @@ async function api() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   const events = startEvents(config, 'api')
   const connections = await openConfigured(config, events, config.RATE_LIMIT)
-  const servers = await startApi(config, connections, events)
+  const servers = await startApi(config, createParts(config, connections, events))
   stopOnSignal(async () => {
     await servers.stop()
     await connections.close()
@@ -85,9 +87,19 @@ async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
   const events = startEvents(config, 'worker')
   const connections = await openConfigured(config, events)
-  const worker = startConfiguredWorker(config, connections, events)
+  const parts = createParts(config, connections, events)
+  let worker: Worker | null = null
+  const { database, queue } = connections
+  // Before the worker: when the port is taken, nothing has been claimed yet.
+  const server = await startHealthServer(config, parts, {
+    pingDatabase: database.ping,
+    isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
+    isLive: () => worker === null || worker.isBeating(),
+  })
+  worker = startConfiguredWorker(config, parts)
   stopOnSignal(async () => {
     await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+    await server?.stop()
     await connections.close()
   })
 }
@@ -135,8 +147,25 @@ function openConfigured(config: Config, events: Events, rateLimit?: RateLimit): 
   return openConnections({ databaseUrl, redisUrl, poolSize, rateLimit }, events)
 }
 
-async function startApi(config: Config, connections: Connections, events: Events, webRoot?: string) {
-  const dependencies = createApiDependencies(connections, createConfiguredRegistry(config), events, {
+/** What the API and the worker are made of; where both are in one process, they share it. */
+interface Parts {
+  connections: Connections
+  registry: Registry
+  events: Events
+  metrics: Metrics
+}
+
+function createParts(config: Config, connections: Connections, events: Events): Parts {
+  const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
+  const registry = createRegistry(createTaskDefinitions({ sendMail }))
+  const { summarize: summarizeQueues } = connections.queueStore
+  const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
+  return { connections, registry, events, metrics }
+}
+
+async function startApi(config: Config, parts: Parts, webRoot?: string) {
+  const { connections, registry, events, metrics } = parts
+  const dependencies = createApiDependencies(connections, registry, events, {
     apiKeys: config.API_KEYS,
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: config.CORS_ORIGINS,
@@ -144,36 +173,38 @@ async function startApi(config: Config, connections: Connections, events: Events
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     webRoot,
+    metrics,
   })
-  const app = createApp(dependencies)
-  const { HOST: host, PORT: port, HEALTH_PORT: healthPort } = config
-  const servers: HttpServer[] = [await startServer(app.fetch, { host, port })]
-  if (healthPort !== undefined) {
-    servers.push(
-      await startServer(createHealthApp(dependencies.health, events).fetch, { host, port: healthPort }),
-    )
-  }
+  const { HOST: host, PORT: port } = config
+  const server = await startServer(createApp(dependencies).fetch, { host, port })
+  const healthServer = await startHealthServer(config, parts, dependencies.health)
   return {
-    url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${servers[0]?.port}`,
+    url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${server.port}`,
     async stop() {
       await dependencies.watcher.stop()
-      await Promise.all(servers.map((server) => server.stop()))
+      await Promise.all([server.stop(), healthServer?.stop()])
     },
   }
 }
 
-function startConfiguredWorker(config: Config, connections: Connections, events: Events): Worker {
-  return startWorker(connections, createConfiguredRegistry(config), events, {
+/** On a port of its own, where one is set. */
+async function startHealthServer(
+  config: Config,
+  { metrics, events }: Parts,
+  health: HealthDependencies,
+): Promise<HttpServer | undefined> {
+  const { HOST: host, HEALTH_PORT: port } = config
+  if (port === undefined) return undefined
+  return startServer(createHealthApp(health, metrics, events).fetch, { host, port })
+}
+
+function startConfiguredWorker(config: Config, { connections, registry, events }: Parts): Worker {
+  return startWorker(connections, registry, events, {
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     silentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     version: packageJson.version,
   })
-}
-
-function createConfiguredRegistry(config: Config) {
-  const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
-  return createRegistry(createTaskDefinitions({ sendMail }))
 }
 
 /** The first SIGTERM or SIGINT stops in order, the second at once. */
