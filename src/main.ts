@@ -11,6 +11,8 @@ import { type Connections, openConnections } from './connections.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
+import { createHttpClient } from './tasks/http/http-client.ts'
+import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
 import { createMailer } from './tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from './tasks/registry.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
@@ -138,7 +140,9 @@ function startConfiguredWorker(config: Config, connections: Connections, events:
 
 function createConfiguredRegistry(config: Config) {
   const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
-  return createRegistry(createTaskDefinitions({ sendMail }))
+  const http = createHttpClient({ allow: config.HTTP_REQUEST_ALLOW })
+  const signWebhook = createWebhookSigner(config.WEBHOOK_SECRET)
+  return createRegistry(createTaskDefinitions({ sendMail, http, signWebhook }))
 }
 
 /** The first SIGTERM or SIGINT stops in order, the second at once. */

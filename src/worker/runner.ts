@@ -3,7 +3,7 @@ import { isAppError, messageOf } from '../errors.ts'
 import { pause } from '../loop.ts'
 import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
-import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
+import { PermanentError, RetryLaterError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
@@ -65,6 +65,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     return {
       id: task.id,
       attempt: task.attempt,
+      requestId: task.requestId ?? undefined,
+      traceparent: task.traceparent ?? undefined,
       get signal() {
         return attempt.signal
       },
@@ -134,7 +136,8 @@ function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): 
     const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
     return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
   }
-  return { kind: 'failed', error: taskErrorOf(error) }
+  const leastDelayMs = error instanceof RetryLaterError ? error.delayMs : undefined
+  return { kind: 'failed', error: taskErrorOf(error), leastDelayMs }
 }
 
 // One line under a progress bar.
