@@ -81,7 +81,7 @@ function isKnown(c: Context, tag: string): boolean {
 }
 
 function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
-  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags } = options
+  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
   return {
     ...(run_at !== undefined && { runAt: new Date(run_at) }),
     ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
@@ -89,6 +89,7 @@ function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): 
     maxRetries: max_retries,
     queue,
     tags,
+    callbackUrl: callback_url,
   }
 }
 

@@ -34,6 +34,9 @@ export interface TaskView {
   worker_id: string | null
   cancel_requested_at: string | null
   replayed_from: string | null
+  callback_url: string | null
+  callback_id: string | null
+  parent_id: string | null
   is_final: boolean
   links: { self: string; cancel: string; retry: string }
 }
@@ -60,6 +63,9 @@ export function viewOfTask(row: TaskRow): TaskView {
     worker_id: row.workerId,
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
+    callback_url: row.callbackUrl,
+    callback_id: row.callbackId,
+    parent_id: row.parentId,
     is_final: isFinal(row.status),
     links: linksOf(row.id),
   }
@@ -89,6 +95,9 @@ export function viewOfNewTask(task: NewTask): TaskView {
     worker_id: null,
     cancel_requested_at: null,
     replayed_from: null,
+    callback_url: task.callbackUrl ?? null,
+    callback_id: null,
+    parent_id: task.parentId ?? null,
     is_final: false,
     links: linksOf(task.id),
   }

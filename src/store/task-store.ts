@@ -50,6 +50,8 @@ export interface ClaimedTask {
   timeoutMs: number
   requestId: string | null
   traceparent: string | null
+  /** Whether somebody wants to be told when it has ended. */
+  hasCallback: boolean
 }
 
 export interface Claim extends TaskRef {
@@ -118,7 +120,8 @@ export function createTaskStore(database: Database) {
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
                   tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
-                  tasks.request_id as "requestId", tasks.traceparent`,
+                  tasks.request_id as "requestId", tasks.traceparent,
+                  tasks.callback_url is not null as "hasCallback"`,
         { name: 'claim_tasks' },
       )
       const byId = new Map(rows.map((row) => [row.id, row]))

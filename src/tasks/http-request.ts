@@ -6,10 +6,13 @@ import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-
 import { retryAfterMs } from './http/retry-after.ts'
 import type { SignWebhook } from './http/webhook-signature.ts'
 
+/** Its name: callbacks are tasks of this kind. */
+export const HTTP_REQUEST = 'http_request'
+
 /** @param sign null where no secret is configured */
 export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null) {
   return defineTask({
-    name: 'http_request',
+    name: HTTP_REQUEST,
     title: 'Send an HTTP request',
     description:
       'Delivers a request to a URL on the public internet; tried again while the other side is away or busy.',

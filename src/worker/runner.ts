@@ -16,9 +16,16 @@ export interface RunnerDependencies {
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has settled, before its result is written: another may run meanwhile. */
   onSettled: () => void
-  /** Called when a result was accepted; `delayMs` is the pause before the next attempt, if there is to be one. */
-  onFinished: (end: { status: TaskStatus; delayMs?: number }) => void
+  /** Called when a result was accepted. */
+  onFinished: (end: AttemptEnd) => void
   events: Events
+}
+
+export interface AttemptEnd {
+  status: TaskStatus
+  /** The pause before the next attempt, if there is to be one. */
+  delayMs?: number
+  hasCallback: boolean
 }
 
 /** Resolves when the result is written and the handler has settled; never rejects. */
@@ -41,7 +48,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     )
     const status = await finishForSure(task, decision)
     running.end(attempt)
-    if (status !== null) onFinished({ status, delayMs: decision.delayMs })
+    if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
     announceEnd(attempt, status, decision)
   }
 
