@@ -192,6 +192,21 @@ describe('of several who want to tell', () => {
     expect(await callbackCount()).toBe(20)
   })
 
+  test('none tells of what has been told, has not ended or did not ask', async () => {
+    const { callbackStore, taskReader } = system.connections
+    const [told = ''] = await submitEnded(1)
+    const waits = await submitWithCallback('reverse', { text: 'x' })
+    const silent = await system.submit('reverse', { text: 'x' })
+    await system.request('POST', `/v1/tasks/${silent.id}/cancel`)
+    const createAll = async () => {
+      const rows = await Promise.all([told, waits.id, silent.id].map(taskReader.find))
+      return callbackStore.createMany(rows.map((row) => callbackFor(row?.id ?? '', row?.version ?? 0)))
+    }
+    expect(await createAll()).toBe(1)
+    expect(await system.task(told)).toMatchObject({ callback_id: expect.any(String) })
+    expect(await createAll()).toBe(0)
+  })
+
   test('none tells how a task had ended before it was retried', async () => {
     const { callbackStore, taskStore } = system.connections
     const [id = ''] = await submitEnded(1, 'FAILURE')

@@ -64,7 +64,7 @@ function requestOf(input: HttpRequestInput, context: TaskContext, sign: SignWebh
   return {
     method,
     url: new URL(url),
-    callerHeaders: { accept: '*/*', 'user-agent': 'Waggle', ...callerHeaders },
+    callerHeaders,
     ownHeaders: {
       ...(text !== undefined && {
         'content-type': callerHeaders['content-type'] ?? contentTypeOf(body),

@@ -37,6 +37,8 @@ export interface HttpClientOptions {
 
 // Enough for http to https to www to the new path; more is a loop.
 const MAX_REDIRECTS = 5
+// Many servers refuse whoever does not say who he is.
+const DEFAULT_HEADERS = { accept: '*/*', 'user-agent': 'Waggle' }
 const MAX_BODY_BYTES = 64 * 1_024
 // Read so that the connection can be used again; a longer one is closed.
 const MAX_SKIPPED_BYTES = 16 * 1_024
@@ -69,7 +71,7 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
       dispatcher,
       // The schema of the task allows six of undici's methods, and a redirect makes only GET.
       method: method as Dispatcher.HttpMethod,
-      headers: { ...callerHeaders, ...ownHeaders },
+      headers: { ...DEFAULT_HEADERS, ...callerHeaders, ...ownHeaders },
       body,
       signal,
     })
