@@ -34,6 +34,9 @@ export interface TaskView {
   worker_id: string | null
   cancel_requested_at: string | null
   replayed_from: string | null
+  callback_url: string | null
+  callback_id: string | null
+  parent_id: string | null
   is_final: boolean
   request_id: string | null
   traceparent: string | null
@@ -62,6 +65,9 @@ export function viewOfTask(row: TaskRow): TaskView {
     worker_id: row.workerId,
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
+    callback_url: row.callbackUrl,
+    callback_id: row.callbackId,
+    parent_id: row.parentId,
     is_final: isFinal(row.status),
     request_id: row.requestId,
     traceparent: row.traceparent,
@@ -93,6 +99,9 @@ export function viewOfNewTask(task: NewTask): TaskView {
     worker_id: null,
     cancel_requested_at: null,
     replayed_from: task.replayedFrom ?? null,
+    callback_url: task.callbackUrl ?? null,
+    callback_id: null,
+    parent_id: task.parentId ?? null,
     is_final: false,
     request_id: task.requestId ?? null,
     traceparent: task.traceparent ?? null,
