@@ -61,6 +61,9 @@ export interface QueueOptions {
 // One delivery is one Lua call and one list element; 64 tasks share that cost, and a claim of 64 is still quick.
 const MAX_BELLS = 64
 
+// Each is a connection, and whoever submits may name any queue. A bell that is caught in between is rung again.
+const MAX_PRODUCERS = 50
+
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
   const producers = new Map<string, BeeProducer>()
   const consumers = new Set<Consumer>()
@@ -103,11 +106,16 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     },
   }
 
+  /** The order of the map is that of the last use: a worker's own queues, asked every second, are never the oldest. */
   function producerOf(queueName: string): BeeProducer {
-    const known = producers.get(queueName)
-    if (known) return known
-    const producer = connectProducer(settingsOf(queueName))
+    const producer = producers.get(queueName) ?? connectProducer(settingsOf(queueName))
+    producers.delete(queueName)
     producers.set(queueName, producer)
+    const [oldest] = producers
+    if (oldest && producers.size > MAX_PRODUCERS) {
+      producers.delete(oldest[0])
+      void oldest[1].stop().catch(onError)
+    }
     return producer
   }
 
