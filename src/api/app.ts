@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import { createDocsRoutes } from './docs-routes.ts'
 import { createHealthRoutes } from './health-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
@@ -22,6 +23,7 @@ export function createApp(dependencies: ApiDependencies) {
   if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
+  app.route('/', createDocsRoutes(dependencies.registry))
   if (webRoot) app.use('*', serveStatic({ root: webRoot }))
 
   const methodsOf = methodsByPath(app)

@@ -8,7 +8,7 @@ import { readTask } from './read-task.ts'
 import { coerceTexts, readFields } from './request-body.ts'
 
 /** What `form_type` may be; each is the task of that name. */
-const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
+export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
 export function createClassicRoutes(dependencies: ApiDependencies) {
   const { registry, service } = dependencies

@@ -1,9 +1,10 @@
 // What there is to watch: workers and statistics.
 import { Hono } from 'hono'
+import type { z } from 'zod'
 import type { WorkerRow } from '../store/schema.ts'
 import type { Stats } from '../store/task-reader.ts'
-import { TASK_STATUSES } from '../task-status.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import type { statistics, worker } from './monitoring-schemas.ts'
 import { query, statsQuery } from './task-requests.ts'
 
 // One look at the tables serves everybody who asks within this time.
@@ -26,7 +27,7 @@ export function createMonitoringRoutes({ taskReader, workerStore, workerSilentMs
     })
 }
 
-function viewOfWorker(row: WorkerRow, silentMs: number) {
+function viewOfWorker(row: WorkerRow, silentMs: number): z.infer<typeof worker> {
   return {
     id: row.id,
     host: row.host,
@@ -43,10 +44,18 @@ function viewOfWorker(row: WorkerRow, silentMs: number) {
   }
 }
 
-function viewOfStats(stats: Stats, windowSeconds: number) {
+function viewOfStats(stats: Stats, windowSeconds: number): z.infer<typeof statistics> {
   return {
     window_seconds: windowSeconds,
-    by_status: Object.fromEntries(TASK_STATUSES.map((status) => [status, stats.byStatus[status] ?? 0])),
+    by_status: {
+      PENDING: 0,
+      STARTED: 0,
+      RETRY: 0,
+      SUCCESS: 0,
+      FAILURE: 0,
+      CANCELLED: 0,
+      ...stats.byStatus,
+    },
     waiting: stats.waiting,
     running: stats.running,
     oldest_waiting_seconds: stats.oldestWaitingMs === null ? null : stats.oldestWaitingMs / 1_000,

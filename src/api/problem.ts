@@ -2,19 +2,23 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
 import { AppError, type Fault, HTTP_STATUS, isAppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 
-export interface Problem {
-  type: string
-  title: string
-  status: number
-  detail: string
-  instance: string
-  errors?: Fault[]
-}
+/** RFC 9457. `errors` names every fault of a document. */
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string().meta({ description: 'Path of the request' }),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+})
 
-const TITLES: Record<number, string> = {
+export type Problem = z.infer<typeof problem>
+
+export const TITLES: Record<number, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -29,7 +33,7 @@ const TITLES: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
-const PROBLEM_JSON = 'application/problem+json'
+export const PROBLEM_JSON = 'application/problem+json'
 // Long enough for a restart of the database, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
@@ -48,14 +52,14 @@ export function problemOf(error: unknown, c: Context, events: Events): Response 
 /** The answer to what is no request at all: a path or a host that no URL can be made of. */
 export function problemOfUnreadable(): Response {
   const detail = 'The path or the host of this request is not valid'
-  const problem = {
+  const body: Problem = {
     type: typeOf('malformed_request'),
-    title: TITLES[400],
+    title: 'Bad Request',
     status: 400,
     detail,
     instance: '/',
   }
-  return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
+  return new Response(JSON.stringify(body), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
 }
 
 function knownError(error: unknown): AppError | undefined {
@@ -78,7 +82,7 @@ function respond(
   detail: string,
   faults: Fault[] = [],
 ) {
-  const problem: Problem = {
+  const body: Problem = {
     type: typeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
@@ -86,9 +90,9 @@ function respond(
     instance: c.req.path,
     ...(faults.length > 0 && { errors: faults }),
   }
-  return c.body(JSON.stringify(problem), status, { 'Content-Type': PROBLEM_JSON })
+  return c.body(JSON.stringify(body), status, { 'Content-Type': PROBLEM_JSON })
 }
 
-function typeOf(code: string): string {
+export function typeOf(code: string): string {
   return `urn:waggle:problem:${code}`
 }

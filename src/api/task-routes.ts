@@ -1,11 +1,11 @@
 // The tasks API: definitions, submit, read, list, cancel, retry.
-import { createHash } from 'node:crypto'
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
 import type { SubmitOptions } from '../task-service.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import { isKnown, tagOf } from './etag.ts'
 import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
 import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
@@ -15,7 +15,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
-  const definitionsTag = `"${createHash('sha256').update(JSON.stringify(definitions)).digest('base64url')}"`
+  const definitionsTag = tagOf(JSON.stringify(definitions))
 
   const requireDefinition = createMiddleware<{ Variables: object }, '/:name'>(async (c, next) => {
     registry.get(c.req.param('name'))
@@ -68,16 +68,6 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       await service.retry(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), 202)
     })
-}
-
-/** If-None-Match (RFC 9110, 13.1.2): a list, where a weak tag counts as its strong one, or any. */
-function isKnown(c: Context, tag: string): boolean {
-  const known =
-    c.req
-      .header('If-None-Match')
-      ?.split(',')
-      .map((entry) => entry.trim().replace(/^W\//, '')) ?? []
-  return known.includes(tag) || known.includes('*')
 }
 
 function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): SubmitOptions {

@@ -2,41 +2,13 @@
 import { z } from 'zod'
 import type { AttemptRow, TaskRow } from '../store/schema.ts'
 import type { NewTask } from '../store/task-store.ts'
-import { isFinal, type TaskError, type TaskStatus } from '../task-status.ts'
+import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
+import type { attempt, definition, JsonSchema, task } from './view-schemas.ts'
 
-export interface AttemptView {
-  attempt: number
-  error: TaskError
-  worker_id: string | null
-  started_at: string | null
-  ended_at: string
-}
-
-export interface TaskView {
-  id: string
-  name: string
-  queue: string
-  status: TaskStatus
-  input: unknown
-  result: unknown
-  error: TaskError | null
-  progress: { fraction: number; message: string | null }
-  attempt: number
-  failures: number
-  max_retries: number
-  timeout_seconds: number
-  tags: string[]
-  run_at: string
-  created_at: string
-  started_at: string | null
-  finished_at: string | null
-  worker_id: string | null
-  cancel_requested_at: string | null
-  replayed_from: string | null
-  is_final: boolean
-  links: { self: string; cancel: string; retry: string }
-}
+export type AttemptView = z.infer<typeof attempt>
+export type TaskView = z.infer<typeof task>
+export type DefinitionView = z.infer<typeof definition>
 
 export function viewOfTask(row: TaskRow): TaskView {
   return {
@@ -60,6 +32,11 @@ export function viewOfTask(row: TaskRow): TaskView {
     worker_id: row.workerId,
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
+    parent_id: row.parentId,
+    callback_url: row.callbackUrl,
+    callback_id: row.callbackId,
+    request_id: row.requestId,
+    traceparent: row.traceparent,
     is_final: isFinal(row.status),
     links: linksOf(row.id),
   }
@@ -88,7 +65,12 @@ export function viewOfNewTask(task: NewTask): TaskView {
     finished_at: null,
     worker_id: null,
     cancel_requested_at: null,
-    replayed_from: null,
+    replayed_from: task.replayedFrom ?? null,
+    parent_id: task.parentId ?? null,
+    callback_url: task.callbackUrl ?? null,
+    callback_id: null,
+    request_id: task.requestId ?? null,
+    traceparent: task.traceparent ?? null,
     is_final: false,
     links: linksOf(task.id),
   }
@@ -96,7 +78,7 @@ export function viewOfNewTask(task: NewTask): TaskView {
 
 function linksOf(id: string): TaskView['links'] {
   const self = `/v1/tasks/${id}`
-  return { self, cancel: `${self}/cancel`, retry: `${self}/retry` }
+  return { self, cancel: `${self}/cancel`, retry: `${self}/retry`, events: `${self}/events` }
 }
 
 export function viewOfAttempt(row: AttemptRow): AttemptView {
@@ -107,29 +89,6 @@ export function viewOfAttempt(row: AttemptRow): AttemptView {
     started_at: row.startedAt?.toISOString() ?? null,
     ended_at: row.endedAt.toISOString(),
   }
-}
-
-/** A JSON Schema (draft 2020-12) of the kind that zod makes of an object. */
-export interface JsonSchema {
-  type?: string
-  title?: string
-  description?: string
-  format?: string
-  properties?: Record<string, JsonSchema>
-  required?: string[]
-  [keyword: string]: unknown
-}
-
-export interface DefinitionView {
-  name: string
-  title: string
-  description: string
-  queue: string
-  max_retries: number
-  timeout_seconds: number
-  input_schema: JsonSchema
-  output_schema: JsonSchema
-  example: unknown
 }
 
 export function viewOfDefinition(definition: TaskDefinition): DefinitionView {

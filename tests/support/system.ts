@@ -1,7 +1,7 @@
 // A whole system in this process for one test file: its own Redis and database, an API on a free port, and workers.
 import { sql } from 'drizzle-orm'
 import { createApp } from '../../src/api/app.ts'
-import { createApiDependencies } from '../../src/api/dependencies.ts'
+import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
 import { type HttpServer, startServer } from '../../src/api/server.ts'
 import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
@@ -24,6 +24,8 @@ export interface TestSystem {
   connections: Connections
   service: TaskService
   registry: Registry
+  /** What the API is made of. */
+  dependencies: ApiDependencies
   events: Events
   /** Everything announced so far under this name. */
   announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
@@ -90,6 +92,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     connections,
     service,
     registry,
+    dependencies,
     events,
     announced: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
     startWorker(workerOptions) {

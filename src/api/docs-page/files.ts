@@ -1,0 +1,35 @@
+// The files of the documentation page: ours, and Swagger UI's. They come from a package that carries Swagger UI without
+// the install script by which its own package reports every installation to its makers.
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { tagOf } from '../etag.ts'
+
+export interface DocsFile {
+  content: Uint8Array<ArrayBuffer>
+  type: string
+  tag: string
+}
+
+const VIEWER = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))
+
+const FILES: Record<string, { folder: string | URL; type: string }> = {
+  'start.js': { folder: import.meta.url, type: 'text/javascript; charset=utf-8' },
+  'page.css': { folder: import.meta.url, type: 'text/css; charset=utf-8' },
+  'swagger-ui-bundle.js': { folder: VIEWER, type: 'text/javascript; charset=utf-8' },
+  'swagger-ui.css': { folder: VIEWER, type: 'text/css; charset=utf-8' },
+  'favicon-32x32.png': { folder: VIEWER, type: 'image/png' },
+}
+
+/** The page and, by name, what it asks for. Their version is in every URL, so that they can be kept for ever. */
+export function readDocsPage(): { html: string; files: Map<string, DocsFile> } {
+  const files = new Map(
+    Object.entries(FILES).map(([name, { folder, type }]) => {
+      const content = new Uint8Array(readFileSync(new URL(name, folder)))
+      return [name, { content, type, tag: tagOf(content) }]
+    }),
+  )
+  const tags = [...files.values()].map(({ tag }) => tag)
+  const version = createHash('sha256').update(tags.join()).digest('hex').slice(0, 12)
+  const html = readFileSync(new URL('index.html', import.meta.url), 'utf8')
+  return { html: html.replaceAll('{{version}}', version), files }
+}

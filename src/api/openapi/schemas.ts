@@ -1,0 +1,135 @@
+// Everything below `components/schemas`: made from the schemas that check requests and describe answers.
+import { z } from 'zod'
+import type { TaskDefinition } from '../../tasks/define.ts'
+import { checkedTask, formSubmitted, notified, taskStatus } from '../classic-schemas.ts'
+import { health, queue, queues, readiness, statistics, worker, workers } from '../monitoring-schemas.ts'
+import { problem } from '../problem.ts'
+import { submission } from '../task-requests.ts'
+import {
+  attempt,
+  definition,
+  definitions,
+  progress,
+  task,
+  taskError,
+  taskPage,
+  taskWithAttempts,
+} from '../view-schemas.ts'
+import { batchAnswer, batchSubmission, replayRequest } from './awaited.ts'
+import type { Schema } from './operation.ts'
+
+const SCHEMAS = {
+  Task: task,
+  TaskWithAttempts: taskWithAttempts,
+  TaskPage: taskPage,
+  TaskError: taskError,
+  Progress: progress,
+  Attempt: attempt,
+  SubmitOptions: submission.shape.options.unwrap(),
+  BatchSubmission: batchSubmission,
+  BatchAnswer: batchAnswer,
+  ReplayRequest: replayRequest,
+  Definition: definition,
+  Definitions: definitions,
+  Queue: queue,
+  Queues: queues,
+  Worker: worker,
+  Workers: workers,
+  Statistics: statistics,
+  Health: health,
+  Readiness: readiness,
+  Notified: notified,
+  FormSubmitted: formSubmitted,
+  TaskStatus: taskStatus,
+  CheckedTask: checkedTask,
+  Problem: problem,
+} satisfies Record<string, z.ZodType>
+
+/** A reference to one of the schemas that do not depend on the definitions. */
+export function ref(name: keyof typeof SCHEMAS): Schema {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+export function refOfDefinition(name: string, part: 'Input' | 'Result' | 'Submission' | 'Task'): Schema {
+  return { $ref: `#/components/schemas/${pascalCase(name)}${part}` }
+}
+
+export function createSchemas(all: readonly TaskDefinition[]): Record<string, Schema> {
+  const named = z.registry<{ id: string }>()
+  for (const [id, schema] of Object.entries(SCHEMAS)) named.add(schema, { id })
+  for (const { name, input, output } of all) {
+    // Copies: definitions may share a schema, and one schema can have one name only.
+    const ownInput = input.meta({ ...input.meta() })
+    named.add(ownInput, { id: `${pascalCase(name)}Input` })
+    named.add(output.meta({ ...output.meta() }), { id: `${pascalCase(name)}Result` })
+    named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
+  }
+  const { schemas } = z.toJSONSchema(named, {
+    // What is sent, for requests; for answers, which have no defaults, the same, but open to members of later versions.
+    io: 'input',
+    unrepresentable: 'any',
+    uri: (id) => `#/components/schemas/${id}`,
+    override: ({ jsonSchema }) => tidy(jsonSchema),
+  })
+  return {
+    ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)])),
+    ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
+  }
+}
+
+/** A query schema's parameters, as JSON Schemas by name. */
+export function schemasOfQuery(schema: z.ZodObject): {
+  properties: Record<string, Schema>
+  required: string[]
+} {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => tidy(jsonSchema),
+  })
+  return {
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, value]) => [name, asObject(value)]),
+    ),
+    required,
+  }
+}
+
+/** A task of this definition: what is in it beside what every task has. */
+function taskOf(name: string): Schema {
+  return {
+    allOf: [
+      ref('Task'),
+      {
+        properties: {
+          name: { const: name },
+          input: refOfDefinition(name, 'Input'),
+          result: {
+            anyOf: [refOfDefinition(name, 'Result'), { type: 'null' }],
+            description: 'null until it has succeeded',
+          },
+        },
+      },
+    ],
+  }
+}
+
+/** What zod writes out to be exact, and nobody wants to read. */
+function tidy(schema: Schema) {
+  if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+}
+
+function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Schema {
+  return schema
+}
+
+/** JSON Schema knows `true` and `false` as schemas too; zod's objects have none. */
+function asObject(schema: unknown): Schema {
+  return typeof schema === 'object' && schema !== null ? { ...schema } : {}
+}
+
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|_+)([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase())
+}
