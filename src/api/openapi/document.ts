@@ -32,7 +32,7 @@ export function createOpenApiDocument(registry: Registry, version: string) {
     openapi: '3.1.1',
     info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
     // Beside this document, under whatever host and prefix it was found.
-    servers: [{ url: '.' }],
+    servers: [{ url: '.', description: 'Where this document was found' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths: pathsOf(operations),
     components: {

@@ -28,7 +28,7 @@ function submitOperation(definition: TaskDefinition): Operation {
     path: `/v1/tasks/${name}`,
     id: `submit_${name}`,
     summary: title,
-    description: `${description}\n\nQueue \`${queue}\`, ${maxRetries} retries, at most ${timeoutMs / 1_000} seconds per attempt, unless \`options\` say otherwise. The result of the finished task is a \`result\` of this schema.`,
+    description: `${description}\n\nQueue \`${queue}\`, ${maxRetries} retries, at most ${timeoutMs / 1_000} seconds per attempt, unless \`options\` say otherwise. When it has succeeded, \`result\` is as in this answer's schema.`,
     tag: 'Submit',
     scope: 'submit',
     parameters: ['IdempotencyKey', ...SUBMISSION_PARAMETERS],

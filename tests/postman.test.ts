@@ -1,0 +1,47 @@
+// The Postman collection: as its sources say, and run by Postman's own runner against a running system.
+import { readFileSync } from 'node:fs'
+import newman, { type NewmanRunSummary } from 'newman'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createPostmanFiles } from '../docs/postman/generate.ts'
+import { startSystem, type TestSystem } from './support/system.ts'
+
+const FOLDER = new URL('../docs/postman/', import.meta.url)
+
+let system: TestSystem
+beforeAll(async () => {
+  system = await startSystem()
+})
+afterAll(() => system.stop())
+
+test.each(Object.entries(createPostmanFiles()))('%s is up to date (else: npm run postman)', (name, text) => {
+  expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
+})
+
+test('all of it runs from the top without a failure', { timeout: 120_000 }, async () => {
+  const { run } = await runCollection(system.url)
+  expect(run.failures.map(({ source, error }) => `${source?.name}: ${error.message}`)).toEqual([])
+  expect(run.stats.assertions.failed).toBe(0)
+  expect(run.stats.assertions.total).toBeGreaterThan(60)
+  expect(run.stats.requests.total).toBeGreaterThan(30)
+})
+
+test('and it fails where the system does not answer as it should', async () => {
+  const { run } = await runCollection(`${system.url}/nowhere`, 'Problems')
+  expect(run.failures).not.toEqual([])
+})
+
+function runCollection(baseUrl: string, folder?: string): Promise<NewmanRunSummary> {
+  const read = (name: string) => JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'))
+  return new Promise((resolve, reject) => {
+    newman.run(
+      {
+        collection: read('waggle.postman_collection.json'),
+        environment: read('waggle.postman_environment.json'),
+        envVar: [{ key: 'baseUrl', value: baseUrl }],
+        folder,
+        reporters: [],
+      },
+      (error, summary) => (error ? reject(error) : resolve(summary)),
+    )
+  })
+}
