@@ -46,7 +46,7 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
 
   function bodyFaults(
     where: string,
-    content: Record<string, { schema: object }> | undefined,
+    content: Record<string, { schema: object; examples: object }> | undefined,
     headers: Headers,
     text: string,
   ): string[] {
@@ -54,7 +54,9 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
     const mediaType = (headers.get('Content-Type') ?? '').split(';')[0] ?? ''
     const documented = content[mediaType]
     if (!documented) return [`${where} is ${mediaType || 'without a type'}, which is not documented`]
-    const fault = faultOf(documented.schema, mediaType.endsWith('json') ? JSON.parse(text) : text)
+    const body: unknown = mediaType.endsWith('json') ? JSON.parse(text) : text
+    const fault =
+      faultOf(documented.schema, body) ?? (isStrangeProblem(documented.examples, body) ? 'type' : null)
     return fault ? [`${where}: ${fault}: ${text.slice(0, 300)}`] : []
   }
 }
@@ -75,6 +77,12 @@ export function operationsOf({ paths }: OpenApiDocument) {
 function isRequired(document: OpenApiDocument, name: string): boolean {
   const header = Object.entries(document.components.headers).find(([known]) => known === name)?.[1]
   return header !== undefined && 'required' in header
+}
+
+/** A problem of a type that this operation does not name: it has an example of each. */
+function isStrangeProblem(examples: object, body: unknown): boolean {
+  if (typeof body !== 'object' || body === null || !('type' in body)) return false
+  return !Object.hasOwn(examples, String(body.type).replace('urn:waggle:problem:', ''))
 }
 
 /** References lead into the document, from wherever a schema stands. */

@@ -100,6 +100,7 @@ function queryParameters({ schema, descriptions }: Query) {
     in: 'query',
     required: required.includes(name),
     description: descriptions[name],
+    ...(valueSchema.type === 'array' && { style: 'form', explode: false }),
     schema: valueSchema,
   }))
 }

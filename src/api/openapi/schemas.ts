@@ -18,6 +18,18 @@ import {
 import { batchAnswer, batchSubmission, replayRequest } from './awaited.ts'
 import type { Schema } from './operation.ts'
 
+const options = submission.shape.options.unwrap()
+
+const OPTION_DESCRIPTIONS: Record<keyof typeof options.shape | 'callback_url', string> = {
+  run_at: 'Not before this moment.',
+  delay_seconds: 'Not before so many seconds have passed.',
+  max_retries: 'How often it is run again after a failure.',
+  timeout_seconds: 'How long one attempt may take.',
+  queue: 'Which workers run it: those that serve this queue.',
+  tags: 'Labels by which it can be found.',
+  callback_url: 'Where to post the task when it has ended.',
+}
+
 const SCHEMAS = {
   Task: task,
   TaskWithAttempts: taskWithAttempts,
@@ -25,7 +37,7 @@ const SCHEMAS = {
   TaskError: taskError,
   Progress: progress,
   Attempt: attempt,
-  SubmitOptions: submission.shape.options.unwrap(),
+  SubmitOptions: options,
   BatchSubmission: batchSubmission,
   BatchAnswer: batchAnswer,
   ReplayRequest: replayRequest,
@@ -73,6 +85,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   })
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)])),
+    SubmitOptions: describedOptions(asObject(schemas.SubmitOptions)),
     ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
   }
 }
@@ -82,17 +95,15 @@ export function schemasOfQuery(schema: z.ZodObject): {
   properties: Record<string, Schema>
   required: string[]
 } {
-  const { properties = {}, required = [] } = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ jsonSchema }) => tidy(jsonSchema),
+  const [given, read] = (['input', 'output'] as const).map((io) =>
+    z.toJSONSchema(schema, { io, unrepresentable: 'any', override: ({ jsonSchema }) => tidy(jsonSchema) }),
+  )
+  const properties = Object.keys(given?.properties ?? {}).map((name) => {
+    const parsed = asObject(read?.properties?.[name])
+    // A text that is taken apart at its commas is a list, to whoever writes it.
+    return [name, parsed.type === 'array' ? parsed : asObject(given?.properties?.[name])] as const
   })
-  return {
-    properties: Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [name, asObject(value)]),
-    ),
-    required,
-  }
+  return { properties: Object.fromEntries(properties), required: given?.required ?? [] }
 }
 
 /** A task of this definition: what is in it beside what every task has. */
@@ -112,6 +123,16 @@ function taskOf(name: string): Schema {
       },
     ],
   }
+}
+
+/** What zod cannot say of the options: what each is for, and that two exclude each other. */
+function describedOptions(schema: Schema): Schema {
+  const properties = Object.entries(asObject(schema.properties)).map(([name, property]) => {
+    const description = Object.entries(OPTION_DESCRIPTIONS).find(([known]) => known === name)?.[1]
+    return [name, { ...asObject(property), description }]
+  })
+  const both = { required: ['run_at', 'delay_seconds'] }
+  return { ...withoutIdentity(schema), properties: Object.fromEntries(properties), not: both }
 }
 
 /** What zod writes out to be exact, and nobody wants to read. */
