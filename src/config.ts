@@ -12,19 +12,54 @@ const url = (...schemes: string[]) =>
 /** Name of a queue: part of keys in Redis and of URLs. */
 export const QUEUE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
-const queueNames = z
+const list = (entry: RegExp, expectation: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(z.string().regex(entry, expectation)))
+
+const queueNames = list(
+  QUEUE_NAME,
+  'must be a list of queue names (lower case letters, digits, - and _) with commas between',
+)
+
+/** What a key may be good for. submit: new tasks. read: see tasks. operate: cancel, retry, replay, pause. */
+export const SCOPES = ['submit', 'read', 'operate'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** A caller that is let in. `hash` is the SHA-256 of its key. */
+export interface ApiKey {
+  name: string
+  scopes: Scope[]
+  hash: Buffer
+}
+
+const API_KEY =
+  /^(?<name>[\w.-]{1,64}):(?<scopes>(?:submit|read|operate)(?:\+(?:submit|read|operate))*):(?<hash>[0-9a-f]{64})$/
+
+const apiKeys = list(
+  API_KEY,
+  'must be a list of entries as `npm run keys` prints them (name:scope+scope:hash) with commas between',
+)
+  .transform((entries) => entries.map(apiKeyOf))
+  .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'has the same name twice')
+
+function apiKeyOf(entry: string): ApiKey {
+  const { name = '', scopes = '', hash = '' } = API_KEY.exec(entry)?.groups ?? {}
+  return {
+    name,
+    scopes: SCOPES.filter((scope) => scopes.split('+').includes(scope)),
+    hash: Buffer.from(hash, 'hex'),
+  }
+}
+
+const rateLimit = z
   .string()
-  .transform((text) => text.split(',').map((name) => name.trim()))
-  .pipe(
-    z.array(
-      z
-        .string()
-        .regex(
-          QUEUE_NAME,
-          'must be a list of queue names (lower case letters, digits, - and _) with commas between',
-        ),
-    ),
-  )
+  .regex(/^[1-9]\d{0,6}\/[1-9]\d{0,4}$/, 'must be requests/seconds, e.g. 600/60')
+  .transform((text) => {
+    const [requests = 0, seconds = 0] = text.split('/').map(Number)
+    return { requests, seconds }
+  })
 
 /** Every setting, with its default. The README's table says the same in words. */
 const SETTINGS = z.object({
@@ -34,6 +69,15 @@ const SETTINGS = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: count(0, 65_535).default(8000),
   HEALTH_PORT: count(0, 65_535).optional(),
+  API_KEYS: apiKeys.optional(),
+  ALLOW_ANONYMOUS: z.enum(['true', 'false']).default('false'),
+  NODE_ENV: z.string().optional(),
+  RATE_LIMIT: rateLimit.optional(),
+  TRUSTED_PROXIES: count(0, 10).default(0),
+  CORS_ORIGINS: list(
+    /^https?:\/\/[^/\s]+$/,
+    'must be a list of origins, e.g. https://app.example.com',
+  ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
   DATABASE_POOL_SIZE: count(2, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
@@ -56,22 +100,29 @@ export class ConfigError extends Error {
 }
 
 /**
- * @param required settings without a default that this command cannot do without
+ * @param required settings without a default that this command cannot do without; API_KEYS only in production
  * @throws ConfigError that names every wrong setting
  */
 export function readConfig(
   environment: Record<string, string | undefined>,
-  required: ('DATABASE_URL' | 'REDIS_URL')[] = [],
+  required: ('DATABASE_URL' | 'REDIS_URL' | 'API_KEYS')[] = [],
 ): Config {
   // Compose and systemd pass unset variables as empty ones.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   const parsed = SETTINGS.safeParse(given)
   const missing = required
-    .filter((name) => given[name] === undefined)
-    .map((name) => `${name}: is required here`)
+    .filter((name) => given[name] === undefined && (name !== 'API_KEYS' || isToBeClosed(given)))
+    .map((name) => `${name}: ${name === 'API_KEYS' ? KEYS_REQUIRED : 'is required here'}`)
   const wrong = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
   if (!parsed.success || missing.length > 0) throw new ConfigError([...missing, ...wrong])
   return parsed.data
+}
+
+const KEYS_REQUIRED =
+  'is required when NODE_ENV is production (npm run keys makes one); ALLOW_ANONYMOUS=true lets everybody in'
+
+function isToBeClosed(given: Record<string, string | undefined>): boolean {
+  return given.NODE_ENV === 'production' && given.ALLOW_ANONYMOUS !== 'true'
 }

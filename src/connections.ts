@@ -1,5 +1,6 @@
 // Opens what every process needs: the ledger, the bell and the notices; `close` undoes it.
 import { createQueue, type Queue } from './queue.ts'
+import { createRateLimiter, type RateLimit, type RateLimiter } from './rate-limiter.ts'
 import { createSignals, type Signals } from './signals.ts'
 import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
@@ -18,12 +19,19 @@ export interface Connections {
   workerStore: WorkerStore
   queue: Queue
   signals: Signals
+  /** Only where a limit was asked for. */
+  rateLimiter?: RateLimiter
   close(): Promise<void>
 }
 
 /** Returns without waiting for either server: both may come later, go, and come back. */
 export async function openConnections(
-  { databaseUrl, redisUrl, poolSize }: { databaseUrl: string; redisUrl: string; poolSize?: number },
+  {
+    databaseUrl,
+    redisUrl,
+    poolSize,
+    rateLimit,
+  }: { databaseUrl: string; redisUrl: string; poolSize?: number; rateLimit?: RateLimit },
   events: Events,
 ): Promise<Connections> {
   const database = await openDatabase(databaseUrl, { poolSize })
@@ -35,6 +43,13 @@ export async function openConnections(
     redisUrl,
     onError: (error) => events.emit('trouble', { where: 'signals', error }),
   })
+  const rateLimiter =
+    rateLimit &&
+    createRateLimiter({
+      redisUrl,
+      limit: rateLimit,
+      onError: (error) => events.emit('trouble', { where: 'counting requests, nobody is limited', error }),
+    })
   return {
     database,
     taskStore: createTaskStore(database),
@@ -44,8 +59,9 @@ export async function openConnections(
     workerStore: createWorkerStore(database),
     queue,
     signals,
+    rateLimiter,
     async close() {
-      await Promise.all([queue.stop(), signals.stop()])
+      await Promise.all([queue.stop(), signals.stop(), rateLimiter?.stop()])
       await database.close()
     },
   }

@@ -1,23 +1,27 @@
-// The commands: dev (everything in one process), api, worker, migrate. The only file that runs on import.
+// The commands: dev (everything in one process), api, worker, migrate, keys. The only file that runs on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { getConnInfo } from '@hono/node-server/conninfo'
 import packageJson from '../package.json' with { type: 'json' }
+import { createApiKey } from './api/api-keys.ts'
 import { createApp } from './api/app.ts'
 import { createApiDependencies } from './api/dependencies.ts'
 import { createHealthApp } from './api/health-routes.ts'
 import { type HttpServer, startServer } from './api/server.ts'
-import { type Config, readConfig } from './config.ts'
+import { type Config, readConfig, SCOPES } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
+import type { RateLimit } from './rate-limiter.ts'
 import { createMailer } from './tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from './tasks/registry.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 
-const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate }
+const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 // In development a long task does not hold up Ctrl-C: it is put back and goes on at the next start.
 const DEV_GRACE_MS = 2_000
@@ -38,7 +42,7 @@ async function main(name: string) {
 }
 
 async function dev() {
-  const config = readConfig(process.env)
+  const config = readConfig(process.env, ['API_KEYS'])
   const events = startEvents(
     { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' },
     'dev',
@@ -47,7 +51,10 @@ async function dev() {
     databaseUrl: config.DATABASE_URL,
     redisUrl: config.REDIS_URL,
   })
-  const connections = await openConnections({ ...embedded, poolSize: config.DATABASE_POOL_SIZE }, events)
+  const connections = await openConnections(
+    { ...embedded, poolSize: config.DATABASE_POOL_SIZE, rateLimit: config.RATE_LIMIT },
+    events,
+  )
   await connections.database.migrate()
   const servers = await startApi(config, connections, events, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
   const worker = startConfiguredWorker(config, connections, events)
@@ -63,9 +70,9 @@ async function dev() {
 }
 
 async function api() {
-  const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
+  const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   const events = startEvents(config, 'api')
-  const connections = await openConfigured(config, events)
+  const connections = await openConfigured(config, events, config.RATE_LIMIT)
   const servers = await startApi(config, connections, events)
   stopOnSignal(async () => {
     await servers.stop()
@@ -93,19 +100,47 @@ async function migrate() {
   process.stdout.write('The tables are up to date\n')
 }
 
+/** Makes an API key: shown once, and kept nowhere. */
+async function keys() {
+  const { positionals, values } = parseArgs({
+    args: process.argv.slice(3),
+    allowPositionals: true,
+    options: { name: { type: 'string' }, scope: { type: 'string', multiple: true } },
+  })
+  const { name = '', scope: scopes = [] } = values
+  const unknown = scopes.find((scope) => !(SCOPES as readonly string[]).includes(scope))
+  if (positionals.join() !== 'create' || !/^[\w.-]{1,64}$/.test(name) || scopes.length === 0 || unknown) {
+    throw new Error(`Usage: npm run keys -- create --name <letters, digits, . _ -> --scope ${SCOPES.join('|')}
+  --scope may be given several times`)
+  }
+  const { key, entry } = createApiKey(
+    name,
+    SCOPES.filter((scope) => scopes.includes(scope)),
+  )
+  process.stdout.write(`The key, for the client; it is shown this once and kept nowhere:
+  ${key}
+Its entry, for API_KEYS (entries are separated by commas):
+  ${entry}
+`)
+}
+
 function startEvents(config: Config, role: string): Events {
   const events = createEvents()
   logEvents(events, config.LOG_LEVEL, role)
   return events
 }
 
-function openConfigured(config: Config, events: Events): Promise<Connections> {
+function openConfigured(config: Config, events: Events, rateLimit?: RateLimit): Promise<Connections> {
   const { DATABASE_URL: databaseUrl = '', REDIS_URL: redisUrl = '', DATABASE_POOL_SIZE: poolSize } = config
-  return openConnections({ databaseUrl, redisUrl, poolSize }, events)
+  return openConnections({ databaseUrl, redisUrl, poolSize, rateLimit }, events)
 }
 
 async function startApi(config: Config, connections: Connections, events: Events, webRoot?: string) {
   const dependencies = createApiDependencies(connections, createConfiguredRegistry(config), events, {
+    apiKeys: config.API_KEYS,
+    trustedProxies: config.TRUSTED_PROXIES,
+    corsOrigins: config.CORS_ORIGINS,
+    addressOf: (c) => getConnInfo(c).remote.address,
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     webRoot,

@@ -4,7 +4,7 @@ import { AppError, type Fault } from './errors.ts'
 import type { TaskDefinition } from './tasks/define.ts'
 
 // Deeper than any document that people write, and far from where parsers run out of stack.
-const MAX_DEPTH = 100
+export const MAX_DEPTH = 100
 
 /**
  * @param inputPath where the input stands in the caller's document, for the pointers of faults
@@ -25,7 +25,8 @@ export function parseInput(definition: TaskDefinition, input: unknown, inputPath
   })
 }
 
-function isDeeperThan(levels: number, value: unknown): boolean {
+/** Never looks deeper than that itself. */
+export function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }

@@ -21,6 +21,7 @@ const LAYERS: Record<string, string>[] = [
     'src/queue.ts': 'queue',
     'src/bee/': 'bee',
     'src/signals.ts': 'signals',
+    'src/rate-limiter.ts': 'rate-limiter',
   },
   {
     'src/task-input.ts': 'task-input',
@@ -38,7 +39,7 @@ const LAYERS: Record<string, string>[] = [
 /** Which files may import a package, by the beginning of its name. */
 const HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/bee\//],
-  [/^redis$/, /^src\/signals\.ts$/],
+  [/^redis$/, /^src\/(signals|rate-limiter)\.ts$/],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
 ]

@@ -121,7 +121,7 @@ describe.concurrent('the command line', () => {
     'the unknown command "%s" is refused with the known ones',
     async (name) => {
       const { code, stderr } = await run([name])
-      expect(stderr).toBe(`Unknown command "${name}": expected one of dev, api, worker, migrate\n`)
+      expect(stderr).toBe(`Unknown command "${name}": expected one of dev, api, worker, migrate, keys\n`)
       expect(code).toBe(1)
     },
   )

@@ -4,7 +4,7 @@ import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import type { Registry } from '../../src/tasks/registry.ts'
 import { createClassicFolder } from './classic-folder.ts'
 import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
-import { KEEP_TAG, KEEP_TASK, UNTIL_FINAL } from './scripts.ts'
+import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, UNTIL_FINAL } from './scripts.ts'
 
 const TASK = { id: '{{taskId}}' }
 
@@ -85,6 +85,17 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
         path: TASK,
         headers: { 'If-None-Match': '{{taskTag}}' },
       }),
+      ...['Submit once', 'Submit once again: given the first answer'].flatMap((name, index) =>
+        make({
+          name,
+          operationId: 'submit_reverse',
+          status: 202,
+          json: { input: example },
+          // Any text will do; this one is new in every run.
+          headers: { 'Idempotency-Key': '{{taskId}}' },
+          script: index > 0 ? IS_REPLAYED : [],
+        }),
+      ),
       ...make({
         name: 'List',
         operationId: 'list_tasks',

@@ -13,6 +13,12 @@ export const KEEP_TASK_OF_PAGE = [
 
 export const KEEP_TAG = ["pm.collectionVariables.set('taskTag', pm.response.headers.get('ETag'))"]
 
+export const IS_REPLAYED = [
+  "pm.test('nothing was submitted twice', () => {",
+  "  pm.expect(pm.response.headers.get('Idempotent-Replayed')).to.equal('true')",
+  '})',
+]
+
 /** Asks again until the task has ended. Each request waits up to 20 seconds by itself; after six nobody works here. */
 export const UNTIL_FINAL = [
   'const task = pm.response.json()',

@@ -1,6 +1,7 @@
 // The API as a pure fetch handler: `createApp(dependencies).fetch(request)`.
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
+import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -10,17 +11,32 @@ import { createDocsRoutes } from './docs-routes.ts'
 import { createHealthRoutes } from './health-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
+import { createQueueRoutes } from './queue-routes.ts'
 import { limitBody } from './request-body.ts'
+import { type ApiEnv, beginRequest } from './request-context.ts'
 import { createTaskRoutes } from './task-routes.ts'
+
+// What a page of another origin may see of an answer.
+const READABLE_HEADERS = [
+  'ETag',
+  'Idempotent-Replayed',
+  'Location',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'X-Request-Id',
+]
 
 /** The type of the routes, for the typed client. */
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, bodyLimitBytes, webRoot } = dependencies
-  const app = new Hono()
+  const { events, bodyLimitBytes, webRoot, corsOrigins = [] } = dependencies
+  const app = new Hono<ApiEnv>()
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
+  app.use(beginRequest())
+  if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, exposeHeaders: READABLE_HEADERS }))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
@@ -39,24 +55,26 @@ export function createApp(dependencies: ApiDependencies) {
 }
 
 function createRoutes(dependencies: ApiDependencies) {
-  return new Hono()
+  return new Hono<ApiEnv>()
     .route('/', createHealthRoutes(dependencies.health))
     .route('/', createClassicRoutes(dependencies))
     .route('/v1', createTaskRoutes(dependencies))
     .route('/v1', createMonitoringRoutes(dependencies))
+    .route('/v1', createQueueRoutes(dependencies))
 }
 
 function announceRequest(events: Events) {
-  return createMiddleware(async (c, next) => {
+  return createMiddleware<ApiEnv>(async (c, next) => {
     const startedMs = performance.now()
     await next()
     const ms = performance.now() - startedMs
-    events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
+    const { method, path } = c.req
+    events.emit('request.finished', { method, path, status: c.res.status, ms, requestId: c.get('requestId') })
   })
 }
 
 /** Which verbs a path takes, so that a wrong one is answered 405 and not 404. */
-function methodsByPath(app: Hono): (path: string) => string[] {
+function methodsByPath(app: Hono<ApiEnv>): (path: string) => string[] {
   const routes = app.routes
     .filter(({ method, path }) => method !== 'ALL' && !path.includes('*'))
     .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) }))

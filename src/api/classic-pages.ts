@@ -3,15 +3,17 @@ import { html } from 'hono/html'
 import type { TaskRow } from '../store/schema.ts'
 import { isFinal } from '../task-status.ts'
 
-export function submittedPage(taskId: string) {
+/** @param search lets the links read the task, where that needs a token */
+export function submittedPage(taskId: string, search: string) {
   return page({
     title: 'Task submitted',
     body: html`<p>Task id: <code>${taskId}</code></p>
-      <p><a href="/check_task/${taskId}">Check its status</a></p>`,
+      <p><a href="/check_task/${taskId}${search}">Check its status</a></p>`,
   })
 }
 
-export function taskPage(task: TaskRow) {
+/** @param search as in `submittedPage` */
+export function taskPage(task: TaskRow, search: string) {
   const isUnfinished = !isFinal(task.status)
   return page({
     title: `Task ${wordOf(task)}`,
@@ -19,7 +21,7 @@ export function taskPage(task: TaskRow) {
     body: html`<p>Task id: <code>${task.id}</code></p>
       <p>Status: <strong>${wordOf(task)}</strong> (${task.status})</p>
       ${isUnfinished ? html`<p>${percent(task)} ${task.progressMessage ?? ''}</p>` : outcomeOf(task)}
-      <p><a href="/check_task/${task.id}">Refresh</a></p>`,
+      <p><a href="/check_task/${task.id}${search}">Refresh</a></p>`,
   })
 }
 

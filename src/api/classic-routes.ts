@@ -6,22 +6,24 @@ import type { ApiDependencies } from './dependencies.ts'
 import { jsonResponse } from './json-response.ts'
 import { readTask } from './read-task.ts'
 import { coerceTexts, readFields } from './request-body.ts'
+import type { ApiEnv } from './request-context.ts'
+import { pollToken, replayedHeader } from './submission-answer.ts'
+import { originOf } from './submit-options.ts'
 
 /** What `form_type` may be; each is the task of that name. */
 export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
 export function createClassicRoutes(dependencies: ApiDependencies) {
-  const { registry, service } = dependencies
+  const { registry, service, admit } = dependencies
 
-  return new Hono()
-    .on('POST', ['/notify', '/notify/'], async (c) => {
+  return new Hono<ApiEnv>()
+    .on('POST', ['/notify', '/notify/'], admit('submit'), async (c) => {
       const { fields } = await readFields(c)
-      const task = await service.submit('notify', fields)
-      return jsonResponse({ task_id: task.id, status: 'PENDING' as const }, 202, {
-        Location: `/task_status/${task.id}`,
-      })
+      const task = await service.submit('notify', fields, originOf(c, '/notify', fields))
+      const body = { task_id: task.id, status: 'PENDING' as const, ...pollToken(c, task.id) }
+      return jsonResponse(c, body, 202, { Location: `/task_status/${task.id}`, ...replayedHeader(task) })
     })
-    .get('/task_status/:id', async (c) => {
+    .get('/task_status/:id', admit('read or poll token'), async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))
       c.header('Cache-Control', 'no-store')
       return c.json({
@@ -32,32 +34,39 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
         progress: { fraction: row.progressFraction, message: row.progressMessage },
       })
     })
-    .post('/submit_task', async (c) => {
+    .post('/submit_task', admit('submit'), async (c) => {
       const { fields, isForm } = await readFields(c)
       const { form_type: formType, ...given } = fields
       if (typeof formType !== 'string' || !FORM_TYPES.includes(formType)) throw unknownFormType()
       const input = isForm ? coerceTexts(registry.get(formType), given) : given
-      const task = await service.submit(formType, input)
-      if (isForm) return c.redirect(`/check_task/${task.id}`, 303)
-      return c.json({ task_id: task.id, status_url: `/task_status/${task.id}` }, 202)
+      const task = await service.submit(formType, input, originOf(c, '/submit_task', fields))
+      const token = pollToken(c, task.id)
+      if (isForm) return c.redirect(`/check_task/${task.id}${queryOf(token)}`, 303)
+      const body = { task_id: task.id, status_url: `/task_status/${task.id}`, ...token }
+      return jsonResponse(c, body, 202, replayedHeader(task))
     })
-    .get('/submit_task', async (c) => {
+    .get('/submit_task', admit('submit'), async (c) => {
       c.header('Cache-Control', 'no-store')
       // A link that submits: only a click may follow it.
       if (c.req.method === 'HEAD' || isPrefetch(c))
         throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
-      const task = await service.submit('divide', input)
-      return c.html(submittedPage(task.id))
+      const task = await service.submit('divide', input, originOf(c, '/submit_task', input))
+      return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))))
     })
-    .get('/check_task/:id', async (c) => {
+    .get('/check_task/:id', admit('read or poll token'), async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))
       c.header('Cache-Control', 'no-store')
       c.header('Vary', 'Accept')
       if (wantsJson(c))
         return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
-      return c.html(taskPage(row))
+      return c.html(taskPage(row, queryOf({ poll_token: c.req.query('poll_token') })))
     })
+}
+
+/** What lets a browser follow the link. */
+function queryOf({ poll_token: token }: { poll_token?: string }): string {
+  return token === undefined ? '' : `?${new URLSearchParams({ poll_token: token })}`
 }
 
 function unknownFormType(): AppError {

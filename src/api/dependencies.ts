@@ -1,13 +1,24 @@
 // What the API is made of: assembled from the connections of a process, known to every route.
+import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import { createTaskService, type TaskService } from '../task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../task-watcher.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import { type Admission, createAdmission } from './admission.ts'
+import { type AddressOf, clientAddressBehind } from './client-address.ts'
 import type { HealthDependencies } from './health-routes.ts'
 
 export interface ApiSettings {
   bodyLimitBytes: number
+  /** Who is let in; undefined lets everybody. */
+  apiKeys?: ApiKey[]
+  /** How many proxies of ours stand between the client and us. */
+  trustedProxies?: number
+  /** Whose pages may call this API from another origin. */
+  corsOrigins?: string[]
+  /** The address that the connection of a request comes from. */
+  addressOf: AddressOf
   /** After this long without a heartbeat a worker is shown as not alive. */
   workerSilentMs: number
   /** Folder with the built page, where this process serves it. */
@@ -22,6 +33,7 @@ export interface ApiDependencies
   watcher: TaskWatcher
   health: HealthDependencies
   events: Events
+  admit: Admission
 }
 
 /** `watcher` is to be stopped with the process; everything else ends with the connections. */
@@ -36,6 +48,11 @@ export function createApiDependencies(
     ...settings,
     registry,
     events,
+    admit: createAdmission({
+      apiKeys: settings.apiKeys,
+      rateLimiter: connections.rateLimiter,
+      clientAddress: clientAddressBehind(settings.trustedProxies ?? 0, settings.addressOf),
+    }),
     taskReader,
     workerStore,
     queueStore,
@@ -48,7 +65,12 @@ export function createApiDependencies(
       signals,
       events,
     }),
-    watcher: createTaskWatcher({ findFinished: taskReader.findFinished, signals, events }),
+    watcher: createTaskWatcher({
+      findChanged: taskReader.findChanged,
+      find: taskReader.find,
+      signals,
+      events,
+    }),
     health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
   }
 }

@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { AppError } from '../errors.ts'
 import type { Registry } from '../tasks/registry.ts'
 import { readDocsPage } from './docs-page/files.ts'
-import { isKnown, tagOf } from './etag.ts'
+import { isKnown, tagOf } from './entity-tag.ts'
 import { createOpenApiDocument } from './openapi/document.ts'
 
 // Swagger UI draws its icons from `data:` URLs; everything else is a file of ours.
@@ -40,7 +40,6 @@ export function createDocsRoutes(registry: Registry) {
     .get('/docs', (c) => {
       c.header('Cache-Control', 'no-cache')
       c.header('Content-Security-Policy', PAGE_POLICY)
-      c.header('X-Content-Type-Options', 'nosniff')
       return c.html(page().html)
     })
     .get('/docs/:file', (c) => {
@@ -49,7 +48,6 @@ export function createDocsRoutes(registry: Registry) {
       c.header('ETag', file.tag)
       // The page asks for them by their version.
       c.header('Cache-Control', 'public, max-age=31536000, immutable')
-      c.header('X-Content-Type-Options', 'nosniff')
       if (isKnown(c, file.tag)) return c.body(null, 304)
       return c.body(file.content, 200, { 'Content-Type': file.type })
     })

@@ -5,23 +5,24 @@ import type { WorkerRow } from '../store/schema.ts'
 import type { Stats } from '../store/task-reader.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { statistics, worker } from './monitoring-schemas.ts'
+import type { ApiEnv } from './request-context.ts'
 import { query, statsQuery } from './task-requests.ts'
 
 // One look at the tables serves everybody who asks within this time.
 const SHARED_MS = 1_000
 
-export function createMonitoringRoutes({ taskReader, workerStore, workerSilentMs }: ApiDependencies) {
+export function createMonitoringRoutes({ taskReader, workerStore, workerSilentMs, admit }: ApiDependencies) {
   const statsOf = shared((windowSeconds: number) =>
     taskReader.stats(new Date(Date.now() - windowSeconds * 1_000)),
   )
   const listWorkers = shared(() => workerStore.list())
 
-  return new Hono()
-    .get('/workers', async (c) => {
+  return new Hono<ApiEnv>()
+    .get('/workers', admit('read'), async (c) => {
       const workers = await listWorkers(0)
       return c.json({ data: workers.map((row) => viewOfWorker(row, workerSilentMs)) })
     })
-    .get('/stats', query(statsQuery), async (c) => {
+    .get('/stats', admit('read'), query(statsQuery), async (c) => {
       const { window } = c.req.valid('query')
       return c.json(viewOfStats(await statsOf(window), window))
     })

@@ -7,7 +7,7 @@ import { AppError, type Fault, HTTP_STATUS, isAppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 
 /** RFC 9457. `errors` names every fault of a document. */
-export const problem = z.object({
+export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),
@@ -16,7 +16,7 @@ export const problem = z.object({
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
 })
 
-export type Problem = z.infer<typeof problem>
+export type Problem = z.infer<typeof problemSchema> & { status: ContentfulStatusCode }
 
 export const TITLES: Record<number, string> = {
   400: 'Bad Request',
@@ -39,27 +39,35 @@ const RETRY_AFTER_SECONDS = 2
 
 /** The answer to whatever a handler threw. What is no AppError is a bug: logged whole, shown as "Internal error". */
 export function problemOf(error: unknown, c: Context, events: Events): Response {
+  const problem = describeProblem(error, c, events)
+  if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
+  // What may be tried again in a moment: the first request with the key is being written.
+  if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
+  return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
+}
+
+/** The same without an answer around it, as it stands among the answers to a batch. */
+export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
   if (!known) {
-    events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error })
-    return respond(c, 500, 'internal_error', 'Internal error')
+    events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error, requestId: c.get('requestId') })
+    return problem(c, 500, 'internal_error', 'Internal error')
   }
   if (known.code === 'unavailable') events.emit('trouble', { where: 'request', error: known })
-  if (HTTP_STATUS[known.code] === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  return respond(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
+  return problem(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
 }
 
 /** The answer to what is no request at all: a path or a host that no URL can be made of. */
 export function problemOfUnreadable(): Response {
   const detail = 'The path or the host of this request is not valid'
-  const body: Problem = {
+  const problem = {
     type: typeOf('malformed_request'),
-    title: 'Bad Request',
+    title: TITLES[400],
     status: 400,
     detail,
     instance: '/',
   }
-  return new Response(JSON.stringify(body), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
+  return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
 }
 
 function knownError(error: unknown): AppError | undefined {
@@ -75,14 +83,14 @@ function knownError(error: unknown): AppError | undefined {
   return undefined
 }
 
-function respond(
+function problem(
   c: Context,
   status: ContentfulStatusCode,
   code: string,
   detail: string,
   faults: Fault[] = [],
-) {
-  const body: Problem = {
+): Problem {
+  return {
     type: typeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
@@ -90,7 +98,6 @@ function respond(
     instance: c.req.path,
     ...(faults.length > 0 && { errors: faults }),
   }
-  return c.body(JSON.stringify(body), status, { 'Content-Type': PROBLEM_JSON })
 }
 
 export function typeOf(code: string): string {

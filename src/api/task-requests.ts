@@ -19,27 +19,36 @@ const label = z
   .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
 const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
 
+const submitOptions = z
+  .strictObject({
+    run_at: moment.optional(),
+    delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
+    max_retries: z.int().min(0).max(100).optional(),
+    timeout_seconds: z
+      .number()
+      .min(0.1)
+      .max(7 * 24 * 3_600)
+      .optional(),
+    queue: queueName.optional(),
+    tags: z.array(label).max(20).optional(),
+  })
+  .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
+    error: 'run_at and delay_seconds exclude each other',
+  })
+
 /** The body of a submission; the input itself is checked against its definition. */
-export const submission = z.strictObject({
-  input: z.unknown(),
-  options: z
-    .strictObject({
-      run_at: moment.optional(),
-      delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
-      max_retries: z.int().min(0).max(100).optional(),
-      timeout_seconds: z
-        .number()
-        .min(0.1)
-        .max(7 * 24 * 3_600)
-        .optional(),
-      queue: queueName.optional(),
-      tags: z.array(label).max(20).optional(),
-    })
-    .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
-      error: 'run_at and delay_seconds exclude each other',
-    })
-    .optional(),
+export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })
+
+/** One of a batch. */
+export const batchItem = submission.extend({ name: z.string() })
+
+/** Many submissions; each is checked, accepted or refused on its own. */
+export const batchSubmission = z.strictObject({
+  tasks: z.array(z.unknown()).min(1).max(1_000, 'must not have more than 1000 tasks'),
 })
+
+/** What is to be different from the task that is replayed. */
+export const replay = z.strictObject({ input: z.unknown().optional(), options: submitOptions.optional() })
 
 export const readQuery = z.object({
   wait: z.coerce.number().min(0).max(50, 'must be at most 50 seconds').default(0),
@@ -81,11 +90,15 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
   })
 }
 
-/** Checks a JSON body. @throws AppError `unsupported_media_type`; `invalid_input` with a pointer for every fault */
-export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
+/**
+ * Checks a JSON body; where it is optional, none is as good as an empty object.
+ * @throws AppError `unsupported_media_type`; `invalid_input` with a pointer for every fault
+ */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema, { isOptional = false } = {}) {
   // Not zod-validator's: its asynchronous parse would be a good part of what a submission costs.
   return validator('json', (body, c): z.output<Schema> => {
-    if (!isJson(c))
+    const isAbsent = isOptional && c.req.header('Content-Type') === undefined
+    if (!isJson(c) && !isAbsent)
       throw new AppError(
         'unsupported_media_type',
         'The body must be JSON, with Content-Type: application/json',

@@ -1,44 +1,62 @@
-// The tasks API: definitions, submit, read, list, cancel, retry.
+// The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
-import type { SubmitOptions } from '../task-service.ts'
+import { submitBatch } from './batch.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { isKnown, tagOf } from './etag.ts'
-import { jsonResponse } from './json-response.ts'
-import { readTask } from './read-task.ts'
-import { jsonBody, listQuery, query, readQuery, submission } from './task-requests.ts'
-import { viewOfAttempt, viewOfDefinition, viewOfNewTask, viewOfTask } from './task-view.ts'
+import { isKnown, tagOf } from './entity-tag.ts'
+import { readTask, readTaskWhenEnded } from './read-task.ts'
+import type { ApiEnv } from './request-context.ts'
+import { submissionAnswer } from './submission-answer.ts'
+import { chosenOptions, originOf } from './submit-options.ts'
+import { streamTask } from './task-events.ts'
+import {
+  batchSubmission,
+  jsonBody,
+  listQuery,
+  query,
+  readQuery,
+  replay,
+  submission,
+} from './task-requests.ts'
+import { viewOfAttempt, viewOfDefinition, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
-  const { registry, service, taskReader } = dependencies
+  const { registry, service, taskReader, admit } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
-  const requireDefinition = createMiddleware<{ Variables: object }, '/:name'>(async (c, next) => {
+  const requireDefinition = createMiddleware<ApiEnv, '/:name'>(async (c, next) => {
     registry.get(c.req.param('name'))
     await next()
   })
 
-  return new Hono()
-    .get('/definitions', (c) => {
+  return new Hono<ApiEnv>()
+    .get('/definitions', admit('any key'), (c) => {
       c.header('ETag', definitionsTag)
       c.header('Cache-Control', 'no-cache')
       if (isKnown(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
-    .post('/tasks/:name', requireDefinition, jsonBody(submission), async (c) => {
-      const { input, options } = c.req.valid('json')
-      const task = await service.submit(c.req.param('name'), input, submitOptionsOf(options), ['input'])
-      return jsonResponse(viewOfNewTask(task), 202, { Location: `/v1/tasks/${task.id}`, 'Retry-After': '1' })
+    .post('/tasks/batch', admit('submit'), jsonBody(batchSubmission), async (c) =>
+      c.json(await submitBatch(dependencies, c, c.req.valid('json')), 202),
+    )
+    .post('/tasks/:name', admit('submit'), requireDefinition, jsonBody(submission), async (c) => {
+      const body = c.req.valid('json')
+      const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
+      const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
+      return submissionAnswer(c, task)
     })
-    .get('/tasks/:id', query(readQuery), async (c) => {
+    .get('/tasks/:id', admit('read or poll token'), query(readQuery), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
+      const id = c.req.param('id')
       // Without a wait the request itself is not needed, and making it costs more than all the rest.
-      const signal = waitMs > 0 ? c.req.raw.signal : undefined
-      const row = await readTask(dependencies, c.req.param('id'), waitMs, signal)
+      const row =
+        waitMs > 0
+          ? await readTaskWhenEnded(dependencies, id, waitMs, c.req.raw.signal)
+          : await readTask(dependencies, id)
       const tag = `"${row.version}"`
       c.header('ETag', tag)
       c.header('Cache-Control', 'private, no-cache')
@@ -48,7 +66,10 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
-    .get('/tasks', query(listQuery), async (c) => {
+    .get('/tasks/:id/events', admit('read or poll token'), (c) =>
+      streamTask(dependencies, c, c.req.param('id')),
+    )
+    .get('/tasks', admit('read'), query(listQuery), async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query')
       // One more than asked for tells whether there is a next page.
       const rows = await taskReader.list(filterOf(filter), { before: cursor, limit: limit + 1 })
@@ -58,28 +79,22 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
         next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
       })
     })
-    .post('/tasks/:id/cancel', async (c) => {
+    .post('/tasks/:id/cancel', admit('operate'), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const outcome = await service.cancel(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), outcome === 'requested' ? 202 : 200)
     })
-    .post('/tasks/:id/retry', async (c) => {
+    .post('/tasks/:id/retry', admit('operate'), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       await service.retry(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), 202)
     })
-}
-
-function submitOptionsOf(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
-  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags } = options
-  return {
-    ...(run_at !== undefined && { runAt: new Date(run_at) }),
-    ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
-    ...(timeout_seconds !== undefined && { timeoutMs: Math.round(timeout_seconds * 1_000) }),
-    maxRetries: max_retries,
-    queue,
-    tags,
-  }
+    .post('/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const { options: chosen, ...edited } = c.req.valid('json')
+      const options = { ...chosenOptions(chosen), ...originOf(c, c.req.path, c.req.valid('json')) }
+      return submissionAnswer(c, await service.replay(id, edited, options))
+    })
 }
 
 function filterOf(filter: Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>): TaskFilter {

@@ -35,9 +35,9 @@ export function viewOfTask(row: TaskRow): TaskView {
     parent_id: row.parentId,
     callback_url: row.callbackUrl,
     callback_id: row.callbackId,
+    is_final: isFinal(row.status),
     request_id: row.requestId,
     traceparent: row.traceparent,
-    is_final: isFinal(row.status),
     links: linksOf(row.id),
   }
 }
@@ -69,16 +69,22 @@ export function viewOfNewTask(task: NewTask): TaskView {
     parent_id: task.parentId ?? null,
     callback_url: task.callbackUrl ?? null,
     callback_id: null,
+    is_final: false,
     request_id: task.requestId ?? null,
     traceparent: task.traceparent ?? null,
-    is_final: false,
     links: linksOf(task.id),
   }
 }
 
 function linksOf(id: string): TaskView['links'] {
   const self = `/v1/tasks/${id}`
-  return { self, cancel: `${self}/cancel`, retry: `${self}/retry`, events: `${self}/events` }
+  return {
+    self,
+    events: `${self}/events`,
+    cancel: `${self}/cancel`,
+    retry: `${self}/retry`,
+    replay: `${self}/replay`,
+  }
 }
 
 export function viewOfAttempt(row: AttemptRow): AttemptView {

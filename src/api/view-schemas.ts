@@ -2,9 +2,15 @@
 // them, and the tests hold every answer against them. The API does not parse its own answers.
 import { z } from 'zod'
 import { TASK_STATUSES } from '../task-status.ts'
+import { problemSchema } from './problem.ts'
 
 const moment = z.iso.datetime()
 const status = z.enum(TASK_STATUSES)
+
+/** Beside the id of what was submitted. */
+export const pollToken = z.string().meta({
+  description: 'Reads this one task without a key; only in answers to submissions, where keys are in use',
+})
 
 export const taskError = z.object({
   name: z.string(),
@@ -55,10 +61,14 @@ export const task = z.object({
   request_id: z.string().nullable().meta({ description: 'X-Request-Id of its submission' }),
   traceparent: z.string().nullable().meta({ description: 'W3C Trace Context of its submission' }),
   is_final: z.boolean().meta({ description: 'Nothing changes any more, unless somebody asks for a retry' }),
-  poll_token: z.string().optional().meta({
-    description: 'Reads this one task without a key; only in answers to submissions, where keys are in use',
+  poll_token: pollToken.optional(),
+  links: z.object({
+    self: z.string(),
+    events: z.string(),
+    cancel: z.string(),
+    retry: z.string(),
+    replay: z.string(),
   }),
-  links: z.object({ self: z.string(), cancel: z.string(), retry: z.string(), events: z.string() }),
 })
 
 export const taskWithAttempts = task.extend({
@@ -68,6 +78,17 @@ export const taskWithAttempts = task.extend({
 export const taskPage = z.object({
   data: z.array(task),
   next_cursor: z.uuid().nullable().meta({ description: 'For `cursor`; null on the last page' }),
+})
+
+export const batchAnswer = z.object({
+  accepted: z.int().min(0),
+  rejected: z.int().min(0),
+  items: z.array(
+    z.union([
+      z.object({ index: z.int().min(0), id: z.uuid(), poll_token: pollToken.optional() }),
+      z.object({ index: z.int().min(0), problem: problemSchema }),
+    ]),
+  ),
 })
 
 /** A JSON Schema (draft 2020-12) of the kind that zod makes of an object. */

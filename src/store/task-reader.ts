@@ -1,9 +1,23 @@
 // Every read of `tasks` for people and programs outside.
-import { and, arrayContains, asc, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
+import {
+  and,
+  arrayContains,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gte,
+  inArray,
+  lt,
+  type SQL,
+  sql,
+} from 'drizzle-orm'
 import type { TaskStatus } from '../task-status.ts'
 import { firstIdOf } from '../uuidv7.ts'
 import type { Database } from './database.ts'
+import { createGroupCommit } from './group-commit.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
+import { isOneOf, recordset } from './statements.ts'
 
 export interface TaskFilter {
   statuses?: TaskStatus[]
@@ -27,14 +41,19 @@ export interface Stats {
   runMs: { p50: number | null; p95: number | null }
 }
 
+/** A task as somebody last saw it. */
+export interface KnownTask {
+  id: string
+  version: number
+}
+
 export type TaskReader = ReturnType<typeof createTaskReader>
 
 export function createTaskReader(database: Database) {
+  const finds = createGroupCommit<string, TaskRow | undefined>({ name: 'reads of tasks', write: findMany })
   return {
-    async find(id: string): Promise<TaskRow | undefined> {
-      const rows = await database.use((drizzle) => drizzle.select().from(tasks).where(eq(tasks.id, id)))
-      return rows[0]
-    },
+    /** Those who ask at the same time are answered together. */
+    find: (id: string): Promise<TaskRow | undefined> => finds.submit(id.toLowerCase()),
 
     /** Failed and lost attempts, first one first. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
@@ -60,15 +79,16 @@ export function createTaskReader(database: Database) {
       )
     },
 
-    /** Which of these have ended. */
-    async findFinished(ids: string[]): Promise<string[]> {
-      const rows = await database.use((drizzle) =>
+    /** Those of these tasks that are no longer as they are known; without those that do not exist. */
+    async findChanged(known: KnownTask[]): Promise<TaskRow[]> {
+      const given = sql`${recordset(known)} as given(id uuid, version int)`
+      return database.use((drizzle) =>
         drizzle
-          .select({ id: tasks.id })
+          .select(getTableColumns(tasks))
           .from(tasks)
-          .where(and(inArray(tasks.id, ids), isNotNull(tasks.finishedAt))),
+          .innerJoin(given, sql`given.id = ${tasks.id} and given.version <> ${tasks.version}`)
+          .where(isOneOf(known)),
       )
-      return rows.map(({ id }) => id)
     },
 
     async stats(since: Date): Promise<Stats> {
@@ -99,6 +119,17 @@ export function createTaskReader(database: Database) {
         runMs: { p50: total?.run50 ?? null, p95: total?.run95 ?? null },
       }
     },
+  }
+
+  async function findMany(ids: string[]): Promise<(TaskRow | undefined)[]> {
+    const rows = await database.use((drizzle) =>
+      drizzle
+        .select()
+        .from(tasks)
+        .where(isOneOf(ids.map((id) => ({ id })))),
+    )
+    const byId = new Map(rows.map((row) => [row.id, row]))
+    return ids.map((id) => byId.get(id))
   }
 }
 

@@ -21,7 +21,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
-  events.on('bug', ({ where, error }) => log.error({ where, err: error }, 'unexpected error'))
+  events.on('bug', ({ error, ...where }) => log.error({ ...where, err: error }, 'unexpected error'))
   events.on('trouble', ({ where, error }) => {
     const line = { where, error: messageOf(error), cause: causeOf(error) }
     log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')

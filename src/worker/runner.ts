@@ -5,7 +5,7 @@ import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
 import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
 import type { Registry } from '../tasks/registry.ts'
-import type { Events } from '../telemetry/events.ts'
+import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
 
 export interface RunnerDependencies {
@@ -75,7 +75,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         }
       },
       log(message, fields) {
-        events.emit('task.log', { taskId: task.id, name: task.name, attempt: task.attempt, message, fields })
+        events.emit('task.log', { ...announced(task), message, fields })
       },
     }
   }
@@ -100,15 +100,24 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function announceStart({ task }: RunningTask) {
-    events.emit('task.started', { taskId: task.id, name: task.name, attempt: task.attempt })
+    events.emit('task.started', announced(task))
   }
 
   function announceEnd({ task, startedAtMs }: RunningTask, status: TaskStatus | null, decision: Decision) {
-    const { id: taskId, name, attempt } = task
-    if (status === null) return events.emit('task.refused', { taskId, name, attempt })
+    if (status === null) return events.emit('task.refused', announced(task))
     const runMs = Date.now() - startedAtMs
     const { error, delayMs } = decision
-    events.emit('task.finished', { taskId, name, attempt, status, runMs, error: error?.message, delayMs })
+    events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
+  }
+}
+
+function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
+  return {
+    taskId: id,
+    name,
+    attempt,
+    ...(requestId !== null && { requestId }),
+    ...(traceparent !== null && { traceparent }),
   }
 }
 

@@ -1,12 +1,15 @@
 // A whole system in this process for one test file: its own Redis and database, an API on a free port, and workers.
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { sql } from 'drizzle-orm'
 import { createApp } from '../../src/api/app.ts'
 import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
 import { type HttpServer, startServer } from '../../src/api/server.ts'
 import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
+import type { ApiKey } from '../../src/config.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { pause } from '../../src/loop.ts'
+import type { RateLimit } from '../../src/rate-limiter.ts'
 import type { TaskService } from '../../src/task-service.ts'
 import type { TaskDefinition } from '../../src/tasks/define.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
@@ -35,6 +38,7 @@ export interface TestSystem {
     method: string,
     path: string,
     body?: unknown,
+    headers?: Record<string, string>,
   ): Promise<{ status: number; headers: Headers; body: never }>
   submit(name: string, input: unknown, options?: object): Promise<TaskView>
   task(id: string): Promise<FullTask>
@@ -53,6 +57,11 @@ export interface SystemOptions {
   /** Options of the first worker; false starts none. */
   worker?: Partial<WorkerOptions> | false
   smtpUrl?: string
+  /** Undefined leaves the API open. */
+  apiKeys?: ApiKey[]
+  rateLimit?: RateLimit
+  trustedProxies?: number
+  corsOrigins?: string[]
   webRoot?: string
 }
 
@@ -70,12 +79,19 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const [redis, database] = await Promise.all([startRedisServer(), createTestDatabase()])
   const events = createEvents()
   const seen = recordAll(events)
-  const connections = await openConnections({ databaseUrl: database.url, redisUrl: redis.url }, events)
+  const connections = await openConnections(
+    { databaseUrl: database.url, redisUrl: redis.url, rateLimit: options.rateLimit },
+    events,
+  )
   await connections.database.migrate()
   const { queue } = connections
   const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
   const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...(options.definitions ?? [])])
   const dependencies = createApiDependencies(connections, registry, events, {
+    addressOf: (c) => getConnInfo(c).remote.address,
+    apiKeys: options.apiKeys,
+    trustedProxies: options.trustedProxies,
+    corsOrigins: options.corsOrigins,
     bodyLimitBytes: 256 * 1024,
     workerSilentMs: FAST.silentMs,
     webRoot: options.webRoot,
@@ -100,13 +116,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       workers.push(worker)
       return worker
     },
-    async request(method, path, body) {
+    async request(method, path, body, headers = {}) {
       const response = await fetch(`${system.url}${path}`, {
         method,
-        ...(body !== undefined && {
-          headers: { 'Content-Type': 'application/json' },
-          body: JSON.stringify(body),
-        }),
+        headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
+        body: body === undefined ? undefined : JSON.stringify(body),
         redirect: 'manual',
       })
       const text = await response.text()

@@ -2,7 +2,7 @@
 // the install script by which its own package reports every installation to its makers.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { tagOf } from '../etag.ts'
+import { tagOf } from '../entity-tag.ts'
 
 export interface DocsFile {
   content: Uint8Array<ArrayBuffer>

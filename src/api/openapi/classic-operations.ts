@@ -3,7 +3,9 @@ import type { Registry } from '../../tasks/registry.ts'
 import { FORM_TYPES } from '../classic-routes.ts'
 import { EXAMPLE_ID } from './examples.ts'
 import { type Content, HTML_PAGE, json, type Operation, type Schema } from './operation.ts'
+import { SUBMISSION_PARAMETERS } from './parameters.ts'
 import { ref, refOfDefinition } from './schemas.ts'
+import { SUBMISSION_PROBLEMS } from './submit-operations.ts'
 
 export function classicOperations(registry: Registry): Operation[] {
   const notify = registry.get('notify')
@@ -17,6 +19,7 @@ export function classicOperations(registry: Registry): Operation[] {
         description: notify.description,
         tag: 'Classic',
         scope: 'submit',
+        parameters: [...SUBMISSION_PARAMETERS],
         body: {
           isRequired: true,
           content: jsonOrForm(refOfDefinition('notify', 'Input'), { example: notify.example }),
@@ -24,11 +27,11 @@ export function classicOperations(registry: Registry): Operation[] {
         answers: {
           202: {
             description: 'Accepted: the task is committed.',
-            headers: ['Location'],
+            headers: ['Location', 'Idempotent-Replayed'],
             content: json(ref('Notified'), { accepted: { task_id: EXAMPLE_ID, status: 'PENDING' } }),
           },
         },
-        problems: ['malformed_json', 'unsupported_media_type', 'invalid_input', 'overloaded', 'unavailable'],
+        problems: SUBMISSION_PROBLEMS,
       }),
     ),
     {
@@ -38,6 +41,7 @@ export function classicOperations(registry: Registry): Operation[] {
       summary: 'Status of a task',
       tag: 'Classic',
       scope: 'read',
+      takesPollToken: true,
       parameters: ['TaskId'],
       answers: {
         200: {
@@ -64,6 +68,7 @@ export function classicOperations(registry: Registry): Operation[] {
         'The fields of the task stand beside `form_type`. A form sent by a browser is answered with a page.',
       tag: 'Classic',
       scope: 'submit',
+      parameters: [...SUBMISSION_PARAMETERS],
       body: {
         isRequired: true,
         content: jsonOrForm(
@@ -76,13 +81,14 @@ export function classicOperations(registry: Registry): Operation[] {
       answers: {
         202: {
           description: 'Accepted: the task is committed.',
+          headers: ['Idempotent-Replayed'],
           content: json(ref('FormSubmitted'), {
             accepted: { task_id: EXAMPLE_ID, status_url: `/task_status/${EXAMPLE_ID}` },
           }),
         },
         303: { description: 'Accepted from a form: on to the page of the task.', headers: ['Location'] },
       },
-      problems: ['malformed_json', 'unsupported_media_type', 'invalid_input', 'overloaded', 'unavailable'],
+      problems: SUBMISSION_PROBLEMS,
     },
     {
       method: 'get',
@@ -104,6 +110,7 @@ export function classicOperations(registry: Registry): Operation[] {
       description: 'HTML that refreshes itself until the task has ended; JSON where `Accept` asks for it.',
       tag: 'Classic',
       scope: 'read',
+      takesPollToken: true,
       parameters: ['TaskId'],
       answers: { 200: { description: 'How it is.', content: { ...HTML_PAGE, ...json(ref('CheckedTask')) } } },
       problems: ['unknown_task', 'unavailable'],

@@ -1,7 +1,7 @@
 // OpenAPI 3.1, made from what checks the requests, what describes the answers, and the registry.
 import type { Registry } from '../../tasks/registry.ts'
 import { classicOperations } from './classic-operations.ts'
-import { COMMON_HEADERS, HEADERS, type HeaderName } from './headers.ts'
+import { HEADERS, type HeaderName, LIMIT_HEADERS } from './headers.ts'
 import { MONITORING_OPERATIONS } from './monitoring-operations.ts'
 import { type Answer, type Content, type Operation, type Query, type Schema, TAGS } from './operation.ts'
 import { PARAMETERS } from './parameters.ts'
@@ -13,7 +13,7 @@ import {
   problemAnswers,
 } from './problems.ts'
 import { createSchemas, schemasOfQuery } from './schemas.ts'
-import { SECURITY_SCHEMES, securityOf } from './security.ts'
+import { isLimited, SECURITY_SCHEMES, securityOf } from './security.ts'
 import { submitOperations } from './submit-operations.ts'
 import { TASK_OPERATIONS } from './task-operations.ts'
 
@@ -75,7 +75,7 @@ function pathsOf(operations: Operation[]): Record<string, Record<string, OpenApi
 function operationObject(operation: Operation) {
   const { id, summary, description, tag, parameters = [], query, body, answers } = operation
   const all: Record<string, Answer> = { ...problemAnswers(operation), ...answers, default: ANY_PROBLEM }
-  const common = operation.scope === null ? (['X-Request-Id'] as const) : COMMON_HEADERS
+  const common: HeaderName[] = ['X-Request-Id', ...(isLimited(operation) ? LIMIT_HEADERS : [])]
   return {
     operationId: id,
     summary,

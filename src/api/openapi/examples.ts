@@ -5,7 +5,14 @@ import type { task, taskWithAttempts } from '../view-schemas.ts'
 
 export const EXAMPLE_ID = '01890000-0000-7000-8000-000000000000'
 const WORKER_ID = '4a3f6c0e-0d65-4b8e-9a55-3b7f1b1c7e10'
-const LINK = `/v1/tasks/${EXAMPLE_ID}`
+const SELF = `/v1/tasks/${EXAMPLE_ID}`
+const LINKS = {
+  self: SELF,
+  events: `${SELF}/events`,
+  cancel: `${SELF}/cancel`,
+  retry: `${SELF}/retry`,
+  replay: `${SELF}/replay`,
+}
 
 /** A task as it is right after its submission. */
 export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
@@ -36,7 +43,7 @@ export function submittedTask(definition: TaskDefinition): z.infer<typeof task> 
     request_id: null,
     traceparent: null,
     is_final: false,
-    links: { self: LINK, cancel: `${LINK}/cancel`, retry: `${LINK}/retry`, events: `${LINK}/events` },
+    links: LINKS,
   }
 }
 
@@ -68,7 +75,7 @@ export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
   request_id: null,
   traceparent: null,
   is_final: true,
-  links: { self: LINK, cancel: `${LINK}/cancel`, retry: `${LINK}/retry`, events: `${LINK}/events` },
+  links: LINKS,
   attempts: [
     {
       attempt: 1,

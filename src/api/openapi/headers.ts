@@ -18,6 +18,11 @@ export const HEADERS = {
     description: '`true` where this is the first answer again, given to the same Idempotency-Key.',
     schema: { type: 'string', const: 'true' },
   },
+  'WWW-Authenticate': {
+    required: true,
+    description: 'How to present a key.',
+    schema: { type: 'string' },
+  },
   RateLimit: {
     description: 'What is left of the quota (draft-ietf-httpapi-ratelimit-headers).',
     schema: { type: 'string' },
@@ -27,6 +32,7 @@ export const HEADERS = {
     schema: { type: 'string' },
   },
   'X-Request-Id': {
+    required: true,
     description: 'The one that was sent, or a new one: the thread through all logs.',
     schema: { type: 'string' },
   },
@@ -34,9 +40,5 @@ export const HEADERS = {
 
 export type HeaderName = keyof typeof HEADERS
 
-/** On the answers of every operation that may ask for a key. */
-export const COMMON_HEADERS = [
-  'X-Request-Id',
-  'RateLimit',
-  'RateLimit-Policy',
-] as const satisfies HeaderName[]
+/** On the answers of every operation that counts against a limit. */
+export const LIMIT_HEADERS = ['RateLimit', 'RateLimit-Policy'] as const satisfies HeaderName[]

@@ -168,6 +168,6 @@ function queueOperation(verb: 'pause' | 'resume', description: string): Operatio
     scope: 'operate',
     parameters: ['QueueName'],
     answers: { 200: { description: 'The queue as it is now.', content: json(ref('Queue')) } },
-    problems: ['not_found', 'invalid_input', 'unavailable'],
+    problems: ['not_found', 'unavailable'],
   }
 }

@@ -1,5 +1,6 @@
 // What is said about one endpoint; `document.ts` makes OpenAPI of it.
 import type { z } from 'zod'
+import type { Scope } from '../../config.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { HeaderName } from './headers.ts'
 import type { ParameterName } from './parameters.ts'
@@ -15,9 +16,6 @@ export const TAGS = {
 } as const
 
 export type Tag = keyof typeof TAGS
-
-/** What a key must be allowed to do. */
-export type Scope = 'submit' | 'read' | 'operate'
 
 /** A JSON Schema, or a reference to one below `components`. */
 export type Schema = Record<string, unknown>
@@ -43,8 +41,8 @@ export interface Operation {
   summary: string
   description?: string
   tag: Tag
-  /** null where no key is asked for. */
-  scope: Scope | null
+  /** What a key must be allowed to do; null where no key is asked for. */
+  scope: Scope | 'any key' | null
   /** The token that a submission was answered with will do instead of a key. */
   takesPollToken?: true
   parameters?: ParameterName[]

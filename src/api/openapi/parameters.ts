@@ -73,4 +73,8 @@ export const PARAMETERS = {
 export type ParameterName = keyof typeof PARAMETERS
 
 /** What every submission takes. */
-export const SUBMISSION_PARAMETERS = ['RequestId', 'Traceparent'] as const satisfies ParameterName[]
+export const SUBMISSION_PARAMETERS = [
+  'IdempotencyKey',
+  'RequestId',
+  'Traceparent',
+] as const satisfies ParameterName[]

@@ -1,7 +1,9 @@
 // Problems by status, from the one table of error codes.
 import { type ErrorCode, HTTP_STATUS } from '../../errors.ts'
 import { PROBLEM_JSON, type Problem, TITLES, typeOf } from '../problem.ts'
+import type { HeaderName } from './headers.ts'
 import type { Answer, Operation, Schema } from './operation.ts'
+import { isLimited } from './security.ts'
 
 /** One sentence that the code may be answered with; each is the example of its code. */
 const DETAILS: Record<ErrorCode, string> = {
@@ -59,8 +61,13 @@ export function createProblemExamples(): Record<string, { summary: string; value
 }
 
 /** The answers of one operation that are problems, by status. */
-export function problemAnswers({ scope, body, problems }: Operation): Record<string, Answer> {
-  const common: ErrorCode[] = scope === null ? [] : ['unauthorized', 'forbidden', 'rate_limited']
+export function problemAnswers(operation: Operation): Record<string, Answer> {
+  const { scope, body, problems } = operation
+  const common: ErrorCode[] = [
+    ...(scope === null ? [] : (['unauthorized'] as const)),
+    ...(scope === null || scope === 'any key' ? [] : (['forbidden'] as const)),
+    ...(isLimited(operation) ? (['rate_limited'] as const) : []),
+  ]
   const codes = [...problems, ...(body ? (['body_too_large'] as const) : []), ...common]
   const byStatus = Map.groupBy(new Set(codes), (code) => HTTP_STATUS[code])
   const answers = [...byStatus].map(([status, codesOfIt]) => [status, answerOf(status, codesOfIt)] as const)
@@ -76,7 +83,7 @@ export const ANY_PROBLEM: Answer = {
 function answerOf(status: number, codes: ErrorCode[]): Answer {
   return {
     description: `${TITLES[status]}: ${codes.map((code) => `\`${code}\``).join(', ')}`,
-    ...((status === 429 || status === 503) && { headers: ['Retry-After'] }),
+    headers: headersOf(status, codes),
     content: {
       [PROBLEM_JSON]: {
         schema: { $ref: `#/components/schemas/Problem${status}` },
@@ -84,6 +91,13 @@ function answerOf(status: number, codes: ErrorCode[]): Answer {
       },
     },
   }
+}
+
+function headersOf(status: number, codes: ErrorCode[]): HeaderName[] {
+  if (status === 401) return ['WWW-Authenticate']
+  return status === 429 || status === 503 || codes.includes('idempotency_key_in_flight')
+    ? ['Retry-After']
+    : []
 }
 
 function exampleOf(code: ErrorCode): Problem {

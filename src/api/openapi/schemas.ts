@@ -3,10 +3,11 @@ import { z } from 'zod'
 import type { TaskDefinition } from '../../tasks/define.ts'
 import { checkedTask, formSubmitted, notified, taskStatus } from '../classic-schemas.ts'
 import { health, queue, queues, readiness, statistics, worker, workers } from '../monitoring-schemas.ts'
-import { problem } from '../problem.ts'
-import { submission } from '../task-requests.ts'
+import { problemSchema } from '../problem.ts'
+import { batchItem, batchSubmission, replay, submission } from '../task-requests.ts'
 import {
   attempt,
+  batchAnswer,
   definition,
   definitions,
   progress,
@@ -15,7 +16,6 @@ import {
   taskPage,
   taskWithAttempts,
 } from '../view-schemas.ts'
-import { batchAnswer, batchSubmission, replayRequest } from './awaited.ts'
 import type { Schema } from './operation.ts'
 
 const options = submission.shape.options.unwrap()
@@ -38,9 +38,10 @@ const SCHEMAS = {
   Progress: progress,
   Attempt: attempt,
   SubmitOptions: options,
+  BatchItem: batchItem,
   BatchSubmission: batchSubmission,
   BatchAnswer: batchAnswer,
-  ReplayRequest: replayRequest,
+  ReplayRequest: replay,
   Definition: definition,
   Definitions: definitions,
   Queue: queue,
@@ -54,7 +55,7 @@ const SCHEMAS = {
   FormSubmitted: formSubmitted,
   TaskStatus: taskStatus,
   CheckedTask: checkedTask,
-  Problem: problem,
+  Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
 /** A reference to one of the schemas that do not depend on the definitions. */
@@ -86,6 +87,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)])),
     SubmitOptions: describedOptions(asObject(schemas.SubmitOptions)),
+    BatchSubmission: itemizedBatch(asObject(schemas.BatchSubmission)),
     ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
   }
 }
@@ -133,6 +135,15 @@ function describedOptions(schema: Schema): Schema {
   })
   const both = { required: ['run_at', 'delay_seconds'] }
   return { ...withoutIdentity(schema), properties: Object.fromEntries(properties), not: both }
+}
+
+/** A batch is checked item by item, so its own schema leaves them open. */
+function itemizedBatch(schema: Schema): Schema {
+  const { tasks } = asObject(schema.properties)
+  return {
+    ...withoutIdentity(schema),
+    properties: { tasks: { ...asObject(tasks), items: ref('BatchItem') } },
+  }
 }
 
 /** What zod writes out to be exact, and nobody wants to read. */

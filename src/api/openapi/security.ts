@@ -23,8 +23,14 @@ export const SECURITY_SCHEMES = {
   },
 } as const
 
+/** Everything that changes something counts against the limit of whoever asks; looking does not. */
+export function isLimited({ scope }: Operation): boolean {
+  return scope === 'submit' || scope === 'operate'
+}
+
 /** Any one of them will do. */
 export function securityOf({ scope, takesPollToken }: Operation): Record<string, string[]>[] {
   if (scope === null) return []
-  return [{ apiKey: [scope] }, { apiKeyHeader: [scope] }, ...(takesPollToken ? [{ pollToken: [] }] : [])]
+  const scopes = scope === 'any key' ? [] : [scope]
+  return [{ apiKey: scopes }, { apiKeyHeader: scopes }, ...(takesPollToken ? [{ pollToken: [] }] : [])]
 }

@@ -6,7 +6,8 @@ import { json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
 import { ref, refOfDefinition } from './schemas.ts'
 
-const SUBMISSION_PROBLEMS: ErrorCode[] = [
+/** What every submission may be answered with. */
+export const SUBMISSION_PROBLEMS: ErrorCode[] = [
   'malformed_json',
   'invalid_header',
   'idempotency_key_in_flight',
@@ -31,7 +32,7 @@ function submitOperation(definition: TaskDefinition): Operation {
     description: `${description}\n\nQueue \`${queue}\`, ${maxRetries} retries, at most ${timeoutMs / 1_000} seconds per attempt, unless \`options\` say otherwise. When it has succeeded, \`result\` is as in this answer's schema.`,
     tag: 'Submit',
     scope: 'submit',
-    parameters: ['IdempotencyKey', ...SUBMISSION_PARAMETERS],
+    parameters: [...SUBMISSION_PARAMETERS],
     body: {
       isRequired: true,
       content: json(refOfDefinition(name, 'Submission'), { example: { input: example } }),
@@ -67,6 +68,6 @@ function batchOperation(definitions: readonly TaskDefinition[]): Operation {
         }),
       },
     },
-    problems: ['malformed_json', 'unsupported_media_type', 'invalid_input', 'overloaded', 'unavailable'],
+    problems: SUBMISSION_PROBLEMS,
   }
 }

@@ -4,6 +4,7 @@ import { FINISHED_TASK } from './examples.ts'
 import { describedQuery, json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
 import { ref } from './schemas.ts'
+import { SUBMISSION_PROBLEMS } from './submit-operations.ts'
 
 const { attempts: _, ...LISTED_TASK } = FINISHED_TASK
 
@@ -44,7 +45,7 @@ export const TASK_OPERATIONS: Operation[] = [
       200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
       204: { description: 'The last version that was seen was the final one.' },
     },
-    problems: ['invalid_header', 'unknown_task', 'unavailable'],
+    problems: ['unknown_task', 'unavailable'],
   },
   {
     method: 'get',
@@ -108,7 +109,7 @@ export const TASK_OPERATIONS: Operation[] = [
     summary: 'Replay a task',
     description: 'Submits it once more as a new task, with its own input or an edited one.',
     tag: 'Tasks',
-    scope: 'submit',
+    scope: 'operate',
     parameters: ['TaskId', ...SUBMISSION_PARAMETERS],
     body: {
       isRequired: false,
@@ -117,19 +118,11 @@ export const TASK_OPERATIONS: Operation[] = [
     answers: {
       202: {
         description: 'Accepted: the new task is committed.',
-        headers: ['Location', 'Retry-After'],
+        headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
         content: json(ref('Task')),
       },
     },
-    problems: [
-      'malformed_json',
-      'unknown_definition',
-      'unknown_task',
-      'unsupported_media_type',
-      'invalid_input',
-      'overloaded',
-      'unavailable',
-    ],
+    problems: ['unknown_definition', 'unknown_task', ...SUBMISSION_PROBLEMS],
   },
   {
     method: 'get',
@@ -138,7 +131,7 @@ export const TASK_OPERATIONS: Operation[] = [
     summary: 'List the task definitions',
     description: 'What can be run, with JSON Schemas of input and output.',
     tag: 'Tasks',
-    scope: 'read',
+    scope: 'any key',
     parameters: ['IfNoneMatch'],
     answers: {
       200: { description: 'All definitions.', headers: ['ETag'], content: json(ref('Definitions')) },

@@ -1,0 +1,88 @@
+// Who may do what, and how often: one middleware per route that names the scope it needs.
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { ApiKey, Scope } from '../config.ts'
+import { AppError } from '../errors.ts'
+import type { RateLimiter, RateLimitState } from '../rate-limiter.ts'
+import { findApiKey, isPollToken } from './api-keys.ts'
+import type { ApiEnv } from './request-context.ts'
+
+export interface AdmissionOptions {
+  /** Undefined lets everybody in. */
+  apiKeys?: ApiKey[]
+  /** Undefined limits nobody. */
+  rateLimiter?: RateLimiter
+  /** Who asks, where no key tells it. */
+  clientAddress: (c: Context) => string
+}
+
+/** What a route needs: a scope, any key at all, or the token of the task that its path names. */
+export type Need = Scope | 'any key' | 'read or poll token'
+
+export type Admission = ReturnType<typeof createAdmission>
+
+/**
+ * @returns what makes the middleware of a route. It throws AppError `unauthorized`, `forbidden`, `rate_limited`.
+ *   Everything that changes something counts against the client's limit; looking does not.
+ */
+export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
+  return (need: Need) => {
+    const isLimited = rateLimiter !== undefined && (need === 'submit' || need === 'operate')
+    return createMiddleware<ApiEnv>((c, next) => {
+      if (apiKeys) authorize(c, apiKeys, need)
+      if (!isLimited) return next()
+      return limit(c, rateLimiter, clientOf(c)).then(next)
+    })
+  }
+
+  function clientOf(c: Context<ApiEnv>): string {
+    const apiKey = c.get('apiKey')
+    return apiKey ? `key:${apiKey.name}` : `address:${clientAddress(c)}`
+  }
+}
+
+function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], need: Need): void {
+  if (need === 'read or poll token' && hasPollToken(c, apiKeys)) return
+  const presented = presentedKey(c)
+  const apiKey = presented === undefined ? undefined : findApiKey(apiKeys, presented)
+  if (!apiKey) {
+    c.header('WWW-Authenticate', 'Bearer realm="waggle"')
+    const detail = presented === undefined ? 'This needs an API key' : 'This API key is not known'
+    throw new AppError('unauthorized', `${detail}: send it as Authorization: Bearer <key>, or as X-API-Key`)
+  }
+  const scope = need === 'read or poll token' ? 'read' : need
+  if (scope !== 'any key' && !apiKey.scopes.includes(scope)) {
+    throw new AppError('forbidden', `This needs an API key with the scope "${scope}"`)
+  }
+  c.set('apiKey', apiKey)
+}
+
+function presentedKey(c: Context): string | undefined {
+  const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '') ?? []
+  return bearer ?? c.req.header('X-API-Key')
+}
+
+function hasPollToken(c: Context, apiKeys: ApiKey[]): boolean {
+  const token = c.req.query('poll_token')
+  return token !== undefined && isPollToken(apiKeys, c.req.param('id') ?? '', token)
+}
+
+async function limit(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: string): Promise<void> {
+  const state = await rateLimiter.count(client)
+  if (!state) return
+  c.set('answerHeaders', rateLimitHeaders(state))
+  if (!state.isExceeded) return
+  c.header('Retry-After', String(state.resetSeconds))
+  throw new AppError(
+    'rate_limited',
+    `More than ${state.requests} requests in ${state.seconds} s: try again in ${state.resetSeconds} s`,
+  )
+}
+
+/** As in draft-ietf-httpapi-ratelimit-headers-10. */
+function rateLimitHeaders({ requests, seconds, remaining, resetSeconds }: RateLimitState) {
+  return {
+    'RateLimit-Policy': `"default";q=${requests};w=${seconds}`,
+    RateLimit: `"default";r=${remaining};t=${resetSeconds}`,
+  }
+}

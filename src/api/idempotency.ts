@@ -1,0 +1,44 @@
+// Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): the same request sent again makes nothing new.
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import type { Context } from 'hono'
+import { AppError } from '../errors.ts'
+import { isDeeperThan, MAX_DEPTH } from '../task-input.ts'
+import type { SubmitOptions } from '../task-service.ts'
+import type { ApiEnv } from './request-context.ts'
+
+// A structured-field string, as the draft wants it, or the bare text that most clients send.
+const KEY =
+  /^(?:"(?<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254}))$/
+
+/**
+ * The caller's key and body, as hashes; undefined where no key came. A key is valid for one operation of one caller.
+ * @param operation what the key is valid for
+ * @param index which of the tasks of a batch
+ * @throws AppError `invalid_header`
+ */
+export function idempotencyOf(
+  c: Context<ApiEnv>,
+  operation: string,
+  body: unknown,
+  index?: number,
+): SubmitOptions['idempotency'] {
+  const header = c.req.header('Idempotency-Key')
+  if (header === undefined) return undefined
+  const { quoted, bare } = KEY.exec(header.trim())?.groups ?? {}
+  const key = quoted ?? bare
+  if (key === undefined) {
+    throw new AppError('invalid_header', 'Idempotency-Key: must be 1 to 255 visible ASCII characters')
+  }
+  // The members of options and tasks lie deeper than the input that they carry.
+  if (isDeeperThan(MAX_DEPTH + 5, body)) throw new AppError('invalid_input', 'The body is nested too deeply')
+  const caller = c.get('apiKey')?.name
+  return {
+    key: hashOf(JSON.stringify([caller, operation, key, index])),
+    fingerprint: hashOf(canonicalize(body) ?? ''),
+  }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

@@ -1,0 +1,72 @@
+// Queues: how long they are, who serves them, pause and resume.
+import { Hono } from 'hono'
+import type { z } from 'zod'
+import { QUEUE_NAME } from '../config.ts'
+import { AppError } from '../errors.ts'
+import type { QueueSummary } from '../store/queue-store.ts'
+import type { WorkerRow } from '../store/schema.ts'
+import type { ApiDependencies } from './dependencies.ts'
+import type { queue } from './monitoring-schemas.ts'
+import type { ApiEnv } from './request-context.ts'
+
+export type QueueView = z.infer<typeof queue>
+
+export function createQueueRoutes(dependencies: ApiDependencies) {
+  const { registry, queueStore, workerStore, workerSilentMs, admit } = dependencies
+
+  return new Hono<ApiEnv>()
+    .get('/queues', admit('read'), async (c) => c.json({ data: await listQueues() }))
+    .post('/queues/:name/pause', admit('operate'), async (c) => {
+      const name = queueName(c.req.param('name'))
+      await queueStore.pause(name)
+      return c.json(await viewOf(name))
+    })
+    .post('/queues/:name/resume', admit('operate'), async (c) => {
+      const name = queueName(c.req.param('name'))
+      await queueStore.resume(name)
+      return c.json(await viewOf(name))
+    })
+
+  /** Every queue that a task or a worker of this version may use, and every other that has something in it. */
+  async function listQueues(alsoName?: string): Promise<QueueView[]> {
+    const [summaries, workers] = await Promise.all([queueStore.summarize(), workerStore.list()])
+    const live = workers.filter(({ lastBeatAt }) => Date.now() - lastBeatAt.getTime() < workerSilentMs)
+    const names = new Set([
+      ...registry.all.map(({ queue }) => queue),
+      ...live.flatMap(({ queues }) => queues),
+      ...summaries.map(({ name }) => name),
+      ...(alsoName === undefined ? [] : [alsoName]),
+    ])
+    return [...names].sort().map((name) =>
+      viewOfQueue(
+        name,
+        summaries.find((summary) => summary.name === name),
+        live,
+      ),
+    )
+  }
+
+  async function viewOf(name: string): Promise<QueueView> {
+    const view = (await listQueues(name)).find((queue) => queue.name === name)
+    if (!view) throw new Error(`queue ${name} is not among the queues`)
+    return view
+  }
+}
+
+function viewOfQueue(name: string, summary: QueueSummary | undefined, live: WorkerRow[]): QueueView {
+  const { waiting = 0, running = 0, oldestWaitingMs = null, pausedAt = null } = summary ?? {}
+  return {
+    name,
+    waiting,
+    running,
+    oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+    is_paused: pausedAt !== null,
+    paused_at: pausedAt?.toISOString() ?? null,
+    workers: live.filter(({ queues }) => queues.includes(name)).length,
+  }
+}
+
+function queueName(text: string): string {
+  if (QUEUE_NAME.test(text)) return text
+  throw new AppError('not_found', `"${text.slice(0, 64)}" cannot be the name of a queue`)
+}

@@ -1,0 +1,47 @@
+// What every request has: an id, a place in a trace, and headers on its answer.
+import { randomUUID } from 'node:crypto'
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { ApiKey } from '../config.ts'
+
+export interface ApiEnv {
+  Variables: {
+    requestId: string
+    /** W3C Trace Context, where the caller sent one. */
+    traceparent: string | undefined
+    /** The key it came with; undefined while the API is open to everybody. */
+    apiKey: ApiKey | undefined
+    /** For the answer, whatever it is. */
+    answerHeaders: Record<string, string> | undefined
+    /** The answer carries the common headers already. */
+    isDressed: boolean | undefined
+  }
+}
+
+/** On every answer: it is what it says it is, nobody frames it, and its address (which may hold a token) stays here. */
+const SAFETY = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+}
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** Takes over the caller's request id and trace, or begins its own, and returns the id with the answer. */
+export function beginRequest() {
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const given = c.req.header('X-Request-Id')
+    c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : randomUUID())
+    const traceparent = c.req.header('Traceparent')
+    if (traceparent !== undefined && TRACEPARENT.test(traceparent)) c.set('traceparent', traceparent)
+    await next()
+    if (c.get('isDressed')) return
+    for (const [name, value] of Object.entries(commonHeaders(c))) c.res.headers.set(name, value)
+  })
+}
+
+/** For answers that are made with their headers at once, which is cheaper than adding to them. */
+export function commonHeaders(c: Context<ApiEnv>): Record<string, string> {
+  return { ...SAFETY, 'X-Request-Id': c.get('requestId'), ...c.get('answerHeaders') }
+}

@@ -1,0 +1,39 @@
+// From a request to what the service is told beside the input.
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import type { SubmitOptions } from '../task-service.ts'
+import { idempotencyOf } from './idempotency.ts'
+import type { ApiEnv } from './request-context.ts'
+import type { submission } from './task-requests.ts'
+
+/** What the caller chose. Members that were not given are absent, so that defaults stay. */
+export function chosenOptions(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
+  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags } = options
+  return {
+    ...(run_at !== undefined && { runAt: new Date(run_at) }),
+    ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
+    ...(timeout_seconds !== undefined && { timeoutMs: Math.round(timeout_seconds * 1_000) }),
+    ...(max_retries !== undefined && { maxRetries: max_retries }),
+    ...(queue !== undefined && { queue }),
+    ...(tags !== undefined && { tags }),
+  }
+}
+
+/**
+ * Where the request comes from, and what makes it count once.
+ * @param operation what an Idempotency-Key is valid for
+ * @param index which task of a batch
+ * @throws AppError `invalid_header`
+ */
+export function originOf(
+  c: Context<ApiEnv>,
+  operation: string,
+  body: unknown,
+  index?: number,
+): Pick<SubmitOptions, 'requestId' | 'traceparent' | 'idempotency'> {
+  return {
+    requestId: c.get('requestId'),
+    traceparent: c.get('traceparent'),
+    idempotency: idempotencyOf(c, operation, body, index),
+  }
+}
