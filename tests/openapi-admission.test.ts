@@ -1,6 +1,5 @@
 // Keys and limits against the OpenAPI document: who is refused, where, and how it is told.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { AWAITED_OPERATIONS } from '../src/api/openapi/awaited.ts'
 import type { OpenApiDocument } from '../src/api/openapi/document.ts'
 import { createTestKeys } from './support/api-keys.ts'
 import { createDocumentChecker, type DocumentChecker, operationsOf } from './support/documented.ts'
@@ -22,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => system.stop())
 
 test('without a key, what needs one is 401 and everything else is not', async () => {
-  for (const { operation, method, path } of served()) {
+  for (const { operation, method, path } of operationsOf(document)) {
     const status = await ask(operation.operationId, method, path)
     expect([path, status === 401]).toEqual([path, operation.security.length > 0])
   }
@@ -30,7 +29,7 @@ test('without a key, what needs one is 401 and everything else is not', async ()
 
 test('a key without the scope is 403', async () => {
   const wrongKeys: Record<string, string> = { read: 'submitter', submit: 'reader', operate: 'reader' }
-  for (const { operation, method, path } of served()) {
+  for (const { operation, method, path } of operationsOf(document)) {
     const wrongKey = wrongKeys[operation.security[0]?.apiKey?.[0] ?? '']
     if (wrongKey === undefined) continue
     expect([path, await ask(operation.operationId, method, path, keys.headers(wrongKey))]).toEqual([
@@ -50,7 +49,7 @@ test('a submission is answered with the token that reads its task', async () => 
   const operationId = 'submit_reverse'
   expect(checker.faultsOf({ operationId, status, headers, text: JSON.stringify(body) })).toEqual([])
   const { id, poll_token: token } = body as { id: string; poll_token: string }
-  for (const { operation, method, path } of served()) {
+  for (const { operation, method, path } of operationsOf(document)) {
     if (!operation.security.some((scheme) => 'pollToken' in scheme)) continue
     const place = `${path.replace('{id}', id)}?poll_token=${token}`
     expect([path, await ask(operation.operationId, method, place)]).toEqual([path, 200])
@@ -59,7 +58,7 @@ test('a submission is answered with the token that reads its task', async () => 
 
 test('who asks too often is 429 wherever that is documented, and nowhere else', async () => {
   const headers = keys.headers('hasty')
-  for (const { operation, method, path } of served()) {
+  for (const { operation, method, path } of operationsOf(document)) {
     const request = () => ask(operation.operationId, method, path, headers)
     // A limiter that cannot count for a moment lets everybody pass: asking on gets there all the same.
     if ('429' in operation.responses) await until(request, (status) => status === 429)
@@ -79,10 +78,4 @@ async function ask(operationId: string, method: string, path: string, headers = 
   leaving.abort()
   expect(checker.faultsOf({ operationId, status, headers: response.headers, text })).toEqual([])
   return status
-}
-
-function served() {
-  return operationsOf(document).filter(
-    ({ method, path }) => !AWAITED_OPERATIONS.includes(`${method} ${path}`),
-  )
 }

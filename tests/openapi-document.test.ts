@@ -2,7 +2,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../src/api/app.ts'
-import { AWAITED_OPERATIONS } from '../src/api/openapi/awaited.ts'
 import type { OpenApiDocument } from '../src/api/openapi/document.ts'
 import { HTTP_STATUS } from '../src/errors.ts'
 import { createDocumentChecker, operationsOf } from './support/documented.ts'
@@ -30,8 +29,7 @@ test('every route is documented, and every documented operation is there', () =>
   const documented = operationsOf(document).map(({ method, path }) => `${method} ${path}`)
   const served = servedOperations()
   expect(served.filter((route) => !isDocumented(route, documented))).toEqual([])
-  const missing = documented.filter((operation) => !isServed(operation, served))
-  expect(missing.toSorted()).toEqual(AWAITED_OPERATIONS.toSorted())
+  expect(documented.filter((operation) => !isServed(operation, served))).toEqual([])
 })
 
 test('every definition has an operation of its own, with its schemas and its example', () => {

@@ -1,6 +1,5 @@
 // The OpenAPI document against a running system: what it promises is what is answered, and nothing else.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AWAITED_OPERATIONS } from '../src/api/openapi/awaited.ts'
 import type { OpenApiDocument } from '../src/api/openapi/document.ts'
 import { createGatedTask } from './support/browser-definitions.ts'
 import { createDocumentChecker, type DocumentChecker, operationsOf } from './support/documented.ts'
@@ -35,7 +34,7 @@ afterAll(() => system.stop())
 
 test('every documented example of a request is accepted, and answered as documented', async () => {
   const { id } = await finishedTask()
-  for (const { operation, path } of served()) {
+  for (const { operation, path } of operationsOf(document)) {
     for (const [mediaType, { examples }] of Object.entries(operation.requestBody?.content ?? {})) {
       for (const example of Object.values(examples)) {
         const value = 'value' in example ? example.value : undefined
@@ -66,7 +65,9 @@ describe('what is wrong with a body is told as documented', () => {
     [422, { headers: { 'Content-Type': 'application/json' }, body: '{"nonsense":1}' }],
   ])('%i', async (status, request) => {
     const { id } = await finishedTask()
-    for (const { operation, path } of served().filter(({ operation }) => operation.requestBody)) {
+    for (const { operation, path } of operationsOf(document).filter(
+      ({ operation }) => operation.requestBody,
+    )) {
       const answered = await ask(operation.operationId, path.replace('{id}', id), request)
       expect([operation.operationId, answered]).toEqual([operation.operationId, status])
     }
@@ -74,14 +75,16 @@ describe('what is wrong with a body is told as documented', () => {
 })
 
 test('a task that nobody knows is 404 everywhere', async () => {
-  for (const { operation, path } of served().filter(({ path }) => path.includes('{id}'))) {
+  for (const { operation, path } of operationsOf(document).filter(({ path }) => path.includes('{id}'))) {
     expect(await ask(operation.operationId, path.replace('{id}', UNKNOWN_ID))).toBe(404)
   }
 })
 
 test('what has not changed is 304', async () => {
   const { id } = await finishedTask()
-  for (const { operation, path } of served().filter(({ operation }) => '304' in operation.responses)) {
+  for (const { operation, path } of operationsOf(document).filter(
+    ({ operation }) => '304' in operation.responses,
+  )) {
     const place = path.replace('{id}', id).replace('{file}', 'start.js')
     expect(await ask(operation.operationId, place)).toBe(200)
     const tag = (await fetch(system.url + place)).headers.get('ETag') ?? ''
@@ -92,7 +95,9 @@ test('what has not changed is 304', async () => {
 test('everything that can be read without an id is as documented', async () => {
   await finishedTask()
   await waitingTask()
-  const plain = served().filter(({ operation, path }) => !operation.requestBody && !path.includes('{'))
+  const plain = operationsOf(document).filter(
+    ({ operation, path }) => !operation.requestBody && !path.includes('{'),
+  )
   for (const { operation, path } of plain) expect(await ask(operation.operationId, path)).toBe(200)
 })
 
@@ -189,7 +194,7 @@ test('a batch says of each task what became of it', async () => {
 })
 
 test('every documented status was seen, or cannot be provoked', () => {
-  const unseen = served().flatMap(({ operation: { operationId, responses } }) =>
+  const unseen = operationsOf(document).flatMap(({ operation: { operationId, responses } }) =>
     Object.keys(responses)
       .filter((status) => !seen.has(`${operationId} ${status}`) && !isExcused(operationId, status))
       .map((status) => `${operationId} ${status}`),
@@ -227,14 +232,6 @@ async function finishedTask() {
 
 function waitingTask() {
   return system.submit('reverse', { text: 'abc' }, { queue: 'nobody-works-here' })
-}
-
-function served() {
-  return operationsOf(document).filter(({ method, path }) => !isAwaited(`${method} ${path}`))
-}
-
-function isAwaited(operation: string): boolean {
-  return AWAITED_OPERATIONS.includes(operation)
 }
 
 function isExcused(operationId: string, status: string): boolean {

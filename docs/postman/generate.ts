@@ -1,8 +1,7 @@
 // Writes the collection and the environment: `npm run postman`.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { AWAITED_OPERATIONS } from '../../src/api/openapi/awaited.ts'
-import { createOpenApiDocument, type OpenApiDocument } from '../../src/api/openapi/document.ts'
+import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
 import { createCollection, createEnvironment } from './collection.ts'
@@ -12,21 +11,11 @@ export function createPostmanFiles(): Record<string, string> {
   const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
   const registry = createRegistry(createTaskDefinitions({ sendMail }))
   // The collection says nothing of the version: it changes with the requests only.
-  const document = withoutAwaited(createOpenApiDocument(registry, ''))
+  const document = createOpenApiDocument(registry, '')
   return {
     'waggle.postman_collection.json': textOf(createCollection(document, registry)),
     'waggle.postman_environment.json': textOf(createEnvironment()),
   }
-}
-
-function withoutAwaited(document: OpenApiDocument): OpenApiDocument {
-  const paths = Object.entries(document.paths).map(([path, methods]) => [
-    path,
-    Object.fromEntries(
-      Object.entries(methods).filter(([method]) => !AWAITED_OPERATIONS.includes(`${method} ${path}`)),
-    ),
-  ])
-  return { ...document, paths: Object.fromEntries(paths) }
 }
 
 function textOf(value: object): string {

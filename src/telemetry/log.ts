@@ -17,7 +17,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
     log.warn({ count, error: messageOf(error) }, 'bells not rung'),
   )
   events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
-  events.on('worker.started', (worker) => log.info(worker, 'worker started'))
+  events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))

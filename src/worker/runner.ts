@@ -32,7 +32,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     if (!attempt) return onSettled()
     announceStart(attempt)
     const definition = registry.find(task.name)
+    const startedMs = performance.now()
     const outcome = await perform(definition, attempt)
+    const runMs = performance.now() - startedMs
     onSettled()
     const decision = decide(
       { ...task, backoff: definition?.backoff ?? UNKNOWN_BACKOFF, isCancelRequested: false },
@@ -42,7 +44,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const status = await finishForSure(task, decision)
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs })
-    announceEnd(attempt, status, decision)
+    announceEnd(attempt, { status, decision, runMs })
   }
 
   async function perform(definition: TaskDefinition | undefined, attempt: RunningTask): Promise<Outcome> {
@@ -100,12 +102,14 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function announceStart({ task }: RunningTask) {
-    events.emit('task.started', announced(task))
+    events.emit('task.started', { ...announced(task), waitMs: task.waitMs })
   }
 
-  function announceEnd({ task, startedAtMs }: RunningTask, status: TaskStatus | null, decision: Decision) {
+  function announceEnd(
+    { task }: RunningTask,
+    { status, decision, runMs }: { status: TaskStatus | null; decision: Decision; runMs: number },
+  ) {
     if (status === null) return events.emit('task.refused', announced(task))
-    const runMs = Date.now() - startedAtMs
     const { error, delayMs } = decision
     events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
   }

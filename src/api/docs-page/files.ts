@@ -10,21 +10,20 @@ export interface DocsFile {
   tag: string
 }
 
-const VIEWER = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))
-
-const FILES: Record<string, { folder: string | URL; type: string }> = {
-  'start.js': { folder: import.meta.url, type: 'text/javascript; charset=utf-8' },
-  'page.css': { folder: import.meta.url, type: 'text/css; charset=utf-8' },
-  'swagger-ui-bundle.js': { folder: VIEWER, type: 'text/javascript; charset=utf-8' },
-  'swagger-ui.css': { folder: VIEWER, type: 'text/css; charset=utf-8' },
-  'favicon-32x32.png': { folder: VIEWER, type: 'image/png' },
+const FILES: Record<string, { of: 'us' | 'the viewer'; type: string }> = {
+  'start.js': { of: 'us', type: 'text/javascript; charset=utf-8' },
+  'page.css': { of: 'us', type: 'text/css; charset=utf-8' },
+  'swagger-ui-bundle.js': { of: 'the viewer', type: 'text/javascript; charset=utf-8' },
+  'swagger-ui.css': { of: 'the viewer', type: 'text/css; charset=utf-8' },
+  'favicon-32x32.png': { of: 'the viewer', type: 'image/png' },
 }
 
 /** The page and, by name, what it asks for. Their version is in every URL, so that they can be kept for ever. */
 export function readDocsPage(): { html: string; files: Map<string, DocsFile> } {
+  const viewer = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))
   const files = new Map(
-    Object.entries(FILES).map(([name, { folder, type }]) => {
-      const content = new Uint8Array(readFileSync(new URL(name, folder)))
+    Object.entries(FILES).map(([name, { of, type }]) => {
+      const content = new Uint8Array(readFileSync(new URL(name, of === 'us' ? import.meta.url : viewer)))
       return [name, { content, type, tag: tagOf(content) }]
     }),
   )
