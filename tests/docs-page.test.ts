@@ -27,6 +27,8 @@ describe.skipIf(!chromium)('GET /docs', () => {
       const { body } = await system.request('GET', '/openapi.json')
       const { paths } = body as { paths: Record<string, object> }
       expect(operations).toBe(Object.values(paths).flatMap((methods) => Object.keys(methods)).length)
+      const background = await visit.page.evaluate('getComputedStyle(document.body).backgroundColor')
+      expect(background).toBe(colorScheme === 'dark' ? 'rgb(28, 32, 34)' : 'rgb(250, 250, 250)')
       expect(visit.strangers).toEqual([])
       expect(visit.complaints).toEqual([])
     },

@@ -1,16 +1,38 @@
 // The OpenAPI document by itself: valid, complete, and true to the routes.
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { createApp } from '../src/api/app.ts'
 import type { OpenApiDocument } from '../src/api/openapi/document.ts'
 import { HTTP_STATUS } from '../src/errors.ts'
+import { defineTask } from '../src/tasks/define.ts'
 import { createDocumentChecker, operationsOf } from './support/documented.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
+
+interface Tree {
+  leaf: string
+  children?: Tree[]
+}
+const tree: z.ZodType<Tree> = z.lazy(() => z.object({ leaf: z.string(), children: z.array(tree).optional() }))
+const EXAMPLE: Tree = { leaf: 'a', children: [{ leaf: 'b' }] }
+
+/** What contains itself, and what is shared with other definitions. */
+const odd = ['grow_tree', 'cut_tree'].map((name) =>
+  defineTask({
+    name,
+    title: `${name} of any depth`,
+    description: 'Never run.',
+    input: z.object({ tree }),
+    output: tree,
+    example: { tree: EXAMPLE },
+    run: async () => EXAMPLE,
+  }),
+)
 
 let system: TestSystem
 let document: OpenApiDocument
 beforeAll(async () => {
-  system = await startSystem({ worker: false })
+  system = await startSystem({ worker: false, definitions: odd })
   document = (await system.request('GET', '/openapi.json')).body
 })
 afterAll(() => system.stop())

@@ -2,7 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OpenApiDocument } from '../src/api/openapi/document.ts'
 import { createGatedTask } from './support/browser-definitions.ts'
-import { createDocumentChecker, type DocumentChecker, operationsOf } from './support/documented.ts'
+import {
+  createDocumentChecker,
+  type DocumentChecker,
+  findOperation,
+  operationsOf,
+} from './support/documented.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
@@ -51,7 +56,7 @@ test('a form with files is read like any other', async () => {
     body.set('email', 'ada@example.com')
     body.set('form_type', 'reverse')
     body.set('text', 'abc')
-    expect(await ask(operationId, pathOf(operationId), { body })).toBe(
+    expect(await ask(operationId, findOperation(document, operationId).path, { body })).toBe(
       operationId === 'submit_form' ? 303 : 202,
     )
   }
@@ -204,7 +209,7 @@ test('every documented status was seen, or cannot be provoked', () => {
 
 /** Sends a request, holds the answer against the document, and gives its status. */
 async function ask(operationId: string, path: string, init: RequestInit = {}): Promise<number> {
-  const { method } = find(operationId)
+  const { method } = findOperation(document, operationId)
   const response = await fetch(system.url + path, {
     method: method.toUpperCase(),
     redirect: 'manual',
@@ -237,16 +242,6 @@ function waitingTask() {
 function isExcused(operationId: string, status: string): boolean {
   const isSubmission = /^(submit_|notify|replay_)/.test(operationId)
   return status in NOT_PROVOKED || (isSubmission && `submission ${status}` in NOT_PROVOKED)
-}
-
-function find(operationId: string) {
-  const found = operationsOf(document).find(({ operation }) => operation.operationId === operationId)
-  if (!found) throw new Error(`there is no operation ${operationId}`)
-  return found
-}
-
-function pathOf(operationId: string): string {
-  return find(operationId).path
 }
 
 function encoded(mediaType: string, value: unknown): RequestInit {

@@ -36,7 +36,7 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
 
   function faultsOf({ operationId, status, headers, text }: SeenAnswer): string[] {
     const where = `${operationId} ${status}`
-    const documented = operationOf(document, operationId).responses[status]
+    const documented = findOperation(document, operationId).operation.responses[status]
     if (!documented) return [`${where} is not documented`]
     const missing = Object.keys(documented.headers)
       .filter((name) => isRequired(document, name) && !headers.has(name))
@@ -61,10 +61,10 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
   }
 }
 
-export function operationOf(document: OpenApiDocument, operationId: string) {
+export function findOperation(document: OpenApiDocument, operationId: string) {
   const found = operationsOf(document).find(({ operation }) => operation.operationId === operationId)
   if (!found) throw new Error(`there is no operation ${operationId}`)
-  return found.operation
+  return found
 }
 
 /** Every operation with its method and path. */

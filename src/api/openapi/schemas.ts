@@ -84,12 +84,14 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
     uri: (id) => `#/components/schemas/${id}`,
     override: ({ jsonSchema }) => tidy(jsonSchema),
   })
-  return {
-    ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutIdentity(schema)])),
+  const { __shared: shared, ...own } = schemas
+  return withPlainReferences({
+    ...asSchemas(shared?.$defs),
+    ...Object.fromEntries(Object.entries(own).map(([id, schema]) => [id, withoutIdentity(schema)])),
     SubmitOptions: describedOptions(asObject(schemas.SubmitOptions)),
     BatchSubmission: itemizedBatch(asObject(schemas.BatchSubmission)),
     ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
-  }
+  })
 }
 
 /** A query schema's parameters, as JSON Schemas by name. */
@@ -151,6 +153,15 @@ function tidy(schema: Schema) {
   if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+}
+
+/** Schemas that contain themselves, which zod keeps apart, stand beside the others here. */
+function withPlainReferences(schemas: Record<string, Schema>): Record<string, Schema> {
+  return JSON.parse(JSON.stringify(schemas).replaceAll('schemas/__shared#/$defs/', 'schemas/'))
+}
+
+function asSchemas(definitions: object = {}): Record<string, Schema> {
+  return Object.fromEntries(Object.entries(definitions).map(([id, schema]) => [id, asObject(schema)]))
 }
 
 function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Schema {
