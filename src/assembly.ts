@@ -4,6 +4,8 @@ import type { AddressOf } from './api/client-address.ts'
 import { createApiDependencies } from './api/dependencies.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
+import { createHttpClient } from './tasks/http/http-client.ts'
+import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
 import { createMailer } from './tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from './tasks/registry.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
@@ -38,7 +40,9 @@ export async function openParts(
     events,
   )
   const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
-  const registry = createRegistry(createTaskDefinitions({ sendMail }))
+  const http = createHttpClient({ allow: config.HTTP_REQUEST_ALLOW })
+  const signWebhook = createWebhookSigner(config.WEBHOOK_SECRET)
+  const registry = createRegistry(createTaskDefinitions({ sendMail, http, signWebhook }))
   const { summarize: summarizeQueues } = connections.queueStore
   const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
   return { connections, registry, events, metrics }

@@ -1,4 +1,5 @@
 // The environment, read once and checked whole. Nobody else reads process.env.
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
 const count = (least: number, most: number) =>
@@ -12,11 +13,9 @@ const url = (...schemes: string[]) =>
 /** Name of a queue: part of keys in Redis and of URLs. */
 export const QUEUE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
-const list = (entry: RegExp, expectation: string) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .pipe(z.array(z.string().regex(entry, expectation)))
+const texts = z.string().transform((text) => text.split(',').map((entry) => entry.trim()))
+
+const list = (entry: RegExp, expectation: string) => texts.pipe(z.array(z.string().regex(entry, expectation)))
 
 const queueNames = list(
   QUEUE_NAME,
@@ -61,6 +60,37 @@ const rateLimit = z
     return { requests, seconds }
   })
 
+// A name whose last label is a number would be taken for an address.
+const HOST_NAME = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*(?!\d+$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i
+
+const hostsOrRanges = texts.pipe(
+  z.array(
+    z
+      .string()
+      .max(253)
+      .refine(
+        (entry) =>
+          ipaddr.isValidCIDR(entry) ||
+          ipaddr.IPv4.isValidFourPartDecimal(entry) ||
+          ipaddr.IPv6.isValid(entry) ||
+          HOST_NAME.test(entry),
+        'must be a list of host names, addresses and ranges (10.0.0.0/8) with commas between',
+      ),
+  ),
+)
+
+const WEBHOOK_SECRET = /^whsec_([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+const webhookSecrets = texts.pipe(
+  z.array(
+    z.string().refine((text) => {
+      const { length } = Buffer.from(text.replace('whsec_', ''), 'base64')
+      // Standard Webhooks 1.0, "Signature scheme".
+      return WEBHOOK_SECRET.test(text) && length >= 24 && length <= 64
+    }, 'must be whsec_ and 24 to 64 random bytes in base64; several with commas between'),
+  ),
+)
+
 /** Every setting, with its default. The README's table says the same in words. */
 const SETTINGS = z.object({
   DATABASE_URL: url('postgres://', 'postgresql://', 'pglite:').optional(),
@@ -82,6 +112,8 @@ const SETTINGS = z.object({
   DATABASE_POOL_SIZE: count(2, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
   MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),
+  HTTP_REQUEST_ALLOW: hostsOrRanges.default([]),
+  WEBHOOK_SECRET: webhookSecrets.default([]),
   WORKER_CONCURRENCY: count(1, 10_000).default(20),
   WORKER_QUEUES: queueNames.default(['default']),
   WORKER_SILENCE_SECONDS: count(3, 3_600).default(15),

@@ -3,6 +3,7 @@ import { createQueue, type Queue } from './queue.ts'
 import { createRateLimiter, type RateLimit, type RateLimiter } from './rate-limiter.ts'
 import { createSignals, type Signals } from './signals.ts'
 import { type BellStore, createBellStore } from './store/bell-store.ts'
+import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { createQueueStore, type QueueStore } from './store/queue-store.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
@@ -15,6 +16,7 @@ export interface Connections {
   taskStore: TaskStore
   taskReader: TaskReader
   bellStore: BellStore
+  callbackStore: CallbackStore
   queueStore: QueueStore
   workerStore: WorkerStore
   queue: Queue
@@ -55,6 +57,7 @@ export async function openConnections(
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
     bellStore: createBellStore(database),
+    callbackStore: createCallbackStore(database),
     queueStore: createQueueStore(database),
     workerStore: createWorkerStore(database),
     queue,

@@ -6,8 +6,9 @@ import type { BellStore } from './store/bell-store.ts'
 import { createGroupCommit } from './store/group-commit.ts'
 import type { TaskRow } from './store/schema.ts'
 import type { NewTask, OnceTask, TaskRef, TaskStore } from './store/task-store.ts'
-import { parseInput } from './task-input.ts'
+import { faultsOf, parseInput } from './task-input.ts'
 import type { TaskDefinition } from './tasks/define.ts'
+import { HTTP_REQUEST } from './tasks/http-request.ts'
 import type { Registry } from './tasks/registry.ts'
 import type { Events } from './telemetry/events.ts'
 import { newId } from './uuidv7.ts'
@@ -127,10 +128,20 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     inputPath: string[] = [],
   ): Promise<AcceptedTask> {
     const definition = registry.get(name)
+    if (options.callbackUrl !== undefined) checkCallback(options.callbackUrl, inputPath)
     const task = newTask(definition, parseInput(definition, input, inputPath), options)
     if (options.idempotency) return submitOnce({ ...task, idempotency: options.idempotency })
     await inserts.submit(task)
     return task
+  }
+
+  /** It will be called by a task like any other: what that would refuse is refused here, where somebody reads it. */
+  function checkCallback(url: string, inputPath: string[]) {
+    const { error } = registry.get(HTTP_REQUEST).input.safeParse({ url })
+    if (!error) return
+    const issues = error.issues.map((issue) => ({ ...issue, path: [] }))
+    const faults = faultsOf({ issues }, [...inputPath.slice(0, -1), 'options', 'callback_url'])
+    throw new AppError('invalid_input', 'The callback_url is not valid', { faults })
   }
 
   async function submitOnce(task: OnceTask): Promise<AcceptedTask> {

@@ -21,10 +21,13 @@ export interface TaskError {
   retryable: boolean
 }
 
-/** How an attempt ended. `released`: by us, before its end (a shutdown), which is nobody's fault. */
+/**
+ * How an attempt ended. `released`: by us, before its end (a shutdown), which is nobody's fault. `leastDelayMs`: the
+ * task knows that an earlier attempt is useless.
+ */
 export type Outcome =
   | { kind: 'succeeded'; result: unknown }
-  | { kind: 'failed'; error: TaskError }
+  | { kind: 'failed'; error: TaskError; leastDelayMs?: number }
   | { kind: 'cancelled' }
   | { kind: 'released' }
 
@@ -65,7 +68,8 @@ export function decide(
   const error = outcome.error
   if (task.isCancelRequested) return { status: 'CANCELLED', error, failures }
   if (!error.retryable || failures > task.maxRetries) return { status: 'FAILURE', error, failures }
-  return { status: 'RETRY', error, failures, delayMs: retryDelayMs(task.backoff, failures, random) }
+  const delayMs = Math.max(retryDelayMs(task.backoff, failures, random), outcome.leastDelayMs ?? 0)
+  return { status: 'RETRY', error, failures, delayMs }
 }
 
 /**

@@ -41,6 +41,7 @@ const LAYERS: Record<string, string>[] = [
 const HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/bee\//],
   [/^redis$/, /^src\/(signals|rate-limiter)\.ts$/],
+  [/^undici$/, /^src\/tasks\/http\//],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
 ]
@@ -149,6 +150,11 @@ describe('whoever opens a door is found', () => {
       'Redis outside its home',
       { 'src/api/x.ts': `import { createClient } from 'redis'` },
       'src/api/x.ts imports redis, which is not its business',
+    ],
+    [
+      'a request past the guard of addresses',
+      { 'src/worker/x.ts': `import { request } from 'undici'` },
+      'src/worker/x.ts imports undici, which is not its business',
     ],
     [
       'SQL outside the store',

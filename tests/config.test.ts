@@ -38,6 +38,18 @@ describe('readConfig', () => {
     })
   })
 
+  test('reads which hosts requests may go to, and the secrets they are signed with', () => {
+    const secrets = [1, 2].map((byte) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`)
+    const config = readConfig({
+      HTTP_REQUEST_ALLOW: 'hooks.internal, 10.0.0.0/8,::1,fd00::/8,localhost,192.168.0.7',
+      WEBHOOK_SECRET: secrets.join(','),
+    })
+    expect(config).toMatchObject({
+      HTTP_REQUEST_ALLOW: ['hooks.internal', '10.0.0.0/8', '::1', 'fd00::/8', 'localhost', '192.168.0.7'],
+      WEBHOOK_SECRET: secrets,
+    })
+  })
+
   test('takes an empty variable for one that is not set', () => {
     const names = Object.keys(readConfig({ ...SERVERS, SMTP_URL: 'smtp://x', HEALTH_PORT: '1' }))
     const empty = Object.fromEntries(names.map((name) => [name, '']))
@@ -73,6 +85,16 @@ describe('readConfig', () => {
     ['WORKER_SILENCE_SECONDS', '0'],
     ['SHUTDOWN_GRACE_SECONDS', 'long'],
     ['LOG_LEVEL', 'loud'],
+    ['HTTP_REQUEST_ALLOW', '*'],
+    ['HTTP_REQUEST_ALLOW', '10.0.0.0/33'],
+    ['HTTP_REQUEST_ALLOW', '10.0.0'],
+    ['HTTP_REQUEST_ALLOW', 'http://hooks.internal'],
+    ['HTTP_REQUEST_ALLOW', 'hooks.internal:8080'],
+    ['HTTP_REQUEST_ALLOW', 'a,,b'],
+    ['WEBHOOK_SECRET', 'secret'],
+    ['WEBHOOK_SECRET', 'whsec_c2hvcnQ='],
+    ['WEBHOOK_SECRET', `whsec_${'!'.repeat(32)}`],
+    ['WEBHOOK_SECRET', `whsec_${Buffer.alloc(65).toString('base64')}`],
   ])('refuses %s=%s by its name', (name, value) => {
     const faults = faultsOf(() => readConfig({ [name]: value }))
     expect(faults.length).toBeGreaterThan(0)
@@ -84,6 +106,11 @@ describe('readConfig', () => {
     const faults = faultsOf(() => readConfig(environment, ['DATABASE_URL', 'REDIS_URL']))
     const names = faults.map((fault) => fault.split(':')[0])
     expect(names.toSorted()).toEqual(['DATABASE_URL', 'LOG_LEVEL', 'PORT', 'REDIS_URL', 'WORKER_CONCURRENCY'])
+  })
+
+  test('keeps a wrong secret to itself', () => {
+    const faults = faultsOf(() => readConfig({ WEBHOOK_SECRET: 'whsec_s3cret' }))
+    expect(faults).toEqual([expect.not.stringContaining('s3cret')])
   })
 
   test('keeps the secrets in a wrong URL to itself', () => {

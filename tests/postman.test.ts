@@ -10,9 +10,12 @@ const FOLDER = new URL('../docs/postman/', import.meta.url)
 
 const keys = createTestKeys({ everything: ['submit', 'read', 'operate'] })
 
+/** Tests send nothing to the internet. */
+const nowhere = () => Promise.reject(new Error('no names here'))
+
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({ apiKeys: keys.apiKeys })
+  system = await startSystem({ apiKeys: keys.apiKeys, http: { resolve: nowhere } })
 })
 afterAll(() => system.stop())
 

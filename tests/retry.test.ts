@@ -1,6 +1,7 @@
 // The pure decisions about attempts, and what they come to in a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decide, retryDelayMs } from '../src/task-status.ts'
+import { RetryLaterError } from '../src/tasks/define.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
 
@@ -39,6 +40,26 @@ describe('an ended attempt', () => {
     expect(decide({ ...task, failures: 1 }, failed(), 0)).toMatchObject({ status: 'RETRY', failures: 2 })
     expect(decide({ ...task, failures: 2 }, failed(), 0)).toMatchObject({ status: 'FAILURE', failures: 3 })
   })
+
+  test('that knows when another may help is tried again no earlier, and no earlier than any other', () => {
+    const { delayMs: usualMs = 0 } = decide(task, failed(), 0.5)
+    const delayOf = (leastDelayMs: number) => decide(task, { ...failed(), leastDelayMs }, 0.5).delayMs
+    expect(delayOf(60_000)).toBe(60_000)
+    expect(delayOf(usualMs - 1)).toBe(usualMs)
+    expect(delayOf(0)).toBe(usualMs)
+    expect(decide({ ...task, failures: 2 }, { ...failed(), leastDelayMs: 60_000 }, 0.5)).toEqual({
+      status: 'FAILURE',
+      error: failed().error,
+      failures: 3,
+    })
+  })
+
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 1e300])(
+    'cannot ask for a pause that is none: %s',
+    (delayMs) => {
+      expect(() => new RetryLaterError('later', { delayMs })).toThrow(RangeError)
+    },
+  )
 
   test('that cannot be helped by another fails at once', () => {
     expect(decide(task, failed(false), 0)).toMatchObject({ status: 'FAILURE', failures: 1 })

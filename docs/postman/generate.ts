@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
+import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
 import { createCollection, createEnvironment } from './collection.ts'
@@ -9,7 +10,9 @@ import { createCollection, createEnvironment } from './collection.ts'
 /** What each file is to hold, by name. */
 export function createPostmanFiles(): Record<string, string> {
   const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
-  const registry = createRegistry(createTaskDefinitions({ sendMail }))
+  const registry = createRegistry(
+    createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
+  )
   // The collection says nothing of the version: it changes with the requests only.
   const document = createOpenApiDocument(registry, '')
   return {

@@ -8,7 +8,7 @@ import type { submission } from './task-requests.ts'
 
 /** What the caller chose. Members that were not given are absent, so that defaults stay. */
 export function chosenOptions(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
-  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags } = options
+  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
   return {
     ...(run_at !== undefined && { runAt: new Date(run_at) }),
     ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
@@ -16,6 +16,7 @@ export function chosenOptions(options: z.output<typeof submission>['options'] = 
     ...(max_retries !== undefined && { maxRetries: max_retries }),
     ...(queue !== undefined && { queue }),
     ...(tags !== undefined && { tags }),
+    ...(callback_url !== undefined && { callbackUrl: callback_url }),
   }
 }
 

@@ -31,6 +31,8 @@ const submitOptions = z
       .optional(),
     queue: queueName.optional(),
     tags: z.array(label).max(20).optional(),
+    // Whether it is a URL that may be called is said by the task that calls it.
+    callback_url: z.string().max(2_048).optional(),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
     error: 'run_at and delay_seconds exclude each other',

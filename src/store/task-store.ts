@@ -52,6 +52,8 @@ export interface ClaimedTask {
   waitMs: number
   requestId: string | null
   traceparent: string | null
+  /** Whether somebody wants to be told when it has ended. */
+  hasCallback: boolean
 }
 
 export interface Claim extends TaskRef {
@@ -121,7 +123,8 @@ export function createTaskStore(database: Database) {
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
                   tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
                   greatest(0, extract(epoch from now() - tasks.run_at)::float8 * 1000) as "waitMs",
-                  tasks.request_id as "requestId", tasks.traceparent`,
+                  tasks.request_id as "requestId", tasks.traceparent,
+                  tasks.callback_url is not null as "hasCallback"`,
         { name: 'claim_tasks' },
       )
       const byId = new Map(rows.map((row) => [row.id, row]))

@@ -8,6 +8,10 @@ export interface TaskContext {
   id: string
   /** Which run this is: 1 for the first. A task may run more than once; see the promise in the README. */
   attempt: number
+  /** Of the request that submitted it, where it came with one. */
+  requestId?: string
+  /** W3C Trace Context of that request, to be passed on. */
+  traceparent?: string
   /** Aborts when the task is cancelled, times out, or the worker shuts down. Pass it on, or check it. */
   signal: AbortSignal
   /** Reports how far it is: `fraction` from 0 to 1. Shown within a second. */
@@ -63,5 +67,23 @@ export class PermanentError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'PermanentError'
+  }
+}
+
+// Beyond any pause that makes sense, and within what Postgres can add to a time.
+const MAX_DELAY_MS = 366 * 24 * 3_600_000
+
+/** Thrown by a task that knows when another attempt may help: the next begins no earlier, and uses the retry budget. */
+export class RetryLaterError extends Error {
+  /** Milliseconds from now. */
+  readonly delayMs: number
+
+  /** @throws RangeError when `delayMs` is not between 0 and a year */
+  constructor(message: string, { delayMs, ...options }: ErrorOptions & { delayMs: number }) {
+    super(message, options)
+    this.name = 'RetryLaterError'
+    if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS))
+      throw new RangeError(`delayMs must be between 0 and ${MAX_DELAY_MS}, not ${delayMs}`)
+    this.delayMs = delayMs
   }
 }

@@ -4,6 +4,9 @@ import { AppError } from '../errors.ts'
 import type { TaskDefinition } from './define.ts'
 import { divide } from './divide.ts'
 import { createEmailTask } from './email.ts'
+import type { HttpClient } from './http/http-client.ts'
+import type { SignWebhook } from './http/webhook-signature.ts'
+import { createHttpRequestTask } from './http-request.ts'
 import type { SendMail } from './mail.ts'
 import { createNotifyTask } from './notify.ts'
 import { reverse } from './reverse.ts'
@@ -12,10 +15,20 @@ import { sentiment } from './sentiment.ts'
 /** What tasks need from outside. */
 export interface TaskServices {
   sendMail: SendMail
+  http: HttpClient
+  /** null where no secret is configured. */
+  signWebhook: SignWebhook | null
 }
 
-export function createTaskDefinitions({ sendMail }: TaskServices) {
-  return [createNotifyTask(sendMail), createEmailTask(sendMail), reverse, sentiment, divide] as const
+export function createTaskDefinitions({ sendMail, http, signWebhook }: TaskServices) {
+  return [
+    createNotifyTask(sendMail),
+    createEmailTask(sendMail),
+    reverse,
+    sentiment,
+    divide,
+    createHttpRequestTask(http, signWebhook),
+  ] as const
 }
 
 export interface Registry {

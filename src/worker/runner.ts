@@ -3,7 +3,7 @@ import { isAppError, messageOf } from '../errors.ts'
 import { pause } from '../loop.ts'
 import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
-import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
+import { PermanentError, RetryLaterError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
@@ -16,9 +16,16 @@ export interface RunnerDependencies {
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has settled, before its result is written: another may run meanwhile. */
   onSettled: () => void
-  /** Called when a result was accepted; `delayMs` is the pause before the next attempt, if there is to be one. */
-  onFinished: (end: { status: TaskStatus; delayMs?: number }) => void
+  /** Called when a result was accepted. */
+  onFinished: (end: AttemptEnd) => void
   events: Events
+}
+
+export interface AttemptEnd {
+  status: TaskStatus
+  /** The pause before the next attempt, if there is to be one. */
+  delayMs?: number
+  hasCallback: boolean
 }
 
 /** Resolves when the result is written and the handler has settled; never rejects. */
@@ -43,7 +50,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     )
     const status = await finishForSure(task, decision)
     running.end(attempt)
-    if (status !== null) onFinished({ status, delayMs: decision.delayMs })
+    if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
     announceEnd(attempt, { status, decision, runMs })
   }
 
@@ -67,6 +74,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     return {
       id: task.id,
       attempt: task.attempt,
+      requestId: task.requestId ?? undefined,
+      traceparent: task.traceparent ?? undefined,
       get signal() {
         return attempt.signal
       },
@@ -147,7 +156,8 @@ function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): 
     const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
     return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
   }
-  return { kind: 'failed', error: taskErrorOf(error) }
+  const leastDelayMs = error instanceof RetryLaterError ? error.delayMs : undefined
+  return { kind: 'failed', error: taskErrorOf(error), leastDelayMs }
 }
 
 // One line under a progress bar.

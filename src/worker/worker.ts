@@ -8,12 +8,13 @@ import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { decide, isFinal, type TaskStatus } from '../task-status.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import { startCallbacks } from './callbacks.ts'
 import { createClaimer } from './claimer.ts'
 import { startConsumers } from './consumers.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { startReconciler } from './reconciler.ts'
-import { createRunner } from './runner.ts'
+import { type AttemptEnd, createRunner } from './runner.ts'
 import { createRunningTasks } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
 
@@ -26,6 +27,7 @@ export interface WorkerOptions {
   heartbeatMs?: number
   dispatchMs?: number
   reconcileMs?: number
+  callbackMs?: number
   unheardMs?: number
   stuckMs?: number
 }
@@ -41,7 +43,10 @@ export interface Worker {
   stop(graceMs: number): Promise<void>
 }
 
-type WorkerConnections = Pick<Connections, 'taskStore' | 'bellStore' | 'workerStore' | 'queue' | 'signals'>
+type WorkerConnections = Pick<
+  Connections,
+  'taskStore' | 'bellStore' | 'callbackStore' | 'workerStore' | 'queue' | 'signals'
+>
 
 // Time for claims that are under way when we begin to stop.
 const CLAIM_MS = 5_000
@@ -54,7 +59,7 @@ export function startWorker(
   events: Events,
   options: WorkerOptions,
 ): Worker {
-  const { taskStore, bellStore, workerStore, queue, signals } = connections
+  const { taskStore, bellStore, callbackStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
   // Two beats may be lost before a worker counts as silent.
   if (silentMs < 3 * heartbeatMs)
@@ -85,6 +90,13 @@ export function startWorker(
     bells: bellStore,
     events,
     intervalMs: options.dispatchMs ?? 1_000,
+  })
+  const callbacks = startCallbacks({
+    store: callbackStore,
+    registry,
+    onCreated: () => dispatcher.lookIn(0),
+    events,
+    intervalMs: options.callbackMs ?? 1_000,
   })
   const run = createRunner({
     workerId: id,
@@ -134,10 +146,11 @@ export function startWorker(
 
   return { id, isBeating: heartbeat.isBeating, stop }
 
-  function onFinished({ status, delayMs }: { status: TaskStatus; delayMs?: number }) {
+  function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {
     counts.processed++
     if (status === 'FAILURE') counts.failed++
     if (delayMs !== undefined) dispatcher.lookIn(delayMs)
+    if (hasCallback && isFinal(status)) callbacks.wake()
   }
 
   function announceEnded(finished: Finish[]) {
@@ -158,7 +171,7 @@ export function startWorker(
     // A handler that heeds its signal is put back by its own runner; for the others we write it here.
     await within(SETTLE_MS, running.whenEmpty())
     await putBack(running.all().map(({ task }) => task))
-    await heartbeat.stop()
+    await Promise.all([heartbeat.stop(), callbacks.stop()])
     await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
     events.emit('worker.stopped', { workerId: id, putBack: rest.length })
   }

@@ -12,6 +12,8 @@ import { pause } from '../../src/loop.ts'
 import type { RateLimit } from '../../src/rate-limiter.ts'
 import type { TaskService } from '../../src/task-service.ts'
 import type { TaskDefinition } from '../../src/tasks/define.ts'
+import { createHttpClient, type HttpClientOptions } from '../../src/tasks/http/http-client.ts'
+import { createWebhookSigner } from '../../src/tasks/http/webhook-signature.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
@@ -63,6 +65,9 @@ export interface SystemOptions {
   rateLimit?: RateLimit
   trustedProxies?: number
   corsOrigins?: string[]
+  /** Which addresses `http_request` may go to; nothing on this machine where it is left out. */
+  http?: HttpClientOptions
+  webhookSecrets?: string[]
   webRoot?: string
 }
 
@@ -87,7 +92,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   await connections.database.migrate()
   const { queue } = connections
   const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
-  const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...(options.definitions ?? [])])
+  const services = {
+    sendMail,
+    http: createHttpClient(options.http),
+    signWebhook: createWebhookSigner(options.webhookSecrets ?? []),
+  }
+  const registry = createRegistry([...createTaskDefinitions(services), ...(options.definitions ?? [])])
   const { summarize: summarizeQueues } = connections.queueStore
   const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
   const dependencies = createApiDependencies(connections, registry, events, {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { openConnections } from '../../src/connections.ts'
+import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
@@ -77,7 +78,7 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const recorder = await createRunRecorder(databaseUrl)
   const sendMail = createMailer(undefined, 'test@example.com')
   const registry = createRegistry([
-    ...createTaskDefinitions({ sendMail }),
+    ...createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
     ...createTestDefinitions(recorder),
   ])
   const worker = startWorker(connections, registry, events, options)

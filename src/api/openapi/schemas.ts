@@ -20,7 +20,7 @@ import type { Schema } from './operation.ts'
 
 const options = submission.shape.options.unwrap()
 
-const OPTION_DESCRIPTIONS: Record<keyof typeof options.shape | 'callback_url', string> = {
+const OPTION_DESCRIPTIONS: Record<keyof typeof options.shape, string> = {
   run_at: 'Not before this moment.',
   delay_seconds: 'Not before so many seconds have passed.',
   max_retries: 'How often it is run again after a failure.',

@@ -1,0 +1,86 @@
+// What a caller may ask of the task `http_request`, as zod schemas.
+import { z } from 'zod'
+import type { AddressGuard } from './address-guard.ts'
+import { targetUrl } from './target-url.ts'
+
+const MAX_BODY_LENGTH = 256 * 1_024
+const MAX_HEADERS = 50
+
+export type HttpRequestInput = z.output<ReturnType<typeof httpRequestInput>>
+
+export function httpRequestInput(guard: AddressGuard) {
+  return z
+    .strictObject({
+      url: targetUrl(guard).meta({ title: 'URL', format: 'uri' }),
+      method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST'),
+      headers: headers
+        .optional()
+        .meta({ title: 'Headers', description: 'Kept and shown with the task, as all of its input' }),
+      body: z
+        .unknown()
+        .refine((body) => textOf(body).length <= MAX_BODY_LENGTH, `must be at most ${MAX_BODY_LENGTH} long`)
+        .optional()
+        .meta({ title: 'Body', description: 'A string is sent as it is, anything else as JSON' }),
+      expect: z
+        .strictObject({ status: z.array(statusOrRange).min(1).max(20).optional() })
+        .optional()
+        .meta({
+          title: 'Expected answer',
+          description: '{"status": [200, "300-399"]}; any 2xx where it is left out',
+        }),
+      sign: z.boolean().optional().meta({
+        title: 'Sign',
+        description:
+          'Standard Webhooks: true needs a secret, and left out means where there is a secret (WEBHOOK_SECRET)',
+      }),
+    })
+    .refine(({ method, body }) => body === undefined || !/^(GET|HEAD)$/.test(method), {
+      path: ['body'],
+      error: 'must be left out with GET and HEAD',
+    })
+}
+
+/** What is sent: a string as it is, anything else as JSON. */
+export function textOf(body: unknown): string {
+  // Half of a character cannot be sent, and what is signed must be what is sent.
+  return (typeof body === 'string' ? body : (JSON.stringify(body) ?? '')).toWellFormed()
+}
+
+// Those that belong to the connection and not to the request (RFC 9110, 7.6.1), those that follow from URL and body, and
+// Accept-Encoding, since the answer is kept as text.
+const REFUSED_HEADERS = new Set([
+  'accept-encoding',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+const headerName = z
+  .string()
+  .max(128)
+  .regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/i, 'must be the name of a header')
+  .refine((name) => !REFUSED_HEADERS.has(name.toLowerCase()), 'must not be a header that is set by us')
+
+const headerValue = z
+  .string()
+  .max(4_096)
+  .regex(/^[\t\x20-\x7e]*$/, 'must be ASCII without control characters')
+
+const headers = z
+  .record(headerName, headerValue)
+  .refine((given) => Object.keys(given).length <= MAX_HEADERS, `must be at most ${MAX_HEADERS}`)
+
+const statusOrRange = z.union([
+  z.int().min(200).max(599),
+  z.string().regex(/^[2-5]\d\d-[2-5]\d\d$/, 'must be a range of statuses, e.g. 200-299'),
+])

@@ -1,0 +1,95 @@
+// Tells those who asked for it that a task has ended: makes a task that posts it to their `callback_url`. Any worker may,
+// for whatever worker or API ended it; none is elected.
+import { type Loop, startLoop } from '../loop.ts'
+import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
+import type { HttpRequestInput } from '../tasks/http/request-input.ts'
+import { HTTP_REQUEST } from '../tasks/http-request.ts'
+import type { Registry } from '../tasks/registry.ts'
+import type { Events } from '../telemetry/events.ts'
+import { newId } from '../uuidv7.ts'
+
+export interface CallbacksDependencies {
+  store: CallbackStore
+  registry: Registry
+  /** Called when callbacks have been made that are to be rung. */
+  onCreated: () => void
+  events: Events
+  intervalMs: number
+}
+
+// Each carries a result; more comes in the next turn of the same round.
+const BATCH = 100
+// Some four hours with the pauses of `http_request`: nobody stands by to send it again.
+const MAX_RETRIES = 15
+
+export function startCallbacks({
+  store,
+  registry,
+  onCreated,
+  events,
+  intervalMs,
+}: CallbacksDependencies): Loop {
+  return startLoop({
+    intervalMs,
+    body: callBack,
+    onError: (error) => events.emit('trouble', { where: 'callbacks', error }),
+  })
+
+  async function callBack() {
+    for (;;) {
+      const ended = await store.findEnded(BATCH)
+      if (ended.length === 0) return
+      const count = await store.createMany(ended.map(callbackOf))
+      if (count > 0) onCreated()
+      // Not a whole batch: there is no more, or another worker is at the same ones.
+      if (count < BATCH) return
+    }
+  }
+
+  function callbackOf(ended: EndedTask): Callback {
+    const { name, queue, timeoutMs } = registry.get(HTTP_REQUEST)
+    const createdAt = new Date()
+    return {
+      id: newId(createdAt.getTime()),
+      name,
+      queue,
+      timeoutMs,
+      maxRetries: MAX_RETRIES,
+      input: inputOf(ended),
+      tags: [],
+      createdAt,
+      requestId: ended.requestId ?? undefined,
+      traceparent: ended.traceparent ?? undefined,
+      parentId: ended.id,
+      parentVersion: ended.version,
+    }
+  }
+}
+
+/**
+ * Signed where there is a secret. The URL was checked when the task was submitted; should it be refused by now, the
+ * callback fails and says so.
+ */
+function inputOf(ended: EndedTask): HttpRequestInput {
+  return { method: 'POST', url: ended.callbackUrl ?? '', body: payloadOf(ended) }
+}
+
+/** In the form of Standard Webhooks 1.0, "Payload structure", and in the words of the API. */
+function payloadOf(ended: EndedTask) {
+  return {
+    type: `task.${ended.status.toLowerCase()}`,
+    timestamp: ended.finishedAt?.toISOString(),
+    data: {
+      id: ended.id,
+      name: ended.name,
+      queue: ended.queue,
+      status: ended.status,
+      result: ended.result ?? null,
+      error: ended.error,
+      attempt: ended.attempt,
+      tags: ended.tags,
+      created_at: ended.createdAt.toISOString(),
+      finished_at: ended.finishedAt?.toISOString(),
+    },
+  }
+}
