@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import { createDocsRoutes } from './docs-routes.ts'
 import { createHealthRoutes } from './health-routes.ts'
 import { createMetricsRoutes } from './metrics-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
@@ -40,6 +41,7 @@ export function createApp(dependencies: ApiDependencies) {
   if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, exposeHeaders: READABLE_HEADERS }))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
+  app.route('/', createDocsRoutes(dependencies.registry))
   if (metrics) app.get('/metrics', admit('read')).route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveStatic({ root: webRoot }))
 

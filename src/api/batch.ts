@@ -5,17 +5,14 @@ import { AppError, HTTP_STATUS, isAppError } from '../errors.ts'
 import { faultsOf } from '../task-input.ts'
 import type { AcceptedTask } from '../task-service.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { describeProblem, type Problem } from './problem.ts'
+import { describeProblem } from './problem.ts'
 import type { ApiEnv } from './request-context.ts'
 import { pollToken } from './submission-answer.ts'
 import { chosenOptions, originOf } from './submit-options.ts'
 import { batchItem, type batchSubmission } from './task-requests.ts'
+import type { batchAnswer } from './view-schemas.ts'
 
-export interface BatchAnswer {
-  accepted: number
-  rejected: number
-  items: ({ index: number; id: string; poll_token?: string } | { index: number; problem: Problem })[]
-}
+export type BatchAnswer = z.infer<typeof batchAnswer>
 
 /** @throws AppError when nothing could be accepted for a reason that passes, so that the whole may be sent again */
 export async function submitBatch(

@@ -11,7 +11,7 @@ import { pollToken, replayedHeader } from './submission-answer.ts'
 import { originOf } from './submit-options.ts'
 
 /** What `form_type` may be; each is the task of that name. */
-const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
+export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
 export function createClassicRoutes(dependencies: ApiDependencies) {
   const { registry, service, admit } = dependencies

@@ -1,9 +1,10 @@
 // What there is to watch: workers and statistics.
 import { Hono } from 'hono'
+import type { z } from 'zod'
 import type { WorkerRow } from '../store/schema.ts'
 import type { Stats } from '../store/task-reader.ts'
-import { TASK_STATUSES } from '../task-status.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import type { statistics, worker } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
 import { query, statsQuery } from './task-requests.ts'
 
@@ -27,7 +28,7 @@ export function createMonitoringRoutes({ taskReader, workerStore, workerSilentMs
     })
 }
 
-function viewOfWorker(row: WorkerRow, silentMs: number) {
+function viewOfWorker(row: WorkerRow, silentMs: number): z.infer<typeof worker> {
   return {
     id: row.id,
     host: row.host,
@@ -44,10 +45,18 @@ function viewOfWorker(row: WorkerRow, silentMs: number) {
   }
 }
 
-function viewOfStats(stats: Stats, windowSeconds: number) {
+function viewOfStats(stats: Stats, windowSeconds: number): z.infer<typeof statistics> {
   return {
     window_seconds: windowSeconds,
-    by_status: Object.fromEntries(TASK_STATUSES.map((status) => [status, stats.byStatus[status] ?? 0])),
+    by_status: {
+      PENDING: 0,
+      STARTED: 0,
+      RETRY: 0,
+      SUCCESS: 0,
+      FAILURE: 0,
+      CANCELLED: 0,
+      ...stats.byStatus,
+    },
     waiting: stats.waiting,
     running: stats.running,
     oldest_waiting_seconds: stats.oldestWaitingMs === null ? null : stats.oldestWaitingMs / 1_000,

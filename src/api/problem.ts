@@ -2,19 +2,23 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
 import { AppError, type Fault, HTTP_STATUS, isAppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 
-export interface Problem {
-  type: string
-  title: string
-  status: ContentfulStatusCode
-  detail: string
-  instance: string
-  errors?: Fault[]
-}
+/** RFC 9457. `errors` names every fault of a document. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string().meta({ description: 'Path of the request' }),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+})
 
-const TITLES: Record<number, string> = {
+export type Problem = z.infer<typeof problemSchema> & { status: ContentfulStatusCode }
+
+export const TITLES: Record<number, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -29,7 +33,7 @@ const TITLES: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
-const PROBLEM_JSON = 'application/problem+json'
+export const PROBLEM_JSON = 'application/problem+json'
 // Long enough for a restart of the database, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
@@ -96,6 +100,6 @@ function problem(
   }
 }
 
-function typeOf(code: string): string {
+export function typeOf(code: string): string {
   return `urn:waggle:problem:${code}`
 }

@@ -1,23 +1,15 @@
 // Queues: how long they are, who serves them, pause and resume.
 import { Hono } from 'hono'
+import type { z } from 'zod'
 import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { QueueSummary } from '../store/queue-store.ts'
 import type { WorkerRow } from '../store/schema.ts'
 import type { ApiDependencies } from './dependencies.ts'
+import type { queue } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
 
-export interface QueueView {
-  name: string
-  waiting: number
-  running: number
-  /** By how much the task that has been due for longest is late. */
-  oldest_waiting_seconds: number | null
-  is_paused: boolean
-  paused_at: string | null
-  /** Live workers that serve it. */
-  workers: number
-}
+export type QueueView = z.infer<typeof queue>
 
 export function createQueueRoutes(dependencies: ApiDependencies) {
   const { registry, queueStore, workerStore, workerSilentMs, admit } = dependencies

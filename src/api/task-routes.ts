@@ -1,12 +1,11 @@
 // The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
-import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { z } from 'zod'
 import type { TaskFilter } from '../store/task-reader.ts'
 import { submitBatch } from './batch.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { isKnown } from './entity-tag.ts'
+import { isKnown, tagOf } from './entity-tag.ts'
 import { readTask, readTaskWhenEnded } from './read-task.ts'
 import type { ApiEnv } from './request-context.ts'
 import { submissionAnswer } from './submission-answer.ts'
@@ -27,7 +26,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader, admit } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
-  const definitionsTag = `"${createHash('sha256').update(JSON.stringify(definitions)).digest('base64url')}"`
+  const definitionsTag = tagOf(JSON.stringify(definitions))
 
   const requireDefinition = createMiddleware<ApiEnv, '/:name'>(async (c, next) => {
     registry.get(c.req.param('name'))

@@ -2,46 +2,13 @@
 import { z } from 'zod'
 import type { AttemptRow, TaskRow } from '../store/schema.ts'
 import type { NewTask } from '../store/task-store.ts'
-import { isFinal, type TaskError, type TaskStatus } from '../task-status.ts'
+import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
+import type { attempt, definition, JsonSchema, task } from './view-schemas.ts'
 
-export interface AttemptView {
-  attempt: number
-  error: TaskError
-  worker_id: string | null
-  started_at: string | null
-  ended_at: string
-}
-
-export interface TaskView {
-  id: string
-  name: string
-  queue: string
-  status: TaskStatus
-  input: unknown
-  result: unknown
-  error: TaskError | null
-  progress: { fraction: number; message: string | null }
-  attempt: number
-  failures: number
-  max_retries: number
-  timeout_seconds: number
-  tags: string[]
-  run_at: string
-  created_at: string
-  started_at: string | null
-  finished_at: string | null
-  worker_id: string | null
-  cancel_requested_at: string | null
-  replayed_from: string | null
-  callback_url: string | null
-  callback_id: string | null
-  parent_id: string | null
-  is_final: boolean
-  request_id: string | null
-  traceparent: string | null
-  links: { self: string; events: string; cancel: string; retry: string; replay: string }
-}
+export type AttemptView = z.infer<typeof attempt>
+export type TaskView = z.infer<typeof task>
+export type DefinitionView = z.infer<typeof definition>
 
 export function viewOfTask(row: TaskRow): TaskView {
   return {
@@ -65,9 +32,9 @@ export function viewOfTask(row: TaskRow): TaskView {
     worker_id: row.workerId,
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
+    parent_id: row.parentId,
     callback_url: row.callbackUrl,
     callback_id: row.callbackId,
-    parent_id: row.parentId,
     is_final: isFinal(row.status),
     request_id: row.requestId,
     traceparent: row.traceparent,
@@ -99,9 +66,9 @@ export function viewOfNewTask(task: NewTask): TaskView {
     worker_id: null,
     cancel_requested_at: null,
     replayed_from: task.replayedFrom ?? null,
+    parent_id: task.parentId ?? null,
     callback_url: task.callbackUrl ?? null,
     callback_id: null,
-    parent_id: task.parentId ?? null,
     is_final: false,
     request_id: task.requestId ?? null,
     traceparent: task.traceparent ?? null,
@@ -128,29 +95,6 @@ export function viewOfAttempt(row: AttemptRow): AttemptView {
     started_at: row.startedAt?.toISOString() ?? null,
     ended_at: row.endedAt.toISOString(),
   }
-}
-
-/** A JSON Schema (draft 2020-12) of the kind that zod makes of an object. */
-export interface JsonSchema {
-  type?: string
-  title?: string
-  description?: string
-  format?: string
-  properties?: Record<string, JsonSchema>
-  required?: string[]
-  [keyword: string]: unknown
-}
-
-export interface DefinitionView {
-  name: string
-  title: string
-  description: string
-  queue: string
-  max_retries: number
-  timeout_seconds: number
-  input_schema: JsonSchema
-  output_schema: JsonSchema
-  example: unknown
 }
 
 export function viewOfDefinition(definition: TaskDefinition): DefinitionView {

@@ -2,7 +2,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { sql } from 'drizzle-orm'
 import { createApp } from '../../src/api/app.ts'
-import { createApiDependencies } from '../../src/api/dependencies.ts'
+import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
 import { type HttpServer, startServer } from '../../src/api/server.ts'
 import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
 import type { ApiKey } from '../../src/config.ts'
@@ -30,6 +30,8 @@ export interface TestSystem {
   connections: Connections
   service: TaskService
   registry: Registry
+  /** What the API is made of. */
+  dependencies: ApiDependencies
   events: Events
   /** Everything announced so far under this name. */
   announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
@@ -120,6 +122,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     connections,
     service,
     registry,
+    dependencies,
     events,
     announced: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
     startWorker(workerOptions) {

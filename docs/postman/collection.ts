@@ -1,0 +1,187 @@
+// The Postman collection: a pure function of the OpenAPI document and the registry. It can be run as a whole, from the
+// top: what an answer says is kept in variables for the requests that follow.
+import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
+import type { Registry } from '../../src/tasks/registry.ts'
+import { createClassicFolder } from './classic-folder.ts'
+import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
+import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, UNTIL_FINAL } from './scripts.ts'
+
+// With more than these a task may well be tried for longer than anybody looks on.
+const LOOKED_ON_RETRIES = 3
+
+const TASK = { id: '{{taskId}}' }
+
+export function createCollection(document: OpenApiDocument, registry: Registry) {
+  const make = createRequestMaker(document)
+  return {
+    info: {
+      name: document.info.title,
+      description: `${document.info.description}\n\nSet \`baseUrl\`, and \`apiKey\` where the server wants one.`,
+      schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json',
+    },
+    // Without a key the header is empty, which a server without keys does not mind.
+    auth: { type: 'bearer', bearer: [{ key: 'token', value: '{{apiKey}}', type: 'string' }] },
+    variable: [
+      ...variables({ baseUrl: 'http://127.0.0.1:8000', apiKey: '' }),
+      ...variables({ taskId: '', taskTag: '', rounds: '0' }),
+    ],
+    item: [
+      createClassicFolder(make, registry),
+      createSubmitFolder(make, registry),
+      createTasksFolder(make, registry),
+      createMonitoringFolder(make),
+      createProblemsFolder(make),
+    ],
+  }
+}
+
+export function createEnvironment() {
+  return {
+    name: 'Waggle on this machine',
+    values: [
+      { key: 'baseUrl', value: 'http://127.0.0.1:8000', type: 'default', enabled: true },
+      { key: 'apiKey', value: '', type: 'secret', enabled: true },
+    ],
+    _postman_variable_scope: 'environment',
+  }
+}
+
+function createSubmitFolder(make: MakeRequest, { all }: Registry): PostmanFolder {
+  const folders = all.map(({ name, title, description, example, maxRetries }) => ({
+    name: title,
+    description,
+    item: [
+      ...make({
+        name: `Submit ${name}`,
+        operationId: `submit_${name}`,
+        status: 202,
+        json: { input: example },
+        script: KEEP_TASK,
+      }),
+      ...(maxRetries > LOOKED_ON_RETRIES ? readSoon(make, name) : waitForEnd(make, name)),
+    ],
+  }))
+  const tasks = all.slice(0, 3).map(({ name, example }) => ({ name, input: example }))
+  const batch = make({ name: 'Submit a batch', operationId: 'submit_batch', status: 202, json: { tasks } })
+  return { name: 'Submit', description: 'A folder for every task definition.', item: [...folders, ...batch] }
+}
+
+function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder {
+  const { example } = registry.get('reverse')
+  return {
+    name: 'Tasks',
+    description: 'The life of one task: submitted for later, cancelled, retried, finished, replayed.',
+    item: [
+      ...make({ name: 'List the definitions', operationId: 'list_definitions', status: 200 }),
+      ...make({
+        name: 'Submit for later',
+        operationId: 'submit_reverse',
+        status: 202,
+        json: { input: example, options: { delay_seconds: 3_600, tags: ['postman'] } },
+        script: KEEP_TASK,
+      }),
+      ...make({ name: 'Read', operationId: 'get_task', status: 200, path: TASK, script: KEEP_TAG }),
+      ...make({
+        name: 'Read again: nothing has changed',
+        operationId: 'get_task',
+        status: 304,
+        path: TASK,
+        headers: { 'If-None-Match': '{{taskTag}}' },
+      }),
+      ...['Submit once', 'Submit once again: given the first answer'].flatMap((name, index) =>
+        make({
+          name,
+          operationId: 'submit_reverse',
+          status: 202,
+          json: { input: example },
+          // Any text will do; this one is new in every run.
+          headers: { 'Idempotency-Key': '{{taskId}}' },
+          script: index > 0 ? IS_REPLAYED : [],
+        }),
+      ),
+      ...make({
+        name: 'List',
+        operationId: 'list_tasks',
+        status: 200,
+        query: { tag: 'postman', limit: '10' },
+      }),
+      ...make({ name: 'Cancel', operationId: 'cancel_task', status: 200, path: TASK }),
+      ...make({ name: 'Retry', operationId: 'retry_task', status: 202, path: TASK }),
+      ...waitForEnd(make, 'the retried task'),
+      ...make({ name: 'Follow what has ended', operationId: 'follow_task', status: 200, path: TASK }),
+      ...make({
+        name: 'Replay',
+        operationId: 'replay_task',
+        status: 202,
+        path: TASK,
+        json: { options: { tags: ['postman', 'replayed'] } },
+        script: KEEP_TASK,
+      }),
+    ],
+  }
+}
+
+function createMonitoringFolder(make: MakeRequest): PostmanFolder {
+  const reads = [
+    ['Queues', 'list_queues'],
+    ['Workers', 'list_workers'],
+    ['Health', 'health'],
+    ['Live', 'health_live'],
+    ['Ready', 'health_ready'],
+    ['Metrics', 'get_metrics'],
+    ['OpenAPI', 'get_openapi'],
+  ].flatMap(([name = '', operationId = '']) => make({ name, operationId, status: 200 }))
+  const queue = { name: 'postman' }
+  return {
+    name: 'Queues, workers, statistics, health',
+    item: [
+      ...reads,
+      ...make({ name: 'Statistics', operationId: 'get_statistics', status: 200, query: { window: '3600' } }),
+      ...make({ name: 'Pause a queue', operationId: 'pause_queue', status: 200, path: queue }),
+      ...make({ name: 'Resume a queue', operationId: 'resume_queue', status: 200, path: queue }),
+    ],
+  }
+}
+
+function createProblemsFolder(make: MakeRequest): PostmanFolder {
+  const unknown = { id: '01890000-0000-7000-8000-000000000000' }
+  return {
+    name: 'Problems',
+    description: 'What is wrong is told as application/problem+json.',
+    item: [
+      ...make({ name: 'An unknown task', operationId: 'get_task', status: 404, path: unknown }),
+      ...make({
+        name: 'An input that is not valid',
+        operationId: 'submit_notify',
+        status: 422,
+        json: { input: { email: 'not an address' } },
+      }),
+      ...make({
+        name: 'A query that is not valid',
+        operationId: 'list_tasks',
+        status: 400,
+        query: { limit: '0' },
+      }),
+    ],
+  }
+}
+
+function waitForEnd(make: MakeRequest, name: string): PostmanItem[] {
+  return make({
+    name: `Wait for the end of ${name}`,
+    operationId: 'get_task',
+    status: 200,
+    path: TASK,
+    query: { wait: '20' },
+    script: UNTIL_FINAL,
+  })
+}
+
+function readSoon(make: MakeRequest, name: string): PostmanItem[] {
+  const query = { wait: '2' }
+  return make({ name: `See how ${name} goes`, operationId: 'get_task', status: 200, path: TASK, query })
+}
+
+function variables(values: Record<string, string>) {
+  return Object.entries(values).map(([key, value]) => ({ key, value, type: 'string' }))
+}

@@ -1,0 +1,31 @@
+// Writes the collection and the environment: `npm run postman`.
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
+import { createHttpClient } from '../../src/tasks/http/http-client.ts'
+import { createMailer } from '../../src/tasks/mail.ts'
+import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
+import { createCollection, createEnvironment } from './collection.ts'
+
+/** What each file is to hold, by name. */
+export function createPostmanFiles(): Record<string, string> {
+  const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
+  const registry = createRegistry(
+    createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
+  )
+  // The collection says nothing of the version: it changes with the requests only.
+  const document = createOpenApiDocument(registry, '')
+  return {
+    'waggle.postman_collection.json': textOf(createCollection(document, registry)),
+    'waggle.postman_environment.json': textOf(createEnvironment()),
+  }
+}
+
+function textOf(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [name, text] of Object.entries(createPostmanFiles()))
+    writeFileSync(new URL(name, import.meta.url), text)
+}

@@ -1,0 +1,135 @@
+// OpenAPI 3.1, made from what checks the requests, what describes the answers, and the registry.
+import type { Registry } from '../../tasks/registry.ts'
+import { classicOperations } from './classic-operations.ts'
+import { HEADERS, type HeaderName, LIMIT_HEADERS } from './headers.ts'
+import { MONITORING_OPERATIONS } from './monitoring-operations.ts'
+import { type Answer, type Content, type Operation, type Query, type Schema, TAGS } from './operation.ts'
+import { PARAMETERS } from './parameters.ts'
+import {
+  ANY_PROBLEM,
+  allProblemTypes,
+  createProblemExamples,
+  createProblemSchemas,
+  problemAnswers,
+} from './problems.ts'
+import { createSchemas, schemasOfQuery } from './schemas.ts'
+import { isLimited, SECURITY_SCHEMES, securityOf } from './security.ts'
+import { submitOperations } from './submit-operations.ts'
+import { TASK_OPERATIONS } from './task-operations.ts'
+
+export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>
+export type OpenApiOperation = ReturnType<typeof operationObject>
+
+/** @param version of the API, as in package.json */
+export function createOpenApiDocument(registry: Registry, version: string) {
+  const operations = [
+    ...submitOperations(registry.all),
+    ...TASK_OPERATIONS,
+    ...classicOperations(registry),
+    ...MONITORING_OPERATIONS,
+  ]
+  return {
+    openapi: '3.1.1',
+    info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+    // Beside this document, under whatever host and prefix it was found.
+    servers: [{ url: '.', description: 'Where this document was found' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: pathsOf(operations),
+    components: {
+      schemas: createAllSchemas(registry),
+      parameters: PARAMETERS,
+      headers: HEADERS,
+      examples: createProblemExamples(),
+      securitySchemes: SECURITY_SCHEMES,
+    },
+  }
+}
+
+const DESCRIPTION = `Background tasks behind an HTTP API.
+
+**The promise:** an accepted task is never lost; it runs at least once, and exactly one result is accepted. 202 means that it is committed.
+
+Every error is a problem (RFC 9457, \`application/problem+json\`); \`type\` says which. Keys are needed only where the server was given some: \`Authorization: Bearer …\` or \`X-API-Key: …\`.`
+
+function createAllSchemas({ all }: Registry): Record<string, Schema> {
+  const { Problem: problem, ...schemas } = createSchemas(all)
+  const properties = problem?.properties
+  const type = { type: 'string', enum: allProblemTypes() }
+  return {
+    ...schemas,
+    Problem: { ...problem, properties: { ...(typeof properties === 'object' && properties), type } },
+    ...createProblemSchemas(),
+  }
+}
+
+function pathsOf(operations: Operation[]): Record<string, Record<string, OpenApiOperation>> {
+  const byPath = Map.groupBy(operations, ({ path }) => path)
+  return Object.fromEntries(
+    [...byPath].map(([path, ofPath]) => [
+      path,
+      Object.fromEntries(ofPath.map((operation) => [operation.method, operationObject(operation)])),
+    ]),
+  )
+}
+
+function operationObject(operation: Operation) {
+  const { id, summary, description, tag, parameters = [], query, body, answers } = operation
+  const all: Record<string, Answer> = { ...problemAnswers(operation), ...answers, default: ANY_PROBLEM }
+  const common: HeaderName[] = ['X-Request-Id', ...(isLimited(operation) ? LIMIT_HEADERS : [])]
+  return {
+    operationId: id,
+    summary,
+    ...(description && { description }),
+    tags: [tag],
+    security: securityOf(operation),
+    parameters: [
+      ...parameters.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+      ...(query ? queryParameters(query) : []),
+    ],
+    ...(body && { requestBody: { required: body.isRequired, content: contentObject(body.content) } }),
+    responses: Object.fromEntries(
+      Object.entries(all).map(([status, answer]) => [status, responseObject(answer, common)]),
+    ),
+  }
+}
+
+function queryParameters({ schema, descriptions }: Query) {
+  const { properties, required } = schemasOfQuery(schema)
+  return Object.entries(properties).map(([name, valueSchema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    description: descriptions[name],
+    ...(valueSchema.type === 'array' && { style: 'form', explode: false }),
+    schema: valueSchema,
+  }))
+}
+
+function responseObject({ description, headers = [], content }: Answer, common: readonly HeaderName[]) {
+  const names = [...headers, ...common]
+  return {
+    description,
+    headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    ...(content && { content: contentObject(content) }),
+  }
+}
+
+function contentObject(content: Record<string, Content>) {
+  return Object.fromEntries(
+    Object.entries(content).map(([mediaType, { schema, examples = {} }]) => [
+      mediaType,
+      {
+        schema,
+        examples: Object.fromEntries(
+          Object.entries(examples).map(([name, value]) => [name, exampleObject(value)]),
+        ),
+      },
+    ]),
+  )
+}
+
+/** A reference stands as it is; anything else is the value of an example. */
+function exampleObject(value: unknown): { $ref: string } | { value: unknown } {
+  if (typeof value === 'object' && value !== null && '$ref' in value) return { $ref: String(value.$ref) }
+  return { value }
+}

@@ -1,0 +1,88 @@
+// Examples of answers. Those of requests are the definitions' own.
+import type { z } from 'zod'
+import type { TaskDefinition } from '../../tasks/define.ts'
+import type { task, taskWithAttempts } from '../view-schemas.ts'
+
+export const EXAMPLE_ID = '01890000-0000-7000-8000-000000000000'
+const WORKER_ID = '4a3f6c0e-0d65-4b8e-9a55-3b7f1b1c7e10'
+const SELF = `/v1/tasks/${EXAMPLE_ID}`
+const LINKS = {
+  self: SELF,
+  events: `${SELF}/events`,
+  cancel: `${SELF}/cancel`,
+  retry: `${SELF}/retry`,
+  replay: `${SELF}/replay`,
+}
+
+/** A task as it is right after its submission. */
+export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
+  return {
+    id: EXAMPLE_ID,
+    name: definition.name,
+    queue: definition.queue,
+    status: 'PENDING',
+    input: definition.example,
+    result: null,
+    error: null,
+    progress: { fraction: 0, message: null },
+    attempt: 0,
+    failures: 0,
+    max_retries: definition.maxRetries,
+    timeout_seconds: definition.timeoutMs / 1_000,
+    tags: [],
+    run_at: '2030-01-31T12:00:00.000Z',
+    created_at: '2030-01-31T12:00:00.000Z',
+    started_at: null,
+    finished_at: null,
+    worker_id: null,
+    cancel_requested_at: null,
+    replayed_from: null,
+    parent_id: null,
+    callback_url: null,
+    callback_id: null,
+    request_id: null,
+    traceparent: null,
+    is_final: false,
+    links: LINKS,
+  }
+}
+
+/** A task that succeeded, at its second attempt. */
+export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
+  id: EXAMPLE_ID,
+  name: 'reverse',
+  queue: 'default',
+  status: 'SUCCESS',
+  input: { text: 'Waggle' },
+  result: { text: 'elggaW' },
+  error: null,
+  progress: { fraction: 1, message: null },
+  attempt: 2,
+  failures: 1,
+  max_retries: 3,
+  timeout_seconds: 300,
+  tags: [],
+  run_at: '2030-01-31T12:00:02.000Z',
+  created_at: '2030-01-31T12:00:00.000Z',
+  started_at: '2030-01-31T12:00:02.100Z',
+  finished_at: '2030-01-31T12:00:02.200Z',
+  worker_id: WORKER_ID,
+  cancel_requested_at: null,
+  replayed_from: null,
+  parent_id: null,
+  callback_url: null,
+  callback_id: null,
+  request_id: null,
+  traceparent: null,
+  is_final: true,
+  links: LINKS,
+  attempts: [
+    {
+      attempt: 1,
+      error: { name: 'Error', message: 'worker lost', retryable: true },
+      worker_id: WORKER_ID,
+      started_at: '2030-01-31T12:00:00.100Z',
+      ended_at: '2030-01-31T12:00:01.000Z',
+    },
+  ],
+}

@@ -1,0 +1,73 @@
+// Submissions: one operation per definition, and the batch.
+import type { ErrorCode } from '../../errors.ts'
+import type { TaskDefinition } from '../../tasks/define.ts'
+import { EXAMPLE_ID, submittedTask } from './examples.ts'
+import { json, type Operation } from './operation.ts'
+import { SUBMISSION_PARAMETERS } from './parameters.ts'
+import { ref, refOfDefinition } from './schemas.ts'
+
+/** What every submission may be answered with. */
+export const SUBMISSION_PROBLEMS: ErrorCode[] = [
+  'malformed_json',
+  'invalid_header',
+  'idempotency_key_in_flight',
+  'unsupported_media_type',
+  'invalid_input',
+  'idempotency_key_reused',
+  'overloaded',
+  'unavailable',
+]
+
+export function submitOperations(definitions: readonly TaskDefinition[]): Operation[] {
+  return [...definitions.map(submitOperation), batchOperation(definitions)]
+}
+
+function submitOperation(definition: TaskDefinition): Operation {
+  const { name, title, description, example, queue, maxRetries, timeoutMs } = definition
+  return {
+    method: 'post',
+    path: `/v1/tasks/${name}`,
+    id: `submit_${name}`,
+    summary: title,
+    description: `${description}\n\nQueue \`${queue}\`, ${maxRetries} retries, at most ${timeoutMs / 1_000} seconds per attempt, unless \`options\` say otherwise. When it has succeeded, \`result\` is as in this answer's schema.`,
+    tag: 'Submit',
+    scope: 'submit',
+    parameters: [...SUBMISSION_PARAMETERS],
+    body: {
+      isRequired: true,
+      content: json(refOfDefinition(name, 'Submission'), { example: { input: example } }),
+    },
+    answers: {
+      202: {
+        description: 'Accepted: the task is committed.',
+        headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
+        content: json(refOfDefinition(name, 'Task'), { accepted: submittedTask(definition) }),
+      },
+    },
+    problems: SUBMISSION_PROBLEMS,
+  }
+}
+
+function batchOperation(definitions: readonly TaskDefinition[]): Operation {
+  const tasks = definitions.slice(0, 2).map(({ name, example }) => ({ name, input: example }))
+  return {
+    method: 'post',
+    path: '/v1/tasks/batch',
+    id: 'submit_batch',
+    summary: 'Submit up to 1000 tasks',
+    description: 'Each is accepted or rejected by itself; `items` says which, in the order of the request.',
+    tag: 'Submit',
+    scope: 'submit',
+    parameters: [...SUBMISSION_PARAMETERS],
+    body: { isRequired: true, content: json(ref('BatchSubmission'), { example: { tasks } }) },
+    answers: {
+      202: {
+        description: 'What was accepted is committed.',
+        content: json(ref('BatchAnswer'), {
+          accepted: { accepted: 1, rejected: 0, items: [{ index: 0, id: EXAMPLE_ID }] },
+        }),
+      },
+    },
+    problems: SUBMISSION_PROBLEMS,
+  }
+}

@@ -1,0 +1,142 @@
+// The tasks API beside submissions: definitions, read, follow, list, cancel, retry, replay.
+import { listQuery, readQuery } from '../task-requests.ts'
+import { FINISHED_TASK } from './examples.ts'
+import { describedQuery, json, type Operation } from './operation.ts'
+import { SUBMISSION_PARAMETERS } from './parameters.ts'
+import { ref } from './schemas.ts'
+import { SUBMISSION_PROBLEMS } from './submit-operations.ts'
+
+const { attempts: _, ...LISTED_TASK } = FINISHED_TASK
+
+export const TASK_OPERATIONS: Operation[] = [
+  {
+    method: 'get',
+    path: '/v1/tasks/{id}',
+    id: 'get_task',
+    summary: 'Read a task',
+    description: 'With `wait`, answers as soon as the task has ended, or after so many seconds.',
+    tag: 'Tasks',
+    scope: 'read',
+    takesPollToken: true,
+    parameters: ['TaskId', 'IfNoneMatch'],
+    query: describedQuery(readQuery, { wait: 'For how many seconds to wait for its end, at most.' }),
+    answers: {
+      200: {
+        description: 'The task, with its failed attempts.',
+        headers: ['ETag', 'Retry-After'],
+        content: json(ref('TaskWithAttempts'), { finished: FINISHED_TASK }),
+      },
+      304: { description: 'Nothing has changed.', headers: ['ETag', 'Retry-After'] },
+    },
+    problems: ['invalid_query', 'unknown_task', 'unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/tasks/{id}/events',
+    id: 'follow_task',
+    summary: 'Follow a task',
+    description:
+      'Server-sent events named `task`: one with the whole task for every change, its id the version. Ends with the final one.',
+    tag: 'Tasks',
+    scope: 'read',
+    takesPollToken: true,
+    parameters: ['TaskId', 'LastEventId'],
+    answers: {
+      200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+      204: { description: 'The last version that was seen was the final one.' },
+    },
+    problems: ['unknown_task', 'unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/tasks',
+    id: 'list_tasks',
+    summary: 'List tasks',
+    description: 'Newest first. The cost of a page does not grow with its number.',
+    tag: 'Tasks',
+    scope: 'read',
+    query: describedQuery(listQuery, {
+      status: 'One status or several, with commas between.',
+      name: 'Name of the definition.',
+      queue: 'Name of the queue.',
+      worker: 'Id of the worker that ran it last.',
+      tag: 'One of its tags.',
+      id: 'Beginning of the id.',
+      created_after: 'Submitted at this moment or later.',
+      created_before: 'Submitted before this moment.',
+      limit: 'How many to a page.',
+      cursor: 'The `next_cursor` of the page before.',
+    }),
+    answers: {
+      200: {
+        description: 'A page of tasks.',
+        content: json(ref('TaskPage'), { page: { data: [LISTED_TASK], next_cursor: null } }),
+      },
+    },
+    problems: ['invalid_query', 'unavailable'],
+  },
+  {
+    method: 'post',
+    path: '/v1/tasks/{id}/cancel',
+    id: 'cancel_task',
+    summary: 'Cancel a task',
+    description: 'What waits is cancelled at once; what runs is asked to stop. Repeating it changes nothing.',
+    tag: 'Tasks',
+    scope: 'operate',
+    parameters: ['TaskId'],
+    answers: {
+      200: { description: 'It is cancelled.', content: json(ref('Task')) },
+      202: { description: 'It is running, and its worker is told.', content: json(ref('Task')) },
+    },
+    problems: ['unknown_task', 'already_finished', 'unavailable'],
+  },
+  {
+    method: 'post',
+    path: '/v1/tasks/{id}/retry',
+    id: 'retry_task',
+    summary: 'Retry a task',
+    description: 'A FAILURE or CANCELLED task waits again, under its id, with a fresh retry budget.',
+    tag: 'Tasks',
+    scope: 'operate',
+    parameters: ['TaskId'],
+    answers: { 202: { description: 'It waits again.', content: json(ref('Task')) } },
+    problems: ['unknown_task', 'not_finished', 'unavailable'],
+  },
+  {
+    method: 'post',
+    path: '/v1/tasks/{id}/replay',
+    id: 'replay_task',
+    summary: 'Replay a task',
+    description: 'Submits it once more as a new task, with its own input or an edited one.',
+    tag: 'Tasks',
+    scope: 'operate',
+    parameters: ['TaskId', ...SUBMISSION_PARAMETERS],
+    body: {
+      isRequired: false,
+      content: json(ref('ReplayRequest'), { example: { options: { tags: ['replayed'] } } }),
+    },
+    answers: {
+      202: {
+        description: 'Accepted: the new task is committed.',
+        headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
+        content: json(ref('Task')),
+      },
+    },
+    problems: ['unknown_definition', 'unknown_task', ...SUBMISSION_PROBLEMS],
+  },
+  {
+    method: 'get',
+    path: '/v1/definitions',
+    id: 'list_definitions',
+    summary: 'List the task definitions',
+    description: 'What can be run, with JSON Schemas of input and output.',
+    tag: 'Tasks',
+    scope: 'any key',
+    parameters: ['IfNoneMatch'],
+    answers: {
+      200: { description: 'All definitions.', headers: ['ETag'], content: json(ref('Definitions')) },
+      304: { description: 'Nothing has changed.', headers: ['ETag'] },
+    },
+    problems: [],
+  },
+]
