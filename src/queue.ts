@@ -60,6 +60,9 @@ export interface QueueOptions {
 
 // One delivery is one Lua call and one list element; 64 tasks share that cost, and a claim of 64 is still quick.
 const MAX_BELLS = 64
+// Each is a connection to Redis, and callers may name any queue. Whoever serves one more rings for it all the same: the
+// dispatcher of its workers, within a second.
+const MAX_PRODUCERS = 100
 
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
   const producers = new Map<string, BeeProducer>()
@@ -67,6 +70,8 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
 
   return {
     async enqueueMany(queueName, bells) {
+      if (!producers.has(queueName) && producers.size >= MAX_PRODUCERS)
+        throw new Error(`More than ${MAX_PRODUCERS} queues: ${queueName} is left to its workers`)
       // First in, first out: the id of the delivery that is taken next tells how old the oldest waiting bell is.
       const now = Date.now()
       const producer = producerOf(queueName)
