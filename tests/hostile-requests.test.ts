@@ -1,12 +1,16 @@
 // Requests that nobody means well, as bytes: each is answered with a problem that gives nothing away, or with what it
 // deserves; none gets in without a key; and the system goes on.
+
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApiKey } from '../src/api/api-keys.ts'
+import { startServer } from '../src/api/server.ts'
 import { readConfig } from '../src/config.ts'
 import { defineTask } from '../src/tasks/define.ts'
 import { ATTACKS, BODY_LIMIT } from './support/attacks.ts'
@@ -28,7 +32,7 @@ writeFileSync(join(webRoot, 'index.html'), '<h1>The page</h1>')
 afterAll(() => rmSync(webRoot, { recursive: true }))
 
 test('the attacks are many, and each has a name of its own', () => {
-  expect(ATTACKS.length).toBeGreaterThan(200)
+  expect(ATTACKS.length).toBeGreaterThan(600)
   expect(new Set(ATTACKS.map(({ name }) => name)).size).toBe(ATTACKS.length)
 })
 
@@ -53,16 +57,28 @@ describe('a system that is open to everybody', () => {
       status: 'SUCCESS',
       result: { text: 'llew llits' },
     })
+  })
+
+  test('has met no bug of its own', () => {
     expect(system.announced('bug')).toEqual([])
+  })
+
+  test('has not let anybody change what all objects have in common', () => {
     expect(Object.keys(Object.prototype)).toEqual([])
     expect(Reflect.get({}, 'polluted')).toBeUndefined()
-    // Hundreds of requests of up to 256 KiB and their answers, were they kept, would be beyond this.
+  })
+
+  test('has kept nothing of them in memory', () => {
+    // Hundreds of bodies of up to 256 KiB and their answers, were they kept, would be beyond this.
     expect(process.memoryUsage().heapUsed).toBeLessThan(400 * 1024 * 1024)
+  })
+
+  test('has not opened a connection to Redis for every queue that somebody made up', async () => {
     const redis = createClient({ url: system.redis.url })
     await redis.connect()
-    expect((await redis.sendCommand(['CLIENT', 'LIST'])) as string).toSatisfy(
-      (list: string) => list.split('\n').length < 150,
-    )
+    const list = String(await redis.sendCommand(['CLIENT', 'LIST']))
+    // A hundred producers, and what worker and signals have.
+    expect(list.split('\n').length).toBeLessThan(150)
     await redis.close()
   })
 })
@@ -93,6 +109,35 @@ describe('a system that asks for keys', () => {
     expect((queues.body as { data: { is_paused: boolean }[] }).data.some(({ is_paused }) => is_paused)).toBe(
       false,
     )
+  })
+
+  const DOORS: [method: string, path: string, body?: string][] = [
+    ['POST', '/notify', '{"email":"a@example.com"}'],
+    ['POST', '/notify/', '{"email":"a@example.com"}'],
+    ['POST', '/submit_task', '{"form_type":"reverse","text":"a"}'],
+    ['GET', '/submit_task?x=1&y=1'],
+    ['GET', '/task_status/{finished}'],
+    ['GET', '/check_task/{finished}'],
+    ['GET', '/v1/definitions'],
+    ['GET', '/v1/tasks'],
+    ['GET', '/v1/tasks/{finished}'],
+    ['GET', '/v1/tasks/{finished}?wait=1'],
+    ['GET', '/v1/tasks/{finished}/events'],
+    ['POST', '/v1/tasks/reverse', '{"input":{"text":"a"}}'],
+    ['POST', '/v1/tasks/batch', '{"tasks":[{"name":"anything","input":1}]}'],
+    ['POST', '/v1/tasks/{waiting}/cancel'],
+    ['POST', '/v1/tasks/{waiting}/retry'],
+    ['POST', '/v1/tasks/{finished}/replay'],
+    ['GET', '/v1/workers'],
+    ['GET', '/v1/stats'],
+    ['GET', '/v1/queues'],
+    ['POST', '/v1/queues/default/pause'],
+    ['POST', '/v1/queues/default/resume'],
+  ]
+  test.each(DOORS)('%s %s is shut, however well it is asked', async (method, path, body) => {
+    const headers: RawHeaders = body === undefined ? [] : [['Content-Type', 'application/json']]
+    const request = filled(requestOf(method, path, headers, body), finished, waiting)
+    expectHarmless(await exchange(system.url, request), [401])
   })
 
   const CREDENTIALS: [name: string, headers: RawHeaders][] = [
@@ -142,6 +187,11 @@ describe('a system that asks for keys', () => {
     expectHarmless(answer, [401])
   })
 
+  test('a key behind thousands of other headers is seen', async () => {
+    const headers: RawHeaders = [...new Array(2_500).fill(['a', '']), ['X-API-Key', key]]
+    expect((await exchange(system.url, requestOf('GET', '/v1/tasks', headers))).status).toBe(200)
+  })
+
   const TOKENS = [
     '',
     'poll_token',
@@ -186,12 +236,14 @@ describe('a system that asks for keys', () => {
   })
 })
 
+const IMPATIENT = { headersTimeoutMs: 400, requestTimeoutMs: 800, checkMs: 100, idleTimeoutMs: 20_000 }
+
 describe('requests that come to no end', () => {
   let system: TestSystem
   beforeAll(async () => {
     system = await startSystem({
       definitions: [anything],
-      serverLimits: { headersTimeoutMs: 400, requestTimeoutMs: 800, checkMs: 100 },
+      serverLimits: IMPATIENT,
     })
   })
   afterAll(() => system.stop())
@@ -257,6 +309,20 @@ describe('requests that come to no end', () => {
       drip(socket, 'GET / HTTP/1.1\r\n', line.repeat(4), 1),
     )
     expectHarmless(answer, [431])
+  })
+
+  test('who does not read the answer is cut off', async () => {
+    // More than the buffers of both ends hold.
+    const answer = new Response('x'.repeat(32 * 1024 * 1024))
+    const limits = { ...IMPATIENT, idleTimeoutMs: 300 }
+    const server = await startServer(() => answer, { host: '127.0.0.1', port: 0, limits })
+    const socket = connect({ host: '127.0.0.1', port: server.port })
+    socket.on('error', () => {})
+    socket.write(requestOf('GET', '/'))
+    await once(socket, 'readable')
+    // Patient enough to stop only when the connection has been ended.
+    await server.stop(10 * 60_000)
+    socket.destroy()
   })
 
   test('who waits for a task, or follows it, is not cut off', async () => {

@@ -14,7 +14,7 @@ export interface HttpServer {
   stop(graceMs?: number): Promise<void>
 }
 
-/** How long a client may take to ask. None of these ends a wait for our answer. */
+/** How long a client may take. */
 export interface ServerLimits {
   /** From the connection, or the first byte of a request, to the end of its headers. */
   headersTimeoutMs: number
@@ -22,6 +22,8 @@ export interface ServerLimits {
   requestTimeoutMs: number
   /** How often the two are looked at, which is by how much they may be exceeded. */
   checkMs: number
+  /** Without a byte in either direction while an answer is under way. */
+  idleTimeoutMs: number
 }
 
 const LIMITS: ServerLimits = {
@@ -30,6 +32,8 @@ const LIMITS: ServerLimits = {
   // 256 KiB in this time is 4 KiB/s, slower than any line; nginx, too, waits 60 s for a body.
   requestTimeoutMs: 60_000,
   checkMs: 5_000,
+  // Who does not read makes us keep the answer. Longer than any silence of ours: a wait of 50 s, comments every 15 s.
+  idleTimeoutMs: 120_000,
 }
 // Node's own default, said here because it bounds the number of headers as well.
 const MAX_HEADER_BYTES = 16 * 1024
@@ -62,6 +66,7 @@ export async function startServer(
   // Beyond a number Node drops headers without a word, and the last ones are those that a proxy of ours has added.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
+  server.timeout = limits.idleTimeoutMs
   // Longer than the idle timeout of what usually stands before us (nginx and load balancers: 60 s), which must be
   // the one to close, or it sends a request into a closing connection.
   server.keepAliveTimeout = 65_000
