@@ -17,6 +17,7 @@ export const HTTP_STATUS = {
   idempotency_key_in_flight: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  range_not_satisfiable: 416,
   invalid_input: 422,
   idempotency_key_reused: 422,
   rate_limited: 429,

@@ -60,9 +60,9 @@ export interface QueueOptions {
 
 // One delivery is one Lua call and one list element; 64 tasks share that cost, and a claim of 64 is still quick.
 const MAX_BELLS = 64
-
-// Each is a connection, and whoever submits may name any queue. A bell that is caught in between is rung again.
-const MAX_PRODUCERS = 50
+// Each is a connection to Redis, and callers may name any queue. Whoever serves one more rings for it all the same: the
+// dispatcher of its workers, within a second.
+const MAX_PRODUCERS = 100
 
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
   const producers = new Map<string, BeeProducer>()
@@ -70,6 +70,8 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
 
   return {
     async enqueueMany(queueName, bells) {
+      if (!producers.has(queueName) && producers.size >= MAX_PRODUCERS)
+        throw new Error(`More than ${MAX_PRODUCERS} queues: ${queueName} is left to its workers`)
       // First in, first out: the id of the delivery that is taken next tells how old the oldest waiting bell is.
       const now = Date.now()
       const producer = producerOf(queueName)
@@ -106,16 +108,11 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     },
   }
 
-  /** The order of the map is that of the last use: a worker's own queues, asked every second, are never the oldest. */
   function producerOf(queueName: string): BeeProducer {
-    const producer = producers.get(queueName) ?? connectProducer(settingsOf(queueName))
-    producers.delete(queueName)
+    const known = producers.get(queueName)
+    if (known) return known
+    const producer = connectProducer(settingsOf(queueName))
     producers.set(queueName, producer)
-    const [oldest] = producers
-    if (oldest && producers.size > MAX_PRODUCERS) {
-      producers.delete(oldest[0])
-      void oldest[1].stop().catch(onError)
-    }
     return producer
   }
 

@@ -31,9 +31,12 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }
 
-/** What zod found, as JSON Pointers (RFC 6901) below `base`. */
+// As many as a person mends at once; a body of 256 KiB can have a hundred thousand.
+const MAX_FAULTS = 20
+
+/** What zod found, as JSON Pointers (RFC 6901) below `base`; the first of them where they are many. */
 export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
-  return error.issues.flatMap((issue) => {
+  const faults = error.issues.flatMap((issue) => {
     const path = [...base, ...issue.path.map(String)]
     // An unexpected member is reported at its own place, not at the object's.
     if (issue.code === 'unrecognized_keys') {
@@ -44,8 +47,11 @@ export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[]
     }
     return [{ pointer: pointerOf(path), detail: issue.message }]
   })
+  return faults.slice(0, MAX_FAULTS)
 }
 
 function pointerOf(path: string[]): string {
-  return ['#', ...path.map((step) => encodeURI(step.replaceAll('~', '~0').replaceAll('/', '~1')))].join('/')
+  const escaped = path.map((step) => step.replaceAll('~', '~0').replaceAll('/', '~1'))
+  // A URI cannot express half of a character.
+  return ['#', ...escaped.map((step) => encodeURI(step.toWellFormed()))].join('/')
 }

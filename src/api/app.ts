@@ -43,7 +43,7 @@ export function createApp(dependencies: ApiDependencies) {
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
   if (metrics) app.get('/metrics', admit('read')).route('/', createMetricsRoutes(metrics))
-  if (webRoot) app.use('*', serveStatic({ root: webRoot }))
+  if (webRoot) app.use('*', serveFiles(webRoot))
 
   const methodsOf = methodsByPath(app)
   app.notFound((c) => {
@@ -64,6 +64,17 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createTaskRoutes(dependencies))
     .route('/v1', createMonitoringRoutes(dependencies))
     .route('/v1', createQueueRoutes(dependencies))
+}
+
+/** The files of the page. */
+function serveFiles(root: string) {
+  const serve = serveStatic<ApiEnv>({ root })
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const response = await serve(c, next)
+    // Its own has no body, and every error of ours is a problem.
+    if (response?.status === 416) throw new AppError('range_not_satisfiable', 'The file has no such range')
+    return response
+  })
 }
 
 function announceRequest(events: Events) {

@@ -1,6 +1,5 @@
 // Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): the same request sent again makes nothing new.
 import { createHash } from 'node:crypto'
-import canonicalize from 'canonicalize'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import { isDeeperThan, MAX_DEPTH } from '../task-input.ts'
@@ -35,8 +34,20 @@ export function idempotencyOf(
   const caller = c.get('apiKey')?.name
   return {
     key: hashOf(JSON.stringify([caller, operation, key, index])),
-    fingerprint: hashOf(canonicalize(body) ?? ''),
+    fingerprint: hashOf(canonicalJson(body)),
   }
+}
+
+/**
+ * The same text for the same content, whatever the order of members. Not RFC 8785, which knows no halves of characters
+ * and no numbers beyond all: both can be in a body, and both are accepted without a key.
+ */
+function canonicalJson(body: unknown): string {
+  return JSON.stringify(body, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  )
 }
 
 function hashOf(text: string): string {

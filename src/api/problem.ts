@@ -24,11 +24,14 @@ export const TITLES: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   409: 'Conflict',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }
@@ -59,15 +62,17 @@ export function describeProblem(error: unknown, c: Context, events: Events): Pro
 
 /** The answer to what is no request at all: a path or a host that no URL can be made of. */
 export function problemOfUnreadable(): Response {
-  const detail = 'The path or the host of this request is not valid'
-  const problem = {
-    type: typeOf('malformed_request'),
-    title: TITLES[400],
-    status: 400,
-    detail,
-    instance: '/',
-  }
+  const problem = unreadableProblem(
+    400,
+    'malformed_request',
+    'The path or the host of this request is not valid',
+  )
   return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
+}
+
+/** A problem without a request whose path it could name. */
+export function unreadableProblem(status: ContentfulStatusCode, code: string, detail: string): Problem {
+  return { type: typeOf(code), title: TITLES[status] ?? 'Error', status, detail, instance: '/' }
 }
 
 function knownError(error: unknown): AppError | undefined {

@@ -6,8 +6,9 @@ import { AppError } from '../errors.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
 import { schemaOf } from './task-view.ts'
 
-const JSON_TYPE = /^application\/([\w.-]+\+)?json\b/i
-const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
+// To the end of the type, as Hono's own parsers have it: what they do not know they take for no body at all.
+const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i
+const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i
 
 /** Refuses bodies that are too large, before anybody reads them. */
 export function limitBody(maxSize: number) {
@@ -42,6 +43,11 @@ async function readForm(c: Context): Promise<Record<string, unknown>> {
   return c.req.parseBody().catch((cause) => {
     throw new AppError('malformed_json', 'The form cannot be read', { cause })
   })
+}
+
+/** Whether anything is sent behind the headers (RFC 9112, 6). */
+export function hasBody(c: Context): boolean {
+  return c.req.header('Transfer-Encoding') !== undefined || Number(c.req.header('Content-Length') ?? 0) > 0
 }
 
 /** Whether the body says that it is JSON. */

@@ -29,7 +29,7 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
   }
   // nginx hands events on as they come.
   c.header('X-Accel-Buffering', 'no')
-  return streamSSE(c, async (stream) => {
+  const response = streamSSE(c, async (stream) => {
     const leaving = new AbortController()
     stream.onAbort(() => leaving.abort())
     try {
@@ -44,6 +44,9 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
       await stream.writeSSE({ id: String(task.version), event: 'task', data })
     }
   })
+  // Hono's own says keep-alive, even to whoever asked for the connection to be closed.
+  response.headers.delete('Connection')
+  return response
 }
 
 async function follow(

@@ -6,7 +6,7 @@ import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { faultsOf } from '../task-input.ts'
 import { TASK_STATUSES } from '../task-status.ts'
-import { isJson } from './request-body.ts'
+import { hasBody, isJson } from './request-body.ts'
 
 const YEAR_SECONDS = 366 * 24 * 3_600
 
@@ -19,9 +19,14 @@ const label = z
   .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
 const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
 
+// The last one that ISO 8601 writes with four digits, as Postgres wants it.
+const LAST_MOMENT_MS = Date.UTC(10_000, 0) - 1
+
 const submitOptions = z
   .strictObject({
-    run_at: moment.optional(),
+    run_at: moment
+      .refine((text) => !(Date.parse(text) > LAST_MOMENT_MS), 'must be before the year 10000')
+      .optional(),
     delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
     max_retries: z.int().min(0).max(100).optional(),
     timeout_seconds: z
@@ -99,7 +104,7 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
 export function jsonBody<Schema extends z.ZodType>(schema: Schema, { isOptional = false } = {}) {
   // Not zod-validator's: its asynchronous parse would be a good part of what a submission costs.
   return validator('json', (body, c): z.output<Schema> => {
-    const isAbsent = isOptional && c.req.header('Content-Type') === undefined
+    const isAbsent = isOptional && c.req.header('Content-Type') === undefined && !hasBody(c)
     if (!isJson(c) && !isAbsent)
       throw new AppError(
         'unsupported_media_type',

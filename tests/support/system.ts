@@ -3,7 +3,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { sql } from 'drizzle-orm'
 import { createApp } from '../../src/api/app.ts'
 import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
-import { type HttpServer, startServer } from '../../src/api/server.ts'
+import { type HttpServer, type ServerLimits, startServer } from '../../src/api/server.ts'
 import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
 import type { ApiKey } from '../../src/config.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
@@ -69,6 +69,7 @@ export interface SystemOptions {
   http?: HttpClientOptions
   webhookSecrets?: string[]
   webRoot?: string
+  serverLimits?: ServerLimits
 }
 
 /** As in production, but with seconds where it has tens of them. */
@@ -112,7 +113,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   })
   const { service, watcher } = dependencies
   const app = createApp(dependencies)
-  let server: HttpServer | null = await startServer(app.fetch, { host: '127.0.0.1', port: 0 })
+  let server: HttpServer | null = await startServer(app.fetch, {
+    host: '127.0.0.1',
+    port: 0,
+    limits: options.serverLimits,
+  })
   const { port } = server
   const workers: Worker[] = []
   const system: TestSystem = {
@@ -166,7 +171,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       server = null
     },
     async startApi() {
-      server = await startServer(app.fetch, { host: '127.0.0.1', port })
+      server = await startServer(app.fetch, { host: '127.0.0.1', port, limits: options.serverLimits })
     },
     async stop() {
       await watcher.stop()

@@ -23,6 +23,7 @@ const DETAILS: Record<ErrorCode, string> = {
     'The first request with this Idempotency-Key is under way: try again in a moment',
   body_too_large: 'The body must not be larger than 262144 bytes',
   unsupported_media_type: 'The body must be JSON, with Content-Type: application/json',
+  range_not_satisfiable: 'The file has no such range',
   invalid_input: 'The body is not valid',
   idempotency_key_reused: 'This Idempotency-Key has been used with another body',
   rate_limited: 'Too many requests: try again in 3 seconds',
@@ -31,7 +32,7 @@ const DETAILS: Record<ErrorCode, string> = {
 }
 
 /** What only bugs and unreadable requests are answered with: no caller can act on it. */
-const OTHER_TYPES = ['internal_error', 'malformed_request']
+const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
 
 const CODES = Object.keys(DETAILS).filter(isErrorCode)
 

@@ -1,0 +1,81 @@
+// HTTP as bytes, for what no client would send: the request is written as it is, the answer read to its end.
+import { connect, type Socket } from 'node:net'
+
+export type RawHeaders = [name: string, value: string][]
+
+export interface RawAnswer {
+  /** 0 where the connection was closed without an answer. */
+  status: number
+  headers: Record<string, string>
+  text: string
+}
+
+/** One request as bytes (latin1), with the headers that every request needs unless they are given. */
+export function requestOf(method: string, path: string, headers: RawHeaders = [], body?: string): string {
+  const bytes = body === undefined ? undefined : bytesOf(body)
+  const has = (name: string) => headers.some(([given]) => given.toLowerCase() === name)
+  const lines = [
+    ...(has('host') ? [] : [['Host', 'localhost']]),
+    ...(has('connection') ? [] : [['Connection', 'close']]),
+    ...(bytes === undefined || has('content-length') || has('transfer-encoding')
+      ? []
+      : [['Content-Length', String(bytes.length)]]),
+    ...headers,
+  ].map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${bytes ?? ''}`
+}
+
+/** A text as the bytes of its UTF-8, one character each. */
+export function bytesOf(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+/** Writes the bytes (latin1) and reads one answer. @throws after 30 seconds: nothing may hang */
+export function exchange(url: string, bytes: string): Promise<RawAnswer> {
+  return converse(url, (socket) => socket.write(bytes, 'latin1'))
+}
+
+/** Lets `write` say whatever it wants, and reads one answer. @throws after 30 seconds */
+export function converse(url: string, write: (socket: Socket) => void): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    const socket = connect({ host: hostname, port: Number(port) }, () => write(socket))
+    const timer = setTimeout(() => end(() => reject(new Error('no answer in 30 seconds'))), 30_000)
+    socket.on('data', (chunk) => {
+      chunks.push(chunk)
+      const answer = answerOf(Buffer.concat(chunks))
+      if (answer.isComplete) end(() => resolve(answer))
+    })
+    // A reset may come behind an answer that is there already.
+    socket.on('error', () => {})
+    socket.on('close', () => end(() => resolve(answerOf(Buffer.concat(chunks)))))
+
+    function end(settle: () => void) {
+      clearTimeout(timer)
+      socket.destroy()
+      settle()
+    }
+  })
+}
+
+function answerOf(received: Buffer): RawAnswer & { isComplete: boolean } {
+  const bytes = received.toString('latin1').replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
+  const headEnd = bytes.indexOf('\r\n\r\n')
+  if (headEnd < 0) return { status: 0, headers: {}, text: bytes, isComplete: false }
+  const [statusLine = '', ...lines] = bytes.slice(0, headEnd).split('\r\n')
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
+  )
+  const body = bytes.slice(headEnd + 4)
+  const length = headers['content-length']
+  return {
+    status: Number(statusLine.split(' ')[1]),
+    headers,
+    text: Buffer.from(body, 'latin1').toString('utf8'),
+    isComplete: length !== undefined && body.length >= Number(length),
+  }
+}
