@@ -233,12 +233,12 @@ function at(id: string) {
 }
 
 /** So that it can be sent again after it got no answer. */
-function idempotent(key = randomKey()): { 'Idempotency-Key': string } {
+function idempotent(key = createIdempotencyKey()): { 'Idempotency-Key': string } {
   return { 'Idempotency-Key': key }
 }
 
 /** 128 random bits. Pages that came over plain HTTP have no `crypto.randomUUID`. */
-function randomKey(): string {
+export function createIdempotencyKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
