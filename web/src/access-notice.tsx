@@ -13,7 +13,8 @@ export function ShutOutBanner({ access }: { access: Access }) {
         <>
           <Icon name="key" />
           <p class="banner-text">
-            <strong>This API asks for a key.</strong> Until it has one, nothing here is brought up to date.
+            <strong>This API asks for a key.</strong>{' '}
+            <span class="banner-more">Until it has one, nothing here is brought up to date.</span>
           </p>
           <button type="button" class="button is-small" onClick={access.ask}>
             Enter a key
