@@ -1,24 +1,18 @@
-// The commands: dev (everything in one process), api, worker, migrate, keys. The only file that runs on import.
+// The commands: dev (everything in one process), api, worker, migrate, keys. Only this file and lambda.ts run on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApiKey } from './api/api-keys.ts'
-import { createApp } from './api/app.ts'
-import { createApiDependencies } from './api/dependencies.ts'
-import { createHealthApp } from './api/health-routes.ts'
+import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
 import { type HttpServer, startServer } from './api/server.ts'
+import { assembleApi, openParts, type Parts } from './assembly.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
-import { type Connections, openConnections } from './connections.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
-import type { RateLimit } from './rate-limiter.ts'
-import { createMailer } from './tasks/mail.ts'
-import { createRegistry, createTaskDefinitions } from './tasks/registry.ts'
-import { createEvents, type Events } from './telemetry/events.ts'
-import { logEvents } from './telemetry/log.ts'
+import { openDatabase } from './store/database.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
@@ -42,22 +36,18 @@ async function main(name: string) {
 }
 
 async function dev() {
-  const config = readConfig(process.env, ['API_KEYS'])
-  const events = startEvents(
-    { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' },
-    'dev',
-  )
+  const given = readConfig(process.env, ['API_KEYS'])
+  const config: Config = { ...given, LOG_LEVEL: process.env.LOG_LEVEL ? given.LOG_LEVEL : 'warn' }
   const embedded = await startEmbedded(config.DATA_DIR, {
     databaseUrl: config.DATABASE_URL,
     redisUrl: config.REDIS_URL,
   })
-  const connections = await openConnections(
-    { ...embedded, poolSize: config.DATABASE_POOL_SIZE, rateLimit: config.RATE_LIMIT },
-    events,
-  )
+  const { databaseUrl, redisUrl } = embedded
+  const parts = await openParts(config, 'dev', { databaseUrl, redisUrl })
+  const { connections } = parts
   await connections.database.migrate()
-  const servers = await startApi(config, connections, events, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
-  const worker = startConfiguredWorker(config, connections, events)
+  const servers = await startApi(config, parts, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
+  const worker = startConfiguredWorker(config, parts)
   // A Redis of somebody else's may be away; ours is there in a moment, and then nothing is late.
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_PATIENCE_MS)])
   stopOnSignal(async () => {
@@ -71,32 +61,41 @@ async function dev() {
 
 async function api() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
-  const events = startEvents(config, 'api')
-  const connections = await openConfigured(config, events, config.RATE_LIMIT)
-  const servers = await startApi(config, connections, events)
+  const parts = await openParts(config, 'api')
+  const servers = await startApi(config, parts)
   stopOnSignal(async () => {
     await servers.stop()
-    await connections.close()
+    await parts.connections.close()
   })
   process.stdout.write(`API is ready: ${servers.url}\n`)
 }
 
 async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
-  const events = startEvents(config, 'worker')
-  const connections = await openConfigured(config, events)
-  const worker = startConfiguredWorker(config, connections, events)
+  // A worker counts no requests.
+  const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
+  let worker: Worker | null = null
+  const { connections } = parts
+  const { database, queue } = connections
+  // Before the worker: when the port is taken, nothing has been claimed yet.
+  const server = await startHealthServer(config, parts, {
+    pingDatabase: database.ping,
+    isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
+    isLive: () => worker === null || worker.isBeating(),
+  })
+  worker = startConfiguredWorker(config, parts)
   stopOnSignal(async () => {
     await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+    await server?.stop()
     await connections.close()
   })
 }
 
 async function migrate() {
   const config = readConfig(process.env, ['DATABASE_URL'])
-  const { database, close } = await openConfigured(config, createEvents())
+  const database = await openDatabase(config.DATABASE_URL ?? '')
   await database.migrate()
-  await close()
+  await database.close()
   process.stdout.write('The tables are up to date\n')
 }
 
@@ -124,56 +123,41 @@ Its entry, for API_KEYS (entries are separated by commas):
 `)
 }
 
-function startEvents(config: Config, role: string): Events {
-  const events = createEvents()
-  logEvents(events, config.LOG_LEVEL, role)
-  return events
-}
-
-function openConfigured(config: Config, events: Events, rateLimit?: RateLimit): Promise<Connections> {
-  const { DATABASE_URL: databaseUrl = '', REDIS_URL: redisUrl = '', DATABASE_POOL_SIZE: poolSize } = config
-  return openConnections({ databaseUrl, redisUrl, poolSize, rateLimit }, events)
-}
-
-async function startApi(config: Config, connections: Connections, events: Events, webRoot?: string) {
-  const dependencies = createApiDependencies(connections, createConfiguredRegistry(config), events, {
-    apiKeys: config.API_KEYS,
-    trustedProxies: config.TRUSTED_PROXIES,
-    corsOrigins: config.CORS_ORIGINS,
+async function startApi(config: Config, parts: Parts, webRoot?: string) {
+  const { app, dependencies } = assembleApi(config, parts, {
     addressOf: (c) => getConnInfo(c).remote.address,
-    bodyLimitBytes: config.BODY_LIMIT_BYTES,
-    workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     webRoot,
   })
-  const app = createApp(dependencies)
-  const { HOST: host, PORT: port, HEALTH_PORT: healthPort } = config
-  const servers: HttpServer[] = [await startServer(app.fetch, { host, port })]
-  if (healthPort !== undefined) {
-    servers.push(
-      await startServer(createHealthApp(dependencies.health, events).fetch, { host, port: healthPort }),
-    )
-  }
+  const { HOST: host, PORT: port } = config
+  const server = await startServer(app.fetch, { host, port })
+  const healthServer = await startHealthServer(config, parts, dependencies.health)
   return {
-    url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${servers[0]?.port}`,
+    url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${server.port}`,
     async stop() {
       await dependencies.watcher.stop()
-      await Promise.all(servers.map((server) => server.stop()))
+      await Promise.all([server.stop(), healthServer?.stop()])
     },
   }
 }
 
-function startConfiguredWorker(config: Config, connections: Connections, events: Events): Worker {
-  return startWorker(connections, createConfiguredRegistry(config), events, {
+/** On a port of its own, where one is set. */
+async function startHealthServer(
+  config: Config,
+  { metrics, events }: Parts,
+  health: HealthDependencies,
+): Promise<HttpServer | undefined> {
+  const { HOST: host, HEALTH_PORT: port } = config
+  if (port === undefined) return undefined
+  return startServer(createHealthApp(health, metrics, events).fetch, { host, port })
+}
+
+function startConfiguredWorker(config: Config, { connections, registry, events }: Parts): Worker {
+  return startWorker(connections, registry, events, {
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     silentMs: config.WORKER_SILENCE_SECONDS * 1_000,
     version: packageJson.version,
   })
-}
-
-function createConfiguredRegistry(config: Config) {
-  const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
-  return createRegistry(createTaskDefinitions({ sendMail }))
 }
 
 /** The first SIGTERM or SIGINT stops in order, the second at once. */

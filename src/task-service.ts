@@ -71,11 +71,15 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   const inserts = createGroupCommit<NewTask, undefined>({
     name: 'task submissions',
     write: store.insertMany,
-    onWritten: announceAccepted,
+    onWritten(tasks) {
+      announceBatch(tasks)
+      announceAccepted(tasks)
+    },
   })
   const insertsOnce = createGroupCommit<OnceTask, TaskRow>({
     name: 'task submissions',
     write: store.insertOnceMany,
+    onWritten: announceBatch,
   })
 
   // So that the first submission after a start finds its bell connected.
@@ -152,8 +156,12 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     }
   }
 
+  function announceBatch(tasks: NewTask[]) {
+    events.emit('batch.written', { kind: 'submissions', size: tasks.length })
+  }
+
   function announceAccepted(tasks: NewTask[]) {
-    events.emit('tasks.accepted', { count: tasks.length })
+    events.emit('tasks.accepted', { tasks })
     // A task with a time of its own is rung by the dispatcher when it has come.
     ring(tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })))
   }

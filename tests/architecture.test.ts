@@ -32,7 +32,8 @@ const LAYERS: Record<string, string>[] = [
     'src/connections.ts': 'connections',
   },
   { 'src/api/': 'api', 'src/worker/': 'worker', 'src/embedded/': 'embedded' },
-  { 'src/main.ts': 'main', 'src/client/': 'client' },
+  { 'src/assembly.ts': 'assembly' },
+  { 'src/main.ts': 'main', 'src/lambda.ts': 'lambda', 'src/client/': 'client' },
   { 'web/src/': 'web' },
 ]
 
@@ -66,7 +67,7 @@ test('the files are found and their imports are read', () => {
   const files = ourFiles()
   const imports = Object.keys(files).flatMap((path) => importsOf(path, files[path] ?? ''))
   expect(Object.keys(files).length).toBeGreaterThan(40)
-  expect(imports).toContainEqual({ from: 'src/main.ts', to: 'src/api/app.ts', isTypeOnly: false })
+  expect(imports).toContainEqual({ from: 'src/main.ts', to: 'src/assembly.ts', isTypeOnly: false })
   expect(imports).toContainEqual({
     from: 'src/store/database.ts',
     to: '@electric-sql/pglite',
@@ -277,7 +278,7 @@ function browserFaultsOf({ from, to, isTypeOnly }: Import, room: 'web' | 'client
 
 function faultsInside(path: string, code: string): string[] {
   // What starts servers may pass the environment on to them.
-  const mayReadEnvironment = path === 'src/main.ts' || path.startsWith('src/embedded/')
+  const mayReadEnvironment = /^src\/(main|lambda)\.ts$/.test(path) || path.startsWith('src/embedded/')
   return [
     ...(/\bprocess\.env\b/.test(code) && !mayReadEnvironment ? [`${path} reads process.env`] : []),
     ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code)

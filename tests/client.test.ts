@@ -1,8 +1,7 @@
 // The typed client, against the API: a task's whole life, and what happens while the API is away.
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
 import { type AnyDefinition, ApiError, createClient } from 'waggle/client'
-import { createApiKey } from '../src/api/api-keys.ts'
-import { readConfig } from '../src/config.ts'
+import { createTestKeys } from './support/api-keys.ts'
 import { createGatedTask } from './support/browser-definitions.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 
@@ -210,10 +209,10 @@ describe('asking again', () => {
 })
 
 test('a key that may only submit is enough to wait for what it has submitted', async () => {
-  const { key, entry } = createApiKey('shop', ['submit'])
-  const closed = await startSystem({ apiKeys: readConfig({ API_KEYS: entry }).API_KEYS })
+  const { apiKeys, key } = createTestKeys({ shop: ['submit'] })
+  const closed = await startSystem({ apiKeys })
   try {
-    const client = createClient({ baseUrl: closed.url, apiKey: key })
+    const client = createClient({ baseUrl: closed.url, apiKey: key('shop') })
     const task = await client.submit('reverse', { text: 'Waggle' })
     expect(await client.waitFor(task)).toMatchObject({ result: { text: 'elggaW' } })
     await expect(client.task(task.id)).rejects.toMatchObject({ status: 403, code: 'forbidden' })

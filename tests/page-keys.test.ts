@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from 'waggle/client'
-import { createApiKey } from '../src/api/api-keys.ts'
-import { readConfig } from '../src/config.ts'
+import { createTestKeys } from './support/api-keys.ts'
 import { findChromium, launchBrowser, openPage, type PageUser } from './support/browser.ts'
 import { createGatedTask } from './support/browser-definitions.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
@@ -14,12 +13,12 @@ import { startSystem, type TestSystem } from './support/system.ts'
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 const chromium = findChromium()
 
-const KEYS = {
-  all: createApiKey('all', ['submit', 'read', 'operate']),
-  customer: createApiKey('customer', ['submit', 'read']),
-  submitOnly: createApiKey('submit-only', ['submit']),
-  readOnly: createApiKey('read-only', ['read']),
-}
+const keys = createTestKeys({
+  all: ['submit', 'read', 'operate'],
+  customer: ['submit', 'read'],
+  submitOnly: ['submit'],
+  readOnly: ['read'],
+})
 
 describe.skipIf(!chromium)('an API that asks for a key', () => {
   const gate = createGatedTask()
@@ -32,8 +31,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
       const { build } = await import('vite')
       await build({ root: join(WEB_ROOT, '..'), logLevel: 'warn' })
     }
-    const entries = Object.values(KEYS).map(({ entry }) => entry)
-    const { API_KEYS: apiKeys } = readConfig({ API_KEYS: entries.join(',') })
+    const { apiKeys } = keys
     const starting = startSystem({ webRoot: WEB_ROOT, definitions: [gate.definition], apiKeys })
     browser = await launchBrowser(chromium ?? '')
     system = await starting
@@ -46,9 +44,9 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
   const open = (options?: BrowserContextOptions) => openPage(browser, system.url, options)
   const keyField = ({ page }: PageUser) => page.getByLabel('API key')
 
-  async function openWith(name: keyof typeof KEYS): Promise<PageUser> {
+  async function openWith(name: string): Promise<PageUser> {
     const user = await open()
-    await give(user, KEYS[name].key)
+    await give(user, keys.key(name))
     return user
   }
 
@@ -65,11 +63,11 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     )
     await user.page.keyboard.press('Enter')
     await user.untilText('Enter a key.')
-    await user.page.keyboard.type(`${KEYS.all.key}x`)
+    await user.page.keyboard.type(`${keys.key('all')}x`)
     await user.page.keyboard.press('Enter')
     await user.untilText('The API does not know this key.')
     expect(await keyField(user).getAttribute('aria-invalid')).toBe('true')
-    await give(user, ` ${KEYS.all.key} `)
+    await give(user, ` ${keys.key('all')} `)
     await user.fill('E-mail address', 'ada@example.com')
     await user.submit()
     await user.untilStatus('SUCCESS')
@@ -92,7 +90,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     const kept: unknown = await user.page.evaluate(
       'JSON.stringify([localStorage, document.cookie, location.href])',
     )
-    expect(kept).not.toContain(KEYS.all.key)
+    expect(kept).not.toContain(keys.key('all'))
     const tab = await user.page.context().newPage()
     await tab.goto(system.url)
     await tab.getByLabel('API key').waitFor()
@@ -105,7 +103,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.untilText('With a key you see here which tasks can be submitted.')
     expect(await keyField(user).count()).toBe(0)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, KEYS.all.key)
+    await give(user, keys.key('all'))
     await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
   })
 
@@ -120,7 +118,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.fill('Text', 'Waggle')
     await user.submit()
     await user.untilText('The key of this tab is not known any more.')
-    await give(user, KEYS.customer.key)
+    await give(user, keys.key('customer'))
     await user.untilText('elggaW')
   })
 
@@ -151,7 +149,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     expect(await user.page.getByText('elggaW').count()).toBe(0)
     expect(await user.page.evaluate('sessionStorage.length')).toBe(0)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, KEYS.all.key)
+    await give(user, keys.key('all'))
     await user.untilText('elggaW')
   })
 
@@ -166,7 +164,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     const cancel = user.page.getByRole('button', { name: 'Cancel task' })
     expect(await cancel.getAttribute('aria-disabled')).toBe('true')
     await user.press('Use another key')
-    await give(user, KEYS.all.key)
+    await give(user, keys.key('all'))
     expect(await cancel.getAttribute('aria-disabled')).toBe('false')
     await cancel.click()
     await user.untilStatus('CANCELLED')
@@ -182,7 +180,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
   })
 
   test('a key that may only submit follows what it has submitted, and nothing else', async () => {
-    const others = createClient({ baseUrl: system.url, apiKey: KEYS.all.key })
+    const others = createClient({ baseUrl: system.url, apiKey: keys.key('all') })
     const { id } = await others.submit('reverse', { text: 'secret' })
     await using user = await openWith('submitOnly')
     await user.fill('E-mail address', 'ada@example.com')
@@ -203,7 +201,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.untilText('This API asks for a key.')
     expect(await width()).toBe(360)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, KEYS.all.key)
+    await give(user, keys.key('all'))
     await user.page.getByRole('button', { name: 'Forget key' }).waitFor()
     expect(await width()).toBe(360)
   })

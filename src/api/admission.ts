@@ -28,10 +28,10 @@ export type Admission = ReturnType<typeof createAdmission>
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
   return (need: Need) => {
     const isLimited = rateLimiter !== undefined && (need === 'submit' || need === 'operate')
-    return createMiddleware<ApiEnv>(async (c, next) => {
+    return createMiddleware<ApiEnv>((c, next) => {
       if (apiKeys) authorize(c, apiKeys, need)
-      if (isLimited) await limit(c, rateLimiter, clientOf(c))
-      await next()
+      if (!isLimited) return next()
+      return limit(c, rateLimiter, clientOf(c)).then(next)
     })
   }
 
@@ -67,10 +67,10 @@ function hasPollToken(c: Context, apiKeys: ApiKey[]): boolean {
   return token !== undefined && isPollToken(apiKeys, c.req.param('id') ?? '', token)
 }
 
-async function limit(c: Context, rateLimiter: RateLimiter, client: string): Promise<void> {
+async function limit(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: string): Promise<void> {
   const state = await rateLimiter.count(client)
   if (!state) return
-  for (const [name, value] of Object.entries(rateLimitHeaders(state))) c.header(name, value)
+  c.set('answerHeaders', rateLimitHeaders(state))
   if (!state.isExceeded) return
   c.header('Retry-After', String(state.resetSeconds))
   throw new AppError(

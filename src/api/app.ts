@@ -1,13 +1,15 @@
 // The API as a pure fetch handler: `createApp(dependencies).fetch(request)`.
 import { serveStatic } from '@hono/node-server/serve-static'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
+import { matchedRoutes } from 'hono/route'
 import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createHealthRoutes } from './health-routes.ts'
+import { createMetricsRoutes } from './metrics-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
 import { createQueueRoutes } from './queue-routes.ts'
@@ -30,7 +32,7 @@ const READABLE_HEADERS = [
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, bodyLimitBytes, webRoot, corsOrigins = [] } = dependencies
+  const { events, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>()
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
@@ -38,6 +40,7 @@ export function createApp(dependencies: ApiDependencies) {
   if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, exposeHeaders: READABLE_HEADERS }))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
+  if (metrics) app.get('/metrics', admit('read')).route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveStatic({ root: webRoot }))
 
   const methodsOf = methodsByPath(app)
@@ -62,12 +65,19 @@ function createRoutes(dependencies: ApiDependencies) {
 }
 
 function announceRequest(events: Events) {
-  return createMiddleware(async (c, next) => {
+  return createMiddleware<ApiEnv>(async (c, next) => {
     const startedMs = performance.now()
     await next()
     const ms = performance.now() - startedMs
-    events.emit('request.finished', { method: c.req.method, path: c.req.path, status: c.res.status, ms })
+    const { method, path } = c.req
+    const requestId = c.get('requestId')
+    events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms, requestId })
   })
+}
+
+/** The pattern of the route that answered: there are few of them, and endless paths. What serves every path is none. */
+function routeOf(c: Context): string {
+  return matchedRoutes(c).findLast(({ path }) => !path.includes('*'))?.path ?? 'none'
 }
 
 /** Which verbs a path takes, so that a wrong one is answered 405 and not 404. */

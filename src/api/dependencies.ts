@@ -5,6 +5,7 @@ import { createTaskService, type TaskService } from '../task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../task-watcher.ts'
 import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { type Admission, createAdmission } from './admission.ts'
 import { type AddressOf, clientAddressBehind } from './client-address.ts'
 import type { HealthDependencies } from './health-routes.ts'
@@ -23,6 +24,8 @@ export interface ApiSettings {
   workerSilentMs: number
   /** Folder with the built page, where this process serves it. */
   webRoot?: string
+  /** Served at `/metrics`, where this process has them. */
+  metrics?: Metrics
 }
 
 export interface ApiDependencies

@@ -3,12 +3,17 @@ import { Hono } from 'hono'
 import { AppError, isAppError } from '../errors.ts'
 import { pause } from '../loop.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { createMetricsRoutes } from './metrics-routes.ts'
 import { problemOf } from './problem.ts'
 
-/** Health and nothing else, for a port of its own. */
-export function createHealthApp(dependencies: HealthDependencies, events: Events) {
-  const app = new Hono().route('/', createHealthRoutes(dependencies))
-  app.notFound((c) => problemOf(new AppError('not_found', 'There is nothing here but /health'), c, events))
+/** Health and metrics and nothing else, for a port of its own. */
+export function createHealthApp(dependencies: HealthDependencies, metrics: Metrics, events: Events) {
+  const app = new Hono().route('/', createHealthRoutes(dependencies)).route('/', createMetricsRoutes(metrics))
+  app.notFound((c) =>
+    problemOf(new AppError('not_found', 'There is nothing here but /health and /metrics'), c, events),
+  )
+  app.onError((error, c) => problemOf(error, c, events))
   return app
 }
 
@@ -16,14 +21,20 @@ export interface HealthDependencies {
   /** Resolves when Postgres answers. */
   pingDatabase: () => Promise<void>
   isRedisReady: () => boolean
+  /** Whether the process does its work, and does not merely exist; absent where an answer is proof enough. */
+  isLive?: () => boolean
 }
 
 const PING_MS = 2_000
 
-export function createHealthRoutes({ pingDatabase, isRedisReady }: HealthDependencies) {
+export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => true }: HealthDependencies) {
   return new Hono()
     .all('/health', (c) => c.json({ status: 'ok' as const }))
-    .all('/health/live', (c) => c.json({ status: 'ok' as const }))
+    .all('/health/live', (c) =>
+      isLive()
+        ? c.json({ status: 'ok' as const })
+        : c.json({ status: 'unavailable' as const, reason: 'The heartbeat stands still' }, 503),
+    )
     .all('/health/ready', async (c) => {
       const reason = await Promise.race([
         databaseFault(),

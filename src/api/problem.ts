@@ -46,7 +46,7 @@ export function problemOf(error: unknown, c: Context, events: Events): Response 
 export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
   if (!known) {
-    events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error })
+    events.emit('bug', { where: `${c.req.method} ${c.req.path}`, error, requestId: c.get('requestId') })
     return problem(c, 500, 'internal_error', 'Internal error')
   }
   if (known.code === 'unavailable') events.emit('trouble', { where: 'request', error: known })

@@ -11,6 +11,8 @@ export interface ApiEnv {
     traceparent: string | undefined
     /** The key it came with; undefined while the API is open to everybody. */
     apiKey: ApiKey | undefined
+    /** For the answer, whatever it is. */
+    answerHeaders: Record<string, string> | undefined
     /** The answer carries the common headers already. */
     isDressed: boolean | undefined
   }
@@ -41,5 +43,5 @@ export function beginRequest() {
 
 /** For answers that are made with their headers at once, which is cheaper than adding to them. */
 export function commonHeaders(c: Context<ApiEnv>): Record<string, string> {
-  return { ...SAFETY, 'X-Request-Id': c.get('requestId') }
+  return { ...SAFETY, 'X-Request-Id': c.get('requestId'), ...c.get('answerHeaders') }
 }

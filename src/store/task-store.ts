@@ -48,6 +48,8 @@ export interface ClaimedTask {
   failures: number
   maxRetries: number
   timeoutMs: number
+  /** By how much this attempt began after it was due: submitted, its own time, the end of a pause; by Postgres's clock. */
+  waitMs: number
   requestId: string | null
   traceparent: string | null
 }
@@ -118,6 +120,7 @@ export function createTaskStore(database: Database) {
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
                   tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
+                  greatest(0, extract(epoch from now() - tasks.run_at)::float8 * 1000) as "waitMs",
                   tasks.request_id as "requestId", tasks.traceparent`,
         { name: 'claim_tasks' },
       )

@@ -1,39 +1,53 @@
-// What the core announces. It does not know who listens: logs today, metrics beside them.
+// What the core announces. It does not know who listens: logs, and metrics beside them. Listeners must not throw.
 import { EventEmitter } from 'node:events'
 import type { TaskStatus } from '../task-status.ts'
 
+/** One attempt of a task, and the request that it goes back to. */
+export interface AnnouncedTask {
+  taskId: string
+  name: string
+  attempt: number
+  requestId?: string
+  /** W3C Trace Context of that request. */
+  traceparent?: string
+}
+
 export interface TelemetryEvents {
-  'tasks.accepted': [{ count: number }]
+  'tasks.accepted': [{ tasks: readonly { name: string; queue: string }[] }]
+  /** One statement of a group commit was written. */
+  'batch.written': [{ kind: BatchKind; size: number }]
   'bells.failed': [{ count: number; error: unknown }]
   'bells.rung': [{ reason: 'due' | 'unheard'; count: number }]
-  'task.started': [{ taskId: string; name: string; attempt: number }]
-  'task.finished': [
-    {
-      taskId: string
-      name: string
-      attempt: number
-      status: TaskStatus
-      runMs: number
-      error?: string
-      delayMs?: number
-    },
-  ]
+  /** `waitMs`: from the moment at which this attempt was due until it was claimed, both as Postgres has them. */
+  'task.started': [AnnouncedTask & { waitMs: number }]
+  /** `runMs`: from the start of the handler until it settled; writing the result is not in it. */
+  'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
   /** A result came too late: another attempt had been given the task. */
-  'task.refused': [{ taskId: string; name: string; attempt: number }]
-  'task.log': [
-    { taskId: string; name: string; attempt: number; message: string; fields?: Record<string, unknown> },
-  ]
-  'task.lost': [{ taskId: string; name: string; attempt: number; workerId: string | null }]
-  'worker.started': [{ workerId: string; queues: string[]; concurrency: number }]
+  'task.refused': [AnnouncedTask]
+  'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
+  /** A silent worker's attempt was ended by another one; `status` is what the task has become. */
+  'task.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
+  /** `slots` is to be read whenever somebody wants to know, until the worker has stopped. */
+  'worker.started': [{ workerId: string; queues: string[]; concurrency: number; slots: SlotCount }]
   /** A consumer took nothing although something waited and a slot was free; it was replaced. */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   'worker.stopping': [{ workerId: string; running: number }]
   'worker.stopped': [{ workerId: string; putBack: number }]
-  'request.finished': [{ method: string; path: string; status: number; ms: number }]
+  /** `route`: the pattern that the path matched, `none` where it matched none. */
+  'request.finished': [
+    { method: string; path: string; route: string; status: number; ms: number; requestId: string },
+  ]
   /** Something in the background failed and will be tried again. */
   trouble: [{ where: string; error: unknown }]
   /** A request failed for a reason that is ours. */
-  bug: [{ where: string; error: unknown }]
+  bug: [{ where: string; error: unknown; requestId?: string }]
+}
+
+export type BatchKind = 'submissions' | 'claims' | 'results'
+
+export interface SlotCount {
+  readonly capacity: number
+  readonly free: number
 }
 
 export type Events = EventEmitter<TelemetryEvents>

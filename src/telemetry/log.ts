@@ -17,11 +17,11 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
     log.warn({ count, error: messageOf(error) }, 'bells not rung'),
   )
   events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
-  events.on('worker.started', (worker) => log.info(worker, 'worker started'))
+  events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
-  events.on('bug', ({ where, error }) => log.error({ where, err: error }, 'unexpected error'))
+  events.on('bug', ({ error, ...where }) => log.error({ ...where, err: error }, 'unexpected error'))
   events.on('trouble', ({ where, error }) => {
     const line = { where, error: messageOf(error), cause: causeOf(error) }
     log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')

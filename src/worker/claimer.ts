@@ -36,7 +36,11 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, putBack, events, stopping } = dependencies
-  const claims = createGroupCommit<Claim, ClaimedTask | null>({ name: 'claims', write: store.claimMany })
+  const claims = createGroupCommit<Claim, ClaimedTask | null>({
+    name: 'claims',
+    write: store.claimMany,
+    onWritten: (written) => events.emit('batch.written', { kind: 'claims', size: written.length }),
+  })
   const underWay = new Set<Promise<unknown>>()
 
   return {

@@ -10,6 +10,8 @@ export interface Heartbeat {
   ensureSeen(): Promise<void>
   /** For how long, in milliseconds, this worker has been beating without a gap. */
   steadyMs(): number
+  /** Whether a round has begun within the silence limit, be it that Postgres has heard it or not. */
+  isBeating(): boolean
   stop(): Promise<void>
 }
 
@@ -32,12 +34,16 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const { worker, store, signals, running, counts, events, intervalMs, silentMs } = dependencies
   let lastBeatMs = 0
   let steadySinceMs = 0
+  let lastRoundMs = Date.now()
   const unlisten = signals.listen('cancel', (ids) => {
     for (const id of ids) running.abort(id, 'cancelled')
   })
   const loop: Loop = startLoop({
     intervalMs,
-    body: beat,
+    body() {
+      lastRoundMs = Date.now()
+      return beat()
+    },
     onError: (error) => events.emit('trouble', { where: 'heartbeat', error }),
   })
 
@@ -46,6 +52,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       // Half of the limit: a claim that takes its time is still a living worker's when it is written.
       if (Date.now() - lastBeatMs > silentMs / 2) await beat()
     },
+    isBeating: () => Date.now() - lastRoundMs < silentMs,
     steadyMs: () => (isSteady() ? Date.now() - steadySinceMs : 0),
     async stop() {
       unlisten()

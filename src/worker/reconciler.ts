@@ -91,7 +91,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     if (tasks.length === 0) return
     const statuses = await store.finishMany(tasks.map(lost))
     for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
-      if (statuses[index]) events.emit('task.lost', { taskId: id, name, attempt, workerId })
+      const status = statuses[index]
+      if (status) events.emit('task.lost', { taskId: id, name, attempt, workerId, status })
     }
   }
 

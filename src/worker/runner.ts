@@ -5,7 +5,7 @@ import type { ClaimedTask, Finish } from '../store/task-store.ts'
 import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
 import { PermanentError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
 import type { Registry } from '../tasks/registry.ts'
-import type { Events } from '../telemetry/events.ts'
+import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
 
 export interface RunnerDependencies {
@@ -32,7 +32,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     if (!attempt) return onSettled()
     announceStart(attempt)
     const definition = registry.find(task.name)
+    const startedMs = performance.now()
     const outcome = await perform(definition, attempt)
+    const runMs = performance.now() - startedMs
     onSettled()
     const decision = decide(
       { ...task, backoff: definition?.backoff ?? UNKNOWN_BACKOFF, isCancelRequested: false },
@@ -42,7 +44,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const status = await finishForSure(task, decision)
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs })
-    announceEnd(attempt, status, decision)
+    announceEnd(attempt, { status, decision, runMs })
   }
 
   async function perform(definition: TaskDefinition | undefined, attempt: RunningTask): Promise<Outcome> {
@@ -75,7 +77,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         }
       },
       log(message, fields) {
-        events.emit('task.log', { taskId: task.id, name: task.name, attempt: task.attempt, message, fields })
+        events.emit('task.log', { ...announced(task), message, fields })
       },
     }
   }
@@ -100,15 +102,26 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function announceStart({ task }: RunningTask) {
-    events.emit('task.started', { taskId: task.id, name: task.name, attempt: task.attempt })
+    events.emit('task.started', { ...announced(task), waitMs: task.waitMs })
   }
 
-  function announceEnd({ task, startedAtMs }: RunningTask, status: TaskStatus | null, decision: Decision) {
-    const { id: taskId, name, attempt } = task
-    if (status === null) return events.emit('task.refused', { taskId, name, attempt })
-    const runMs = Date.now() - startedAtMs
+  function announceEnd(
+    { task }: RunningTask,
+    { status, decision, runMs }: { status: TaskStatus | null; decision: Decision; runMs: number },
+  ) {
+    if (status === null) return events.emit('task.refused', announced(task))
     const { error, delayMs } = decision
-    events.emit('task.finished', { taskId, name, attempt, status, runMs, error: error?.message, delayMs })
+    events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
+  }
+}
+
+function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
+  return {
+    taskId: id,
+    name,
+    attempt,
+    ...(requestId !== null && { requestId }),
+    ...(traceparent !== null && { traceparent }),
   }
 }
 

@@ -12,7 +12,6 @@ export interface RunningTask {
   readonly abortReason: AbortReason | undefined
   /** Set until a heartbeat has carried it. */
   progress?: { fraction: number; message?: string }
-  startedAtMs: number
   abort(reason: AbortReason): void
 }
 
@@ -85,7 +84,6 @@ function createRunningTask(task: ClaimedTask): RunningTask {
   }
   return {
     task,
-    startedAtMs: Date.now(),
     get signal() {
       return controlled().signal
     },

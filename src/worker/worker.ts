@@ -32,6 +32,8 @@ export interface WorkerOptions {
 
 export interface Worker {
   id: string
+  /** Whether the heartbeat has lately had its turn, with success or without: a worker that has not is of no use. */
+  isBeating(): boolean
   /**
    * Takes no more, waits up to `graceMs` for what runs, aborts the rest and puts it back without using its retry
    * budget. Resolves when all of that is written.
@@ -128,9 +130,9 @@ export function startWorker(
     unheardMs: options.unheardMs ?? 5_000,
     silentMs,
   })
-  events.emit('worker.started', { workerId: id, queues, concurrency })
+  events.emit('worker.started', { workerId: id, queues, concurrency, slots })
 
-  return { id, stop }
+  return { id, isBeating: heartbeat.isBeating, stop }
 
   function onFinished({ status, delayMs }: { status: TaskStatus; delayMs?: number }) {
     counts.processed++
@@ -139,6 +141,7 @@ export function startWorker(
   }
 
   function announceEnded(finished: Finish[]) {
+    events.emit('batch.written', { kind: 'results', size: finished.length })
     const ended = finished.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
     if (ended.length > 0) signals.announce('ended', ended)
   }

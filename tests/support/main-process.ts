@@ -18,8 +18,11 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const started = new Set<ChildProcess>()
 
 /** Knows no variable of this environment but the path. Resolves when it has said that it is ready, or has ended. */
-export async function startMain(command: string, settings: Record<string, string>): Promise<MainProcess> {
-  const child = spawn(process.execPath, [MAIN, command], {
+export async function startMain(
+  command: string | string[],
+  settings: Record<string, string>,
+): Promise<MainProcess> {
+  const child = spawn(process.execPath, [MAIN, ...[command].flat()], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -15,6 +15,7 @@ import type { TaskDefinition } from '../../src/tasks/define.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
@@ -85,6 +86,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const { queue } = connections
   const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
   const registry = createRegistry([...createTaskDefinitions({ sendMail }), ...(options.definitions ?? [])])
+  const { summarize: summarizeQueues } = connections.queueStore
+  const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
   const dependencies = createApiDependencies(connections, registry, events, {
     addressOf: (c) => getConnInfo(c).remote.address,
     apiKeys: options.apiKeys,
@@ -93,6 +96,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     bodyLimitBytes: 256 * 1024,
     workerSilentMs: FAST.silentMs,
     webRoot: options.webRoot,
+    metrics,
   })
   const { service, watcher } = dependencies
   const app = createApp(dependencies)

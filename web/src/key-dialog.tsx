@@ -1,5 +1,5 @@
 // Asks for the API's key, over everything else.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
 import type { Access } from './access.ts'
 import { Icon } from './icons.tsx'
 import { useObservable } from './observable.ts'
@@ -8,9 +8,11 @@ export function KeyDialog({ access }: { access: Access }) {
   const { isAsking, isShutOut } = useObservable(access.state)
   const dialog = useRef<HTMLDialogElement>(null)
 
-  useEffect(() => {
-    if (isAsking) dialog.current?.showModal()
-    else dialog.current?.close()
+  // At once: closing gives the focus back, and a frame later that would take it from whoever writes already.
+  useLayoutEffect(() => {
+    if (!isAsking) return dialog.current?.close()
+    dialog.current?.showModal()
+    dialog.current?.querySelector('input')?.focus()
   }, [isAsking])
 
   // Browsers close it by themselves for Escape.
@@ -27,17 +29,17 @@ function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) 
   const [fault, setFault] = useState<string | null>(null)
   const [isTrying, setIsTrying] = useState(false)
   const field = useRef<HTMLInputElement>(null)
-  // After the dialog was opened, which gives the focus to its first button.
-  useEffect(() => void setTimeout(() => field.current?.focus()), [])
 
   async function onSubmit(event: Event) {
     event.preventDefault()
     if (isTrying) return
     setIsTrying(true)
     const refusal = await access.give(text)
+    // The form is gone when the key was right.
+    if (refusal === null) return
     setIsTrying(false)
     setFault(refusal)
-    if (refusal) field.current?.select()
+    field.current?.select()
   }
 
   const hasLost = isShutOut && access.key.get() !== null

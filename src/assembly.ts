@@ -1,0 +1,63 @@
+// Puts the parts together as the configuration asks for: what every way to start the system has in common.
+import { createApp } from './api/app.ts'
+import type { AddressOf } from './api/client-address.ts'
+import { createApiDependencies } from './api/dependencies.ts'
+import type { Config } from './config.ts'
+import { type Connections, openConnections } from './connections.ts'
+import { createMailer } from './tasks/mail.ts'
+import { createRegistry, createTaskDefinitions, type Registry } from './tasks/registry.ts'
+import { createEvents, type Events } from './telemetry/events.ts'
+import { logEvents } from './telemetry/log.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+
+/** What the API and the worker are made of; where both are in one process, they share it. */
+export interface Parts {
+  connections: Connections
+  registry: Registry
+  events: Events
+  metrics: Metrics
+}
+
+/** @param addresses of the servers, where they are others than those of the configuration */
+export async function openParts(
+  config: Config,
+  role: string,
+  addresses: { databaseUrl?: string; redisUrl?: string } = {},
+): Promise<Parts> {
+  const { DATABASE_URL: databaseUrl = '', REDIS_URL: redisUrl = '' } = config
+  const events = createEvents()
+  logEvents(events, config.LOG_LEVEL, role)
+  const connections = await openConnections(
+    {
+      databaseUrl,
+      redisUrl,
+      poolSize: config.DATABASE_POOL_SIZE,
+      rateLimit: config.RATE_LIMIT,
+      ...addresses,
+    },
+    events,
+  )
+  const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
+  const registry = createRegistry(createTaskDefinitions({ sendMail }))
+  const { summarize: summarizeQueues } = connections.queueStore
+  const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
+  return { connections, registry, events, metrics }
+}
+
+/** @param around what the place knows in which the API runs */
+export function assembleApi(
+  config: Config,
+  { connections, registry, events, metrics }: Parts,
+  around: { addressOf: AddressOf; webRoot?: string },
+) {
+  const dependencies = createApiDependencies(connections, registry, events, {
+    ...around,
+    apiKeys: config.API_KEYS,
+    trustedProxies: config.TRUSTED_PROXIES,
+    corsOrigins: config.CORS_ORIGINS,
+    bodyLimitBytes: config.BODY_LIMIT_BYTES,
+    workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
+    metrics,
+  })
+  return { app: createApp(dependencies), dependencies }
+}

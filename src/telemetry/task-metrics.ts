@@ -1,0 +1,136 @@
+// Counts of tasks and how long they waited and ran. A dozen thousand pass in a second, so what belongs to a label is
+// looked up once, and a batch of like tasks is one increment.
+import { Counter, Histogram, type Registry } from 'prom-client'
+import type { TaskStatus } from '../task-status.ts'
+import type { Events } from './events.ts'
+
+export interface TaskLabels {
+  ofName: (name: string) => string
+  ofQueue: (queue: string) => string
+}
+
+export function countTasks(
+  events: Events,
+  registry: Registry,
+  definitions: readonly { name: string; queue: string }[],
+  labels: TaskLabels,
+): void {
+  const accepted = countAccepted(registry, labels)
+  const attemptsOf = createAttemptMetrics(registry, labels)
+  // Zero from the start: a rate sees the first failure only if there was a number before it.
+  for (const { name, queue } of definitions) {
+    accepted([{ name, queue }], 0)
+    attemptsOf(name)
+  }
+
+  events.on('tasks.accepted', ({ tasks }) => accepted(tasks))
+  events.on('task.started', ({ name, waitMs }) => {
+    const { started, wait } = attemptsOf(name)
+    started.inc()
+    wait.observe(waitMs / 1_000)
+  })
+  events.on('task.finished', ({ name, status, runMs }) => {
+    const { finished, run } = attemptsOf(name)
+    finished[status].inc()
+    run.observe(runMs / 1_000)
+  })
+  // Its worker never announced an end: this is the end, so that what was started is finished once.
+  events.on('task.lost', ({ name, status }) => {
+    const { finished, lost } = attemptsOf(name)
+    finished[status].inc()
+    lost.inc()
+  })
+  events.on('task.refused', ({ name }) => attemptsOf(name).refused.inc())
+}
+
+type Accepted = readonly { name: string; queue: string }[]
+
+function countAccepted(registry: Registry, { ofName, ofQueue }: TaskLabels) {
+  const counter = new Counter({
+    name: 'waggle_tasks_accepted_total',
+    help: 'Tasks that were committed, by definition and queue.',
+    labelNames: ['name', 'queue'],
+    registers: [registry],
+  })
+  return (tasks: Accepted, each = 1) => {
+    let count = 0
+    for (const [index, { name, queue }] of tasks.entries()) {
+      count++
+      const next = tasks[index + 1]
+      if (next?.name === name && next.queue === queue) continue
+      counter.inc({ name: ofName(name), queue: ofQueue(queue) }, count * each)
+      count = 0
+    }
+  }
+}
+
+interface AttemptMetrics {
+  started: Counter.Internal
+  finished: Record<TaskStatus, Counter.Internal>
+  lost: Counter.Internal
+  refused: Counter.Internal
+  wait: Histogram.Internal<string>
+  run: Histogram.Internal<string>
+}
+
+// From a task that finds an idle worker to one that waits behind a night's worth of others.
+const BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600,
+]
+
+/** Answers what belongs to the attempts of a definition. */
+function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name: string) => AttemptMetrics {
+  const counterOf = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Counter({ name, help, labelNames, registers: [registry] })
+  const histogramOf = (name: string, help: string) =>
+    new Histogram({ name, help, labelNames: ['name'], buckets: BUCKETS, registers: [registry] })
+  const started = counterOf('waggle_tasks_started_total', 'Attempts that were begun.', ['name'])
+  const finished = counterOf(
+    'waggle_tasks_finished_total',
+    'Attempts that ended, by what their task became: RETRY when it goes on later, PENDING after a shutdown.',
+    ['name', 'status'],
+  )
+  const lost = counterOf('waggle_tasks_lost_total', 'Attempts that were lost with their worker.', ['name'])
+  const refused = counterOf(
+    'waggle_results_refused_total',
+    'Results that came too late: the task had been given to another attempt.',
+    ['name'],
+  )
+  const wait = histogramOf(
+    'waggle_task_wait_seconds',
+    'From the moment at which an attempt was due (submission, its own time, the end of a pause) to its start.',
+  )
+  const run = histogramOf('waggle_task_run_seconds', 'From the start of a handler until it settled.')
+
+  const known = new Map<string, AttemptMetrics>()
+  return (name) => {
+    const label = ofName(name)
+    const metrics = known.get(label) ?? metricsOf(label)
+    known.set(label, metrics)
+    return metrics
+  }
+
+  function metricsOf(name: string): AttemptMetrics {
+    const endedAs = (status: TaskStatus) => zeroed(finished.labels(name, status))
+    return {
+      started: zeroed(started.labels(name)),
+      finished: {
+        PENDING: endedAs('PENDING'),
+        STARTED: finished.labels(name, 'STARTED'),
+        RETRY: endedAs('RETRY'),
+        SUCCESS: endedAs('SUCCESS'),
+        FAILURE: endedAs('FAILURE'),
+        CANCELLED: endedAs('CANCELLED'),
+      },
+      lost: zeroed(lost.labels(name)),
+      refused: zeroed(refused.labels(name)),
+      wait: wait.labels(name),
+      run: run.labels(name),
+    }
+  }
+}
+
+function zeroed(counter: Counter.Internal): Counter.Internal {
+  counter.inc(0)
+  return counter
+}
