@@ -33,7 +33,7 @@ const LAYERS: Record<string, string>[] = [
   },
   { 'src/api/': 'api', 'src/worker/': 'worker', 'src/embedded/': 'embedded' },
   { 'src/assembly.ts': 'assembly' },
-  { 'src/main.ts': 'main', 'src/lambda.ts': 'lambda' },
+  { 'src/main.ts': 'main', 'src/lambda.ts': 'lambda', 'src/client/': 'client' },
   { 'web/src/': 'web' },
 ]
 
@@ -45,6 +45,12 @@ const HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
 ]
+
+/** The files that code for browsers may import, beside its own. */
+const KNOWN_TO_BROWSERS = {
+  web: ['src/client/client.ts', 'src/api/app.ts'],
+  client: ['src/api/app.ts', 'src/tasks/registry.ts'],
+}
 
 type Files = Record<string, string>
 
@@ -169,7 +175,33 @@ describe('whoever opens a door is found', () => {
     [
       'another type than the routes in the page',
       { 'web/src/x.ts': `import type { Row } from '../../src/store/schema.ts'`, 'src/store/schema.ts': '' },
-      'web/src/x.ts imports src/store/schema.ts: the page knows src/api/app.ts only',
+      'web/src/x.ts imports src/store/schema.ts: the page knows src/client/client.ts and src/api/app.ts only',
+    ],
+    [
+      'another part of the client in the page',
+      {
+        'web/src/x.ts': `import { pause } from '../../src/client/patience.ts'`,
+        'src/client/patience.ts': '',
+      },
+      'web/src/x.ts imports src/client/patience.ts: the page knows src/client/client.ts and src/api/app.ts only',
+    ],
+    [
+      'code of the server in the client',
+      {
+        'src/client/x.ts': `import { createRegistry } from '../tasks/registry.ts'`,
+        'src/tasks/registry.ts': '',
+      },
+      'src/client/x.ts imports src/tasks/registry.ts: only its types may',
+    ],
+    [
+      'another type than its own in the client',
+      { 'src/client/x.ts': `import type { Row } from '../store/schema.ts'`, 'src/store/schema.ts': '' },
+      'src/client/x.ts imports src/store/schema.ts: the client knows src/api/app.ts and src/tasks/registry.ts only',
+    ],
+    [
+      'what only Node has, in the client',
+      { 'src/client/x.ts': `import { randomUUID } from 'node:crypto'` },
+      'src/client/x.ts imports node:crypto, which is not its business',
     ],
     [
       'the environment outside main',
@@ -197,7 +229,10 @@ describe('whoever opens a door is found', () => {
       'src/store/b.ts': `import { sql } from 'drizzle-orm'\nimport { AppError } from '../errors.ts'`,
       'src/api/app.ts': `import { Hono } from 'hono'\nimport { find } from '../store/a.ts'`,
       'src/main.ts': `import { createApp } from './api/app.ts'\nreadConfig(process.env)`,
-      'web/src/x.tsx': `import type { AppType } from '../../src/api/app.ts'\nimport './page.css'`,
+      'src/tasks/registry.ts': '',
+      'src/client/client.ts': `import { hc } from 'hono/client'\nimport type { InputOf } from '../tasks/registry.ts'`,
+      'web/src/x.tsx': `import { createClient } from '../../src/client/client.ts'\nimport './page.css'`,
+      'web/src/y.ts': `import type { AppType } from '../../src/api/app.ts'`,
     }
     expect(findingsIn(well)).toEqual([])
   })
@@ -223,7 +258,7 @@ function faultsOf(entry: Import, files: Files): string[] {
   const [source, target] = [placeOf(from), placeOf(to)]
   // A file without a layer has a finding of its own.
   if (!source || !target || source.room === target.room) return []
-  if (source.room === 'web') return pageFaultsOf(entry)
+  if (source.room === 'web' || source.room === 'client') return browserFaultsOf(entry, source.room)
   // The bee is the queue's own.
   if (target.room === 'bee')
     return source.room === 'queue' ? [] : [`${from} imports ${to}: only src/queue.ts may`]
@@ -233,13 +268,18 @@ function faultsOf(entry: Import, files: Files): string[] {
 }
 
 function packageFaultsOf({ from, to }: Import): string[] {
-  const isStray = HOMES.some(([packageName, home]) => packageName.test(to) && !home.test(from))
+  const isStray =
+    HOMES.some(([packageName, home]) => packageName.test(to) && !home.test(from)) ||
+    (/^src\/client\/|^web\//.test(from) && !/^hono\b/.test(to))
   return isStray ? [`${from} imports ${to}, which is not its business`] : []
 }
 
-function pageFaultsOf({ from, to, isTypeOnly }: Import): string[] {
-  if (to !== 'src/api/app.ts') return [`${from} imports ${to}: the page knows src/api/app.ts only`]
-  return isTypeOnly ? [] : [`${from} imports ${to}: only its types may`]
+/** What runs in browsers takes types from the server, and of them only these. */
+function browserFaultsOf({ from, to, isTypeOnly }: Import, room: 'web' | 'client'): string[] {
+  const who = { web: 'the page', client: 'the client' }[room]
+  const known = KNOWN_TO_BROWSERS[room]
+  if (!known.includes(to)) return [`${from} imports ${to}: ${who} knows ${known.join(' and ')} only`]
+  return isTypeOnly || to === 'src/client/client.ts' ? [] : [`${from} imports ${to}: only its types may`]
 }
 
 function faultsInside(path: string, code: string): string[] {

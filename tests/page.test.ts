@@ -315,6 +315,37 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilText('The API is not ready: Postgres cannot be reached.')
       await user.untilStatus('SUCCESS')
     })
+
+    test('a submission whose answer was lost is sent again by itself, and is one task', async () => {
+      await using user = await open()
+      await user.page.route(
+        '**/v1/tasks/notify',
+        async (route) => {
+          expect((await route.fetch()).status()).toBe(202)
+          await route.abort('connectionreset')
+        },
+        { times: 1 },
+      )
+      await user.fill('E-mail address', 'lost@example.com')
+      await user.submit()
+      await user.untilText('The API did not answer, so it may have taken this task.')
+      await user.untilStatus('SUCCESS')
+      const { body } = await system.request('GET', '/v1/tasks?name=notify&limit=200')
+      const { data } = body as { data: { id: string; input: { email: string } }[] }
+      const ids = data.filter(({ input }) => input.email === 'lost@example.com').map(({ id }) => id)
+      expect(ids).toEqual([user.shownId()])
+    })
+
+    test('a submission that got no answer can be given up', async () => {
+      await using user = await open()
+      await user.page.route('**/v1/tasks/notify', (route) => route.abort('connectionreset'))
+      await user.page.route('**/health/ready', (route) => route.abort('connectionreset'))
+      await user.fill('E-mail address', 'given-up@example.com')
+      await user.submit()
+      await user.press('Do not send again')
+      await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
+      expect(await user.page.getByLabel('E-mail address').inputValue()).toBe('given-up@example.com')
+    })
   })
 })
 

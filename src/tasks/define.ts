@@ -20,12 +20,18 @@ export interface TaskContext {
   log(message: string, fields?: Record<string, unknown>): void
 }
 
-export interface TaskDefinition<Input = unknown, Output = unknown> {
+/** `Given` is what a caller may send; `Input` what parsing makes of it. */
+export interface TaskDefinition<
+  Input = unknown,
+  Output = unknown,
+  Name extends string = string,
+  Given = unknown,
+> {
   /** Lower case letters, digits and underscores. Part of the URL. */
-  name: string
+  name: Name
   title: string
   description: string
-  input: z.ZodType<Input>
+  input: z.ZodType<Input, Given>
   output: z.ZodType<Output>
   /** A valid input, shown in the form, the docs and the API collection. */
   example: Input
@@ -49,9 +55,10 @@ const DEFAULTS = {
 } satisfies Pick<TaskDefinition, Optional>
 
 /** @throws when the name cannot be part of a URL or the example is not a valid input: both are mistakes in the code */
-export function defineTask<Input, Output>(
-  definition: Omit<TaskDefinition<Input, Output>, Optional> & Partial<Pick<TaskDefinition, Optional>>,
-): TaskDefinition<Input, Output> {
+export function defineTask<Input, Output, Name extends string, Given>(
+  definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional> &
+    Partial<Pick<TaskDefinition, Optional>>,
+): TaskDefinition<Input, Output, Name, Given> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(definition.name)) {
     throw new Error(`Task "${definition.name}": the name must be lower case letters, digits and underscores`)
   }

@@ -1,5 +1,6 @@
 // Which tasks there are. A new task is a new file and a line here.
 import { distance } from 'fastest-levenshtein'
+import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { TaskDefinition } from './define.ts'
 import { divide } from './divide.ts'
@@ -30,6 +31,22 @@ export function createTaskDefinitions({ sendMail, http, signWebhook }: TaskServi
     createHttpRequestTask(http, signWebhook),
   ] as const
 }
+
+/** The project's own definitions, with their names, inputs and results as types. */
+export type ProjectDefinition = ReturnType<typeof createTaskDefinitions>[number]
+
+/** What a caller may send to the definition of this name; unknown where any name will do. */
+export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<Known, Name>['input']>
+
+/** What comes of it. */
+export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
+
+// A name that is only known to be a text may also be that of a definition added elsewhere.
+type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
+  ? TaskDefinition
+  : [Extract<Known, { name: Name }>] extends [never]
+    ? TaskDefinition
+    : Extract<Known, { name: Name }>
 
 export interface Registry {
   all: readonly TaskDefinition[]

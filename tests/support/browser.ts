@@ -45,7 +45,7 @@ export interface PageUser {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Opens the page as somebody who was never there before. */
+/** Opens the page as somebody who was never there before, up to where there is something to do. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -55,7 +55,7 @@ export async function openPage(
   const page = await context.newPage()
   page.setDefaultTimeout(10_000)
   await page.goto(url)
-  await page.getByRole('button', { name: 'Submit task' }).waitFor()
+  await page.getByRole('button', { name: 'Submit task' }).or(page.getByLabel('API key')).waitFor()
   return {
     page,
     pick: (title) => page.getByRole('radio', { name: title }).check(),

@@ -1,72 +1,86 @@
-// The API in the page's words: typed by the API's own routes, relative to wherever the page came from.
-import { hc, type InferResponseType } from 'hono/client'
-import type { AppType } from '../../src/api/app.ts'
+// The API in the page's words: asked once, relative to wherever the page came from, with the key that it was given.
+import { type AnyDefinition, createClient } from '../../src/client/client.ts'
+import type { Access, Scope } from './access.ts'
 import { type Answer, type ApiFault, answerOf } from './api-answer.ts'
 import type { ServerClock } from './server-clock.ts'
 
-type Client = ReturnType<typeof hc<AppType>>
-export type Task = InferResponseType<Client['v1']['tasks'][':id']['$get'], 200>
+type Client = ReturnType<typeof createClient<AnyDefinition>>
+export type Task = Awaited<ReturnType<Client['task']>>
 export type TaskStatus = Task['status']
-export type Attempt = Task['attempts'][number]
-export type Definition = InferResponseType<Client['v1']['definitions']['$get'], 200>['data'][number]
+export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
 
 /** The value of a field, of an input or of a result. */
 export type Json = Task['input']
 
 export type ApiClient = ReturnType<typeof createApiClient>
 
-// Beyond the time that the API was asked to wait.
-const ANSWER_MS = 10_000
+interface Listeners {
+  clock: ServerClock
+  /** Is told of every answer's fault, and null for an answer without one. */
+  note: (fault: ApiFault | null) => void
+  access: Pick<Access, 'key' | 'note'>
+}
 
-/** @param note is told of every answer's fault, and null for an answer without one */
-export function createApiClient(clock: ServerClock, note: (fault: ApiFault | null) => void) {
-  const client = hc<AppType>('.', {
-    async fetch(target: RequestInfo | URL, init?: RequestInit) {
-      const response = await fetch(target, init)
-      clock.observe(response.headers.get('Date'))
-      return response
-    },
-  })
+export function createApiClient({ clock, note, access }: Listeners) {
+  const client = connect(() => access.key.get() ?? undefined)
+  // What was submitted with this key may be followed, whatever else the key is good for.
+  const pollTokens = new Map<string, string>()
+  access.key.subscribe(() => pollTokens.clear())
 
   return {
-    definitions: () => noted(answerOf(client.v1.definitions.$get({}, within(0)))),
+    definitions: () => noted(null, () => client.definitions()),
 
-    submit(name: string, input: Json) {
-      return noted(answerOf(client.v1.tasks[':name'].$post({ param: { name }, json: { input } }, within(0))))
+    async submit(name: string, input: Json, idempotencyKey: string) {
+      const answer = await noted('submit', () => client.submit(name, input, { idempotencyKey }))
+      if (answer.ok && answer.value.poll_token) pollTokens.set(answer.value.id, answer.value.poll_token)
+      return answer
     },
 
     /** @param waitSeconds how long the API may wait for the task's end before it answers */
-    task(id: string, waitSeconds: number, signal: AbortSignal): Promise<Answer<Task>> {
-      const query = waitSeconds > 0 ? { wait: String(waitSeconds) } : {}
-      const request = client.v1.tasks[':id'].$get(
-        { param: { id }, query },
-        within(waitSeconds * 1_000, signal),
-      )
-      return noted(answerOf(request))
+    task: (id: string, waitSeconds: number, signal: AbortSignal) =>
+      noted('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
+
+    cancel: (id: string) => noted('operate', () => client.cancel(id)),
+
+    retry: (id: string) => noted('operate', () => client.retry(id)),
+
+    /** What the API has against this key; null when it knows it. */
+    async tryKey(key: string): Promise<ApiFault | null> {
+      const answer = await answerOf(connect(() => key).definitions())
+      const fault = answer.ok ? null : answer.fault
+      note(fault)
+      return fault
     },
-
-    cancel: (id: string) =>
-      noted(answerOf(client.v1.tasks[':id'].cancel.$post({ param: { id } }, within(0)))),
-
-    retry: (id: string) => noted(answerOf(client.v1.tasks[':id'].retry.$post({ param: { id } }, within(0)))),
 
     /** Why the API cannot be used now; null when it can. */
     async findFault(): Promise<ApiFault | null> {
-      const answer = await answerOf(client.health.ready.$get({}, within(0)))
+      const answer = await answerOf(client.ready())
       // A refusal is an answer too: of an API that does not show this to everybody.
       return answer.ok || answer.fault.kind === 'refused' ? null : answer.fault
     },
   }
 
-  async function noted<T>(asked: Promise<Answer<T>>): Promise<Answer<T>> {
-    const answer = await asked
-    note(answer.ok ? null : answer.fault)
+  /** The page has pauses of its own, which it shows, so the client has no patience here. */
+  function connect(apiKey: () => string | undefined): Client {
+    return createClient<AnyDefinition>({
+      baseUrl: '.',
+      apiKey,
+      patienceMs: 0,
+      async fetch(target: RequestInfo | URL, init?: RequestInit) {
+        const response = await fetch(target, init)
+        clock.observe(response.headers.get('Date'))
+        return response
+      },
+    })
+  }
+
+  /** @param scope what the key has to be good for; null where any will do */
+  async function noted<T>(scope: Scope | null, ask: () => Promise<T>): Promise<Answer<T>> {
+    const key = access.key.get()
+    const answer = await answerOf(ask())
+    const fault = answer.ok ? null : answer.fault
+    note(fault)
+    access.note(fault, scope, key)
     return answer
   }
-}
-
-/** An API that is there but silent counts as one that cannot be reached. */
-function within(waitMs: number, signal?: AbortSignal): { init: RequestInit } {
-  const timeout = AbortSignal.timeout(waitMs + ANSWER_MS)
-  return { init: { signal: signal ? AbortSignal.any([signal, timeout]) : timeout } }
 }

@@ -1,6 +1,8 @@
 // The page: what can be submitted on one side, what was submitted on the other.
 import { useEffect, useRef } from 'hono/jsx/dom'
+import { ShutOutBanner } from './access-notice.tsx'
 import { ConnectionBanner } from './connection-banner.tsx'
+import { KeyDialog } from './key-dialog.tsx'
 import { useObservable } from './observable.ts'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
@@ -24,15 +26,19 @@ export function App({ page }: { page: Page }) {
 
   return (
     <>
-      <PageHeader connection={page.connection} />
-      <ConnectionBanner connection={page.connection} />
+      <PageHeader connection={page.connection} access={page.access} />
+      <div class="banner-place">
+        <ConnectionBanner connection={page.connection} />
+        <ShutOutBanner access={page.access} />
+      </div>
       <main class="layout">
-        <TaskComposer definitions={definitions} submit={page.submit} />
+        <TaskComposer definitions={definitions} access={page.access} submit={page.submit} />
         <section class="panel task-panel" aria-label="Task" ref={panel}>
           <TaskPanel page={page} id={shownId} definitions={definitions ?? []} />
         </section>
         <RememberedList remembered={page.remembered} definitions={definitions ?? []} shownId={shownId} />
       </main>
+      <KeyDialog access={page.access} />
     </>
   )
 }

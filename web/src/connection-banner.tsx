@@ -8,22 +8,20 @@ export function ConnectionBanner({ connection }: { connection: Connection }) {
   const state = useObservable(connection.state)
   const nowMs = useNow(!state.isUp)
   return (
-    <div class="banner-place">
-      {/* Always there, so that screen readers hear what comes into it; the counting is not read out. */}
-      <div class={state.isUp ? 'visually-hidden' : 'banner'} role="status">
-        {!state.isUp && (
-          <>
-            <Icon name="unplugged" />
-            <p class="banner-text">
-              <strong>{headline(state)}</strong>{' '}
-              <span aria-hidden="true">{countdown(state.retryAtMs - nowMs)}</span>
-            </p>
-            <button type="button" class="button is-small" onClick={connection.tryNow}>
-              Try now
-            </button>
-          </>
-        )}
-      </div>
+    // Always there, so that screen readers hear what comes into it; the counting is not read out.
+    <div class={state.isUp ? 'visually-hidden' : 'banner tone-bad'} role="status">
+      {!state.isUp && (
+        <>
+          <Icon name="unplugged" />
+          <p class="banner-text">
+            <strong>{headline(state)}</strong>{' '}
+            <span aria-hidden="true">{countdown(state.retryAtMs - nowMs)}</span>
+          </p>
+          <button type="button" class="button is-small" onClick={connection.tryNow}>
+            Try now
+          </button>
+        </>
+      )}
     </div>
   )
 }

@@ -14,6 +14,8 @@ export interface LiveTasks {
   /** Answers to submit, cancel and retry come without the history, which stays as it was known. */
   saw(task: Omit<Task, 'attempts'> & Partial<Pick<Task, 'attempts'>>): void
   wasRefused(id: string, fault: ApiFault): void
+  forgetRefusals(): void
+  clear(): void
 }
 
 export function createLiveTasks(remembered: RememberedTasks, nowMs: () => number): LiveTasks {
@@ -29,6 +31,8 @@ export function createLiveTasks(remembered: RememberedTasks, nowMs: () => number
       put(id, { kind: 'refused', fault })
       if (fault.status === 404) remembered.noteStatus(id, 'GONE')
     },
+    forgetRefusals: () => byId.set(new Map([...byId.get()].filter(([, { kind }]) => kind === 'seen'))),
+    clear: () => byId.set(new Map()),
   }
 
   function put(id: string, live: LiveTask) {

@@ -1,4 +1,5 @@
 // Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
+import { type Access, createAccess } from './access.ts'
 import type { Answer } from './api-answer.ts'
 import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api-client.ts'
 import { type Connection, createConnection } from './connection.ts'
@@ -7,11 +8,12 @@ import { createObservable, type Observable } from './observable.ts'
 import { createRememberedTasks, type RememberedTasks } from './remembered-tasks.ts'
 import { createRoute, goTo, type Route } from './route.ts'
 import { createServerClock } from './server-clock.ts'
-import { sendTask } from './submission.ts'
+import { type HeldReason, sendTask } from './submission.ts'
 import { startTaskPoller } from './task-poller.ts'
 
 export interface Page {
   connection: Connection
+  access: Access
   route: Observable<Route>
   /** What can be submitted; null until the API has told. */
   definitions: Observable<Definition[] | null>
@@ -20,34 +22,48 @@ export interface Page {
   /** The server's time. */
   nowMs: () => number
   /** Sends a task and shows it; see `sendTask`. */
-  submit(name: string, input: Json, onHeld: () => void, signal: AbortSignal): Promise<Answer<unknown>>
+  submit(
+    name: string,
+    input: Json,
+    onHeld: (reason: HeldReason) => void,
+    signal: AbortSignal,
+  ): Promise<Answer<unknown>>
   cancel(id: string): Promise<Answer<unknown>>
   retry(id: string): Promise<Answer<unknown>>
 }
 
 export function startPage(): Page {
   const clock = createServerClock()
-  const api = createApiClient(clock, (fault) => connection.note(fault))
+  const access = createAccess((key) => api.tryKey(key))
+  const api = createApiClient({ clock, note: (fault) => connection.note(fault), access })
   const connection = createConnection(api.findFault)
   const route = createRoute()
   const remembered = createRememberedTasks()
   const live = createLiveTasks(remembered, clock.nowMs)
   const shownId = () => shownIdOf(route.get())
-  const poller = startTaskPoller({ api, connection, remembered, live, shownId, nowMs: clock.nowMs })
+  const poller = startTaskPoller({ api, connection, access, remembered, live, shownId, nowMs: clock.nowMs })
   route.subscribe(() => {
+    const id = shownId()
+    if (id) poller.refresh(id)
+  })
+  access.key.subscribe(() => {
+    // Another key may see other things; without one nothing stays in sight.
+    if (access.key.get() === null) live.clear()
+    else live.forgetRefusals()
     const id = shownId()
     if (id) poller.refresh(id)
   })
 
   return {
     connection,
+    access,
     route,
-    definitions: keepDefinitions(api, connection),
+    definitions: keepDefinitions(api, connection, access),
     remembered,
     live,
     nowMs: clock.nowMs,
     async submit(name, input, onHeld, signal) {
-      const answer = await sendTask({ api, connection }, { name, input }, onHeld, signal)
+      const answer = await sendTask({ api, connection, access }, { name, input }, onHeld, signal)
       if (answer.ok) {
         remembered.remember(answer.value)
         live.saw(answer.value)
@@ -55,16 +71,17 @@ export function startPage(): Page {
       }
       return answer
     },
-    cancel: (id) => change(id, api.cancel(id)),
-    retry: (id) => change(id, api.retry(id)),
+    cancel: (id) => change(id, () => api.cancel(id)),
+    retry: (id) => change(id, () => api.retry(id)),
   }
 
   /** Shows what a change made of the task, and also what it is when the change was refused. */
   async function change(
     id: string,
-    asked: Promise<Answer<Omit<Task, 'attempts'>>>,
+    ask: () => Promise<Answer<Omit<Task, 'attempts'>>>,
   ): Promise<Answer<unknown>> {
-    const answer = await asked
+    let answer = await ask()
+    while (!answer.ok && answer.fault.status === 401 && (await access.untilGiven())) answer = await ask()
     if (answer.ok) live.saw(answer.value)
     poller.refresh(id)
     return answer
@@ -75,8 +92,15 @@ function shownIdOf(route: Route): string | null {
   return route.view === 'task' ? route.id : null
 }
 
-/** Asked for at the start, and again when the API has been away: it may have come back as another version. */
-function keepDefinitions(api: ApiClient, connection: Connection): Observable<Definition[] | null> {
+/**
+ * Asked for at the start, again when the API has been away, as it may have come back as another version, and again when
+ * it has let the page in.
+ */
+function keepDefinitions(
+  api: ApiClient,
+  connection: Connection,
+  access: Access,
+): Observable<Definition[] | null> {
   const definitions = createObservable<Definition[] | null>(null)
   const load = async () => {
     const answer = await api.definitions()
@@ -84,6 +108,9 @@ function keepDefinitions(api: ApiClient, connection: Connection): Observable<Def
   }
   connection.state.subscribe(() => {
     if (connection.state.get().isUp) void load()
+  })
+  access.key.subscribe(() => {
+    if (access.key.get() !== null) void load()
   })
   void load()
   return definitions

@@ -1,35 +1,50 @@
 // Sends a task to the API, and keeps it back while the API is known to be away.
+import { createIdempotencyKey } from '../../src/client/client.ts'
+import type { Access } from './access.ts'
 import { ABORTED, type Answer, type ApiFault } from './api-answer.ts'
 import type { ApiClient, Json } from './api-client.ts'
 import type { Connection } from './connection.ts'
+import { createPause } from './pauses.ts'
 
 type SubmittedTask = Awaited<ReturnType<ApiClient['submit']>> & { ok: true }
 
+/** Why a task waits: the API is known to be away, or did not answer and may have taken it. */
+export type HeldReason = 'away' | 'unanswered'
+
 /**
- * Resolves when the API has taken the task or refused it. An answer that says "not now" means that nothing was
- * accepted, so the task is sent again by itself; no answer at all may mean that it was, so that is left to the person.
+ * Resolves when the API has taken the task or refused it. Until then it is sent again by itself, always under the same
+ * idempotency key: an API that had taken it without our hearing of it answers with that task.
  * @param onHeld called when the task has to wait for the API
  * @param signal aborts when the person does not want to send it any more
  */
 export async function sendTask(
-  { api, connection }: { api: ApiClient; connection: Connection },
+  { api, connection, access }: { api: ApiClient; connection: Connection; access: Access },
   task: { name: string; input: Json },
-  onHeld: () => void,
+  onHeld: (reason: HeldReason) => void,
   signal: AbortSignal,
 ): Promise<Answer<SubmittedTask['value']>> {
+  const idempotencyKey = createIdempotencyKey()
+  let reason: HeldReason = 'away'
   // Somebody who submits wants to know now; what is sent again by itself keeps to the pauses.
   connection.tryNow()
   for (;;) {
     if (!connection.state.get().isUp) {
-      onHeld()
+      onHeld(reason)
       await connection.untilUp(signal)
     }
     if (signal.aborted) return { ok: false, fault: ABORTED }
-    const answer = await api.submit(task.name, task.input)
-    if (answer.ok || !isNotAccepted(answer.fault)) return answer
+    const answer = await api.submit(task.name, task.input, idempotencyKey)
+    if (answer.ok) return answer
+    const { fault } = answer
+    if (fault.status === 401) {
+      if (!(await access.untilGiven())) return answer
+    } else if (fault.code === 'idempotency_key_in_flight') {
+      await createPause().start(fault.retryAfterMs)
+    } else if (!isToBeSentAgain(fault)) return answer
+    if (fault.kind === 'unreachable') reason = 'unanswered'
   }
 }
 
-function isNotAccepted({ kind, status }: ApiFault): boolean {
-  return kind === 'unavailable' && (status === 503 || status === 429)
+function isToBeSentAgain({ kind, status }: ApiFault): boolean {
+  return kind === 'unreachable' || status === 503 || status === 429
 }

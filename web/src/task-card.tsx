@@ -1,5 +1,7 @@
 // One task as it is now: status, progress, what came of it, and what happened on the way.
 import { useState } from 'hono/jsx/dom'
+import type { Access } from './access.ts'
+import { LackingNotice } from './access-notice.tsx'
 import type { Answer } from './api-answer.ts'
 import type { Definition, Task, TaskStatus } from './api-client.ts'
 import { CopyButton } from './copy-button.tsx'
@@ -8,6 +10,7 @@ import { Icon } from './icons.tsx'
 import { JsonValue } from './json-value.tsx'
 import type { LiveTask } from './live-tasks.ts'
 import { useNow } from './now.ts'
+import { useObservable } from './observable.ts'
 import { StatusBadge, toneOf } from './status-badge.tsx'
 import { TaskProgress } from './task-progress.tsx'
 import { attemptsAllowed, ranMs, summaryOf, waitedMs } from './task-story.ts'
@@ -17,12 +20,13 @@ export interface TaskCardProps {
   live: LiveTask & { kind: 'seen' }
   definition: Definition | undefined
   isUp: boolean
+  access: Access
   nowMs: () => number
   cancel: () => Promise<Answer<unknown>>
   retry: () => Promise<Answer<unknown>>
 }
 
-export function TaskCard({ live, definition, isUp, nowMs, cancel, retry }: TaskCardProps) {
+export function TaskCard({ live, definition, isUp, access, nowMs, cancel, retry }: TaskCardProps) {
   const { task, seenAtMs } = live
   const isLive = isUp && !task.is_final
   useNow(isLive)
@@ -62,8 +66,9 @@ export function TaskCard({ live, definition, isUp, nowMs, cancel, retry }: TaskC
           <span class="task-id-label">Id</span> <code>{task.id}</code>
           <CopyButton text={task.id} label="Copy the id" />
         </p>
-        <Actions task={task} cancel={cancel} retry={retry} />
+        <Actions task={task} access={access} cancel={cancel} retry={retry} />
       </footer>
+      <LackingNotice access={access} scope="operate" />
     </article>
   )
 }
@@ -112,18 +117,26 @@ function Facts({ task, atMs }: { task: Task; atMs: number }) {
   )
 }
 
-function Actions({ task, cancel, retry }: Pick<TaskCardProps, 'cancel' | 'retry'> & { task: Task }) {
+function Actions({
+  task,
+  access,
+  cancel,
+  retry,
+}: Pick<TaskCardProps, 'access' | 'cancel' | 'retry'> & { task: Task }) {
+  const isAllowed = !useObservable(access.state).lacking.includes('operate')
   const [isBusy, setIsBusy] = useState(false)
   const [refusal, setRefusal] = useState<{ text: string; status: TaskStatus } | null>(null)
 
   async function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
     // The second click of a double click would undo what the first one did.
-    if (isBusy || event.detail > 1) return
+    if (isBusy || !isAllowed || event.detail > 1) return
     setIsBusy(true)
     setRefusal(null)
     const answer = await action()
     setIsBusy(false)
-    if (!answer.ok) setRefusal({ text: answer.fault.detail, status: task.status })
+    // What the key lacks is told by itself.
+    if (!answer.ok && answer.fault.status !== 403)
+      setRefusal({ text: answer.fault.detail, status: task.status })
   }
 
   const isAskedToStop = task.cancel_requested_at !== null
@@ -141,7 +154,7 @@ function Actions({ task, cancel, retry }: Pick<TaskCardProps, 'cancel' | 'retry'
         <button
           type="button"
           class="button"
-          aria-disabled={isBusy || isAskedToStop ? 'true' : 'false'}
+          aria-disabled={isBusy || !isAllowed || isAskedToStop ? 'true' : 'false'}
           onClick={(event: MouseEvent) => isAskedToStop || perform(cancel, event)}
         >
           {isAskedToStop ? 'Cancelling …' : 'Cancel task'}
@@ -151,7 +164,7 @@ function Actions({ task, cancel, retry }: Pick<TaskCardProps, 'cancel' | 'retry'
         <button
           type="button"
           class="button"
-          aria-disabled={isBusy ? 'true' : 'false'}
+          aria-disabled={isBusy || !isAllowed ? 'true' : 'false'}
           onClick={(event: MouseEvent) => perform(retry, event)}
         >
           Retry task

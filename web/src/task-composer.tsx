@@ -1,7 +1,10 @@
 // Pick a task, fill in its form, submit.
 import { useState } from 'hono/jsx/dom'
+import type { Access } from './access.ts'
+import { Locked } from './access-notice.tsx'
 import type { Definition } from './api-client.ts'
 import type { Draft } from './field-values.ts'
+import { useObservable } from './observable.ts'
 import type { Page } from './page.ts'
 import { TaskForm } from './task-form.tsx'
 
@@ -10,11 +13,14 @@ const FIRST_CHOICE = 'notify'
 
 export function TaskComposer({
   definitions,
+  access,
   submit,
 }: {
   definitions: Definition[] | null
+  access: Access
   submit: Page['submit']
 }) {
+  const { isShutOut } = useObservable(access.state)
   const [chosenName, setChosenName] = useState(FIRST_CHOICE)
   const [drafts, setDrafts] = useState<Record<string, Draft>>({})
   const [isHeld, setIsHeld] = useState(false)
@@ -42,7 +48,12 @@ export function TaskComposer({
           ))}
         </fieldset>
       )}
-      {definitions === null && <ComposerSkeleton />}
+      {definitions === null &&
+        (isShutOut ? (
+          <Locked access={access} what="With a key you see here which tasks can be submitted." />
+        ) : (
+          <ComposerSkeleton />
+        ))}
       {definitions?.length === 0 && <p class="quiet">This API has no tasks to submit.</p>}
       {chosen && (
         <TaskForm
@@ -51,6 +62,7 @@ export function TaskComposer({
           draft={drafts[chosen.name] ?? {}}
           onDraft={(draft) => setDrafts((all) => ({ ...all, [chosen.name]: draft }))}
           onHeld={setIsHeld}
+          access={access}
           submit={submit}
         />
       )}

@@ -1,5 +1,7 @@
 // The form of one definition, made from its JSON Schema.
 import { useEffect, useMemo, useRef, useState } from 'hono/jsx/dom'
+import type { Access } from './access.ts'
+import { LackingNotice } from './access-notice.tsx'
 import type { ApiFault } from './api-answer.ts'
 import type { Definition } from './api-client.ts'
 import {
@@ -14,7 +16,9 @@ import {
 import { FormField, fieldId } from './form-field.tsx'
 import { type Field, fieldsOf } from './form-fields.ts'
 import { Icon } from './icons.tsx'
+import { useObservable } from './observable.ts'
 import type { Page } from './page.ts'
+import type { HeldReason } from './submission.ts'
 
 export interface TaskFormProps {
   definition: Definition
@@ -22,25 +26,28 @@ export interface TaskFormProps {
   onDraft: (draft: Draft) => void
   /** Told when the task begins and ends to wait for the API. */
   onHeld: (isHeld: boolean) => void
+  access: Access
   submit: Page['submit']
 }
 
-type Phase = 'editing' | 'sending' | 'held'
+type Phase = 'editing' | 'sending' | HeldReason
 
-export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFormProps) {
+export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }: TaskFormProps) {
+  const isAllowed = !useObservable(access.state).lacking.includes('submit')
   const fields = useMemo(() => fieldsOf(definition), [definition])
   const [faults, setFaults] = useState<Faults>({})
   const [formFault, setFormFault] = useState<string | null>(null)
   const [phase, setPhase] = useState<Phase>('editing')
   const sending = useRef<AbortController>(null)
+  const isHeld = phase === 'away' || phase === 'unanswered'
   // Also when the fields could not be used for a while, and so lost the focus.
-  useEffect(focusFirst, [phase === 'held'])
+  useEffect(focusFirst, [isHeld])
   // Nobody could take back any more what waits in a form that is gone.
   useEffect(() => () => sending.current?.abort(), [])
 
   async function onSubmit(event: Event) {
     event.preventDefault()
-    if (phase !== 'editing') return
+    if (phase !== 'editing' || !isAllowed) return
     const { input, faults } = readForm(fields, draft)
     if (show(faults, null)) return
     const leaving = new AbortController()
@@ -52,8 +59,8 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
     if (!answer.ok) showFault(answer.fault)
   }
 
-  function hold() {
-    setPhase('held')
+  function hold(reason: HeldReason) {
+    setPhase(reason)
     onHeld(true)
   }
 
@@ -67,7 +74,8 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
   }
 
   function showFault(fault: ApiFault) {
-    if (fault.kind === 'aborted') return
+    // What the key lacks is told by itself.
+    if (fault.kind === 'aborted' || fault.status === 403) return
     const { faults, rest } = faultsByField(fields, fault.errors)
     const isAllAtFields = Object.keys(faults).length > 0 && rest.length === 0
     show(faults, isAllAtFields ? null : formFaultOf(fault, rest))
@@ -95,7 +103,7 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
       aria-busy={phase === 'editing' ? 'false' : 'true'}
     >
       <p class="form-description">{definition.description}</p>
-      <fieldset class="form-fields" disabled={phase === 'held'}>
+      <fieldset class="form-fields" disabled={isHeld}>
         <legend class="visually-hidden">{definition.title}</legend>
         {fields.map((field) => (
           <FormField
@@ -116,16 +124,17 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
           </p>
         )}
       </div>
-      {phase === 'held' && (
+      <LackingNotice access={access} scope="submit" />
+      {isHeld && (
         <p class="notice tone-warn" role="status">
           <Icon name="unplugged" />
-          <span>This task waits here, and is sent by itself when the API is back.</span>
+          <span>{HELD[phase]}</span>
         </p>
       )}
       <div class="form-actions">
-        {phase === 'held' ? (
+        {isHeld ? (
           <button key="drop" type="button" class="button" onClick={() => sending.current?.abort()}>
-            Do not send
+            {phase === 'away' ? 'Do not send' : 'Do not send again'}
           </button>
         ) : (
           <button
@@ -133,12 +142,12 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
             type="submit"
             class="button is-primary"
             onClick={ignoreDoubleClick}
-            aria-disabled={phase === 'sending' ? 'true' : 'false'}
+            aria-disabled={phase === 'sending' || !isAllowed ? 'true' : 'false'}
           >
             {phase === 'sending' ? 'Submitting …' : 'Submit task'}
           </button>
         )}
-        {phase !== 'held' && (
+        {!isHeld && (
           <button type="button" class="button is-quiet" onClick={fillExample}>
             <Icon name="example" />
             Use the example
@@ -156,6 +165,12 @@ export function TaskForm({ definition, draft, onDraft, onHeld, submit }: TaskFor
     </form>
   )
 }
+
+const HELD = {
+  away: 'This task waits here, and is sent by itself when the API is back.',
+  unanswered:
+    'The API did not answer, so it may have taken this task. It is sent again by itself when the API is back, and runs as one task.',
+} as const satisfies Record<HeldReason, string>
 
 /** The second click of a double click would submit the task once more. */
 function ignoreDoubleClick(event: MouseEvent) {
@@ -178,8 +193,6 @@ function focusFirst() {
 }
 
 function formFaultOf(fault: ApiFault, rest: string[]): string {
-  if (fault.kind === 'unreachable') {
-    return 'The API did not answer, so it is not certain that it took the task. What you entered is still here: submit it again when the API is back.'
-  }
+  if (fault.status === 401) return 'The API takes this only with a key. What you entered is still here.'
   return [fault.detail, ...rest].join(' ')
 }

@@ -1,4 +1,6 @@
 // The task on show, or why there is none.
+import type { Access } from './access.ts'
+import { LackingNotice, Locked } from './access-notice.tsx'
 import type { ApiFault } from './api-answer.ts'
 import type { Definition } from './api-client.ts'
 import { Comb, HexagonIcon } from './icons.tsx'
@@ -16,15 +18,19 @@ export interface TaskPanelProps {
 export function TaskPanel({ page, id, definitions }: TaskPanelProps) {
   const live = useObservable(page.live.byId).get(id ?? '')
   const connection = useObservable(page.connection.state)
+  const access = useObservable(page.access.state)
   if (id === null) return <NothingShown />
+  if (!live && access.isShutOut)
+    return <Locked access={page.access} what="With a key you see here how this task is." />
   if (!live) return <Loading isUp={connection.isUp} />
-  if (live.kind === 'refused') return <Refused fault={live.fault} onDismiss={dismiss} />
+  if (live.kind === 'refused') return <Refused fault={live.fault} access={page.access} onDismiss={dismiss} />
   return (
     <TaskCard
       key={id}
       live={live}
       definition={definitions.find(({ name }) => name === live.task.name)}
       isUp={connection.isUp}
+      access={page.access}
       nowMs={page.nowMs}
       cancel={() => page.cancel(id)}
       retry={() => page.retry(id)}
@@ -64,17 +70,27 @@ function Loading({ isUp }: { isUp: boolean }) {
   )
 }
 
-function Refused({ fault, onDismiss }: { fault: ApiFault; onDismiss: () => void }) {
+interface RefusedProps {
+  fault: ApiFault
+  access: Access
+  onDismiss: () => void
+}
+
+function Refused({ fault, access, onDismiss }: RefusedProps) {
   const isGone = fault.status === 404
   return (
     <div class="empty tone-warn" role="status">
       <HexagonIcon sign="question" />
       <h2>{isGone ? 'The API does not know this task' : 'This task cannot be shown'}</h2>
-      <p>
-        {isGone
-          ? 'It may have been deleted, or the database was emptied since it was submitted.'
-          : fault.detail}
-      </p>
+      {fault.status === 403 ? (
+        <LackingNotice access={access} scope="read" />
+      ) : (
+        <p>
+          {isGone
+            ? 'It may have been deleted, or the database was emptied since it was submitted.'
+            : fault.detail}
+        </p>
+      )}
       <button type="button" class="button" onClick={onDismiss}>
         {isGone ? 'Forget this task' : 'Close'}
       </button>

@@ -1,5 +1,7 @@
 // Asks the API how the tasks are: one loop for all of them, that rests when nothing can change, when nobody looks
 // at the page, and when the API is away.
+import type { Access } from './access.ts'
+import type { ApiFault } from './api-answer.ts'
 import type { ApiClient, Task } from './api-client.ts'
 import type { Connection } from './connection.ts'
 import type { LiveTasks } from './live-tasks.ts'
@@ -14,6 +16,7 @@ export interface TaskPoller {
 export interface TaskPollerDependencies {
   api: ApiClient
   connection: Connection
+  access: Access
   remembered: RememberedTasks
   live: LiveTasks
   /** The task on show. */
@@ -30,7 +33,7 @@ const SHORTEST_ROUND_MS = 200
 const LONGEST_REST_MS = 3_600_000
 
 export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPoller {
-  const { api, connection, remembered, live, shownId, nowMs } = dependencies
+  const { api, connection, access, remembered, live, shownId, nowMs } = dependencies
   const toRefresh = new Set<string>()
   const lastAskedMs = new Map<string, number>()
   const rest = createPause()
@@ -50,6 +53,7 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
     for (;;) {
       await untilVisible()
       await connection.untilUp()
+      await access.untilLetIn()
       const ids = idsToAsk()
       if (ids.length === 0) {
         await rest.start(LONGEST_REST_MS)
@@ -93,9 +97,14 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
     lastAskedMs.set(id, Date.now())
     const answer = await api.task(id, wait, round.signal)
     if (answer.ok) live.saw(answer.value)
-    else if (answer.fault.kind === 'refused') live.wasRefused(id, answer.fault)
-    if (answer.ok || answer.fault.kind === 'refused') toRefresh.delete(id)
+    else if (isAboutTask(answer.fault)) live.wasRefused(id, answer.fault)
+    if (answer.ok || isAboutTask(answer.fault)) toRefresh.delete(id)
   }
+}
+
+/** What shuts the whole page out says nothing about one task. */
+function isAboutTask({ kind, status }: ApiFault): boolean {
+  return kind === 'refused' && status !== 401
 }
 
 /**
