@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: 'tests/support/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Each file brings its own Redis, database, API and worker; two cores take two of them at once.
-    maxWorkers: 2,
+    // Each file brings its own Redis, database, API and worker, and waits a good part of its time.
+    maxWorkers: 3,
   },
 })
