@@ -1,7 +1,8 @@
 // `callback_url`: whoever asked for it is told that a task has ended, once, whoever ended it and whatever dies meanwhile.
-import { sql } from 'drizzle-orm'
+
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { sql } from '../src/store/drizzle.ts'
 import { createEvents } from '../src/telemetry/events.ts'
 import { newId } from '../src/uuidv7.ts'
 import { startCallbacks } from '../src/worker/callbacks.ts'

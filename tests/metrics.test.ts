@@ -1,7 +1,8 @@
 // What Prometheus is told: exact counts after known work, few labels whatever comes, and answers in an outage.
-import { sql } from 'drizzle-orm'
+
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
+import { sql } from '../src/store/drizzle.ts'
 import { defineTask, PermanentError } from '../src/tasks/define.ts'
 import { createEvents, type Events } from '../src/telemetry/events.ts'
 import { createMetrics, type MetricsOptions } from '../src/telemetry/metrics.ts'

@@ -1,8 +1,9 @@
 // The promise: an accepted task is never lost; it runs at least once, and exactly one result is accepted.
-import { sql } from 'drizzle-orm'
+
 import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pause } from '../src/loop.ts'
+import { sql } from '../src/store/drizzle.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
 import { spawnWorker } from './support/worker-process.ts'

@@ -1,10 +1,11 @@
 // What holds for every input, not only for those that somebody thought of. A failure prints the seed that repeats it.
-import { sql } from 'drizzle-orm'
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { BatchAnswer } from '../src/api/batch.ts'
 import type { TaskView } from '../src/api/task-view.ts'
+import { sql } from '../src/store/drizzle.ts'
 import type { NewTask } from '../src/store/task-store.ts'
 import { decide, type Outcome, retryDelayMs, TASK_STATUSES, type TaskStatus } from '../src/task-status.ts'
 import { defineTask } from '../src/tasks/define.ts'

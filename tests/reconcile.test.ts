@@ -1,7 +1,8 @@
 // What is repaired when bells are lost, Redis forgets, or a worker falls silent.
-import { sql } from 'drizzle-orm'
+
 import { createClient } from 'redis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sql } from '../src/store/drizzle.ts'
 import { newId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createRunRecorder, createTestDefinitions, type RunRecorder } from './support/test-definitions.ts'

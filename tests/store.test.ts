@@ -1,6 +1,7 @@
 // The conditional writes: who may change what, and what it costs.
-import { sql } from 'drizzle-orm'
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sql } from '../src/store/drizzle.ts'
 import type { TaskStore } from '../src/store/task-store.ts'
 import type { Decision } from '../src/task-status.ts'
 import { newId } from '../src/uuidv7.ts'

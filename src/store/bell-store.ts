@@ -1,6 +1,7 @@
 // Which waiting tasks are to be rung, and which count as rung: `rung_at`, and nothing else of a task.
-import { type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
+import { sql } from './drizzle.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { recordset, texts } from './statements.ts'
 import type { TaskRef } from './task-store.ts'

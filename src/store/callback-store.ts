@@ -1,6 +1,7 @@
 // Who is to be told that a task has ended, and the task that tells them: made once, in the statement that notes it.
-import { and, asc, isNotNull, isNull, sql } from 'drizzle-orm'
+
 import type { Database } from './database.ts'
+import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
 import { tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
 import type { NewTask } from './task-store.ts'

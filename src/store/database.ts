@@ -1,11 +1,10 @@
 // The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins `pglite:`.
 import { fileURLToPath } from 'node:url'
 import type { SQL } from 'drizzle-orm'
-import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres'
-import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator'
-import { type PgDatabase, PgDialect, type PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { AppError, isAppError } from '../errors.ts'
+import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
 
@@ -51,7 +50,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   })
   // An idle connection that breaks (a restart, a failover) is replaced at the next query.
   pool.on('error', () => {})
-  const drizzle = drizzleNodePostgres(pool)
+  const drizzle = nodePostgres.drizzle(pool)
   return {
     query: (statement, { name, timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
       guarded(async () => {
@@ -73,7 +72,7 @@ async function migrateServer(url: string) {
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
-    await migrateNodePostgres(drizzleNodePostgres(client), { migrationsFolder: MIGRATIONS })
+    await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: MIGRATIONS })
   } finally {
     await client.end()
   }
@@ -81,11 +80,8 @@ async function migrateServer(url: string) {
 
 async function openPglite(folder: string): Promise<Database> {
   // Loaded only here: servers do without it, and the production image does not carry it.
-  const [{ PGlite }, { drizzle: drizzlePglite }, { migrate }] = await Promise.all([
-    import('@electric-sql/pglite'),
-    import('drizzle-orm/pglite'),
-    import('drizzle-orm/pglite/migrator'),
-  ])
+  const { PGlite } = await import('@electric-sql/pglite')
+  const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
   const client = await PGlite.create(folder || 'memory://')
   const drizzle = drizzlePglite(client)
   return {

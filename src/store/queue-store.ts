@@ -1,6 +1,7 @@
 // Which queues are paused. A queue without a row is not.
-import { eq, sql } from 'drizzle-orm'
+
 import type { Database } from './database.ts'
+import { eq, sql } from './drizzle.ts'
 import { pausedQueues } from './schema.ts'
 
 /**

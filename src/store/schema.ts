@@ -3,7 +3,8 @@
 // Indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index's condition:
 // Postgres can then keep the new row version on the same page without touching any index (a HOT update).
 // That is why "waiting" and "running" are found by `finished_at is null` and not by status.
-import { sql } from 'drizzle-orm'
+
+import type { TaskError, TaskStatus } from '../task-status.ts'
 import {
   bigserial,
   doublePrecision,
@@ -11,12 +12,12 @@ import {
   integer,
   json,
   pgTable,
+  sql,
   text,
   timestamp,
   uniqueIndex,
   uuid,
-} from 'drizzle-orm/pg-core'
-import type { TaskError, TaskStatus } from '../task-status.ts'
+} from './drizzle.ts'
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 

@@ -1,5 +1,6 @@
 // Pieces of statements that take a list as one parameter.
-import { type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import { sql } from './drizzle.ts'
 
 /** Rows for a `from` clause, as one parameter. What must survive any character (inputs, results) goes in as text. */
 export function recordset(records: object[]): SQL {

@@ -1,20 +1,9 @@
 // Every read of `tasks` for people and programs outside.
-import {
-  and,
-  arrayContains,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gte,
-  inArray,
-  lt,
-  type SQL,
-  sql,
-} from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { TaskStatus } from '../task-status.ts'
 import { firstIdOf } from '../uuidv7.ts'
 import type { Database } from './database.ts'
+import { and, arrayContains, asc, desc, eq, getTableColumns, gte, inArray, lt, sql } from './drizzle.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'

@@ -1,8 +1,9 @@
 // Every write to `tasks`. Each is one conditional statement that takes an array and names the status and the attempt
 // that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
-import { inArray, type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../task-status.ts'
 import type { Database } from './database.ts'
+import { inArray, sql } from './drizzle.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset, texts } from './statements.ts'

@@ -1,6 +1,7 @@
 // What is remembered of workers: their heartbeat, and which tasks were left behind by those that fell silent.
-import { asc, eq, sql } from 'drizzle-orm'
+
 import type { Database } from './database.ts'
+import { asc, eq, sql } from './drizzle.ts'
 import { workers } from './schema.ts'
 import { texts } from './statements.ts'
 
