@@ -28,7 +28,7 @@ export async function readTaskWhenEnded(
   try {
     let row = await readTask(sources, id)
     while (row.finishedAt === null) {
-      const newer = await subscription.next(row.version, deadlineMs - Date.now(), signal)
+      const newer = await subscription.next(row.version, Math.max(0, deadlineMs - Date.now()), signal)
       if (!newer) return row
       row = newer
     }
