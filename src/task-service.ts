@@ -1,11 +1,13 @@
 // What producers can do: submit, retry, cancel. Durable before it answers: a promise that resolves means committed.
 import { AppError } from './errors.ts'
+import { type AcceptedTask, createInsertOnce } from './insert-once.ts'
 import type { Queue } from './queue.ts'
 import type { Signals } from './signals.ts'
 import type { BellStore } from './store/bell-store.ts'
 import { createGroupCommit } from './store/group-commit.ts'
+import type { NewTask, OnceTask } from './store/new-tasks.ts'
 import type { TaskRow } from './store/schema.ts'
-import type { NewTask, OnceTask, TaskRef, TaskStore } from './store/task-store.ts'
+import type { TaskRef, TaskStore } from './store/task-store.ts'
 import { faultsOf, parseInput } from './task-input.ts'
 import type { TaskDefinition } from './tasks/define.ts'
 import { HTTP_REQUEST } from './tasks/http-request.ts'
@@ -29,9 +31,6 @@ export interface SubmitOptions {
   traceparent?: string
   replayedFrom?: string
 }
-
-/** What was accepted; `isReplayed` where it had been accepted before, under the same idempotency key. */
-export type AcceptedTask = NewTask & { isReplayed?: true }
 
 export interface TaskService {
   /**
@@ -68,7 +67,6 @@ export interface TaskServiceDependencies {
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
   const { registry, store, bells, find, queue, signals, events } = dependencies
   const ringing = new Set<Promise<void>>()
-  const keysInFlight = new Map<string, string>()
   const inserts = createGroupCommit<NewTask, undefined>({
     name: 'task submissions',
     write: store.insertMany,
@@ -82,6 +80,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     write: store.insertOnceMany,
     onWritten: announceBatch,
   })
+  const insertOnce = createInsertOnce(insertsOnce.submit)
 
   // So that the first submission after a start finds its bell connected.
   for (const definition of registry.all) void queue.prepare(definition.queue)
@@ -130,9 +129,13 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     const definition = registry.get(name)
     if (options.callbackUrl !== undefined) checkCallback(options.callbackUrl, inputPath)
     const task = newTask(definition, parseInput(definition, input, inputPath), options)
-    if (options.idempotency) return submitOnce({ ...task, idempotency: options.idempotency })
-    await inserts.submit(task)
-    return task
+    if (options.idempotency === undefined) {
+      await inserts.submit(task)
+      return task
+    }
+    const accepted = await insertOnce({ ...task, idempotency: options.idempotency })
+    if (!accepted.isReplayed) announceAccepted([accepted])
+    return accepted
   }
 
   /** It will be called by a task like any other: what that would refuse is refused here, where somebody reads it. */
@@ -142,29 +145,6 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     const issues = error.issues.map((issue) => ({ ...issue, path: [] }))
     const faults = faultsOf({ issues }, [...inputPath.slice(0, -1), 'options', 'callback_url'])
     throw new AppError('invalid_input', 'The callback_url is not valid', { faults })
-  }
-
-  async function submitOnce(task: OnceTask): Promise<AcceptedTask> {
-    const { key, fingerprint } = task.idempotency
-    const fingerprintInFlight = keysInFlight.get(key)
-    if (fingerprintInFlight !== undefined && fingerprintInFlight !== fingerprint) throw keyReused()
-    if (fingerprintInFlight !== undefined)
-      throw new AppError(
-        'idempotency_key_in_flight',
-        'The first request with this Idempotency-Key is under way: try again in a moment',
-      )
-    keysInFlight.set(key, fingerprint)
-    try {
-      const row = await insertsOnce.submit(task)
-      if (row.id === task.id) {
-        announceAccepted([task])
-        return task
-      }
-      if (row.idempotencyFingerprint !== fingerprint) throw keyReused()
-      return firstAnswerOf(row)
-    } finally {
-      keysInFlight.delete(key)
-    }
   }
 
   function announceBatch(tasks: NewTask[]) {
@@ -199,30 +179,6 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
 
 function unknownTask(id: string): AppError {
   return new AppError('unknown_task', `There is no task ${id}`)
-}
-
-function keyReused(): AppError {
-  return new AppError('idempotency_key_reused', 'This Idempotency-Key has been used with another body')
-}
-
-/** The task as it was accepted, whatever has become of it since. */
-function firstAnswerOf(row: TaskRow): AcceptedTask {
-  return {
-    id: row.id,
-    name: row.name,
-    queue: row.queue,
-    input: row.input,
-    maxRetries: row.maxRetries,
-    timeoutMs: row.timeoutMs,
-    tags: row.tags,
-    createdAt: row.createdAt,
-    runAt: row.runAt,
-    requestId: row.requestId ?? undefined,
-    traceparent: row.traceparent ?? undefined,
-    callbackUrl: row.callbackUrl ?? undefined,
-    replayedFrom: row.replayedFrom ?? undefined,
-    isReplayed: true,
-  }
 }
 
 /** Rings for tasks of any queues. */

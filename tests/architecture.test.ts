@@ -25,6 +25,7 @@ const LAYERS: Record<string, string>[] = [
   },
   {
     'src/task-input.ts': 'task-input',
+    'src/insert-once.ts': 'insert-once',
   },
   {
     'src/task-service.ts': 'task-service',

@@ -1,6 +1,6 @@
 // What whoever submitted a task is answered.
 import type { Context } from 'hono'
-import type { AcceptedTask } from '../task-service.ts'
+import type { AcceptedTask } from '../insert-once.ts'
 import { pollTokenOf } from './api-keys.ts'
 import { jsonResponse } from './json-response.ts'
 import type { ApiEnv } from './request-context.ts'

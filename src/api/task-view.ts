@@ -1,7 +1,7 @@
 // What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
 import { z } from 'zod'
+import type { NewTask } from '../store/new-tasks.ts'
 import type { AttemptRow, TaskRow } from '../store/schema.ts'
-import type { NewTask } from '../store/task-store.ts'
 import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
 import type { attempt, definition, JsonSchema, task } from './view-schemas.ts'

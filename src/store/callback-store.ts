@@ -2,9 +2,9 @@
 
 import type { Database } from './database.ts'
 import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
+import type { NewTask } from './new-tasks.ts'
 import { tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
-import type { NewTask } from './task-store.ts'
 
 /** The task that tells; `parentId` is the one that has ended. */
 export interface Callback extends NewTask {

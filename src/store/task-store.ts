@@ -4,6 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../task-status.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
+import { insertOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset, texts } from './statements.ts'
@@ -13,30 +14,6 @@ export interface TaskRef {
   id: string
   attempt: number
   queue: string
-}
-
-export interface NewTask {
-  id: string
-  name: string
-  queue: string
-  input: unknown
-  maxRetries: number
-  timeoutMs: number
-  tags: string[]
-  createdAt: Date
-  /** Not before this moment; absent for at once. */
-  runAt?: Date
-  requestId?: string
-  traceparent?: string
-  callbackUrl?: string
-  replayedFrom?: string
-  parentId?: string
-}
-
-/** A task that is to exist once, however often it is submitted. */
-export interface OnceTask extends NewTask {
-  /** Hashes: of the caller's key with what it is valid for, and of the body that came with it. */
-  idempotency: { key: string; fingerprint: string }
 }
 
 export interface ClaimedTask {
@@ -231,34 +208,3 @@ export function createTaskStore(database: Database) {
  * moment, the row waits as before, its bell is missed, and the task runs again; the result of the first run is refused.
  */
 const WITHOUT_WAITING_FOR_THE_DISK = sql`set_config('synchronous_commit', 'off', true) as setting`
-
-function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
-  const records = newTasks.map((task) => ({
-    id: task.id,
-    name: task.name,
-    queue: task.queue,
-    input: JSON.stringify(task.input),
-    max_retries: task.maxRetries,
-    timeout_ms: task.timeoutMs,
-    tags: task.tags.length > 0 ? task.tags : undefined,
-    created_at: task.createdAt,
-    run_at: task.runAt,
-    request_id: task.requestId,
-    traceparent: task.traceparent,
-    callback_url: task.callbackUrl,
-    replayed_from: task.replayedFrom,
-    parent_id: task.parentId,
-    idempotency_key: task.idempotency?.key,
-    idempotency_fingerprint: task.idempotency?.fingerprint,
-  }))
-  return sql`
-    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at,
-                       request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
-                       idempotency_fingerprint)
-    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
-           coalesce(run_at, created_at), case when run_at is null then now() end,
-           request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
-    from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int, timeout_ms int,
-         tags text[], created_at timestamptz, run_at timestamptz, request_id text, traceparent text, callback_url text,
-         replayed_from uuid, parent_id uuid, idempotency_key text, idempotency_fingerprint text)`
-}
