@@ -12,11 +12,13 @@ const YEAR_SECONDS = 366 * 24 * 3_600
 
 const queueName = z.string().regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
 // Postgres cannot keep a NUL or half of a character in a text, and no control character belongs into a label.
-const label = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
+const text = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
+const label = text(64)
 const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
 
 // The last one that ISO 8601 writes with four digits, as Postgres wants it.
@@ -73,6 +75,7 @@ export const listQuery = z.object({
   worker: z.uuid().optional(),
   tag: label.optional(),
   id: z.string().refine(isIdPrefix, 'must be the beginning of a task id').optional(),
+  q: text(200).optional(),
   created_after: moment.optional(),
   created_before: moment.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),

@@ -71,13 +71,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     )
     .get('/tasks', admit('read'), query(listQuery), async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query')
-      // One more than asked for tells whether there is a next page.
-      const rows = await taskReader.list(filterOf(filter), { before: cursor, limit: limit + 1 })
-      const page = rows.slice(0, limit)
-      return c.json({
-        data: page.map(viewOfTask),
-        next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
-      })
+      const { rows, next } = await taskReader.list(filterOf(filter), { before: cursor, limit })
+      return c.json({ data: rows.map(viewOfTask), next_cursor: next })
     })
     .post('/tasks/:id/cancel', admit('operate'), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
@@ -106,6 +101,7 @@ function filterOf(filter: Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>):
     tag: filter.tag,
     idPrefix: filter.id,
     createdAfter: filter.created_after === undefined ? undefined : new Date(filter.created_after),
+    text: filter.q,
     createdBefore: filter.created_before === undefined ? undefined : new Date(filter.created_before),
   }
 }

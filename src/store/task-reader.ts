@@ -18,7 +18,12 @@ export interface TaskFilter {
   idPrefix?: string
   createdAfter?: Date
   createdBefore?: Date
+  /** Somewhere in name, tags, input, result or error; upper and lower case are the same. */
+  text?: string
 }
+
+// As many rows as are read in some tens of milliseconds.
+const MAX_LOOKED_AT = 10_000
 
 /** Counts and times of the tasks submitted within a window. Times in milliseconds; null where nothing was measured. */
 export interface Stats {
@@ -56,16 +61,35 @@ export function createTaskReader(database: Database) {
       )
     },
 
-    /** Newest first, strictly older than `before`; the cost does not grow with the page. */
-    list(filter: TaskFilter, page: { before?: string; limit: number }): Promise<TaskRow[]> {
-      return database.use((drizzle) =>
-        drizzle
+    /**
+     * Newest first, strictly older than `before`. Looks at so many rows at most, whatever the filter and the page: where
+     * few match, a page may have fewer than `limit` rows, or none, and there is a next one all the same.
+     */
+    async list(
+      filter: TaskFilter,
+      { before, limit }: { before?: string; limit: number },
+    ): Promise<{ rows: TaskRow[]; next: string | null }> {
+      const range = and(...rangeOf(filter), before ? lt(tasks.id, before) : undefined)
+      return database.use(async (drizzle) => {
+        const seen = drizzle.select().from(tasks).where(range).orderBy(desc(tasks.id)).limit(MAX_LOOKED_AT)
+        // Under the table's own name, so that the conditions are the same everywhere.
+        const found = await drizzle
           .select()
-          .from(tasks)
-          .where(and(...conditionsOf(filter), page.before ? lt(tasks.id, page.before) : undefined))
+          .from(seen.as('tasks'))
+          .where(and(...conditionsOf(filter)))
           .orderBy(desc(tasks.id))
-          .limit(page.limit),
-      )
+          .limit(limit + 1)
+        const rows = found.slice(0, limit)
+        if (found.length > limit) return { rows, next: rows.at(-1)?.id ?? null }
+        const [last] = await drizzle
+          .select({ id: tasks.id })
+          .from(tasks)
+          .where(range)
+          .orderBy(desc(tasks.id))
+          .offset(MAX_LOOKED_AT - 1)
+          .limit(1)
+        return { rows, next: last?.id ?? null }
+      })
     },
 
     /** Those of these tasks that are no longer as they are known; without those that do not exist. */
@@ -132,6 +156,15 @@ interface StatusSummary {
   run95: number | null
 }
 
+/** What the primary key answers by itself. */
+function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
+  return [
+    filter.idPrefix === undefined ? undefined : idRange(filter.idPrefix),
+    filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter.getTime())),
+    filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore.getTime())),
+  ]
+}
+
 function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
   return [
     filter.statuses && inArray(tasks.status, filter.statuses),
@@ -139,10 +172,15 @@ function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
     filter.queue === undefined ? undefined : eq(tasks.queue, filter.queue),
     filter.workerId === undefined ? undefined : eq(tasks.workerId, filter.workerId),
     filter.tag === undefined ? undefined : arrayContains(tasks.tags, [filter.tag]),
-    filter.idPrefix === undefined ? undefined : idRange(filter.idPrefix),
-    filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter.getTime())),
-    filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore.getTime())),
+    filter.text === undefined ? undefined : containsText(filter.text),
   ]
+}
+
+/** In whatever of a task people remember: what it was given, what became of it, what it was called. */
+function containsText(text: string): SQL {
+  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
+  return sql`concat_ws(' ', ${tasks.name}, array_to_string(${tasks.tags}, ' '), ${tasks.input}, ${tasks.result},
+                       ${tasks.error}) ilike ${pattern}`
 }
 
 function idRange(prefix: string): SQL | undefined {

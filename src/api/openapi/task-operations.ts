@@ -52,7 +52,8 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/tasks',
     id: 'list_tasks',
     summary: 'List tasks',
-    description: 'Newest first. The cost of a page does not grow with its number.',
+    description:
+      'Newest first. A page costs the same whatever its number and its filter: where few tasks match it may be short, or empty, and have a `next_cursor` all the same.',
     tag: 'Tasks',
     scope: 'read',
     query: describedQuery(listQuery, {
@@ -62,6 +63,7 @@ export const TASK_OPERATIONS: Operation[] = [
       worker: 'Id of the worker that ran it last.',
       tag: 'One of its tags.',
       id: 'Beginning of the id.',
+      q: 'A text somewhere in name, tags, input, result or error; upper and lower case are the same.',
       created_after: 'Submitted at this moment or later.',
       created_before: 'Submitted before this moment.',
       limit: 'How many to a page.',
