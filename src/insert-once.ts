@@ -7,11 +7,11 @@ import type { TaskRow } from './store/schema.ts'
 export type AcceptedTask = NewTask & { isReplayed?: true }
 
 /**
- * @param insert resolves with the row that holds the key of this task: its own, or the one that was there before
+ * @param insert resolves with null when it has made this task, or else with the row that held its key before
  * @returns what submits one task. It throws AppError `idempotency_key_reused` for another body under the same key, and
  *   `idempotency_key_in_flight` while this process is writing the first
  */
-export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow>) {
+export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | null>) {
   const fingerprintsInFlight = new Map<string, string>()
 
   return async (task: OnceTask): Promise<AcceptedTask> => {
@@ -21,13 +21,18 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow>) {
     fingerprintsInFlight.set(key, fingerprint)
     try {
       const row = await insert(task)
-      if (row.id === task.id) return task
+      if (row === null || isOf(row, task)) return task
       if (row.idempotencyFingerprint !== fingerprint) throw keyReused()
       return firstAnswerOf(row)
     } finally {
       fingerprintsInFlight.delete(key)
     }
   }
+}
+
+/** Made by an earlier try of the same call, whose answer was lost. */
+export function isOf(row: TaskRow, task: OnceTask): boolean {
+  return row.id === task.id
 }
 
 function keyInFlight(): AppError {
@@ -41,7 +46,7 @@ function keyReused(): AppError {
   return new AppError('idempotency_key_reused', 'This Idempotency-Key has been used with another body')
 }
 
-/** The task as it was accepted, whatever has become of it since. */
+/** The task as it was accepted, whatever has become of it since; only `runAt` has moved on with its retries. */
 function firstAnswerOf(row: TaskRow): AcceptedTask {
   return {
     id: row.id,

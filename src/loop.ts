@@ -11,8 +11,11 @@ export interface Loop {
 export interface LoopOptions {
   /** Pause between the end of one round and the start of the next, in milliseconds. */
   intervalMs: number
-  /** May return a shorter pause for this time, in milliseconds. */
-  body: () => Promise<number | undefined> | Promise<void>
+  /**
+   * May return a shorter pause for this time, in milliseconds. The signal aborts when the loop is to stop: a round of many
+   * steps ends after the one under way.
+   */
+  body: (stopping: AbortSignal) => Promise<number | undefined> | Promise<void>
   onError: (error: unknown) => void
 }
 
@@ -34,7 +37,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
       // What `onError` returns is nobody's business here, and must not be taken for a pause.
-      const shorterMs = await Promise.resolve(body()).catch((error) => {
+      const shorterMs = await Promise.resolve(body(stopping.signal)).catch((error) => {
         onError(error)
         return undefined
       })

@@ -1,6 +1,6 @@
 // What producers can do: submit, retry, cancel. Durable before it answers: a promise that resolves means committed.
 import { AppError } from './errors.ts'
-import { type AcceptedTask, createInsertOnce } from './insert-once.ts'
+import { type AcceptedTask, createInsertOnce, isOf } from './insert-once.ts'
 import type { Queue } from './queue.ts'
 import type { Signals } from './signals.ts'
 import type { BellStore } from './store/bell-store.ts'
@@ -66,19 +66,23 @@ export interface TaskServiceDependencies {
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
   const { registry, store, bells, find, queue, signals, events } = dependencies
-  const ringing = new Set<Promise<void>>()
+  const ringing = new Set<Promise<unknown>>()
   const inserts = createGroupCommit<NewTask, undefined>({
     name: 'task submissions',
     write: store.insertMany,
-    onWritten(tasks) {
-      announceBatch(tasks)
-      announceAccepted(tasks)
-    },
+    onWritten: announceAccepted,
   })
-  const insertsOnce = createGroupCommit<OnceTask, TaskRow>({
+  const insertsOnce = createGroupCommit<OnceTask, TaskRow | null>({
     name: 'task submissions',
     write: store.insertOnceMany,
-    onWritten: announceBatch,
+    onWritten(tasks, rows) {
+      announceAccepted(
+        tasks.filter((task, index) => {
+          const row = rows[index]
+          return !row || isOf(row, task)
+        }),
+      )
+    },
   })
   const insertOnce = createInsertOnce(insertsOnce.submit)
 
@@ -133,9 +137,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
       await inserts.submit(task)
       return task
     }
-    const accepted = await insertOnce({ ...task, idempotency: options.idempotency })
-    if (!accepted.isReplayed) announceAccepted([accepted])
-    return accepted
+    return insertOnce({ ...task, idempotency: options.idempotency })
   }
 
   /** It will be called by a task like any other: what that would refuse is refused here, where somebody reads it. */
@@ -147,11 +149,9 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
     throw new AppError('invalid_input', 'The callback_url is not valid', { faults })
   }
 
-  function announceBatch(tasks: NewTask[]) {
-    events.emit('batch.written', { kind: 'submissions', size: tasks.length })
-  }
-
   function announceAccepted(tasks: NewTask[]) {
+    if (tasks.length === 0) return
+    events.emit('batch.written', { kind: 'submissions', size: tasks.length })
     events.emit('tasks.accepted', { tasks })
     // A task with a time of its own is rung by the dispatcher when it has come.
     ring(tasks.filter((task) => task.runAt === undefined).map(({ id, queue }) => ({ id, queue, attempt: 0 })))
@@ -166,25 +166,28 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   /** Not awaited by any answer. What cannot be rung now is left to the dispatcher; should even that fail, to the reconciler. */
   function ring(refs: TaskRef[]) {
     if (refs.length === 0) return
-    const rung = enqueueAll(queue, refs).catch(async (error) => {
+    const rung = Promise.all(
+      [...Map.groupBy(refs, (ref) => ref.queue)].map(([name, ofQueue]) => ringQueue(name, ofQueue)),
+    )
+    ringing.add(rung)
+    void rung.then(() => ringing.delete(rung))
+  }
+
+  /** Never rejects. One queue that cannot be rung does not make the others ring twice. */
+  async function ringQueue(name: string, refs: TaskRef[]): Promise<void> {
+    try {
+      await queue.enqueueMany(name, refs)
+    } catch (error) {
       events.emit('bells.failed', { count: refs.length, error })
       await bells
         .markUnrung(refs)
         .catch((cause) => events.emit('trouble', { where: 'leaving bells to the dispatcher', error: cause }))
-    })
-    ringing.add(rung)
-    void rung.then(() => ringing.delete(rung))
+    }
   }
 }
 
 function unknownTask(id: string): AppError {
   return new AppError('unknown_task', `There is no task ${id}`)
-}
-
-/** Rings for tasks of any queues. */
-export async function enqueueAll(queue: Queue, refs: TaskRef[]): Promise<void> {
-  const byQueue = Map.groupBy(refs, (ref) => ref.queue)
-  await Promise.all([...byQueue].map(([name, bells]) => queue.enqueueMany(name, bells)))
 }
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {

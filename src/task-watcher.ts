@@ -32,16 +32,17 @@ export interface TaskWatcherDependencies {
   events: Events
 }
 
-interface WatchedTask {
-  /** As last seen by anybody who watches it here. */
-  row: TaskRow | undefined
-  /** Called with every new version. */
-  watchers: Set<() => void>
+interface Watcher {
+  /** What it has seen, or been given; undefined while it is still reading the row. */
+  version: number | undefined
+  /** Given, and not taken yet: nobody else keeps a row. */
+  news: TaskRow | undefined
+  wake: () => void
 }
 
 export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWatcher {
   const { findChanged, find, signals, events } = dependencies
-  const watched = new Map<string, WatchedTask>()
+  const watched = new Map<string, Set<Watcher>>()
   const waiting = new Set<() => void>()
   let isStopped = false
   let watching: { unlisten: () => void; loop: Loop } | null = null
@@ -49,35 +50,36 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   return {
     subscribe(id) {
       const taskId = id.toLowerCase()
-      const task = watched.get(taskId) ?? { row: undefined, watchers: new Set() }
-      watched.set(taskId, task)
+      const watcher: Watcher = { version: undefined, news: undefined, wake: () => {} }
+      const watchers = watched.get(taskId) ?? new Set()
+      watched.set(taskId, watchers.add(watcher))
       watching ??= watch()
-      let wake = () => {}
-      const watcher = () => wake()
-      task.watchers.add(watcher)
       return {
         get isOver() {
           return isStopped
         },
         next(version, timeoutMs, signal) {
+          watcher.version = Math.max(watcher.version ?? version, version)
+          if (watcher.news && watcher.news.version <= version) watcher.news = undefined
           return new Promise((resolve) => {
             const finish = () => {
               clearTimeout(timer)
               signal?.removeEventListener('abort', finish)
               waiting.delete(finish)
-              wake = () => {}
-              resolve(newerThan(task, version))
+              watcher.wake = () => {}
+              resolve(watcher.news)
+              watcher.news = undefined
             }
             const timer = setTimeout(finish, timeoutMs)
-            wake = () => newerThan(task, version) && finish()
+            watcher.wake = finish
             signal?.addEventListener('abort', finish)
             waiting.add(finish)
-            if (newerThan(task, version) || signal?.aborted || isStopped) finish()
+            if (watcher.news || signal?.aborted || isStopped) finish()
           })
         },
         close() {
-          task.watchers.delete(watcher)
-          if (task.watchers.size === 0 && watched.get(taskId) === task) watched.delete(taskId)
+          watchers.delete(watcher)
+          if (watchers.size === 0 && watched.get(taskId) === watchers) watched.delete(taskId)
         },
       }
     },
@@ -101,8 +103,9 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   }
 
   async function look() {
-    const known = [...watched].map(([id, { row }]) => ({ id, version: row?.version ?? -1 }))
+    const known = [...watched].flatMap(([id, watchers]) => oldestKnown(id, watchers))
     if (known.length > 0) return tell(await findChanged(known))
+    if (watched.size > 0) return
     // A round without any watcher: a task that ends costs this process nothing from here on.
     watching?.unlisten()
     void watching?.loop.stop()
@@ -122,15 +125,19 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
 
   function tell(rows: TaskRow[]) {
     for (const row of rows) {
-      const task = watched.get(row.id)
-      // Two reads may overtake each other.
-      if (!task || row.version <= (task.row?.version ?? -1)) continue
-      task.row = row
-      for (const watcher of [...task.watchers]) watcher()
+      for (const watcher of [...(watched.get(row.id) ?? [])]) {
+        // Two reads may overtake each other.
+        if (watcher.version !== undefined && row.version <= watcher.version) continue
+        watcher.version = row.version
+        watcher.news = row
+        watcher.wake()
+      }
     }
   }
 }
 
-function newerThan({ row }: WatchedTask, version: number): TaskRow | undefined {
-  return row && row.version > version ? row : undefined
+/** What the one has seen who has seen least: whoever is behind is to be told. */
+function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
+  const versions = [...watchers].flatMap(({ version }) => version ?? [])
+  return versions.length > 0 ? [{ id, version: Math.min(...versions) }] : []
 }

@@ -125,6 +125,38 @@ describe('server-sent events', () => {
     expect(response.headers.get('Content-Type')).toBe('application/problem+json')
   })
 
+  test('are not begun for whoever asks for the headers alone, and nothing of it stays', async () => {
+    const own = await startSystem({ worker: false })
+    const { id } = await own.submit('reverse', { text: 'ab' })
+    for (let count = 0; count < 5; count++) {
+      const { status, headers } = await own.request('HEAD', `/v1/tasks/${id}/events`)
+      expect([status, headers.get('Content-Type')]).toEqual([200, 'text/event-stream'])
+    }
+    const queries = countQueries(own.connections.database)
+    await until(
+      async () => queries.quietSeconds(),
+      (seconds) => seconds >= 3,
+    )
+    // One round in which nobody was found to watch.
+    expect(queries.inQuietSeconds()).toBeLessThanOrEqual(1)
+    queries.stop()
+    await own.stop()
+  })
+
+  test('tell each who follows what he has not seen, whoever else has seen it already', async () => {
+    const { id } = await system.submit('sleep', { ms: 60_000 })
+    const first = await follow(id)
+    await until(
+      async () => first.tasks().at(-1)?.status,
+      (status) => status === 'STARTED',
+    )
+    const second = await follow(id)
+    await system.request('POST', `/v1/tasks/${id}/cancel`)
+    await Promise.all([first.ended, second.ended])
+    expect(first.tasks().at(-1)?.status).toBe('CANCELLED')
+    expect(second.tasks().at(-1)?.status).toBe('CANCELLED')
+  })
+
   test('say something every 15 seconds, so that no proxy takes them for dead', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 3_600 })
     const following = await follow(id)

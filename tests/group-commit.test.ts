@@ -98,7 +98,12 @@ test('items are announced when they are written, and not before', async () => {
   expect(onWritten).not.toHaveBeenCalled()
   writes[0]?.succeed()
   await settled()
-  expect(onWritten.mock.calls).toEqual([[['a', 'b']]])
+  expect(onWritten.mock.calls).toEqual([
+    [
+      ['a', 'b'],
+      ['A', 'B'],
+    ],
+  ])
 })
 
 describe('a bad item', () => {
@@ -117,7 +122,11 @@ describe('a bad item', () => {
       { status: 'fulfilled', value: 'C' },
     ])
     expect(write.mock.calls.map(([items]) => items.join(''))).toEqual(['ab!c', 'a', 'b', '!', 'c'])
-    expect(onWritten.mock.calls).toEqual([[['a']], [['b']], [['c']]])
+    expect(onWritten.mock.calls).toEqual([
+      [['a'], ['A']],
+      [['b'], ['B']],
+      [['c'], ['C']],
+    ])
   })
 
   test('that is alone is tried once only', async () => {
@@ -196,7 +205,7 @@ test('who comes when too many wait is turned away, and nobody else', async () =>
   const waiting = [submit('b'), submit('c')]
   await expect(submit('d')).rejects.toMatchObject({
     code: 'overloaded',
-    message: 'Too many letters are waiting to be written; try again',
+    message: 'Too many letters are waiting; try again',
   })
   expect(group.waiting).toBe(2)
   writes[0]?.succeed()

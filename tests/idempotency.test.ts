@@ -82,6 +82,21 @@ describe('the same key and body', () => {
     expect(await countTasks()).toBe(before + 2)
   })
 
+  test('of a batch is said to be a repetition, also where a part of it was refused', async () => {
+    const batch = {
+      tasks: [
+        { name: 'nothing', input: 1 },
+        { name: 'reverse', ...REVERSE },
+      ],
+    }
+    const first = await post('/v1/tasks/batch', batch, as('one', 'batch-header'))
+    const again = await post('/v1/tasks/batch', batch, as('one', 'batch-header'))
+    expect([first.headers.get('Idempotent-Replayed'), again.headers.get('Idempotent-Replayed')]).toEqual([
+      null,
+      'true',
+    ])
+  })
+
   test.each([
     ['members in another order', '{"options":{"tags":["a"]},"input":{"text":"ab"}}'],
     ['other white space', '{ "input" : {"text": "ab"} , "options":{"tags":["a"]} }'],
@@ -106,6 +121,34 @@ describe('what a key is valid for', () => {
     expect(other.status).toBe(422)
     expect(other.body).toMatchObject({ type: 'urn:waggle:problem:idempotency_key_reused' })
     expect(await countTasks()).toBe(before)
+  })
+
+  test('the same key with another batch is refused as a whole, whatever the two have in common', async () => {
+    const reverse = (text: string) => ({ name: 'reverse', input: { text } })
+    await post('/v1/tasks/batch', { tasks: ['no task', reverse('a')] }, as('one', 'k-batch'))
+    const before = await countTasks()
+    for (const tasks of [[reverse('b')], ['no task', 'none', reverse('c'), reverse('d')], [reverse('a')]]) {
+      const other = await post('/v1/tasks/batch', { tasks }, as('one', 'k-batch'))
+      expect(other.status).toBe(422)
+      expect(other.body).toMatchObject({ type: 'urn:waggle:problem:idempotency_key_reused' })
+    }
+    expect(await countTasks()).toBe(before)
+  })
+
+  test('a key that is none is refused with the whole batch', async () => {
+    const { status } = await post(
+      '/v1/tasks/batch',
+      { tasks: [{ name: 'reverse', ...REVERSE }] },
+      as('one', 'a b'),
+    )
+    expect(status).toBe(400)
+  })
+
+  test('a replay is the same operation however its id is written', async () => {
+    const { body: task } = await post('/v1/tasks/reverse', REVERSE, keys.headers('one'))
+    const lower = await post(`/v1/tasks/${task.id}/replay`, {}, as('one', 'k-case'))
+    const upper = await post(`/v1/tasks/${task.id.toUpperCase()}/replay`, {}, as('one', 'k-case'))
+    expect(upper.body.id).toBe(lower.body.id)
   })
 
   test('another operation and another caller may use the same key for something else', async () => {
@@ -180,6 +223,33 @@ describe('at the same moment', () => {
     expect(accepted.length).toBeGreaterThanOrEqual(2)
     expect(new Set(accepted.map(({ id }) => id)).size).toBe(1)
     expect(accepted.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1)
+  })
+
+  test('of identical batches one makes the tasks, and the others get its answer or are told to wait', async () => {
+    const batch = { tasks: Array.from({ length: 500 }, () => ({ name: 'reverse', ...REVERSE })) }
+    const before = await countTasks()
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => post('/v1/tasks/batch', batch, as('one', 'batch-race'))),
+    )
+    expect(await countTasks()).toBe(before + 500)
+    for (const { status, body } of answers) {
+      expect(status === 409 || (status === 202 && body.accepted === 500)).toBe(true)
+    }
+  })
+
+  test('what was committed together is rung together', async () => {
+    const delivered: number[] = []
+    const { queue } = system.connections
+    const { enqueueMany } = queue
+    queue.enqueueMany = (name, bells) => {
+      delivered.push(bells.length)
+      return enqueueMany(name, bells)
+    }
+    const batch = { tasks: Array.from({ length: 200 }, () => ({ name: 'reverse', ...REVERSE })) }
+    await post('/v1/tasks/batch', batch, as('one', 'rung-together'))
+    queue.enqueueMany = enqueueMany
+    expect(delivered.length).toBeLessThanOrEqual(4)
+    expect(delivered.reduce((sum, count) => sum + count, 0)).toBe(200)
   })
 
   test('while the first is being written the second is told to try again, and then gets its answer', async (context) => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { QueueView } from '../src/api/queue-routes.ts'
 import type { TaskView } from '../src/api/task-view.ts'
+import { sql } from '../src/store/drizzle.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
 
@@ -95,6 +96,45 @@ test('a paused queue stays so over a restart of workers and Redis', async () => 
   expect(await system.task(task.id)).toMatchObject({ status: 'PENDING', attempt: 0 })
   await post('/v1/queues/slow/resume')
   expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
+})
+
+test('the resume of a queue that was not paused leaves its tasks alone', async () => {
+  const task = await system.submit('reverse', { text: 'ab' }, { queue: 'unserved' })
+  const rungAt = async () => (await system.connections.taskReader.find(task.id))?.rungAt
+  await system.connections.database.query(sql`update tasks set rung_at = now() where id = ${task.id}::uuid`)
+  const before = await rungAt()
+  await post('/v1/queues/unserved/resume')
+  expect(before).toBeInstanceOf(Date)
+  expect(await rungAt()).toEqual(before)
+})
+
+test('a queue without anything due has no oldest waiting task, also while it is paused', async () => {
+  await post('/v1/queues/slow/pause')
+  expect(await queueNamed('slow')).toMatchObject({ waiting: 0, oldest_waiting_seconds: null })
+  await post('/v1/queues/slow/resume')
+})
+
+test('the backlog of one queue does not hold up the others', async () => {
+  const { database, bellStore } = system.connections
+  await database.query(sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
+    select ('01910000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'backlog', 'PENDING',
+           '{"text":"ab"}', 3, 1000, now() - interval '1 hour', now()
+    from generate_series(1, 12000) as n`)
+  const taken: string[] = []
+  const { takeDue } = bellStore
+  bellStore.takeDue = async (queue, limit) => {
+    const refs = await takeDue(queue, limit)
+    if (refs.length > 0) taken.push(queue)
+    return refs
+  }
+  const beside = await system.submit('reverse', { text: 'ab' }, { queue: 'beside', delay_seconds: 0.01 })
+  const worker = system.startWorker({ queues: ['backlog', 'beside'], concurrency: 1 })
+  await system.taskWhenFinal(beside.id)
+  expect(taken.indexOf('beside')).toBeLessThanOrEqual(2)
+  await worker.stop(0)
+  bellStore.takeDue = takeDue
+  await database.query(sql`delete from tasks where queue = 'backlog'`)
 })
 
 test('pausing and resuming may be repeated', async () => {

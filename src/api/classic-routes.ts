@@ -41,9 +41,10 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
       const input = isForm ? coerceTexts(registry.get(formType), given) : given
       const task = await service.submit(formType, input, originOf(c, '/submit_task', fields))
       const token = pollToken(c, task.id)
+      for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
       if (isForm) return c.redirect(`/check_task/${task.id}${queryOf(token)}`, 303)
       const body = { task_id: task.id, status_url: `/task_status/${task.id}`, ...token }
-      return jsonResponse(c, body, 202, replayedHeader(task))
+      return c.json(body, 202)
     })
     .get('/submit_task', admit('submit'), async (c) => {
       c.header('Cache-Control', 'no-store')
@@ -52,6 +53,7 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
         throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
       const task = await service.submit('divide', input, originOf(c, '/submit_task', input))
+      for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
       return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))))
     })
     .get('/check_task/:id', admit('read or poll token'), async (c) => {

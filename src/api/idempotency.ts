@@ -10,18 +10,15 @@ import type { ApiEnv } from './request-context.ts'
 const KEY =
   /^(?:"(?<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254}))$/
 
+/** @param part which of the tasks that one request makes */
+export type Idempotency = (part?: number | 'first') => NonNullable<SubmitOptions['idempotency']>
+
 /**
  * The caller's key and body, as hashes; undefined where no key came. A key is valid for one operation of one caller.
- * @param operation what the key is valid for
- * @param index which of the tasks of a batch
- * @throws AppError `invalid_header`
+ * The body is read once, however many tasks it makes.
+ * @throws AppError `invalid_header`, `invalid_input`
  */
-export function idempotencyOf(
-  c: Context<ApiEnv>,
-  operation: string,
-  body: unknown,
-  index?: number,
-): SubmitOptions['idempotency'] {
+export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unknown): Idempotency | undefined {
   const header = c.req.header('Idempotency-Key')
   if (header === undefined) return undefined
   const { quoted, bare } = KEY.exec(header.trim())?.groups ?? {}
@@ -32,10 +29,8 @@ export function idempotencyOf(
   // The members of options and tasks lie deeper than the input that they carry.
   if (isDeeperThan(MAX_DEPTH + 5, body)) throw new AppError('invalid_input', 'The body is nested too deeply')
   const caller = c.get('apiKey')?.name
-  return {
-    key: hashOf(JSON.stringify([caller, operation, key, index])),
-    fingerprint: hashOf(canonicalJson(body)),
-  }
+  const fingerprint = hashOf(canonicalJson(body))
+  return (part) => ({ key: hashOf(JSON.stringify([caller, operation, key, part])), fingerprint })
 }
 
 /**

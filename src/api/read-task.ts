@@ -1,6 +1,7 @@
 // Reads one task for a request, waiting for its end where the caller wants to.
 import { AppError } from '../errors.ts'
 import type { TaskRow } from '../store/schema.ts'
+import type { TaskSubscription } from '../task-watcher.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { isTaskId } from './task-requests.ts'
 
@@ -9,8 +10,14 @@ type Sources = Pick<ApiDependencies, 'taskReader' | 'watcher'>
 /** @throws AppError `unknown_task`, also for what cannot be an id */
 export async function readTask({ taskReader }: Pick<Sources, 'taskReader'>, id: string): Promise<TaskRow> {
   const row = isTaskId(id) ? await taskReader.find(id) : undefined
-  if (!row) throw new AppError('unknown_task', `There is no task ${id.slice(0, 64)}`)
+  if (!row) throw unknownTask(id)
   return row
+}
+
+/** Begins to watch a task. @throws AppError `unknown_task` for what cannot be an id */
+export function watchTask({ watcher }: Pick<Sources, 'watcher'>, id: string): TaskSubscription {
+  if (!isTaskId(id)) throw unknownTask(id)
+  return watcher.subscribe(id)
 }
 
 /**
@@ -24,7 +31,7 @@ export async function readTaskWhenEnded(
   signal: AbortSignal,
 ): Promise<TaskRow> {
   const deadlineMs = Date.now() + waitMs
-  const subscription = sources.watcher.subscribe(id)
+  const subscription = watchTask(sources, id)
   try {
     let row = await readTask(sources, id)
     while (row.finishedAt === null) {
@@ -36,4 +43,8 @@ export async function readTaskWhenEnded(
   } finally {
     subscription.close()
   }
+}
+
+function unknownTask(id: string): AppError {
+  return new AppError('unknown_task', `There is no task ${id.slice(0, 64)}`)
 }

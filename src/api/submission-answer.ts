@@ -25,6 +25,6 @@ export function pollToken(c: Context<ApiEnv>, taskId: string): { poll_token?: st
 }
 
 /** Says that this answer was given before, to the same Idempotency-Key. */
-export function replayedHeader(task: AcceptedTask): { 'Idempotent-Replayed'?: 'true' } {
-  return task.isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
+export function replayedHeader({ isReplayed }: { isReplayed?: boolean }): { 'Idempotent-Replayed'?: 'true' } {
+  return isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
 }

@@ -23,18 +23,17 @@ export function chosenOptions(options: z.output<typeof submission>['options'] = 
 /**
  * Where the request comes from, and what makes it count once.
  * @param operation what an Idempotency-Key is valid for
- * @param index which task of a batch
  * @throws AppError `invalid_header`
  */
 export function originOf(
   c: Context<ApiEnv>,
   operation: string,
   body: unknown,
-  index?: number,
 ): Pick<SubmitOptions, 'requestId' | 'traceparent' | 'idempotency'> {
-  return {
-    requestId: c.get('requestId'),
-    traceparent: c.get('traceparent'),
-    idempotency: idempotencyOf(c, operation, body, index),
-  }
+  return { ...threadOf(c), idempotency: idempotencyOf(c, operation, body)?.() }
+}
+
+/** What leads from a task back to its request. */
+export function threadOf(c: Context<ApiEnv>): Pick<SubmitOptions, 'requestId' | 'traceparent'> {
+  return { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
 }

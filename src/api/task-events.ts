@@ -4,7 +4,7 @@ import { streamSSE } from 'hono/streaming'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskSubscription } from '../task-watcher.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { readTask } from './read-task.ts'
+import { readTask, watchTask } from './read-task.ts'
 import { viewOfTask } from './task-view.ts'
 
 // Proxies and load balancers end connections on which nothing is said; the shortest usual limit is 30 s.
@@ -16,7 +16,7 @@ const COMMENT_MS = 15_000
  * @throws AppError `unknown_task`
  */
 export async function streamTask(dependencies: ApiDependencies, c: Context, id: string): Promise<Response> {
-  const subscription = dependencies.watcher.subscribe(id)
+  const subscription = watchTask(dependencies, id)
   const row = await readTask(dependencies, id).catch((error) => {
     subscription.close()
     throw error
@@ -29,6 +29,11 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
   }
   // nginx hands events on as they come.
   c.header('X-Accel-Buffering', 'no')
+  if (c.req.method === 'HEAD') {
+    // Nobody would read the stream, and so it would never end.
+    subscription.close()
+    return c.body(null, 200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
+  }
   const response = streamSSE(c, async (stream) => {
     const leaving = new AbortController()
     stream.onAbort(() => leaving.abort())

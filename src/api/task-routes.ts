@@ -6,9 +6,10 @@ import type { TaskFilter } from '../store/task-reader.ts'
 import { submitBatch } from './batch.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { isKnown, tagOf } from './entity-tag.ts'
+import { jsonResponse } from './json-response.ts'
 import { readTask, readTaskWhenEnded } from './read-task.ts'
 import type { ApiEnv } from './request-context.ts'
-import { submissionAnswer } from './submission-answer.ts'
+import { replayedHeader, submissionAnswer } from './submission-answer.ts'
 import { chosenOptions, originOf } from './submit-options.ts'
 import { streamTask } from './task-events.ts'
 import {
@@ -40,9 +41,10 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       if (isKnown(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
-    .post('/tasks/batch', admit('submit'), jsonBody(batchSubmission), async (c) =>
-      c.json(await submitBatch(dependencies, c, c.req.valid('json')), 202),
-    )
+    .post('/tasks/batch', admit('submit'), jsonBody(batchSubmission), async (c) => {
+      const { answer, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
+      return jsonResponse(c, answer, 202, replayedHeader({ isReplayed }))
+    })
     .post('/tasks/:name', admit('submit'), requireDefinition, jsonBody(submission), async (c) => {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
@@ -87,7 +89,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const { options: chosen, ...edited } = c.req.valid('json')
-      const options = { ...chosenOptions(chosen), ...originOf(c, c.req.path, c.req.valid('json')) }
+      // By the id of the row: letters of either case name the same task.
+      const operation = `/v1/tasks/${id}/replay`
+      const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionAnswer(c, await service.replay(id, edited, options))
     })
 }

@@ -2,7 +2,7 @@
 import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
-import { NOT_PAUSED } from './queue-store.ts'
+import { isNotPaused } from './queue-store.ts'
 import { recordset, texts } from './statements.ts'
 import type { TaskRef } from './task-store.ts'
 
@@ -10,21 +10,26 @@ export type BellStore = ReturnType<typeof createBellStore>
 
 export function createBellStore(database: Database) {
   return {
-    /** Counts due tasks that nobody was told of as rung, oldest first; the caller rings them. */
-    async takeDue(queues: string[], limit: number): Promise<TaskRef[]> {
+    /** Counts due tasks of a queue that nobody was told of as rung, oldest first; the caller rings them. */
+    async takeDue(queue: string, limit: number): Promise<TaskRef[]> {
       return takeToRing(
-        sql`queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
-            and status in ('PENDING', 'RETRY') and run_at <= now() and ${NOT_PAUSED} order by run_at`,
+        sql`queue = ${queue} and rung_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+            and run_at <= now() and ${isNotPaused(queue)} order by run_at`,
         limit,
       )
     },
 
     /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
     async msUntilDue(queues: string[]): Promise<number | null> {
+      // Queue by queue, so that each is answered by the first entry of its index.
       const rows = await database.query<{ ms: number | null }>(sql`
-        select extract(epoch from min(run_at) - now())::float8 * 1000 as ms from tasks
-        where queue in (select value from ${texts(queues)}) and rung_at is null and finished_at is null
-          and status in ('PENDING', 'RETRY') and ${NOT_PAUSED}`)
+        select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
+        from ${texts(queues)} as given(queue), lateral (
+          select run_at from tasks
+          where tasks.queue = given.queue and rung_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+          order by run_at limit 1
+        ) as next
+        where not exists (select 1 from paused_queues where name = given.queue)`)
       return rows[0]?.ms ?? null
     },
 
@@ -36,7 +41,7 @@ export function createBellStore(database: Database) {
       return takeToRing(
         sql`queue = ${queue} and finished_at is null
             and rung_at < least(${before.toISOString()}::timestamptz, now() - ${unheardMs}::float8 * interval '1 ms')
-            and status in ('PENDING', 'RETRY') and ${NOT_PAUSED} order by rung_at`,
+            and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)} order by rung_at`,
         limit,
       )
     },

@@ -17,8 +17,8 @@ export interface GroupCommitOptions<Item, Answer> {
   name: string
   /** Writes all items in one statement, all or nothing, and answers in their order. */
   write: (items: Item[]) => Promise<Answer[]>
-  /** Called with the items of a batch right after it was written; must not throw. */
-  onWritten?: (items: Item[]) => void
+  /** Called with the items of a batch and their answers right after it was written; must not throw. */
+  onWritten?: (items: Item[], answers: Answer[]) => void
   maxBatch?: number
   maxWaiting?: number
   /** Batches under way at once: with two, one waits for the disk while the next is being written. */
@@ -42,9 +42,7 @@ export function createGroupCommit<Item, Answer>(
   return {
     submit(item) {
       if (entries.length >= maxWaiting) {
-        return Promise.reject(
-          new AppError('overloaded', `Too many ${name} are waiting to be written; try again`),
-        )
+        return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting; try again`))
       }
       return new Promise((resolve, reject) => {
         entries.push({ item, resolve, reject })
@@ -77,7 +75,10 @@ export function createGroupCommit<Item, Answer>(
   async function flush(batch: Entry<Item, Answer>[]): Promise<void> {
     try {
       const answers = await write(batch.map(({ item }) => item))
-      onWritten?.(batch.map(({ item }) => item))
+      onWritten?.(
+        batch.map(({ item }) => item),
+        answers,
+      )
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
     } catch (error) {
       // A bad item is to be looked for only where there are several, and Postgres is there to tell.
@@ -93,9 +94,9 @@ export function createGroupCommit<Item, Answer>(
   async function writeOneByOne(batch: Entry<Item, Answer>[]): Promise<void> {
     for (const [index, { item, resolve, reject }] of batch.entries()) {
       try {
-        const [answer] = await write([item])
-        onWritten?.([item])
-        resolve(answer as Answer)
+        const answers = await write([item])
+        onWritten?.([item], answers)
+        resolve(answers[0] as Answer)
       } catch (error) {
         reject(error)
         if (!isAppError(error, 'unavailable')) continue

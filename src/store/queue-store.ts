@@ -1,14 +1,23 @@
 // Which queues are paused. A queue without a row is not.
 
+import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { eq, sql } from './drizzle.ts'
+import { sql } from './drizzle.ts'
 import { pausedQueues } from './schema.ts'
 
 /**
- * For a `where` clause over `tasks`: of a paused queue nothing is claimed and nothing is rung, from the moment on at which
- * the pause is committed. Asked once per statement, however many rows it looks at.
+ * For a `where` clause over `tasks` of any queues: of a paused one nothing is claimed from the moment on at which the pause
+ * is committed. Asked once per statement, however many rows it looks at.
  */
 export const NOT_PAUSED = sql`tasks.queue <> all(array(select name from paused_queues))`
+
+/** The same for a statement about one queue: where it is paused, no row is looked at. */
+export function isNotPaused(queue: string): SQL {
+  return sql`not exists (select 1 from paused_queues where name = ${queue})`
+}
+
+// Rows that are locked for some milliseconds only: a claim may be waiting for one of them.
+const RESUME_BATCH = 5_000
 
 /** One queue as it is now. */
 export interface QueueSummary {
@@ -29,12 +38,16 @@ export function createQueueStore(database: Database) {
       await database.use((drizzle) => drizzle.insert(pausedQueues).values({ name }).onConflictDoNothing())
     },
 
-    /** What waits is left to the dispatcher, which rings it within a second. */
+    /**
+     * What waits is left to the dispatcher, which rings it within a second. What is locked at this moment, and what is
+     * left when this process dies, is found by the reconciler.
+     */
     async resume(name: string): Promise<void> {
-      await database.use((drizzle) => drizzle.delete(pausedQueues).where(eq(pausedQueues.name, name)))
-      await database.query(sql`
-        update tasks set rung_at = null
-        where queue = ${name} and finished_at is null and rung_at is not null and status in ('PENDING', 'RETRY')`)
+      const [resumed] = await database.query<{ at: string }>(
+        sql`delete from paused_queues where name = ${name} returning now()::text as at`,
+      )
+      if (!resumed) return
+      for (let count = RESUME_BATCH; count === RESUME_BATCH; ) count = await unring(name, resumed.at)
     },
 
     /** Every queue that has unfinished tasks or is paused. */
@@ -43,7 +56,7 @@ export function createQueueStore(database: Database) {
         Omit<QueueSummary, 'pausedAt'> & { pausedAt: string | Date | null }
       >(sql`
         select coalesce(live.queue, paused_queues.name) as name, coalesce(waiting, 0) as waiting,
-               coalesce(running, 0) as running, greatest(oldest, 0) as "oldestWaitingMs", paused_at as "pausedAt"
+               coalesce(running, 0) as running, case when oldest is null then null else greatest(oldest, 0) end as "oldestWaitingMs", paused_at as "pausedAt"
         from (
           select queue, count(*) filter (where status <> 'STARTED')::int as waiting,
                  count(*) filter (where status = 'STARTED')::int as running,
@@ -55,5 +68,19 @@ export function createQueueStore(database: Database) {
         order by 1`)
       return rows.map((row) => ({ ...row, pausedAt: row.pausedAt === null ? null : new Date(row.pausedAt) }))
     },
+  }
+
+  /** @returns how many there were, up to a batch, that had been rung before the moment */
+  async function unring(queue: string, before: string): Promise<number> {
+    const rows = await database.query(sql`
+      update tasks set rung_at = null
+      where id in (
+        select id from tasks
+        where queue = ${queue} and finished_at is null and rung_at <= ${before}::timestamptz
+          and status in ('PENDING', 'RETRY')
+        order by rung_at limit ${RESUME_BATCH} for update skip locked
+      )
+      returning id`)
+    return rows.length
   }
 }

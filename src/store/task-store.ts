@@ -59,21 +59,25 @@ export function createTaskStore(database: Database) {
     },
 
     /**
-     * Inserts those whose key is new, and answers for each the row that holds its key: its own, or the one that was there
-     * before. May be repeated when its answer was lost.
+     * Inserts those whose key is new, and answers null for them; for the others the row that was there before. May be
+     * repeated when its answer was lost: then that row is the task itself.
      */
-    async insertOnceMany(newTasks: OnceTask[]): Promise<TaskRow[]> {
+    async insertOnceMany(newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
+      // In one order, so that two processes with the same keys wait for each other and not in a circle.
+      const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
       // Waits for whoever is inserting the same key, so one of the two sees the other's row afterwards.
-      await database.query(sql`${insertOf(newTasks)} on conflict do nothing`, { name: 'insert_tasks_once' })
-      const keys = newTasks.map(({ idempotency }) => idempotency.key)
-      const rows = await database.use((drizzle) =>
-        drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+      const inserted = await database.query<{ id: string }>(
+        sql`${insertOf(sorted)} on conflict do nothing returning id`,
+        { name: 'insert_tasks_once' },
       )
+      const isInserted = new Set(inserted.map(({ id }) => id))
+      const known = newTasks.filter(({ id }) => !isInserted.has(id))
+      const rows = known.length > 0 ? await findByKeys(known.map(({ idempotency }) => idempotency.key)) : []
       const byKey = new Map(rows.map((row) => [row.idempotencyKey, row]))
       return newTasks.map(({ id, idempotency }) => {
         const row = byKey.get(idempotency.key)
-        if (!row) throw new Error(`Task ${id} was neither inserted nor there before`)
-        return row
+        if (!row && !isInserted.has(id)) throw new Error(`Task ${id} was neither inserted nor there before`)
+        return isInserted.has(id) ? null : (row ?? null)
       })
     },
 
@@ -200,6 +204,10 @@ export function createTaskStore(database: Database) {
       )
       return rows[0]?.status ?? null
     },
+  }
+
+  function findByKeys(keys: string[]): Promise<TaskRow[]> {
+    return database.use((drizzle) => drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)))
   }
 }
 

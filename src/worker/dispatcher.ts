@@ -2,7 +2,7 @@
 import { startLoop } from '../loop.ts'
 import type { Queue } from '../queue.ts'
 import type { BellStore } from '../store/bell-store.ts'
-import { enqueueAll } from '../task-service.ts'
+import type { TaskRef } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface Dispatcher {
@@ -51,26 +51,34 @@ export function startDispatcher({
     },
   }
 
-  async function dispatch(): Promise<number | undefined> {
+  async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
-    for (;;) {
-      const refs = await bells.takeDue(reachable, BATCH)
-      if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'due', refs)
-      if (refs.length < BATCH) break
+    // A batch of each in turn: the backlog of one queue does not hold up the others.
+    for (let rest = reachable; rest.length > 0 && !stopping.aborted; ) {
+      const full: string[] = []
+      for (const name of rest) if ((await dispatchSome(name)) === BATCH) full.push(name)
+      rest = full
     }
     return (await bells.msUntilDue(reachable)) ?? undefined
   }
+
+  async function dispatchSome(name: string): Promise<number> {
+    const refs = await bells.takeDue(name, BATCH)
+    if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'due', name, refs)
+    return refs.length
+  }
 }
 
-/** Rings what was just counted as rung; leaves it to the next round when Redis went away in between. */
+/** Rings what was just counted as rung, of one queue; leaves it to the next round when Redis went away in between. */
 export async function ringOrLeave(
   { queue, bells, events }: { queue: Queue; bells: BellStore; events: Events },
   reason: 'due' | 'unheard',
-  refs: Parameters<typeof enqueueAll>[1],
+  name: string,
+  refs: TaskRef[],
 ): Promise<void> {
   try {
-    await enqueueAll(queue, refs)
+    await queue.enqueueMany(name, refs)
     events.emit('bells.rung', { reason, count: refs.length })
   } catch (error) {
     await bells.markUnrung(refs)

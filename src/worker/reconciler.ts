@@ -58,11 +58,11 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     onError: (error) => events.emit('trouble', { where: 'reconciler', error }),
   })
 
-  async function reconcile() {
+  async function reconcile(stopping: AbortSignal) {
     // When Postgres was away, everybody's beats are old: first give the others time to be seen again.
     if (heartbeat.steadyMs() >= silentMs) await repairWorkers()
     // Last, because it asks Redis: what needs Postgres alone must not wait for that.
-    for (const name of queues) if (queue.isReady(name)) await ringUnheard(name)
+    for (const name of queues) if (queue.isReady(name)) await ringUnheard(name, stopping)
   }
 
   async function repairWorkers() {
@@ -72,15 +72,15 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     if (isThorough) await workerStore.removeSilent(FORGET_WORKER_MS)
   }
 
-  async function ringUnheard(name: string) {
+  async function ringUnheard(name: string, stopping: AbortSignal) {
     // First in, first out: whatever was rung before the oldest delivery and is not claimed has lost its bell.
     const { waitingMs, inHandMs } = await queue.oldest(name)
     // While Postgres is away nobody can claim, and no consumer is to blame.
     if (heartbeat.steadyMs() > 0) await consumers.watch(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), inHandMs ?? Date.now(), Date.now())
-    for (;;) {
+    while (!stopping.aborted) {
       const refs = await bells.takeUnheard(name, new Date(oldestMs - unheardMs), unheardMs, BATCH)
-      if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'unheard', refs)
+      if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'unheard', name, refs)
       if (refs.length < BATCH) return
     }
   }

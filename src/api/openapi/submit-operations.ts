@@ -63,6 +63,7 @@ function batchOperation(definitions: readonly TaskDefinition[]): Operation {
     answers: {
       202: {
         description: 'What was accepted is committed.',
+        headers: ['Idempotent-Replayed'],
         content: json(ref('BatchAnswer'), {
           accepted: { accepted: 1, rejected: 0, items: [{ index: 0, id: EXAMPLE_ID }] },
         }),
