@@ -18,13 +18,23 @@ export type CallbackStore = ReturnType<typeof createCallbackStore>
 
 export function createCallbackStore(database: Database) {
   return {
-    /** Ended tasks of which nobody was told yet, longest ended first. Costs next to nothing when there is none. */
-    async findEnded(limit: number) {
+    /**
+     * Ended tasks of which nobody was told yet, longest ended first, but for those named. Costs next to nothing when there
+     * is none.
+     */
+    async findEnded(limit: number, exceptIds: string[] = []) {
       return database.use((drizzle) =>
         drizzle
           .select(ENDED)
           .from(tasks)
-          .where(and(isNotNull(tasks.callbackUrl), isNull(tasks.callbackId), isNotNull(tasks.finishedAt)))
+          .where(
+            and(
+              isNotNull(tasks.callbackUrl),
+              isNull(tasks.callbackId),
+              isNotNull(tasks.finishedAt),
+              sql`${tasks.id} <> all(${`{${exceptIds.join()}}`}::uuid[])`,
+            ),
+          )
           .orderBy(asc(tasks.finishedAt))
           .limit(limit),
       )
