@@ -18,13 +18,23 @@ export type CallbackStore = ReturnType<typeof createCallbackStore>
 
 export function createCallbackStore(database: Database) {
   return {
-    /** Ended tasks of which nobody was told yet, longest ended first. Costs next to nothing when there is none. */
-    async findEnded(limit: number) {
+    /**
+     * Ended tasks of which nobody was told yet, longest ended first, but for those named. Costs next to nothing when there
+     * is none.
+     */
+    async findEnded(limit: number, exceptIds: string[] = []) {
       return database.use((drizzle) =>
         drizzle
           .select(ENDED)
           .from(tasks)
-          .where(and(isNotNull(tasks.callbackUrl), isNull(tasks.callbackId), isNotNull(tasks.finishedAt)))
+          .where(
+            and(
+              isNotNull(tasks.callbackUrl),
+              isNull(tasks.callbackId),
+              isNotNull(tasks.finishedAt),
+              sql`${tasks.id} <> all(${`{${exceptIds.join()}}`}::uuid[])`,
+            ),
+          )
           .orderBy(asc(tasks.finishedAt))
           .limit(limit),
       )
@@ -33,7 +43,8 @@ export function createCallbackStore(database: Database) {
     /**
      * Inserts the callbacks and notes each in its ended task: both or neither, and once for an end, however many workers
      * try at once. Left out is what another worker has in hand, and what has been retried since it was read. The
-     * dispatcher is to ring them. Answers how many there are now that were not before.
+     * dispatcher is to ring them, at once by the clock of Postgres, which is the one that it goes by. Answers how many there
+     * are now that were not before.
      */
     async createMany(callbacks: Callback[]): Promise<number> {
       const records = callbacks.map((callback) => ({
@@ -66,7 +77,7 @@ export function createCallbackStore(database: Database) {
         ), inserted as (
           insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_id,
                              traceparent, parent_id)
-          select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, created_at, request_id,
+          select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, now(), request_id,
                  traceparent, parent_id
           from given where id in (select id from noted)
           returning id

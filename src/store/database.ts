@@ -4,6 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { AppError, isAppError } from '../errors.ts'
+import { pause } from '../loop.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
@@ -19,9 +20,20 @@ export interface Database {
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
   ping(): Promise<void>
-  /** Brings the tables up to date. Several processes may do it at once; they wait for each other. */
-  migrate(): Promise<void>
+  /**
+   * Brings the tables up to date. Several processes may do it at once; they wait for each other.
+   * @throws Error when others hold a table all the time, naming the statement that waited for it
+   */
+  migrate(patience?: LockPatience): Promise<void>
   close(): Promise<void>
+}
+
+/** How a migration waits for a table that somebody holds. */
+export interface LockPatience {
+  /** How long one try may wait, and with it everything that others ask of that table. */
+  lockMs: number
+  pauseMs: number
+  tries: number
 }
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
@@ -59,7 +71,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await pool.query('select 1'))),
-    migrate: () => guarded(() => migrateServer(url)),
+    migrate: (patience) => guarded(() => migrateServer(url, patience)),
     close: () => pool.end(),
   }
 }
@@ -67,15 +79,47 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
 // Any number that is ours alone: 'wagg' in ASCII.
 const MIGRATION_LOCK = 0x77616767
 
-async function migrateServer(url: string) {
+// What queues behind a migration for 5 s is late, and not refused (30 s); two minutes outlast a backup's or a report's query.
+const LOCK_PATIENCE: LockPatience = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
+
+async function migrateServer(url: string, { lockMs, pauseMs, tries }: LockPatience = LOCK_PATIENCE) {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
-    await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: MIGRATIONS })
+    // Only from here on: nobody queues behind one who waits for another migration to end.
+    await client.query("select set_config('lock_timeout', $1, false)", [`${lockMs}ms`])
+    for (let left = tries; ; left--) {
+      const error = await tryToMigrate(client)
+      if (error === undefined) return
+      if (left <= 1) throw new Error(lockMessage(error, { lockMs, tries }), { cause: error })
+      // Lets pass what has queued behind us.
+      await pause(pauseMs)
+    }
   } finally {
     await client.end()
   }
+}
+
+/** All or nothing. Resolves with the error of a lock that did not come in time. @throws any other error */
+async function tryToMigrate(client: pg.Client): Promise<Error | undefined> {
+  try {
+    await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: MIGRATIONS })
+    return undefined
+  } catch (error) {
+    if (error instanceof Error && isLockTimeout(error)) return error
+    throw error
+  }
+}
+
+/** SQLSTATE 55P03; Drizzle wraps the driver's error. */
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause))
+}
+
+function lockMessage(error: Error, { lockMs, tries }: Pick<LockPatience, 'lockMs' | 'tries'>): string {
+  const statement = 'query' in error ? String(error.query).trim() : 'a statement'
+  return `The migration waited ${tries} times ${lockMs / 1_000} s for a lock that others hold (pg_stat_activity names them), to run: ${statement}`
 }
 
 async function openPglite(folder: string): Promise<Database> {

@@ -27,7 +27,10 @@ export interface OnceTask extends NewTask {
   idempotency: { key: string; fingerprint: string }
 }
 
-/** Inserts all or none. A task that may run at once counts as rung: whoever inserts it rings right after the commit. */
+/**
+ * Inserts all or none. A task that may run at once counts as rung: whoever inserts it rings right after the commit. Should
+ * that fail it is due by the clock of Postgres, also where ours is ahead.
+ */
 export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
   const records = newTasks.map((task) => ({
     id: task.id,
@@ -52,7 +55,7 @@ export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
                        request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
                        idempotency_fingerprint)
     select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
-           coalesce(run_at, created_at), case when run_at is null then now() end,
+           coalesce(run_at, least(created_at, now())), case when run_at is null then now() end,
            request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
     from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int, timeout_ms int,
          tags text[], created_at timestamptz, run_at timestamptz, request_id text, traceparent text, callback_url text,

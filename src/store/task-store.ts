@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
 import { insertOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { NOT_PAUSED } from './queue-store.ts'
+import { resultTextOf } from './result-text.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset, texts } from './statements.ts'
 
@@ -121,6 +122,7 @@ export function createTaskStore(database: Database) {
     /**
      * Writes how attempts ended, with the history of those that failed. Only a STARTED task of that very attempt is
      * changed, so exactly one result is accepted; for a worker thought dead the answer is null.
+     * @throws RangeError, TypeError for all of them when one result is too deep, too large or no JSON
      */
     async finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]> {
       const records = finishes.map(({ id, attempt, workerId, decision }) => ({
@@ -128,7 +130,7 @@ export function createTaskStore(database: Database) {
         attempt,
         worker_id: workerId,
         status: decision.status,
-        result: decision.result === undefined ? undefined : JSON.stringify(decision.result),
+        result: resultTextOf(decision.result),
         error: decision.error && JSON.stringify(decision.error),
         failures: decision.failures,
         delay_ms: decision.delayMs,

@@ -1,5 +1,6 @@
 // Tells those who asked for it that a task has ended: makes a task that posts it to their `callback_url`. Any worker may,
 // for whatever worker or API ended it; none is elected.
+import { isAppError } from '../errors.ts'
 import { type Loop, startLoop } from '../loop.ts'
 import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
 import type { HttpRequestInput } from '../tasks/http/request-input.ts'
@@ -17,8 +18,10 @@ export interface CallbacksDependencies {
   intervalMs: number
 }
 
-// Each carries a result; more comes in the next turn of the same round.
-const BATCH = 100
+// Each carries a result of up to 1 MiB, several times over while it is written; more comes in the next turn of the round.
+const BATCH = 20
+// Where so many cannot be written it is not they who are to blame: all are tried again in the next round.
+const MAX_PASSED = 1_000
 // Some four hours with the pauses of `http_request`: nobody stands by to send it again.
 const MAX_RETRIES = 15
 
@@ -29,6 +32,7 @@ export function startCallbacks({
   events,
   intervalMs,
 }: CallbacksDependencies): Loop {
+  const reportedIds = new Set<string>()
   return startLoop({
     intervalMs,
     body: callBack,
@@ -36,14 +40,46 @@ export function startCallbacks({
   })
 
   async function callBack() {
-    for (;;) {
-      const ended = await store.findEnded(BATCH)
+    const passed: string[] = []
+    while (passed.length < MAX_PASSED) {
+      const ended = await store.findEnded(BATCH, passed)
       if (ended.length === 0) return
-      const count = await store.createMany(ended.map(callbackOf))
+      const { count, failedIds } = await write(ended)
+      passed.push(...failedIds)
       if (count > 0) onCreated()
       // Not a whole batch: there is no more, or another worker is at the same ones.
-      if (count < BATCH) return
+      if (count + failedIds.length < BATCH) return
     }
+  }
+
+  /** One that cannot be told must not keep the others from being told: it fails alone, and waits for the next round. */
+  async function write(ended: EndedTask[]): Promise<{ count: number; failedIds: string[] }> {
+    try {
+      return { count: await store.createMany(ended.map(callbackOf)), failedIds: [] }
+    } catch (error) {
+      if (isAppError(error, 'unavailable')) throw error
+      if (ended.length > 1) return writeOneByOne(ended)
+      const [{ id }] = ended as [EndedTask]
+      report(id, error)
+      return { count: 0, failedIds: [id] }
+    }
+  }
+
+  async function writeOneByOne(ended: EndedTask[]) {
+    const written = { count: 0, failedIds: [] as string[] }
+    for (const task of ended) {
+      const { count, failedIds } = await write([task])
+      written.count += count
+      written.failedIds.push(...failedIds)
+    }
+    return written
+  }
+
+  /** Once, not in every round. */
+  function report(id: string, error: unknown) {
+    if (reportedIds.has(id)) return
+    reportedIds.add(id)
+    events.emit('bug', { where: `making the callback of task ${id}`, error })
   }
 
   function callbackOf(ended: EndedTask): Callback {

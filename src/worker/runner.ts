@@ -139,8 +139,8 @@ const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 const UNSTORABLE = 'UnstorableResult'
 
 /**
- * Whether it is the result that cannot be written: no JSON, or nothing that Postgres can keep (SQLSTATE classes 22 data
- * exception, 54 limit exceeded). Anything else (an outage, a failover, a changed password) passes.
+ * Whether it is the result that cannot be written: no JSON, too deep or too large (`resultTextOf`), or nothing that
+ * Postgres can keep (SQLSTATE classes 22 data exception, 54 limit exceeded). Anything else (an outage, a failover, a changed password) passes.
  */
 function isUnstorable(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return true
