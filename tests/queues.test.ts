@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { QueueView } from '../src/api/queue-routes.ts'
 import type { TaskView } from '../src/api/task-view.ts'
 import { sql } from '../src/store/drizzle.ts'
+import { newId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
 
@@ -99,9 +100,11 @@ test('a paused queue stays so over a restart of workers and Redis', async () => 
 })
 
 test('the resume of a queue that was not paused leaves its tasks alone', async () => {
-  const task = await system.submit('reverse', { text: 'ab' }, { queue: 'unserved' })
-  const rungAt = async () => (await system.connections.taskReader.find(task.id))?.rungAt
-  await system.connections.database.query(sql`update tasks set rung_at = now() where id = ${task.id}::uuid`)
+  const { taskStore, taskReader } = system.connections
+  const task = { id: newId(), name: 'reverse', queue: 'unserved', input: {}, tags: [], createdAt: new Date() }
+  // Not submitted: its bell would fail or not, and be put down as that, in its own time.
+  await taskStore.insertMany([{ ...task, maxRetries: 0, timeoutMs: 1_000 }])
+  const rungAt = async () => (await taskReader.find(task.id))?.rungAt
   const before = await rungAt()
   await post('/v1/queues/unserved/resume')
   expect(before).toBeInstanceOf(Date)

@@ -15,6 +15,7 @@ export interface MainProcess {
 }
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const START_SECONDS = 120
 const started = new Set<ChildProcess>()
 
 /** Knows no variable of this environment but the path. Resolves when it has said that it is ready, or has ended. */
@@ -36,6 +37,8 @@ export async function startMain(
     until(
       async () => output,
       (text) => /is ready|worker started/.test(text),
+      // A first start makes a database, and beside other tests it has a fraction of a core for that.
+      START_SECONDS,
     ),
   ])
   return {

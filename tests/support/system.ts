@@ -187,13 +187,18 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   return system
 }
 
-/** Asks until the answer is as wanted. @throws after 30 seconds, with the last answer */
-export async function until<T>(ask: () => Promise<T>, isReached: (answer: T) => boolean): Promise<T> {
-  const deadlineMs = Date.now() + 30_000
+/** Asks until the answer is as wanted. @throws after 30 seconds, or so many, with the last answer */
+export async function until<T>(
+  ask: () => Promise<T>,
+  isReached: (answer: T) => boolean,
+  seconds = 30,
+): Promise<T> {
+  const deadlineMs = Date.now() + seconds * 1_000
   for (;;) {
     const answer = await ask()
     if (isReached(answer)) return answer
-    if (Date.now() > deadlineMs) throw new Error(`not reached in 30 seconds: ${JSON.stringify(answer)}`)
+    if (Date.now() > deadlineMs)
+      throw new Error(`not reached in ${seconds} seconds: ${JSON.stringify(answer)}`)
     await pause(20)
   }
 }
