@@ -106,6 +106,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     apiKeys: options.apiKeys,
     trustedProxies: options.trustedProxies,
     corsOrigins: options.corsOrigins,
+    listensOn: '127.0.0.1',
     bodyLimitBytes: 256 * 1024,
     workerSilentMs: FAST.silentMs,
     webRoot: options.webRoot,
@@ -199,6 +200,7 @@ export async function until<T>(ask: () => Promise<T>, isReached: (answer: T) => 
 }
 
 const RECORDED: (keyof TelemetryEvents)[] = [
+  'request.finished',
   'bells.failed',
   'bells.rung',
   'task.started',
