@@ -178,7 +178,11 @@ describe('one process per role', () => {
   })
 
   test('the API starts without Postgres and says 503', async () => {
-    const api = await startMain('api', { ...settings, DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none' })
+    const api = await startMain('api', {
+      ...settings,
+      DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none',
+      LOG_LEVEL: 'debug',
+    })
     const { status } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
     expect(status).toBe(503)
     expect((await fetch(`${api.url}/health`)).status).toBe(200)
