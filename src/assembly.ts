@@ -1,7 +1,6 @@
 // Puts the parts together as the configuration asks for: what every way to start the system has in common.
 import { createApp } from './api/app.ts'
-import type { AddressOf } from './api/client-address.ts'
-import { createApiDependencies } from './api/dependencies.ts'
+import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { createHttpClient } from './tasks/http/http-client.ts'
@@ -52,7 +51,7 @@ export async function openParts(
 export function assembleApi(
   config: Config,
   { connections, registry, events, metrics }: Parts,
-  around: { addressOf: AddressOf; webRoot?: string },
+  around: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'>,
 ) {
   const dependencies = createApiDependencies(connections, registry, events, {
     ...around,

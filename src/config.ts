@@ -153,8 +153,8 @@ export function readConfig(
 }
 
 const KEYS_REQUIRED =
-  'is required when NODE_ENV is production (npm run keys makes one); ALLOW_ANONYMOUS=true lets everybody in'
+  'is required in production (npm run keys makes one); ALLOW_ANONYMOUS=true lets everybody in'
 
 function isToBeClosed(given: Record<string, string | undefined>): boolean {
-  return given.NODE_ENV === 'production' && given.ALLOW_ANONYMOUS !== 'true'
+  return given.NODE_ENV?.toLowerCase() === 'production' && given.ALLOW_ANONYMOUS !== 'true'
 }

@@ -6,6 +6,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import packageJson from '../package.json' with { type: 'json' }
 import { createApiKey } from './api/api-keys.ts'
 import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
+import { isLoopback } from './api/same-site.ts'
 import { type HttpServer, startServer } from './api/server.ts'
 import { assembleApi, openParts, type Parts } from './assembly.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
@@ -19,6 +20,7 @@ const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrat
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 // In development a long task does not hold up Ctrl-C: it is put back and goes on at the next start.
 const DEV_GRACE_MS = 2_000
+const OPEN = 'without API_KEYS the API is open to everybody who reaches'
 const REDIS_PATIENCE_MS = 2_000
 
 await main(process.argv[2] ?? 'dev')
@@ -126,10 +128,12 @@ Its entry, for API_KEYS (entries are separated by commas):
 async function startApi(config: Config, parts: Parts, webRoot?: string) {
   const { app, dependencies } = assembleApi(config, parts, {
     addressOf: (c) => getConnInfo(c).remote.address,
+    listensOn: config.HOST,
     webRoot,
   })
-  const { HOST: host, PORT: port } = config
+  const { HOST: host, PORT: port, API_KEYS: apiKeys } = config
   const server = await startServer(app.fetch, { host, port })
+  if (!apiKeys && !isLoopback(host)) process.stderr.write(`Warning: ${OPEN} ${host}\n`)
   const healthServer = await startHealthServer(config, parts, dependencies.health)
   return {
     url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${server.port}`,

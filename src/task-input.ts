@@ -45,9 +45,16 @@ export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[]
         detail: 'This member is not known',
       }))
     }
-    return [{ pointer: pointerOf(path), detail: issue.message }]
+    return [{ pointer: pointerOf(path), detail: detailOf(issue) }]
   })
   return faults.slice(0, MAX_FAULTS)
+}
+
+function detailOf(issue: z.core.$ZodIssue): string {
+  // What is wrong with the name of a member stands one level below.
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
+  if (issue.code === 'invalid_type' && issue.expected === 'nonoptional') return 'must not be left out'
+  return issue.message
 }
 
 function pointerOf(path: string[]): string {

@@ -201,6 +201,7 @@ describe('the setting', () => {
     const production = { NODE_ENV: 'production' }
     expect(() => readConfig(production, ['API_KEYS'])).toThrow('ALLOW_ANONYMOUS=true')
     expect(() => readConfig({ ...production, API_KEYS: '' }, ['API_KEYS'])).toThrow('API_KEYS: ')
+    expect(() => readConfig({ NODE_ENV: 'Production' }, ['API_KEYS'])).toThrow('API_KEYS: ')
     readConfig({ ...production, ALLOW_ANONYMOUS: 'true' }, ['API_KEYS'])
     readConfig({ ...production, API_KEYS: createApiKey('ci', ['read']).entry }, ['API_KEYS'])
     readConfig({}, ['API_KEYS'])
@@ -214,7 +215,7 @@ describe('the setting', () => {
     }
     const api = await startMain('api', settings)
     expect(await api.ended).toBe(1)
-    expect(api.output()).toContain('API_KEYS: is required when NODE_ENV is production')
+    expect(api.output()).toContain('API_KEYS: is required in production')
     const worker = await startMain('worker', settings)
     expect(worker.output()).toContain('worker started')
     await worker.end('SIGTERM')

@@ -184,6 +184,9 @@ describe('GET /submit_task', () => {
     expect(response.headers.get('Content-Type')).toMatch(/^text\/html/)
     expect(response.headers.get('Cache-Control')).toBe('no-store')
     expect(page).toContain(`<code>${id}</code>`)
+    const { headers } = await fetch(`${system.url}/check_task/${id}`)
+    for (const policy of [response.headers, headers].map((of) => of.get('Content-Security-Policy')))
+      expect(policy).toMatch(/^default-src 'none'; style-src 'unsafe-inline'; .*form-action 'none'$/)
     expect(await system.task(id)).toMatchObject({ name: 'divide', input: { x: 10, y: 2 } })
   })
 

@@ -20,10 +20,14 @@ function submit(headers: Record<string, string>) {
 test('what the caller sent is returned, stored with the task, and announced by the worker', async () => {
   const { headers, body } = await submit({ 'X-Request-Id': 'order-4711', Traceparent: TRACEPARENT })
   expect(headers.get('X-Request-Id')).toBe('order-4711')
+  expect(headers.get('Traceparent')).toBe(TRACEPARENT)
   expect(body).toMatchObject({ request_id: 'order-4711', traceparent: TRACEPARENT })
   const done = await system.taskWhenFinal(body.id)
   expect(done).toMatchObject({ request_id: 'order-4711', traceparent: TRACEPARENT })
   const thread = { taskId: body.id, requestId: 'order-4711', traceparent: TRACEPARENT }
+  expect(system.announced('request.finished')).toContainEqual(
+    expect.objectContaining({ method: 'POST', requestId: 'order-4711', traceparent: TRACEPARENT }),
+  )
   expect(system.announced('task.started')).toContainEqual(expect.objectContaining(thread))
   expect(system.announced('task.finished')).toContainEqual(expect.objectContaining(thread))
 })
@@ -50,7 +54,8 @@ describe('what is no request id or trace is not taken over', () => {
     ['upper case', TRACEPARENT.toUpperCase()],
     ['something else', 'x'],
   ])('a trace of %s', async (_what, traceparent) => {
-    expect((await submit({ Traceparent: traceparent })).body.traceparent).toBeNull()
+    const { headers, body } = await submit({ Traceparent: traceparent })
+    expect([headers.get('Traceparent'), body.traceparent]).toEqual([null, null])
   })
 })
 
@@ -87,6 +92,19 @@ describe('a page of another origin', () => {
     })
     expect(preflight.status).toBe(204)
     expect(preflight.headers.get('Access-Control-Allow-Headers')).toContain('authorization')
+    expect(preflight.headers.get('Access-Control-Max-Age')).toBe('600')
+    const asked = { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'POST' }
+    for (const [path, headers, status] of [
+      ['/health', {}, 200],
+      ['/health/live', asked, 200],
+      ['/health/ready', {}, 200],
+      ['/nothing', {}, 404],
+      ['/v1/tasks', {}, 405],
+    ] as const) {
+      const answer = await own.request('OPTIONS', path, undefined, headers)
+      expect([path, answer.status]).toEqual([path, status])
+      if (status === 200) expect(answer.body).toHaveProperty('status')
+    }
     await own.stop()
   })
 

@@ -173,6 +173,11 @@ describe('a worker is live', () => {
       503,
       { status: 'unavailable', reason: 'The heartbeat stands still' },
     ])
-    expect((await app.request('/health')).status).toBe(200)
+    const there = await app.request('/health', { headers: { 'X-Request-Id': 'probe-1' } })
+    expect(there.status).toBe(200)
+    expect(Object.fromEntries(there.headers)).toMatchObject({
+      'x-request-id': 'probe-1',
+      'x-content-type-options': 'nosniff',
+    })
   })
 })

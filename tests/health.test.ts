@@ -11,6 +11,7 @@ import { freePort, startChildServer } from '../src/embedded/child-server.ts'
 import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
 import { openDatabase } from '../src/store/database.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { exchange } from './support/raw-http.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 
 const VERBS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'PROPFIND']
@@ -30,6 +31,14 @@ describe('the API', () => {
 
   test.each(VERBS)('/health/live is 200 for %s', async (method) => {
     expect((await fetch(`${system.url}/health/live`, { method })).status).toBe(200)
+  })
+
+  test('/health is 200 for HTTP/1.0 without a host, as load balancers ask', async () => {
+    expect(await exchange(system.url, 'GET /health HTTP/1.0\r\n\r\n')).toMatchObject({
+      status: 200,
+      text: '{"status":"ok"}',
+    })
+    expect((await exchange(system.url, 'GET /health HTTP/1.1\r\n\r\n')).status).toBe(400)
   })
 
   test('/health cares for no body and no type', async () => {

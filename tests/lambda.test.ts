@@ -48,13 +48,14 @@ describe.skipIf(inject('postgresUrl') === null)('the API as a Lambda function', 
   let lambda: LambdaProcess
   beforeAll(async () => {
     system = await startSystem()
-    lambda = await startLambda({ DATABASE_URL: system.database.url, REDIS_URL: system.redis.url })
+    lambda = await startLambda({ ...servers(), ALLOW_ANONYMOUS: 'true' })
   })
   afterAll(async () => {
     await lambda.end()
     await system.stop()
   })
 
+  const servers = () => ({ DATABASE_URL: system.database.url, REDIS_URL: system.redis.url })
   const submission = (text: string) => ({ body: JSON.stringify({ input: { text } }) })
 
   test('takes a task, and reads it when it is done', async () => {
@@ -91,10 +92,14 @@ describe.skipIf(inject('postgresUrl') === null)('the API as a Lambda function', 
     expect((await lambda.invoke(recorded('HEAD', '/health'))).statusCode).toBe(200)
   })
 
+  test('does not start open unless it is told to, whatever NODE_ENV is', async () => {
+    await expect(startLambda(servers())).rejects.toThrow('the function has ended')
+    await expect(startLambda({ ...servers(), NODE_ENV: 'development' })).rejects.toThrow('has ended')
+  })
+
   test('asks for keys where there are some', async () => {
     const own = await startLambda({
-      DATABASE_URL: system.database.url,
-      REDIS_URL: system.redis.url,
+      ...servers(),
       API_KEYS: keys.apiKeys
         .map(({ name, scopes, hash }) => `${name}:${scopes.join('+')}:${hash.toString('hex')}`)
         .join(),

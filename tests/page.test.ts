@@ -316,6 +316,28 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilStatus('SUCCESS')
     })
 
+    test('a submission beyond the limit waits alone, says so, and is sent by itself', async () => {
+      await using user = await open()
+      const problem = { status: 429, title: 'Too Many Requests', detail: 'More than 1 requests in 2 s' }
+      await user.page.route(
+        '**/v1/tasks/notify',
+        (route) =>
+          route.fulfill({
+            status: 429,
+            contentType: 'application/problem+json',
+            headers: { 'Retry-After': '2' },
+            body: JSON.stringify(problem),
+          }),
+        { times: 1 },
+      )
+      await user.fill('E-mail address', 'hasty@example.com')
+      await user.submit()
+      await user.untilText('The API takes no more from here for now.')
+      // Everything else goes on.
+      expect(await user.page.getByText(/^The API (is not ready|cannot be reached)/).count()).toBe(0)
+      await user.untilStatus('SUCCESS')
+    })
+
     test('a submission whose answer was lost is sent again by itself, and is one task', async () => {
       await using user = await open()
       await user.page.route(

@@ -79,6 +79,17 @@ describe('a client is', () => {
   })
 })
 
+test.each([
+  ['the same client from another port', '203.0.113.1:5555', '203.0.113.1:6666', 429],
+  ['the same one, told as IPv6', '::ffff:203.0.113.1', '203.0.113.1', 429],
+  ['another address of the same network of IPv6', '2001:db8::1', '[2001:db8::ffff:2]:443', 429],
+  ['another network of IPv6', '2001:db8:0:1::1', '2001:db8:0:2::1', 202],
+])('%s: %s and %s', async (_what, first, second, status) => {
+  const system = await start({ rateLimit: { requests: 1, seconds: 60 }, trustedProxies: 1 })
+  expect((await submit(system, { 'X-Forwarded-For': first })).status).toBe(202)
+  expect((await submit(system, { 'X-Forwarded-For': second })).status).toBe(status)
+})
+
 test('two processes count together', async () => {
   const system = await start({ rateLimit: { requests: 2, seconds: 60 } })
   const other = createRateLimiter({

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createApiKey } from '../src/api/api-keys.ts'
 import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
 import { killLeftovers, startMain } from './support/main-process.ts'
 import { until } from './support/system.ts'
@@ -165,12 +166,31 @@ describe('one process per role', () => {
     )
   })
 
+  test('an open API says so where others can reach it, and only there', async () => {
+    const warning = 'Warning: without API_KEYS the API is open to everybody who reaches 0.0.0.0\n'
+    const open = await startMain('api', { ...settings, HOST: '0.0.0.0' })
+    expect(open.output()).toContain(warning)
+    const { entry } = createApiKey('ci', ['read'])
+    const silent: Record<string, string>[] = [{ HOST: '0.0.0.0', API_KEYS: entry }, { HOST: 'localhost' }]
+    for (const closed of silent) {
+      expect((await startMain('api', { ...settings, ...closed })).output()).not.toContain('Warning')
+    }
+  })
+
   test('the API starts without Postgres and says 503', async () => {
-    const api = await startMain('api', { ...settings, DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none' })
+    const api = await startMain('api', {
+      ...settings,
+      DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none',
+      LOG_LEVEL: 'debug',
+    })
     const { status } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
     expect(status).toBe(503)
     expect((await fetch(`${api.url}/health`)).status).toBe(200)
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
+    await fetch(`${api.url}/v1/tasks`)
+    // Why, and not which statement with whose input.
+    expect(api.output()).toContain('ECONNREFUSED')
+    expect(api.output()).not.toMatch(/Failed query|params:/)
   })
 
   test('a second SIGTERM ends a worker at once', async () => {

@@ -43,11 +43,11 @@ export function createAdmission({ apiKeys, rateLimiter, clientAddress }: Admissi
 
 function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], need: Need): void {
   if (need === 'read or poll token' && hasPollToken(c, apiKeys)) return
-  const presented = presentedKey(c)
-  const apiKey = presented === undefined ? undefined : findApiKey(apiKeys, presented)
+  const presented = presentedKeys(c)
+  const [apiKey] = presented.flatMap((key) => findApiKey(apiKeys, key) ?? [])
   if (!apiKey) {
     c.header('WWW-Authenticate', 'Bearer realm="waggle"')
-    const detail = presented === undefined ? 'This needs an API key' : 'This API key is not known'
+    const detail = presented.length === 0 ? 'This needs an API key' : 'This API key is not known'
     throw new AppError('unauthorized', `${detail}: send it as Authorization: Bearer <key>, or as X-API-Key`)
   }
   const scope = need === 'read or poll token' ? 'read' : need
@@ -57,9 +57,10 @@ function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], need: Need): void {
   c.set('apiKey', apiKey)
 }
 
-function presentedKey(c: Context): string | undefined {
+/** Both places: a proxy or a client library may have put something of its own into the first. */
+function presentedKeys(c: Context): string[] {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '') ?? []
-  return bearer ?? c.req.header('X-API-Key')
+  return [bearer, c.req.header('X-API-Key')].filter((key) => key !== undefined)
 }
 
 function hasPollToken(c: Context, apiKeys: ApiKey[]): boolean {

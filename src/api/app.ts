@@ -9,13 +9,14 @@ import type { Events } from '../telemetry/events.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createDocsRoutes } from './docs-routes.ts'
-import { createHealthRoutes } from './health-routes.ts'
+import { createHealthRoutes, isHealthPath } from './health-routes.ts'
 import { createMetricsRoutes } from './metrics-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
 import { createQueueRoutes } from './queue-routes.ts'
 import { limitBody } from './request-body.ts'
 import { type ApiEnv, beginRequest } from './request-context.ts'
+import { refuseForeignSites } from './same-site.ts'
 import { createTaskRoutes } from './task-routes.ts'
 
 // What a page of another origin may see of an answer.
@@ -26,19 +27,24 @@ const READABLE_HEADERS = [
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
+  'Traceparent',
   'X-Request-Id',
 ]
+
+// What a changed configuration is late by, at most.
+const PREFLIGHT_SECONDS = 600
 
 /** The type of the routes, for the typed client. */
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
+  const { events, apiKeys, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>()
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
   app.use(beginRequest())
-  if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, exposeHeaders: READABLE_HEADERS }))
+  if (!apiKeys) app.use(refuseForeignSites(dependencies))
+  if (corsOrigins.length > 0) app.use(shareWith(corsOrigins))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
@@ -66,9 +72,28 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createQueueRoutes(dependencies))
 }
 
+/** Lets pages of these origins call. */
+function shareWith(origins: string[]) {
+  const share = cors({ origin: origins, exposeHeaders: READABLE_HEADERS, maxAge: PREFLIGHT_SECONDS })
+  return createMiddleware<ApiEnv>((c, next) => {
+    const { req } = c
+    const isPreflight = req.header('Origin') && req.header('Access-Control-Request-Method')
+    // It answers every OPTIONS itself; one that is no preflight is a request like any other.
+    const isOurs = req.method === 'OPTIONS' && (!isPreflight || isHealthPath(req.path))
+    return isOurs ? next() : share(c, next)
+  })
+}
+
 /** The files of the page. */
 function serveFiles(root: string) {
-  const serve = serveStatic<ApiEnv>({ root })
+  const serve = serveStatic<ApiEnv>({
+    root,
+    onFound(path, c) {
+      // Their names change with their content; the page that names them does not.
+      const isHashed = /[\\/]assets[\\/]/.test(path)
+      c.header('Cache-Control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
   return createMiddleware<ApiEnv>(async (c, next) => {
     const response = await serve(c, next)
     // Its own has no body, and every error of ours is a problem.
@@ -83,8 +108,8 @@ function announceRequest(events: Events) {
     await next()
     const ms = performance.now() - startedMs
     const { method, path } = c.req
-    const requestId = c.get('requestId')
-    events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms, requestId })
+    const thread = { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
+    events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms, ...thread })
   })
 }
 

@@ -13,6 +13,12 @@ import { originOf } from './submit-options.ts'
 /** What `form_type` may be; each is the task of that name. */
 export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
+// The pages have a style of their own, and need nothing else.
+const PAGE_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+}
+
 export function createClassicRoutes(dependencies: ApiDependencies) {
   const { registry, service, admit } = dependencies
 
@@ -54,7 +60,7 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
       const task = await service.submit('divide', input, originOf(c, '/submit_task', input))
       for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
-      return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))))
+      return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))), 200, PAGE_HEADERS)
     })
     .get('/check_task/:id', admit('read or poll token'), async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))
@@ -62,7 +68,7 @@ export function createClassicRoutes(dependencies: ApiDependencies) {
       c.header('Vary', 'Accept')
       if (wantsJson(c))
         return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
-      return c.html(taskPage(row, queryOf({ poll_token: c.req.query('poll_token') })))
+      return c.html(taskPage(row, queryOf({ poll_token: c.req.query('poll_token') })), 200, PAGE_HEADERS)
     })
 }
 

@@ -20,6 +20,8 @@ export interface ApiSettings {
   corsOrigins?: string[]
   /** The address that the connection of a request comes from. */
   addressOf: AddressOf
+  /** The name or address that the server listens on, where it is one of ours. */
+  listensOn?: string
   /** After this long without a heartbeat a worker is shown as not alive. */
   workerSilentMs: number
   /** Folder with the built page, where this process serves it. */

@@ -6,10 +6,14 @@ import type { Events } from '../telemetry/events.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createMetricsRoutes } from './metrics-routes.ts'
 import { problemOf } from './problem.ts'
+import { type ApiEnv, beginRequest } from './request-context.ts'
 
 /** Health and metrics and nothing else, for a port of its own. */
 export function createHealthApp(dependencies: HealthDependencies, metrics: Metrics, events: Events) {
-  const app = new Hono().route('/', createHealthRoutes(dependencies)).route('/', createMetricsRoutes(metrics))
+  const app = new Hono<ApiEnv>()
+    .use(beginRequest())
+    .route('/', createHealthRoutes(dependencies))
+    .route('/', createMetricsRoutes(metrics))
   app.notFound((c) =>
     problemOf(new AppError('not_found', 'There is nothing here but /health and /metrics'), c, events),
   )
@@ -23,6 +27,11 @@ export interface HealthDependencies {
   isRedisReady: () => boolean
   /** Whether the process does its work, and does not merely exist; absent where an answer is proof enough. */
   isLive?: () => boolean
+}
+
+/** These are answered whatever else is refused. */
+export function isHealthPath(path: string): boolean {
+  return path === '/health' || path.startsWith('/health/')
 }
 
 const PING_MS = 2_000

@@ -28,7 +28,7 @@ const SAFETY = {
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
-/** Takes over the caller's request id and trace, or begins its own, and returns the id with the answer. */
+/** Takes over the caller's request id and trace, or begins its own, and returns them with the answer. */
 export function beginRequest() {
   return createMiddleware<ApiEnv>(async (c, next) => {
     const given = c.req.header('X-Request-Id')
@@ -43,5 +43,11 @@ export function beginRequest() {
 
 /** For answers that are made with their headers at once, which is cheaper than adding to them. */
 export function commonHeaders(c: Context<ApiEnv>): Record<string, string> {
-  return { ...SAFETY, 'X-Request-Id': c.get('requestId'), ...c.get('answerHeaders') }
+  const traceparent = c.get('traceparent')
+  return {
+    ...SAFETY,
+    'X-Request-Id': c.get('requestId'),
+    ...(traceparent !== undefined && { Traceparent: traceparent }),
+    ...c.get('answerHeaders'),
+  }
 }

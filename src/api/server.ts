@@ -50,6 +50,8 @@ export async function startServer(
   const latest = new WeakMap<Duplex, LatestRequest>()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     latest.set(incoming.socket, { incoming, outgoing })
+    // HTTP/1.0 knows no Host, and the probes of load balancers still speak it.
+    if (incoming.httpVersion === '1.0') incoming.headers.host ||= 'localhost'
     return answer(incoming, outgoing)
   }
   const server = createServer(

@@ -59,16 +59,24 @@ export const batchSubmission = z.strictObject({
 /** What is to be different from the task that is replayed. */
 export const replay = z.strictObject({ input: z.unknown().optional(), options: submitOptions.optional() })
 
-export const readQuery = z.object({
-  wait: z.coerce.number().min(0).max(50, 'must be at most 50 seconds').default(0),
+/** A number as people write it: `Number` alone takes an empty text for 0, and hexadecimal digits. */
+const written = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((text) => (DECIMAL.test(String(text)) ? Number(text) : text), schema)
+const DECIMAL = /^-?\d{1,20}(\.\d{1,20})?$/
+
+export const readQuery = z.strictObject({
+  wait: written(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)),
 })
+
+/** The same where a token may stand in for a key. */
+export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
 
 const statuses = z
   .string()
   .transform((text) => text.split(','))
   .pipe(z.array(z.enum(TASK_STATUSES)))
 
-export const listQuery = z.object({
+export const listQuery = z.strictObject({
   status: statuses.optional(),
   name: label.optional(),
   queue: queueName.optional(),
@@ -78,17 +86,18 @@ export const listQuery = z.object({
   q: text(200).optional(),
   created_after: moment.optional(),
   created_before: moment.optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: written(z.int().min(1).max(200).default(50)),
   cursor: z.uuid('must be the next_cursor of an earlier answer').optional(),
 })
 
-export const statsQuery = z.object({
-  window: z.coerce
-    .number()
-    .int()
-    .min(60)
-    .max(7 * 24 * 3_600)
-    .default(3_600),
+export const statsQuery = z.strictObject({
+  window: written(
+    z
+      .int()
+      .min(60)
+      .max(7 * 24 * 3_600)
+      .default(3_600),
+  ),
 })
 
 /** Checks a query string. @throws AppError `invalid_query` that names the parameter */
@@ -96,7 +105,11 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
   return zValidator('query', schema, (result) => {
     if (result.success) return
     const [issue] = result.error.issues
-    throw new AppError('invalid_query', `Query parameter "${issue?.path.join('.')}": ${issue?.message}`)
+    const [name, detail] =
+      issue?.code === 'unrecognized_keys'
+        ? [issue.keys[0], 'is not known']
+        : [issue?.path.join('.'), issue?.message]
+    throw new AppError('invalid_query', `Query parameter "${name?.slice(0, 64)}": ${detail}`)
   })
 }
 

@@ -17,7 +17,7 @@ import {
   jsonBody,
   listQuery,
   query,
-  readQuery,
+  readQueryWithToken,
   replay,
   submission,
 } from './task-requests.ts'
@@ -51,7 +51,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
       return submissionAnswer(c, task)
     })
-    .get('/tasks/:id', admit('read or poll token'), query(readQuery), async (c) => {
+    .get('/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
       const id = c.req.param('id')
       // Without a wait the request itself is not needed, and making it costs more than all the rest.

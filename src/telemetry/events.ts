@@ -35,7 +35,15 @@ export interface TelemetryEvents {
   'worker.stopped': [{ workerId: string; putBack: number }]
   /** `route`: the pattern that the path matched, `none` where it matched none. */
   'request.finished': [
-    { method: string; path: string; route: string; status: number; ms: number; requestId: string },
+    {
+      method: string
+      path: string
+      route: string
+      status: number
+      ms: number
+      requestId: string
+      traceparent?: string
+    },
   ]
   /** Something in the background failed and will be tried again. */
   trouble: [{ where: string; error: unknown }]

@@ -23,7 +23,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
   events.on('bug', ({ error, ...where }) => log.error({ ...where, err: error }, 'unexpected error'))
   events.on('trouble', ({ where, error }) => {
-    const line = { where, error: messageOf(error), cause: causeOf(error) }
+    const line = { where, ...reasonOf(error) }
     log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')
   })
   events.on('task.finished', (task) => {
@@ -37,8 +37,20 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('request.finished', (request) => log.debug(request, 'request finished'))
 }
 
-function causeOf(error: unknown): string | undefined {
-  return error instanceof Error && error.cause ? messageOf(error.cause) : undefined
+/** Without what is between the two ends of the chain: there stands a query with its parameters, which are inputs. */
+function reasonOf(error: unknown) {
+  const cause = innermost(error)
+  if (cause === error) return { error: messageOf(error) }
+  const message = messageOf(error)
+  return message.startsWith('Failed query')
+    ? { error: messageOf(cause) }
+    : { error: message, cause: messageOf(cause) }
+}
+
+function innermost(error: unknown): unknown {
+  // A name with several addresses, none of which answers, fails with one error for each.
+  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
+  return error instanceof Error && error.cause ? innermost(error.cause) : error
 }
 
 /** A server that is away is reported once a minute, not at every try. */

@@ -481,12 +481,12 @@ function prototypes(): Attack[] {
     attack(
       '__proto__ in a query',
       requestOf('GET', '/v1/tasks?__proto__=1&__proto__=2&__proto__[limit]=0&constructor=1'),
-      200,
+      400,
     ),
     attack(
       'toString in a query',
       requestOf('GET', '/v1/tasks?toString=1&toString=2&hasOwnProperty=1&valueOf=1'),
-      200,
+      400,
     ),
     attack(
       '__proto__ as a header',
@@ -907,9 +907,8 @@ function queries(): Attack[] {
     'created_before=now()',
     'created_before=2030-01-01T00:00:00Z&created_before=x',
   ]
+  const UNKNOWN = ['limit[]=1', 'q=%27&unknown=1&&&=&%', 'a=1&'.repeat(2_000)]
   const FINE = [
-    'limit=1e2',
-    'limit=%20200%20',
     'cursor=00000000-0000-0000-0000-000000000000',
     'cursor={finished}',
     'name=%25',
@@ -917,7 +916,6 @@ function queries(): Attack[] {
     "name=';drop table tasks;--",
     'name=$1',
     'name=%ED%A0%80%00',
-    'limit[]=1',
     'name=*',
     'tag={a,b,%22c%22}',
     'tag=NULL',
@@ -927,13 +925,12 @@ function queries(): Attack[] {
     'created_after=0000-01-01T00:00:00Z',
     'created_before=0000-01-01T00:00:00%2B23:59',
     'created_after=9999-12-31T23:59:59-23:59',
-    'q=%27&unknown=1&&&=&%',
-    `${'a=1&'.repeat(2_000)}`,
+    'q=%27&&&',
   ]
   const WAITS = ['1e9', '-1', 'NaN', '51', 'Infinity', '1&wait=1', '%00', '0x33']
   const WINDOWS = ['-1', '1e999', '59.5', '60.5', '2147483648', "'"]
   return [
-    ...BAD.map((search) =>
+    ...[...BAD, ...UNKNOWN].map((search) =>
       attack(
         `GET /v1/tasks?${search.slice(0, 60)} is bad`,
         requestOf('GET', `/v1/tasks?${uri(search)}`),

@@ -106,6 +106,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     apiKeys: options.apiKeys,
     trustedProxies: options.trustedProxies,
     corsOrigins: options.corsOrigins,
+    listensOn: '127.0.0.1',
     bodyLimitBytes: 256 * 1024,
     workerSilentMs: FAST.silentMs,
     webRoot: options.webRoot,
@@ -204,6 +205,7 @@ export async function until<T>(
 }
 
 const RECORDED: (keyof TelemetryEvents)[] = [
+  'request.finished',
   'bells.failed',
   'bells.rung',
   'task.started',

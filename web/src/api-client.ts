@@ -79,7 +79,10 @@ export function createApiClient({ clock, note, access }: Listeners) {
     const key = access.key.get()
     const answer = await answerOf(ask())
     const fault = answer.ok ? null : answer.fault
-    note(fault)
+    // The API limits only what changes something, and only that has to wait; reads are limited by what stands before
+    // it, and then it is as good as away.
+    const isOneTooMany = fault?.status === 429 && (scope === 'submit' || scope === 'operate')
+    if (!isOneTooMany) note(fault)
     access.note(fault, scope, key)
     return answer
   }

@@ -8,8 +8,8 @@ import { createPause } from './pauses.ts'
 
 type SubmittedTask = Awaited<ReturnType<ApiClient['submit']>> & { ok: true }
 
-/** Why a task waits: the API is known to be away, or did not answer and may have taken it. */
-export type HeldReason = 'away' | 'unanswered'
+/** Why a task waits: the API is known to be away, did not answer and may have taken it, or takes no more for now. */
+export type HeldReason = 'away' | 'unanswered' | 'limited'
 
 /**
  * Resolves when the API has taken the task or refused it. Until then it is sent again by itself, always under the same
@@ -40,11 +40,24 @@ export async function sendTask(
       if (!(await access.untilGiven())) return answer
     } else if (fault.code === 'idempotency_key_in_flight') {
       await createPause().start(fault.retryAfterMs)
+    } else if (fault.status === 429) {
+      onHeld('limited')
+      await pauseOr(signal, fault.retryAfterMs)
     } else if (!isToBeSentAgain(fault)) return answer
     if (fault.kind === 'unreachable') reason = 'unanswered'
   }
 }
 
 function isToBeSentAgain({ kind, status }: ApiFault): boolean {
-  return kind === 'unreachable' || status === 503 || status === 429
+  return kind === 'unreachable' || status === 503
 }
+
+async function pauseOr(signal: AbortSignal, ms: number): Promise<void> {
+  const pause = createPause()
+  signal.addEventListener('abort', pause.end)
+  await pause.start(Math.max(ms, LEAST_PAUSE_MS))
+  signal.removeEventListener('abort', pause.end)
+}
+
+// An answer that says no time must not be asked for again at once.
+const LEAST_PAUSE_MS = 1_000

@@ -39,7 +39,7 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
   const [formFault, setFormFault] = useState<string | null>(null)
   const [phase, setPhase] = useState<Phase>('editing')
   const sending = useRef<AbortController>(null)
-  const isHeld = phase === 'away' || phase === 'unanswered'
+  const isHeld = phase !== 'editing' && phase !== 'sending'
   // Also when the fields could not be used for a while, and so lost the focus.
   useEffect(focusFirst, [isHeld])
   // Nobody could take back any more what waits in a form that is gone.
@@ -134,7 +134,7 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
       <div class="form-actions">
         {isHeld ? (
           <button key="drop" type="button" class="button" onClick={() => sending.current?.abort()}>
-            {phase === 'away' ? 'Do not send' : 'Do not send again'}
+            {phase === 'unanswered' ? 'Do not send again' : 'Do not send'}
           </button>
         ) : (
           <button
@@ -170,6 +170,8 @@ const HELD = {
   away: 'This task waits here, and is sent by itself when the API is back.',
   unanswered:
     'The API did not answer, so it may have taken this task. It is sent again by itself when the API is back, and runs as one task.',
+  limited:
+    'The API takes no more from here for now. This task waits here, and is sent by itself in a moment.',
 } as const satisfies Record<HeldReason, string>
 
 /** The second click of a double click would submit the task once more. */
