@@ -234,7 +234,7 @@ describe('the setting', () => {
       REDIS_URL: system.redis.url,
     })
     const statusWith = async (headers: Record<string, string>) =>
-      (await fetch(`${api.url}/v1/tasks`, { headers })).status
+      (await fetch(`${api.url}/v1/definitions`, { headers })).status
     expect(await statusWith({})).toBe(401)
     expect(await statusWith({ Authorization: `Bearer ${key}` })).toBe(200)
     await api.end('SIGTERM')
