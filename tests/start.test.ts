@@ -2,12 +2,15 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../src/api/api-keys.ts'
 import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
 import { killLeftovers, startMain } from './support/main-process.ts'
 import { until } from './support/system.ts'
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts'
+
+// Each test starts the whole program once or twice, and a first start makes a database.
+vi.setConfig({ testTimeout: 180_000 })
 
 interface TaskStatusAnswer {
   status: string
