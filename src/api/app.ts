@@ -41,8 +41,7 @@ export function createApp(dependencies: ApiDependencies) {
   const { events, apiKeys, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>()
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
-  if (events.listenerCount('request.finished') > 0) app.use(announceRequest(events))
-  app.use(beginRequest())
+  app.use(beginRequest(events.listenerCount('request.finished') > 0 ? announceTo(events) : undefined))
   if (!apiKeys) app.use(refuseForeignSites(dependencies))
   if (corsOrigins.length > 0) app.use(shareWith(corsOrigins))
   app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
@@ -102,15 +101,12 @@ function serveFiles(root: string) {
   })
 }
 
-function announceRequest(events: Events) {
-  return createMiddleware<ApiEnv>(async (c, next) => {
-    const startedMs = performance.now()
-    await next()
-    const ms = performance.now() - startedMs
+function announceTo(events: Events) {
+  return (c: Context<ApiEnv>, ms: number) => {
     const { method, path } = c.req
     const thread = { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
     events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms, ...thread })
-  })
+  }
 }
 
 /** The pattern of the route that answered: there are few of them, and endless paths. What serves every path is none. */

@@ -28,16 +28,21 @@ const SAFETY = {
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
-/** Takes over the caller's request id and trace, or begins its own, and returns them with the answer. */
-export function beginRequest() {
+/**
+ * Takes over the caller's request id and trace, or begins its own, and returns them with the answer.
+ * @param announce is told when the answer is made, and after how many milliseconds
+ */
+export function beginRequest(announce?: (c: Context<ApiEnv>, ms: number) => void) {
   return createMiddleware<ApiEnv>(async (c, next) => {
+    const startedMs = performance.now()
     const given = c.req.header('X-Request-Id')
     c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : randomUUID())
     const traceparent = c.req.header('Traceparent')
     if (traceparent !== undefined && TRACEPARENT.test(traceparent)) c.set('traceparent', traceparent)
     await next()
-    if (c.get('isDressed')) return
-    for (const [name, value] of Object.entries(commonHeaders(c))) c.res.headers.set(name, value)
+    if (!c.get('isDressed'))
+      for (const [name, value] of Object.entries(commonHeaders(c))) c.res.headers.set(name, value)
+    announce?.(c, performance.now() - startedMs)
   })
 }
 

@@ -5,6 +5,7 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { AppError, isAppError } from '../errors.ts'
 import { pause } from '../loop.ts'
+import { isColumn } from './columns.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
@@ -66,7 +67,8 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   return {
     query: (statement, { name, timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
       guarded(async () => {
-        const { sql: text, params: values } = dialect.sqlToQuery(statement)
+        const { sql: text, params } = dialect.sqlToQuery(statement)
+        const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
         return (await pool.query({ name, text, values, query_timeout: timeoutMs } as pg.QueryConfig)).rows
       }),
     use: (work) => guarded(() => work(drizzle)),
@@ -129,7 +131,12 @@ async function openPglite(folder: string): Promise<Database> {
   const client = await PGlite.create(folder || 'memory://')
   const drizzle = drizzlePglite(client)
   return {
-    query: (statement) => guarded(async () => (await drizzle.execute(statement)).rows as never),
+    query: (statement) =>
+      guarded(async () => {
+        const { sql: text, params } = dialect.sqlToQuery(statement)
+        const values = params.map((value) => (isColumn(value) ? value.values : value))
+        return (await client.query(text, values)).rows as never
+      }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await client.query('select 1'))),
     migrate: () => migrate(drizzle, { migrationsFolder: MIGRATIONS }),

@@ -1,7 +1,7 @@
 // What a task is made of when it is submitted, and the statement that makes many.
 import type { SQL } from 'drizzle-orm'
+import { given, integers, moments, texts, uuids } from './columns.ts'
 import { sql } from './drizzle.ts'
-import { recordset } from './statements.ts'
 
 export interface NewTask {
   id: string
@@ -32,32 +32,32 @@ export interface OnceTask extends NewTask {
  * that fail it is due by the clock of Postgres, also where ours is ahead.
  */
 export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
-  const records = newTasks.map((task) => ({
-    id: task.id,
-    name: task.name,
-    queue: task.queue,
-    input: JSON.stringify(task.input),
-    max_retries: task.maxRetries,
-    timeout_ms: task.timeoutMs,
-    tags: task.tags.length > 0 ? task.tags : undefined,
-    created_at: task.createdAt,
-    run_at: task.runAt,
-    request_id: task.requestId,
-    traceparent: task.traceparent,
-    callback_url: task.callbackUrl,
-    replayed_from: task.replayedFrom,
-    parent_id: task.parentId,
-    idempotency_key: task.idempotency?.key,
-    idempotency_fingerprint: task.idempotency?.fingerprint,
-  }))
+  const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
+  const columns = {
+    id: uuids(each(({ id }) => id)),
+    name: texts(each(({ name }) => name)),
+    queue: texts(each(({ queue }) => queue)),
+    input: texts(each(({ input }) => JSON.stringify(input))),
+    max_retries: integers(each(({ maxRetries }) => maxRetries)),
+    timeout_ms: integers(each(({ timeoutMs }) => timeoutMs)),
+    tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),
+    created_at: moments(each(({ createdAt }) => createdAt)),
+    run_at: moments(each(({ runAt }) => runAt)),
+    request_id: texts(each(({ requestId }) => requestId)),
+    traceparent: texts(each(({ traceparent }) => traceparent)),
+    callback_url: texts(each(({ callbackUrl }) => callbackUrl)),
+    replayed_from: uuids(each(({ replayedFrom }) => replayedFrom)),
+    parent_id: uuids(each(({ parentId }) => parentId)),
+    idempotency_key: texts(each(({ idempotency }) => idempotency?.key)),
+    idempotency_fingerprint: texts(each(({ idempotency }) => idempotency?.fingerprint)),
+  }
   return sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at,
                        request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
                        idempotency_fingerprint)
-    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(tags, '{}'), created_at,
+    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms,
+           case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
            coalesce(run_at, least(created_at, now())), case when run_at is null then now() end,
            request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
-    from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int, timeout_ms int,
-         tags text[], created_at timestamptz, run_at timestamptz, request_id text, traceparent text, callback_url text,
-         replayed_from uuid, parent_id uuid, idempotency_key text, idempotency_fingerprint text)`
+    from ${given(columns)}`
 }

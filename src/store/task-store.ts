@@ -2,13 +2,13 @@
 // that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
 import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../task-status.ts'
+import { booleans, doubles, given, IS_GIVEN, integers, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
 import { insertOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { resultTextOf } from './result-text.ts'
 import { type TaskRow, tasks } from './schema.ts'
-import { isOneOf, recordset, texts } from './statements.ts'
 
 /** What a bell carries: a task, and the attempt after which it waits. Stale once the attempt has moved on. */
 export interface TaskRef {
@@ -87,25 +87,24 @@ export function createTaskStore(database: Database) {
      * Guarantees that one attempt of a task is given to one claim only.
      */
     async claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]> {
-      const records = claims.map(({ id, attempt, workerId, isRepeated }) => ({
-        id,
-        attempt,
-        worker_id: workerId,
-        is_repeated: isRepeated || undefined,
-      }))
+      const columns = {
+        id: uuids(claims.map(({ id }) => id)),
+        attempt: integers(claims.map(({ attempt }) => attempt)),
+        worker_id: uuids(claims.map(({ workerId }) => workerId)),
+        is_repeated: booleans(claims.map(({ isRepeated }) => isRepeated || undefined)),
+      }
       const rows = await database.query<ClaimedTask>(
         sql`
         update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
                started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
-        from ${recordset(records)} as given(id uuid, attempt int, worker_id uuid, is_repeated boolean),
-             ${WITHOUT_WAITING_FOR_THE_DISK}
-        where tasks.id = given.id and ${isOneOf(claims)}
+        from ${given(columns)}, ${WITHOUT_WAITING_FOR_THE_DISK}
+        where ${IS_GIVEN}
           and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
             or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
                and tasks.worker_id = given.worker_id)
         returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
                   tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
-                  greatest(0, extract(epoch from now() - tasks.run_at)::float8 * 1000) as "waitMs",
+                  greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
                   tasks.request_id as "requestId", tasks.traceparent,
                   tasks.callback_url is not null as "hasCallback"`,
         { name: 'claim_tasks' },
@@ -125,21 +124,21 @@ export function createTaskStore(database: Database) {
      * @throws RangeError, TypeError for all of them when one result is too deep, too large or no JSON
      */
     async finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]> {
-      const records = finishes.map(({ id, attempt, workerId, decision }) => ({
-        id,
-        attempt,
-        worker_id: workerId,
-        status: decision.status,
-        result: resultTextOf(decision.result),
-        error: decision.error && JSON.stringify(decision.error),
-        failures: decision.failures,
-        delay_ms: decision.delayMs,
-      }))
+      const each = <Value>(value: (decision: Decision) => Value) =>
+        finishes.map(({ decision }) => value(decision))
+      const columns = {
+        id: uuids(finishes.map(({ id }) => id)),
+        attempt: integers(finishes.map(({ attempt }) => attempt)),
+        worker_id: uuids(finishes.map(({ workerId }) => workerId)),
+        status: texts(each(({ status }) => status)),
+        result: texts(each(({ result }) => resultTextOf(result))),
+        error: texts(each(({ error }) => error && JSON.stringify(error))),
+        failures: integers(each(({ failures }) => failures)),
+        delay_ms: doubles(each(({ delayMs }) => delayMs)),
+      }
       // Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
       const isCancelled = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
-      const given = sql`${recordset(records)} as given(id uuid, attempt int, worker_id uuid, status text, result text, error text,
-        failures int, delay_ms double precision)`
-      const update = (from: SQL) => sql`
+      const update = (from: SQL, more = sql``) => sql`
         update tasks set
           status = case when ${isCancelled} then 'CANCELLED' else given.status end,
           result = given.result::json, error = given.error::json, failures = given.failures,
@@ -150,18 +149,18 @@ export function createTaskStore(database: Database) {
           finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
           version = version + 1
         from ${from}
-        where tasks.id = given.id and ${isOneOf(finishes)}
+        where ${IS_GIVEN}
           and tasks.attempt = given.attempt and tasks.worker_id is not distinct from given.worker_id
           and tasks.status = 'STARTED'
-        returning tasks.id, tasks.status, tasks.attempt, tasks.worker_id, tasks.started_at`
-      const hasErrors = records.some(({ error }) => error !== undefined)
+        returning tasks.id, tasks.status, tasks.attempt${more}`
+      const hasErrors = finishes.some(({ decision }) => decision.error !== undefined)
       const rows = await database.query<{ id: string; status: TaskStatus; attempt: number }>(
         // A flood of successes does not pay for a history that it has not.
         !hasErrors
-          ? update(given)
+          ? update(given(columns))
           : sql`
-        with given as materialized (select * from ${given}),
-        finished as (${update(sql`given`)}),
+        with given as materialized (select * from ${given(columns)}),
+        finished as (${update(sql`given`, sql`, tasks.worker_id, tasks.started_at`)}),
         recorded as (
           insert into attempts (task_id, attempt, error, worker_id, started_at)
           select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
@@ -185,7 +184,7 @@ export function createTaskStore(database: Database) {
           status = case when status = 'STARTED' then status else 'CANCELLED' end,
           finished_at = case when status = 'STARTED' then null else now() end,
           version = version + 1
-        where id in (select value::uuid from ${texts(ids)}) and finished_at is null
+        where id = any(${uuids(ids)}::uuid[]) and finished_at is null
         returning id, status, worker_id as "workerId"`)
     },
 
@@ -195,7 +194,7 @@ export function createTaskStore(database: Database) {
         update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
                callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
                run_at = now(), rung_at = now(), version = version + 1
-        where id in (select value::uuid from ${texts(ids)}) and status in ('FAILURE', 'CANCELLED')
+        where id = any(${uuids(ids)}::uuid[]) and status in ('FAILURE', 'CANCELLED')
         returning id, attempt, queue`)
     },
 
