@@ -2,15 +2,16 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../src/api/api-keys.ts'
 import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
+import { createUsedData } from './support/embedded-data.ts'
 import { killLeftovers, startMain } from './support/main-process.ts'
 import { until } from './support/system.ts'
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts'
 
 // Each test starts the whole program once or twice, and a first start makes a database.
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 interface TaskStatusAnswer {
   status: string
@@ -58,6 +59,11 @@ afterEach(killLeftovers)
 
 describe('with nothing set', () => {
   let dataDir: string
+  let usedData: Awaited<ReturnType<typeof createUsedData>>
+  beforeAll(async () => {
+    usedData = await createUsedData()
+  })
+  afterAll(() => usedData.remove())
   beforeEach(() => {
     dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
   })
@@ -91,6 +97,7 @@ describe('with nothing set', () => {
   })
 
   test('after a kill -9 the next start goes on with what was waiting', async () => {
+    usedData.copyTo(dataDir)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const waiting = await post(`${first.url}/v1/tasks/reverse`, {
       input: { text: 'ab' },
@@ -106,6 +113,7 @@ describe('with nothing set', () => {
   })
 
   test('a second one on the same data is refused with a clear message', async () => {
+    usedData.copyTo(dataDir)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const second = await startMain('dev', { DATA_DIR: dataDir })
     expect(await second.ended).toBe(1)
@@ -114,9 +122,11 @@ describe('with nothing set', () => {
   })
 
   test('a port that is taken is named', async () => {
+    const others = join(dataDir, 'others')
+    for (const each of [dataDir, others]) usedData.copyTo(each)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const { port } = new URL(first.url)
-    const second = await startMain('dev', { DATA_DIR: join(dataDir, 'other'), PORT: port })
+    const second = await startMain('dev', { DATA_DIR: others, PORT: port })
     expect(await second.ended).toBe(1)
     expect(second.output()).toContain(`port ${port}`)
     expect(second.output()).not.toContain('    at ')

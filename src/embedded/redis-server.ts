@@ -18,20 +18,16 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-/** Keeps nothing on disk: Postgres is the ledger, and what was waiting is rung again from there. */
-export async function startRedisServer(): Promise<RedisServer> {
+/**
+ * Keeps nothing on disk: Postgres is the ledger, and what was waiting is rung again from there.
+ * @param findPort somebody else may take the port before Redis does; then it is asked for another
+ */
+export async function startRedisServer(findPort = freePort): Promise<RedisServer> {
   const program = findProgram()
-  const port = await freePort()
   const password = randomBytes(16).toString('hex')
   const folder = mkdtempSync(join(tmpdir(), 'waggle-redis-'))
   const settings = join(folder, 'redis.conf')
-  // The password goes through a file that only we can read: arguments are visible to every user of the machine.
-  writeFileSync(
-    settings,
-    `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${folder}\n`,
-    { mode: 0o600 },
-  )
-  let server = await start()
+  let { server, port } = await startOnFreePort()
   return {
     url: `redis://:${password}@127.0.0.1:${port}`,
     get pid() {
@@ -39,7 +35,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     },
     async restart() {
       await server.stop()
-      server = await start()
+      server = await start(port)
     },
     async stop() {
       await server.stop()
@@ -47,12 +43,36 @@ export async function startRedisServer(): Promise<RedisServer> {
     },
   }
 
-  async function start(): Promise<ChildServer> {
+  async function startOnFreePort() {
+    for (let triesLeft = PORT_TRIES; ; triesLeft--) {
+      const port = await findPort()
+      try {
+        return { port, server: await start(port) }
+      } catch (error) {
+        if (triesLeft <= 1) throw error
+      }
+    }
+  }
+
+  async function start(port: number): Promise<ChildServer> {
+    // The password goes through a file that only we can read: arguments are visible to every user of the machine.
+    writeFileSync(
+      settings,
+      `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${folder}\n`,
+      { mode: 0o600 },
+    )
     const child = await startChildServer([program, settings])
-    await untilListening(port)
+    try {
+      await untilOurs(port, password)
+    } catch (error) {
+      await child.stop()
+      throw error
+    }
     return child
   }
 }
+
+const PORT_TRIES = 3
 
 /** The installed `redis-server` or `valkey-server`; installs one with the system's package manager if there is none. */
 function findProgram(): string {
@@ -103,22 +123,34 @@ function hasCommand(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0
 }
 
-async function untilListening(port: number) {
+/** Resolves when a server answers that knows our password: whoever else took the port first does not. */
+async function untilOurs(port: number, password: string): Promise<void> {
   const deadline = Date.now() + 10_000
-  while (!(await isListening(port))) {
+  for (;;) {
+    const answer = await ask(port, `AUTH ${password}\r\n`)
+    if (answer?.startsWith('+OK')) return
+    if (answer !== null) throw new Error(`Port ${port} was taken by somebody else before redis-server had it`)
     if (Date.now() > deadline)
       throw new Error(`redis-server did not listen on port ${port} within 10 seconds`)
     await pause(10)
   }
 }
 
-function isListening(port: number): Promise<boolean> {
+// Redis answers within milliseconds, on a busy machine within seconds.
+const ANSWER_MS = 5_000
+
+/** The first thing that is answered; empty where nothing is, null where nobody listens. */
+function ask(port: number, question: string): Promise<string | null> {
   return new Promise((resolve) => {
-    const socket = createConnection({ port, host: '127.0.0.1' })
-    socket.once('connect', () => {
+    const socket = createConnection({ port, host: '127.0.0.1', timeout: ANSWER_MS })
+    const end = (answer: string | null) => {
+      resolve(answer)
       socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
+    }
+    socket.once('connect', () => socket.write(question))
+    socket.once('data', (answer) => end(String(answer)))
+    socket.once('timeout', () => end(''))
+    socket.once('close', () => end(null))
+    socket.once('error', () => end(null))
   })
 }
