@@ -1,0 +1,29 @@
+#!/bin/sh
+# Writes .env for docker-compose.yml: once, with secrets of its own. Prints the API key, which is kept nowhere else.
+set -eu
+cd "$(dirname "$0")/.."
+if [ -e .env ]; then
+  echo ".env is there already and stays as it is" >&2
+  exit 1
+fi
+
+random_hex() { head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
+random_base64() { head -c "$1" /dev/urandom | base64 | tr -d '\n'; }
+
+key="wgl_$(random_hex 32)"
+hash=$(printf %s "$key" | sha256sum | cut -d' ' -f1)
+
+umask 077
+cat > .env.new <<SETTINGS
+# Made by docker/init-env.sh. What else can be set is in .env.example.
+COMPOSE_PROFILES=edge,api,worker,redis,postgres
+WAGGLE_PORT=${WAGGLE_PORT:-80}
+POSTGRES_PASSWORD=$(random_hex 24)
+REDIS_PASSWORD=$(random_hex 24)
+WEBHOOK_SECRET=whsec_$(random_base64 32)
+API_KEYS=operator:submit+read+operate:$hash
+SETTINGS
+mv .env.new .env
+
+echo "Wrote .env. Your API key, which is shown this once and kept nowhere:"
+echo "  $key"

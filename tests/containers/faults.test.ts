@@ -1,0 +1,68 @@
+// What happens to accepted tasks when containers are killed or cut off: nothing.
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import { pause } from '../../src/loop.ts'
+import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
+import { docker } from './support/docker.ts'
+import { compose, containersOf, type Stack } from './support/stack.ts'
+
+const given = inject('stack')
+const stack = given as Stack // where there is none, nothing of this runs
+
+// Nobody was told "accepted": nginx or the API said that it could not be reached.
+const REFUSALS = ['502', '503', '504']
+
+/** As if it had crashed: what `docker kill` ends is not started again. */
+async function crash(service: string): Promise<void> {
+  const [id = ''] = await containersOf(stack, service)
+  process.kill(Number(await docker(['inspect', '-f', '{{.State.Pid}}', id])), 'SIGKILL')
+}
+
+async function untilHealthy(): Promise<void> {
+  await compose(stack, ['up', '-d', '--no-recreate', '--wait', '--wait-timeout', '120'])
+}
+
+describe.skipIf(!given)('accepted tasks survive', () => {
+  afterEach(untilHealthy)
+
+  test('a crash of the API, the worker, Redis and Postgres, one after the other, under 1,000 tasks', async () => {
+    const submitting = submitSteadily(stack, { perSecond: 50, count: 1_000 })
+    for (const service of ['api', 'worker', 'redis', 'postgres']) {
+      await pause(3_000)
+      await crash(service)
+    }
+    const { accepted, refused } = await submitting
+    expect(accepted).toHaveLength(1_000)
+    expect(new Set(accepted).size).toBe(1_000)
+    for (const status of Object.keys(refused)) expect(REFUSALS).toContain(status)
+    const ended = await untilEnded(stack, accepted)
+    expect(ended.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
+    expect(ended.every(({ result }) => JSON.stringify(result) === '{"text":"ba"}')).toBe(true)
+  })
+
+  test('a Redis that is cut off the network: submissions are accepted, and run when it is back', async () => {
+    const [redis = ''] = await containersOf(stack, 'redis')
+    await docker(['network', 'disconnect', stack.project, redis])
+    const { accepted, refused } = await submitSteadily(stack, { perSecond: 10, count: 20 })
+    expect(refused).toEqual({})
+    await docker(['network', 'connect', '--alias', 'redis', stack.project, redis])
+    const ended = await untilEnded(stack, accepted)
+    expect(ended.map(({ status }) => status)).toEqual(accepted.map(() => 'SUCCESS'))
+  })
+
+  test('a Postgres that is cut off the network: submissions are refused, and the rest goes on when it is back', async () => {
+    const [postgres = ''] = await containersOf(stack, 'postgres')
+    const before = await submitSteadily(stack, { perSecond: 20, count: 20 })
+    await docker(['network', 'disconnect', stack.project, postgres])
+    const submit = () => ask(stack, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } })
+    const refusal = await untilAnswer(submit, ({ status }) => status !== 202)
+    expect(refusal).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': expect.stringMatching(/^\d+$/), 'content-type': 'application/problem+json' },
+    })
+    await docker(['network', 'connect', '--alias', 'postgres', stack.project, postgres])
+    const after = await untilAnswer(submit, ({ status }) => status === 202)
+    const ids = [...before.accepted, (after.body as { id: string }).id]
+    const ended = await untilEnded(stack, ids)
+    expect(ended.map(({ status }) => status)).toEqual(ids.map(() => 'SUCCESS'))
+  })
+})

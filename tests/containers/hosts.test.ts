@@ -1,0 +1,157 @@
+// The same compose file with one role per host, and on AWS.
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { ask, untilAnswer } from './support/client.ts'
+import { docker, run } from './support/docker.ts'
+import type { Stack } from './support/stack.ts'
+
+const given = inject('stack')
+const stack = given as Stack // where there is none, nothing of this runs
+
+/** As on a host of its own: another folder with another .env. */
+let host: string
+beforeEach(() => {
+  host = mkdtempSync(join(tmpdir(), 'waggle-host-'))
+  if (!given) return
+  for (const file of ['docker-compose.yml', 'docker-compose.aws.yml', 'docker-compose.hosts.yml'])
+    cpSync(join(stack.folder, file), join(host, file))
+})
+afterEach(() => rmSync(host, { recursive: true, force: true }))
+
+const project = () => `${stack.project}-other`
+
+function writeEnv(settings: Record<string, string>): void {
+  const all = { COMPOSE_PROJECT_NAME: project(), WAGGLE_NETWORK: project(), ...settings }
+  writeFileSync(
+    join(host, '.env'),
+    Object.entries(all)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  )
+}
+
+/** What the stack's own .env says. */
+function settingOf(name: string): string {
+  return new RegExp(`^${name}=(.*)$`, 'm').exec(readFileSync(join(stack.folder, '.env'), 'utf8'))?.[1] ?? ''
+}
+
+const NAMES = { postgres: 'database.internal', redis: 'bell.internal' }
+const containerOf = (service: string) => docker(['compose', 'ps', '-q', service], stack.folder)
+
+const servicesOf = async () => (await docker(['compose', 'config', '--services'], host)).split('\n').sort()
+
+describe.skipIf(!given)('one role per host', () => {
+  test.each([
+    ['edge', ['nginx']],
+    ['api', ['api', 'migrate']],
+    ['worker', ['worker']],
+    ['redis', ['redis']],
+    ['postgres', ['postgres']],
+    ['edge,api', ['api', 'migrate', 'nginx']],
+  ])('the profile %s is %j, and needs no other', async (profiles, services) => {
+    writeEnv({ COMPOSE_PROFILES: profiles })
+    expect(await servicesOf()).toEqual(services)
+    expect(await run('docker', ['compose', 'config', '-q'], host)).toEqual({ code: 0, output: '' })
+  })
+
+  test('Redis and Postgres are published at the private address, and only where they are asked to be', async () => {
+    const files = 'docker-compose.yml:docker-compose.hosts.yml'
+    writeEnv({ COMPOSE_PROFILES: 'redis,postgres', COMPOSE_FILE: files })
+    expect((await run('docker', ['compose', 'config', '-q'], host)).output).toContain(
+      'the address of this host',
+    )
+    appendFileSync(join(host, '.env'), 'PRIVATE_ADDRESS=10.1.2.3\n')
+    const { services } = JSON.parse(await docker(['compose', 'config', '--format', 'json'], host))
+    for (const [name, port] of [
+      ['redis', 6379],
+      ['postgres', 5432],
+    ] as const)
+      expect(services[name].ports).toMatchObject([
+        { host_ip: '10.1.2.3', published: String(port), target: port },
+      ])
+  })
+
+  test('a worker on a host of its own finds Postgres and Redis by their addresses, and takes part', async () => {
+    writeEnv({
+      COMPOSE_PROFILES: 'worker',
+      WAGGLE_IMAGE: `${stack.project}/app`,
+      WAGGLE_TAG: 'first',
+      DATABASE_URL: `postgres://waggle:${settingOf('POSTGRES_PASSWORD')}@database.internal:5432/waggle`,
+      REDIS_URL: `redis://:${settingOf('REDIS_PASSWORD')}@bell.internal:6379`,
+    })
+    const workers = () => ask(stack, 'GET', '/v1/workers')
+    const count = ({ body }: { body: never }) => (body as { data: unknown[] }).data.length
+    const before = count(await workers())
+    try {
+      await docker(['compose', 'create', 'worker'], host)
+      const id = await docker(['compose', 'ps', '-aq', 'worker'], host)
+      // What a private network and its DNS are elsewhere.
+      for (const [service, name] of Object.entries(NAMES))
+        await docker(['network', 'connect', '--alias', name, project(), await containerOf(service)])
+      await docker(['start', id])
+      await untilAnswer(workers, (reply) => count(reply) === before + 1)
+    } finally {
+      await docker(['compose', 'rm', '-sf', 'worker'], host)
+      for (const service of Object.keys(NAMES))
+        await docker(['network', 'disconnect', '-f', project(), await containerOf(service)]).catch(() => {})
+      await docker(['network', 'rm', project()]).catch(() => {})
+    }
+    // It has said good-bye: a silent one would be listed for ten minutes.
+    await untilAnswer(workers, (reply) => count(reply) === before, 10)
+  })
+})
+
+describe.skipIf(!given)('on AWS', () => {
+  test('images come from ECR, rows go to RDS by verified TLS, lines to CloudWatch without holding anybody up', async () => {
+    writeEnv({
+      COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',
+      COMPOSE_PROFILES: 'edge,api,worker,redis',
+      AWS_REGION: 'eu-central-1',
+      ECR_REGISTRY: 'registry.example',
+      WAGGLE_TAG: '1a2b3c',
+      DATABASE_URL: 'postgres://app:secret@db.example:5432/waggle',
+    })
+    expect(await servicesOf()).toEqual(['api', 'migrate', 'nginx', 'redis', 'worker'])
+    const { services } = JSON.parse(await docker(['compose', 'config', '--format', 'json'], host))
+    for (const name of ['api', 'worker', 'migrate']) {
+      expect(services[name]).toMatchObject({ image: 'registry.example/waggle-app:1a2b3c' })
+      expect(services[name]).not.toHaveProperty('build')
+      expect(services[name].environment.DATABASE_URL).toBe(
+        'postgres://app:secret@db.example:5432/waggle?sslmode=verify-full&sslrootcert=/etc/ssl/certs/rds-ca.pem',
+      )
+    }
+    expect(services.nginx).toMatchObject({ image: 'registry.example/waggle-web:1a2b3c' })
+    const groups = {
+      nginx: 'backend-logs',
+      api: 'backend-logs',
+      migrate: 'backend-logs',
+      worker: 'worker-logs',
+    }
+    for (const [name, group] of Object.entries(groups))
+      expect(services[name].logging).toMatchObject({
+        driver: 'awslogs',
+        options: { 'awslogs-group': group, mode: 'non-blocking', 'awslogs-region': 'eu-central-1' },
+      })
+  })
+
+  test.each(['AWS_REGION', 'ECR_REGISTRY', 'DATABASE_URL'])(
+    'without %s it is said what is missing',
+    async (name) => {
+      const all: Record<string, string> = {
+        COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',
+        COMPOSE_PROFILES: 'api',
+        AWS_REGION: 'eu-central-1',
+        ECR_REGISTRY: 'registry.example',
+        WAGGLE_TAG: '1a2b3c',
+        DATABASE_URL: 'postgres://app:secret@db.example:5432/waggle',
+      }
+      delete all[name]
+      writeEnv(all)
+      const { code, output } = await run('docker', ['compose', 'config', '-q'], host)
+      expect(code).not.toBe(0)
+      expect(output).toContain(name)
+    },
+  )
+})

@@ -1,0 +1,107 @@
+// docker/rollout.sh: another version takes over, and nobody who uses the system notices.
+import { describe, expect, inject, test } from 'vitest'
+import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
+import { docker, run } from './support/docker.ts'
+import { containersOf, type Stack, TAGS } from './support/stack.ts'
+
+const given = inject('stack')
+const stack = given as Stack // where there is none, nothing of this runs
+const [first, second] = TAGS
+
+async function rollout(tag: string, settings: string[] = []) {
+  return run('env', [...settings, 'docker/rollout.sh', tag], stack.folder)
+}
+
+/** A version of its own making: what runs in it is up to the test. */
+async function buildImages(tag: string, dockerfile: string): Promise<void> {
+  const app = `${stack.project}/app`
+  const text = `FROM ${app}:${first}\n${dockerfile}\n`
+  const build = 'printf %s "$0" | docker build -q -t "$1" -'
+  expect((await run('sh', ['-c', build, text, `${app}:${tag}`])).code).toBe(0)
+  await docker(['tag', `${stack.project}/web:${first}`, `${stack.project}/web:${tag}`])
+}
+
+async function imagesOf(service: string): Promise<string[]> {
+  const ids = await containersOf(stack, service)
+  return Promise.all(ids.map((id) => docker(['inspect', '-f', '{{.Config.Image}}', id])))
+}
+
+/** Waits until only workers of this version are there; the list is a second old at most. */
+async function untilWorkersAre(version: string): Promise<void> {
+  await untilAnswer(
+    () => ask(stack, 'GET', '/v1/workers'),
+    ({ body }) =>
+      (body as { data: { version: string }[] }).data.every((worker) => worker.version === version),
+    10,
+  )
+}
+
+const titleOfPage = async () => /<title>(\w+)/.exec((await ask(stack, 'GET', '/')).text)?.[1]
+
+describe.skipIf(!given)('a rollout', () => {
+  test('under 50 requests a second fails none, runs no task twice, and can be taken back', async () => {
+    const stopping = new AbortController()
+    const submitting = submitSteadily(stack, { perSecond: 50, stopping: stopping.signal })
+    const there = await rollout(second)
+    expect(there).toMatchObject({ code: 0 })
+    expect(await imagesOf('api')).toEqual([`${stack.project}/app:${second}`])
+    expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
+    await untilWorkersAre('99.0.0')
+    expect(await titleOfPage()).toBe('Second')
+
+    const back = await rollout('rollback')
+    expect(back).toMatchObject({ code: 0 })
+    expect(await imagesOf('api')).toEqual([`${stack.project}/app:${first}`])
+    expect(await titleOfPage()).toBe('Waggle')
+    stopping.abort()
+    const { accepted, refused } = await submitting
+    expect(refused).toEqual({})
+    expect(accepted.length).toBeGreaterThan(500)
+    const ended = await untilEnded(stack, accepted)
+    expect(ended.filter(({ status, attempt }) => status !== 'SUCCESS' || attempt !== 1)).toEqual([])
+  })
+
+  test('lets a running task end where it runs', async () => {
+    const { body } = await ask(stack, 'POST', '/v1/tasks/divide', { input: { x: 10, y: 4 } })
+    const { id } = body as { id: string }
+    expect(await rollout(second)).toMatchObject({ code: 0 })
+    const [task] = await untilEnded(stack, [id])
+    expect(task).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+    expect(await rollout(first)).toMatchObject({ code: 0 })
+  })
+
+  test.each([
+    ['does not stay up', 'ENTRYPOINT ["sh", "-c", "[ $0 = migrate ] || exit 3"]', 'does not stay up'],
+    [
+      'does not become healthy',
+      'ENTRYPOINT ["sh", "-c", "[ $0 = migrate ] || sleep 600"]',
+      'was not healthy within 10 s',
+    ],
+    ['cannot migrate', 'ENTRYPOINT ["sh", "-c", "exit 4"]', 'The migration failed'],
+  ])('to a version that %s leaves the old one at work, and says so', async (_, dockerfile, message) => {
+    await buildImages('broken', dockerfile)
+    const before = await containersOf(stack, 'api')
+    const stopping = new AbortController()
+    const submitting = submitSteadily(stack, { perSecond: 20, stopping: stopping.signal })
+    const { code, output } = await rollout('broken', ['HEALTHY_SECONDS=10'])
+    stopping.abort()
+    expect(code).toBe(1)
+    expect(output).toContain(message)
+    expect(output.trim().split('\n').at(-1)).toContain(`${first} goes on running`)
+    expect((await submitting).refused).toEqual({})
+    expect(await containersOf(stack, 'api')).toEqual(before)
+    expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
+  })
+
+  test('to a version that is nowhere changes nothing', async () => {
+    const { code, output } = await rollout('nowhere')
+    expect(code).toBe(1)
+    expect(output).toContain(`There is no image ${stack.project}/`)
+  })
+
+  test('waits for no other one: it says that one is under way', async () => {
+    const [one, other] = await Promise.all([rollout(first), rollout(first)])
+    expect([one.code, other.code].sort()).toEqual([0, 1])
+    expect(one.output + other.output).toContain('Another rollout is under way')
+  })
+})

@@ -1,0 +1,150 @@
+// A client of a stack, through nginx; every request on a connection of its own, as from many clients.
+import { request } from 'node:http'
+import { pause } from '../../../src/loop.ts'
+import type { Stack } from './stack.ts'
+
+export interface Reply {
+  /** 0 where there was no answer at all. */
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  text: string
+  body: never
+}
+
+export function ask(
+  { url, apiKey }: Pick<Stack, 'url' | 'apiKey'>,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
+  return new Promise((resolve) => {
+    const { hostname, port } = new URL(url)
+    const outgoing = request({
+      hostname,
+      port,
+      // As it is, and not as a URL would have it.
+      path,
+      method,
+      agent: false,
+      headers: {
+        Authorization: `Bearer ${apiKey}`,
+        ...(text !== undefined && {
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(text),
+        }),
+        ...headers,
+      },
+    })
+    const fail = (error: Error) =>
+      resolve({ status: 0, headers: {}, text: error.message, body: null as never })
+    outgoing.on('error', fail)
+    outgoing.on('response', (incoming) => {
+      let answer = ''
+      incoming.on('data', (chunk) => (answer += chunk))
+      incoming.on('error', fail)
+      incoming.on('end', () =>
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: incoming.headers,
+          text: answer,
+          body: parsed(answer) as never,
+        }),
+      )
+    })
+    outgoing.end(text)
+  })
+}
+
+export interface Submissions {
+  /** Ids of what was answered 202. */
+  accepted: string[]
+  /** How often each other status came; 0 for no answer. */
+  refused: Record<number, number>
+}
+
+/** Submits until so many are accepted or it is told to stop: at most `perSecond`, each without waiting for the others. */
+export async function submitSteadily(
+  stack: Stack,
+  {
+    perSecond,
+    count = Number.POSITIVE_INFINITY,
+    stopping,
+  }: { perSecond: number; count?: number; stopping?: AbortSignal },
+): Promise<Submissions> {
+  const result: Submissions = { accepted: [], refused: {} }
+  const underWay = new Set<Promise<void>>()
+  const deadlineMs = Date.now() + 180_000
+  while (result.accepted.length + underWay.size < count && !stopping?.aborted && Date.now() < deadlineMs) {
+    const one = ask(stack, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } }).then(
+      ({ status, body }) => {
+        if (status === 202) result.accepted.push((body as { id: string }).id)
+        else result.refused[status] = (result.refused[status] ?? 0) + 1
+        underWay.delete(one)
+      },
+    )
+    underWay.add(one)
+    await pause(1_000 / perSecond)
+  }
+  await Promise.all(underWay)
+  if (result.accepted.length >= count || stopping?.aborted) return result
+  // Some of the last were refused.
+  if (Date.now() >= deadlineMs) return result
+  const rest = await submitSteadily(stack, { perSecond, count: count - result.accepted.length, stopping })
+  for (const [status, times] of Object.entries(rest.refused))
+    result.refused[Number(status)] = (result.refused[Number(status)] ?? 0) + times
+  return { accepted: [...result.accepted, ...rest.accepted], refused: result.refused }
+}
+
+export interface EndedTask {
+  id: string
+  status: string
+  attempt: number
+  is_final: boolean
+  result: unknown
+}
+
+/** Waits until all of them have ended. */
+export async function untilEnded(stack: Stack, ids: string[], seconds = 90): Promise<EndedTask[]> {
+  const ended: EndedTask[] = []
+  const deadlineMs = Date.now() + seconds * 1_000
+  for (const id of ids) {
+    for (;;) {
+      const { status, body } = await ask(stack, 'GET', `/v1/tasks/${id}?wait=5`)
+      const task = body as EndedTask
+      if (status === 200 && task.is_final) {
+        ended.push(task)
+        break
+      }
+      if (Date.now() > deadlineMs)
+        throw new Error(`Task ${id} has not ended: ${status} ${JSON.stringify(body)}`)
+      await pause(50)
+    }
+  }
+  return ended
+}
+
+/** Asks until the answer is as wanted. */
+export async function untilAnswer(
+  ask: () => Promise<Reply>,
+  isReached: (reply: Reply) => boolean,
+  seconds = 60,
+): Promise<Reply> {
+  const deadlineMs = Date.now() + seconds * 1_000
+  for (;;) {
+    const reply = await ask()
+    if (isReached(reply)) return reply
+    if (Date.now() > deadlineMs)
+      throw new Error(`not reached in ${seconds} seconds: ${reply.status} ${reply.text}`)
+    await pause(200)
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
