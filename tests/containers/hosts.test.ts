@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { ask, untilAnswer } from './support/client.ts'
+import { type ListedWorker, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import type { Stack } from './support/stack.ts'
 
@@ -81,17 +81,15 @@ describe.skipIf(!given)('one role per host', () => {
       DATABASE_URL: `postgres://waggle:${settingOf('POSTGRES_PASSWORD')}@database.internal:5432/waggle`,
       REDIS_URL: `redis://:${settingOf('REDIS_PASSWORD')}@bell.internal:6379`,
     })
-    const workers = () => ask(stack, 'GET', '/v1/workers')
-    const count = ({ body }: { body: never }) => (body as { data: unknown[] }).data.length
-    const before = count(await workers())
+    let id = ''
     try {
       await docker(['compose', 'create', 'worker'], host)
-      const id = await docker(['compose', 'ps', '-aq', 'worker'], host)
+      id = await docker(['compose', 'ps', '-aq', 'worker'], host)
       // What a private network and its DNS are elsewhere.
       for (const [service, name] of Object.entries(NAMES))
         await docker(['network', 'connect', '--alias', name, project(), await containerOf(service)])
       await docker(['start', id])
-      await untilAnswer(workers, (reply) => count(reply) === before + 1)
+      await untilWorkers(stack, (workers) => workers.some(isOurs))
     } finally {
       await docker(['compose', 'rm', '-sf', 'worker'], host)
       for (const service of Object.keys(NAMES))
@@ -99,7 +97,11 @@ describe.skipIf(!given)('one role per host', () => {
       await docker(['network', 'rm', project()]).catch(() => {})
     }
     // It has said good-bye: a silent one would be listed for ten minutes.
-    await untilAnswer(workers, (reply) => count(reply) === before, 10)
+    await untilWorkers(stack, (workers) => !workers.some(isOurs))
+
+    function isOurs({ host }: ListedWorker): boolean {
+      return host !== '' && id.startsWith(host)
+    }
   })
 })
 

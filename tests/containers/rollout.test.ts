@@ -1,6 +1,6 @@
 // docker/rollout.sh: another version takes over, and nobody who uses the system notices.
 import { describe, expect, inject, test } from 'vitest'
-import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
+import { ask, submitSteadily, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { containersOf, type Stack, TAGS } from './support/stack.ts'
 
@@ -26,16 +26,6 @@ async function imagesOf(service: string): Promise<string[]> {
   return Promise.all(ids.map((id) => docker(['inspect', '-f', '{{.Config.Image}}', id])))
 }
 
-/** Waits until only workers of this version are there; the list is a second old at most. */
-async function untilWorkersAre(version: string): Promise<void> {
-  await untilAnswer(
-    () => ask(stack, 'GET', '/v1/workers'),
-    ({ body }) =>
-      (body as { data: { version: string }[] }).data.every((worker) => worker.version === version),
-    10,
-  )
-}
-
 const titleOfPage = async () => /<title>(\w+)/.exec((await ask(stack, 'GET', '/')).text)?.[1]
 
 describe.skipIf(!given)('a rollout', () => {
@@ -46,7 +36,9 @@ describe.skipIf(!given)('a rollout', () => {
     expect(there).toMatchObject({ code: 0 })
     expect(await imagesOf('api')).toEqual([`${stack.project}/app:${second}`])
     expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
-    await untilWorkersAre('99.0.0')
+    await untilWorkers(stack, (workers) =>
+      workers.every(({ is_alive, version }) => !is_alive || version === '99.0.0'),
+    )
     expect(await titleOfPage()).toBe('Second')
 
     const back = await rollout('rollback')

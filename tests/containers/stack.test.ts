@@ -1,6 +1,6 @@
 // What `docker compose up` on a fresh checkout gives: the page and the API behind nginx, and nothing else within reach.
 import { describe, expect, inject, test } from 'vitest'
-import { ask, untilAnswer, untilEnded } from './support/client.ts'
+import { ask, untilAnswer, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
 
@@ -183,10 +183,9 @@ describe.skipIf(!given)('tasks', () => {
   })
 
   test('more workers are one command away', async () => {
-    const workers = () => ask(stack, 'GET', '/v1/workers')
     for (const count of [3, 1]) {
       await compose(stack, ['up', '-d', '--wait', '--no-recreate', '--scale', `worker=${count}`, 'worker'])
-      await untilAnswer(workers, ({ body }) => (body as { data: unknown[] }).data.length === count, 10)
+      await untilWorkers(stack, (workers) => workers.filter((worker) => worker.is_alive).length === count)
     }
   })
 })

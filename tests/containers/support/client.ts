@@ -125,6 +125,28 @@ export async function untilEnded(stack: Stack, ids: string[], seconds = 90): Pro
   return ended
 }
 
+export interface ListedWorker {
+  /** The beginning of its container's id. */
+  host: string
+  version: string
+  is_alive: boolean
+}
+
+/**
+ * Waits until the workers are as wanted. Half a minute: one that was killed counts as alive for half of that, and is
+ * listed for ten minutes.
+ */
+export async function untilWorkers(
+  stack: Stack,
+  areReached: (workers: ListedWorker[]) => boolean,
+): Promise<void> {
+  await untilAnswer(
+    () => ask(stack, 'GET', '/v1/workers'),
+    ({ body }) => areReached((body as { data: ListedWorker[] }).data),
+    30,
+  )
+}
+
 /** Asks until the answer is as wanted. */
 export async function untilAnswer(
   ask: () => Promise<Reply>,
