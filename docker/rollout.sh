@@ -4,14 +4,19 @@
 #   docker/rollout.sh TAG        new beside old, wait until they are healthy, switch nginx over, let the old ones end
 #   docker/rollout.sh rollback   the same, with the tag that ran before
 #
-# Exit code 0: the new tag runs. Anything else: the old one still does, and the last line says why. Only what is code
-# is replaced: API, worker and page. Redis, Postgres and nginx itself are left alone.
+# Exit code 0: the new tag runs. Anything else: the API and the page are still the old ones, and the last line says why.
+# Only what is code is replaced: API, worker and page. Redis, Postgres and nginx itself are left alone.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
+umask 077
 
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
-# What nginx needs to let its old processes take no more; they end what they have begun.
-SWITCH_SECONDS=2
+# For requests that were on their way to the old API when nginx was told of the new one.
+SWITCH_SECONDS=1
+
+# Containers by role, and the roles that are replaced for good.
+declare -A old new
+replaced=
 
 main() {
   [ $# = 1 ] || fail "Usage: docker/rollout.sh TAG|rollback"
@@ -24,25 +29,28 @@ main() {
     tag=$(setting WAGGLE_PREVIOUS_TAG)
     [ -n "$tag" ] || fail "There is no tag to go back to"
   fi
+  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "\"$tag\" is not the tag of an image"
   export WAGGLE_TAG=$tag
   mapfile -t roles < <(compose config --services | grep -xE 'api|worker')
+  edge=$(compose ps -q nginx)
   trap give_up ERR
+  trap 'give_up "It was interrupted"' INT TERM HUP
 
   say "Rolling out $tag over $current: ${roles[*]:-no code runs here}"
   fetch_images
   if runs api; then migrate; fi
   for role in "${roles[@]}"; do start_beside "$role"; done
   for role in "${roles[@]}"; do wait_until_healthy "$role"; done
+  if [ -n "$edge" ]; then fetch_page; fi
   # Workers first: they understand what the old API submits, and not the other way round.
   if runs worker; then end_old worker; fi
   if runs api; then
-    if edge_is_here; then switch_edge_to_new; fi
+    if [ -n "$edge" ]; then switch_edge_over; fi
     end_old api
-    if edge_is_here; then switch_edge_back; fi
   fi
-  trap - ERR
-  if edge_is_here; then bring_page; fi
   remember
+  trap - ERR INT TERM HUP
+  if [ -n "$edge" ]; then finish_edge; fi
   say "$tag runs"
 }
 
@@ -60,11 +68,9 @@ setting() { sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 
 runs() { [[ " ${roles[*]} " == *" $1 "* ]]; }
 
-edge_is_here() { [ -n "$(compose ps -q nginx)" ]; }
-
 fetch_images() {
   local image
-  for image in $(compose config --images | grep -E ":$tag\$" | sort -u); do
+  for image in $(compose config --images | grep -F ":$tag" | sort -u); do
     docker image inspect "$image" > /dev/null 2>&1 || docker pull -q "$image" > /dev/null ||
       give_up "There is no image $image"
   done
@@ -73,7 +79,6 @@ fetch_images() {
 # The tables of the new version are made while the old one runs: migrations only expand. They wait for one another.
 migrate() { compose run --rm --no-deps -T migrate > /dev/null || give_up "The migration failed"; }
 
-declare -A old new
 start_beside() {
   old[$1]=$(ids_of "$1")
   local count has_failed=
@@ -105,9 +110,19 @@ is_healthy() {
     docker exec "$1" health-check /health/ready
 }
 
+# The new page, beside the one that is served.
+fetch_page() {
+  web_image=$(docker inspect -f '{{.Config.Image}}' "$edge")
+  web_image=${web_image%:*}:$tag
+  docker exec "$edge" sh -c 'rm -rf /page/.next && mkdir /page/.next'
+  docker run --rm --network none --entrypoint tar "$web_image" -C /usr/share/waggle/page -c . |
+    docker exec -i "$edge" tar -C /page/.next -x -m -f -
+}
+
 # All old ones at once; each has its own time of grace. From here on the new ones stay, whatever else may fail.
 end_old() {
   unset "new[$1]"
+  replaced+=" $1"
   [ -n "${old[$1]// /}" ] || return 0
   # shellcheck disable=SC2086 # ids, with blanks between
   docker stop -t "$(grace_of "$1")" ${old[$1]} > /dev/null
@@ -117,58 +132,59 @@ end_old() {
 
 grace_of() { docker inspect -f '{{or .Config.StopTimeout 45}}' "${old[$1]%% *}"; }
 
-# By address, so that nothing new is sent to the old ones from here on. A name would lead to both.
-switch_edge_to_new() {
-  local id addresses=()
-  for id in ${new[api]}; do
-    addresses+=("$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id"):8000")
-  done
-  tell_edge "echo 'set \$api ${addresses[0]};' > /tmp/api-during-rollout.conf"
-}
-
-switch_edge_back() { tell_edge "rm -f /tmp/api-during-rollout.conf"; }
-
-tell_edge() {
-  local id
-  for id in $(compose ps -q nginx); do
-    docker exec "$id" sh -c "$1 && nginx -q -t -c /tmp/nginx.conf && nginx -q -c /tmp/nginx.conf -s reload"
+# By address: the name leads to the old ones as long as they are there.
+switch_edge_over() {
+  local addresses
+  # shellcheck disable=SC2086 # ids, with blanks between
+  addresses=($(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' ${new[api]}))
+  docker exec "$edge" choose-api "${addresses[0]}:8000"
+  for verb in GET HEAD; do
+    edge_answers "$verb" || give_up "$verb /health through nginx is not answered by the new API"
   done
   sleep "$SWITCH_SECONDS"
 }
 
-# Into the running nginx: what the old page names stays, for those who have it open.
-bring_page() {
-  local id image
-  image=$(compose config --images | grep -E "web:$tag\$" | head -n 1)
-  for id in $(compose ps -q nginx); do
-    docker run --rm --network none --entrypoint tar "$image" -C /usr/share/waggle/page -c . |
-      docker exec -i "$id" tar -C /page -x -m -f -
-    docker exec "$id" find /page/assets -type f -mtime +7 -delete
-  done
+# As a monitor asks: at the published port.
+edge_answers() {
+  local address host status
+  address=$(compose port nginx 8080)
+  host=${address%:*}
+  [ "$host" != 0.0.0.0 ] || host=127.0.0.1
+  exec 3<> "/dev/tcp/$host/${address##*:}" || return 1
+  printf '%s /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$1" >&3
+  read -r -t 5 _ status _ <&3 || return 1
+  exec 3>&-
+  [ "$status" = 200 ]
 }
 
 remember() {
   [ "$tag" = "$current" ] && return
-  touch .env
   { grep -vE '^WAGGLE_(PREVIOUS_)?TAG=' .env || true; } > .env.new
   printf 'WAGGLE_TAG=%s\nWAGGLE_PREVIOUS_TAG=%s\n' "$tag" "$current" >> .env.new
-  chmod 600 .env.new
   mv .env.new .env
 }
 
+finish_edge() {
+  docker exec "$edge" choose-api
+  docker exec "$edge" lay-out-page next
+  docker exec "$edge" find /page/assets -type f -mtime +7 -delete
+  [ "$(edge_settings docker exec "$edge")" = \
+    "$(edge_settings docker run --rm --network none --entrypoint '' "$web_image")" ] ||
+    say "The settings of nginx have changed: docker compose up -d nginx brings them, and interrupts for a second or two"
+}
+
+edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }
+
 # What was started goes, what ran stays.
 give_up() {
-  trap - ERR
-  local role ids
-  for id in $(compose ps -q nginx); do
-    docker exec "$id" sh -c 'rm -f /tmp/api-during-rollout.conf && nginx -q -c /tmp/nginx.conf -s reload' || true
-  done
+  trap - ERR INT TERM HUP
+  local role
+  [ -z "$edge" ] || docker exec "$edge" choose-api || true
   for role in "${!new[@]}"; do
-    ids=${new[$role]}
-    # shellcheck disable=SC2086
-    [ -z "${ids// /}" ] || docker rm -f $ids > /dev/null 2>&1 || true
+    # shellcheck disable=SC2086 # ids, with blanks between
+    [ -z "${new[$role]// /}" ] || docker rm -f ${new[$role]} > /dev/null 2>&1 || true
   done
-  fail "${1:-A step failed}: $current goes on running"
+  fail "${1:-A step failed}: $current goes on running${replaced:+, but for this, which is of $tag:$replaced}"
 }
 
 main "$@"

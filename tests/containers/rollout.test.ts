@@ -1,7 +1,12 @@
 // docker/rollout.sh: another version takes over, and nobody who uses the system notices.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { describe, expect, inject, test } from 'vitest'
+import { pause } from '../../src/loop.ts'
 import { ask, submitSteadily, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
+import { openSlowLine } from './support/slow-line.ts'
 import { containersOf, type Stack, TAGS } from './support/stack.ts'
 
 const given = inject('stack')
@@ -24,6 +29,21 @@ async function buildImages(tag: string, dockerfile: string): Promise<void> {
 async function imagesOf(service: string): Promise<string[]> {
   const ids = await containersOf(stack, service)
   return Promise.all(ids.map((id) => docker(['inspect', '-f', '{{.Config.Image}}', id])))
+}
+
+/** Waits for a task that is not due for long, again and again: the statuses of the answers. */
+async function waitSteadily(stopping: AbortSignal): Promise<number[]> {
+  const late = { input: { text: 'ab' }, options: { delay_seconds: 3_600 } }
+  const { body } = await ask(stack, 'POST', '/v1/tasks/reverse', late)
+  const { id } = body as { id: string }
+  const statuses: number[] = []
+  while (!stopping.aborted) statuses.push((await ask(stack, 'GET', `/v1/tasks/${id}?wait=5`)).status)
+  await ask(stack, 'POST', `/v1/tasks/${id}/cancel`)
+  return statuses
+}
+
+async function untilCount(service: string, count: number): Promise<void> {
+  while ((await containersOf(stack, service)).length !== count) await pause(200)
 }
 
 const titleOfPage = async () => /<title>(\w+)/.exec((await ask(stack, 'GET', '/')).text)?.[1]
@@ -51,6 +71,24 @@ describe.skipIf(!given)('a rollout', () => {
     expect(accepted.length).toBeGreaterThan(500)
     const ended = await untilEnded(stack, accepted)
     expect(ended.filter(({ status, attempt }) => status !== 'SUCCESS' || attempt !== 1)).toEqual([])
+  })
+
+  test('is not noticed by clients far away that keep their connections, nor by those that wait', async () => {
+    const line = await openSlowLine(stack.url, 40)
+    const agent = new Agent({ keepAlive: true, maxSockets: 10 })
+    const stopping = new AbortController()
+    const far = { ...stack, url: line.url, agent }
+    const submitting = submitSteadily(far, { perSecond: 50, stopping: stopping.signal })
+    const waiting = waitSteadily(stopping.signal)
+    for (const tag of [second, first]) expect(await rollout(tag)).toMatchObject({ code: 0 })
+    stopping.abort()
+    const { accepted, refused } = await submitting
+    const statuses = await waiting
+    agent.destroy()
+    line.close()
+    expect(refused).toEqual({})
+    expect(accepted.length).toBeGreaterThan(500)
+    expect(new Set(statuses)).toEqual(new Set([200]))
   })
 
   test('lets a running task end where it runs', async () => {
@@ -81,6 +119,17 @@ describe.skipIf(!given)('a rollout', () => {
     expect(output).toContain(message)
     expect(output.trim().split('\n').at(-1)).toContain(`${first} goes on running`)
     expect((await submitting).refused).toEqual({})
+    expect(await containersOf(stack, 'api')).toEqual(before)
+    expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
+  })
+
+  test('that is interrupted leaves the old version at work', async () => {
+    await buildImages('broken', 'ENTRYPOINT ["sh", "-c", "[ $0 = migrate ] || sleep 600"]')
+    const before = await containersOf(stack, 'api')
+    const child = spawn('docker/rollout.sh', ['broken'], { cwd: stack.folder, stdio: 'ignore' })
+    await untilCount('api', before.length + 1)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([1, null])
     expect(await containersOf(stack, 'api')).toEqual(before)
     expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
   })

@@ -1,5 +1,6 @@
 // What `docker compose up` on a fresh checkout gives: the page and the API behind nginx, and nothing else within reach.
 import { describe, expect, inject, test } from 'vitest'
+import { exchange } from '../support/raw-http.ts'
 import { ask, untilAnswer, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
@@ -122,6 +123,11 @@ describe.skipIf(!given)('nginx', () => {
       headers: { 'content-type': 'application/problem+json', 'x-content-type-options': 'nosniff' },
       body: { type: `urn:waggle:problem:${code}`, status },
     })
+  })
+
+  test('answers a probe that speaks HTTP/1.0 and names no host', async () => {
+    const { status } = await exchange(stack.url, 'GET /health HTTP/1.0\r\n\r\n')
+    expect(status).toBe(200)
   })
 
   test('refuses a body over the limit, and names it', async () => {

@@ -1,5 +1,5 @@
-// A client of a stack, through nginx; every request on a connection of its own, as from many clients.
-import { request } from 'node:http'
+// A client of a stack, through nginx.
+import { type Agent, request } from 'node:http'
 import { pause } from '../../../src/loop.ts'
 import type { Stack } from './stack.ts'
 
@@ -11,8 +11,13 @@ export interface Reply {
   body: never
 }
 
+export interface Client extends Pick<Stack, 'url' | 'apiKey'> {
+  /** Keeps connections; without one every request has its own, as from many clients. */
+  agent?: Agent
+}
+
 export function ask(
-  { url, apiKey }: Pick<Stack, 'url' | 'apiKey'>,
+  { url, apiKey, agent }: Client,
   method: string,
   path: string,
   body?: unknown,
@@ -27,7 +32,7 @@ export function ask(
       // As it is, and not as a URL would have it.
       path,
       method,
-      agent: false,
+      agent: agent ?? false,
       headers: {
         Authorization: `Bearer ${apiKey}`,
         ...(text !== undefined && {
@@ -64,9 +69,9 @@ export interface Submissions {
   refused: Record<number, number>
 }
 
-/** Submits until so many are accepted or it is told to stop: at most `perSecond`, each without waiting for the others. */
+/** Submits until so many are accepted or it is told to stop: `perSecond`, each without waiting for the others. */
 export async function submitSteadily(
-  stack: Stack,
+  client: Client,
   {
     perSecond,
     count = Number.POSITIVE_INFINITY,
@@ -75,9 +80,11 @@ export async function submitSteadily(
 ): Promise<Submissions> {
   const result: Submissions = { accepted: [], refused: {} }
   const underWay = new Set<Promise<void>>()
-  const deadlineMs = Date.now() + 180_000
+  const startedMs = Date.now()
+  const deadlineMs = startedMs + 180_000
+  let sent = 0
   while (result.accepted.length + underWay.size < count && !stopping?.aborted && Date.now() < deadlineMs) {
-    const one = ask(stack, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } }).then(
+    const one = ask(client, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } }).then(
       ({ status, body }) => {
         if (status === 202) result.accepted.push((body as { id: string }).id)
         else result.refused[status] = (result.refused[status] ?? 0) + 1
@@ -85,13 +92,15 @@ export async function submitSteadily(
       },
     )
     underWay.add(one)
-    await pause(1_000 / perSecond)
+    sent++
+    // By the clock, so that the rate is what it is said to be whatever each takes.
+    await pause(Math.max(0, startedMs + (sent * 1_000) / perSecond - Date.now()))
   }
   await Promise.all(underWay)
   if (result.accepted.length >= count || stopping?.aborted) return result
   // Some of the last were refused.
   if (Date.now() >= deadlineMs) return result
-  const rest = await submitSteadily(stack, { perSecond, count: count - result.accepted.length, stopping })
+  const rest = await submitSteadily(client, { perSecond, count: count - result.accepted.length, stopping })
   for (const [status, times] of Object.entries(rest.refused))
     result.refused[Number(status)] = (result.refused[Number(status)] ?? 0) + times
   return { accepted: [...result.accepted, ...rest.accepted], refused: result.refused }
