@@ -9,7 +9,7 @@ const given = inject('stack')
 const stack = given as Stack // where there is none, nothing of this runs
 
 // Nobody was told "accepted": nginx or the API said that it could not be reached.
-const REFUSALS = ['502', '503', '504']
+const REFUSALS = ['502', '503']
 
 /** As if it had crashed: what `docker kill` ends is not started again. */
 async function crash(service: string): Promise<void> {

@@ -1,6 +1,8 @@
 // What `docker compose up` on a fresh checkout gives: the page and the API behind nginx, and nothing else within reach.
+import { connect } from 'node:net'
 import { describe, expect, inject, test } from 'vitest'
 import { exchange } from '../support/raw-http.ts'
+import { until } from '../support/system.ts'
 import { ask, untilAnswer, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
@@ -139,6 +141,31 @@ describe.skipIf(!given)('nginx', () => {
     )
     expect(reply).toMatchObject({ status: 413, headers: { 'content-type': 'application/problem+json' } })
     expect(reply.text).toContain('262144')
+  })
+
+  test('many bodies that never end are refused for want of room, and nobody else is', async () => {
+    const [nginx = ''] = await containersOf(stack, 'nginx')
+    const { hostname, port } = new URL(stack.url)
+    const head = `POST /notify HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: 262000\r\n\r\n`
+    // 175 MB in all: more than nginx may take.
+    const sockets = Array.from({ length: 700 }, () => connect(Number(port), hostname))
+    let refused = 0
+    for (const socket of sockets) {
+      socket.on('error', () => {})
+      socket.on('data', (bytes) => (refused += Number(String(bytes).startsWith('HTTP/1.1 500'))))
+      socket.write(head + 'a'.repeat(250_000))
+    }
+    try {
+      await until(
+        async () => refused,
+        (count) => count > 100,
+      )
+      const { status } = await ask(stack, 'POST', '/notify/', { email: 'ada@example.com' })
+      expect(status).toBe(202)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+    }
+    expect(await docker(['inspect', '-f', '{{.State.OOMKilled}}', nginx])).toBe('false')
   })
 
   test('lets nobody in without a key', async () => {
