@@ -1,6 +1,7 @@
 // What happens to accepted tasks when containers are killed or cut off: nothing.
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { pause } from '../../src/loop.ts'
+import { until } from '../support/system.ts'
 import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
 import { docker } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
@@ -21,6 +22,16 @@ async function crash(service: string): Promise<void> {
 async function restartsOf(services: string[]): Promise<number[]> {
   const ids = await Promise.all(services.map((service) => containersOf(stack, service)))
   return (await docker(['inspect', '-f', '{{.RestartCount}}', ...ids.flat()])).split('\n').map(Number)
+}
+
+/** To the program itself, and not to the init that holds it. */
+async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
+  const rows = (await docker(['top', container, '-o', 'pid,comm'])).split('\n')
+  const pid = rows
+    .find((row) => row.includes('node'))
+    ?.trim()
+    .split(/\s+/)[0]
+  process.kill(Number(pid), `SIG${signal}`)
 }
 
 async function untilHealthy(): Promise<void> {
@@ -48,6 +59,23 @@ describe.skipIf(!given)('accepted tasks survive', () => {
     const ended = await untilEnded(stack, accepted)
     expect(ended.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
     expect(ended.every(({ result }) => JSON.stringify(result) === '{"text":"ba"}')).toBe(true)
+  })
+
+  test('a worker that stands still, though its process exists, is not healthy, and others run its tasks', async () => {
+    const [worker = ''] = await containersOf(stack, 'worker')
+    const health = () => docker(['inspect', '-f', '{{.State.Health.Status}}', worker])
+    await signalNode(worker, 'STOP')
+    try {
+      await until(health, (status) => status === 'unhealthy')
+      await compose(stack, ['up', '-d', '--no-recreate', '--scale', 'worker=2', 'worker'])
+      const { accepted } = await submitSteadily(stack, { perSecond: 10, count: 10 })
+      const ended = await untilEnded(stack, accepted)
+      expect(ended.map(({ status }) => status)).toEqual(accepted.map(() => 'SUCCESS'))
+    } finally {
+      await signalNode(worker, 'CONT')
+    }
+    await until(health, (status) => status === 'healthy')
+    await compose(stack, ['up', '-d', '--no-recreate', '--scale', 'worker=1', 'worker'])
   })
 
   test('a Redis that is cut off the network: submissions are accepted, and run when it is back', async () => {

@@ -1,7 +1,9 @@
 // docker/rollout.sh: another version takes over, and nobody who uses the system notices.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { Agent } from 'node:http'
+import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { pause } from '../../src/loop.ts'
 import { ask, submitSteadily, untilEnded, untilWorkers } from './support/client.ts'
@@ -65,6 +67,7 @@ describe.skipIf(!given)('a rollout', () => {
     expect(back).toMatchObject({ code: 0 })
     expect(await imagesOf('api')).toEqual([`${stack.project}/app:${first}`])
     expect(await titleOfPage()).toBe('Waggle')
+    expect(statSync(join(stack.folder, '.env')).mode & 0o777).toBe(0o600)
     stopping.abort()
     const { accepted, refused } = await submitting
     expect(refused).toEqual({})

@@ -1,5 +1,7 @@
 // What `docker compose up` on a fresh checkout gives: the page and the API behind nginx, and nothing else within reach.
+import { readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { exchange } from '../support/raw-http.ts'
 import { until } from '../support/system.ts'
@@ -32,6 +34,17 @@ async function inspectAll(): Promise<Container[]> {
 describe.skipIf(!given)('the containers', () => {
   test('are known to compose without a word of warning', async () => {
     expect(await run('docker', ['compose', 'config', '-q'], stack.folder)).toEqual({ code: 0, output: '' })
+  })
+
+  test('have secrets of their own, which only their owner can read and which are made once', async () => {
+    const path = join(stack.folder, '.env')
+    const before = readFileSync(path, 'utf8')
+    expect(before).toMatch(/^POSTGRES_PASSWORD=[0-9a-f]{48}$/m)
+    expect(before).toMatch(/^REDIS_PASSWORD=[0-9a-f]{48}$/m)
+    expect(before).not.toContain(stack.apiKey)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect((await run('docker/init-env.sh', [], stack.folder)).code).toBe(1)
+    expect(readFileSync(path, 'utf8')).toBe(before)
   })
 
   test('may write nowhere but where they must, and have no privileges', async () => {
