@@ -31,8 +31,11 @@ main() {
   fi
   [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "\"$tag\" is not the tag of an image"
   export WAGGLE_TAG=$tag
-  mapfile -t roles < <(compose config --services | grep -xE 'api|worker')
-  edge=$(compose ps -q nginx)
+  # What is not right in .env ends us here, before anything was begun.
+  services=$(compose config --services)
+  mapfile -t roles < <(grep -xE 'api|worker' <<< "$services")
+  edge=
+  if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
   trap give_up ERR
   trap 'give_up "It was interrupted"' INT TERM HUP
 

@@ -143,6 +143,22 @@ describe.skipIf(!given)('a rollout', () => {
     expect(output).toContain(`There is no image ${stack.project}/`)
   })
 
+  test('with an .env that is not right changes nothing, and says what is wrong', async () => {
+    const before = await containersOf(stack, 'api')
+    const { code, output } = await rollout(second, ['COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml'])
+    expect(code).not.toBe(0)
+    expect(output).toContain('AWS_REGION')
+    expect(await containersOf(stack, 'api')).toEqual(before)
+  })
+
+  test('on a host without nginx and API replaces the workers alone', async () => {
+    const before = await containersOf(stack, 'api')
+    expect(await rollout(second, ['COMPOSE_PROFILES=worker'])).toMatchObject({ code: 0 })
+    expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
+    expect(await containersOf(stack, 'api')).toEqual(before)
+    expect(await rollout(first, ['COMPOSE_PROFILES=worker'])).toMatchObject({ code: 0 })
+  })
+
   test('waits for no other one: it says that one is under way', async () => {
     const [one, other] = await Promise.all([rollout(first), rollout(first)])
     expect([one.code, other.code].sort()).toEqual([0, 1])
