@@ -26,11 +26,8 @@ async function restartsOf(services: string[]): Promise<number[]> {
 
 /** To the program itself, and not to the init that holds it. */
 async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
-  const rows = (await docker(['top', container, '-o', 'pid,comm'])).split('\n')
-  const pid = rows
-    .find((row) => row.includes('node'))
-    ?.trim()
-    .split(/\s+/)[0]
+  const rows = await docker(['top', container, '-o', 'pid,args'])
+  const [, pid] = /^\s*(\d+)\s+node /m.exec(rows) ?? []
   process.kill(Number(pid), `SIG${signal}`)
 }
 
