@@ -9,8 +9,9 @@ import { compose, containersOf, type Stack } from './support/stack.ts'
 const given = inject('stack')
 const stack = given as Stack // where there is none, nothing of this runs
 
-// Nobody was told "accepted": nginx or the API said that it could not be reached.
-const REFUSALS = ['502', '503']
+// Nobody was told "accepted": nginx or the API said that it could not be reached. 504: the connection to an API that has
+// just gone was not refused, but came to nothing.
+const REFUSALS = ['502', '503', '504']
 
 /** As if it had crashed: what `docker kill` ends is not started again. */
 async function crash(service: string): Promise<void> {

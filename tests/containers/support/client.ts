@@ -75,8 +75,14 @@ export async function submitSteadily(
   {
     perSecond,
     count = Number.POSITIVE_INFINITY,
+    task = { name: 'reverse', input: { text: 'ab' } },
     stopping,
-  }: { perSecond: number; count?: number; stopping?: AbortSignal },
+  }: {
+    perSecond: number
+    count?: number
+    task?: { name: string; input: unknown }
+    stopping?: AbortSignal
+  },
 ): Promise<Submissions> {
   const result: Submissions = { accepted: [], refused: {} }
   const underWay = new Set<Promise<void>>()
@@ -84,7 +90,7 @@ export async function submitSteadily(
   const deadlineMs = startedMs + 180_000
   let sent = 0
   while (result.accepted.length + underWay.size < count && !stopping?.aborted && Date.now() < deadlineMs) {
-    const one = ask(client, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } }).then(
+    const one = ask(client, 'POST', `/v1/tasks/${task.name}`, { input: task.input }).then(
       ({ status, body }) => {
         if (status === 202) result.accepted.push((body as { id: string }).id)
         else result.refused[status] = (result.refused[status] ?? 0) + 1
@@ -100,7 +106,8 @@ export async function submitSteadily(
   if (result.accepted.length >= count || stopping?.aborted) return result
   // Some of the last were refused.
   if (Date.now() >= deadlineMs) return result
-  const rest = await submitSteadily(client, { perSecond, count: count - result.accepted.length, stopping })
+  const left = count - result.accepted.length
+  const rest = await submitSteadily(client, { perSecond, count: left, task, stopping })
   for (const [status, times] of Object.entries(rest.refused))
     result.refused[Number(status)] = (result.refused[Number(status)] ?? 0) + times
   return { accepted: [...result.accepted, ...rest.accepted], refused: result.refused }

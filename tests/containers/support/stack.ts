@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../../src/embedded/child-server.ts'
 import { docker, run } from './docker.ts'
+import { COUNTER_HOST } from './run-counter.ts'
 
 /** Plain data: it travels from the global setup to the test files. */
 export interface Stack {
@@ -43,6 +44,7 @@ export async function startStack(): Promise<Stack> {
       `WAGGLE_TAG=${TAGS[0]}`,
       // Handlers of minutes are not what is tested.
       'SHUTDOWN_GRACE_SECONDS=10',
+      `HTTP_REQUEST_ALLOW=${COUNTER_HOST}`,
       '',
     ].join('\n'),
   )
