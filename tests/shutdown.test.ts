@@ -27,10 +27,12 @@ test('SIGTERM during 50 running tasks: all end in order, none runs twice, the pr
   await started(50)
   expect(await worker.terminate()).toBe(0)
 
-  expect(await system.countByStatus()).toEqual({ SUCCESS: 50, PENDING: 30 })
+  // On a slow machine the first may have ended, and others begun in their slots, before the last of the fifty started.
   const runs = await recorder.all()
-  expect(new Set(runs.map(({ task_id }) => task_id)).size).toBe(50)
-  expect(runs).toHaveLength(50)
+  expect(runs.length).toBeGreaterThanOrEqual(50)
+  expect(runs.length).toBeLessThan(80)
+  expect(new Set(runs.map(({ task_id }) => task_id)).size).toBe(runs.length)
+  expect(await system.countByStatus()).toEqual({ SUCCESS: runs.length, PENDING: 80 - runs.length })
   expect(await system.connections.workerStore.list()).toEqual([])
 })
 
