@@ -96,7 +96,7 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await user.page.locator(`[id="${described}"]`).textContent()).toContain(
         'Enter an e-mail address',
       )
-      expect(new URL(user.page.url()).hash).toBe('')
+      expect(new URL(user.page.url()).hash).toBe('#/run')
       await field.fill('ada@example.com')
       expect(await field.getAttribute('aria-invalid')).toBeNull()
     })

@@ -30,6 +30,7 @@ export const {
   json,
   PgDialect,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,

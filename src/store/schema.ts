@@ -12,6 +12,7 @@ import {
   integer,
   json,
   pgTable,
+  primaryKey,
   sql,
   text,
   timestamp,
@@ -80,6 +81,12 @@ export const tasks = pgTable(
     index('tasks_to_call_back')
       .on(table.finishedAt)
       .where(sql`callback_url is not null and callback_id is null and finished_at is not null`),
+    // For people who look for them among all the others, newest first: what is unfinished, and what ended badly.
+    // Neither names the status, so that a claim stays HOT.
+    index('tasks_live').on(table.id).where(sql`finished_at is null`),
+    index('tasks_unsuccessful')
+      .on(table.id)
+      .where(sql`finished_at is not null and (error is not null or cancel_requested_at is not null)`),
   ],
 )
 
@@ -100,6 +107,48 @@ export const attempts = pgTable(
   (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
 )
 
+/** What task code said of its attempts while they ran (`log` of the task context), bounded per attempt. */
+export const taskLogs = pgTable(
+  'task_logs',
+  {
+    /** In the order in which they were written; the cursor of who follows. */
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    taskId: uuid('task_id')
+      .notNull()
+      .references(() => tasks.id, { onDelete: 'cascade' }),
+    attempt: integer('attempt').notNull(),
+    /** By the clock of the worker. */
+    at: moment('at').notNull(),
+    message: text('message').notNull(),
+    fields: json('fields').$type<Record<string, unknown>>(),
+  },
+  (table) => [index('task_logs_of_task').on(table.taskId, table.id)],
+)
+
+/**
+ * How often what happened: sums that processes add to every few seconds, so that nobody has to count rows of `tasks`.
+ * Kept in several widths, so that a day is as quickly read as five minutes.
+ */
+export const activity = pgTable(
+  'activity',
+  {
+    /** Length of the span in seconds. */
+    width: integer('width').notNull(),
+    /** Its beginning. */
+    startsAt: moment('starts_at').notNull(),
+    /** Of the definition. */
+    name: text('name').notNull(),
+    /** What was counted: `accepted`, a status that an attempt ended in, or a time that was measured (`wait`, `run`). */
+    measure: text('measure').notNull(),
+    /** Of the histogram, for times; 0 for what is only counted. */
+    bucket: integer('bucket').notNull(),
+    count: integer('count').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.width, table.startsAt, table.name, table.measure, table.bucket] }),
+  ],
+)
+
 /** One row per worker process, kept fresh by its heartbeat and removed when it has stopped in order. */
 export const workers = pgTable('workers', {
   id: uuid('id').primaryKey(),
@@ -113,6 +162,8 @@ export const workers = pgTable('workers', {
   failed: integer('failed').notNull().default(0),
   startedAt: moment('started_at').notNull().defaultNow(),
   lastBeatAt: moment('last_beat_at').notNull().defaultNow(),
+  /** Since when it is to take no more tasks; null while it takes them. */
+  drainRequestedAt: moment('drain_requested_at'),
 })
 
 /** Queues of which nothing starts until they are resumed; all others have no row. */
@@ -123,4 +174,5 @@ export const pausedQueues = pgTable('paused_queues', {
 
 export type TaskRow = typeof tasks.$inferSelect
 export type AttemptRow = typeof attempts.$inferSelect
+export type TaskLogRow = typeof taskLogs.$inferSelect
 export type WorkerRow = typeof workers.$inferSelect

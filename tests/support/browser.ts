@@ -54,7 +54,7 @@ export async function openPage(
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
   const page = await context.newPage()
   page.setDefaultTimeout(10_000)
-  await page.goto(url)
+  await page.goto(new URL('#/run', url).href)
   await page.getByRole('button', { name: 'Submit task' }).or(page.getByLabel('API key')).waitFor()
   return {
     page,
@@ -64,7 +64,7 @@ export async function openPage(
     press: (name) => page.getByRole('button', { name }).click(),
     untilStatus: (status) => page.locator(`.card-head [data-status=${status}]`).waitFor(),
     untilText: (text) => page.getByText(text).first().waitFor(),
-    shownId: () => new URL(page.url()).hash.replace('#/tasks/', ''),
+    shownId: () => /[?&]task=([0-9a-f-]{36})/.exec(new URL(page.url()).hash)?.[1] ?? '',
     [Symbol.asyncDispose]: () => context.close(),
   }
 }

@@ -1,22 +1,48 @@
-// Name, state of the connection, and the key that is in use.
-import type { Access } from './access.ts'
-import { ForgetKey } from './access-notice.tsx'
-import type { Connection } from './connection.ts'
-import { Logo } from './icons.tsx'
-import { useObservable } from './observable.ts'
-import { hashOf } from './route.ts'
+// Name, the way to every view, state of the connection, and the key that is in use.
+import type { Access } from './api/access.ts'
+import { ForgetKey } from './api/access-notice.tsx'
+import type { Connection } from './api/connection.ts'
+import { Logo } from './parts/icons.tsx'
+import { useObservable } from './parts/observable.ts'
+import { hashOf, type View } from './route.ts'
 
-export function PageHeader({ connection, access }: { connection: Connection; access: Access }) {
+const LINKS = [
+  { view: 'overview', text: 'Overview' },
+  { view: 'tasks', text: 'Tasks' },
+  { view: 'run', text: 'Run a task' },
+  { view: 'workers', text: 'Workers' },
+] as const
+
+export interface PageHeaderProps {
+  connection: Connection
+  access: Access
+  view: View
+}
+
+export function PageHeader({ connection, access, view }: PageHeaderProps) {
   const state = useObservable(connection.state)
   const isAway = !state.isUp && state.kind === 'unreachable'
   const text = state.isUp ? 'API connected' : isAway ? 'API not reachable' : 'API not ready'
+  // One task belongs to the list of them.
+  const current = view === 'task' ? 'tasks' : view
   return (
     <header class="header">
-      <a class="brand" href={hashOf({ view: 'home' })}>
+      <a class="brand" href={hashOf({ view: 'overview' })}>
         <Logo />
         <span class="brand-name">Waggle</span>
-        <span class="brand-claim">Background tasks</span>
       </a>
+      <nav class="nav" aria-label="Views">
+        {LINKS.map((link) => (
+          <a
+            key={link.view}
+            class="nav-link"
+            href={hashOf({ view: link.view })}
+            aria-current={link.view === current ? 'page' : undefined}
+          >
+            {link.text}
+          </a>
+        ))}
+      </nav>
       <div class="header-state">
         <ForgetKey access={access} />
         <p class={`link-state ${state.isUp ? 'is-up' : 'is-down'}`}>

@@ -1,15 +1,15 @@
 // Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
-import { type Access, createAccess } from './access.ts'
-import type { Answer } from './api-answer.ts'
-import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api-client.ts'
-import { type Connection, createConnection } from './connection.ts'
-import { createLiveTasks, type LiveTasks } from './live-tasks.ts'
-import { createObservable, type Observable } from './observable.ts'
-import { createRememberedTasks, type RememberedTasks } from './remembered-tasks.ts'
-import { createRoute, goTo, type Route } from './route.ts'
-import { createServerClock } from './server-clock.ts'
-import { type HeldReason, sendTask } from './submission.ts'
-import { startTaskPoller } from './task-poller.ts'
+import { type Access, createAccess } from './api/access.ts'
+import type { Answer } from './api/api-answer.ts'
+import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api/api-client.ts'
+import { type Connection, createConnection } from './api/connection.ts'
+import { createServerClock } from './api/server-clock.ts'
+import { createObservable, type Observable } from './parts/observable.ts'
+import { createRoute, goTo, type Route, shownTaskOf } from './route.ts'
+import { createRememberedTasks, type RememberedTasks } from './run/remembered-tasks.ts'
+import { type HeldReason, sendTask } from './run/submission.ts'
+import { createLiveTasks, type LiveTasks } from './task/live-tasks.ts'
+import { startTaskPoller } from './task/task-poller.ts'
 
 export interface Page {
   connection: Connection
@@ -40,7 +40,7 @@ export function startPage(): Page {
   const route = createRoute()
   const remembered = createRememberedTasks()
   const live = createLiveTasks(remembered, clock.nowMs)
-  const shownId = () => shownIdOf(route.get())
+  const shownId = () => shownTaskOf(route.get())
   const poller = startTaskPoller({ api, connection, access, remembered, live, shownId, nowMs: clock.nowMs })
   route.subscribe(() => {
     const id = shownId()
@@ -67,7 +67,7 @@ export function startPage(): Page {
       if (answer.ok) {
         remembered.remember(answer.value)
         live.saw(answer.value)
-        goTo({ view: 'task', id: answer.value.id })
+        goTo({ view: 'run', id: name, params: { task: answer.value.id } })
       }
       return answer
     },
@@ -86,10 +86,6 @@ export function startPage(): Page {
     poller.refresh(id)
     return answer
   }
-}
-
-function shownIdOf(route: Route): string | null {
-  return route.view === 'task' ? route.id : null
 }
 
 /**

@@ -1,7 +1,8 @@
 // What cannot be done without a key, or with this one, and the way to another.
+
+import { Icon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
 import type { Access, Scope } from './access.ts'
-import { Icon } from './icons.tsx'
-import { useObservable } from './observable.ts'
 
 /** Above everything, while the API does not let the page in. */
 export function ShutOutBanner({ access }: { access: Access }) {

@@ -1,5 +1,5 @@
 // The API in the page's words: asked once, relative to wherever the page came from, with the key that it was given.
-import { type AnyDefinition, createClient } from '../../src/client/client.ts'
+import { type AnyDefinition, createClient } from '../../../src/client/client.ts'
 import type { Access, Scope } from './access.ts'
 import { type Answer, type ApiFault, answerOf } from './api-answer.ts'
 import type { ServerClock } from './server-clock.ts'

@@ -1,6 +1,7 @@
 // Whether the API lets this tab in: the key that a person gave it, and what that key proved not to be good for.
+
+import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault } from './api-answer.ts'
-import { createObservable, type Observable } from './observable.ts'
 
 export type Scope = 'submit' | 'read' | 'operate'
 

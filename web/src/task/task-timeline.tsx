@@ -1,7 +1,7 @@
 // What happened to the task, in order, and what comes next.
-import type { Task } from './api-client.ts'
-import { formatMoment } from './durations.ts'
-import { StatusMark, toneOf } from './status-badge.tsx'
+import type { Task } from '../api/api-client.ts'
+import { formatMoment } from '../parts/durations.ts'
+import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { storyOf } from './task-story.ts'
 
 export function TaskTimeline({ task }: { task: Task }) {

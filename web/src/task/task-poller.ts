@@ -1,12 +1,12 @@
 // Asks the API how the tasks are: one loop for all of them, that rests when nothing can change, when nobody looks
 // at the page, and when the API is away.
-import type { Access } from './access.ts'
-import type { ApiFault } from './api-answer.ts'
-import type { ApiClient, Task } from './api-client.ts'
-import type { Connection } from './connection.ts'
+import type { Access } from '../api/access.ts'
+import type { ApiFault } from '../api/api-answer.ts'
+import type { ApiClient, Task } from '../api/api-client.ts'
+import type { Connection } from '../api/connection.ts'
+import { createPause, untilVisible } from '../api/pauses.ts'
+import { isUnfinished, type RememberedTasks } from '../run/remembered-tasks.ts'
 import type { LiveTasks } from './live-tasks.ts'
-import { createPause, untilVisible } from './pauses.ts'
-import { isUnfinished, type RememberedTasks } from './remembered-tasks.ts'
 
 export interface TaskPoller {
   /** Looks at this task anew, now; also at one that was final. */

@@ -1,6 +1,6 @@
 // A JSON value for people: the members of an object by their titles, texts as texts, the rest as JSON.
-import { isRecord } from './api-answer.ts'
-import { wordsOf } from './form-fields.ts'
+import { isRecord } from '../api/api-answer.ts'
+import { wordsOf } from '../run/form-fields.ts'
 
 /** @param titles the `properties` of the value's JSON Schema */
 export function JsonValue({ value, titles }: { value: unknown; titles?: Record<string, unknown> }) {

@@ -1,6 +1,6 @@
 // A task told to a person: one sentence about now, and what happened so far. Pure.
-import type { Task, TaskStatus } from './api-client.ts'
-import { formatDuration, formatSeconds } from './durations.ts'
+import type { Task, TaskStatus } from '../api/api-client.ts'
+import { formatDuration, formatSeconds } from '../parts/durations.ts'
 
 export interface StoryEvent {
   at: string

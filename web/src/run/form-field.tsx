@@ -1,6 +1,7 @@
 // One field with its label, hint and message.
+
+import { Icon } from '../parts/icons.tsx'
 import type { Field } from './form-fields.ts'
-import { Icon } from './icons.tsx'
 
 export interface FormFieldProps {
   id: string

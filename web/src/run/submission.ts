@@ -1,10 +1,10 @@
 // Sends a task to the API, and keeps it back while the API is known to be away.
-import { createIdempotencyKey } from '../../src/client/client.ts'
-import type { Access } from './access.ts'
-import { ABORTED, type Answer, type ApiFault } from './api-answer.ts'
-import type { ApiClient, Json } from './api-client.ts'
-import type { Connection } from './connection.ts'
-import { createPause } from './pauses.ts'
+import { createIdempotencyKey } from '../../../src/client/client.ts'
+import type { Access } from '../api/access.ts'
+import { ABORTED, type Answer, type ApiFault } from '../api/api-answer.ts'
+import type { ApiClient, Json } from '../api/api-client.ts'
+import type { Connection } from '../api/connection.ts'
+import { createPause } from '../api/pauses.ts'
 
 type SubmittedTask = Awaited<ReturnType<ApiClient['submit']>> & { ok: true }
 

@@ -1,8 +1,8 @@
 // The tasks as the API last showed them to this page.
-import type { ApiFault } from './api-answer.ts'
-import type { Task } from './api-client.ts'
-import { createObservable, type Observable } from './observable.ts'
-import type { RememberedTasks } from './remembered-tasks.ts'
+import type { ApiFault } from '../api/api-answer.ts'
+import type { Task } from '../api/api-client.ts'
+import { createObservable, type Observable } from '../parts/observable.ts'
+import type { RememberedTasks } from '../run/remembered-tasks.ts'
 
 export type LiveTask =
   /** `seenAtMs` by the server's clock */

@@ -1,5 +1,5 @@
 // How far the task is, as a bar and in words.
-import type { Task } from './api-client.ts'
+import type { Task } from '../api/api-client.ts'
 
 export function TaskProgress({ task }: { task: Task }) {
   const { fraction, message } = task.progress

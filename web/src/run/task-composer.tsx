@@ -1,35 +1,36 @@
 // Pick a task, fill in its form, submit.
 import { useState } from 'hono/jsx/dom'
-import type { Access } from './access.ts'
-import { Locked } from './access-notice.tsx'
-import type { Definition } from './api-client.ts'
+import type { Access } from '../api/access.ts'
+import { Locked } from '../api/access-notice.tsx'
+import type { Definition } from '../api/api-client.ts'
+import type { Page } from '../page.ts'
+import { useObservable } from '../parts/observable.ts'
 import type { Draft } from './field-values.ts'
-import { useObservable } from './observable.ts'
-import type { Page } from './page.ts'
 import { TaskForm } from './task-form.tsx'
 
 // What most people come for.
 const FIRST_CHOICE = 'notify'
 
-export function TaskComposer({
-  definitions,
-  access,
-  submit,
-}: {
+export interface TaskComposerProps {
   definitions: Definition[] | null
+  /** By the URL; null for the first choice. */
+  chosenName: string | null
+  onChoose: (name: string) => void
   access: Access
   submit: Page['submit']
-}) {
+}
+
+export function TaskComposer({ definitions, chosenName, onChoose, access, submit }: TaskComposerProps) {
   const { isShutOut } = useObservable(access.state)
-  const [chosenName, setChosenName] = useState(FIRST_CHOICE)
   const [drafts, setDrafts] = useState<Record<string, Draft>>({})
   const [isHeld, setIsHeld] = useState(false)
-  const chosen = definitions?.find(({ name }) => name === chosenName) ?? definitions?.[0]
+  const name = chosenName ?? FIRST_CHOICE
+  const chosen = definitions?.find((definition) => definition.name === name) ?? definitions?.[0]
 
   return (
     <section class="panel composer" aria-labelledby="composer-title">
       <h1 id="composer-title" class="panel-title">
-        New task
+        Run a task
       </h1>
       {definitions && (
         <fieldset class="picker" disabled={isHeld}>
@@ -41,7 +42,7 @@ export function TaskComposer({
                 name="definition"
                 value={name}
                 checked={name === chosen?.name}
-                onChange={() => setChosenName(name)}
+                onChange={() => onChoose(name)}
               />
               <span>{title}</span>
             </label>

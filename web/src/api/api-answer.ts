@@ -1,5 +1,5 @@
 // How a request ended: with a value, or with a fault in words that a person can act on.
-import { ApiError } from '../../src/client/client.ts'
+import { ApiError } from '../../../src/client/client.ts'
 
 export interface ApiFault extends Pick<ApiError, 'status' | 'code' | 'detail' | 'errors' | 'retryAfterMs'> {
   /**

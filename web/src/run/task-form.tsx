@@ -1,9 +1,12 @@
 // The form of one definition, made from its JSON Schema.
 import { useEffect, useMemo, useRef, useState } from 'hono/jsx/dom'
-import type { Access } from './access.ts'
-import { LackingNotice } from './access-notice.tsx'
-import type { ApiFault } from './api-answer.ts'
-import type { Definition } from './api-client.ts'
+import type { Access } from '../api/access.ts'
+import { LackingNotice } from '../api/access-notice.tsx'
+import type { ApiFault } from '../api/api-answer.ts'
+import type { Definition } from '../api/api-client.ts'
+import type { Page } from '../page.ts'
+import { Icon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
 import {
   type Draft,
   draftText,
@@ -15,9 +18,6 @@ import {
 } from './field-values.ts'
 import { FormField, fieldId } from './form-field.tsx'
 import { type Field, fieldsOf } from './form-fields.ts'
-import { Icon } from './icons.tsx'
-import { useObservable } from './observable.ts'
-import type { Page } from './page.ts'
 import type { HeldReason } from './submission.ts'
 
 export interface TaskFormProps {

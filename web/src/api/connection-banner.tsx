@@ -1,8 +1,9 @@
 // Says plainly when the API cannot be used, and when the next try is.
+
+import { Icon } from '../parts/icons.tsx'
+import { useNow } from '../parts/now.ts'
+import { useObservable } from '../parts/observable.ts'
 import type { Connection } from './connection.ts'
-import { Icon } from './icons.tsx'
-import { useNow } from './now.ts'
-import { useObservable } from './observable.ts'
 
 export function ConnectionBanner({ connection }: { connection: Connection }) {
   const state = useObservable(connection.state)

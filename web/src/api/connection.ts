@@ -1,6 +1,7 @@
 // Whether the API can be reached. One place that notices when it cannot, and that finds out when it can again.
+
+import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault } from './api-answer.ts'
-import { createObservable, type Observable } from './observable.ts'
 import { createPause, untilVisible } from './pauses.ts'
 
 export type ConnectionState =

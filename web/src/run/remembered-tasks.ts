@@ -1,7 +1,7 @@
 // The tasks submitted from this browser: kept in its local storage, newest first, the same in all its tabs.
-import { isRecord } from './api-answer.ts'
-import type { Task, TaskStatus } from './api-client.ts'
-import { createObservable, type Observable } from './observable.ts'
+import { isRecord } from '../api/api-answer.ts'
+import type { Task, TaskStatus } from '../api/api-client.ts'
+import { createObservable, type Observable } from '../parts/observable.ts'
 
 export interface RememberedTask {
   id: string

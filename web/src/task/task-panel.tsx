@@ -1,12 +1,12 @@
 // The task on show, or why there is none.
-import type { Access } from './access.ts'
-import { LackingNotice, Locked } from './access-notice.tsx'
-import type { ApiFault } from './api-answer.ts'
-import type { Definition } from './api-client.ts'
-import { Comb, HexagonIcon } from './icons.tsx'
-import { useObservable } from './observable.ts'
-import type { Page } from './page.ts'
-import { goTo } from './route.ts'
+import type { Access } from '../api/access.ts'
+import { LackingNotice, Locked } from '../api/access-notice.tsx'
+import type { ApiFault } from '../api/api-answer.ts'
+import type { Definition } from '../api/api-client.ts'
+import type { Page } from '../page.ts'
+import { Comb, HexagonIcon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
+import { goTo } from '../route.ts'
 import { TaskCard } from './task-card.tsx'
 
 export interface TaskPanelProps {
@@ -39,7 +39,7 @@ export function TaskPanel({ page, id, definitions }: TaskPanelProps) {
 
   function dismiss() {
     if (id !== null) page.remembered.remove(id)
-    goTo({ view: 'home' })
+    goTo({ view: 'run' })
   }
 }
 

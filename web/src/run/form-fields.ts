@@ -1,6 +1,6 @@
 // From a JSON Schema to the fields of a form. What a form cannot show becomes a field for JSON.
-import { isRecord } from './api-answer.ts'
-import type { Definition, Json } from './api-client.ts'
+import { isRecord } from '../api/api-answer.ts'
+import type { Definition, Json } from '../api/api-client.ts'
 
 export type FieldKind =
   | 'text'

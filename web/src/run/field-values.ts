@@ -1,6 +1,6 @@
 // From the texts in a form to the input of a task, with a message for each field that is not right yet.
-import type { FieldFault } from './api-answer.ts'
-import type { Json } from './api-client.ts'
+import type { FieldFault } from '../api/api-answer.ts'
+import type { Json } from '../api/api-client.ts'
 import type { Field, Limits } from './form-fields.ts'
 
 /** The texts of a form by field name; a box that is ticked holds "true". */

@@ -1,6 +1,7 @@
 // A status in its own word, with a mark and a colour of its own.
+
+import type { RememberedTask } from '../run/remembered-tasks.ts'
 import { HexagonIcon } from './icons.tsx'
-import type { RememberedTask } from './remembered-tasks.ts'
 
 type ShownStatus = RememberedTask['status']
 

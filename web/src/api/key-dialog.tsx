@@ -1,8 +1,8 @@
 // Asks for the API's key, over everything else.
 import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
+import { Icon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
 import type { Access } from './access.ts'
-import { Icon } from './icons.tsx'
-import { useObservable } from './observable.ts'
 
 export function KeyDialog({ access }: { access: Access }) {
   const { isAsking, isShutOut } = useObservable(access.state)

@@ -1,12 +1,12 @@
 // The tasks submitted from this browser.
 import { useEffect, useRef, useState } from 'hono/jsx/dom'
-import type { Definition } from './api-client.ts'
-import { formatMoment } from './durations.ts'
-import { Icon } from './icons.tsx'
-import { useObservable } from './observable.ts'
+import type { Definition } from '../api/api-client.ts'
+import { formatMoment } from '../parts/durations.ts'
+import { Icon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
+import { StatusBadge } from '../parts/status-badge.tsx'
+import { goTo, hashOf } from '../route.ts'
 import type { RememberedTask, RememberedTasks } from './remembered-tasks.ts'
-import { goTo, hashOf } from './route.ts'
-import { StatusBadge } from './status-badge.tsx'
 
 export interface RememberedListProps {
   remembered: RememberedTasks
@@ -24,13 +24,13 @@ export function RememberedList({ remembered, definitions, shownId }: RememberedL
   function remove(task: RememberedTask) {
     setRemoved([task])
     remembered.remove(task.id)
-    if (task.id === shownId) goTo({ view: 'home' })
+    if (task.id === shownId) goTo({ view: 'run' })
   }
 
   function clear() {
     setRemoved(tasks)
     remembered.clear()
-    if (tasks.some(({ id }) => id === shownId)) goTo({ view: 'home' })
+    if (tasks.some(({ id }) => id === shownId)) goTo({ view: 'run' })
   }
 
   function undo() {
@@ -91,7 +91,7 @@ function Row({ task, title, isShown, onRemove }: RowProps) {
     <li class={`row ${isShown ? 'is-shown' : ''}`}>
       <a
         class="row-link"
-        href={hashOf({ view: 'task', id: task.id })}
+        href={hashOf({ view: 'run', id: task.name, params: { task: task.id } })}
         aria-current={isShown ? 'true' : undefined}
       >
         <StatusBadge status={task.status} />

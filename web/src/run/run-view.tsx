@@ -1,0 +1,38 @@
+// Run a task: what can be submitted on one side, what was submitted from this browser on the other.
+import { useEffect, useRef } from 'hono/jsx/dom'
+import type { Page } from '../page.ts'
+import { useObservable } from '../parts/observable.ts'
+import { type Route, replaceRoute, shownTaskOf } from '../route.ts'
+import { TaskPanel } from '../task/task-panel.tsx'
+import { RememberedList } from './remembered-list.tsx'
+import { TaskComposer } from './task-composer.tsx'
+
+export function RunView({ page, route }: { page: Page; route: Route }) {
+  const definitions = useObservable(page.definitions)
+  const shownId = shownTaskOf(route)
+  const panel = useRef<HTMLElement>(null)
+  const isFirst = useRef(true)
+
+  // On a phone the task stands below the form: whoever asks for it is taken there.
+  useEffect(() => {
+    const block = matchMedia('(min-width: 62rem)').matches ? 'nearest' : 'start'
+    if (!isFirst.current && shownId) panel.current?.scrollIntoView({ block })
+    isFirst.current = false
+  }, [shownId])
+
+  return (
+    <div class="layout">
+      <TaskComposer
+        definitions={definitions}
+        chosenName={route.id}
+        onChoose={(name) => replaceRoute({ view: 'run', id: name, params: route.params })}
+        access={page.access}
+        submit={page.submit}
+      />
+      <section class="panel task-panel" aria-label="Task" ref={panel}>
+        <TaskPanel page={page} id={shownId} definitions={definitions ?? []} />
+      </section>
+      <RememberedList remembered={page.remembered} definitions={definitions ?? []} shownId={shownId} />
+    </div>
+  )
+}
