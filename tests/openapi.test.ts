@@ -189,6 +189,14 @@ test('a queue is paused and resumed', async () => {
   }
 })
 
+test('a worker drains and takes tasks again', async () => {
+  const { body } = (await system.request('GET', '/v1/workers')) as { body: { data: { id: string }[] } }
+  for (const verb of ['drain', 'resume']) {
+    expect(await ask(`${verb}_worker`, `/v1/workers/${body.data[0]?.id}/${verb}`)).toBe(200)
+    expect(await ask(`${verb}_worker`, `/v1/workers/nobody/${verb}`)).toBe(404)
+  }
+})
+
 test('a batch says of each task what became of it', async () => {
   const tasks = [
     { name: 'reverse', input: { text: 'abc' } },

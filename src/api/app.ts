@@ -18,6 +18,7 @@ import { limitBody } from './request-body.ts'
 import { type ApiEnv, beginRequest } from './request-context.ts'
 import { refuseForeignSites } from './same-site.ts'
 import { createTaskRoutes } from './task-routes.ts'
+import { createWorkerRoutes } from './worker-routes.ts'
 
 // What a page of another origin may see of an answer.
 const READABLE_HEADERS = [
@@ -69,6 +70,7 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createTaskRoutes(dependencies))
     .route('/v1', createMonitoringRoutes(dependencies))
     .route('/v1', createQueueRoutes(dependencies))
+    .route('/v1', createWorkerRoutes(dependencies))
 }
 
 /** Lets pages of these origins call. */

@@ -18,6 +18,7 @@ export const worker = z.object({
   started_at: z.iso.datetime(),
   last_beat_at: z.iso.datetime(),
   is_alive: z.boolean().meta({ description: 'Its heartbeat was heard lately' }),
+  is_draining: z.boolean().meta({ description: 'It was asked to take no more tasks; what it runs goes on' }),
 })
 
 export const workers = z.object({ data: z.array(worker) })
@@ -32,7 +33,7 @@ export const queue = z.object({
     .meta({ description: 'By how much the task that is due for longest is late; null when none is due' }),
   is_paused: z.boolean().meta({ description: 'Nothing of it starts until it is resumed' }),
   paused_at: z.iso.datetime().nullable(),
-  workers: count.meta({ description: 'Live workers that serve it' }),
+  workers: count.meta({ description: 'Live workers that serve it and are not draining' }),
 })
 
 export const queues = z.object({ data: z.array(queue) })

@@ -139,7 +139,7 @@ function isIdPrefix(text: string): boolean {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether this can be the id of a task at all; what cannot is simply not found. */
-export function isTaskId(text: string): boolean {
+/** Whether this can be the id of a task or a worker at all; what cannot is simply not found. */
+export function isUuid(text: string): boolean {
   return UUID.test(text)
 }

@@ -2,7 +2,7 @@
 
 import type { Database } from './database.ts'
 import { asc, eq, sql } from './drizzle.ts'
-import { workers } from './schema.ts'
+import { type WorkerRow, workers } from './schema.ts'
 import { texts } from './statements.ts'
 
 export interface WorkerInfo {
@@ -42,12 +42,19 @@ export interface LeftBehindTask {
   workerId: string | null
 }
 
+/** What a beat brings back. */
+export interface BeatAnswer {
+  /** Somebody wants this worker to take no more tasks. */
+  isDraining: boolean
+  news: BeatNews[]
+}
+
 export type WorkerStore = ReturnType<typeof createWorkerStore>
 
 export function createWorkerStore(database: Database) {
   return {
-    /** One statement carries presence and progress up, and brings cancellations and lost tasks down. */
-    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatNews[]> {
+    /** One statement carries presence and progress up, and brings cancellations, lost tasks and a drain down. */
+    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
@@ -57,6 +64,7 @@ export function createWorkerStore(database: Database) {
                   ${processed}, ${failed})
           on conflict (id) do update set running = excluded.running, processed = excluded.processed,
              failed = excluded.failed, last_beat_at = now()
+          returning drain_requested_at is not null as is_draining
         ), given as materialized (
           select * from json_to_recordset(${JSON.stringify(records)}::json)
             as given(id uuid, attempt int, fraction double precision, message text)
@@ -66,11 +74,19 @@ export function createWorkerStore(database: Database) {
           where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
             and given.fraction is not null
         )
-        select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
-               tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
-        from given join tasks on tasks.id = given.id
-        where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'`
-      return database.query(statement, { timeoutMs })
+        select is_draining as "isDraining", news.*
+        from beat left join (
+          select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
+                 tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
+          from given join tasks on tasks.id = given.id
+          where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'
+        ) as news on true`
+      type Row = { isDraining: boolean } & (BeatNews | { id: null })
+      const rows = await database.query<Row>(statement, { timeoutMs })
+      return {
+        isDraining: rows.some(({ isDraining }) => isDraining),
+        news: rows.flatMap((row) => (row.id === null ? [] : [row])),
+      }
     },
 
     /** Says good-bye: a worker that stopped in order leaves no row. */
@@ -83,6 +99,18 @@ export function createWorkerStore(database: Database) {
       await database.query(
         sql`delete from workers where last_beat_at < now() - ${silentMs}::float8 * interval '1 ms'`,
       )
+    },
+
+    /**
+     * Asks a worker to take no more tasks, or to take them again; it hears of it with its next beat. Holds until its process
+     * ends. Repeating it changes nothing. @returns null for an unknown worker
+     */
+    async setDraining(id: string, isDraining: boolean): Promise<WorkerRow | null> {
+      const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null
+      const [row] = await database.use((drizzle) =>
+        drizzle.update(workers).set({ drainRequestedAt }).where(eq(workers.id, id)).returning(),
+      )
+      return row ?? null
     },
 
     list() {

@@ -80,6 +80,7 @@ export function startWorker(
     signals,
     running,
     counts,
+    onDraining: slots.setDraining,
     events,
     intervalMs: heartbeatMs,
     silentMs,

@@ -9,6 +9,13 @@ export const PARAMETERS = {
     description: 'Id of the task.',
     schema: { type: 'string', format: 'uuid' },
   },
+  WorkerId: {
+    name: 'id',
+    in: 'path',
+    required: true,
+    description: 'Id of the worker.',
+    schema: { type: 'string', format: 'uuid' },
+  },
   QueueName: {
     name: 'name',
     in: 'path',

@@ -1,0 +1,59 @@
+// Workers: who they are, drain and resume.
+import { Hono } from 'hono'
+import type { z } from 'zod'
+import { AppError } from '../errors.ts'
+import type { WorkerRow } from '../store/schema.ts'
+import type { ApiDependencies } from './dependencies.ts'
+import type { worker } from './monitoring-schemas.ts'
+import type { ApiEnv } from './request-context.ts'
+import { shared } from './shared.ts'
+import { isUuid } from './task-requests.ts'
+
+export type WorkerView = z.infer<typeof worker>
+
+export function createWorkerRoutes({ workerStore, workerSilentMs, admit }: ApiDependencies) {
+  const listWorkers = shared(() => workerStore.list())
+
+  return new Hono<ApiEnv>()
+    .get('/workers', admit('read'), async (c) => {
+      const rows = await listWorkers.get(0)
+      return c.json({ data: rows.map(viewOf) })
+    })
+    .post('/workers/:id/drain', admit('operate'), async (c) =>
+      c.json(await setDraining(c.req.param('id'), true)),
+    )
+    .post('/workers/:id/resume', admit('operate'), async (c) =>
+      c.json(await setDraining(c.req.param('id'), false)),
+    )
+
+  async function setDraining(id: string, isDraining: boolean): Promise<WorkerView> {
+    const row = isUuid(id) ? await workerStore.setDraining(id, isDraining) : null
+    if (!row) throw new AppError('unknown_worker', `There is no worker ${id.slice(0, 64)}`)
+    // Whoever asks next sees what was asked for.
+    listWorkers.forget()
+    return viewOf(row)
+  }
+
+  function viewOf(row: WorkerRow): WorkerView {
+    return {
+      id: row.id,
+      host: row.host,
+      pid: row.pid,
+      version: row.version,
+      queues: row.queues,
+      concurrency: row.concurrency,
+      running: row.running,
+      processed: row.processed,
+      failed: row.failed,
+      started_at: row.startedAt.toISOString(),
+      last_beat_at: row.lastBeatAt.toISOString(),
+      is_alive: isAlive(row, workerSilentMs),
+      is_draining: row.drainRequestedAt !== null,
+    }
+  }
+}
+
+/** Whether its heartbeat was heard lately. */
+export function isAlive({ lastBeatAt }: WorkerRow, silentMs: number): boolean {
+  return Date.now() - lastBeatAt.getTime() < silentMs
+}
