@@ -123,6 +123,7 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
 
 function createMonitoringFolder(make: MakeRequest): PostmanFolder {
   const reads = [
+    ['Access', 'get_access'],
     ['Queues', 'list_queues'],
     ['Health', 'health'],
     ['Live', 'health_live'],

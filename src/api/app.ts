@@ -6,6 +6,7 @@ import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
 import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
+import { createAccessRoutes } from './access-routes.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createDocsRoutes } from './docs-routes.ts'
@@ -71,6 +72,7 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createMonitoringRoutes(dependencies))
     .route('/v1', createQueueRoutes(dependencies))
     .route('/v1', createWorkerRoutes(dependencies))
+    .route('/v1', createAccessRoutes(dependencies))
 }
 
 /** Lets pages of these origins call. */

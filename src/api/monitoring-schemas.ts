@@ -1,5 +1,6 @@
 // The shapes of the answers about the system itself: workers, queues, statistics, health.
 import { z } from 'zod'
+import { SCOPES } from '../config.ts'
 import { TASK_STATUSES } from '../task-status.ts'
 
 const count = z.int().min(0)
@@ -37,6 +38,11 @@ export const queue = z.object({
 })
 
 export const queues = z.object({ data: z.array(queue) })
+
+export const access = z.object({
+  key: z.string().nullable().meta({ description: 'Name of the key; null where the API asks for none' }),
+  scopes: z.array(z.enum(SCOPES)).meta({ description: 'What the caller may do' }),
+})
 
 export const statistics = z.object({
   window_seconds: z

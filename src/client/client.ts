@@ -110,9 +110,31 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
     stats: (query: StatsQuery = {}, call?: CallOptions) =>
       patiently((one) => v1.stats.$get({ query }, one), call),
 
+    /** What the caller's key is good for. */
+    access: (call?: CallOptions) => patiently((one) => v1.access.$get({}, one), call),
+
     queues: (call?: CallOptions) => patiently((one) => v1.queues.$get({}, one), call),
 
     workers: (call?: CallOptions) => patiently((one) => v1.workers.$get({}, one), call),
+
+    pauseQueue: (name: string, call?: CallOptions) =>
+      patiently(
+        (one) => v1.queues[':name'].pause.$post({ param: { name: encodeURIComponent(name) } }, one),
+        call,
+      ),
+
+    resumeQueue: (name: string, call?: CallOptions) =>
+      patiently(
+        (one) => v1.queues[':name'].resume.$post({ param: { name: encodeURIComponent(name) } }, one),
+        call,
+      ),
+
+    /** It takes no more tasks, until `resumeWorker` or the end of its process; what runs goes on. */
+    drainWorker: (id: string, call?: CallOptions) =>
+      patiently((one) => v1.workers[':id'].drain.$post(at(id), one), call),
+
+    resumeWorker: (id: string, call?: CallOptions) =>
+      patiently((one) => v1.workers[':id'].resume.$post(at(id), one), call),
 
     /**
      * Resolves with the task when it has ended, however often the API is away meanwhile.

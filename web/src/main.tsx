@@ -9,6 +9,7 @@ import './styles/form.css'
 import './styles/task.css'
 import './styles/timeline.css'
 import './styles/list.css'
+import './styles/table.css'
 import './styles/key.css'
 import './styles/motion.css'
 

@@ -1,5 +1,6 @@
 // Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
 import { type Access, createAccess } from './api/access.ts'
+import { withKey } from './api/action-button.tsx'
 import type { Answer } from './api/api-answer.ts'
 import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api/api-client.ts'
 import { type Connection, createConnection } from './api/connection.ts'
@@ -56,6 +57,8 @@ export function startPage(): Page {
     if (id) poller.refresh(id)
   })
 
+  keepScopes(api, connection, access)
+
   return {
     api,
     connection,
@@ -83,28 +86,40 @@ export function startPage(): Page {
     id: string,
     ask: () => Promise<Answer<Omit<Task, 'attempts'>>>,
   ): Promise<Answer<unknown>> {
-    let answer = await ask()
-    while (!answer.ok && answer.fault.status === 401 && (await access.untilGiven())) answer = await ask()
+    const answer = await withKey(access, ask)
     if (answer.ok) live.saw(answer.value)
     poller.refresh(id)
     return answer
   }
 }
 
-/**
- * Asked for at the start, again when the API has been away, as it may have come back as another version, and again when
- * it has let the page in.
- */
 function keepDefinitions(
   api: ApiClient,
   connection: Connection,
   access: Access,
 ): Observable<Definition[] | null> {
   const definitions = createObservable<Definition[] | null>(null)
-  const load = async () => {
+  atEveryArrival(connection, access, async () => {
     const answer = await api.definitions()
     if (answer.ok) definitions.set(answer.value.data)
-  }
+  })
+  return definitions
+}
+
+/** So that what a key may not do is not even offered. */
+function keepScopes(api: ApiClient, connection: Connection, access: Access) {
+  atEveryArrival(connection, access, async () => {
+    const key = access.key.get()
+    const answer = await api.access()
+    if (answer.ok) access.learn(answer.value.scopes, key)
+  })
+}
+
+/**
+ * At the start, again when the API has been away, as it may have come back as another version, and again when it has let
+ * the page in.
+ */
+function atEveryArrival(connection: Connection, access: Access, load: () => Promise<void>) {
   connection.state.subscribe(() => {
     if (connection.state.get().isUp) void load()
   })
@@ -112,5 +127,4 @@ function keepDefinitions(
     if (access.key.get() !== null) void load()
   })
   void load()
-  return definitions
 }

@@ -43,6 +43,16 @@ export const MONITORING_OPERATIONS: Operation[] = [
   workerOperation('resume', 'It takes tasks again, within a second.'),
   {
     method: 'get',
+    path: '/v1/access',
+    id: 'get_access',
+    summary: 'What the caller may do',
+    tag: 'Monitoring',
+    scope: 'any key',
+    answers: { 200: { description: 'The scopes of the key.', content: json(ref('Access')) } },
+    problems: [],
+  },
+  {
+    method: 'get',
     path: '/v1/stats',
     id: 'get_statistics',
     summary: 'Counts and times',

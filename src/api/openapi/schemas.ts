@@ -2,7 +2,16 @@
 import { z } from 'zod'
 import type { TaskDefinition } from '../../tasks/define.ts'
 import { checkedTask, formSubmitted, notified, taskStatus } from '../classic-schemas.ts'
-import { health, queue, queues, readiness, statistics, worker, workers } from '../monitoring-schemas.ts'
+import {
+  access,
+  health,
+  queue,
+  queues,
+  readiness,
+  statistics,
+  worker,
+  workers,
+} from '../monitoring-schemas.ts'
 import { problemSchema } from '../problem.ts'
 import { batchItem, batchSubmission, replay, submission } from '../task-requests.ts'
 import {
@@ -48,6 +57,7 @@ const SCHEMAS = {
   Queues: queues,
   Worker: worker,
   Workers: workers,
+  Access: access,
   Statistics: statistics,
   Health: health,
   Readiness: readiness,

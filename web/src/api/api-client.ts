@@ -47,12 +47,22 @@ export function createApiClient({ clock, note, access }: Listeners) {
 
     retry: (id: string) => noted('operate', () => client.retry(id)),
 
+    access: () => noted(null, () => client.access()),
+
     stats: (windowSeconds: number, signal: AbortSignal) =>
       noted('read', () => client.stats({ window: String(windowSeconds) }, { signal })),
 
     queues: (signal: AbortSignal) => noted('read', () => client.queues({ signal })),
 
     workers: (signal: AbortSignal) => noted('read', () => client.workers({ signal })),
+
+    pauseQueue: (name: string) => noted('operate', () => client.pauseQueue(name)),
+
+    resumeQueue: (name: string) => noted('operate', () => client.resumeQueue(name)),
+
+    drainWorker: (id: string) => noted('operate', () => client.drainWorker(id)),
+
+    resumeWorker: (id: string) => noted('operate', () => client.resumeWorker(id)),
 
     /** What the API has against this key; null when it knows it. */
     async tryKey(key: string): Promise<ApiFault | null> {

@@ -10,8 +10,10 @@ const PATHS = {
   question: 'M6.5 6.6c0-2.2 3.2-2 3.2 0 0 1.3-1.7 1.2-1.7 2.5M8 10.9v.1',
 } as const
 
+export type HexagonSign = keyof typeof PATHS
+
 /** A hexagon around a sign: the mark of a status. */
-export function HexagonIcon({ sign }: { sign: keyof typeof PATHS }) {
+export function HexagonIcon({ sign }: { sign: HexagonSign }) {
   return (
     <svg class="hexagon" viewBox="0 0 16 16" aria-hidden="true">
       <path class="hexagon-cell" d="M8 .8l6.2 3.6v7.2L8 15.2l-6.2-3.6V4.4z" />
