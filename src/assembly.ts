@@ -3,10 +3,12 @@ import { createApp } from './api/app.ts'
 import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
+import { startLoop } from './loop.ts'
 import { createHttpClient } from './tasks/http/http-client.ts'
 import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
 import { createMailer } from './tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from './tasks/registry.ts'
+import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -17,6 +19,7 @@ export interface Parts {
   registry: Registry
   events: Events
   metrics: Metrics
+  activity: ActivityCounter
 }
 
 /** @param addresses of the servers, where they are others than those of the configuration */
@@ -42,9 +45,27 @@ export async function openParts(
   const http = createHttpClient({ allow: config.HTTP_REQUEST_ALLOW })
   const signWebhook = createWebhookSigner(config.WEBHOOK_SECRET)
   const registry = createRegistry(createTaskDefinitions({ sendMail, http, signWebhook }))
-  const { summarize: summarizeQueues } = connections.queueStore
-  const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
-  return { connections, registry, events, metrics }
+  const metrics = createMetrics(events, {
+    definitions: registry.all,
+    summarizeQueues: connections.looks.queues.see,
+  })
+  const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
+  return { connections, registry, events, metrics, activity }
+}
+
+// Figures are a moment late, and a process that is killed takes so much of them with it.
+const FLUSH_MS = 2_000
+
+/** Hands on every few seconds what was counted, and the rest when it is stopped: before the connections are closed. */
+export function keepActivity({ activity, events }: Parts): { stop(): Promise<void> } {
+  const onError = (error: unknown) => events.emit('trouble', { where: 'statistics', error })
+  const loop = startLoop({ intervalMs: FLUSH_MS, body: activity.flush, onError })
+  return {
+    async stop() {
+      await loop.stop()
+      await activity.flush().catch(onError)
+    },
+  }
 }
 
 /** @param around what the place knows in which the API runs */

@@ -1,11 +1,14 @@
 // Opens what every process needs: the ledger, the bell and the notices; `close` undoes it.
 import { createQueue, type Queue } from './queue.ts'
 import { createRateLimiter, type RateLimit, type RateLimiter } from './rate-limiter.ts'
+import { createSharedLook, createSharedLooks, type SharedLook } from './shared-look.ts'
 import { createSignals, type Signals } from './signals.ts'
+import { type ActivityStore, type ActivityWindow, createActivityStore } from './store/activity-store.ts'
 import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
-import { createQueueStore, type QueueStore } from './store/queue-store.ts'
+import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
+import type { WorkerRow } from './store/schema.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
 import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
@@ -19,11 +22,21 @@ export interface Connections {
   callbackStore: CallbackStore
   queueStore: QueueStore
   workerStore: WorkerStore
+  activityStore: ActivityStore
+  /** What everybody asks who watches, answered from one look for all. */
+  looks: Looks
   queue: Queue
   signals: Signals
   /** Only where a limit was asked for. */
   rateLimiter?: RateLimiter
   close(): Promise<void>
+}
+
+export interface Looks {
+  queues: SharedLook<QueueSummary[]>
+  workers: SharedLook<WorkerRow[]>
+  /** By how many seconds it goes back. */
+  activity: (windowSeconds: number) => Promise<ActivityWindow>
 }
 
 /** Returns without waiting for either server: both may come later, go, and come back. */
@@ -52,14 +65,23 @@ export async function openConnections(
       limit: rateLimit,
       onError: (error) => events.emit('trouble', { where: 'counting requests, nobody is limited', error }),
     })
+  const queueStore = createQueueStore(database)
+  const workerStore = createWorkerStore(database)
+  const activityStore = createActivityStore(database)
   return {
     database,
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
     bellStore: createBellStore(database),
     callbackStore: createCallbackStore(database),
-    queueStore: createQueueStore(database),
-    workerStore: createWorkerStore(database),
+    queueStore,
+    workerStore,
+    activityStore,
+    looks: {
+      queues: createSharedLook(queueStore.summarize),
+      workers: createSharedLook(workerStore.list),
+      activity: createSharedLooks(activityStore.read),
+    },
     queue,
     signals,
     rateLimiter,

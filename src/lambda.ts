@@ -18,7 +18,8 @@ await Promise.race([parts.connections.queue.prepare('default'), pause(REDIS_PATI
 /** Handles one request. Answers are returned whole, so events of a task arrive when it has ended: better poll here. */
 export async function handler(...call: Parameters<typeof respond>) {
   const response = await respond(...call)
-  // The process is frozen as soon as it has answered: bells that are still on their way would ring at its next request.
-  await dependencies.service.settled()
+  // The process is frozen as soon as it has answered: bells that are still on their way would ring at its next request,
+  // and what was counted would be counted then. Statistics are not worth an error.
+  await Promise.all([dependencies.service.settled(), parts.activity.flush().catch(() => {})])
   return response
 }

@@ -8,7 +8,7 @@ import { createApiKey } from './api/api-keys.ts'
 import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
 import { isLoopback } from './api/same-site.ts'
 import { type HttpServer, startServer } from './api/server.ts'
-import { assembleApi, openParts, type Parts } from './assembly.ts'
+import { assembleApi, keepActivity, openParts, type Parts } from './assembly.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
@@ -50,11 +50,13 @@ async function dev() {
   await connections.database.migrate()
   const servers = await startApi(config, parts, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
   const worker = startConfiguredWorker(config, parts)
+  const activity = keepActivity(parts)
   // A Redis of somebody else's may be away; ours is there in a moment, and then nothing is late.
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_PATIENCE_MS)])
   stopOnSignal(async () => {
     await servers.stop()
     await worker.stop(DEV_GRACE_MS)
+    await activity.stop()
     await connections.close()
     await embedded.stop()
   })
@@ -65,8 +67,10 @@ async function api() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   const parts = await openParts(config, 'api')
   const servers = await startApi(config, parts)
+  const activity = keepActivity(parts)
   stopOnSignal(async () => {
     await servers.stop()
+    await activity.stop()
     await parts.connections.close()
   })
   process.stdout.write(`API is ready: ${servers.url}\n`)
@@ -86,8 +90,10 @@ async function worker() {
     isLive: () => worker === null || worker.isBeating(),
   })
   worker = startConfiguredWorker(config, parts)
+  const activity = keepActivity(parts)
   stopOnSignal(async () => {
     await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+    await activity.stop()
     await server?.stop()
     await connections.close()
   })

@@ -106,6 +106,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
         throw await refusalOf(id, 'already_finished', 'it has finished')
       }
       signals.announce(cancelled.status === 'STARTED' ? 'cancel' : 'ended', [id])
+      if (cancelled.status !== 'STARTED') events.emit('tasks.cancelled', { tasks: [cancelled] })
       return cancelled.status === 'STARTED' ? 'requested' : 'cancelled'
     },
     async retry(id) {

@@ -13,7 +13,11 @@ const LAYERS: Record<string, string>[] = [
     'src/loop.ts': 'loop',
     'src/uuidv7.ts': 'uuidv7',
   },
-  { 'src/telemetry/events.ts': 'telemetry/events' },
+  {
+    'src/telemetry/events.ts': 'telemetry/events',
+    'src/activity.ts': 'activity',
+    'src/shared-look.ts': 'shared-look',
+  },
   {
     'src/telemetry/': 'telemetry',
     'src/tasks/': 'tasks',

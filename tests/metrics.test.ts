@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
+import { createSharedLook } from '../src/shared-look.ts'
 import { sql } from '../src/store/drizzle.ts'
 import { defineTask, PermanentError } from '../src/tasks/define.ts'
 import { createEvents, type Events } from '../src/telemetry/events.ts'
@@ -255,23 +256,6 @@ describe('queues', () => {
     expect([Math.floor((late('default') ?? 0) / 3_600), late('slow')]).toEqual([2, 0])
   })
 
-  test('are looked up once for all who read within a second', async () => {
-    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
-    onTestFinished(() => void vi.useRealTimers())
-    const summarizeQueues = vi.fn(async () => [])
-    const { render } = setup({ summarizeQueues })
-    await Promise.all(Array.from({ length: 20 }, render))
-    expect(summarizeQueues).toHaveBeenCalledTimes(1)
-    vi.advanceTimersByTime(999)
-    await render()
-    expect(summarizeQueues).toHaveBeenCalledTimes(1)
-    vi.advanceTimersByTime(1)
-    await Promise.all(Array.from({ length: 20 }, render))
-    expect(summarizeQueues).toHaveBeenCalledTimes(2)
-    // Nothing is left behind that would keep a process alive.
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
   test('that are made up by clients share one label beyond a hundred', async () => {
     const many = Array.from({ length: 300 }, (_, index) => ({ name: 'reverse', queue: `queue-${index}` }))
     const depth = { waiting: 1, running: 0, pausedAt: null }
@@ -311,7 +295,7 @@ describe('while Postgres is away', () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const summarizeQueues = vi.fn(() => new Promise<never>(() => {}))
-    const { render } = setup({ summarizeQueues })
+    const { render } = setup({ summarizeQueues: createSharedLook(summarizeQueues).see })
     const answers = Promise.all([render(), render()])
     await vi.advanceTimersByTimeAsync(2_000)
     for (const text of await answers) {

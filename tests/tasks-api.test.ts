@@ -5,7 +5,6 @@ import { z } from 'zod'
 import type { DefinitionView, TaskView } from '../src/api/task-view.ts'
 import { createSignals, type Signals } from '../src/signals.ts'
 import { defineTask } from '../src/tasks/define.ts'
-import { newId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
 
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
@@ -491,25 +490,6 @@ describe('monitoring', () => {
     await worker.stop(0)
     await workersWhen(worker.id, false)
   })
-
-  test('GET /v1/stats counts what was submitted within its window', async () => {
-    await Promise.all([waiting(), finishedTask()])
-    await submittedAnHourAgo()
-    const { body } = await get('/v1/stats?window=600')
-    const { by_status: byStatus } = body as { by_status: Record<string, number> }
-    const { PENDING = 0, ...others } = await system.countByStatus()
-    expect(Object.keys(byStatus)).toEqual(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'])
-    expect(byStatus).toMatchObject({ ...others, PENDING: PENDING - 1, RETRY: 0 })
-    expect(body).toMatchObject({
-      window_seconds: 600,
-      waiting: PENDING,
-      running: byStatus.STARTED,
-      oldest_waiting_seconds: expect.closeTo(3_600, -3),
-      wait_ms: { p50: expect.any(Number), p95: expect.any(Number) },
-      run_ms: { p50: expect.any(Number), p95: expect.any(Number) },
-    })
-    expect((await get('/v1/stats?window=7200')).body).toMatchObject({ by_status: { PENDING } })
-  })
 })
 
 function ownSignals(): Signals {
@@ -583,14 +563,6 @@ async function submitAfter(other: TaskView, queue: string): Promise<TaskView> {
     (now) => now > Date.parse(other.created_at),
   )
   return system.submit('echo', {}, { queue })
-}
-
-async function submittedAnHourAgo() {
-  const createdAt = new Date(Date.now() - 3_600_000)
-  const id = newId(createdAt.getTime())
-  const { taskStore } = system.connections
-  const policy = { maxRetries: 0, timeoutMs: 1_000, tags: [] }
-  await taskStore.insertMany([{ id, name: 'reverse', queue: NOBODY.queue, input: {}, createdAt, ...policy }])
 }
 
 function workersWhen(workerId: string, isThere: boolean) {

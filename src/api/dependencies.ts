@@ -32,7 +32,7 @@ export interface ApiSettings {
 
 export interface ApiDependencies
   extends ApiSettings,
-    Pick<Connections, 'taskReader' | 'workerStore' | 'queueStore'> {
+    Pick<Connections, 'taskReader' | 'workerStore' | 'queueStore' | 'looks'> {
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
@@ -48,7 +48,8 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, bellStore, taskReader, workerStore, queueStore, queue, signals } = connections
+  const { database, taskStore, bellStore, taskReader, workerStore, queueStore, looks, queue, signals } =
+    connections
   return {
     ...settings,
     registry,
@@ -61,6 +62,7 @@ export function createApiDependencies(
     taskReader,
     workerStore,
     queueStore,
+    looks,
     service: createTaskService({
       registry,
       store: taskStore,

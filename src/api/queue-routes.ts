@@ -13,24 +13,26 @@ import { isAlive } from './worker-routes.ts'
 export type QueueView = z.infer<typeof queue>
 
 export function createQueueRoutes(dependencies: ApiDependencies) {
-  const { registry, queueStore, workerStore, workerSilentMs, admit } = dependencies
+  const { registry, queueStore, looks, workerSilentMs, admit } = dependencies
 
   return new Hono<ApiEnv>()
     .get('/queues', admit('read'), async (c) => c.json({ data: await listQueues() }))
     .post('/queues/:name/pause', admit('operate'), async (c) => {
       const name = queueName(c.req.param('name'))
       await queueStore.pause(name)
+      looks.queues.forget()
       return c.json(await viewOf(name))
     })
     .post('/queues/:name/resume', admit('operate'), async (c) => {
       const name = queueName(c.req.param('name'))
       await queueStore.resume(name)
+      looks.queues.forget()
       return c.json(await viewOf(name))
     })
 
   /** Every queue that a task or a worker of this version may use, and every other that has something in it. */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
-    const [summaries, workers] = await Promise.all([queueStore.summarize(), workerStore.list()])
+    const [summaries, workers] = await Promise.all([looks.queues.see(), looks.workers.see()])
     const live = workers.filter((row) => isAlive(row, workerSilentMs) && row.drainRequestedAt === null)
     const names = new Set([
       ...registry.all.map(({ queue }) => queue),

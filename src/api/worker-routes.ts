@@ -6,17 +6,14 @@ import type { WorkerRow } from '../store/schema.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { worker } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
-import { shared } from './shared.ts'
 import { isUuid } from './task-requests.ts'
 
 export type WorkerView = z.infer<typeof worker>
 
-export function createWorkerRoutes({ workerStore, workerSilentMs, admit }: ApiDependencies) {
-  const listWorkers = shared(() => workerStore.list())
-
+export function createWorkerRoutes({ workerStore, looks, workerSilentMs, admit }: ApiDependencies) {
   return new Hono<ApiEnv>()
     .get('/workers', admit('read'), async (c) => {
-      const rows = await listWorkers.get(0)
+      const rows = await looks.workers.see()
       return c.json({ data: rows.map(viewOf) })
     })
     .post('/workers/:id/drain', admit('operate'), async (c) =>
@@ -30,7 +27,7 @@ export function createWorkerRoutes({ workerStore, workerSilentMs, admit }: ApiDe
     const row = isUuid(id) ? await workerStore.setDraining(id, isDraining) : null
     if (!row) throw new AppError('unknown_worker', `There is no worker ${id.slice(0, 64)}`)
     // Whoever asks next sees what was asked for.
-    listWorkers.forget()
+    looks.workers.forget()
     return viewOf(row)
   }
 

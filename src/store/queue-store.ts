@@ -22,7 +22,10 @@ const RESUME_BATCH = 5_000
 /** One queue as it is now. */
 export interface QueueSummary {
   name: string
+  /** Those that wait for their first attempt and those that wait for another: PENDING and RETRY. */
   waiting: number
+  /** Of `waiting`, those that wait for another. */
+  retrying: number
   running: number
   /** By how much the task that has been due for longest is late, in milliseconds; null when none is due. */
   oldestWaitingMs: number | null
@@ -56,9 +59,12 @@ export function createQueueStore(database: Database) {
         Omit<QueueSummary, 'pausedAt'> & { pausedAt: string | Date | null }
       >(sql`
         select coalesce(live.queue, paused_queues.name) as name, coalesce(waiting, 0) as waiting,
-               coalesce(running, 0) as running, case when oldest is null then null else greatest(oldest, 0) end as "oldestWaitingMs", paused_at as "pausedAt"
+               coalesce(retrying, 0) as retrying, coalesce(running, 0) as running,
+               case when oldest is null then null else greatest(oldest, 0) end as "oldestWaitingMs",
+               paused_at as "pausedAt"
         from (
           select queue, count(*) filter (where status <> 'STARTED')::int as waiting,
+                 count(*) filter (where status = 'RETRY')::int as retrying,
                  count(*) filter (where status = 'STARTED')::int as running,
                  extract(epoch from now() - min(run_at) filter (where status <> 'STARTED' and run_at <= now()))::float8
                    * 1000 as oldest

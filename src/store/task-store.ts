@@ -177,7 +177,9 @@ export function createTaskStore(database: Database) {
     /**
      * Cancels what waits; asks for the cancellation of what runs. Finished and unknown tasks are left out of the answer.
      */
-    async cancelMany(ids: string[]): Promise<{ id: string; status: TaskStatus; workerId: string | null }[]> {
+    async cancelMany(
+      ids: string[],
+    ): Promise<{ id: string; name: string; status: TaskStatus; workerId: string | null }[]> {
       return database.query(sql`
         update tasks set
           cancel_requested_at = coalesce(cancel_requested_at, now()),
@@ -185,7 +187,7 @@ export function createTaskStore(database: Database) {
           finished_at = case when status = 'STARTED' then null else now() end,
           version = version + 1
         where id = any(${uuids(ids)}::uuid[]) and finished_at is null
-        returning id, status, worker_id as "workerId"`)
+        returning id, name, status, worker_id as "workerId"`)
     },
 
     /** Puts failed and cancelled tasks back with a fresh retry budget, counted as rung: the caller rings them. */

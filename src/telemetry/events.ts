@@ -14,6 +14,8 @@ export interface AnnouncedTask {
 
 export interface TelemetryEvents {
   'tasks.accepted': [{ tasks: readonly { name: string; queue: string }[] }]
+  /** These waited, and will not be run. */
+  'tasks.cancelled': [{ tasks: readonly { name: string }[] }]
   /** One statement of a group commit was written. */
   'batch.written': [{ kind: BatchKind; size: number }]
   'bells.failed': [{ count: number; error: unknown }]

@@ -1,5 +1,6 @@
 // Metrics for Prometheus, counted from what the core announces. One registry per process, and nothing global about it.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { boundedLabels, OTHER } from './bounded-labels.ts'
 import type { Events, SlotCount } from './events.ts'
 import { createQueueMetrics, type QueueDepth } from './queue-metrics.ts'
 import { countTasks } from './task-metrics.ts'
@@ -49,19 +50,6 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
 
 // Whoever submits a task may name any queue. More than these share one label.
 const MAX_QUEUES = 100
-const OTHER = 'other'
-
-/** What is known is its own label; beyond that the first `extra` names that come along are, and all further are `other`. */
-function boundedLabels(known: string[], extra = 0): (name: string) => string {
-  const labels = new Set(known)
-  const most = labels.size + extra
-  return (name) => {
-    if (labels.has(name)) return name
-    if (labels.size >= most) return OTHER
-    labels.add(name)
-    return name
-  }
-}
 
 // A read with `?wait=` may well take a minute.
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]

@@ -1,5 +1,5 @@
-// What waits and what runs, by queue. Only Postgres knows, so it is asked when somebody reads; one look serves everybody
-// who reads within a second. The figures are of the whole system, and the same from every process.
+// What waits and what runs, by queue. Only Postgres knows, so it is looked up when somebody reads. The figures are of the
+// whole system, and the same from every process.
 import { Gauge, type Registry } from 'prom-client'
 import { pause } from '../loop.ts'
 
@@ -20,11 +20,11 @@ export interface QueueMetrics {
 
 export interface QueueMetricsOptions {
   definitions: readonly { queue: string }[]
+  /** Asked at every reading: whoever gives it sees to it that one look serves many. */
   summarizeQueues: () => Promise<QueueDepth[]>
   labelOfQueue: (queue: string) => string
 }
 
-const SHARED_MS = 1_000
 // Prometheus gives up after ten seconds unless told otherwise; everything else must be there long before.
 const PATIENCE_MS = 2_000
 
@@ -39,11 +39,13 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
     'How late the task is that has been due for longest; 0 when none is due.',
   )
   const paused = gauge('waggle_queue_paused', '1 while nothing of the queue is started.')
-  let look: { answer: Promise<QueueDepth[] | null>; isOver: boolean; atMs: number } | undefined
 
   return {
     async refresh() {
-      const depths = await within(PATIENCE_MS, share())
+      const depths = await within(
+        PATIENCE_MS,
+        summarizeQueues().catch(() => null),
+      )
       for (const each of [waiting, running, oldest, paused]) each.reset()
       if (depths === null) return
       for (const [queue, depth] of byLabel(depths)) {
@@ -53,17 +55,6 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
         paused.set({ queue }, depth.pausedAt === null ? 0 : 1)
       }
     },
-  }
-
-  /** One look at a time, and none within a second of the last, not even after a failure. */
-  function share(): Promise<QueueDepth[] | null> {
-    if (look && (!look.isOver || Date.now() - look.atMs < SHARED_MS)) return look.answer
-    const begun = { answer: summarizeQueues().catch(() => null), isOver: false, atMs: Date.now() }
-    look = begun
-    void begun.answer.then(() => {
-      begun.isOver = true
-    })
-    return begun.answer
   }
 
   function byLabel(depths: QueueDepth[]): Map<string, Depth> {

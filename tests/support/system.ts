@@ -7,7 +7,7 @@ import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
 import type { ApiKey } from '../../src/config.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
-import { pause } from '../../src/loop.ts'
+import { pause, startLoop } from '../../src/loop.ts'
 import type { RateLimit } from '../../src/rate-limiter.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import type { TaskService } from '../../src/task-service.ts'
@@ -16,6 +16,7 @@ import { createHttpClient, type HttpClientOptions } from '../../src/tasks/http/h
 import { createWebhookSigner } from '../../src/tasks/http/webhook-signature.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
+import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts'
@@ -99,8 +100,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     signWebhook: createWebhookSigner(options.webhookSecrets ?? []),
   }
   const registry = createRegistry([...createTaskDefinitions(services), ...(options.definitions ?? [])])
-  const { summarize: summarizeQueues } = connections.queueStore
-  const metrics = createMetrics(events, { definitions: registry.all, summarizeQueues })
+  const metrics = createMetrics(events, {
+    definitions: registry.all,
+    summarizeQueues: connections.looks.queues.see,
+  })
+  const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
+  const flushing = startLoop({ intervalMs: 200, body: activity.flush, onError: () => {} })
   const dependencies = createApiDependencies(connections, registry, events, {
     addressOf: (c) => getConnInfo(c).remote.address,
     apiKeys: options.apiKeys,
@@ -178,6 +183,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       await watcher.stop()
       await server?.stop(0)
       await Promise.all(workers.map((worker) => worker.stop(0)))
+      await flushing.stop()
       await connections.close()
       await Promise.all([redis.stop(), database.drop()])
     },

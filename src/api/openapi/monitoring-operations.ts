@@ -56,6 +56,8 @@ export const MONITORING_OPERATIONS: Operation[] = [
     path: '/v1/stats',
     id: 'get_statistics',
     summary: 'Counts and times',
+    description:
+      'What waits and runs now, and what has happened within the window. One look at the tables serves all who ask; what has happened is a few seconds late.',
     tag: 'Monitoring',
     scope: 'read',
     query: describedQuery(statsQuery, { window: 'How far to look back, in seconds.' }),

@@ -1,0 +1,124 @@
+// How often what happened, in spans of several lengths: sums that every process adds to, and nobody has to count rows.
+import { type ActivitySum, type Measure, SPANS } from '../activity.ts'
+import { doubles, given, integers, texts } from './columns.ts'
+import type { Database } from './database.ts'
+import { sql } from './drizzle.ts'
+
+/** What happened between two moments, in steps of one length. */
+export interface ActivityWindow {
+  /** When it was read. The last step is under way at this moment. */
+  atMs: number
+  stepSeconds: number
+  /** When the steps begin. */
+  startsAtMs: number[]
+  /** Of all definitions together; `step` counts from 0. */
+  bySteps: { step: number; measure: Measure; bucket: number; count: number }[]
+  /** Of all steps together. */
+  byNames: { name: string; measure: Measure; bucket: number; count: number }[]
+  /** How many tasks ended, whichever way. */
+  endedByNamesAndSteps: { name: string; step: number; count: number }[]
+}
+
+export type ActivityStore = ReturnType<typeof createActivityStore>
+
+export function createActivityStore(database: Database) {
+  return {
+    /**
+     * Adds to what is there; the spans are those of Postgres's clock. Not waited for to be on the disk: should Postgres
+     * itself crash in that moment, the last sums are missing, and no task.
+     */
+    async add(sums: ActivitySum[]): Promise<void> {
+      if (sums.length === 0) return
+      const columns = {
+        name: texts(sums.map(({ name }) => name)),
+        measure: texts(sums.map(({ measure }) => measure)),
+        bucket: integers(sums.map(({ bucket }) => bucket)),
+        count: integers(sums.map(({ count }) => count)),
+        age_ms: doubles(sums.map(({ ageMs }) => ageMs)),
+      }
+      // In one order, so that two processes wait for each other and not in a circle.
+      await database.query(
+        sql`
+        insert into activity (width, starts_at, name, measure, bucket, count)
+        select width, to_timestamp(floor(extract(epoch from now() - age_ms * interval '1 ms') / width) * width) as starts_at,
+               name, measure, bucket, sum(count)::int
+        from ${given(columns)}, ${WIDTHS}, set_config('synchronous_commit', 'off', true) as setting
+        group by width, starts_at, name, measure, bucket
+        order by width, starts_at, name, measure, bucket
+        on conflict (width, starts_at, name, measure, bucket) do update set count = activity.count + excluded.count`,
+        { name: 'add_activity' },
+      )
+    },
+
+    /** What happened in the last so many seconds: the step under way, and as many before it as the window has room for. */
+    async read(windowSeconds: number): Promise<ActivityWindow> {
+      const { widthSeconds, stepSeconds } = stepsFor(windowSeconds)
+      const [clock] = await database.query<{ seconds: number }>(
+        sql`select extract(epoch from now())::float8 as seconds`,
+      )
+      const nowSeconds = clock?.seconds ?? 0
+      const steps = Math.ceil(windowSeconds / stepSeconds)
+      const first = (Math.floor(nowSeconds / stepSeconds) - steps + 1) * stepSeconds
+      const rows = await database.query<GroupedRow>(sql`
+        select floor((extract(epoch from starts_at)::float8 - ${first}::float8) / ${stepSeconds}::float8)::int as step,
+               name, measure, bucket, sum(count)::float8 as count,
+               (sum(count) filter (where measure in ('SUCCESS', 'FAILURE', 'CANCELLED')))::float8 as ended
+        from activity where width = ${widthSeconds} and starts_at >= to_timestamp(${first}::float8)
+        group by grouping sets ((step, measure, bucket), (name, measure, bucket), (name, step))`)
+      return {
+        atMs: nowSeconds * 1_000,
+        stepSeconds,
+        startsAtMs: Array.from({ length: steps }, (_, step) => (first + step * stepSeconds) * 1_000),
+        ...sorted(rows, steps),
+      }
+    },
+
+    /** Lets go of spans that nobody looks at so closely any more. */
+    async prune(): Promise<void> {
+      for (const { widthSeconds, keptSeconds } of SPANS)
+        await database.query(sql`
+          delete from activity
+          where width = ${widthSeconds} and starts_at < now() - ${keptSeconds}::float8 * interval '1 second'`)
+    },
+  }
+}
+
+const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
+
+// More than fit side by side on a screen, for one of those lengths of which the page asks.
+const MOST_STEPS = 160
+
+/** The narrowest spans with which it can be told in so many steps; of the widest ones, several make a step. */
+function stepsFor(windowSeconds: number): { widthSeconds: number; stepSeconds: number } {
+  const narrow = SPANS.find(({ widthSeconds }) => windowSeconds / widthSeconds <= MOST_STEPS)
+  if (narrow) return { widthSeconds: narrow.widthSeconds, stepSeconds: narrow.widthSeconds }
+  const widthSeconds = Math.max(...SPANS.map((span) => span.widthSeconds))
+  return { widthSeconds, stepSeconds: widthSeconds * Math.ceil(windowSeconds / widthSeconds / MOST_STEPS) }
+}
+
+/** A row of one of the three groupings: what it is not grouped by is null. */
+interface GroupedRow {
+  step: number | null
+  name: string | null
+  measure: Measure | null
+  bucket: number | null
+  count: number
+  ended: number | null
+}
+
+function sorted(rows: GroupedRow[], steps: number) {
+  const bySteps: ActivityWindow['bySteps'] = []
+  const byNames: ActivityWindow['byNames'] = []
+  const endedByNamesAndSteps: ActivityWindow['endedByNamesAndSteps'] = []
+  for (const { step, name, measure, bucket, count, ended } of rows) {
+    // A span that began after the clock was read is for those who look next.
+    if (step !== null && step >= steps) continue
+    if (name === null && step !== null && measure !== null && bucket !== null)
+      bySteps.push({ step, measure, bucket, count })
+    else if (step === null && name !== null && measure !== null && bucket !== null)
+      byNames.push({ name, measure, bucket, count })
+    else if (name !== null && step !== null && ended !== null)
+      endedByNamesAndSteps.push({ name, step, count: ended })
+  }
+  return { bySteps, byNames, endedByNamesAndSteps }
+}
