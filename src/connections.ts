@@ -5,6 +5,7 @@ import { createSignals, type Signals } from './signals.ts'
 import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore } from './store/queue-store.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
@@ -17,6 +18,7 @@ export interface Connections {
   taskReader: TaskReader
   bellStore: BellStore
   callbackStore: CallbackStore
+  logStore: LogStore
   queueStore: QueueStore
   workerStore: WorkerStore
   queue: Queue
@@ -58,6 +60,7 @@ export async function openConnections(
     taskReader: createTaskReader(database),
     bellStore: createBellStore(database),
     callbackStore: createCallbackStore(database),
+    logStore: createLogStore(database),
     queueStore: createQueueStore(database),
     workerStore: createWorkerStore(database),
     queue,
