@@ -7,6 +7,7 @@ import { type ActivityStore, type ActivityWindow, createActivityStore } from './
 import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
 import type { WorkerRow } from './store/schema.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
@@ -20,6 +21,7 @@ export interface Connections {
   taskReader: TaskReader
   bellStore: BellStore
   callbackStore: CallbackStore
+  logStore: LogStore
   queueStore: QueueStore
   workerStore: WorkerStore
   activityStore: ActivityStore
@@ -82,6 +84,7 @@ export async function openConnections(
       workers: createSharedLook(workerStore.list),
       activity: createSharedLooks(activityStore.read),
     },
+    logStore: createLogStore(database),
     queue,
     signals,
     rateLimiter,

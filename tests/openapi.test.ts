@@ -127,6 +127,7 @@ test('a query that is not valid is 400', async () => {
   const { id } = await finishedTask()
   expect(await ask('get_task', `/v1/tasks/${id}?wait=51`)).toBe(400)
   expect(await ask('list_tasks', '/v1/tasks?limit=0')).toBe(400)
+  expect(await ask('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
   expect(await ask('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
@@ -232,6 +233,7 @@ async function ask(operationId: string, path: string, init: RequestInit = {}): P
 
 async function readEverywhere(id: string) {
   expect(await ask('get_task', `/v1/tasks/${id}`)).toBe(200)
+  expect(await ask('list_logs', `/v1/tasks/${id}/logs`)).toBe(200)
   expect(await ask('list_tasks', `/v1/tasks?id=${id}`)).toBe(200)
   expect(await ask('task_status', `/task_status/${id}`)).toBe(200)
   expect(await ask('check_task', `/check_task/${id}`)).toBe(200)

@@ -108,6 +108,7 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
       ...make({ name: 'Cancel', operationId: 'cancel_task', status: 200, path: TASK }),
       ...make({ name: 'Retry', operationId: 'retry_task', status: 202, path: TASK }),
       ...waitForEnd(make, 'the retried task'),
+      ...make({ name: 'Read what it logged', operationId: 'list_logs', status: 200, path: TASK }),
       ...make({ name: 'Follow what has ended', operationId: 'follow_task', status: 200, path: TASK }),
       ...make({
         name: 'Replay',

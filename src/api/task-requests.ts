@@ -68,8 +68,14 @@ export const readQuery = z.strictObject({
   wait: written(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)),
 })
 
+export const logsQuery = z.strictObject({
+  after: written(z.int().min(0).default(0)),
+  limit: written(z.int().min(1).max(1_000).default(200)),
+})
+
 /** The same where a token may stand in for a key. */
 export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
+export const logsQueryWithToken = logsQuery.extend({ poll_token: z.string().optional() })
 
 const statuses = z
   .string()

@@ -16,15 +16,16 @@ import {
   batchSubmission,
   jsonBody,
   listQuery,
+  logsQueryWithToken,
   query,
   readQueryWithToken,
   replay,
   submission,
 } from './task-requests.ts'
-import { viewOfAttempt, viewOfDefinition, viewOfTask } from './task-view.ts'
+import { viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
-  const { registry, service, taskReader, admit } = dependencies
+  const { registry, service, taskReader, logStore, admit } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
@@ -71,6 +72,13 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/tasks/:id/events', admit('read or poll token'), (c) =>
       streamTask(dependencies, c, c.req.param('id')),
     )
+    .get('/tasks/:id/logs', admit('read or poll token'), query(logsQueryWithToken), async (c) => {
+      const { after, limit } = c.req.valid('query')
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const lines = await logStore.list(id, { after, limit })
+      c.header('Cache-Control', 'private, no-cache')
+      return c.json({ data: lines.map(viewOfLogLine), next_after: lines.at(-1)?.id ?? after })
+    })
     .get('/tasks', admit('read'), query(listQuery), async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query')
       const { rows, next } = await taskReader.list(filterOf(filter), { before: cursor, limit })

@@ -1,10 +1,10 @@
 // What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
 import { z } from 'zod'
 import type { NewTask } from '../store/new-tasks.ts'
-import type { AttemptRow, TaskRow } from '../store/schema.ts'
+import type { AttemptRow, TaskLogRow, TaskRow } from '../store/schema.ts'
 import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
-import type { attempt, definition, JsonSchema, task } from './view-schemas.ts'
+import type { attempt, definition, JsonSchema, logLine, task } from './view-schemas.ts'
 
 export type AttemptView = z.infer<typeof attempt>
 export type TaskView = z.infer<typeof task>
@@ -81,6 +81,7 @@ function linksOf(id: string): TaskView['links'] {
   return {
     self,
     events: `${self}/events`,
+    logs: `${self}/logs`,
     cancel: `${self}/cancel`,
     retry: `${self}/retry`,
     replay: `${self}/replay`,
@@ -94,6 +95,16 @@ export function viewOfAttempt(row: AttemptRow): AttemptView {
     worker_id: row.workerId,
     started_at: row.startedAt?.toISOString() ?? null,
     ended_at: row.endedAt.toISOString(),
+  }
+}
+
+export function viewOfLogLine(row: TaskLogRow): z.infer<typeof logLine> {
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    at: row.at.toISOString(),
+    message: row.message,
+    fields: row.fields,
   }
 }
 

@@ -65,6 +65,7 @@ export const task = z.object({
   links: z.object({
     self: z.string(),
     events: z.string(),
+    logs: z.string(),
     cancel: z.string(),
     retry: z.string(),
     replay: z.string(),
@@ -78,6 +79,22 @@ export const taskWithAttempts = task.extend({
 export const taskPage = z.object({
   data: z.array(task),
   next_cursor: z.uuid().nullable().meta({ description: 'For `cursor`; null on the last page' }),
+})
+
+export const logLine = z.object({
+  id: z.int().min(1),
+  attempt: z.int().min(1),
+  at: moment.meta({ description: 'By the clock of the worker' }),
+  message: z.string(),
+  fields: z.record(z.string(), z.unknown()).nullable(),
+})
+
+export const logLines = z.object({
+  data: z.array(logLine),
+  next_after: z
+    .int()
+    .min(0)
+    .meta({ description: 'For `after`; also where there are no more lines yet, for whoever follows' }),
 })
 
 export const batchAnswer = z.object({

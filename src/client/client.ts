@@ -11,6 +11,8 @@ type Statistics = ReturnType<typeof hc<AppType>>['v1']['stats']
 type Accepted = InferResponseType<Tasks[':name']['$post'], 202>
 
 export type Task = InferResponseType<Tasks[':id']['$get'], 200>
+/** A page of what a task logged. */
+export type TaskLogs = InferResponseType<Tasks[':id']['logs']['$get'], 200>
 export type StatsQuery = InferRequestType<Statistics['$get']>['query']
 export type TaskFilter = InferRequestType<Tasks['$get']>['query']
 /** A task as it was accepted. Its name tells `waitFor` what will come of it. */
@@ -39,6 +41,14 @@ export interface SubmitOptions extends CallOptions {
   options?: InferRequestType<Tasks[':name']['$post']>['json']['options']
   /** Submissions with the same key make one task. Default: a new key for every call. */
   idempotencyKey?: string
+}
+
+export interface LogsOptions extends CallOptions {
+  /** The `next_after` of the answer before. */
+  after?: number
+  /** At most 1000. */
+  limit?: number
+  pollToken?: string
 }
 
 export interface ReadOptions extends CallOptions {
@@ -88,6 +98,16 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
     },
 
     task,
+
+    /** What the task logged, oldest first; ask on with `next_after`. */
+    logs: (id: string, { after, limit, pollToken, ...call }: LogsOptions = {}) => {
+      const query = {
+        ...(after !== undefined && { after: String(after) }),
+        ...(limit !== undefined && { limit: String(limit) }),
+        ...(pollToken !== undefined && { poll_token: pollToken }),
+      }
+      return patiently((one) => v1.tasks[':id'].logs.$get({ ...at(id), query }, one), call)
+    },
 
     list: (filter: TaskFilter = {}, call?: CallOptions) =>
       patiently((one) => v1.tasks.$get({ query: filter }, one), call),

@@ -17,6 +17,7 @@ import { startReconciler } from './reconciler.ts'
 import { type AttemptEnd, createRunner } from './runner.ts'
 import { createRunningTasks } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
+import { startTaskLogs } from './task-logs.ts'
 
 export interface WorkerOptions {
   queues: string[]
@@ -28,6 +29,7 @@ export interface WorkerOptions {
   dispatchMs?: number
   reconcileMs?: number
   callbackMs?: number
+  logMs?: number
   unheardMs?: number
   stuckMs?: number
 }
@@ -45,7 +47,7 @@ export interface Worker {
 
 type WorkerConnections = Pick<
   Connections,
-  'taskStore' | 'bellStore' | 'callbackStore' | 'workerStore' | 'queue' | 'signals'
+  'taskStore' | 'bellStore' | 'callbackStore' | 'logStore' | 'workerStore' | 'queue' | 'signals'
 >
 
 // Time for claims that are under way when we begin to stop.
@@ -59,7 +61,7 @@ export function startWorker(
   events: Events,
   options: WorkerOptions,
 ): Worker {
-  const { taskStore, bellStore, callbackStore, workerStore, queue, signals } = connections
+  const { taskStore, bellStore, callbackStore, logStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
   // Two beats may be lost before a worker counts as silent.
   if (silentMs < 3 * heartbeatMs)
@@ -99,10 +101,17 @@ export function startWorker(
     events,
     intervalMs: options.callbackMs ?? 1_000,
   })
+  const logs = startTaskLogs({
+    workerId: id,
+    store: logStore,
+    events,
+    intervalMs: options.logMs ?? 500,
+  })
   const run = createRunner({
     workerId: id,
     registry,
     running,
+    logs,
     finish: finishes.submit,
     onSettled: () => slots.release(1),
     onFinished,
@@ -171,8 +180,10 @@ export function startWorker(
     for (const attempt of rest) attempt.abort('shutdown')
     // A handler that heeds its signal is put back by its own runner; for the others we write it here.
     await within(SETTLE_MS, running.whenEmpty())
-    await putBack(running.all().map(({ task }) => task))
-    await Promise.all([heartbeat.stop(), callbacks.stop()])
+    const unsettled = running.all()
+    await Promise.all(unsettled.map(logs.finish))
+    await putBack(unsettled.map(({ task }) => task))
+    await Promise.all([heartbeat.stop(), callbacks.stop(), logs.stop()])
     await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
     events.emit('worker.stopped', { workerId: id, putBack: rest.length })
   }

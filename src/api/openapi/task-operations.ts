@@ -1,5 +1,5 @@
 // The tasks API beside submissions: definitions, read, follow, list, cancel, retry, replay.
-import { listQuery, readQuery } from '../task-requests.ts'
+import { listQuery, logsQuery, readQuery } from '../task-requests.ts'
 import { FINISHED_TASK } from './examples.ts'
 import { describedQuery, json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
@@ -46,6 +46,42 @@ export const TASK_OPERATIONS: Operation[] = [
       204: { description: 'The last version that was seen was the final one.' },
     },
     problems: ['unknown_task', 'unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/tasks/{id}/logs',
+    id: 'list_logs',
+    summary: 'Read what a task logged',
+    description:
+      'In order, over all of its attempts; at most a second late while it runs, and whole once an attempt has ended. Of every attempt at most 1,000 lines and 256 KiB are kept.',
+    tag: 'Tasks',
+    scope: 'read',
+    takesPollToken: true,
+    parameters: ['TaskId'],
+    query: describedQuery(logsQuery, {
+      after: 'The `next_after` of the answer before: only what came after that.',
+      limit: 'How many lines, at most.',
+    }),
+    answers: {
+      200: {
+        description: 'Log lines, oldest first.',
+        content: json(ref('LogLines'), {
+          lines: {
+            data: [
+              {
+                id: 17,
+                attempt: 1,
+                at: '2030-01-31T12:00:00.100Z',
+                message: 'Handing it to the mail server',
+                fields: { server: 'smtp.example.com' },
+              },
+            ],
+            next_after: 17,
+          },
+        }),
+      },
+    },
+    problems: ['invalid_query', 'unknown_task', 'unavailable'],
   },
   {
     method: 'get',
