@@ -109,6 +109,8 @@ const SETTINGS = z.object({
     'must be a list of origins, e.g. https://app.example.com',
   ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
+  /** An idempotency key is promised for a day, so less than that is no choice; 0 keeps tasks for ever. */
+  RETENTION_DAYS: count(0, 3_650).default(30),
   DATABASE_POOL_SIZE: count(2, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
   MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),

@@ -9,6 +9,7 @@ import { type CallbackStore, createCallbackStore } from './store/callback-store.
 import { type Database, openDatabase } from './store/database.ts'
 import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
+import { createRetentionStore, type RetentionStore } from './store/retention-store.ts'
 import type { WorkerRow } from './store/schema.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
@@ -25,6 +26,7 @@ export interface Connections {
   queueStore: QueueStore
   workerStore: WorkerStore
   activityStore: ActivityStore
+  retentionStore: RetentionStore
   /** What everybody asks who watches, answered from one look for all. */
   looks: Looks
   queue: Queue
@@ -79,6 +81,7 @@ export async function openConnections(
     queueStore,
     workerStore,
     activityStore,
+    retentionStore: createRetentionStore(database),
     looks: {
       queues: createSharedLook(queueStore.summarize),
       workers: createSharedLook(workerStore.list),

@@ -21,6 +21,7 @@ const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 // In development a long task does not hold up Ctrl-C: it is put back and goes on at the next start.
 const DEV_GRACE_MS = 2_000
 const OPEN = 'without API_KEYS the API is open to everybody who reaches'
+const DAY_MS = 86_400_000
 const REDIS_PATIENCE_MS = 2_000
 
 await main(process.argv[2] ?? 'dev')
@@ -166,6 +167,7 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     silentMs: config.WORKER_SILENCE_SECONDS * 1_000,
+    keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
     version: packageJson.version,
   })
 }

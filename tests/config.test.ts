@@ -18,6 +18,7 @@ describe('readConfig', () => {
       BODY_LIMIT_BYTES: 262_144,
       WORKER_CONCURRENCY: 20,
       WORKER_QUEUES: ['default'],
+      RETENTION_DAYS: 30,
       LOG_LEVEL: 'info',
     })
     expect(readConfig({})).not.toHaveProperty('HEALTH_PORT')
@@ -84,6 +85,8 @@ describe('readConfig', () => {
     ['WORKER_QUEUES', ','],
     ['WORKER_SILENCE_SECONDS', '0'],
     ['SHUTDOWN_GRACE_SECONDS', 'long'],
+    ['RETENTION_DAYS', '0.5'],
+    ['RETENTION_DAYS', '-1'],
     ['LOG_LEVEL', 'loud'],
     ['HTTP_REQUEST_ALLOW', '*'],
     ['HTTP_REQUEST_ALLOW', '10.0.0.0/33'],

@@ -14,6 +14,7 @@ import { startConsumers } from './consumers.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { startReconciler } from './reconciler.ts'
+import { startRetention } from './retention.ts'
 import { type AttemptEnd, createRunner } from './runner.ts'
 import { createRunningTasks } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
@@ -25,6 +26,8 @@ export interface WorkerOptions {
   version: string
   /** Without a heartbeat for this long a worker's tasks are given to others, in milliseconds. */
   silentMs: number
+  /** How long a task is kept after its end; undefined keeps it for ever. */
+  keptMs?: number
   heartbeatMs?: number
   dispatchMs?: number
   reconcileMs?: number
@@ -32,6 +35,7 @@ export interface WorkerOptions {
   logMs?: number
   unheardMs?: number
   stuckMs?: number
+  pruneMs?: number
 }
 
 export interface Worker {
@@ -47,7 +51,15 @@ export interface Worker {
 
 type WorkerConnections = Pick<
   Connections,
-  'taskStore' | 'bellStore' | 'callbackStore' | 'logStore' | 'workerStore' | 'queue' | 'signals'
+  | 'taskStore'
+  | 'bellStore'
+  | 'callbackStore'
+  | 'logStore'
+  | 'workerStore'
+  | 'retentionStore'
+  | 'activityStore'
+  | 'queue'
+  | 'signals'
 >
 
 // Time for claims that are under way when we begin to stop.
@@ -152,6 +164,13 @@ export function startWorker(
     unheardMs: options.unheardMs ?? 5_000,
     silentMs,
   })
+  const retention = startRetention({
+    store: connections.retentionStore,
+    activityStore: connections.activityStore,
+    events,
+    keptMs: options.keptMs,
+    intervalMs: options.pruneMs ?? 60_000,
+  })
   events.emit('worker.started', { workerId: id, queues, concurrency, slots })
 
   return { id, isBeating: heartbeat.isBeating, stop }
@@ -173,7 +192,7 @@ export function startWorker(
     events.emit('worker.stopping', { workerId: id, running: running.size })
     slots.close()
     stopping.abort()
-    await Promise.all([dispatcher.stop(), reconciler.stop(), consumers.stop()])
+    await Promise.all([dispatcher.stop(), reconciler.stop(), consumers.stop(), retention.stop()])
     await within(CLAIM_MS, claimer.settled())
     await within(graceMs, running.whenEmpty())
     const rest = running.all()
