@@ -7,9 +7,11 @@ import { pause, persist } from './patience.ts'
 import { type FieldFault, readProblem } from './problem.ts'
 
 type Tasks = ReturnType<typeof hc<AppType>>['v1']['tasks']
+type Statistics = ReturnType<typeof hc<AppType>>['v1']['stats']
 type Accepted = InferResponseType<Tasks[':name']['$post'], 202>
 
 export type Task = InferResponseType<Tasks[':id']['$get'], 200>
+export type StatsQuery = InferRequestType<Statistics['$get']>['query']
 export type TaskFilter = InferRequestType<Tasks['$get']>['query']
 /** A task as it was accepted. Its name tells `waitFor` what will come of it. */
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
@@ -103,6 +105,14 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       const replayed = { ...at(id), json: { ...(input !== undefined && { input }), options } }
       return patiently((one) => v1.tasks[':id'].replay.$post(replayed, { ...one, headers }), call)
     },
+
+    /** How the system does: see the API. */
+    stats: (query: StatsQuery = {}, call?: CallOptions) =>
+      patiently((one) => v1.stats.$get({ query }, one), call),
+
+    queues: (call?: CallOptions) => patiently((one) => v1.queues.$get({}, one), call),
+
+    workers: (call?: CallOptions) => patiently((one) => v1.workers.$get({}, one), call),
 
     /**
      * Resolves with the task when it has ended, however often the API is away meanwhile.

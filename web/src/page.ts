@@ -12,6 +12,8 @@ import { createLiveTasks, type LiveTasks } from './task/live-tasks.ts'
 import { startTaskPoller } from './task/task-poller.ts'
 
 export interface Page {
+  /** For what a view asks and keeps to itself; see `useAnswer`. */
+  api: ApiClient
   connection: Connection
   access: Access
   route: Observable<Route>
@@ -55,6 +57,7 @@ export function startPage(): Page {
   })
 
   return {
+    api,
     connection,
     access,
     route,

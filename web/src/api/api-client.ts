@@ -8,6 +8,9 @@ type Client = ReturnType<typeof createClient<AnyDefinition>>
 export type Task = Awaited<ReturnType<Client['task']>>
 export type TaskStatus = Task['status']
 export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
+export type Stats = Awaited<ReturnType<Client['stats']>>
+export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
+export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 
 /** The value of a field, of an input or of a result. */
 export type Json = Task['input']
@@ -43,6 +46,13 @@ export function createApiClient({ clock, note, access }: Listeners) {
     cancel: (id: string) => noted('operate', () => client.cancel(id)),
 
     retry: (id: string) => noted('operate', () => client.retry(id)),
+
+    stats: (windowSeconds: number, signal: AbortSignal) =>
+      noted('read', () => client.stats({ window: String(windowSeconds) }, { signal })),
+
+    queues: (signal: AbortSignal) => noted('read', () => client.queues({ signal })),
+
+    workers: (signal: AbortSignal) => noted('read', () => client.workers({ signal })),
 
     /** What the API has against this key; null when it knows it. */
     async tryKey(key: string): Promise<ApiFault | null> {
