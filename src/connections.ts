@@ -6,6 +6,7 @@ import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { createQueueStore, type QueueStore } from './store/queue-store.ts'
+import { createTaskList, type TaskList } from './store/task-list.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
 import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
@@ -15,6 +16,7 @@ export interface Connections {
   database: Database
   taskStore: TaskStore
   taskReader: TaskReader
+  taskList: TaskList
   bellStore: BellStore
   callbackStore: CallbackStore
   queueStore: QueueStore
@@ -56,6 +58,7 @@ export async function openConnections(
     database,
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
+    taskList: createTaskList(database),
     bellStore: createBellStore(database),
     callbackStore: createCallbackStore(database),
     queueStore: createQueueStore(database),

@@ -32,7 +32,7 @@ export interface ApiSettings {
 
 export interface ApiDependencies
   extends ApiSettings,
-    Pick<Connections, 'taskReader' | 'workerStore' | 'queueStore'> {
+    Pick<Connections, 'taskReader' | 'taskList' | 'workerStore' | 'queueStore'> {
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
@@ -48,7 +48,8 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, bellStore, taskReader, workerStore, queueStore, queue, signals } = connections
+  const { database, taskStore, bellStore, taskReader, taskList, workerStore, queueStore, queue, signals } =
+    connections
   return {
     ...settings,
     registry,
@@ -59,6 +60,7 @@ export function createApiDependencies(
       clientAddress: clientAddressBehind(settings.trustedProxies ?? 0, settings.addressOf),
     }),
     taskReader,
+    taskList,
     workerStore,
     queueStore,
     service: createTaskService({
