@@ -11,6 +11,7 @@ import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
 import { createRetentionStore, type RetentionStore } from './store/retention-store.ts'
 import type { WorkerRow } from './store/schema.ts'
+import { createTaskList, type TaskList } from './store/task-list.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
 import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
@@ -20,6 +21,7 @@ export interface Connections {
   database: Database
   taskStore: TaskStore
   taskReader: TaskReader
+  taskList: TaskList
   bellStore: BellStore
   callbackStore: CallbackStore
   logStore: LogStore
@@ -76,6 +78,7 @@ export async function openConnections(
     database,
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
+    taskList: createTaskList(database),
     bellStore: createBellStore(database),
     callbackStore: createCallbackStore(database),
     queueStore,

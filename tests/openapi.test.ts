@@ -128,6 +128,7 @@ test('a query that is not valid is 400', async () => {
   expect(await ask('get_task', `/v1/tasks/${id}?wait=51`)).toBe(400)
   expect(await ask('list_tasks', '/v1/tasks?limit=0')).toBe(400)
   expect(await ask('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
+  expect(await ask('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
   expect(await ask('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
@@ -207,6 +208,18 @@ test('a batch says of each task what became of it', async () => {
   expect(await ask('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
 })
 
+test('one action on many tasks says how many it changed', async () => {
+  const { id } = await finishedTask()
+  const body = (action: object) => encoded('application/json', action)
+  const act = (action: object, headers = {}) => {
+    const { headers: type, ...init } = body(action)
+    return ask('act_on_tasks', '/v1/tasks/bulk', { ...init, headers: { ...type, ...headers } })
+  }
+  expect(await act({ action: 'cancel', ids: [id] })).toBe(200)
+  expect(await act({ action: 'retry', filter: { status: 'FAILURE', 'input.y': '0' } })).toBe(200)
+  expect(await act({ action: 'replay', ids: [id] }, { 'Idempotency-Key': '' })).toBe(400)
+})
+
 test('every documented status was seen, or cannot be provoked', () => {
   const unseen = operationsOf(document).flatMap(({ operation: { operationId, responses } }) =>
     Object.keys(responses)
@@ -235,6 +248,7 @@ async function readEverywhere(id: string) {
   expect(await ask('get_task', `/v1/tasks/${id}`)).toBe(200)
   expect(await ask('list_logs', `/v1/tasks/${id}/logs`)).toBe(200)
   expect(await ask('list_tasks', `/v1/tasks?id=${id}`)).toBe(200)
+  expect(await ask('list_tasks', `/v1/tasks?id=${id}&compact=true&input.text=abc`)).toBe(200)
   expect(await ask('task_status', `/task_status/${id}`)).toBe(200)
   expect(await ask('check_task', `/check_task/${id}`)).toBe(200)
   expect(await ask('check_task', `/check_task/${id}`, { headers: { Accept: 'application/json' } })).toBe(200)
@@ -250,7 +264,7 @@ function waitingTask() {
 }
 
 function isExcused(operationId: string, status: string): boolean {
-  const isSubmission = /^(submit_|notify|replay_)/.test(operationId)
+  const isSubmission = /^(submit_|notify|replay_|act_on_)/.test(operationId)
   return status in NOT_PROVOKED || (isSubmission && `submission ${status}` in NOT_PROVOKED)
 }
 

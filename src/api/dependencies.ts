@@ -32,7 +32,7 @@ export interface ApiSettings {
 
 export interface ApiDependencies
   extends ApiSettings,
-    Pick<Connections, 'taskReader' | 'logStore' | 'workerStore' | 'queueStore' | 'looks'> {
+    Pick<Connections, 'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'looks'> {
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
@@ -53,6 +53,7 @@ export function createApiDependencies(
     taskStore,
     bellStore,
     taskReader,
+    taskList,
     logStore,
     workerStore,
     queueStore,
@@ -70,6 +71,7 @@ export function createApiDependencies(
       clientAddress: clientAddressBehind(settings.trustedProxies ?? 0, settings.addressOf),
     }),
     taskReader,
+    taskList,
     logStore,
     workerStore,
     queueStore,

@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import type { NewTask } from '../store/new-tasks.ts'
 import type { AttemptRow, TaskLogRow, TaskRow } from '../store/schema.ts'
+import type { CompactRow } from '../store/task-list.ts'
 import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
-import type { attempt, definition, JsonSchema, logLine, task } from './view-schemas.ts'
+import type { attempt, compactTask, definition, JsonSchema, logLine, task } from './view-schemas.ts'
 
 export type AttemptView = z.infer<typeof attempt>
 export type TaskView = z.infer<typeof task>
+export type CompactTaskView = z.infer<typeof compactTask>
 export type DefinitionView = z.infer<typeof definition>
 
 export function viewOfTask(row: TaskRow): TaskView {
@@ -40,6 +42,11 @@ export function viewOfTask(row: TaskRow): TaskView {
     traceparent: row.traceparent,
     links: linksOf(row.id),
   }
+}
+
+export function compactViewOfTask(row: CompactRow): CompactTaskView {
+  const { input: _input, result: _result, ...rest } = viewOfTask({ ...row, input: null, result: null })
+  return { ...rest, input_excerpt: row.inputExcerpt, result_excerpt: row.resultExcerpt }
 }
 
 /** A task as it is right after its submission; spares reading back what was just written. */

@@ -14,7 +14,20 @@ export type Task = InferResponseType<Tasks[':id']['$get'], 200>
 /** A page of what a task logged. */
 export type TaskLogs = InferResponseType<Tasks[':id']['logs']['$get'], 200>
 export type StatsQuery = InferRequestType<Statistics['$get']>['query']
-export type TaskFilter = InferRequestType<Tasks['$get']>['query']
+type Page = InferResponseType<Tasks['$get'], 200>
+/** With whole tasks, or with what is short of each. */
+type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer One
+  ? One extends { data: (infer Item)[] }
+    ? Kind extends keyof Item
+      ? One
+      : never
+    : never
+  : never
+/** A task without what may be large, and the beginning of that. */
+export type CompactTask = PageOf<'input_excerpt'>['data'][number]
+export type TaskFilter = Omit<InferRequestType<Tasks['$get']>['query'], 'compact'>
+/** One action on many tasks: those with these ids, or all that a filter names. */
+export type BulkAction = InferRequestType<Tasks['bulk']['$post']>['json']
 /** A task as it was accepted. Its name tells `waitFor` what will come of it. */
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
 export type EndedTask<Result = unknown> = Omit<Task, 'status' | 'result'> &
@@ -109,8 +122,26 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       return patiently((one) => v1.tasks[':id'].logs.$get({ ...at(id), query }, one), call)
     },
 
-    list: (filter: TaskFilter = {}, call?: CallOptions) =>
-      patiently((one) => v1.tasks.$get({ query: filter }, one), call),
+    list: (filter: TaskFilter = {}, call?: CallOptions) => page<'input'>(filter, call),
+
+    /** The same without inputs and results, but with the beginning of each. */
+    listCompact: (filter: TaskFilter = {}, call?: CallOptions) =>
+      page<'input_excerpt'>({ ...filter, compact: 'true' }, call),
+
+    /** How many match among the next ones; with the `next_cursor` of the answer as `cursor`, it goes on. */
+    count: (filter: Omit<TaskFilter, 'limit'> = {}, call?: CallOptions) =>
+      patiently((one) => v1.tasks.count.$get({ query: filter }, one), call),
+
+    /** Does a part; with the `next_cursor` of the answer as `cursor`, it goes on. */
+    bulk(
+      action: BulkAction,
+      { idempotencyKey, ...call }: Pick<SubmitOptions, 'idempotencyKey' | 'signal'> = {},
+    ) {
+      const headers = idempotent(idempotencyKey)
+      const send = (one: OneRequest) => v1.tasks.bulk.$post({ json: action }, { ...one, headers })
+      // Once, as a single one is.
+      return action.action === 'retry' ? request(send, call) : patiently(send, call)
+    },
 
     cancel: (id: string, call?: CallOptions) =>
       patiently((one) => v1.tasks[':id'].cancel.$post(at(id), one), call),
@@ -182,6 +213,14 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
         throw new ApiError(0, 'timed_out', `Task ${id} has not ended within ${timeoutMs} ms`)
       }
     },
+  }
+
+  function page<Kind extends 'input' | 'input_excerpt'>(
+    query: InferRequestType<Tasks['$get']>['query'],
+    call?: CallOptions,
+  ): Promise<PageOf<Kind>> {
+    // The API answers as it was asked, compact or not.
+    return patiently((one) => v1.tasks.$get({ query }, one), call) as Promise<PageOf<Kind>>
   }
 
   function task(id: string, call: ReadOptions = {}): Promise<Task> {
