@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { InputCondition, TaskFilter } from '../store/task-filter.ts'
 import { TASK_STATUSES } from '../task-status.ts'
 import type { ApiEnv } from './request-context.ts'
-import { invalidQuery, isTaskId, label, moment, queueName, text, written } from './task-requests.ts'
+import { invalidQuery, isUuid, label, moment, queueName, text, written } from './task-requests.ts'
 
 /** One or several, with commas between. */
 const several = <Schema extends z.ZodType<unknown, string>>(schema: Schema) =>
@@ -150,7 +150,7 @@ export const bulkRequest = z
   .strictObject({
     action: z.enum(['cancel', 'retry', 'replay']),
     ids: z
-      .array(z.string().refine(isTaskId, 'must be the id of a task'))
+      .array(z.string().refine(isUuid, 'must be the id of a task'))
       .min(1)
       .max(MOST_IDS, `must not be more than ${MOST_IDS}`)
       .optional(),
