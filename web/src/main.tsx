@@ -11,6 +11,7 @@ import './styles/timeline.css'
 import './styles/list.css'
 import './styles/table.css'
 import './styles/key.css'
+import './styles/tasks.css'
 import './styles/motion.css'
 
 const root = document.getElementById('page')

@@ -1,5 +1,10 @@
 // The API in the page's words: asked once, relative to wherever the page came from, with the key that it was given.
-import { type AnyDefinition, createClient } from '../../../src/client/client.ts'
+import {
+  type AnyDefinition,
+  type BulkAction,
+  createClient,
+  type TaskFilter,
+} from '../../../src/client/client.ts'
 import type { Access, Scope } from './access.ts'
 import { type Answer, type ApiFault, answerOf } from './api-answer.ts'
 import type { ServerClock } from './server-clock.ts'
@@ -7,6 +12,8 @@ import type { ServerClock } from './server-clock.ts'
 type Client = ReturnType<typeof createClient<AnyDefinition>>
 export type Task = Awaited<ReturnType<Client['task']>>
 export type TaskStatus = Task['status']
+export type CompactTask = Awaited<ReturnType<Client['listCompact']>>['data'][number]
+export type { BulkAction, TaskFilter }
 export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
 export type Stats = Awaited<ReturnType<Client['stats']>>
 export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
@@ -42,6 +49,15 @@ export function createApiClient({ clock, note, access }: Listeners) {
     /** @param waitSeconds how long the API may wait for the task's end before it answers */
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
       noted('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
+
+    tasks: (filter: TaskFilter, signal: AbortSignal) =>
+      noted('read', () => client.listCompact(filter, { signal })),
+
+    countTasks: (filter: TaskFilter, signal: AbortSignal) =>
+      noted('read', () => client.count(filter, { signal })),
+
+    bulk: (action: BulkAction, idempotencyKey: string) =>
+      noted('operate', () => client.bulk(action, { idempotencyKey })),
 
     cancel: (id: string) => noted('operate', () => client.cancel(id)),
 
