@@ -2,13 +2,19 @@
 import { type Access, createAccess } from './api/access.ts'
 import { withKey } from './api/action-button.tsx'
 import type { Answer } from './api/api-answer.ts'
-import { type ApiClient, createApiClient, type Definition, type Json, type Task } from './api/api-client.ts'
+import {
+  type ApiClient,
+  createApiClient,
+  type Definition,
+  type Submission,
+  type Task,
+} from './api/api-client.ts'
 import { type Connection, createConnection } from './api/connection.ts'
 import { createServerClock } from './api/server-clock.ts'
 import { createObservable, type Observable } from './parts/observable.ts'
 import { createRoute, goTo, type Route, shownTaskOf } from './route.ts'
 import { createRememberedTasks, type RememberedTasks } from './run/remembered-tasks.ts'
-import { type HeldReason, sendTask } from './run/submission.ts'
+import { type HeldReason, type SubmittedTask, sendTask } from './run/submission.ts'
 import { createLiveTasks, type LiveTasks } from './task/live-tasks.ts'
 import { startTaskPoller } from './task/task-poller.ts'
 
@@ -26,8 +32,14 @@ export interface Page {
   nowMs: () => number
   /** Sends a task and shows it; see `sendTask`. */
   submit(
-    name: string,
-    input: Json,
+    submission: Submission,
+    onHeld: (reason: HeldReason) => void,
+    signal: AbortSignal,
+  ): Promise<Answer<unknown>>
+  /** Sends a task once more, with this input, and shows the new one. */
+  replay(
+    id: string,
+    edited: Omit<Submission, 'name'>,
     onHeld: (reason: HeldReason) => void,
     signal: AbortSignal,
   ): Promise<Answer<unknown>>
@@ -68,17 +80,31 @@ export function startPage(): Page {
     remembered,
     live,
     nowMs: clock.nowMs,
-    async submit(name, input, onHeld, signal) {
-      const answer = await sendTask({ api, connection, access }, { name, input }, onHeld, signal)
-      if (answer.ok) {
-        remembered.remember(answer.value)
-        live.saw(answer.value)
-        goTo({ view: 'run', id: name, params: { task: answer.value.id } })
-      }
+    async submit(submission, onHeld, signal) {
+      const answer = await send((key) => api.submit(submission, key), onHeld, signal)
+      if (answer.ok) goTo({ view: 'run', id: submission.name, params: { task: answer.value.id } })
+      return answer
+    },
+    async replay(id, edited, onHeld, signal) {
+      const answer = await send((key) => api.replay(id, edited, key), onHeld, signal)
+      if (answer.ok) goTo({ view: 'task', id: answer.value.id })
       return answer
     },
     cancel: (id) => change(id, () => api.cancel(id)),
     retry: (id) => change(id, () => api.retry(id)),
+  }
+
+  async function send(
+    ask: (idempotencyKey: string) => Promise<Answer<SubmittedTask>>,
+    onHeld: (reason: HeldReason) => void,
+    signal: AbortSignal,
+  ): Promise<Answer<SubmittedTask>> {
+    const answer = await sendTask({ connection, access }, ask, onHeld, signal)
+    if (answer.ok) {
+      remembered.remember(answer.value)
+      live.saw(answer.value)
+    }
+    return answer
   }
 
   /** Shows what a change made of the task, and also what it is when the change was refused. */
