@@ -1,7 +1,7 @@
 // Every attempt of a task: when and where it ran, how it ended, and what it said.
 import { useEffect, useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
-import { formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+import { formatClock, formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
@@ -160,7 +160,7 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
         {lines.slice(first).map(({ id, at, message, fields }) => (
           <li key={id} class="log-line">
             <time class="log-time" datetime={at} title={at}>
-              {at.slice(11, 23)}
+              {formatClock(at)}
             </time>
             <span class="log-message">
               {message}
