@@ -19,12 +19,12 @@ const MORE_CHARACTERS = 1_000
 
 export function JsonTree({ label, value }: JsonTreeProps) {
   return (
-    <section class="json" aria-label={label}>
+    <div class="json">
       <div class="json-copy">
         <CopyButton text={() => stringifyJson(value, 2)} label={`Copy the ${label.toLowerCase()} as JSON`} />
       </div>
       <Node value={value} path="" isOpen={isSmall(value)} />
-    </section>
+    </div>
   )
 }
 

@@ -40,7 +40,10 @@ export function TaskView({ page, route }: { page: Page; route: Route }) {
     )
   }
   return (
-    <section class="panel task-panel" aria-label="Task">
+    <section class="panel task-panel" aria-labelledby="no-task-title">
+      <h1 id="no-task-title" class="visually-hidden">
+        {`Task ${id}`}
+      </h1>
       {live ? (
         <RefusedTask fault={live.fault} access={page.access} goneText="To the list" onDismiss={leave} />
       ) : access.isShutOut ? (
