@@ -1,7 +1,7 @@
 // What there is to watch: workers and statistics.
 import { Hono } from 'hono'
 import type { z } from 'zod'
-import type { WorkerRow } from '../store/schema.ts'
+import type { ListedWorker } from '../store/worker-store.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { worker } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
@@ -21,7 +21,7 @@ export function createMonitoringRoutes({ looks, workerSilentMs, admit }: ApiDepe
     })
 }
 
-function viewOfWorker(row: WorkerRow, silentMs: number): z.infer<typeof worker> {
+function viewOfWorker(row: ListedWorker, silentMs: number): z.infer<typeof worker> {
   return {
     id: row.id,
     host: row.host,
@@ -34,6 +34,6 @@ function viewOfWorker(row: WorkerRow, silentMs: number): z.infer<typeof worker> 
     failed: row.failed,
     started_at: row.startedAt.toISOString(),
     last_beat_at: row.lastBeatAt.toISOString(),
-    is_alive: Date.now() - row.lastBeatAt.getTime() < silentMs,
+    is_alive: row.silentForMs < silentMs,
   }
 }

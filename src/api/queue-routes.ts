@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { QueueSummary } from '../store/queue-store.ts'
-import type { WorkerRow } from '../store/schema.ts'
+import type { ListedWorker } from '../store/worker-store.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { queue } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
@@ -32,7 +32,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   /** Every queue that a task or a worker of this version may use, and every other that has something in it. */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
     const [summaries, workers] = await Promise.all([looks.queues.see(), looks.workers.see()])
-    const live = workers.filter(({ lastBeatAt }) => Date.now() - lastBeatAt.getTime() < workerSilentMs)
+    const live = workers.filter(({ silentForMs }) => silentForMs < workerSilentMs)
     const names = new Set([
       ...registry.all.map(({ queue }) => queue),
       ...live.flatMap(({ queues }) => queues),
@@ -55,7 +55,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   }
 }
 
-function viewOfQueue(name: string, summary: QueueSummary | undefined, live: WorkerRow[]): QueueView {
+function viewOfQueue(name: string, summary: QueueSummary | undefined, live: ListedWorker[]): QueueView {
   const { waiting = 0, running = 0, oldestWaitingMs = null, pausedAt = null } = summary ?? {}
   return {
     name,

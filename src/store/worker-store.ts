@@ -1,7 +1,7 @@
 // What is remembered of workers: their heartbeat, and which tasks were left behind by those that fell silent.
 
 import type { Database } from './database.ts'
-import { asc, eq, sql } from './drizzle.ts'
+import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { workers } from './schema.ts'
 import { texts } from './statements.ts'
 
@@ -42,6 +42,7 @@ export interface LeftBehindTask {
   workerId: string | null
 }
 
+export type ListedWorker = Awaited<ReturnType<WorkerStore['list']>>[number]
 export type WorkerStore = ReturnType<typeof createWorkerStore>
 
 export function createWorkerStore(database: Database) {
@@ -85,8 +86,15 @@ export function createWorkerStore(database: Database) {
       )
     },
 
+    /** `silentForMs`: since the last beat, when this was read. */
     list() {
-      return database.use((drizzle) => drizzle.select().from(workers).orderBy(asc(workers.startedAt)))
+      const silentForMs = sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`
+      return database.use((drizzle) =>
+        drizzle
+          .select({ ...getTableColumns(workers), silentForMs })
+          .from(workers)
+          .orderBy(asc(workers.startedAt)),
+      )
     },
 
     /**

@@ -10,6 +10,7 @@ import './styles/task.css'
 import './styles/timeline.css'
 import './styles/list.css'
 import './styles/key.css'
+import './styles/overview.css'
 import './styles/motion.css'
 
 const root = document.getElementById('page')
