@@ -4,7 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 /** One line, e.g. `commit 1a2b3c4, 2 x AMD EPYC, 24 GB, Node 24.0.0, PostgreSQL 15.1, Redis 7.0.0, bullmq 6.0.0`. */
-export function describeMachine(versions: { postgres: string; redis: string; bullmq: string }): string {
+export function describeMachine(versions: { postgres: string; redis: string; bullmq?: string }): string {
   const cores = availableParallelism()
   const memoryGb = Math.round(totalmem() / 1024 ** 3)
   return [
@@ -14,7 +14,7 @@ export function describeMachine(versions: { postgres: string; redis: string; bul
     `Node ${process.versions.node}`,
     `PostgreSQL ${versions.postgres}`,
     `Redis ${versions.redis}`,
-    `bullmq ${versions.bullmq}`,
+    ...(versions.bullmq ? [`bullmq ${versions.bullmq}`] : []),
   ].join(', ')
 }
 

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { freePort, startChildServer } from '../src/embedded/child-server.ts'
 import { pause } from '../src/loop.ts'
 import type { Store } from './stores.ts'
-import { CONCURRENCY, type System } from './systems.ts'
+import { CONCURRENCY, SYSTEMS, type System } from './systems.ts'
 
 export interface RunningSystem {
   port: number
@@ -48,6 +48,17 @@ export async function startSystem(system: System, store: Store): Promise<Running
     await cleanup.disposeAsync()
     throw error
   }
+}
+
+/** Waggle's API alone, on tables that are up to date: nothing runs. */
+export async function startWaggleApi(store: Store): Promise<{ port: number; stop(): Promise<void> }> {
+  const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
+  const port = await freePort()
+  const command = environmentCommand(store, port)
+  for (const program of waggle.prepare) await run([...command, ...program])
+  const api = await startChildServer([...command, ...waggle.api], { onOutput: showOutput('waggle api') })
+  await untilHealthy(waggle, port)
+  return { port, stop: () => api.stop() }
 }
 
 /** `env -i`: nothing that happens to be set on the machine may reach one system and not another. */

@@ -10,11 +10,10 @@ import { type Database, openDatabase } from './store/database.ts'
 import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
 import { createRetentionStore, type RetentionStore } from './store/retention-store.ts'
-import type { WorkerRow } from './store/schema.ts'
 import { createTaskList, type TaskList } from './store/task-list.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
-import { createWorkerStore, type WorkerStore } from './store/worker-store.ts'
+import { createWorkerStore, type ListedWorker, type WorkerStore } from './store/worker-store.ts'
 import type { Events } from './telemetry/events.ts'
 
 export interface Connections {
@@ -40,7 +39,7 @@ export interface Connections {
 
 export interface Looks {
   queues: SharedLook<QueueSummary[]>
-  workers: SharedLook<WorkerRow[]>
+  workers: SharedLook<ListedWorker[]>
   /** By how many seconds it goes back. */
   activity: (windowSeconds: number) => Promise<ActivityWindow>
 }

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { QueueSummary } from '../store/queue-store.ts'
-import type { WorkerRow } from '../store/schema.ts'
+import type { ListedWorker } from '../store/worker-store.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { queue } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
@@ -56,7 +56,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   }
 }
 
-function viewOfQueue(name: string, summary: QueueSummary | undefined, live: WorkerRow[]): QueueView {
+function viewOfQueue(name: string, summary: QueueSummary | undefined, live: ListedWorker[]): QueueView {
   const { waiting = 0, running = 0, oldestWaitingMs = null, pausedAt = null } = summary ?? {}
   return {
     name,

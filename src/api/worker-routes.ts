@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { AppError } from '../errors.ts'
-import type { WorkerRow } from '../store/schema.ts'
+import type { ListedWorker } from '../store/worker-store.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { worker } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
@@ -31,7 +31,7 @@ export function createWorkerRoutes({ workerStore, looks, workerSilentMs, admit }
     return viewOf(row)
   }
 
-  function viewOf(row: WorkerRow): WorkerView {
+  function viewOf(row: ListedWorker): WorkerView {
     return {
       id: row.id,
       host: row.host,
@@ -51,6 +51,6 @@ export function createWorkerRoutes({ workerStore, looks, workerSilentMs, admit }
 }
 
 /** Whether its heartbeat was heard lately. */
-export function isAlive({ lastBeatAt }: WorkerRow, silentMs: number): boolean {
-  return Date.now() - lastBeatAt.getTime() < silentMs
+export function isAlive({ silentForMs }: ListedWorker, silentMs: number): boolean {
+  return silentForMs < silentMs
 }

@@ -1,7 +1,7 @@
 // What is remembered of workers: their heartbeat, and which tasks were left behind by those that fell silent.
 
 import type { Database } from './database.ts'
-import { asc, eq, sql } from './drizzle.ts'
+import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { type WorkerRow, workers } from './schema.ts'
 import { texts } from './statements.ts'
 
@@ -47,6 +47,14 @@ export interface BeatAnswer {
   /** Somebody wants this worker to take no more tasks. */
   isDraining: boolean
   news: BeatNews[]
+}
+
+/** A worker as it was read. */
+export type ListedWorker = WorkerRow & { silentForMs: number }
+const LISTED = {
+  ...getTableColumns(workers),
+  /** Since the last beat, by the clock of Postgres, when this was read. */
+  silentForMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }
 
 export type WorkerStore = ReturnType<typeof createWorkerStore>
@@ -105,16 +113,16 @@ export function createWorkerStore(database: Database) {
      * Asks a worker to take no more tasks, or to take them again; it hears of it with its next beat. Holds until its process
      * ends. Repeating it changes nothing. @returns null for an unknown worker
      */
-    async setDraining(id: string, isDraining: boolean): Promise<WorkerRow | null> {
+    async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
       const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null
       const [row] = await database.use((drizzle) =>
-        drizzle.update(workers).set({ drainRequestedAt }).where(eq(workers.id, id)).returning(),
+        drizzle.update(workers).set({ drainRequestedAt }).where(eq(workers.id, id)).returning(LISTED),
       )
       return row ?? null
     },
 
-    list() {
-      return database.use((drizzle) => drizzle.select().from(workers).orderBy(asc(workers.startedAt)))
+    list(): Promise<ListedWorker[]> {
+      return database.use((drizzle) => drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)))
     },
 
     /**

@@ -14,6 +14,7 @@ import './styles/list.css'
 import './styles/table.css'
 import './styles/key.css'
 import './styles/tasks.css'
+import './styles/overview.css'
 import './styles/motion.css'
 
 const root = document.getElementById('page')
