@@ -7,8 +7,10 @@ import { type ActivityStore, type ActivityWindow, createActivityStore } from './
 import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
 import { createRetentionStore, type RetentionStore } from './store/retention-store.ts'
+import { createTaskList, type TaskList } from './store/task-list.ts'
 import { createTaskReader, type TaskReader } from './store/task-reader.ts'
 import { createTaskStore, type TaskStore } from './store/task-store.ts'
 import { createWorkerStore, type ListedWorker, type WorkerStore } from './store/worker-store.ts'
@@ -18,8 +20,10 @@ export interface Connections {
   database: Database
   taskStore: TaskStore
   taskReader: TaskReader
+  taskList: TaskList
   bellStore: BellStore
   callbackStore: CallbackStore
+  logStore: LogStore
   queueStore: QueueStore
   workerStore: WorkerStore
   activityStore: ActivityStore
@@ -73,6 +77,7 @@ export async function openConnections(
     database,
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
+    taskList: createTaskList(database),
     bellStore: createBellStore(database),
     callbackStore: createCallbackStore(database),
     queueStore,
@@ -84,6 +89,7 @@ export async function openConnections(
       workers: createSharedLook(workerStore.list),
       activity: createSharedLooks(activityStore.read),
     },
+    logStore: createLogStore(database),
     queue,
     signals,
     rateLimiter,

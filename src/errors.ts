@@ -11,6 +11,7 @@ export const HTTP_STATUS = {
   not_found: 404,
   unknown_definition: 404,
   unknown_task: 404,
+  unknown_worker: 404,
   method_not_allowed: 405,
   already_finished: 409,
   not_finished: 409,

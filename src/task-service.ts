@@ -1,5 +1,5 @@
 // What producers can do: submit, retry, cancel. Durable before it answers: a promise that resolves means committed.
-import { AppError } from './errors.ts'
+import { AppError, isAppError } from './errors.ts'
 import { type AcceptedTask, createInsertOnce, isOf } from './insert-once.ts'
 import type { Queue } from './queue.ts'
 import type { Signals } from './signals.ts'
@@ -9,11 +9,12 @@ import type { NewTask, OnceTask } from './store/new-tasks.ts'
 import type { TaskRow } from './store/schema.ts'
 import type { TaskRef, TaskStore } from './store/task-store.ts'
 import { faultsOf, parseInput } from './task-input.ts'
+import type { TaskStatus } from './task-status.ts'
 import type { TaskDefinition } from './tasks/define.ts'
 import { HTTP_REQUEST } from './tasks/http-request.ts'
 import type { Registry } from './tasks/registry.ts'
 import type { Events } from './telemetry/events.ts'
-import { newId } from './uuidv7.ts'
+import { newId, timeOfId } from './uuidv7.ts'
 
 export interface SubmitOptions {
   /** Not before this moment. */
@@ -45,10 +46,20 @@ export interface TaskService {
    * @throws AppError as `submit`, and `unknown_task`
    */
   replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
+  /**
+   * The same for many. Resolves with how many were submitted: left out is what is unknown, and what its definition does
+   * not take any more. @param optionsOf by the id of the task that is replayed
+   * @throws AppError when one of them could not be submitted for any other reason; others may have been
+   */
+  replayMany(ids: string[], optionsOf: (id: string) => SubmitOptions): Promise<number>
   /** Cancels what waits, asks a worker to stop what runs. @throws AppError `unknown_task`, `already_finished` */
   cancel(id: string): Promise<'cancelled' | 'requested'>
+  /** The same for many, in one write. Left out is what has finished, and what is unknown. */
+  cancelMany(ids: string[]): Promise<{ cancelled: string[]; requested: string[] }>
   /** Puts a FAILURE or CANCELLED task back with a fresh retry budget. @throws AppError `unknown_task`, `not_finished` */
   retry(id: string): Promise<void>
+  /** The same for many, in one write. Resolves with those that wait again. */
+  retryMany(ids: string[]): Promise<string[]>
   /** Resolves when no bell is on its way any more, for processes that are frozen between requests. */
   settled(): Promise<void>
 }
@@ -91,35 +102,37 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
 
   return {
     submit,
-    async replay(id, edited, options = {}) {
-      const row = await find(id)
-      if (!row) throw unknownTask(id)
-      const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
-      const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
-      const input = 'input' in edited ? edited.input : row.input
-      return submit(name, input, { ...kept, ...options, replayedFrom: id }, ['input'])
+    replay,
+    async replayMany(ids, optionsOf) {
+      let count = 0
+      // Some at a time, because of what their inputs may weigh; these are read together and written together.
+      for (let from = 0; from < ids.length; from += REPLAYED_TOGETHER) {
+        const some = ids.slice(from, from + REPLAYED_TOGETHER)
+        const outcomes = await Promise.allSettled(some.map((id) => replay(id, {}, optionsOf(id))))
+        const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+        const serious = reasons.find((reason) => !NOT_REPLAYABLE.some((code) => isAppError(reason, code)))
+        if (serious) throw serious
+        count += some.length - reasons.length
+      }
+      return count
     },
     async cancel(id) {
-      const [cancelled] = await store.cancelMany([id])
-      if (!cancelled) {
-        if ((await store.statusOf(id)) === 'CANCELLED') return 'cancelled'
-        throw await refusalOf(id, 'already_finished', 'it has finished')
-      }
-      signals.announce(cancelled.status === 'STARTED' ? 'cancel' : 'ended', [id])
-      if (cancelled.status !== 'STARTED') events.emit('tasks.cancelled', { tasks: [cancelled] })
-      return cancelled.status === 'STARTED' ? 'requested' : 'cancelled'
+      const { cancelled, requested } = await cancelMany([id])
+      if (requested.length > 0) return 'requested'
+      if (cancelled.length > 0 || (await store.statusOf(id)) === 'CANCELLED') return 'cancelled'
+      throw await refusalOf(id, 'already_finished', 'it has finished')
     },
+    cancelMany,
     async retry(id) {
-      const refs = await store.retryMany([id])
-      if (refs.length === 0) {
-        throw await refusalOf(
-          id,
-          'not_finished',
-          'only a task that ended as FAILURE or CANCELLED can be retried',
-        )
-      }
-      ring(refs)
+      const retried = await retryMany([id])
+      if (retried.length > 0) return
+      throw await refusalOf(
+        id,
+        'not_finished',
+        'only a task that ended as FAILURE or CANCELLED can be retried',
+      )
     },
+    retryMany,
     async settled() {
       await Promise.all(ringing)
     },
@@ -139,6 +152,35 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
       return task
     }
     return insertOnce({ ...task, idempotency: options.idempotency })
+  }
+
+  async function replay(id: string, edited: { input?: unknown }, options: SubmitOptions = {}) {
+    const row = await find(id)
+    if (!row) throw unknownTask(id)
+    const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
+    const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
+    const input = 'input' in edited ? edited.input : row.input
+    return submit(name, input, { ...kept, ...options, replayedFrom: row.id }, ['input'])
+  }
+
+  async function cancelMany(ids: string[]) {
+    const rows = await store.cancelMany(ids)
+    const isRequested = ({ status }: { status: TaskStatus }) => status === 'STARTED'
+    const requested = rows.filter(isRequested).map(({ id }) => id)
+    const ended = rows.filter((row) => !isRequested(row))
+    const cancelled = ended.map(({ id }) => id)
+    if (requested.length > 0) signals.announce('cancel', requested)
+    if (ended.length > 0) {
+      signals.announce('ended', cancelled)
+      events.emit('tasks.cancelled', { tasks: ended })
+    }
+    return { cancelled, requested }
+  }
+
+  async function retryMany(ids: string[]) {
+    const refs = await store.retryMany(ids)
+    ring(refs)
+    return refs.map(({ id }) => id)
   }
 
   /** It will be called by a task like any other: what that would refuse is refused here, where somebody reads it. */
@@ -187,13 +229,20 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   }
 }
 
+// Of 256 KiB each, should all be as large as a body may be.
+const REPLAYED_TOGETHER = 100
+// What is so today and was not so when it was submitted: nobody can mend it by trying again.
+const NOT_REPLAYABLE = ['unknown_task', 'unknown_definition', 'invalid_input'] as const
+
 function unknownTask(id: string): AppError {
   return new AppError('unknown_task', `There is no task ${id}`)
 }
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {
-  const createdAt = new Date()
-  const { runAt } = options
+  const { runAt, replayedFrom } = options
+  // Newer than what it repeats, whatever the clock of that process said: who goes through a list from its new end and
+  // replays what is there does not come upon the replays.
+  const createdAt = new Date(replayedFrom ? Math.max(Date.now(), timeOfId(replayedFrom) + 1) : Date.now())
   return {
     // Carries the moment of creation: ids are in the order of submission.
     id: newId(createdAt.getTime()),

@@ -150,6 +150,7 @@ describe('a worker is live', () => {
       signals: { announce: () => {}, listen: () => () => {}, stop: async () => {} },
       running: createRunningTasks(),
       counts: { processed: 0, failed: 0 },
+      onDraining: () => {},
       events: createEvents(),
       intervalMs: 1_000,
       silentMs: 15_000,

@@ -127,6 +127,8 @@ test('a query that is not valid is 400', async () => {
   const { id } = await finishedTask()
   expect(await ask('get_task', `/v1/tasks/${id}?wait=51`)).toBe(400)
   expect(await ask('list_tasks', '/v1/tasks?limit=0')).toBe(400)
+  expect(await ask('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
+  expect(await ask('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
   expect(await ask('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
@@ -189,6 +191,14 @@ test('a queue is paused and resumed', async () => {
   }
 })
 
+test('a worker drains and takes tasks again', async () => {
+  const { body } = (await system.request('GET', '/v1/workers')) as { body: { data: { id: string }[] } }
+  for (const verb of ['drain', 'resume']) {
+    expect(await ask(`${verb}_worker`, `/v1/workers/${body.data[0]?.id}/${verb}`)).toBe(200)
+    expect(await ask(`${verb}_worker`, `/v1/workers/nobody/${verb}`)).toBe(404)
+  }
+})
+
 test('a batch says of each task what became of it', async () => {
   const tasks = [
     { name: 'reverse', input: { text: 'abc' } },
@@ -196,6 +206,18 @@ test('a batch says of each task what became of it', async () => {
     { name: 'nobody', input: {} },
   ]
   expect(await ask('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
+})
+
+test('one action on many tasks says how many it changed', async () => {
+  const { id } = await finishedTask()
+  const body = (action: object) => encoded('application/json', action)
+  const act = (action: object, headers = {}) => {
+    const { headers: type, ...init } = body(action)
+    return ask('act_on_tasks', '/v1/tasks/bulk', { ...init, headers: { ...type, ...headers } })
+  }
+  expect(await act({ action: 'cancel', ids: [id] })).toBe(200)
+  expect(await act({ action: 'retry', filter: { status: 'FAILURE', 'input.y': '0' } })).toBe(200)
+  expect(await act({ action: 'replay', ids: [id] }, { 'Idempotency-Key': '' })).toBe(400)
 })
 
 test('every documented status was seen, or cannot be provoked', () => {
@@ -224,7 +246,9 @@ async function ask(operationId: string, path: string, init: RequestInit = {}): P
 
 async function readEverywhere(id: string) {
   expect(await ask('get_task', `/v1/tasks/${id}`)).toBe(200)
+  expect(await ask('list_logs', `/v1/tasks/${id}/logs`)).toBe(200)
   expect(await ask('list_tasks', `/v1/tasks?id=${id}`)).toBe(200)
+  expect(await ask('list_tasks', `/v1/tasks?id=${id}&compact=true&input.text=abc`)).toBe(200)
   expect(await ask('task_status', `/task_status/${id}`)).toBe(200)
   expect(await ask('check_task', `/check_task/${id}`)).toBe(200)
   expect(await ask('check_task', `/check_task/${id}`, { headers: { Accept: 'application/json' } })).toBe(200)
@@ -240,7 +264,7 @@ function waitingTask() {
 }
 
 function isExcused(operationId: string, status: string): boolean {
-  const isSubmission = /^(submit_|notify|replay_)/.test(operationId)
+  const isSubmission = /^(submit_|notify|replay_|act_on_)/.test(operationId)
   return status in NOT_PROVOKED || (isSubmission && `submission ${status}` in NOT_PROVOKED)
 }
 

@@ -7,7 +7,14 @@ import type { BatchAnswer } from '../src/api/batch.ts'
 import type { TaskView } from '../src/api/task-view.ts'
 import { sql } from '../src/store/drizzle.ts'
 import type { NewTask } from '../src/store/new-tasks.ts'
-import { decide, type Outcome, retryDelayMs, TASK_STATUSES, type TaskStatus } from '../src/task-status.ts'
+import {
+  decide,
+  isFinal,
+  type Outcome,
+  retryDelayMs,
+  TASK_STATUSES,
+  type TaskStatus,
+} from '../src/task-status.ts'
 import { defineTask } from '../src/tasks/define.ts'
 import { firstIdOf, newId, timeOfId } from '../src/uuidv7.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
@@ -184,7 +191,11 @@ describe('a list', () => {
     await system.connections.taskStore.insertMany(stored)
     for (const { id, status, workerId } of stored) {
       await system.connections.database.query(
-        sql`update tasks set status = ${status}, worker_id = ${workerId} where id = ${id}`,
+        // As they come to be: what has ended has a time, what ended badly its reason.
+        sql`update tasks set status = ${status}, worker_id = ${workerId},
+              finished_at = case when ${isFinal(status)} then now() end,
+              error = case when ${status} = 'FAILURE' then '{}'::json end,
+              cancel_requested_at = case when ${status} = 'CANCELLED' then now() end where id = ${id}`,
       )
     }
   })

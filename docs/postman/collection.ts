@@ -4,7 +4,7 @@ import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import type { Registry } from '../../src/tasks/registry.ts'
 import { createClassicFolder } from './classic-folder.ts'
 import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
-import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, UNTIL_FINAL } from './scripts.ts'
+import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, KEEP_WORKER, UNTIL_FINAL } from './scripts.ts'
 
 // With more than these a task may well be tried for longer than anybody looks on.
 const LOOKED_ON_RETRIES = 3
@@ -23,7 +23,7 @@ export function createCollection(document: OpenApiDocument, registry: Registry) 
     auth: { type: 'bearer', bearer: [{ key: 'token', value: '{{apiKey}}', type: 'string' }] },
     variable: [
       ...variables({ baseUrl: 'http://127.0.0.1:8000', apiKey: '' }),
-      ...variables({ taskId: '', taskTag: '', rounds: '0' }),
+      ...variables({ taskId: '', taskTag: '', workerId: '', rounds: '0' }),
     ],
     item: [
       createClassicFolder(make, registry),
@@ -108,6 +108,7 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
       ...make({ name: 'Cancel', operationId: 'cancel_task', status: 200, path: TASK }),
       ...make({ name: 'Retry', operationId: 'retry_task', status: 202, path: TASK }),
       ...waitForEnd(make, 'the retried task'),
+      ...make({ name: 'Read what it logged', operationId: 'list_logs', status: 200, path: TASK }),
       ...make({ name: 'Follow what has ended', operationId: 'follow_task', status: 200, path: TASK }),
       ...make({
         name: 'Replay',
@@ -123,8 +124,8 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
 
 function createMonitoringFolder(make: MakeRequest): PostmanFolder {
   const reads = [
+    ['Access', 'get_access'],
     ['Queues', 'list_queues'],
-    ['Workers', 'list_workers'],
     ['Health', 'health'],
     ['Live', 'health_live'],
     ['Ready', 'health_ready'],
@@ -132,6 +133,7 @@ function createMonitoringFolder(make: MakeRequest): PostmanFolder {
     ['OpenAPI', 'get_openapi'],
   ].flatMap(([name = '', operationId = '']) => make({ name, operationId, status: 200 }))
   const queue = { name: 'postman' }
+  const worker = { id: '{{workerId}}' }
   return {
     name: 'Queues, workers, statistics, health',
     item: [
@@ -139,6 +141,9 @@ function createMonitoringFolder(make: MakeRequest): PostmanFolder {
       ...make({ name: 'Statistics', operationId: 'get_statistics', status: 200, query: { window: '3600' } }),
       ...make({ name: 'Pause a queue', operationId: 'pause_queue', status: 200, path: queue }),
       ...make({ name: 'Resume a queue', operationId: 'resume_queue', status: 200, path: queue }),
+      ...make({ name: 'Workers', operationId: 'list_workers', status: 200, script: KEEP_WORKER }),
+      ...make({ name: 'Drain a worker', operationId: 'drain_worker', status: 200, path: worker }),
+      ...make({ name: 'Let it take tasks again', operationId: 'resume_worker', status: 200, path: worker }),
     ],
   }
 }

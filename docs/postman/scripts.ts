@@ -11,6 +11,13 @@ export const KEEP_TASK_OF_PAGE = [
   "pm.collectionVariables.set('taskId', id)",
 ]
 
+/** Any one that works. */
+export const KEEP_WORKER = [
+  'const worker = pm.response.json().data.find(({ is_alive }) => is_alive)',
+  "pm.test('a worker is there', () => pm.expect(worker).to.be.an('object'))",
+  "pm.collectionVariables.set('workerId', worker.id)",
+]
+
 export const KEEP_TAG = ["pm.collectionVariables.set('taskTag', pm.response.headers.get('ETag'))"]
 
 export const IS_REPLAYED = [

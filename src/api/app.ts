@@ -6,6 +6,7 @@ import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
 import { AppError } from '../errors.ts'
 import type { Events } from '../telemetry/events.ts'
+import { createAccessRoutes } from './access-routes.ts'
 import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createDocsRoutes } from './docs-routes.ts'
@@ -18,6 +19,7 @@ import { limitBody } from './request-body.ts'
 import { type ApiEnv, beginRequest } from './request-context.ts'
 import { refuseForeignSites } from './same-site.ts'
 import { createTaskRoutes } from './task-routes.ts'
+import { createWorkerRoutes } from './worker-routes.ts'
 
 // What a page of another origin may see of an answer.
 const READABLE_HEADERS = [
@@ -69,6 +71,8 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createTaskRoutes(dependencies))
     .route('/v1', createMonitoringRoutes(dependencies))
     .route('/v1', createQueueRoutes(dependencies))
+    .route('/v1', createWorkerRoutes(dependencies))
+    .route('/v1', createAccessRoutes(dependencies))
 }
 
 /** Lets pages of these origins call. */

@@ -32,7 +32,7 @@ export interface ApiSettings {
 
 export interface ApiDependencies
   extends ApiSettings,
-    Pick<Connections, 'taskReader' | 'workerStore' | 'queueStore' | 'looks'> {
+    Pick<Connections, 'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'looks'> {
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
@@ -48,8 +48,19 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, bellStore, taskReader, workerStore, queueStore, looks, queue, signals } =
-    connections
+  const {
+    database,
+    taskStore,
+    bellStore,
+    taskReader,
+    taskList,
+    logStore,
+    workerStore,
+    queueStore,
+    looks,
+    queue,
+    signals,
+  } = connections
   return {
     ...settings,
     registry,
@@ -60,6 +71,8 @@ export function createApiDependencies(
       clientAddress: clientAddressBehind(settings.trustedProxies ?? 0, settings.addressOf),
     }),
     taskReader,
+    taskList,
+    logStore,
     workerStore,
     queueStore,
     looks,

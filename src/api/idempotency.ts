@@ -10,8 +10,8 @@ import type { ApiEnv } from './request-context.ts'
 const KEY =
   /^(?:"(?<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254}))$/
 
-/** @param part which of the tasks that one request makes */
-export type Idempotency = (part?: number | 'first') => NonNullable<SubmitOptions['idempotency']>
+/** @param part which of the tasks that one request makes: its place, or what it is made of */
+export type Idempotency = (part?: number | string) => NonNullable<SubmitOptions['idempotency']>
 
 /**
  * The caller's key and body, as hashes; undefined where no key came. A key is valid for one operation of one caller.

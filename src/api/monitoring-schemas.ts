@@ -1,5 +1,6 @@
 // The shapes of the answers about the system itself: workers, queues, statistics, health.
 import { z } from 'zod'
+import { SCOPES } from '../config.ts'
 import { TASK_STATUSES } from '../task-status.ts'
 
 const count = z.int().min(0)
@@ -18,6 +19,7 @@ export const worker = z.object({
   started_at: z.iso.datetime(),
   last_beat_at: z.iso.datetime(),
   is_alive: z.boolean().meta({ description: 'Its heartbeat was heard lately' }),
+  is_draining: z.boolean().meta({ description: 'It was asked to take no more tasks; what it runs goes on' }),
 })
 
 export const workers = z.object({ data: z.array(worker) })
@@ -32,11 +34,15 @@ export const queue = z.object({
     .meta({ description: 'By how much the task that is due for longest is late; null when none is due' }),
   is_paused: z.boolean().meta({ description: 'Nothing of it starts until it is resumed' }),
   paused_at: z.iso.datetime().nullable(),
-  workers: count.meta({ description: 'Live workers that serve it' }),
+  workers: count.meta({ description: 'Live workers that serve it and are not draining' }),
 })
 
 export const queues = z.object({ data: z.array(queue) })
 
+export const access = z.object({
+  key: z.string().nullable().meta({ description: 'Name of the key; null where the API asks for none' }),
+  scopes: z.array(z.enum(SCOPES)).meta({ description: 'What the caller may do' }),
+})
 const percentiles = z.object({ p50: milliseconds, p95: milliseconds, p99: milliseconds })
 const bySteps = z.array(count)
 const timesBySteps = z.array(milliseconds)

@@ -8,6 +8,7 @@ import type { ListedWorker } from '../store/worker-store.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { queue } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
+import { isAlive } from './worker-routes.ts'
 
 export type QueueView = z.infer<typeof queue>
 
@@ -32,7 +33,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   /** Every queue that a task or a worker of this version may use, and every other that has something in it. */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
     const [summaries, workers] = await Promise.all([looks.queues.see(), looks.workers.see()])
-    const live = workers.filter(({ silentForMs }) => silentForMs < workerSilentMs)
+    const live = workers.filter((row) => isAlive(row, workerSilentMs) && row.drainRequestedAt === null)
     const names = new Set([
       ...registry.all.map(({ queue }) => queue),
       ...live.flatMap(({ queues }) => queues),

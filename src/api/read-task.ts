@@ -3,20 +3,20 @@ import { AppError } from '../errors.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskSubscription } from '../task-watcher.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { isTaskId } from './task-requests.ts'
+import { isUuid } from './task-requests.ts'
 
 type Sources = Pick<ApiDependencies, 'taskReader' | 'watcher'>
 
 /** @throws AppError `unknown_task`, also for what cannot be an id */
 export async function readTask({ taskReader }: Pick<Sources, 'taskReader'>, id: string): Promise<TaskRow> {
-  const row = isTaskId(id) ? await taskReader.find(id) : undefined
+  const row = isUuid(id) ? await taskReader.find(id) : undefined
   if (!row) throw unknownTask(id)
   return row
 }
 
 /** Begins to watch a task. @throws AppError `unknown_task` for what cannot be an id */
 export function watchTask({ watcher }: Pick<Sources, 'watcher'>, id: string): TaskSubscription {
-  if (!isTaskId(id)) throw unknownTask(id)
+  if (!isUuid(id)) throw unknownTask(id)
   return watcher.subscribe(id)
 }
 

@@ -1,25 +1,31 @@
 // What callers may send to the tasks API, as zod schemas.
 import { zValidator } from '@hono/zod-validator'
+import type { MiddlewareHandler } from 'hono'
 import { validator } from 'hono/validator'
 import { z } from 'zod'
 import { QUEUE_NAME } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { faultsOf } from '../task-input.ts'
-import { TASK_STATUSES } from '../task-status.ts'
 import { hasBody, isJson } from './request-body.ts'
+import type { ApiEnv } from './request-context.ts'
 
 const YEAR_SECONDS = 366 * 24 * 3_600
 
-const queueName = z.string().regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
+export const queueName = z
+  .string()
+  .regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
 // Postgres cannot keep a NUL or half of a character in a text, and no control character belongs into a label.
-const text = (longest: number) =>
+export const text = (longest: number) =>
   z
     .string()
     .min(1)
     .max(longest)
     .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or halves of characters')
-const label = text(64)
-const moment = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z' })
+export const label = text(64)
+export const moment = z.iso.datetime({
+  offset: true,
+  error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z',
+})
 
 // The last one that ISO 8601 writes with four digits, as Postgres wants it.
 const LAST_MOMENT_MS = Date.UTC(10_000, 0) - 1
@@ -60,7 +66,7 @@ export const batchSubmission = z.strictObject({
 export const replay = z.strictObject({ input: z.unknown().optional(), options: submitOptions.optional() })
 
 /** A number as people write it: `Number` alone takes an empty text for 0, and hexadecimal digits. */
-const written = <Schema extends z.ZodType>(schema: Schema) =>
+export const written = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((text) => (DECIMAL.test(String(text)) ? Number(text) : text), schema)
 const DECIMAL = /^-?\d{1,20}(\.\d{1,20})?$/
 
@@ -68,27 +74,14 @@ export const readQuery = z.strictObject({
   wait: written(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)),
 })
 
+export const logsQuery = z.strictObject({
+  after: written(z.int().min(0).default(0)),
+  limit: written(z.int().min(1).max(1_000).default(200)),
+})
+
 /** The same where a token may stand in for a key. */
 export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
-
-const statuses = z
-  .string()
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(TASK_STATUSES)))
-
-export const listQuery = z.strictObject({
-  status: statuses.optional(),
-  name: label.optional(),
-  queue: queueName.optional(),
-  worker: z.uuid().optional(),
-  tag: label.optional(),
-  id: z.string().refine(isIdPrefix, 'must be the beginning of a task id').optional(),
-  q: text(200).optional(),
-  created_after: moment.optional(),
-  created_before: moment.optional(),
-  limit: written(z.int().min(1).max(200).default(50)),
-  cursor: z.uuid('must be the next_cursor of an earlier answer').optional(),
-})
+export const logsQueryWithToken = logsQuery.extend({ poll_token: z.string().optional() })
 
 export const statsQuery = z.strictObject({
   window: written(
@@ -103,23 +96,29 @@ export const statsQuery = z.strictObject({
 /** Checks a query string. @throws AppError `invalid_query` that names the parameter */
 export function query<Schema extends z.ZodType>(schema: Schema) {
   return zValidator('query', schema, (result) => {
-    if (result.success) return
-    const [issue] = result.error.issues
-    const [name, detail] =
-      issue?.code === 'unrecognized_keys'
-        ? [issue.keys[0], 'is not known']
-        : [issue?.path.join('.'), issue?.message]
-    throw new AppError('invalid_query', `Query parameter "${name?.slice(0, 64)}": ${detail}`)
+    if (!result.success) throw invalidQuery(result.error)
   })
+}
+
+/** Names the parameter. */
+export function invalidQuery({ issues: [issue] }: Pick<z.core.$ZodError, 'issues'>): AppError {
+  const [name, detail] =
+    issue?.code === 'unrecognized_keys'
+      ? [issue.keys[0], 'is not known']
+      : [issue?.path.join('.'), issue?.message]
+  return new AppError('invalid_query', `Query parameter "${name?.slice(0, 64)}": ${detail}`)
 }
 
 /**
  * Checks a JSON body; where it is optional, none is as good as an empty object.
  * @throws AppError `unsupported_media_type`; `invalid_input` with a pointer for every fault
  */
-export function jsonBody<Schema extends z.ZodType>(schema: Schema, { isOptional = false } = {}) {
+export function jsonBody<Schema extends z.ZodType>(
+  schema: Schema,
+  { isOptional = false } = {},
+): MiddlewareHandler<ApiEnv, string, { in: { json: z.input<Schema> }; out: { json: z.output<Schema> } }> {
   // Not zod-validator's: its asynchronous parse would be a good part of what a submission costs.
-  return validator('json', (body, c): z.output<Schema> => {
+  const check = validator('json', (body, c): z.output<Schema> => {
     const isAbsent = isOptional && c.req.header('Content-Type') === undefined && !hasBody(c)
     if (!isJson(c) && !isAbsent)
       throw new AppError(
@@ -130,16 +129,13 @@ export function jsonBody<Schema extends z.ZodType>(schema: Schema, { isOptional 
     if (result.success) return result.data
     throw new AppError('invalid_input', 'The body is not valid', { faults: faultsOf(result.error) })
   })
-}
-
-/** Up to 32 hexadecimal digits, with hyphens wherever people leave them. */
-function isIdPrefix(text: string): boolean {
-  return /^[0-9a-f]{0,32}$/i.test(text.replaceAll('-', '')) && text.length > 0 && text.length <= 36
+  // Hono's type has as sent what the schema makes of it.
+  return check as never
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether this can be the id of a task at all; what cannot is simply not found. */
-export function isTaskId(text: string): boolean {
+/** Whether this can be the id of a task or a worker at all; what cannot is simply not found. */
+export function isUuid(text: string): boolean {
   return UUID.test(text)
 }

@@ -1,9 +1,8 @@
 // The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import type { z } from 'zod'
-import type { TaskFilter } from '../store/task-reader.ts'
 import { submitBatch } from './batch.ts'
+import { actOnMany } from './bulk.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { isKnown, tagOf } from './entity-tag.ts'
 import { jsonResponse } from './json-response.ts'
@@ -12,19 +11,20 @@ import type { ApiEnv } from './request-context.ts'
 import { replayedHeader, submissionAnswer } from './submission-answer.ts'
 import { chosenOptions, originOf } from './submit-options.ts'
 import { streamTask } from './task-events.ts'
+import { bulkRequest, countQuery, filterOf, filterQuery, listQuery } from './task-filters.ts'
 import {
   batchSubmission,
   jsonBody,
-  listQuery,
+  logsQueryWithToken,
   query,
   readQueryWithToken,
   replay,
   submission,
 } from './task-requests.ts'
-import { viewOfAttempt, viewOfDefinition, viewOfTask } from './task-view.ts'
+import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
-  const { registry, service, taskReader, admit } = dependencies
+  const { registry, service, taskReader, taskList, logStore, admit } = dependencies
   // They change with the code only.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
@@ -45,11 +45,19 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const { answer, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
       return jsonResponse(c, answer, 202, replayedHeader({ isReplayed }))
     })
+    .post('/tasks/bulk', admit('operate'), jsonBody(bulkRequest), async (c) =>
+      c.json(await actOnMany(dependencies, c, c.req.valid('json'))),
+    )
     .post('/tasks/:name', admit('submit'), requireDefinition, jsonBody(submission), async (c) => {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
       return submissionAnswer(c, task)
+    })
+    .get('/tasks/count', admit('read'), filterQuery(countQuery), async (c) => {
+      const { cursor, ...filter } = c.req.valid('query')
+      const { count, first, next } = await taskList.count(filterOf(filter), cursor)
+      return c.json({ count, first_cursor: first, next_cursor: next })
     })
     .get('/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
@@ -71,9 +79,21 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/tasks/:id/events', admit('read or poll token'), (c) =>
       streamTask(dependencies, c, c.req.param('id')),
     )
-    .get('/tasks', admit('read'), query(listQuery), async (c) => {
-      const { limit, cursor, ...filter } = c.req.valid('query')
-      const { rows, next } = await taskReader.list(filterOf(filter), { before: cursor, limit })
+    .get('/tasks/:id/logs', admit('read or poll token'), query(logsQueryWithToken), async (c) => {
+      const { after, limit } = c.req.valid('query')
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const lines = await logStore.list(id, { after, limit })
+      c.header('Cache-Control', 'private, no-cache')
+      return c.json({ data: lines.map(viewOfLogLine), next_after: lines.at(-1)?.id ?? after })
+    })
+    .get('/tasks', admit('read'), filterQuery(listQuery), async (c) => {
+      const { limit, cursor, compact, ...filter } = c.req.valid('query')
+      const place = { before: cursor, limit }
+      if (compact) {
+        const { rows, next } = await taskList.listCompact(filterOf(filter), place)
+        return c.json({ data: rows.map(compactViewOfTask), next_cursor: next })
+      }
+      const { rows, next } = await taskList.list(filterOf(filter), place)
       return c.json({ data: rows.map(viewOfTask), next_cursor: next })
     })
     .post('/tasks/:id/cancel', admit('operate'), async (c) => {
@@ -94,18 +114,4 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionAnswer(c, await service.replay(id, edited, options))
     })
-}
-
-function filterOf(filter: Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>): TaskFilter {
-  return {
-    statuses: filter.status,
-    name: filter.name,
-    queue: filter.queue,
-    workerId: filter.worker,
-    tag: filter.tag,
-    idPrefix: filter.id,
-    createdAfter: filter.created_after === undefined ? undefined : new Date(filter.created_after),
-    text: filter.q,
-    createdBefore: filter.created_before === undefined ? undefined : new Date(filter.created_before),
-  }
 }

@@ -1,13 +1,15 @@
 // What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
 import { z } from 'zod'
 import type { NewTask } from '../store/new-tasks.ts'
-import type { AttemptRow, TaskRow } from '../store/schema.ts'
+import type { AttemptRow, TaskLogRow, TaskRow } from '../store/schema.ts'
+import type { CompactRow } from '../store/task-list.ts'
 import { isFinal } from '../task-status.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
-import type { attempt, definition, JsonSchema, task } from './view-schemas.ts'
+import type { attempt, compactTask, definition, JsonSchema, logLine, task } from './view-schemas.ts'
 
 export type AttemptView = z.infer<typeof attempt>
 export type TaskView = z.infer<typeof task>
+export type CompactTaskView = z.infer<typeof compactTask>
 export type DefinitionView = z.infer<typeof definition>
 
 export function viewOfTask(row: TaskRow): TaskView {
@@ -40,6 +42,11 @@ export function viewOfTask(row: TaskRow): TaskView {
     traceparent: row.traceparent,
     links: linksOf(row.id),
   }
+}
+
+export function compactViewOfTask(row: CompactRow): CompactTaskView {
+  const { input: _input, result: _result, ...rest } = viewOfTask({ ...row, input: null, result: null })
+  return { ...rest, input_excerpt: row.inputExcerpt, result_excerpt: row.resultExcerpt }
 }
 
 /** A task as it is right after its submission; spares reading back what was just written. */
@@ -81,6 +88,7 @@ function linksOf(id: string): TaskView['links'] {
   return {
     self,
     events: `${self}/events`,
+    logs: `${self}/logs`,
     cancel: `${self}/cancel`,
     retry: `${self}/retry`,
     replay: `${self}/replay`,
@@ -94,6 +102,16 @@ export function viewOfAttempt(row: AttemptRow): AttemptView {
     worker_id: row.workerId,
     started_at: row.startedAt?.toISOString() ?? null,
     ended_at: row.endedAt.toISOString(),
+  }
+}
+
+export function viewOfLogLine(row: TaskLogRow): z.infer<typeof logLine> {
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    at: row.at.toISOString(),
+    message: row.message,
+    fields: row.fields,
   }
 }
 

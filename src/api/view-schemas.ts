@@ -65,6 +65,7 @@ export const task = z.object({
   links: z.object({
     self: z.string(),
     events: z.string(),
+    logs: z.string(),
     cancel: z.string(),
     retry: z.string(),
     replay: z.string(),
@@ -78,6 +79,48 @@ export const taskWithAttempts = task.extend({
 export const taskPage = z.object({
   data: z.array(task),
   next_cursor: z.uuid().nullable().meta({ description: 'For `cursor`; null on the last page' }),
+})
+
+export const logLine = z.object({
+  id: z.int().min(1),
+  attempt: z.int().min(1),
+  at: moment.meta({ description: 'By the clock of the worker' }),
+  message: z.string(),
+  fields: z.record(z.string(), z.unknown()).nullable(),
+})
+
+export const logLines = z.object({
+  data: z.array(logLine),
+  next_after: z
+    .int()
+    .min(0)
+    .meta({ description: 'For `after`; also where there are no more lines yet, for whoever follows' }),
+})
+
+export const compactTask = task.omit({ input: true, result: true }).extend({
+  input_excerpt: z.string().meta({ description: 'The first 200 characters of its JSON' }),
+  result_excerpt: z.string().nullable().meta({ description: 'null until it has succeeded' }),
+})
+
+export const compactTaskPage = taskPage.extend({ data: z.array(compactTask) })
+
+export const taskCount = z.object({
+  count: z.int().min(0).meta({ description: 'How many match among those that were looked at' }),
+  first_cursor: z.uuid().meta({
+    description: 'Where this look began: as `cursor` of a bulk action it leaves out what came later',
+  }),
+  next_cursor: z.uuid().nullable().meta({
+    description: 'Where the next look begins, whose count is to be added; null when all were looked at',
+  }),
+})
+
+export const bulkAnswer = z.object({
+  changed: z.int().min(0),
+  skipped: z.int().min(0).meta({ description: 'Meant, but not in a state that the action is for' }),
+  next_cursor: z
+    .uuid()
+    .nullable()
+    .meta({ description: 'For `cursor` of the next call, which goes on; null when there is no more to do' }),
 })
 
 export const batchAnswer = z.object({

@@ -11,8 +11,23 @@ type Statistics = ReturnType<typeof hc<AppType>>['v1']['stats']
 type Accepted = InferResponseType<Tasks[':name']['$post'], 202>
 
 export type Task = InferResponseType<Tasks[':id']['$get'], 200>
+/** A page of what a task logged. */
+export type TaskLogs = InferResponseType<Tasks[':id']['logs']['$get'], 200>
 export type StatsQuery = InferRequestType<Statistics['$get']>['query']
-export type TaskFilter = InferRequestType<Tasks['$get']>['query']
+type Page = InferResponseType<Tasks['$get'], 200>
+/** With whole tasks, or with what is short of each. */
+type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer One
+  ? One extends { data: (infer Item)[] }
+    ? Kind extends keyof Item
+      ? One
+      : never
+    : never
+  : never
+/** A task without what may be large, and the beginning of that. */
+export type CompactTask = PageOf<'input_excerpt'>['data'][number]
+export type TaskFilter = Omit<InferRequestType<Tasks['$get']>['query'], 'compact'>
+/** One action on many tasks: those with these ids, or all that a filter names. */
+export type BulkAction = InferRequestType<Tasks['bulk']['$post']>['json']
 /** A task as it was accepted. Its name tells `waitFor` what will come of it. */
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
 export type EndedTask<Result = unknown> = Omit<Task, 'status' | 'result'> &
@@ -39,6 +54,14 @@ export interface SubmitOptions extends CallOptions {
   options?: InferRequestType<Tasks[':name']['$post']>['json']['options']
   /** Submissions with the same key make one task. Default: a new key for every call. */
   idempotencyKey?: string
+}
+
+export interface LogsOptions extends CallOptions {
+  /** The `next_after` of the answer before. */
+  after?: number
+  /** At most 1000. */
+  limit?: number
+  pollToken?: string
 }
 
 export interface ReadOptions extends CallOptions {
@@ -89,8 +112,36 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
 
     task,
 
-    list: (filter: TaskFilter = {}, call?: CallOptions) =>
-      patiently((one) => v1.tasks.$get({ query: filter }, one), call),
+    /** What the task logged, oldest first; ask on with `next_after`. */
+    logs: (id: string, { after, limit, pollToken, ...call }: LogsOptions = {}) => {
+      const query = {
+        ...(after !== undefined && { after: String(after) }),
+        ...(limit !== undefined && { limit: String(limit) }),
+        ...(pollToken !== undefined && { poll_token: pollToken }),
+      }
+      return patiently((one) => v1.tasks[':id'].logs.$get({ ...at(id), query }, one), call)
+    },
+
+    list: (filter: TaskFilter = {}, call?: CallOptions) => page<'input'>(filter, call),
+
+    /** The same without inputs and results, but with the beginning of each. */
+    listCompact: (filter: TaskFilter = {}, call?: CallOptions) =>
+      page<'input_excerpt'>({ ...filter, compact: 'true' }, call),
+
+    /** How many match among the next ones; with the `next_cursor` of the answer as `cursor`, it goes on. */
+    count: (filter: Omit<TaskFilter, 'limit'> = {}, call?: CallOptions) =>
+      patiently((one) => v1.tasks.count.$get({ query: filter }, one), call),
+
+    /** Does a part; with the `next_cursor` of the answer as `cursor`, it goes on. */
+    bulk(
+      action: BulkAction,
+      { idempotencyKey, ...call }: Pick<SubmitOptions, 'idempotencyKey' | 'signal'> = {},
+    ) {
+      const headers = idempotent(idempotencyKey)
+      const send = (one: OneRequest) => v1.tasks.bulk.$post({ json: action }, { ...one, headers })
+      // Once, as a single one is.
+      return action.action === 'retry' ? request(send, call) : patiently(send, call)
+    },
 
     cancel: (id: string, call?: CallOptions) =>
       patiently((one) => v1.tasks[':id'].cancel.$post(at(id), one), call),
@@ -110,9 +161,31 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
     stats: (query: StatsQuery = {}, call?: CallOptions) =>
       patiently((one) => v1.stats.$get({ query }, one), call),
 
+    /** What the caller's key is good for. */
+    access: (call?: CallOptions) => patiently((one) => v1.access.$get({}, one), call),
+
     queues: (call?: CallOptions) => patiently((one) => v1.queues.$get({}, one), call),
 
     workers: (call?: CallOptions) => patiently((one) => v1.workers.$get({}, one), call),
+
+    pauseQueue: (name: string, call?: CallOptions) =>
+      patiently(
+        (one) => v1.queues[':name'].pause.$post({ param: { name: encodeURIComponent(name) } }, one),
+        call,
+      ),
+
+    resumeQueue: (name: string, call?: CallOptions) =>
+      patiently(
+        (one) => v1.queues[':name'].resume.$post({ param: { name: encodeURIComponent(name) } }, one),
+        call,
+      ),
+
+    /** It takes no more tasks, until `resumeWorker` or the end of its process; what runs goes on. */
+    drainWorker: (id: string, call?: CallOptions) =>
+      patiently((one) => v1.workers[':id'].drain.$post(at(id), one), call),
+
+    resumeWorker: (id: string, call?: CallOptions) =>
+      patiently((one) => v1.workers[':id'].resume.$post(at(id), one), call),
 
     /**
      * Resolves with the task when it has ended, however often the API is away meanwhile.
@@ -140,6 +213,14 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
         throw new ApiError(0, 'timed_out', `Task ${id} has not ended within ${timeoutMs} ms`)
       }
     },
+  }
+
+  function page<Kind extends 'input' | 'input_excerpt'>(
+    query: InferRequestType<Tasks['$get']>['query'],
+    call?: CallOptions,
+  ): Promise<PageOf<Kind>> {
+    // The API answers as it was asked, compact or not.
+    return patiently((one) => v1.tasks.$get({ query }, one), call) as Promise<PageOf<Kind>>
   }
 
   function task(id: string, call: ReadOptions = {}): Promise<Task> {

@@ -32,8 +32,11 @@ function stringified(result: unknown): string | undefined {
   }
 }
 
-/** Counts brackets in the text, which is what others will read, whatever objects it came from. */
-function isDeep(text: string): boolean {
+/**
+ * Whether JSON has more levels than a result may have. Counts brackets in the text, which is what others will read,
+ * whatever objects it came from.
+ */
+export function isDeep(text: string): boolean {
   // Every level takes two brackets: most results need no look.
   if (text.length <= 2 * MAX_LEVELS) return false
   let levels = 0

@@ -147,6 +147,9 @@ export function createTaskStore(database: Database) {
           run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
           rung_at = case when given.delay_ms is null then rung_at end,
           finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
+          -- A notice that comes late may stop an attempt after a retry has taken the request back.
+          cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
+                                     else cancel_requested_at end,
           version = version + 1
         from ${from}
         where ${IS_GIVEN}

@@ -2,7 +2,7 @@
 
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
-import { workers } from './schema.ts'
+import { type WorkerRow, workers } from './schema.ts'
 import { texts } from './statements.ts'
 
 export interface WorkerInfo {
@@ -42,13 +42,24 @@ export interface LeftBehindTask {
   workerId: string | null
 }
 
-export type ListedWorker = Awaited<ReturnType<WorkerStore['list']>>[number]
+export interface ListedWorker extends WorkerRow {
+  /** Since the last beat, when this was read, by Postgres's clock. */
+  silentForMs: number
+}
+
+/** What a beat brings back. */
+export interface BeatAnswer {
+  /** Somebody wants this worker to take no more tasks. */
+  isDraining: boolean
+  news: BeatNews[]
+}
+
 export type WorkerStore = ReturnType<typeof createWorkerStore>
 
 export function createWorkerStore(database: Database) {
   return {
-    /** One statement carries presence and progress up, and brings cancellations and lost tasks down. */
-    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatNews[]> {
+    /** One statement carries presence and progress up, and brings cancellations, lost tasks and a drain down. */
+    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
@@ -58,6 +69,7 @@ export function createWorkerStore(database: Database) {
                   ${processed}, ${failed})
           on conflict (id) do update set running = excluded.running, processed = excluded.processed,
              failed = excluded.failed, last_beat_at = now()
+          returning drain_requested_at is not null as is_draining
         ), given as materialized (
           select * from json_to_recordset(${JSON.stringify(records)}::json)
             as given(id uuid, attempt int, fraction double precision, message text)
@@ -67,11 +79,19 @@ export function createWorkerStore(database: Database) {
           where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
             and given.fraction is not null
         )
-        select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
-               tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
-        from given join tasks on tasks.id = given.id
-        where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'`
-      return database.query(statement, { timeoutMs })
+        select is_draining as "isDraining", news.*
+        from beat left join (
+          select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
+                 tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
+          from given join tasks on tasks.id = given.id
+          where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'
+        ) as news on true`
+      type Row = { isDraining: boolean } & (BeatNews | { id: null })
+      const rows = await database.query<Row>(statement, { timeoutMs })
+      return {
+        isDraining: rows.some(({ isDraining }) => isDraining),
+        news: rows.flatMap((row) => (row.id === null ? [] : [row])),
+      }
     },
 
     /** Says good-bye: a worker that stopped in order leaves no row. */
@@ -86,15 +106,20 @@ export function createWorkerStore(database: Database) {
       )
     },
 
-    /** `silentForMs`: since the last beat, when this was read. */
-    list() {
-      const silentForMs = sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`
-      return database.use((drizzle) =>
-        drizzle
-          .select({ ...getTableColumns(workers), silentForMs })
-          .from(workers)
-          .orderBy(asc(workers.startedAt)),
+    /**
+     * Asks a worker to take no more tasks, or to take them again; it hears of it with its next beat. Holds until its process
+     * ends. Repeating it changes nothing. @returns null for an unknown worker
+     */
+    async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
+      const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null
+      const [row] = await database.use((drizzle) =>
+        drizzle.update(workers).set({ drainRequestedAt }).where(eq(workers.id, id)).returning(LISTED),
       )
+      return row ?? null
+    },
+
+    list(): Promise<ListedWorker[]> {
+      return database.use((drizzle) => drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)))
     },
 
     /**
@@ -121,4 +146,9 @@ export function createWorkerStore(database: Database) {
         limit ${limit}`)
     },
   }
+}
+
+const LISTED = {
+  ...getTableColumns(workers),
+  silentForMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }

@@ -16,7 +16,10 @@ export interface TaskContext {
   signal: AbortSignal
   /** Reports how far it is: `fraction` from 0 to 1. Shown within a second. */
   progress(fraction: number, message?: string): void
-  /** Writes a log line that carries the task's id. */
+  /**
+   * Says what it does: kept with the task, seen within a second, and written to the log of the process. Of an attempt at
+   * most 1,000 lines and 256 KiB are kept. Never throws.
+   */
   log(message: string, fields?: Record<string, unknown>): void
 }
 

@@ -16,12 +16,14 @@ export const divide = defineTask({
   }),
   output: z.object({ quotient: z.number() }),
   example: { x: 10, y: 4 },
-  async run({ x, y }, { signal, progress }) {
+  async run({ x, y }, { signal, progress, log }) {
     if (y === 0) throw new PermanentError('Task "divide": y must not be 0')
+    log(`Dividing ${x} by ${y}`, { steps: STEPS })
     for (let step = 1; step <= STEPS; step++) {
       await pause(STEP_MS, signal)
       signal.throwIfAborted()
       progress(step / STEPS, `Step ${step} of ${STEPS}`)
+      log(`Step ${step} of ${STEPS} is done`)
     }
     const quotient = x / y
     if (!Number.isFinite(quotient))

@@ -15,9 +15,11 @@ export function createEmailTask(sendMail: SendMail) {
     output: z.object({ message: z.string(), message_id: z.string() }),
     example: { recipient: 'someone@example.com', subject: 'Greetings', body: 'Hello from Waggle' },
     maxRetries: 3,
-    async run({ recipient, subject, body }, { signal, progress, attempt }) {
+    async run({ recipient, subject, body }, { signal, progress, log, attempt }) {
       progress(0.3, attempt === 1 ? 'Handing it to the mail server' : `Trying again (attempt ${attempt})`)
+      log('Handing the e-mail to the mail server', { attempt, characters: body.length })
       const { messageId } = await sendMail({ to: recipient, subject, text: body }, signal)
+      log('The mail server has taken it', { message_id: messageId })
       return { message: `E-mail sent to ${recipient}`, message_id: messageId }
     },
   })

@@ -33,7 +33,16 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
     async run(input, context) {
       const startedMs = performance.now()
       const isExpected = expectationOf(input)
-      const answer = await http.send(requestOf(input, context, sign), { isExpected, signal: context.signal })
+      const request = requestOf(input, context, sign)
+      // Path and headers may hold what is nobody's business; the input has them.
+      const target = { method: request.method, host: request.url.host, attempt: context.attempt }
+      context.log(`Sending ${request.method} to ${request.url.host}`, target)
+      const answer = await http.send(request, { isExpected, signal: context.signal })
+      const durationMs = Math.round(performance.now() - startedMs)
+      context.log(`${answer.url.host} answered ${answer.status}`, {
+        status: answer.status,
+        duration_ms: durationMs,
+      })
       if (!isExpected(answer.status)) throw failureOf(input, answer)
       return {
         status: answer.status,
@@ -41,7 +50,7 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
         body: answer.body,
         body_truncated: answer.isBodyTruncated,
         url: answer.url.href,
-        duration_ms: Math.round(performance.now() - startedMs),
+        duration_ms: durationMs,
       }
     },
   })

@@ -12,7 +12,7 @@ export function createNotifyTask(sendMail: SendMail) {
     }),
     output: z.object({ message: z.string(), message_id: z.string() }),
     example: { email: 'ada@example.com' },
-    async run({ email }, { signal, progress }) {
+    async run({ email }, { signal, progress, log }) {
       progress(0.1, 'Writing the message')
       const mail = {
         to: email,
@@ -21,6 +21,7 @@ export function createNotifyTask(sendMail: SendMail) {
       }
       progress(0.5, 'Handing it to the mail server')
       const { messageId } = await sendMail(mail, signal)
+      log('The mail server has taken it', { message_id: messageId })
       return { message: `Notification sent to ${email}`, message_id: messageId }
     },
   })

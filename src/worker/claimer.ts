@@ -62,9 +62,9 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
       rest = rest.slice(granted)
     }
     if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
-    if (slots.free > 0) return
+    if (slots.available > 0) return
     await letGo().catch((error) => events.emit('trouble', { where: 'letting go of a delivery', error }))
-    await slots.whenFree()
+    await slots.whenAvailable()
   }
 
   /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */

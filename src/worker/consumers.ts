@@ -29,7 +29,7 @@ export function startConsumers({ queues, queue, slots, take, events, stuckMs }: 
   return {
     async watch(queueName, oldestWaitingMs) {
       const watched = byQueue.get(queueName)
-      if (!watched || slots.free === 0 || oldestWaitingMs === null) return
+      if (!watched || slots.available === 0 || oldestWaitingMs === null) return
       const sinceMs = Math.max(oldestWaitingMs, watched.lastTakenMs)
       if (Date.now() - sinceMs < stuckMs) return
       events.emit('worker.stuck', { queue: queueName, waitingMs: Date.now() - oldestWaitingMs })

@@ -1,4 +1,4 @@
-// Once a second, one statement: presence up, progress up; cancellations and lost tasks down.
+// Once a second, one statement: presence up, progress up; cancellations, lost tasks and a drain down.
 import { type Loop, startLoop } from '../loop.ts'
 import type { Signals } from '../signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
@@ -21,6 +21,8 @@ export interface HeartbeatDependencies {
   signals: Signals
   running: RunningTasks
   counts: { processed: number; failed: number }
+  /** Told with every beat whether somebody wants this worker to take no more tasks. */
+  onDraining: (isDraining: boolean) => void
   events: Events
   intervalMs: number
   /** After this long without a beat, others take our tasks over. */
@@ -31,7 +33,7 @@ export interface HeartbeatDependencies {
 const BEAT_TIMEOUT_MS = 5_000
 
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
-  const { worker, store, signals, running, counts, events, intervalMs, silentMs } = dependencies
+  const { worker, store, signals, running, counts, onDraining, events, intervalMs, silentMs } = dependencies
   let lastBeatMs = 0
   let steadySinceMs = 0
   let lastRoundMs = Date.now()
@@ -64,7 +66,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     const beganMs = Date.now()
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)
-    const news = await store.beat({
+    const { isDraining, news } = await store.beat({
       timeoutMs: Math.min(BEAT_TIMEOUT_MS, silentMs / 3),
       worker,
       ...counts,
@@ -73,6 +75,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     for (const [index, attempt] of attempts.entries()) {
       if (attempt.progress === carried[index]) attempt.progress = undefined
     }
+    onDraining(isDraining)
     if (!isSteady()) steadySinceMs = beganMs
     lastBeatMs = beganMs
     for (const { id, attempt, isCancelRequested, isOurs } of news) {

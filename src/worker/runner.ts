@@ -7,11 +7,13 @@ import { PermanentError, RetryLaterError, type TaskContext, type TaskDefinition 
 import type { Registry } from '../tasks/registry.ts'
 import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
+import type { TaskLogs } from './task-logs.ts'
 
 export interface RunnerDependencies {
   workerId: string
   registry: Registry
   running: RunningTasks
+  logs: TaskLogs
   /** Writes how an attempt ended; null when another attempt had been given the task. */
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has settled, before its result is written: another may run meanwhile. */
@@ -32,7 +34,7 @@ export interface AttemptEnd {
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, finish, onSettled, onFinished, events } = dependencies
+  const { workerId, registry, running, logs, finish, onSettled, onFinished, events } = dependencies
 
   return async (task) => {
     const attempt = running.begin(task)
@@ -48,7 +50,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       outcome,
       Math.random(),
     )
-    const status = await finishForSure(task, decision)
+    const status = await finishForSure(attempt, decision)
+    logs.forget(attempt)
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
     announceEnd(attempt, { status, decision, runMs })
@@ -86,14 +89,18 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         }
       },
       log(message, fields) {
-        events.emit('task.log', { ...announced(task), message, fields })
+        const replacement = logs.add(attempt, message, fields)
+        events.emit('task.log', { ...announced(task), message, fields: replacement ?? fields })
       },
     }
   }
 
   /** The work is done; a database that is away must not undo it. */
-  async function finishForSure(task: ClaimedTask, decision: Decision): Promise<TaskStatus | null> {
+  async function finishForSure(attempt: RunningTask, decision: Decision): Promise<TaskStatus | null> {
+    const { task } = attempt
     for (;;) {
+      // First the log: who sees that an attempt has ended finds all that it said.
+      if (attempt.log) await logs.finish(attempt)
       try {
         return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
       } catch (error) {

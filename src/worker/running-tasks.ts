@@ -1,5 +1,6 @@
 // The attempts that run in this process right now: how to abort them, and how far they are.
 import type { ClaimedTask } from '../store/task-store.ts'
+import type { AttemptLog } from './attempt-log.ts'
 
 /** Why an attempt is told to stop. `lost`: the task was given to another worker, nobody waits for this result. */
 export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
@@ -12,6 +13,8 @@ export interface RunningTask {
   readonly abortReason: AbortReason | undefined
   /** Set until a heartbeat has carried it. */
   progress?: { fraction: number; message?: string }
+  /** Absent until it has logged something. */
+  log?: AttemptLog
   abort(reason: AbortReason): void
 }
 

@@ -3,17 +3,22 @@
 export interface Slots {
   readonly capacity: number
   readonly free: number
+  /** How many of them are given out now: all, or none while the worker drains. */
+  readonly available: number
   /** Takes up to `wanted` free slots at once; answers how many it got. */
   reserve(wanted: number): number
   release(count: number): void
-  /** Resolves at once while a slot is free, or else when the next becomes free, or when closed. */
-  whenFree(): Promise<void>
+  /** Resolves at once while a slot is available, or else when the next becomes so, or when closed. */
+  whenAvailable(): Promise<void>
+  /** While draining no slot is given; those that are taken come back as ever. */
+  setDraining(isDraining: boolean): void
   /** No slot is given any more; whoever waits is let go. */
   close(): void
 }
 
 export function createSlots(capacity: number): Slots {
   let free = capacity
+  let isDraining = false
   let isClosed = false
   let waiters: (() => void)[] = []
 
@@ -22,17 +27,24 @@ export function createSlots(capacity: number): Slots {
     get free() {
       return free
     },
+    get available() {
+      return available()
+    },
     reserve(wanted) {
-      const granted = isClosed ? 0 : Math.min(wanted, free)
+      const granted = Math.min(wanted, available())
       free -= granted
       return granted
     },
     release(count) {
       free += count
-      if (free > 0) wakeAll()
+      if (available() > 0) wakeAll()
     },
-    whenFree() {
-      if (free > 0 || isClosed) return Promise.resolve()
+    setDraining(wanted) {
+      isDraining = wanted
+      if (available() > 0) wakeAll()
+    },
+    whenAvailable() {
+      if (available() > 0 || isClosed) return Promise.resolve()
       return new Promise((resolve) => {
         waiters.push(resolve)
       })
@@ -41,6 +53,10 @@ export function createSlots(capacity: number): Slots {
       isClosed = true
       wakeAll()
     },
+  }
+
+  function available(): number {
+    return isClosed || isDraining ? 0 : free
   }
 
   function wakeAll() {

@@ -18,6 +18,7 @@ import { startRetention } from './retention.ts'
 import { type AttemptEnd, createRunner } from './runner.ts'
 import { createRunningTasks } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
+import { startTaskLogs } from './task-logs.ts'
 
 export interface WorkerOptions {
   queues: string[]
@@ -31,6 +32,7 @@ export interface WorkerOptions {
   dispatchMs?: number
   reconcileMs?: number
   callbackMs?: number
+  logMs?: number
   unheardMs?: number
   stuckMs?: number
   pruneMs?: number
@@ -52,6 +54,7 @@ type WorkerConnections = Pick<
   | 'taskStore'
   | 'bellStore'
   | 'callbackStore'
+  | 'logStore'
   | 'workerStore'
   | 'retentionStore'
   | 'activityStore'
@@ -70,7 +73,7 @@ export function startWorker(
   events: Events,
   options: WorkerOptions,
 ): Worker {
-  const { taskStore, bellStore, callbackStore, workerStore, queue, signals } = connections
+  const { taskStore, bellStore, callbackStore, logStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
   // Two beats may be lost before a worker counts as silent.
   if (silentMs < 3 * heartbeatMs)
@@ -91,6 +94,7 @@ export function startWorker(
     signals,
     running,
     counts,
+    onDraining: slots.setDraining,
     events,
     intervalMs: heartbeatMs,
     silentMs,
@@ -109,10 +113,17 @@ export function startWorker(
     events,
     intervalMs: options.callbackMs ?? 1_000,
   })
+  const logs = startTaskLogs({
+    workerId: id,
+    store: logStore,
+    events,
+    intervalMs: options.logMs ?? 500,
+  })
   const run = createRunner({
     workerId: id,
     registry,
     running,
+    logs,
     finish: finishes.submit,
     onSettled: () => slots.release(1),
     onFinished,
@@ -188,8 +199,10 @@ export function startWorker(
     for (const attempt of rest) attempt.abort('shutdown')
     // A handler that heeds its signal is put back by its own runner; for the others we write it here.
     await within(SETTLE_MS, running.whenEmpty())
-    await putBack(running.all().map(({ task }) => task))
-    await Promise.all([heartbeat.stop(), callbacks.stop()])
+    const unsettled = running.all()
+    await Promise.all(unsettled.map(logs.finish))
+    await putBack(unsettled.map(({ task }) => task))
+    await Promise.all([heartbeat.stop(), callbacks.stop(), logs.stop()])
     await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
     events.emit('worker.stopped', { workerId: id, putBack: rest.length })
   }

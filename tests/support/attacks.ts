@@ -973,6 +973,7 @@ function ids(): Attack[] {
     (id) => ['GET', `/v1/tasks/${id}`],
     (id) => ['GET', `/v1/tasks/${id}?wait=5`],
     (id) => ['GET', `/v1/tasks/${id}/events`],
+    (id) => ['GET', `/v1/tasks/${id}/logs?after=1`],
     (id) => ['POST', `/v1/tasks/${id}/cancel`],
     (id) => ['POST', `/v1/tasks/${id}/retry`],
     (id) => ['GET', `/task_status/${id}`],

@@ -1,4 +1,5 @@
-// Tasks for the tests of the page: one that waits for the test, and one whose form has every kind of field.
+// Tasks for the tests of the page: one that waits for the test, one whose form has every kind of field, and one that
+// takes anything.
 import { z } from 'zod'
 import { defineTask } from '../../src/tasks/define.ts'
 
@@ -17,11 +18,13 @@ export function createGatedTask() {
     input: z.object({ gate: z.string().min(1).meta({ title: 'Gate' }) }),
     output: z.object({ passed: z.string() }),
     example: { gate: 'north' },
-    async run({ gate }, { signal, progress }) {
+    async run({ gate }, { signal, progress, log, attempt }) {
       progress(0.25, 'At the gate')
+      log('At the gate', { gate, attempt })
       const stopped = Promise.withResolvers<never>()
       signal.addEventListener('abort', () => stopped.reject(signal.reason))
       await Promise.race([gateOf(gate).promise, stopped.promise])
+      log('Through the gate')
       return { passed: gate }
     },
   })
@@ -43,11 +46,58 @@ export const booking = defineTask({
     room: z.enum(['garden', 'hall']).meta({ title: 'Room' }),
     quiet: z.boolean().default(false).meta({ title: 'Quiet table' }),
     notes: z.string().max(40).optional().meta({ title: 'Notes', format: 'multiline' }),
-    courses: z.array(z.string()).meta({ title: 'Courses' }),
+    courses: z.array(z.string().min(1)).max(4).meta({ title: 'Courses' }),
+    address: z
+      .object({
+        street: z.string().min(1).meta({ title: 'Street' }),
+        floor: z.int().optional().meta({ title: 'Floor' }),
+      })
+      .optional()
+      .meta({ title: 'Address' }),
+    people: z
+      .array(z.object({ name: z.string().min(1), vegan: z.boolean().default(false) }))
+      .optional()
+      .meta({ title: 'People' }),
+    at: z.iso.datetime().optional().meta({ title: 'At' }),
+    day: z.iso.date().optional().meta({ title: 'Day' }),
+    music: z.boolean().optional().meta({ title: 'Music' }),
+    budget: z.number().nullable().optional().meta({ title: 'Budget' }),
+    marks: z.record(z.string(), z.string()).optional().meta({ title: 'Marks' }),
+    extra: z
+      .union([z.object({ a: z.number() }), z.array(z.string())])
+      .optional()
+      .meta({ title: 'Extra' }),
   }),
   output: z.object({ table: z.number() }),
   example: { guest: 'Ada', seats: 2, room: 'garden', quiet: true, courses: ['soup', 'cake'] },
   async run({ seats }) {
     return { table: seats * 10 }
+  },
+})
+
+/** Takes whatever it is given, and gives it back. */
+export const echo = defineTask({
+  name: 'echo',
+  title: 'Give back',
+  description: 'Gives back what it was given.',
+  input: z.object({ value: z.unknown() }),
+  output: z.unknown(),
+  example: { value: 1 },
+  run: async ({ value }) => value,
+})
+
+/** Fails as often as it is told to, and says so each time. */
+export const stumble = defineTask({
+  name: 'stumble',
+  title: 'Stumble',
+  description: 'Fails in its first attempts.',
+  input: z.object({ times: z.int().min(0) }),
+  output: z.object({ attempt: z.number() }),
+  example: { times: 1 },
+  backoff: { baseMs: 50, capMs: 50 },
+  async run({ times }, { attempt, log }) {
+    log(`Attempt ${attempt} begins`)
+    if (attempt <= times) throw new Error(`stumbled over attempt ${attempt}`)
+    return { attempt }
   },
 })

@@ -1,6 +1,12 @@
 // A real Chromium for the tests of the page, where this machine has one.
 import { spawnSync } from 'node:child_process'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core'
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
@@ -28,6 +34,26 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
   })
 }
 
+export interface OpenedView {
+  page: Page
+  context: BrowserContext
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Opens a view, by the hash of its URL, as somebody who was never there before. */
+export async function openView(
+  browser: Browser,
+  url: string,
+  hash: string,
+  options?: BrowserContextOptions,
+): Promise<OpenedView> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  await page.goto(new URL(hash, url).href)
+  return { page, context, [Symbol.asyncDispose]: () => context.close() }
+}
+
 /** The page as a person uses it: by what can be read on it. */
 export interface PageUser {
   page: Page
@@ -45,16 +71,13 @@ export interface PageUser {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Opens the page as somebody who was never there before, up to where there is something to do. */
+/** Opens the form of the tasks as somebody who was never there before, up to where there is something to do. */
 export async function openPage(
   browser: Browser,
   url: string,
   options?: BrowserContextOptions,
 ): Promise<PageUser> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-  const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
-  await page.goto(new URL('#/run', url).href)
+  const { page, context } = await openView(browser, url, '#/run', options)
   await page.getByRole('button', { name: 'Submit task' }).or(page.getByLabel('API key')).waitFor()
   return {
     page,

@@ -105,6 +105,21 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     }),
     defineTask({
       ...quick,
+      name: 'say',
+      title: 'Logs lines, and then ends, fails, or waits to be told to stop',
+      input: z.object({ lines: z.array(z.string()), ending: z.enum(['end', 'fail', 'hold']) }),
+      example: { lines: [], ending: 'end' },
+      async run({ lines, ending }, context): Promise<unknown> {
+        for (const line of lines) context.log(line, { attempt: context.attempt })
+        await record(context)
+        if (ending === 'fail') throw new Error('as it was told to')
+        if (ending === 'end') return null
+        await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()))
+        throw context.signal.reason
+      },
+    }),
+    defineTask({
+      ...quick,
       name: 'unstorable',
       title: 'Returns what JSON cannot express',
       input: z.object({}),

@@ -55,7 +55,7 @@ function ViewOf({ page, route }: { page: Page; route: Route }) {
     case 'run':
       return <RunView page={page} route={route} />
     case 'workers':
-      return <WorkersView page={page} route={route} />
+      return <WorkersView page={page} />
   }
 }
 

@@ -9,6 +9,7 @@ const SELF = `/v1/tasks/${EXAMPLE_ID}`
 const LINKS = {
   self: SELF,
   events: `${SELF}/events`,
+  logs: `${SELF}/logs`,
   cancel: `${SELF}/cancel`,
   retry: `${SELF}/retry`,
   replay: `${SELF}/replay`,

@@ -36,6 +36,21 @@ export const MONITORING_OPERATIONS: Operation[] = [
     answers: { 200: { description: 'All workers known.', content: json(ref('Workers')) } },
     problems: ['unavailable'],
   },
+  workerOperation(
+    'drain',
+    'It takes no more tasks, within a second and until its process ends; what runs goes on. Repeating it changes nothing.',
+  ),
+  workerOperation('resume', 'It takes tasks again, within a second.'),
+  {
+    method: 'get',
+    path: '/v1/access',
+    id: 'get_access',
+    summary: 'What the caller may do',
+    tag: 'Monitoring',
+    scope: 'any key',
+    answers: { 200: { description: 'The scopes of the key.', content: json(ref('Access')) } },
+    problems: [],
+  },
   {
     method: 'get',
     path: '/v1/stats',
@@ -171,5 +186,20 @@ function queueOperation(verb: 'pause' | 'resume', description: string): Operatio
     parameters: ['QueueName'],
     answers: { 200: { description: 'The queue as it is now.', content: json(ref('Queue')) } },
     problems: ['not_found', 'unavailable'],
+  }
+}
+
+function workerOperation(verb: 'drain' | 'resume', description: string): Operation {
+  return {
+    method: 'post',
+    path: `/v1/workers/{id}/${verb}`,
+    id: `${verb}_worker`,
+    summary: verb === 'drain' ? 'Drain a worker' : 'Let a worker take tasks again',
+    description,
+    tag: 'Monitoring',
+    scope: 'operate',
+    parameters: ['WorkerId'],
+    answers: { 200: { description: 'The worker as it is now.', content: json(ref('Worker')) } },
+    problems: ['unknown_worker', 'unavailable'],
   }
 }

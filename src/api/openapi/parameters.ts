@@ -9,6 +9,13 @@ export const PARAMETERS = {
     description: 'Id of the task.',
     schema: { type: 'string', format: 'uuid' },
   },
+  WorkerId: {
+    name: 'id',
+    in: 'path',
+    required: true,
+    description: 'Id of the worker.',
+    schema: { type: 'string', format: 'uuid' },
+  },
   QueueName: {
     name: 'name',
     in: 'path',
@@ -36,6 +43,20 @@ export const PARAMETERS = {
     description: 'A file of the viewer.',
     schema: { type: 'string' },
     example: 'start.js',
+  },
+  InputFields: {
+    name: 'input',
+    in: 'query',
+    description:
+      'Any number up to five of `input.<path>=<value>`, e.g. `input.recipient=a@b.c`: tasks with this value there in their input. The path is names of members with dots between, for lists the number of the element; the value a text, or a number, `true` or `false` as JSON writes it.',
+    style: 'form',
+    explode: true,
+    schema: {
+      type: 'object',
+      patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
+      additionalProperties: false,
+      maxProperties: 5,
+    },
   },
   IfNoneMatch: {
     name: 'If-None-Match',

@@ -16,6 +16,7 @@ const DETAILS: Record<ErrorCode, string> = {
   not_found: 'There is nothing here',
   unknown_definition: 'There is no task "notfy". Did you mean "notify"?',
   unknown_task: 'There is no task 01890000-0000-7000-8000-000000000000',
+  unknown_worker: 'There is no worker 018f3c9e-0000-4000-8000-000000000000',
   method_not_allowed: '/v1/workers takes GET, HEAD, not POST',
   already_finished: 'Task 01890000-0000-7000-8000-000000000000 is SUCCESS: it has finished',
   not_finished: 'Task 01890000-0000-7000-8000-000000000000 is STARTED: it has not finished',

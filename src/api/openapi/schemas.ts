@@ -2,16 +2,32 @@
 import { z } from 'zod'
 import type { TaskDefinition } from '../../tasks/define.ts'
 import { checkedTask, formSubmitted, notified, taskStatus } from '../classic-schemas.ts'
-import { health, queue, queues, readiness, statistics, worker, workers } from '../monitoring-schemas.ts'
+import {
+  access,
+  health,
+  queue,
+  queues,
+  readiness,
+  statistics,
+  worker,
+  workers,
+} from '../monitoring-schemas.ts'
 import { problemSchema } from '../problem.ts'
+import { bulkRequest, filterFields } from '../task-filters.ts'
 import { batchItem, batchSubmission, replay, submission } from '../task-requests.ts'
 import {
   attempt,
   batchAnswer,
+  bulkAnswer,
+  compactTask,
+  compactTaskPage,
   definition,
   definitions,
+  logLine,
+  logLines,
   progress,
   task,
+  taskCount,
   taskError,
   taskPage,
   taskWithAttempts,
@@ -34,20 +50,28 @@ const SCHEMAS = {
   Task: task,
   TaskWithAttempts: taskWithAttempts,
   TaskPage: taskPage,
+  CompactTask: compactTask,
+  CompactTaskPage: compactTaskPage,
+  TaskCount: taskCount,
   TaskError: taskError,
   Progress: progress,
   Attempt: attempt,
+  LogLine: logLine,
+  LogLines: logLines,
   SubmitOptions: options,
   BatchItem: batchItem,
   BatchSubmission: batchSubmission,
   BatchAnswer: batchAnswer,
   ReplayRequest: replay,
+  BulkRequest: bulkRequest,
+  BulkAnswer: bulkAnswer,
   Definition: definition,
   Definitions: definitions,
   Queue: queue,
   Queues: queues,
   Worker: worker,
   Workers: workers,
+  Access: access,
   Statistics: statistics,
   Health: health,
   Readiness: readiness,
@@ -90,6 +114,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
     ...Object.fromEntries(Object.entries(own).map(([id, schema]) => [id, withoutIdentity(schema)])),
     SubmitOptions: describedOptions(asObject(schemas.SubmitOptions)),
     BatchSubmission: itemizedBatch(asObject(schemas.BatchSubmission)),
+    BulkRequest: filteredBulk(asObject(schemas.BulkRequest)),
     ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
   })
 }
@@ -145,6 +170,23 @@ function itemizedBatch(schema: Schema): Schema {
   return {
     ...withoutIdentity(schema),
     properties: { tasks: { ...asObject(tasks), items: ref('BatchItem') } },
+  }
+}
+
+/** A filter has the names of a query, written in the same way; and it is that or ids. */
+function filteredBulk(schema: Schema): Schema {
+  const names = Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }])
+  const filter = {
+    type: 'object',
+    description: 'As in the query of a list: the same names, and the same texts. `{}` means all tasks.',
+    properties: Object.fromEntries(names),
+    patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
+    additionalProperties: false,
+  }
+  return {
+    ...withoutIdentity(schema),
+    properties: { ...asObject(schema.properties), filter },
+    oneOf: [{ required: ['ids'], not: { required: ['cursor'] } }, { required: ['filter'] }],
   }
 }
 

@@ -22,11 +22,18 @@ export function httpRequestInput(guard: AddressGuard) {
         .optional()
         .meta({ title: 'Body', description: 'A string is sent as it is, anything else as JSON' }),
       expect: z
-        .strictObject({ status: z.array(statusOrRange).min(1).max(20).optional() })
+        .strictObject({
+          status: z
+            .array(statusOrRange.meta({ title: 'Status' }))
+            .min(1)
+            .max(20)
+            .optional()
+            .meta({ title: 'Statuses' }),
+        })
         .optional()
         .meta({
           title: 'Expected answer',
-          description: '{"status": [200, "300-399"]}; any 2xx where it is left out',
+          description: 'Statuses such as 200, and ranges such as 300-399; any 2xx where it is left out',
         }),
       sign: z.boolean().optional().meta({
         title: 'Sign',

@@ -3,14 +3,15 @@
 import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault } from './api-answer.ts'
 
-export type Scope = 'submit' | 'read' | 'operate'
+const SCOPES = ['submit', 'read', 'operate'] as const
+export type Scope = (typeof SCOPES)[number]
 
 export interface AccessState {
   /** The API wants a key, and has none that it knows. */
   isShutOut: boolean
   /** The person is being asked for a key. */
   isAsking: boolean
-  /** What the key may not do, as far as that was tried. */
+  /** What the key may not do, as far as that is known. */
   lacking: readonly Scope[]
 }
 
@@ -20,6 +21,8 @@ export interface Access {
   key: Observable<string | null>
   /** Tells how a request ended that was made with this key. @param scope what it needs; null where any key will do */
   note(fault: ApiFault | null, scope: Scope | null, key: string | null): void
+  /** Tells what a key may do. */
+  learn(scopes: readonly Scope[], key: string | null): void
   /** Asks the person for a key, or for another one. */
   ask(): void
   dismiss(): void
@@ -41,6 +44,9 @@ export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>):
     state,
     key,
     note,
+    learn(scopes, usedKey) {
+      if (usedKey === key.get()) change({ lacking: SCOPES.filter((scope) => !scopes.includes(scope)) })
+    },
     ask: () => change({ isAsking: true }),
     dismiss: () => change({ isAsking: false }),
     async give(text) {

@@ -4,7 +4,15 @@ import { Icon } from './icons.tsx'
 
 const SHOWN_MS = 2_000
 
-export function CopyButton({ text, label }: { text: string; label: string }) {
+export interface CopyButtonProps {
+  /** What is costly to make is made when it is wanted. */
+  text: string | (() => string)
+  label: string
+  /** Whether the label is to be seen. */
+  isLabelled?: boolean
+}
+
+export function CopyButton({ text, label, isLabelled = false }: CopyButtonProps) {
   const [outcome, setOutcome] = useState<'copied' | 'failed' | null>(null)
   useEffect(() => {
     if (!outcome) return
@@ -16,12 +24,16 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     <span class="copy">
       <button
         type="button"
-        class="icon-button"
-        aria-label={label}
-        title={label}
-        onClick={async () => setOutcome((await copyText(text)) ? 'copied' : 'failed')}
+        class={isLabelled ? 'button is-quiet is-small' : 'icon-button'}
+        aria-label={isLabelled ? undefined : label}
+        title={isLabelled ? undefined : label}
+        onClick={async () => {
+          const isCopied = await copyText(typeof text === 'string' ? text : text())
+          setOutcome(isCopied ? 'copied' : 'failed')
+        }}
       >
         <Icon name={outcome === 'copied' ? 'done' : 'copy'} />
+        {isLabelled && label}
       </button>
       <span class="copy-said" role="status">
         {outcome && said[outcome]}

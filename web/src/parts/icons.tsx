@@ -10,8 +10,10 @@ const PATHS = {
   question: 'M6.5 6.6c0-2.2 3.2-2 3.2 0 0 1.3-1.7 1.2-1.7 2.5M8 10.9v.1',
 } as const
 
+export type HexagonSign = keyof typeof PATHS
+
 /** A hexagon around a sign: the mark of a status. */
-export function HexagonIcon({ sign }: { sign: keyof typeof PATHS }) {
+export function HexagonIcon({ sign }: { sign: HexagonSign }) {
   return (
     <svg class="hexagon" viewBox="0 0 16 16" aria-hidden="true">
       <path class="hexagon-cell" d="M8 .8l6.2 3.6v7.2L8 15.2l-6.2-3.6V4.4z" />
@@ -26,11 +28,17 @@ const ICONS = {
   copy: 'M6 6h7v7H6zM3.5 10V3H10',
   done: 'M3.5 8.5l3 3 6-6.5',
   remove: 'M4.5 4.5l7 7M11.5 4.5l-7 7',
-  pause: 'M6 4v8M10 4v8',
+  up: 'M4 9.5l4-4 4 4',
+  down: 'M4 6.5l4 4 4-4',
   warning: 'M8 2.5l6 10.5H2zM8 6.5v3M8 11.3v.1',
   key: 'M7.2 8.8l6.3-6.3M11 5l2.2 2.2M9.1 6.9l1.5 1.5M8 10.7a2.8 2.8 0 1 1-5.6 0 2.8 2.8 0 0 1 5.6 0z',
   show: 'M1.5 8S4 3.8 8 3.8 14.5 8 14.5 8 12 12.2 8 12.2 1.5 8 1.5 8zM10 8a2 2 0 1 1-4 0 2 2 0 0 1 4 0z',
   hide: 'M1.5 8S4 3.8 8 3.8 14.5 8 14.5 8 12 12.2 8 12.2 1.5 8 1.5 8zM3 13L13 3',
+  refresh: 'M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3',
+  search: 'M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.3 10.3l3.2 3.2',
+  columns: 'M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10',
+  pause: 'M5.5 3.5v9M10.5 3.5v9',
+  resume: 'M5 3l8 5-8 5z',
   example: 'M3 13l1-3.5L11 2.5l2.5 2.5L6.5 12z',
 } as const
 

@@ -1,10 +1,12 @@
 // A JSON value for people: the members of an object by their titles, texts as texts, the rest as JSON.
 import { isRecord } from '../api/api-answer.ts'
 import { wordsOf } from '../run/form-fields.ts'
+import { ExactNumber, stringifyJson } from './exact-json.ts'
 
 /** @param titles the `properties` of the value's JSON Schema */
 export function JsonValue({ value, titles }: { value: unknown; titles?: Record<string, unknown> }) {
-  if (!isRecord(value) || Object.keys(value).length === 0) return <Plain value={value} />
+  if (!isRecord(value) || value instanceof ExactNumber || Object.keys(value).length === 0)
+    return <Plain value={value} />
   return (
     <dl class="members">
       {Object.entries(value).map(([name, member]) => (
@@ -31,9 +33,9 @@ function Plain({ value }: { value: unknown }) {
     )
   }
   if (Array.isArray(value) && value.length === 0) return <span class="quiet">none</span>
-  if (typeof value === 'object' && value !== null)
-    return <pre class="value-json">{JSON.stringify(value, null, 2)}</pre>
-  return <code class="value-plain">{JSON.stringify(value)}</code>
+  if (typeof value === 'object' && value !== null && !(value instanceof ExactNumber))
+    return <pre class="value-json">{stringifyJson(value, 2)}</pre>
+  return <code class="value-plain">{stringifyJson(value)}</code>
 }
 
 function isListOfTexts(value: unknown): value is string[] {

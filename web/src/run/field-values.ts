@@ -1,44 +1,116 @@
 // From the texts in a form to the input of a task, with a message for each field that is not right yet.
 import type { FieldFault } from '../api/api-answer.ts'
 import type { Json } from '../api/api-client.ts'
-import type { Field, Limits } from './form-fields.ts'
+import { ExactNumber, isRounded, JsonFault, parseJson } from '../parts/exact-json.ts'
+import { asGroup, asList, asText, type Draft, isBlank } from './drafts.ts'
+import { type Field, isLeaf, type LeafField, type Limits, type ListField } from './form-fields.ts'
 
-/** The texts of a form by field name; a box that is ticked holds "true". */
-export type Draft = Record<string, string>
-/** Messages by field name. */
+/** Messages by place: the names and numbers that lead there, with slashes between them. */
 export type Faults = Record<string, string>
 
-/** The text of a field, also of one that nobody has touched. */
-export function draftText(field: Field, draft: Draft): string {
-  return draft[field.name] ?? field.initial
+/** A value, nothing for an optional field left empty, and what is wrong. */
+interface Read {
+  value?: Json
+  faults: Faults
 }
 
-export function exampleDraft(fields: Field[]): Draft {
-  return Object.fromEntries(fields.map((field) => [field.name, field.example || field.initial]))
+/** @param path where the field stands */
+export function readField(field: Field, draft: Draft, path = ''): Read {
+  if (isLeaf(field)) {
+    const { value, fault } = readLeaf(field, asText(draft))
+    return { value, faults: fault ? { [path]: fault } : {} }
+  }
+  if (!field.isRequired && isBlank(field, draft)) return { faults: {} }
+  if (field.isNullable && isBlank(field, draft)) return { value: null, faults: {} }
+  const parts =
+    field.kind === 'group'
+      ? field.members.map((member) => ({
+          name: member.name,
+          ...readField(member, asGroup(draft).members[member.name] ?? '', stepInto(path, member.name)),
+        }))
+      : asList(draft).items.map(({ name, draft: item }, index) => ({
+          name,
+          ...readField(field.item, item, stepInto(path, index)),
+        }))
+  const faults: Faults = Object.assign({}, ...parts.map((part) => part.faults))
+  if (field.kind === 'list') {
+    const value = parts.map((part) => part.value ?? null)
+    return { value, faults: { ...faults, ...countFaults(field, parts.length, path) } }
+  }
+  const members = parts.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]))
+  if (field.kind === 'record')
+    return { value: Object.fromEntries(members), faults: { ...faults, ...nameFaults(parts, path) } }
+  return { value: { ...Object.fromEntries(members), ...asGroup(draft).others }, faults }
 }
 
-export function readForm(fields: Field[], draft: Draft): { input: Json; faults: Faults } {
-  const read = fields.map((field) => ({ field, ...readField(field, draftText(field, draft)) }))
-  const faults = Object.fromEntries(read.flatMap(({ field, fault }) => (fault ? [[field.name, fault]] : [])))
-  const whole = read.find(({ field }) => field.name === '')
-  if (whole) return { input: whole.value ?? null, faults }
-  const members = read.flatMap(({ field, value }) =>
-    value === undefined ? [] : [[field.name, value] as const],
-  )
-  return { input: Object.fromEntries(members), faults }
+/**
+ * The value of a form as far as it goes, for whoever goes on in JSON: what is wrong stands there as its text.
+ */
+export function readLeniently(field: Field, draft: Draft): Json | undefined {
+  if (isLeaf(field)) {
+    const text = asText(draft)
+    const { value, fault } = readLeaf(field, text)
+    return fault && text !== '' ? text : value
+  }
+  if (!field.isRequired && isBlank(field, draft)) return undefined
+  if (field.kind === 'group') {
+    const { members, others } = asGroup(draft)
+    const known = field.members.flatMap((member) => {
+      const value = readLeniently(member, members[member.name] ?? '')
+      return value === undefined ? [] : [[member.name, value] as const]
+    })
+    return { ...Object.fromEntries(known), ...others }
+  }
+  const items = asList(draft).items.map(({ name, draft: item }) => {
+    return [name, readLeniently(field.item, item) ?? ''] as const
+  })
+  return field.kind === 'list' ? items.map(([, value]) => value) : Object.fromEntries(items)
 }
 
-/** What the text stands for: a value, nothing (an optional field left empty), or a fault. */
-export function readField(field: Field, text: string): { value?: Json; fault?: string } {
+export function stepInto(path: string, step: string | number): string {
+  return path === '' ? String(step) : `${path}/${step}`
+}
+
+function countFaults({ label, minItems, maxItems }: ListField, count: number, path: string): Faults {
+  if (count < minItems) return { [path]: `${label}: enter at least ${minItems}.` }
+  if (count > maxItems) return { [path]: `${label}: enter at most ${maxItems}.` }
+  return {}
+}
+
+function nameFaults(parts: { name: string }[], path: string): Faults {
+  const seen = new Set<string>()
+  for (const [index, { name }] of parts.entries()) {
+    if (name === '') return { [stepInto(path, index)]: 'Enter a name.' }
+    if (seen.has(name)) return { [stepInto(path, index)]: `There is another ${name}.` }
+    seen.add(name)
+  }
+  return {}
+}
+
+interface ReadText {
+  value?: Json
+  fault?: string
+}
+
+function readLeaf(field: LeafField, text: string): ReadText {
   if (field.kind === 'boolean') return { value: text === 'true' }
-  if (text.trim() === '') return field.isRequired ? { fault: `${field.label} is required.` } : {}
+  if (text.trim() === '') {
+    if (!field.isRequired) return {}
+    return field.isNullable ? { value: null } : { fault: `${field.label || 'This'} is required.` }
+  }
   switch (field.kind) {
     case 'number':
     case 'integer':
-      return readNumber(field, text)
+      return readNumber(field, text.trim())
+    case 'number-or-text':
+      return { value: /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text.trim() }
     case 'choice':
     case 'json':
       return readJson(text)
+    case 'words':
+      return { value: text.split(',').flatMap((word) => word.trim() || []) }
+    case 'date-time':
+      return readMoment(text)
     case 'email':
     case 'url':
       return readText(field, text.trim())
@@ -47,7 +119,7 @@ export function readField(field: Field, text: string): { value?: Json; fault?: s
   }
 }
 
-function readText({ kind, limits, example }: Field, text: string): { value?: Json; fault?: string } {
+function readText({ kind, limits, example }: LeafField, text: string): ReadText {
   const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern } = limits
   if (text.length < minLength) return { fault: `Enter at least ${minLength} characters.` }
   if (text.length > maxLength)
@@ -71,13 +143,23 @@ function matches(pattern: string, text: string): boolean {
   }
 }
 
-function readNumber({ kind, limits, example }: Field, text: string): { value?: Json; fault?: string } {
+/** What was picked is a time of this place; what came with an offset is sent as it is. */
+function readMoment(text: string): ReadText {
+  const moment = new Date(text)
+  if (Number.isNaN(moment.getTime())) return { fault: 'Enter a date and a time.' }
+  return { value: /(Z|[+-]\d\d:\d\d)$/i.test(text) ? text : moment.toISOString() }
+}
+
+function readNumber({ kind, limits, example }: LeafField, text: string): ReadText {
   const value = Number(text)
   const hint = example ? `, such as ${example}` : ''
   if (!Number.isFinite(value)) return { fault: `Enter a number${hint}.` }
   if (kind === 'integer' && !Number.isSafeInteger(value)) return { fault: `Enter a whole number${hint}.` }
   const fault = rangeFault(limits, value)
-  return fault ? { fault } : { value }
+  if (fault) return { fault }
+  const isLong = /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) && isRounded(text)
+  // Sent as it was written, also where that is more than this browser can count: it stands in for a number.
+  return { value: isLong ? (new ExactNumber(text) as unknown as Json) : value }
 }
 
 function rangeFault(limits: Limits, value: number): string | undefined {
@@ -94,26 +176,60 @@ function rangeFault(limits: Limits, value: number): string | undefined {
   return undefined
 }
 
-function readJson(text: string): { value?: Json; fault?: string } {
+export function readJson(text: string): ReadText {
   try {
-    return { value: JSON.parse(text) }
-  } catch {
-    return { fault: 'Enter valid JSON: texts in double quotes, no comma after the last member.' }
+    // What JSON can say is Json.
+    return { value: parseJson(text) as Json }
+  } catch (error) {
+    return { fault: error instanceof JsonFault ? error.message : 'Enter valid JSON.' }
   }
 }
 
-/** Puts the API's faults at the fields they speak of; `rest` is what belongs to none of them. */
-export function faultsByField(fields: Field[], errors: FieldFault[]): { faults: Faults; rest: string[] } {
+/**
+ * Puts the API's faults at the fields they speak of, or at the nearest that there is; `rest` is what belongs to none.
+ * @param root member of the body that the field stands for
+ * @param path where the field stands in the form
+ */
+export function faultsByField(
+  field: Field,
+  root: 'input' | 'options',
+  errors: FieldFault[],
+  path = '',
+): { faults: Faults; rest: FieldFault[] } {
   const faults: Faults = {}
-  const rest: string[] = []
-  for (const { pointer, detail } of errors) {
-    const [, root, name, ...inner] = pointer.split('/').map(unescapePointer)
-    const field = fields.find((known) => known.name === name || known.name === '')
-    const text = inner.length > 0 ? `${inner.join('/')}: ${detail}` : detail
-    if (root !== 'input' || !field) rest.push(text)
-    else faults[field.name] = faults[field.name] ? `${faults[field.name]} ${text}` : text
+  const rest: FieldFault[] = []
+  for (const error of errors) {
+    const [, first, ...steps] = error.pointer.split('/').map(unescapePointer)
+    const place = first === root ? placeOf(field, steps, path, true) : null
+    if (place === null) {
+      rest.push(error)
+      continue
+    }
+    const text = place.beyond.length > 0 ? `${place.beyond.join('/')}: ${error.detail}` : error.detail
+    faults[place.path] = faults[place.path] ? `${faults[place.path]} ${text}` : text
   }
   return { faults, rest }
+}
+
+/** The field that the steps lead to, and the steps that go beyond it; null where not even the first leads anywhere. */
+function placeOf(
+  field: Field,
+  steps: string[],
+  path: string,
+  isWhole: boolean,
+): { path: string; beyond: string[] } | null {
+  const [step, ...others] = steps
+  const isWholeForm = isWhole && field.kind === 'group'
+  if (step === undefined) return isWholeForm ? null : { path, beyond: [] }
+  if (isLeaf(field)) return { path, beyond: steps }
+  if (field.kind === 'group') {
+    const member = field.members.find(({ name }) => name === step)
+    if (member) return placeOf(member, others, stepInto(path, step), false)
+    return isWholeForm ? null : { path, beyond: steps }
+  }
+  if (field.kind === 'list' && /^\d+$/.test(step))
+    return placeOf(field.item, others, stepInto(path, step), false)
+  return { path, beyond: steps }
 }
 
 /** RFC 6901, sections 4 and 6. */

@@ -1,33 +1,28 @@
-// One field with its label, hint and message.
-
+// One field of a form with its label, hint and message; fields within fields are in form-group.tsx.
 import { Icon } from '../parts/icons.tsx'
-import type { Field } from './form-fields.ts'
+import type { LeafField } from './form-fields.ts'
 
-export interface FormFieldProps {
+export interface LeafFieldProps {
   id: string
-  field: Field
+  field: LeafField
   text: string
   /** Empty when nothing is wrong. */
   fault: string
   onText: (text: string) => void
 }
 
-export function fieldId(definitionName: string, fieldName: string): string {
-  return `field-${definitionName}-${fieldName}`
+/** @param path where the field stands in its form */
+export function fieldId(formName: string, path: string): string {
+  return `field-${formName}-${path}`
 }
 
-export function FormField(props: FormFieldProps) {
+export function FormLeaf(props: LeafFieldProps) {
   const { id, field, fault } = props
   const isBox = field.kind === 'boolean'
   return (
     <div class={`field ${isBox ? 'is-box' : ''}`}>
       <label class="field-label" for={id}>
-        {field.label}
-        {field.isRequired && (
-          <span class="required" aria-hidden="true">
-            {' *'}
-          </span>
-        )}
+        <FieldLabel label={field.label} isRequired={field.isRequired && !field.isNullable} />
       </label>
       {field.description && (
         <p id={`${id}-hint`} class="field-hint">
@@ -35,23 +30,40 @@ export function FormField(props: FormFieldProps) {
         </p>
       )}
       <Control {...props} />
-      {fault && (
-        <p id={`${id}-fault`} class="field-fault">
-          <Icon name="warning" />
-          <span>{fault}</span>
-        </p>
-      )}
+      <FieldFault id={id} fault={fault} />
     </div>
   )
 }
 
-function Control({ id, field, text, fault, onText }: FormFieldProps) {
-  const { kind, isRequired, description, example } = field
+export function FieldLabel({ label, isRequired }: { label: string; isRequired: boolean }) {
+  return (
+    <>
+      {label}
+      {isRequired && (
+        <span class="required" aria-hidden="true">
+          {' *'}
+        </span>
+      )}
+    </>
+  )
+}
+
+export function FieldFault({ id, fault }: { id: string; fault: string }) {
+  return fault === '' ? null : (
+    <p id={`${id}-fault`} class="field-fault">
+      <Icon name="warning" />
+      <span>{fault}</span>
+    </p>
+  )
+}
+
+function Control({ id, field, text, fault, onText }: LeafFieldProps) {
+  const { kind, isRequired, isNullable, description, example } = field
   const describedBy = [description && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(' ')
   const common = {
     id,
     name: field.name,
-    required: isRequired,
+    required: isRequired && !isNullable,
     'aria-invalid': fault ? 'true' : undefined,
     'aria-describedby': describedBy || undefined,
   }
@@ -69,20 +81,7 @@ function Control({ id, field, text, fault, onText }: FormFieldProps) {
         />
       )
     case 'choice':
-      return (
-        <select {...common} value={text} onChange={onInput}>
-          {(!isRequired || text === '') && <option value="">Choose …</option>}
-          {field.choices.map((choice) => (
-            <option
-              key={JSON.stringify(choice)}
-              value={JSON.stringify(choice)}
-              selected={JSON.stringify(choice) === text}
-            >
-              {String(choice)}
-            </option>
-          ))}
-        </select>
-      )
+      return <Choice field={field} text={text} common={common} onInput={onInput} />
     case 'multiline':
     case 'json':
       return (
@@ -95,6 +94,8 @@ function Control({ id, field, text, fault, onText }: FormFieldProps) {
           onInput={onInput}
         />
       )
+    case 'date-time':
+      return <input {...common} type="datetime-local" step="1" value={localMoment(text)} onInput={onInput} />
     default:
       return (
         <input {...common} {...inputLook(field)} placeholder={placeholder} value={text} onInput={onInput} />
@@ -102,10 +103,35 @@ function Control({ id, field, text, fault, onText }: FormFieldProps) {
   }
 }
 
-function inputLook({ kind, limits }: Field) {
+interface ChoiceProps {
+  field: LeafField
+  text: string
+  common: object
+  onInput: (event: Event) => void
+}
+
+function Choice({ field, text, common, onInput }: ChoiceProps) {
+  return (
+    <select {...common} value={text} onChange={onInput}>
+      {(!field.isRequired || field.isNullable || text === '') && <option value="">Choose …</option>}
+      {field.choices.map((choice) => (
+        <option
+          key={JSON.stringify(choice)}
+          value={JSON.stringify(choice)}
+          selected={JSON.stringify(choice) === text}
+        >
+          {typeof choice === 'boolean' ? (choice ? 'Yes' : 'No') : String(choice)}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+function inputLook({ kind, limits }: LeafField) {
   if (kind === 'email') return { type: 'email', autocomplete: 'email' }
   if (kind === 'url') return { type: 'url' }
-  if (kind === 'text') return { type: 'text' }
+  if (kind === 'date') return { type: 'date' }
+  if (kind === 'text' || kind === 'words' || kind === 'number-or-text') return { type: 'text' }
   // Not type="number", which hides what it does not understand. A keypad of digits has no minus.
   const isPositive = (limits.minimum ?? limits.exclusiveMinimum ?? -1) >= 0
   return {
@@ -115,7 +141,14 @@ function inputLook({ kind, limits }: Field) {
   }
 }
 
-function textIn({ target }: Event): string {
+/** As a picker of this place has it. */
+function localMoment(text: string): string {
+  const moment = new Date(text)
+  if (!/(Z|[+-]\d\d:\d\d)$/i.test(text) || Number.isNaN(moment.getTime())) return text
+  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+}
+
+export function textIn({ target }: Event): string {
   const isControl =
     target instanceof HTMLInputElement ||
     target instanceof HTMLTextAreaElement ||

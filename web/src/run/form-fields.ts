@@ -1,25 +1,37 @@
 // From a JSON Schema to the fields of a form. What a form cannot show becomes a field for JSON.
 import { isRecord } from '../api/api-answer.ts'
 import type { Definition, Json } from '../api/api-client.ts'
+import { stringifyJson } from '../parts/exact-json.ts'
 
-export type FieldKind =
+export type LeafKind =
   | 'text'
   | 'email'
   | 'url'
   | 'multiline'
+  | 'date'
+  | 'date-time'
   | 'number'
   | 'integer'
   | 'boolean'
   | 'choice'
+  /** A number where it looks like one, else a text. */
+  | 'number-or-text'
+  /** Texts with commas between them. */
+  | 'words'
   | 'json'
 
-export interface Field {
-  /** Member of the input; empty where the field stands for the whole input. */
+interface FieldBase {
+  /** Member of what it stands in; empty where it stands for the whole input, or for an item of a list. */
   name: string
-  kind: FieldKind
   label: string
   description: string | null
   isRequired: boolean
+  /** Left empty although it is required, it is null. */
+  isNullable: boolean
+}
+
+export interface LeafField extends FieldBase {
+  kind: LeafKind
   /** What can be chosen, for kind `choice`. */
   choices: Json[]
   limits: Limits
@@ -28,6 +40,22 @@ export interface Field {
   /** Text of an example; empty where there is none. */
   example: string
 }
+
+/** An object with members that are known. */
+export interface GroupField extends FieldBase {
+  kind: 'group'
+  members: Field[]
+}
+
+/** A list of items of one kind, or a record: items with names. */
+export interface ListField extends FieldBase {
+  kind: 'list' | 'record'
+  item: Field
+  minItems: number
+  maxItems: number
+}
+
+export type Field = LeafField | GroupField | ListField
 
 export interface Limits {
   minLength?: number
@@ -39,75 +67,167 @@ export interface Limits {
   exclusiveMaximum?: number
 }
 
-export function fieldsOf({
+/** The whole input as one field: a group, unless a form cannot show it. */
+export function fieldOfInput({
   input_schema: schema,
   example,
-}: Pick<Definition, 'input_schema' | 'example'>): Field[] {
-  const examples = isRecord(example) ? example : {}
-  const properties = schema.properties
-  if (schema.type !== 'object' || !properties) {
-    return [fieldOf('', { title: 'Input (JSON)', description: schema.description }, true, example)]
-  }
-  return Object.entries(properties).map(([name, node]) =>
-    fieldOf(name, isRecord(node) ? node : {}, schema.required?.includes(name) ?? false, examples[name]),
-  )
+}: Pick<Definition, 'input_schema' | 'example'>): Field {
+  const field = fieldOf({ name: '', node: schema, isRequired: true, example, level: 0 })
+  return field.kind === 'group' ? field : { ...field, label: 'Input (JSON)' }
 }
 
 type Node = Record<string, unknown>
 
-function fieldOf(name: string, node: Node, isRequired: boolean, example: unknown): Field {
-  const kind = kindOf(node)
-  return {
+interface Place {
+  name: string
+  node: unknown
+  isRequired: boolean
+  example: unknown
+  /** Of nesting. */
+  level: number
+}
+
+// Deeper than this a form is harder to read than JSON.
+const MAX_LEVELS = 4
+
+function fieldOf({ name, node: given, isRequired, example, level }: Place): Field {
+  const { node, isNullable } = unwrapped(isRecord(given) ? given : {})
+  const base: FieldBase = {
     name,
+    label: textAt(node, 'title') ?? wordsOf(name),
+    description: textAt(node, 'description'),
+    isRequired,
+    isNullable,
+  }
+  const members = level <= MAX_LEVELS ? membersOf(node, example, level) : null
+  if (members) return { ...base, kind: 'group', members }
+  const items = level <= MAX_LEVELS ? itemsOf(node) : null
+  if (items) {
+    const firstExample = items.kind === 'list' && Array.isArray(example) ? example[0] : undefined
+    const item = fieldOf({
+      name: '',
+      node: items.node,
+      isRequired: true,
+      example: firstExample,
+      level: level + 1,
+    })
+    // A list of JSON texts is no better than one JSON text.
+    if (item.kind !== 'json' && (items.kind === 'list' || isLeaf(item))) {
+      const { minItems, maxItems } = items
+      return { ...base, kind: items.kind, item: { ...item, label: item.label || 'Item' }, minItems, maxItems }
+    }
+  }
+  const kind = leafKindOf(node, isRequired)
+  return {
+    ...base,
     kind,
-    label: typeof node.title === 'string' ? node.title : wordsOf(name),
-    description: typeof node.description === 'string' ? node.description : null,
     // Ticked or not, a box has a value.
     isRequired: isRequired && kind !== 'boolean',
-    choices: choicesOf(node),
+    choices: choicesOf(node, kind),
     limits: limitsOf(node),
     initial: textOf(kind, node.default),
     example: textOf(kind, example),
   }
 }
 
-function kindOf(node: Node): FieldKind {
-  if (choicesOf(node).length > 0) return 'choice'
+export function isLeaf(field: Field): field is LeafField {
+  return field.kind !== 'group' && field.kind !== 'list' && field.kind !== 'record'
+}
+
+/** Something or null is that something, which may be left empty. */
+function unwrapped(node: Node): { node: Node; isNullable: boolean } {
+  const variants = Array.isArray(node.anyOf) ? node.anyOf : Array.isArray(node.oneOf) ? node.oneOf : []
+  const [only, ...others] = variants.filter((variant) => !isRecord(variant) || variant.type !== 'null')
+  if (variants.length === 0 || others.length > 0 || !isRecord(only)) return { node, isNullable: false }
+  const { anyOf: _any, oneOf: _one, ...outer } = node
+  return { node: { ...only, ...outer }, isNullable: variants.length > 1 }
+}
+
+/** null for what is no object of known members. */
+function membersOf(node: Node, example: unknown, level: number): Field[] | null {
+  const { type, properties, required } = node
+  if (type !== 'object' || !isRecord(properties) || isRecord(node.additionalProperties)) return null
+  const examples = isRecord(example) ? example : {}
+  return Object.entries(properties).map(([name, member]) =>
+    fieldOf({
+      name,
+      node: member,
+      isRequired: Array.isArray(required) && required.includes(name),
+      example: examples[name],
+      level: level + 1,
+    }),
+  )
+}
+
+/** null for what is neither a list nor a record of items of one kind. */
+function itemsOf(node: Node) {
+  const { type, items, additionalProperties } = node
+  if (type === 'array' && isRecord(items) && !('prefixItems' in node)) {
+    const minItems = numberAt(node, 'minItems') ?? 0
+    return { kind: 'list' as const, node: items, minItems, maxItems: numberAt(node, 'maxItems') ?? Infinity }
+  }
+  if (type === 'object' && isRecord(additionalProperties) && !node.properties)
+    return { kind: 'record' as const, node: additionalProperties, minItems: 0, maxItems: Infinity }
+  return null
+}
+
+function leafKindOf(node: Node, isRequired: boolean): LeafKind {
+  if (Array.isArray(node.enum) || 'const' in node) return 'choice'
   const { type, format } = node
-  if (type === 'number' || type === 'integer' || type === 'boolean') return type
+  // Yes, no, and not said are three.
+  if (type === 'boolean') return isRequired || 'default' in node ? 'boolean' : 'choice'
+  if (type === 'number' || type === 'integer') return type
+  if (isNumberOrText(node)) return 'number-or-text'
   if (type !== 'string') return 'json'
-  if (format === 'email' || format === 'multiline') return format
+  if (format === 'email' || format === 'multiline' || format === 'date' || format === 'date-time')
+    return format
   return format === 'uri' ? 'url' : 'text'
 }
 
-function choicesOf(node: Node): Json[] {
+/** A union of numbers and texts can be written into one line without quotes. */
+function isNumberOrText({ anyOf }: Node): boolean {
+  const types = Array.isArray(anyOf) ? anyOf.map((variant) => (isRecord(variant) ? variant.type : null)) : []
+  const isSimple = types.every((type) => type === 'string' || type === 'number' || type === 'integer')
+  return types.includes('string') && types.length > 1 && isSimple
+}
+
+function choicesOf(node: Node, kind: LeafKind): Json[] {
+  if (kind !== 'choice') return []
   if (Array.isArray(node.enum)) return node.enum
   // The schema came as JSON, so its constant is JSON.
-  return 'const' in node ? [node.const as Json] : []
+  return 'const' in node ? [node.const as Json] : [true, false]
 }
 
 function limitsOf(node: Node): Limits {
-  const number = (keyword: string) => {
-    const value = node[keyword]
-    return typeof value === 'number' ? { [keyword]: value } : {}
-  }
+  const names = ['minLength', 'maxLength', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
+  const numbers = names.flatMap((name) => {
+    const value = numberAt(node, name)
+    return value === undefined ? [] : [[name, value]]
+  })
   return {
-    ...number('minLength'),
-    ...number('maxLength'),
-    ...number('minimum'),
-    ...number('maximum'),
-    ...number('exclusiveMinimum'),
-    ...number('exclusiveMaximum'),
+    ...Object.fromEntries(numbers),
     ...(typeof node.pattern === 'string' && { pattern: node.pattern }),
   }
 }
 
+function numberAt(node: Node, keyword: string): number | undefined {
+  const value = node[keyword]
+  return typeof value === 'number' ? value : undefined
+}
+
+function textAt(node: Node, keyword: string): string | null {
+  const value = node[keyword]
+  return typeof value === 'string' ? value : null
+}
+
 /** How a value stands in a field of this kind. */
-export function textOf(kind: FieldKind, value: unknown): string {
+export function textOf(kind: LeafKind, value: unknown): string {
   if (value === undefined) return ''
-  if (kind === 'json') return JSON.stringify(value, null, 2)
-  if (kind === 'choice') return JSON.stringify(value)
-  return String(value)
+  if (kind === 'json') return stringifyJson(value, 2)
+  if (kind === 'choice') return stringifyJson(value)
+  if (value === null) return ''
+  if (kind === 'words' && Array.isArray(value)) return value.join(', ')
+  return typeof value === 'object' ? stringifyJson(value) : String(value)
 }
 
 /** "message_id" and "messageId" become "Message id". */

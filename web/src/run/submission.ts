@@ -2,11 +2,11 @@
 import { createIdempotencyKey } from '../../../src/client/client.ts'
 import type { Access } from '../api/access.ts'
 import { ABORTED, type Answer, type ApiFault } from '../api/api-answer.ts'
-import type { ApiClient, Json } from '../api/api-client.ts'
+import type { Task } from '../api/api-client.ts'
 import type { Connection } from '../api/connection.ts'
 import { createPause } from '../api/pauses.ts'
 
-type SubmittedTask = Awaited<ReturnType<ApiClient['submit']>> & { ok: true }
+export type SubmittedTask = Omit<Task, 'attempts'>
 
 /** Why a task waits: the API is known to be away, did not answer and may have taken it, or takes no more for now. */
 export type HeldReason = 'away' | 'unanswered' | 'limited'
@@ -14,15 +14,16 @@ export type HeldReason = 'away' | 'unanswered' | 'limited'
 /**
  * Resolves when the API has taken the task or refused it. Until then it is sent again by itself, always under the same
  * idempotency key: an API that had taken it without our hearing of it answers with that task.
+ * @param send hands it to the API under an idempotency key
  * @param onHeld called when the task has to wait for the API
  * @param signal aborts when the person does not want to send it any more
  */
 export async function sendTask(
-  { api, connection, access }: { api: ApiClient; connection: Connection; access: Access },
-  task: { name: string; input: Json },
+  { connection, access }: { connection: Connection; access: Access },
+  send: (idempotencyKey: string) => Promise<Answer<SubmittedTask>>,
   onHeld: (reason: HeldReason) => void,
   signal: AbortSignal,
-): Promise<Answer<SubmittedTask['value']>> {
+): Promise<Answer<SubmittedTask>> {
   const idempotencyKey = createIdempotencyKey()
   let reason: HeldReason = 'away'
   // Somebody who submits wants to know now; what is sent again by itself keeps to the pauses.
@@ -33,7 +34,7 @@ export async function sendTask(
       await connection.untilUp(signal)
     }
     if (signal.aborted) return { ok: false, fault: ABORTED }
-    const answer = await api.submit(task.name, task.input, idempotencyKey)
+    const answer = await send(idempotencyKey)
     if (answer.ok) return answer
     const { fault } = answer
     if (fault.status === 401) {

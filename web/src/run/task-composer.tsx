@@ -5,7 +5,8 @@ import { Locked } from '../api/access-notice.tsx'
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { useObservable } from '../parts/observable.ts'
-import type { Draft } from './field-values.ts'
+import { fieldOfInput } from './form-fields.ts'
+import { emptyState, type FormState } from './form-state.ts'
 import { TaskForm } from './task-form.tsx'
 
 // What most people come for.
@@ -22,7 +23,7 @@ export interface TaskComposerProps {
 
 export function TaskComposer({ definitions, chosenName, onChoose, access, submit }: TaskComposerProps) {
   const { isShutOut } = useObservable(access.state)
-  const [drafts, setDrafts] = useState<Record<string, Draft>>({})
+  const [states, setStates] = useState<Record<string, FormState>>({})
   const [isHeld, setIsHeld] = useState(false)
   const name = chosenName ?? FIRST_CHOICE
   const chosen = definitions?.find((definition) => definition.name === name) ?? definitions?.[0]
@@ -60,10 +61,12 @@ export function TaskComposer({ definitions, chosenName, onChoose, access, submit
         <TaskForm
           key={chosen.name}
           definition={chosen}
-          draft={drafts[chosen.name] ?? {}}
-          onDraft={(draft) => setDrafts((all) => ({ ...all, [chosen.name]: draft }))}
+          state={states[chosen.name] ?? emptyState(fieldOfInput(chosen))}
+          onState={(state) => setStates((all) => ({ ...all, [chosen.name]: state }))}
           onHeld={setIsHeld}
           access={access}
+          scope="submit"
+          submitLabel="Submit task"
           submit={submit}
         />
       )}

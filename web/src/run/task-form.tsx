@@ -1,40 +1,46 @@
-// The form of one definition, made from its JSON Schema.
+// The form of one definition, made from its JSON Schema: to submit a task, or to submit one again with another input.
 import { useEffect, useMemo, useRef, useState } from 'hono/jsx/dom'
-import type { Access } from '../api/access.ts'
+import type { Access, Scope } from '../api/access.ts'
 import { LackingNotice } from '../api/access-notice.tsx'
-import type { ApiFault } from '../api/api-answer.ts'
-import type { Definition } from '../api/api-client.ts'
-import type { Page } from '../page.ts'
+import type { Answer, ApiFault, FieldFault } from '../api/api-answer.ts'
+import type { Definition, Submission } from '../api/api-client.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
-import {
-  type Draft,
-  draftText,
-  exampleDraft,
-  type Faults,
-  faultsByField,
-  readField,
-  readForm,
-} from './field-values.ts'
-import { FormField, fieldId } from './form-field.tsx'
-import { type Field, fieldsOf } from './form-fields.ts'
+import type { Draft } from './drafts.ts'
+import { type Faults, faultsByField } from './field-values.ts'
+import { fieldId } from './form-field.tsx'
+import { fieldOfInput } from './form-fields.ts'
+import { FormInput } from './form-input.tsx'
+import { FormOptions } from './form-options.tsx'
+import { asFields, asJson, type FormState, JSON_PATH, readState, stateOf } from './form-state.ts'
+import { lastInputs } from './last-inputs.ts'
+import { LastInputsMenu } from './last-inputs-menu.tsx'
+import { OPTIONS_FIELD, OPTIONS_PATH } from './run-options.ts'
 import type { HeldReason } from './submission.ts'
 
 export interface TaskFormProps {
   definition: Definition
-  draft: Draft
-  onDraft: (draft: Draft) => void
+  state: FormState
+  onState: (state: FormState) => void
   /** Told when the task begins and ends to wait for the API. */
   onHeld: (isHeld: boolean) => void
   access: Access
-  submit: Page['submit']
+  /** What a key must be good for. */
+  scope: Scope
+  submitLabel: string
+  submit: (
+    submission: Submission,
+    onHeld: (reason: HeldReason) => void,
+    signal: AbortSignal,
+  ) => Promise<Answer<unknown>>
 }
 
 type Phase = 'editing' | 'sending' | HeldReason
 
-export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }: TaskFormProps) {
-  const isAllowed = !useObservable(access.state).lacking.includes('submit')
-  const fields = useMemo(() => fieldsOf(definition), [definition])
+export function TaskForm(props: TaskFormProps) {
+  const { definition, state, onState, onHeld, access, scope, submitLabel, submit } = props
+  const isAllowed = !useObservable(access.state).lacking.includes(scope)
+  const field = useMemo(() => fieldOfInput(definition), [definition])
   const [faults, setFaults] = useState<Faults>({})
   const [formFault, setFormFault] = useState<string | null>(null)
   const [phase, setPhase] = useState<Phase>('editing')
@@ -48,15 +54,17 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
   async function onSubmit(event: Event) {
     event.preventDefault()
     if (phase !== 'editing' || !isAllowed) return
-    const { input, faults } = readForm(fields, draft)
+    const { input, options, faults } = readState(field, state)
     if (show(faults, null)) return
     const leaving = new AbortController()
     sending.current = leaving
     setPhase('sending')
-    const answer = await submit(definition.name, input, hold, leaving.signal)
+    const submission = { name: definition.name, input, options }
+    const answer = await submit(submission, hold, leaving.signal)
     setPhase('editing')
     onHeld(false)
-    if (!answer.ok) showFault(answer.fault)
+    if (answer.ok) lastInputs.remember(submission)
+    else showFault(answer.fault)
   }
 
   function hold(reason: HeldReason) {
@@ -68,30 +76,47 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
   function show(faults: Faults, formFault: string | null): boolean {
     setFaults(faults)
     setFormFault(formFault)
-    const first = fields.find(({ name }) => faults[name])
-    if (first) document.getElementById(fieldId(definition.name, first.name))?.focus()
+    const [first] = Object.keys(faults)
+    // After what it stands in has been opened.
+    if (first !== undefined)
+      requestAnimationFrame(() => document.getElementById(fieldId(definition.name, first))?.focus())
     return first !== undefined || formFault !== null
   }
 
   function showFault(fault: ApiFault) {
     // What the key lacks is told by itself.
     if (fault.kind === 'aborted' || fault.status === 403) return
-    const { faults, rest } = faultsByField(fields, fault.errors)
-    const isAllAtFields = Object.keys(faults).length > 0 && rest.length === 0
-    show(faults, isAllAtFields ? null : formFaultOf(fault, rest))
+    const atInput = state.isJson
+      ? { faults: {}, rest: fault.errors }
+      : faultsByField(field, 'input', fault.errors)
+    const atOptions = faultsByField(OPTIONS_FIELD, 'options', atInput.rest, OPTIONS_PATH)
+    const faults = { ...atInput.faults, ...atOptions.faults }
+    const isAllAtFields = Object.keys(faults).length > 0 && atOptions.rest.length === 0
+    show(faults, isAllAtFields ? null : formFaultOf(fault, atOptions.rest))
   }
 
-  function onText(field: Field, text: string) {
-    onDraft({ ...draft, [field.name]: text })
-    // A message goes as soon as what it says is mended. New ones come with the next try to submit: if they came when a
-    // field is left, what is clicked at that moment would move away from under the pointer.
-    if (faults[field.name]) setFaults({ ...faults, [field.name]: readField(field, text).fault ?? '' })
+  /**
+   * A message goes as soon as what it says is mended. New ones come with the next try to submit: if they came when a
+   * field is left, what is clicked at that moment would move away from under the pointer.
+   */
+  function onChange(changes: Partial<FormState>, path: string) {
+    const changed = { ...state, ...changes }
+    onState(changed)
+    const others = Object.entries(faults).filter(([at]) => at !== path && !at.startsWith(`${path}/`))
+    const left = path in faults ? readState(field, changed).faults[path] : undefined
+    setFaults({ ...Object.fromEntries(others), ...(left && { [path]: left }) })
   }
 
-  function fillExample() {
-    onDraft(exampleDraft(fields))
+  function fill(filled: FormState) {
+    onState(filled)
     setFaults({})
     setFormFault(null)
+  }
+
+  function toggleJson() {
+    const toggled = state.isJson ? asFields(field, state) : asJson(field, state)
+    if (typeof toggled === 'string') show({ [JSON_PATH]: toggled }, null)
+    else fill(toggled)
   }
 
   return (
@@ -105,16 +130,36 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
       <p class="form-description">{definition.description}</p>
       <fieldset class="form-fields" disabled={isHeld}>
         <legend class="visually-hidden">{definition.title}</legend>
-        {fields.map((field) => (
-          <FormField
-            key={field.name}
-            id={fieldId(definition.name, field.name)}
-            field={field}
-            text={draftText(field, draft)}
-            fault={faults[field.name] ?? ''}
-            onText={(text) => onText(field, text)}
+        <FormInput
+          formName={definition.name}
+          field={field}
+          state={state}
+          faults={faults}
+          onDraft={(draft, path) => onChange({ draft }, path)}
+          onJson={(json) => onChange({ json }, JSON_PATH)}
+        />
+        <div class="form-tools">
+          <LastInputsMenu
+            definitionName={definition.name}
+            onChoose={({ input, options }) => fill(stateOf(field, input, options))}
           />
-        ))}
+          {field.kind === 'group' && (
+            <button
+              type="button"
+              class="button is-quiet is-small"
+              aria-pressed={state.isJson ? 'true' : 'false'}
+              onClick={toggleJson}
+            >
+              {state.isJson ? 'Edit in the form' : 'Edit as JSON'}
+            </button>
+          )}
+        </div>
+        <FormOptions
+          formName={definition.name}
+          draft={state.options}
+          faults={faults}
+          onDraft={(options: Draft, path: string) => onChange({ options }, path)}
+        />
       </fieldset>
       <div class="form-notice" role="alert">
         {formFault && (
@@ -124,7 +169,7 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
           </p>
         )}
       </div>
-      <LackingNotice access={access} scope="submit" />
+      <LackingNotice access={access} scope={scope} />
       {isHeld && (
         <p class="notice tone-warn" role="status">
           <Icon name="unplugged" />
@@ -144,16 +189,20 @@ export function TaskForm({ definition, draft, onDraft, onHeld, access, submit }:
             onClick={ignoreDoubleClick}
             aria-disabled={phase === 'sending' || !isAllowed ? 'true' : 'false'}
           >
-            {phase === 'sending' ? 'Submitting …' : 'Submit task'}
+            {phase === 'sending' ? 'Submitting …' : submitLabel}
           </button>
         )}
         {!isHeld && (
-          <button type="button" class="button is-quiet" onClick={fillExample}>
+          <button
+            type="button"
+            class="button is-quiet"
+            onClick={() => fill(stateOf(field, definition.example))}
+          >
             <Icon name="example" />
             Use the example
           </button>
         )}
-        {fields.some(({ isRequired }) => isRequired) && (
+        {!state.isJson && (
           <p class="form-legend">
             <span class="required" aria-hidden="true">
               *
@@ -194,7 +243,8 @@ function focusFirst() {
     ?.focus()
 }
 
-function formFaultOf(fault: ApiFault, rest: string[]): string {
+function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
   if (fault.status === 401) return 'The API takes this only with a key. What you entered is still here.'
-  return [fault.detail, ...rest].join(' ')
+  const details = rest.map(({ pointer, detail }) => (pointer === '#' ? detail : `${pointer}: ${detail}.`))
+  return [`${fault.detail}.`, ...details].join(' ').replaceAll('..', '.')
 }

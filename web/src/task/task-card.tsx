@@ -1,17 +1,17 @@
 // One task as it is now: status, progress, what came of it, and what happened on the way.
-import { useState } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
 import { LackingNotice } from '../api/access-notice.tsx'
 import type { Answer } from '../api/api-answer.ts'
-import type { Definition, Task, TaskStatus } from '../api/api-client.ts'
+import type { Definition, Task } from '../api/api-client.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
-import { Icon } from '../parts/icons.tsx'
+import { stringifyJson } from '../parts/exact-json.ts'
 import { JsonValue } from '../parts/json-value.tsx'
 import { useNow } from '../parts/now.ts'
-import { useObservable } from '../parts/observable.ts'
 import { StatusBadge, toneOf } from '../parts/status-badge.tsx'
+import { hashOf } from '../route.ts'
 import type { LiveTask } from './live-tasks.ts'
+import { TaskActions } from './task-actions.tsx'
 import { TaskProgress } from './task-progress.tsx'
 import { attemptsAllowed, ranMs, summaryOf, waitedMs } from './task-story.ts'
 import { TaskTimeline } from './task-timeline.tsx'
@@ -66,20 +66,25 @@ export function TaskCard({ live, definition, isUp, access, nowMs, cancel, retry 
           <span class="task-id-label">Id</span> <code>{task.id}</code>
           <CopyButton text={task.id} label="Copy the id" />
         </p>
-        <Actions task={task} access={access} cancel={cancel} retry={retry} />
+        <TaskActions task={task} access={access} cancel={cancel} retry={retry}>
+          <a class="button is-quiet" href={hashOf({ view: 'task', id: task.id })}>
+            Open
+          </a>
+        </TaskActions>
       </footer>
       <LackingNotice access={access} scope="operate" />
     </article>
   )
 }
 
+/** What came of it, where that is known. */
 function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
   if (task.status === 'SUCCESS') {
     return (
       <section class="outcome tone-good" aria-label="Result">
         <div class="outcome-head">
           <h3>Result</h3>
-          <CopyButton text={JSON.stringify(task.result, null, 2)} label="Copy the result as JSON" />
+          <CopyButton text={() => stringifyJson(task.result, 2)} label="Copy the result as JSON" />
         </div>
         <JsonValue value={task.result} titles={definition?.output_schema.properties} />
       </section>
@@ -114,62 +119,5 @@ function Facts({ task, atMs }: { task: Task; atMs: number }) {
         </div>
       ))}
     </dl>
-  )
-}
-
-function Actions({
-  task,
-  access,
-  cancel,
-  retry,
-}: Pick<TaskCardProps, 'access' | 'cancel' | 'retry'> & { task: Task }) {
-  const isAllowed = !useObservable(access.state).lacking.includes('operate')
-  const [isBusy, setIsBusy] = useState(false)
-  const [refusal, setRefusal] = useState<{ text: string; status: TaskStatus } | null>(null)
-
-  async function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
-    // The second click of a double click would undo what the first one did.
-    if (isBusy || !isAllowed || event.detail > 1) return
-    setIsBusy(true)
-    setRefusal(null)
-    const answer = await action()
-    setIsBusy(false)
-    // What the key lacks is told by itself.
-    if (!answer.ok && answer.fault.status !== 403)
-      setRefusal({ text: answer.fault.detail, status: task.status })
-  }
-
-  const isAskedToStop = task.cancel_requested_at !== null
-  return (
-    <div class="card-actions">
-      <p class="card-refusal" role="alert">
-        {/* A refusal is about the status that it was given for. */}
-        {refusal?.status === task.status && (
-          <>
-            <Icon name="warning" /> {refusal.text}
-          </>
-        )}
-      </p>
-      {!task.is_final && (
-        <button
-          type="button"
-          class="button"
-          aria-disabled={isBusy || !isAllowed || isAskedToStop ? 'true' : 'false'}
-          onClick={(event: MouseEvent) => isAskedToStop || perform(cancel, event)}
-        >
-          {isAskedToStop ? 'Cancelling …' : 'Cancel task'}
-        </button>
-      )}
-      {(task.status === 'FAILURE' || task.status === 'CANCELLED') && (
-        <button
-          type="button"
-          class="button"
-          aria-disabled={isBusy || !isAllowed ? 'true' : 'false'}
-          onClick={(event: MouseEvent) => perform(retry, event)}
-        >
-          Retry task
-        </button>
-      )}
-    </div>
   )
 }

@@ -1,0 +1,56 @@
+// Workers: who they are, drain and resume.
+import { Hono } from 'hono'
+import type { z } from 'zod'
+import { AppError } from '../errors.ts'
+import type { ListedWorker } from '../store/worker-store.ts'
+import type { ApiDependencies } from './dependencies.ts'
+import type { worker } from './monitoring-schemas.ts'
+import type { ApiEnv } from './request-context.ts'
+import { isUuid } from './task-requests.ts'
+
+export type WorkerView = z.infer<typeof worker>
+
+export function createWorkerRoutes({ workerStore, looks, workerSilentMs, admit }: ApiDependencies) {
+  return new Hono<ApiEnv>()
+    .get('/workers', admit('read'), async (c) => {
+      const rows = await looks.workers.see()
+      return c.json({ data: rows.map(viewOf) })
+    })
+    .post('/workers/:id/drain', admit('operate'), async (c) =>
+      c.json(await setDraining(c.req.param('id'), true)),
+    )
+    .post('/workers/:id/resume', admit('operate'), async (c) =>
+      c.json(await setDraining(c.req.param('id'), false)),
+    )
+
+  async function setDraining(id: string, isDraining: boolean): Promise<WorkerView> {
+    const row = isUuid(id) ? await workerStore.setDraining(id, isDraining) : null
+    if (!row) throw new AppError('unknown_worker', `There is no worker ${id.slice(0, 64)}`)
+    // Whoever asks next sees what was asked for.
+    looks.workers.forget()
+    return viewOf(row)
+  }
+
+  function viewOf(row: ListedWorker): WorkerView {
+    return {
+      id: row.id,
+      host: row.host,
+      pid: row.pid,
+      version: row.version,
+      queues: row.queues,
+      concurrency: row.concurrency,
+      running: row.running,
+      processed: row.processed,
+      failed: row.failed,
+      started_at: row.startedAt.toISOString(),
+      last_beat_at: row.lastBeatAt.toISOString(),
+      is_alive: isAlive(row, workerSilentMs),
+      is_draining: row.drainRequestedAt !== null,
+    }
+  }
+}
+
+/** Whether its heartbeat had lately been heard when this was read: that may be some seconds ago. */
+export function isAlive({ silentForMs }: ListedWorker, silentMs: number): boolean {
+  return silentForMs < silentMs
+}

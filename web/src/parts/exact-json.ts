@@ -1,0 +1,176 @@
+// JSON whose numbers stay as they were written. `JSON.parse` rounds what has more digits than a double; people compare
+// such numbers, which are ids more often than not, digit by digit.
+
+/** A number that no double can hold. */
+export class ExactNumber {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** For JSON.stringify: the number as it was written where the browser can, else the nearest double. */
+  toJSON(): unknown {
+    const { rawJSON }: { rawJSON?: (text: string) => unknown } = Object(JSON)
+    return rawJSON ? rawJSON(this.text) : Number(this.text)
+  }
+}
+
+/** Where a text is no JSON, and what was expected there. Line and column count from 1. */
+export class JsonFault extends Error {
+  readonly line: number
+  readonly column: number
+
+  constructor(expected: string, text: string, offset: number) {
+    const before = text.slice(0, offset).split('\n')
+    const [line, column] = [before.length, (before.at(-1) ?? '').length + 1]
+    super(`Line ${line}, column ${column}: ${expected}.`)
+    this.line = line
+    this.column = column
+  }
+}
+
+// A double tells at least so many digits apart.
+const LONG_NUMBER = /\d[\d.]{15}/
+
+/** @throws JsonFault */
+export function parseJson(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) {
+    try {
+      return JSON.parse(text)
+    } catch {
+      // Browsers say where in many ways, and some not at all.
+    }
+  }
+  return createReader(text).readAll()
+}
+
+/** As JSON.stringify, with exact numbers in every browser. */
+export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
+  if (value instanceof ExactNumber) return value.text
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const inner = `${outer}${' '.repeat(indent)}`
+  const parts = Array.isArray(value)
+    ? value.map((item) => stringifyJson(item, indent, inner))
+    : Object.entries(value)
+        .filter(([, member]) => member !== undefined)
+        .map(([name, member]) => {
+          return `${JSON.stringify(name)}:${indent > 0 ? ' ' : ''}${stringifyJson(member, indent, inner)}`
+        })
+  const [open, close] = Array.isArray(value) ? '[]' : '{}'
+  if (parts.length === 0) return `${open}${close}`
+  return indent > 0
+    ? `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${outer}${close}`
+    : `${open}${parts.join(',')}${close}`
+}
+
+// RFC 8259, 6.
+const NUMBER = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
+const WORDS: [word: string, value: unknown][] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+]
+// Deeper than the API takes; far from where a browser runs out of stack.
+const MAX_LEVELS = 500
+
+function createReader(text: string) {
+  let offset = 0
+  return {
+    readAll() {
+      const value = readValue(0)
+      skipSpace()
+      if (offset < text.length) fail('nothing more is expected here')
+      return value
+    },
+  }
+
+  function readValue(level: number): unknown {
+    skipSpace()
+    if (level > MAX_LEVELS) fail('this is nested too deeply')
+    const character = text[offset]
+    if (character === '{') return readObject(level)
+    if (character === '[') return readList(level)
+    if (character === '"') return readText()
+    for (const [word, value] of WORDS) {
+      if (!text.startsWith(word, offset)) continue
+      offset += word.length
+      return value
+    }
+    return numberOf(take(NUMBER) ?? fail('a value is expected here, texts in double quotes'))
+  }
+
+  function readObject(level: number): object {
+    const members: [string, unknown][] = []
+    offset++
+    for (let isFirst = true; !takeMark('}'); isFirst = false) {
+      if (!isFirst && !takeMark(',')) fail('a comma or } is expected here')
+      skipSpace()
+      if (text[offset] !== '"') fail('a name in double quotes is expected here')
+      const name = readText()
+      if (!takeMark(':')) fail('a colon is expected here')
+      members.push([name, readValue(level + 1)])
+    }
+    return Object.fromEntries(members)
+  }
+
+  function readList(level: number): unknown[] {
+    const items: unknown[] = []
+    offset++
+    for (let isFirst = true; !takeMark(']'); isFirst = false) {
+      if (!isFirst && !takeMark(',')) fail('a comma or ] is expected here')
+      items.push(readValue(level + 1))
+    }
+    return items
+  }
+
+  function readText(): string {
+    let end = offset + 1
+    while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1
+    try {
+      const read: string = JSON.parse(text.slice(offset, end + 1))
+      offset = end + 1
+      return read
+    } catch {
+      return fail('this text has no end, or holds what must be escaped')
+    }
+  }
+
+  function take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = offset
+    const [found] = pattern.exec(text) ?? []
+    offset += found?.length ?? 0
+    return found
+  }
+
+  function takeMark(mark: string): boolean {
+    skipSpace()
+    const isThere = text[offset] === mark
+    if (isThere) offset++
+    return isThere
+  }
+
+  function skipSpace() {
+    while (offset < text.length && ' \t\n\r'.includes(text[offset] ?? '')) offset++
+  }
+
+  function fail(expected: string): never {
+    throw new JsonFault(expected, text, offset)
+  }
+}
+
+function numberOf(text: string): number | ExactNumber {
+  return isRounded(text) ? new ExactNumber(text) : Number(text)
+}
+
+/** Whether a double would be another number than the one that was written. */
+export function isRounded(text: string): boolean {
+  const value = Number(text)
+  return !Number.isFinite(value) || digitsOf(text) !== digitsOf(String(value))
+}
+
+/** The significant digits, without what says only how large it is. */
+function digitsOf(text: string): string {
+  const [mantissa = ''] = text.toLowerCase().split('e')
+  return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
+}

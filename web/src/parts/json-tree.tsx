@@ -1,0 +1,169 @@
+// JSON of any size to be read: members can be closed and opened, long texts and long lists are cut until somebody wants
+// more, and numbers stand as they were written.
+import { useState } from 'hono/jsx/dom'
+import { isRecord } from '../api/api-answer.ts'
+import { CopyButton } from './copy-button.tsx'
+import { ExactNumber, stringifyJson } from './exact-json.ts'
+
+export interface JsonTreeProps {
+  /** What it is, for those who do not see where it stands. */
+  label: string
+  value: unknown
+}
+
+// What fits onto a screen is open from the beginning.
+const OPEN_MEMBERS = 60
+// Browsers show a hundred rows at once without a pause.
+const MORE_MEMBERS = 100
+const MORE_CHARACTERS = 1_000
+
+export function JsonTree({ label, value }: JsonTreeProps) {
+  return (
+    <div class="json">
+      <div class="json-copy">
+        <CopyButton text={() => stringifyJson(value, 2)} label={`Copy the ${label.toLowerCase()} as JSON`} />
+      </div>
+      <Node value={value} path="" isOpen={isSmall(value)} />
+    </div>
+  )
+}
+
+interface NodeProps {
+  /** Of a member of an object. */
+  name?: string
+  value: unknown
+  /** Where it stands, for whoever hears only this. */
+  path: string
+  isOpen?: boolean
+}
+
+function Node({ name, value, path, isOpen = false }: NodeProps) {
+  if (typeof value === 'object' && value !== null && !(value instanceof ExactNumber))
+    return <Branch name={name} value={value} path={path} isOpen={isOpen} />
+  return (
+    <div class="json-row">
+      <Name name={name} />
+      <Leaf value={value} />
+    </div>
+  )
+}
+
+function Name({ name }: { name?: string }) {
+  return name === undefined ? null : (
+    <>
+      <span class="json-name">{name}</span>
+      <span class="json-mark">: </span>
+    </>
+  )
+}
+
+function Branch({ name, value, path, isOpen: isOpenAtFirst }: NodeProps & { value: object }) {
+  const [isOpen, setIsOpen] = useState(isOpenAtFirst || path === '')
+  const [shown, setShown] = useState(MORE_MEMBERS)
+  const isList = Array.isArray(value)
+  const members: [string, unknown][] = Object.entries(value)
+  const [open, close] = isList ? '[]' : '{}'
+  const count = countOf(members.length, isList)
+  if (members.length === 0) {
+    return (
+      <div class="json-row">
+        <Name name={name} />
+        <span class="json-mark">{`${open}${close}`}</span>
+      </div>
+    )
+  }
+  return (
+    <div class="json-branch">
+      <button
+        type="button"
+        class="json-toggle"
+        aria-expanded={isOpen ? 'true' : 'false'}
+        onClick={() => setIsOpen(!isOpen)}
+      >
+        <Name name={name} />
+        <span class="json-mark">{open}</span>
+        {!isOpen && <span class="json-mark">{` … ${close}`}</span>} <span class="json-count">{count}</span>
+      </button>
+      {isOpen && (
+        <div class="json-members">
+          {members.slice(0, shown).map(([memberName, member]) => (
+            <Node
+              key={memberName}
+              name={isList ? undefined : memberName}
+              value={member}
+              path={`${path}/${memberName}`}
+              isOpen={isOpenAtFirst}
+            />
+          ))}
+          {members.length > shown && (
+            <button
+              type="button"
+              class="link-button json-more"
+              onClick={() => setShown(shown + MORE_MEMBERS)}
+            >
+              {`Show ${Math.min(MORE_MEMBERS, members.length - shown)} more of ${members.length}`}
+            </button>
+          )}
+        </div>
+      )}
+      {isOpen && <div class="json-mark">{close}</div>}
+    </div>
+  )
+}
+
+function Leaf({ value }: { value: unknown }) {
+  if (typeof value === 'string') return <Text text={value} />
+  const text = value instanceof ExactNumber ? value.text : String(value)
+  return (
+    <span class={typeof value === 'boolean' || value === null ? 'json-word' : 'json-number'}>{text}</span>
+  )
+}
+
+function Text({ text }: { text: string }) {
+  const [shown, setShown] = useState(MORE_CHARACTERS)
+  const isCut = text.length > shown
+  return (
+    <>
+      <span class="json-text">
+        {quoted(isCut ? text.slice(0, shown) : text)}
+        {isCut && '…'}
+      </span>
+      {isCut && (
+        <button
+          type="button"
+          class="link-button json-more"
+          onClick={() => setShown(shown < 20 * MORE_CHARACTERS ? 20 * MORE_CHARACTERS : text.length)}
+        >
+          {`Show more of ${text.length.toLocaleString()} characters`}
+        </button>
+      )}
+    </>
+  )
+}
+
+/** With its lines as lines; whatever else JSON escapes stays escaped. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(/\\(.)/g, (whole, character: string) =>
+    character === 'n' ? '\n' : character === '"' ? '"' : whole,
+  )
+}
+
+function countOf(count: number, isList: boolean): string {
+  const [one, many] = isList ? ['item', 'items'] : ['member', 'members']
+  return `${count.toLocaleString()} ${count === 1 ? one : many}`
+}
+
+function isSmall(value: unknown): boolean {
+  return countMembers(value, OPEN_MEMBERS) <= OPEN_MEMBERS
+}
+
+/** Counts no further than it has to. */
+function countMembers(value: unknown, most: number): number {
+  if (!Array.isArray(value) && !isRecord(value)) return 1
+  let count = 1
+  for (const member of Object.values(value)) {
+    count += countMembers(member, most - count)
+    if (count > most) break
+  }
+  return count
+}

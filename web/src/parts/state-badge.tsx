@@ -1,0 +1,17 @@
+// A state in a word, with a mark and a colour: never by colour alone.
+import { HexagonIcon, type HexagonSign } from './icons.tsx'
+
+export interface StateBadgeProps {
+  tone: 'calm' | 'busy' | 'warn' | 'good' | 'bad'
+  sign: HexagonSign
+  text: string
+}
+
+export function StateBadge({ tone, sign, text }: StateBadgeProps) {
+  return (
+    <span class={`badge is-word tone-${tone}`}>
+      <HexagonIcon sign={sign} />
+      {text}
+    </span>
+  )
+}

@@ -1,0 +1,166 @@
+// One box for every filter: offers keys and known values while somebody types.
+import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { Icon } from '../parts/icons.tsx'
+import { type Filter, readFilters } from './filters.ts'
+import { type Known, type Suggestion, suggestionsFor } from './suggestions.ts'
+
+export interface FilterBoxProps {
+  params: URLSearchParams
+  known: Known
+  /** Somebody begins to type: what is known may be brought up to date. */
+  onBegin: () => void
+  onAdd: (filters: Filter[]) => void
+  onRemoveLast: () => void
+}
+
+export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: FilterBoxProps) {
+  const [text, setText] = useState('')
+  const [isOpen, setIsOpen] = useState(false)
+  const [active, setActive] = useState(-1)
+  const [fault, setFault] = useState<string | null>(null)
+  const box = useRef<HTMLInputElement>(null)
+  useSlashKey(() => box.current?.focus())
+  const suggestions = isOpen ? suggestionsFor(text, known) : []
+  const chosen = suggestions[active]
+
+  return (
+    <search class="filter-box">
+      <label class="visually-hidden" for="filter">
+        Filter tasks
+      </label>
+      <div class="filter-field">
+        <Icon name="search" />
+        <input
+          ref={box}
+          id="filter"
+          type="text"
+          role="combobox"
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          placeholder="Filter: status=FAILURE, input.email=…, or any text"
+          value={text}
+          aria-autocomplete="list"
+          aria-expanded={suggestions.length > 0 ? 'true' : 'false'}
+          aria-controls="filter-list"
+          aria-activedescendant={chosen ? `filter-option-${active}` : undefined}
+          aria-invalid={fault ? 'true' : undefined}
+          aria-describedby={fault ? 'filter-fault' : 'filter-hint'}
+          onInput={(event: Event) => {
+            if (event.target instanceof HTMLInputElement) write(event.target.value)
+          }}
+          onFocus={() => {
+            onBegin()
+            setIsOpen(true)
+          }}
+          onBlur={() => setIsOpen(false)}
+          onKeyDown={onKey}
+        />
+        <span class="filter-key" aria-hidden="true" title="Press / to get here">
+          /
+        </span>
+      </div>
+      <p id="filter-hint" class="visually-hidden">
+        Arrow keys choose a suggestion, Enter adds the filter. The key / leads here.
+      </p>
+      <div
+        id="filter-list"
+        class="filter-list"
+        role="listbox"
+        aria-label="Suggestions"
+        hidden={suggestions.length === 0}
+      >
+        {suggestions.map((suggestion, index) => (
+          // biome-ignore lint/a11y/useKeyWithClickEvents: its keys are those of the box, which keeps the focus
+          <div
+            key={suggestion.text}
+            id={`filter-option-${index}`}
+            class="filter-option"
+            role="option"
+            tabIndex={-1}
+            aria-selected={index === active ? 'true' : 'false'}
+            // The box keeps the focus.
+            onMouseDown={(event: Event) => event.preventDefault()}
+            onClick={() => choose(suggestion)}
+          >
+            <span class="filter-option-text">{suggestion.text}</span>
+            {suggestion.hint && <span class="filter-option-hint">{suggestion.hint}</span>}
+          </div>
+        ))}
+      </div>
+      <div role="alert">
+        {fault && (
+          <p id="filter-fault" class="field-fault">
+            <Icon name="warning" />
+            <span>{fault}</span>
+          </p>
+        )}
+      </div>
+    </search>
+  )
+
+  function write(next: string) {
+    setText(next)
+    setActive(-1)
+    setFault(null)
+    setIsOpen(true)
+  }
+
+  function choose({ text: next, isWhole }: Suggestion) {
+    if (isWhole) return add(next)
+    write(next)
+    box.current?.focus()
+  }
+
+  function add(given: string) {
+    const filters = readFilters(given, params)
+    if (typeof filters === 'string') return setFault(filters)
+    if (filters.length === 0) return
+    write('')
+    onAdd(filters)
+  }
+
+  function onKey(event: KeyboardEvent) {
+    switch (event.key) {
+      case 'ArrowDown':
+      case 'ArrowUp': {
+        event.preventDefault()
+        setIsOpen(true)
+        const count = suggestionsFor(text, known).length
+        // From the box itself (-1) through the list and back to it.
+        const step = event.key === 'ArrowDown' ? 1 : count + 1
+        setActive(((active + 1 + step) % (count + 1)) - 1)
+        break
+      }
+      case 'Enter':
+        event.preventDefault()
+        if (chosen) choose(chosen)
+        else add(text)
+        break
+      case 'Escape':
+        if (isOpen && suggestions.length > 0) event.preventDefault()
+        setIsOpen(false)
+        setActive(-1)
+        break
+      case 'Backspace':
+        if (text === '') onRemoveLast()
+        break
+    }
+  }
+}
+
+/** The key / leads to the box, from wherever nobody is writing. */
+function useSlashKey(focus: () => void) {
+  useEffect(() => {
+    function onKey(event: KeyboardEvent) {
+      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return
+      const isWriting =
+        event.target instanceof Element && event.target.closest('input, textarea, select, dialog')
+      if (isWriting) return
+      event.preventDefault()
+      focus()
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+}

@@ -1,0 +1,115 @@
+// What stands in the columns of the list.
+import type { CompactTask, Definition } from '../api/api-client.ts'
+import { formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+import type { Column } from './columns.ts'
+
+/** @param atMs when the task was seen, by the server's clock */
+export function Cell({ column, task, atMs }: { column: Column; task: CompactTask; atMs: number }) {
+  switch (column) {
+    case 'id':
+      // The end tells tasks apart that were submitted together.
+      return (
+        <code class="cell-code" title={task.id}>
+          {shortId(task.id)}
+        </code>
+      )
+    case 'input':
+      return <Excerpt text={task.input_excerpt} />
+    case 'result':
+      return task.error && task.status !== 'SUCCESS' ? (
+        <span class="cell-excerpt" title={task.error.message}>
+          {`${task.error.name}: ${task.error.message}`}
+        </span>
+      ) : (
+        <Excerpt text={task.result_excerpt ?? ''} />
+      )
+    case 'queue':
+      return <span class="cell-name">{task.queue}</span>
+    case 'tags':
+      return task.tags.length === 0 ? (
+        <None />
+      ) : (
+        <ul class="cell-tags">
+          {task.tags.map((tag) => (
+            <li key={tag}>{tag}</li>
+          ))}
+        </ul>
+      )
+    case 'attempts':
+      return <>{task.attempt === 0 ? <None /> : task.attempt}</>
+    case 'created':
+      return <Moment at={task.created_at} />
+    case 'finished':
+      return task.finished_at ? <Moment at={task.finished_at} /> : <None />
+    case 'waited':
+      return <Span ms={waitedMs(task, atMs)} isCounting={!task.is_final && task.status !== 'STARTED'} />
+    case 'ran':
+      return <Span ms={ranMs(task, atMs)} isCounting={task.status === 'STARTED'} />
+    case 'worker':
+      return task.worker_id ? (
+        <code class="cell-code" title={task.worker_id}>
+          {shortId(task.worker_id)}
+        </code>
+      ) : (
+        <None />
+      )
+  }
+}
+
+/** Titles of tasks, as far as their definitions are known. */
+export function titleOf(task: CompactTask, definitions: Definition[]): string {
+  return definitions.find(({ name }) => name === task.name)?.title ?? task.name
+}
+
+export function shortId(id: string): string {
+  return `${id.slice(0, 8)}…${id.slice(-4)}`
+}
+
+const EXCERPT_CHARACTERS = 200
+
+function Excerpt({ text }: { text: string }) {
+  if (text === '') return <None />
+  const shown = [...text].length < EXCERPT_CHARACTERS ? text : `${text}…`
+  return (
+    <code class="cell-excerpt" title={shown}>
+      {shown}
+    </code>
+  )
+}
+
+function Moment({ at }: { at: string }) {
+  return (
+    <time datetime={at} title={new Date(at).toLocaleString()}>
+      {formatMoment(at)}
+    </time>
+  )
+}
+
+function Span({ ms, isCounting }: { ms: number | null; isCounting: boolean }) {
+  if (ms === null) return <None />
+  if (ms < 0) return <>{`due in ${formatSeconds(-ms + 999)}`}</>
+  return <>{isCounting ? formatSeconds(ms) : formatDuration(ms)}</>
+}
+
+function None() {
+  return (
+    <span class="quiet" title="none">
+      –
+    </span>
+  )
+}
+
+/** From the moment at which its last attempt was due; negative while it is not due yet. */
+function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs: number): number | null {
+  const isWaiting = status === 'PENDING' || status === 'RETRY'
+  const until = isWaiting ? atMs : Date.parse(started_at ?? finished_at ?? '')
+  const ms = until - Date.parse(run_at)
+  return Number.isNaN(ms) ? null : isWaiting ? ms : Math.max(0, ms)
+}
+
+/** The last attempt. */
+function ranMs({ started_at, finished_at, status }: CompactTask, atMs: number): number | null {
+  if (!started_at || status === 'PENDING' || status === 'RETRY') return null
+  const until = status === 'STARTED' ? atMs : Date.parse(finished_at ?? '')
+  return Number.isNaN(until) ? null : Math.max(0, until - Date.parse(started_at))
+}

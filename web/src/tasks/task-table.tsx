@@ -1,0 +1,141 @@
+// The list itself: a table on a wide screen, cards on a narrow one.
+// biome-ignore-all lint/a11y/noRedundantRoles: as cards, rows and cells are no table to some browsers unless it is said
+import { useLayoutEffect, useRef } from 'hono/jsx/dom'
+import type { CompactTask, Definition } from '../api/api-client.ts'
+import { StatusBadge } from '../parts/status-badge.tsx'
+import { hashOf } from '../route.ts'
+import { COLUMNS, type Column } from './columns.ts'
+import { Cell, shortId, titleOf } from './task-cells.tsx'
+
+export interface TaskTableProps {
+  tasks: CompactTask[]
+  /** Those that are only there so that nothing jumps. */
+  isGone: (id: string) => boolean
+  definitions: Definition[]
+  columns: readonly Column[]
+  atMs: number
+  selected: ReadonlySet<string>
+  isBusy: boolean
+  onSelect: (ids: string[], isSelected: boolean) => void
+  /** Whether somebody is about to click or to choose: rows are to stay where they are. */
+  onHold: (isHeld: boolean) => void
+}
+
+export function TaskTable(props: TaskTableProps) {
+  const { tasks, isGone, definitions, columns, atMs, selected, isBusy, onSelect, onHold } = props
+  const count = tasks.filter(({ id }) => selected.has(id)).length
+  return (
+    <table
+      class="task-table"
+      role="table"
+      aria-label="Tasks, newest first"
+      aria-busy={isBusy ? 'true' : 'false'}
+      onPointerMove={(event: PointerEvent) => event.pointerType === 'mouse' && onHold(true)}
+      onPointerLeave={() => onHold(false)}
+    >
+      <thead role="rowgroup">
+        <tr role="row">
+          <th role="columnheader" scope="col" class="is-box">
+            <SelectPage
+              isAll={count > 0 && count === tasks.length}
+              isSome={count > 0}
+              onChange={(isOn) =>
+                onSelect(
+                  tasks.map(({ id }) => id),
+                  isOn,
+                )
+              }
+            />
+          </th>
+          <th role="columnheader" scope="col" class="is-status">
+            Status
+          </th>
+          <th role="columnheader" scope="col" class="is-title">
+            Task
+          </th>
+          {columns.map((column) => (
+            <th key={column} role="columnheader" scope="col" class={`is-${column}`}>
+              {COLUMNS[column]}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        {tasks.map((task) => {
+          const title = titleOf(task, definitions)
+          const isSelected = selected.has(task.id)
+          return (
+            <tr
+              key={task.id}
+              role="row"
+              class={`${isSelected ? 'is-selected' : ''} ${isGone(task.id) ? 'is-gone' : ''}`}
+              data-task={task.id}
+            >
+              <td role="cell" class="is-box">
+                <label class="select-box">
+                  <input
+                    type="checkbox"
+                    checked={isSelected}
+                    aria-label={`Select ${title} ${shortId(task.id)}`}
+                    onChange={() => onSelect([task.id], !isSelected)}
+                  />
+                </label>
+              </td>
+              <td role="cell" class="is-status">
+                <StatusBadge status={task.status} />
+              </td>
+              <td role="cell" class="is-title">
+                <a class="task-link" href={hashOf({ view: 'task', id: task.id })}>
+                  {title}
+                </a>
+              </td>
+              {columns.map((column) => (
+                <td key={column} role="cell" class={`is-${column}`}>
+                  <span class="cell-label" aria-hidden="true">
+                    {COLUMNS[column]}
+                  </span>
+                  <Cell column={column} task={task} atMs={atMs} />
+                </td>
+              ))}
+            </tr>
+          )
+        })}
+      </tbody>
+    </table>
+  )
+}
+
+function SelectPage(props: { isAll: boolean; isSome: boolean; onChange: (isOn: boolean) => void }) {
+  const { isAll, isSome, onChange } = props
+  const box = useRef<HTMLInputElement>(null)
+  // Markup has no word for it.
+  useLayoutEffect(() => {
+    if (box.current) box.current.indeterminate = isSome && !isAll
+  }, [isSome, isAll])
+  return (
+    <label class="select-box">
+      <input
+        ref={box}
+        type="checkbox"
+        checked={isAll}
+        aria-label="Select all tasks of this page"
+        onChange={() => onChange(!isAll)}
+      />
+    </label>
+  )
+}
+
+/** In the place of rows that are on their way. */
+export function TableSkeleton({ isUp }: { isUp: boolean }) {
+  return (
+    <div
+      class="skeleton"
+      role="status"
+      aria-label={isUp ? 'Asking the API for tasks' : 'Waiting for the API'}
+    >
+      {[0, 1, 2, 3, 4, 5].map((line) => (
+        <span key={line} class="skeleton-line is-row" />
+      ))}
+    </div>
+  )
+}
