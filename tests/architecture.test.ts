@@ -49,7 +49,11 @@ const HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^undici$/, /^src\/tasks\/http\//],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
+  [/^uplot\b/, /^web\/src\/overview\/plot\.ts$/],
 ]
+
+/** What may be loaded by browsers. */
+const BROWSER_PACKAGES = /^(hono|uplot)\b/
 
 /** The files that code for browsers may import, beside its own. */
 const KNOWN_TO_BROWSERS = {
@@ -168,6 +172,11 @@ describe('whoever opens a door is found', () => {
       'src/worker/x.ts imports undici, which is not its business',
     ],
     [
+      'what draws, loaded with the page',
+      { 'web/src/x.ts': `import uPlot from 'uplot'` },
+      'web/src/x.ts imports uplot, which is not its business',
+    ],
+    [
       'SQL outside the store',
       { 'src/worker/x.ts': `import { sql } from "drizzle-orm"` },
       'src/worker/x.ts imports drizzle-orm, which is not its business',
@@ -275,7 +284,7 @@ function faultsOf(entry: Import, files: Files): string[] {
 function packageFaultsOf({ from, to }: Import): string[] {
   const isStray =
     HOMES.some(([packageName, home]) => packageName.test(to) && !home.test(from)) ||
-    (/^src\/client\/|^web\//.test(from) && !/^hono\b/.test(to))
+    (/^src\/client\/|^web\//.test(from) && !BROWSER_PACKAGES.test(to))
   return isStray ? [`${from} imports ${to}, which is not its business`] : []
 }
 

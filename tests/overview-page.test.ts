@@ -87,7 +87,7 @@ describe.skipIf(!chromium)('the overview', () => {
     const chosen = windows.locator('[aria-current]')
     await page.getByText('Ended in the last hour').waitFor()
     expect(await chosen.textContent()).toBe('1 h')
-    await windows.getByRole('link', { name: 'The last 24 hours' }).click()
+    await windows.getByRole('link', { name: 'the last 24 hours' }).click()
     await page.getByText('Ended in the last 24 hours').waitFor()
     expect(new URL(page.url()).hash).toBe('#/?window=86400')
     expect(await chosen.textContent()).toBe('24 h')

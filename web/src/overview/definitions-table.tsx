@@ -24,7 +24,7 @@ export function DefinitionsTable({ stats, definitions, when }: DefinitionsTableP
             <tr>
               <th scope="col">Task</th>
               <th scope="col">
-                <span class="kinds-wide">Ended over time</span>
+                <span class="kinds-line-title">Ended over time</span>
               </th>
               <th scope="col" class="is-number kinds-wide">
                 Accepted

@@ -22,7 +22,7 @@ export function WindowChoice({ chosen }: { chosen: Window }) {
           class="window-link"
           href={hashOf({ view: 'overview', params: { window: String(seconds) } })}
           aria-current={seconds === chosen.seconds ? 'true' : undefined}
-          aria-label={`The ${words}`}
+          aria-label={`${text}, the ${words}`}
         >
           {text}
         </a>
