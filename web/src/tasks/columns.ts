@@ -21,9 +21,9 @@ const WIDTHS: Record<Column, number | null> = {
   queue: 6,
   tags: 7,
   attempts: 5.2,
-  created: 7,
-  finished: 7,
-  waited: 6.6,
+  created: 8.2,
+  finished: 8.2,
+  waited: 7.6,
   ran: 5,
   worker: 8.5,
 }
