@@ -50,7 +50,7 @@ export function createWorkerRoutes({ workerStore, looks, workerSilentMs, admit }
   }
 }
 
-/** Whether its heartbeat had lately been heard when this was read: that may be some seconds ago. */
+/** Whether its heartbeat was heard lately. */
 export function isAlive({ silentForMs }: ListedWorker, silentMs: number): boolean {
   return silentForMs < silentMs
 }

@@ -42,16 +42,19 @@ export interface LeftBehindTask {
   workerId: string | null
 }
 
-export interface ListedWorker extends WorkerRow {
-  /** Since the last beat, when this was read, by Postgres's clock. */
-  silentForMs: number
-}
-
 /** What a beat brings back. */
 export interface BeatAnswer {
   /** Somebody wants this worker to take no more tasks. */
   isDraining: boolean
   news: BeatNews[]
+}
+
+/** A worker as it was read. */
+export type ListedWorker = WorkerRow & { silentForMs: number }
+const LISTED = {
+  ...getTableColumns(workers),
+  /** Since the last beat, by the clock of Postgres, when this was read. */
+  silentForMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }
 
 export type WorkerStore = ReturnType<typeof createWorkerStore>
@@ -146,9 +149,4 @@ export function createWorkerStore(database: Database) {
         limit ${limit}`)
     },
   }
-}
-
-const LISTED = {
-  ...getTableColumns(workers),
-  silentForMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }
