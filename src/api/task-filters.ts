@@ -10,7 +10,7 @@ import { invalidQuery, isUuid, label, moment, queueName, text, written } from '.
 const several = <Schema extends z.ZodType<unknown, string>>(schema: Schema) =>
   z
     .string()
-    .transform((given) => given.split(','))
+    .transform((given) => [...new Set(given.split(','))])
     .pipe(z.array(schema).max(50, 'must not be more than 50'))
 
 /** What a filter may name, beside `input.<path>`. */

@@ -27,12 +27,16 @@ export function curlOf(task: Task, settings: CallSettings): string {
   return lines.join(' \\\n  ')
 }
 
+// Of the program that the text is copied into, and not of the page.
+const CLIENT = `'waggle/client'`
+const ENVIRONMENT = ['process', 'env'].join('.')
+
 export function clientCallOf(task: Task, settings: CallSettings): string {
   const options = chosenOptions(task, settings.definition)
   const baseUrl = JSON.stringify(settings.baseUrl.replace(/\/$/, ''))
-  const key = settings.isKeyNeeded ? ', apiKey: process.env.WAGGLE_API_KEY' : ''
+  const key = settings.isKeyNeeded ? `, apiKey: ${ENVIRONMENT}.WAGGLE_API_KEY` : ''
   const more = options ? `, { options: ${sourceOf(options)} }` : ''
-  return `import { createClient } from 'waggle/client'
+  return `import { createClient } from ${CLIENT}
 
 const client = createClient({ baseUrl: ${baseUrl}${key} })
 const task = await client.submit(${JSON.stringify(task.name)}, ${sourceOf(task.input)}${more})
