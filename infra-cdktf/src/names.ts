@@ -49,7 +49,7 @@ export const METRICS = {
   /** With `Host`, which is the tag of that name. */
   diskUsed: 'DiskUsedPercent',
   memoryUsed: 'MemoryUsedPercent',
-  /** By metric filters, without dimensions but for the group's own. */
+  /** Counted from log lines, in a namespace of the environment, without dimensions. */
   serverErrors: 'ServerErrors',
   taskFailures: 'TaskFailures',
   unexpectedErrors: 'UnexpectedErrors',
@@ -71,7 +71,7 @@ export const SECRETS = {
   api: ['API_KEYS', 'METRICS_API_KEY'],
 } as const
 
-/** What Terraform sets below `app/`, from which the host renders its .env. */
+/** What Terraform sets below `app/`, from which the host renders its .env. REDIS_USERNAME is there with ElastiCache only. */
 export const APP_PARAMETERS = [
   'AWS_REGION',
   'ECR_REGISTRY',
@@ -82,6 +82,7 @@ export const APP_PARAMETERS = [
   'BACKEND_LOG_GROUP',
   'WORKER_LOG_GROUP',
 ] as const
+export type AppParameter = (typeof APP_PARAMETERS)[number]
 
 /** The same below `role/<role>/`; MASTER_SECRET_ARN is there only where the API runs. */
 export const ROLE_PARAMETERS = [
@@ -91,6 +92,7 @@ export const ROLE_PARAMETERS = [
   'TRUSTED_PROXIES',
   'MASTER_SECRET_ARN',
 ] as const
+export type RoleParameter = (typeof ROLE_PARAMETERS)[number]
 
 /** A full or short commit, as the rollout document and the workflows accept it. */
 export const IMAGE_TAG = '^[0-9a-f]{7,40}$'
@@ -125,11 +127,13 @@ export function namesOf(environment: Environment) {
       database: `/aws/rds/instance/${prefix}/postgresql`,
       databaseUpgrade: `/aws/rds/instance/${prefix}/upgrade`,
     },
+    /** Namespace of the metrics that are counted from log lines: they have no dimensions. */
+    logMetrics: `${METRICS.namespace}/${environment}`,
     rolloutDocument: `${prefix}-rollout`,
     database: prefix,
     cache: prefix,
     dashboard: prefix,
-    /** Of the volume that keeps Redis' append-only file, mounted at /var/lib/waggle. */
+    /** Of the volume that keeps Redis' append-only file, where the hosts' Docker has its volumes. */
     dataVolume: `${prefix}-redis-data`,
     dataDevice: '/dev/sdf',
     hostRole: (role: Role) => `${prefix}-host-${role}`,
