@@ -10,7 +10,7 @@
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
-export AWS_PAGER= DEBIAN_FRONTEND=noninteractive
+export AWS_PAGER='' DEBIAN_FRONTEND=noninteractive
 # Where tests have their file system.
 ROOT=${WAGGLE_ROOT:-}
 HOME_FOLDER=$ROOT/opt/waggle
@@ -120,6 +120,7 @@ blank_disk() {
 # So that it can be read why a host does not come up, without reaching it.
 send_log() {
   local name=(--log-group-name "/waggle/$ENVIRONMENT/host" --log-stream-name "$HOST_NAME/$INSTANCE_ID")
+  # shellcheck disable=SC2015 # a log that cannot be sent stops nothing
   aws logs create-log-stream "${name[@]}" &&
     aws logs put-log-events "${name[@]}" --log-events "$(tail -n 200 "$ROOT/var/log/cloud-init-output.log" |
       jq -R '{message: select(. != ""), timestamp: (now * 1000 | floor)}' | jq -s .)" > /dev/null || true

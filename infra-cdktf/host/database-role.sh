@@ -3,7 +3,7 @@
 # RDS' own user is asked for; its password is changed every week by RDS, and nothing else depends on it.
 set -Eeuo pipefail
 PATH=$PATH:/snap/bin
-export AWS_PAGER=
+export AWS_PAGER=''
 ROOT=${WAGGLE_ROOT:-}
 script=$(dirname "$(readlink -f "$0")")/database-role.js
 set -a

@@ -4,7 +4,7 @@
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
-export AWS_PAGER=
+export AWS_PAGER=''
 ROOT=${WAGGLE_ROOT:-}
 set -a
 # shellcheck source=/dev/null
@@ -16,7 +16,7 @@ set +a
 STATISTICS=http://127.0.0.1/v1/stats
 
 main() {
-  local queue= metrics=$ROOT/run/waggle/metrics.json
+  local queue='' metrics=$ROOT/run/waggle/metrics.json
   # Only where the API runs there is a key for it.
   if [ -n "${METRICS_API_KEY:-}" ]; then queue=$(queue_metrics) || true; fi
   {

@@ -11,7 +11,8 @@ def line:
 
 [.[].Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries
 | . as $given
-| ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "MASTER_SECRET_ARN"] as $parts
+| ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
+   "MASTER_SECRET_ARN"] as $parts
 | if $output == "host" then
     with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN")))
   else

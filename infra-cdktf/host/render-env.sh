@@ -5,7 +5,7 @@
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
-export AWS_PAGER=
+export AWS_PAGER=''
 ROOT=${WAGGLE_ROOT:-}
 program=$(dirname "$(readlink -f "$0")")/render-env.jq
 set -a
