@@ -8,7 +8,8 @@ import { boundaryArn, type Statement } from './policy.ts'
 export function deploying(account: Account): Record<string, Statement[]> {
   return {
     network: network(account),
-    services: services(account),
+    data: data(account),
+    watching: watching(account),
     roles: roles(account),
     release: release(account),
   }
@@ -86,10 +87,7 @@ function network({ id, region }: Account): Statement[] {
   ]
 }
 
-function services({ id, region }: Account): Statement[] {
-  const groups = ENVIRONMENTS.flatMap((name) => Object.values(namesOf(name).logs)).map(
-    (group) => `arn:aws:logs:${region}:${id}:log-group:${group}`,
-  )
+function data({ id, region }: Account): Statement[] {
   return [
     {
       Sid: 'Database',
@@ -137,6 +135,14 @@ function services({ id, region }: Account): Statement[] {
         `arn:aws:elasticache:${region}:${id}:parametergroup:default.valkey8`,
       ],
     },
+  ]
+}
+
+function watching({ id, region }: Account): Statement[] {
+  const groups = ENVIRONMENTS.flatMap((name) => Object.values(namesOf(name).logs)).map(
+    (group) => `arn:aws:logs:${region}:${id}:log-group:${group}`,
+  )
+  return [
     {
       Sid: 'Workers',
       Action: actions(
