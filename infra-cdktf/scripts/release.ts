@@ -13,8 +13,8 @@ export async function readRelease(aws: Aws, environment: Environment): Promise<R
   const answer = parametersAnswer.parse(
     await aws(['ssm', 'get-parameters', '--names', releaseCurrent, releasePrevious]),
   )
-  const valueOf = (name: string) => answer.Parameters.find(({ Name }) => Name === name)?.Value
-  return { current: valueOf(releaseCurrent), previous: valueOf(releasePrevious) }
+  const parameterOf = (name: string) => answer.Parameters.find(({ Name }) => Name === name)?.Value
+  return { current: parameterOf(releaseCurrent), previous: parameterOf(releasePrevious) }
 }
 
 const parametersAnswer = z.object({

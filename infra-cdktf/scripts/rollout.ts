@@ -18,7 +18,8 @@ export interface RolloutParts {
 
 /**
  * Takes an environment to the images of a tag: Redis' host, which only learns of it; workers, who understand what the
- * old API submits; then the API. A failure anywhere takes everything back to what ran before.
+ * old API submits; then the API. A failure anywhere takes everything back to what ran before. Hosts that run the tag
+ * already are left alone, unless it is the current release: then all of them read their settings anew.
  * @throws Error when the tag does not run everywhere afterwards
  */
 export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
@@ -31,12 +32,16 @@ export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
   // The first time there are no tables yet, which the host of the API makes along with its role in the database.
   const roles = [redisRole, ...(current ? [workerRole, apiRole] : [apiRole, workerRole])]
   try {
-    await takeTo(parts, tag, roles)
+    // The same commit again: for settings that have changed, which hosts read anew.
+    await takeTo(parts, tag, roles, { isAgain: tag === current })
     await parts.smoke(await findHosts(aws, config.name))
   } catch (error) {
     if (!current) throw error
     say(`${messageOf(error)}\nTaking everything back to ${current}`)
-    await finish(parts)
+    await finish(parts).catch((second: unknown) => {
+      const both = `${messageOf(error)}\nNot everything could be taken back to ${current}: ${messageOf(second)}`
+      throw new Error(both, { cause: error })
+    })
     throw new Error(`${tag} was taken back, ${current} runs: ${messageOf(error)}`, { cause: error })
   }
   await writeRelease(aws, config.name, tag)
@@ -72,13 +77,18 @@ function backwards(config: Config): (Role | undefined)[] {
 }
 
 /** Those that run something else, role by role. A role without any host at all is a mistake, but for scaled workers. */
-async function takeTo({ aws, config, say, pace }: RolloutParts, tag: string, roles: (Role | undefined)[]) {
+async function takeTo(
+  { aws, config, say, pace }: RolloutParts,
+  tag: string,
+  roles: (Role | undefined)[],
+  { isAgain = false } = {},
+): Promise<void> {
   for (const role of new Set(roles)) {
     if (!role) continue
     const hosts = hostsOf(await findHosts(aws, config.name), role)
     if (hosts.length === 0 && !(role === 'worker' && config.workers.scaling))
       throw new Error(`No host of ${namesOf(config.name).prefix} has the role "${role}": was it applied?`)
-    const others = hosts.filter((host) => host.tag !== tag)
+    const others = hosts.filter((host) => isAgain || host.tag !== tag)
     if (others.length === 0) continue
     say(`${role}: ${others.map(({ name }) => name).join(', ')}`)
     await rollOutHosts(aws, config.name, others, tag, pace)

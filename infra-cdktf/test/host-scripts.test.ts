@@ -3,15 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import {
-  APP_PARAMETERS,
-  METRICS,
-  namesOf,
-  PROFILES,
-  ROLE_PARAMETERS,
-  type Role,
-  SECRETS,
-} from '../src/names.ts'
+import { APP_PARAMETERS, METRICS, namesOf, PROFILES, type Role, SECRETS } from '../src/names.ts'
 import { createFakeHost, type FakeHost, HOST_SCRIPTS, INSTANCE } from './support/fake-host.ts'
 
 const BOOTSTRAP = join(HOST_SCRIPTS, 'bootstrap.sh')
