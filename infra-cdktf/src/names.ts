@@ -67,8 +67,8 @@ export const TAGS = {
 /** What scripts/init-secrets makes as SecureStrings below `app/`: never in Terraform, never in its state. */
 export const SECRETS = {
   app: ['DATABASE_PASSWORD', 'REDIS_PASSWORD', 'WEBHOOK_SECRET'],
-  /** Below `role/<role>/` of the role that runs the API. METRICS_API_KEY may read: the timer uses it. */
-  api: ['API_KEYS', 'METRICS_API_KEY'],
+  /** Below `role/<role>/` of the role that runs the API. The timer and the smoke test have keys of their own. */
+  api: ['API_KEYS', 'METRICS_API_KEY', 'SMOKE_API_KEY'],
 } as const
 
 /** What Terraform sets below `app/`, from which the host renders its .env. REDIS_USERNAME is there with ElastiCache only. */

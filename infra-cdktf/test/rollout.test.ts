@@ -88,7 +88,7 @@ describe('a rollout', () => {
     fake.fail('api-1', SECOND)
     fake.fail('worker-1', FIRST)
     await expect(rollOut(partsOf(fake), SECOND)).rejects.toThrow(
-      /^api-1: Failed[^]*Not everything could be taken back to 1111111: worker-1: Failed/,
+      /^api-1: Failed[\s\S]*Not everything could be taken back to 1111111: worker-1: Failed/,
     )
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
