@@ -94,7 +94,9 @@ function policyFaultsIn(values: Values | null) {
   return Object.entries(values ?? {})
     .filter(
       ([name, value]) =>
-        /(^|_)policy$|^(dashboard_body|content)$/.test(name) && typeof value === 'string' && !isJson(value),
+        /^(policy|assume_role_policy|dashboard_body|content)$/.test(name) &&
+        typeof value === 'string' &&
+        !isJson(value),
     )
     .map(([name]) => ({ severity: 1, summary: `"${name}" contains an invalid JSON policy`, detail: '' }))
 }
@@ -175,7 +177,7 @@ function serviceIn(file: string, name: string, service: string) {
     string,
     { service: Parameters<Server['addService']>[0] }
   > // of our own files
-  const constructor = found[service]
-  if (!constructor) throw new Error(`${file} has no service ${service}`)
-  return constructor.service
+  const client = found[service]
+  if (!client) throw new Error(`${file} has no service ${service}`)
+  return client.service
 }
