@@ -50,8 +50,8 @@ export function createGithubRoles(scope: Construct, account: Account): void {
     }
   }
 
-  // A pull request may see, but for secrets. Those of forks get no token at all.
-  role('plan', ['pull_request'], { see: planning(account) })
+  // A pull request may see, but for secrets. Those of forks get no token at all. Main plans what reviewers look at.
+  role('plan', ['pull_request', 'ref:refs/heads/main'], { see: planning(account) })
   role('build', ['ref:refs/heads/main'], { images: building(account) })
   // Only behind an environment of GitHub, whose reviewers have said yes.
   role(
