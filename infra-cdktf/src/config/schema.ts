@@ -37,7 +37,9 @@ const environmentSchema = z.strictObject({
   availability: z.enum(['basic', 'high']).default('basic'),
   /** emulator: no accounts are looked up and the state is a local file; AWS_ENDPOINT_URL says where it is. */
   target: z.enum(['aws', 'emulator']).default('aws'),
-  vpcCidr: z.string().regex(/^10\.\d{1,3}\.0\.0\/16$/, 'must be a range of the form 10.x.0.0/16'),
+  vpcCidr: z
+    .string()
+    .regex(/^10\.(25[0-5]|2[0-4]\d|1?\d?\d)\.0\.0\/16$/, 'must be a range of the form 10.x.0.0/16'),
   /** Ends of the names of availability zones in the region. */
   zones: z
     .tuple([z.string().regex(/^[a-f]$/), z.string().regex(/^[a-f]$/)])

@@ -22,7 +22,18 @@ export function createDashboard(
   const ofHosts = (title: string, metric: string, stat?: string) =>
     chart(
       title,
-      hosts.map(({ host, instance }) => ['AWS/EC2', metric, 'InstanceId', instance.id, { label: host.name }]),
+      [
+        ...hosts.map(({ host, instance }) => [
+          'AWS/EC2',
+          metric,
+          'InstanceId',
+          instance.id,
+          { label: host.name },
+        ]),
+        ...(config.workers.scaling
+          ? [['AWS/EC2', metric, 'AutoScalingGroupName', names.autoScalingGroup, { label: 'workers' }]]
+          : []),
+      ],
       stat,
     )
   const ofDatabase = (title: string, ...metrics: string[]) =>
