@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../src/store/database.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 
@@ -51,7 +51,11 @@ function urlOf(password: string): string {
   return url.href
 }
 
-describe.skipIf(inject('postgresUrl') === null)('the role of the API and the workers', () => {
+describe('the role of the API and the workers', () => {
+  beforeEach((context) => {
+    if (!server) context.skip('needs PostgreSQL')
+  })
+
   test('does not get in before it was made', () => {
     expect(run('first')).toEqual({ status: 3, stderr: '' })
   })

@@ -38,7 +38,7 @@ prepare() {
   identify
   trap send_log EXIT
   install_packages jq xfsprogs unattended-upgrades
-  command -v aws > /dev/null || snap install aws-cli --classic
+  command -v aws > /dev/null || insist snap install aws-cli --classic
   if keeps_redis; then mount_data_volume; fi
   write_docker_settings
   install_packages docker.io docker-compose-v2 amazon-ecr-credential-helper
@@ -79,10 +79,20 @@ identify() {
   set +a
 }
 
+# The address of a host changes once, soon after its start: whatever is under way then breaks off.
+insist() {
+  local tries=5
+  until "$@"; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || fail "$* does not succeed"
+    sleep 10
+  done
+}
+
 # Others may be installing at the first boot.
 install_packages() {
-  apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 update
-  apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
+  insist apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 update
+  insist apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
 }
 
 # The last parts of the names below a path, with their values.
