@@ -42,7 +42,9 @@ async function main(): Promise<void> {
   else await makeSecrets()
 
   async function askWhetherItWorks(hosts: RunningHost[]): Promise<void> {
-    await smoke(urlOf(config, hosts), await readSecret(aws, smokeKeyOf(config)), say)
+    const url = urlOf(config, hosts)
+    say(`Asking ${url}`)
+    await smoke(url, await readSecret(aws, smokeKeyOf(config)), say)
   }
 
   async function makeSecrets(): Promise<void> {

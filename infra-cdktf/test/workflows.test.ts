@@ -24,13 +24,17 @@ const step = z.object({
   with: z.record(z.string(), z.unknown()).default({}),
 })
 const permissions = z.record(z.string(), z.string())
+// `bash` by name comes with pipefail, the default does not.
+const defaults = z.object({ run: z.object({ shell: z.literal('bash') }) })
 const workflow = z.object({
   permissions,
+  defaults,
   jobs: z.record(
     z.string(),
     z.object({
       uses: z.string().optional(),
       permissions: permissions.optional(),
+      defaults: defaults.optional(),
       'timeout-minutes': z.number().optional(),
       steps: z.array(step).default([]),
     }),
