@@ -1,10 +1,9 @@
 // What the configuration refuses, and how it says so.
 import { describe, expect, test } from 'vitest'
-import { account } from '../src/config/account.ts'
 import { environments } from '../src/config/environments.ts'
 import { type AccountInput, parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { subjectOf } from '../src/github-subject.ts'
-import { layouts } from './support/layouts.ts'
+import { account, layouts } from './support/layouts.ts'
 
 const ours = parseAccount(account)
 const parse = (input: unknown, name = 'prod') => parseEnvironment(name, input, ours)

@@ -2,18 +2,24 @@
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findingsIn, rules } from '../src/rules/rules.ts'
+import { readConfigs } from '../src/synthesize.ts'
 import { configOf, everyCase, type Json, type Layout, synthesizeOne } from './support/layouts.ts'
 
 const cases = everyCase.map(({ name, layout }) => {
   const config = configOf(name, layout)
   return { name, layout, config, ...synthesizeOne(config) }
 })
+const configured = readConfigs().map((config) => ({ name: config.name, config, ...synthesizeOne(config) }))
 
 afterAll(() => {
-  for (const { folder } of cases) rmSync(folder, { recursive: true, force: true })
+  for (const { folder } of [...cases, ...configured]) rmSync(folder, { recursive: true, force: true })
 })
 
 test.each(cases)('$name as $layout keeps all rules', ({ config, environment, shared }) => {
+  expect([...findingsIn(environment, config), ...findingsIn(shared, config)]).toEqual([])
+})
+
+test.each(configured)('$name as it is configured keeps all rules', ({ config, environment, shared }) => {
   expect([...findingsIn(environment, config), ...findingsIn(shared, config)]).toEqual([])
 })
 

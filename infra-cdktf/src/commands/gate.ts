@@ -24,11 +24,11 @@ export function refusalsIn(plan: Plan, allowed: string[]): Refusal[] {
     .map(({ address, change }) => ({ address, does: change.actions.length > 1 ? 'replace' : 'delete' }))
 }
 
-/** One line for each, and how to allow it. */
+/** One line for each, and how it can be allowed, in a commit that others see. */
 export function messageOf(refusals: Refusal[]): string {
   return [
     'This plan would lose data, and is refused:',
     ...refusals.map(({ address, does }) => `  ${does} ${address}`),
-    `If that is what you want: ${refusals.map(({ address }) => `--allow ${address}`).join(' ')}`,
+    `If that is what you want, name it in the environment's mayLose: [${refusals.map(({ address }) => `'${address}'`).join(', ')}]`,
   ].join('\n')
 }

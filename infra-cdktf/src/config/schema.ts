@@ -115,12 +115,21 @@ const environmentSchema = z.strictObject({
     .prefault({}),
   /** cmk: a key of your own for everything that is stored. aws: it is for the alarms' topic only, which needs one. */
   kms: z.enum(['aws', 'cmk']).default('aws'),
+  /** Addresses of what a plan may delete or replace although it holds data, e.g. `aws_db_instance.database`. */
+  mayLose: z
+    .array(z.string().regex(/^aws_\w+\.[\w-]+$/, 'must be an address, e.g. aws_db_instance.database'))
+    .default([]),
 })
 
 export type AccountInput = z.input<typeof accountSchema>
 export type Account = z.output<typeof accountSchema>
 export type EnvironmentInput = z.input<typeof environmentSchema>
-export type EnvironmentConfig = z.output<typeof environmentSchema> & { name: Environment; account: Account }
+export type EnvironmentConfig = z.output<typeof environmentSchema> & {
+  name: Environment
+  account: Account
+  /** While it is being destroyed: the name of the database's last snapshot. */
+  lastSnapshot?: string
+}
 export type Config = EnvironmentConfig
 
 type Settings = z.output<typeof environmentSchema>

@@ -80,7 +80,7 @@ export function createDatabase(
     autoMinorVersionUpgrade: true,
     deletionProtection: settings.deletionProtection,
     skipFinalSnapshot: false,
-    finalSnapshotIdentifier: `${prefix}-final`,
+    finalSnapshotIdentifier: config.lastSnapshot ?? `${prefix}-final`,
     enabledCloudwatchLogsExports: ['postgresql', 'upgrade'],
     applyImmediately: !isProduction,
     ...(isWatchedClosely && {

@@ -2,9 +2,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { account } from '../../src/config/account.ts'
-import { environments } from '../../src/config/environments.ts'
 import {
+  type AccountInput,
   type Config,
   type EnvironmentInput,
   parseAccount,
@@ -13,19 +12,36 @@ import {
 import { ENVIRONMENTS, type Environment } from '../../src/names.ts'
 import { synthesize } from '../../src/synthesize.ts'
 
-const domain = { name: 'waggle.example.com', zoneId: 'Z0123456789ABC' }
+/** Not those of src/config/, which are yours to change. */
+export const account: AccountInput = {
+  id: '123456789012',
+  region: 'eu-central-1',
+  github: { owner: 'octo-org', ownerId: 123456, repository: 'waggle', repositoryId: 987654 },
+  monthlyBudgetUsd: 60,
+  email: 'you@example.com',
+}
+
+const hosts = { instanceType: 't4g.small', architecture: 'arm64', rootGb: 20 } as const
 
 export const layouts = {
-  single: environments.prod,
-  multi: environments.staging,
+  /** Everything on one host, and RDS. */
+  single: { topology: 'single', vpcCidr: '10.30.0.0/16', hosts },
+  /** One role per host. */
+  multi: {
+    topology: 'multi',
+    vpcCidr: '10.20.0.0/16',
+    hosts: { ...hosts, byRole: { redis: 't4g.micro' } },
+    workers: { count: 2, concurrency: 20 },
+  },
   /** Everything that can be chosen beyond that. */
   high: {
-    ...environments.staging,
+    topology: 'multi',
     availability: 'high',
+    vpcCidr: '10.40.0.0/16',
     ingress: 'alb',
     egress: 'nat-gateway',
-    domain,
-    hosts: { instanceType: 't4g.small', architecture: 'arm64', rootGb: 20 },
+    domain: { name: 'waggle.example.com', zoneId: 'Z0123456789ABC' },
+    hosts,
     api: { count: 2 },
     workers: { count: 2, concurrency: 20, scaling: { min: 2, max: 6, backlogPerHost: 200 } },
     cache: { kind: 'elasticache', nodeType: 'cache.t4g.micro' },
