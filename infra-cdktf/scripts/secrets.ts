@@ -13,7 +13,8 @@ export async function initSecrets(
   config: Config,
 ): Promise<{ made: string[]; operatorKey?: string }> {
   const { paths, cache } = namesOf(config.name)
-  const rolePath = paths.role(topologyOf(config).apiRole)
+  const { apiRole } = topologyOf(config)
+  const rolePath = paths.role(apiRole)
   const made: string[] = []
 
   await make(`${paths.app}/DATABASE_PASSWORD`, randomHex(24))
@@ -34,9 +35,16 @@ export async function initSecrets(
     }
   }
 
-  /** One for people, one for the smoke test, one for the timer. Their entries last: what lets them in must fit them. */
+  /** One for people, one for the smoke test, one for the timer. What lets them in comes last: it must fit them. */
   async function makeApiKeys(): Promise<string | undefined> {
     if (await exists(`${rolePath}/API_KEYS`)) return undefined
+    // Of the other layout: who had a key keeps it.
+    const otherPath = paths.role(apiRole === 'app' ? 'api' : 'app')
+    if (await exists(`${otherPath}/API_KEYS`)) {
+      for (const name of ['SMOKE_API_KEY', 'METRICS_API_KEY', 'API_KEYS'])
+        await make(`${rolePath}/${name}`, await readSecret(aws, `${otherPath}/${name}`), true)
+      return undefined
+    }
     const [operator, smoke, metrics] = [createKey(), createKey(), createKey()]
     await make(smokeKeyOf(config), smoke.key, true)
     await make(`${rolePath}/METRICS_API_KEY`, metrics.key, true)

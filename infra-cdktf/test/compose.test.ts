@@ -91,9 +91,7 @@ test('every setting that the compose files demand is rendered', () => {
   expect(demanded.filter((name) => !known.includes(name))).toEqual([])
 })
 
-test('one path of health: at nginx, in the rollout, in the pipeline', () => {
-  expect(textOf('docker/nginx.conf')).toContain(`location ~ ^${HEALTH_PATH}(/live)?$`)
-  expect(textOf('docker/rollout.sh')).toContain(`printf '%s ${HEALTH_PATH} HTTP/1.1`)
+test('images and the pipeline ask for health by the path by which everybody does', () => {
   expect(textOf('docker/Dockerfile')).toContain(`"health-check", "${HEALTH_PATH}/live"`)
   for (const curl of ['curl -fsS --retry 30', 'curl -fsSI'])
     expect(textOf('.github/workflows/ci.yml')).toMatch(new RegExp(`${curl}[^\n]* "\\$url${HEALTH_PATH}"`))

@@ -2,28 +2,19 @@
 import { describe, expect, test } from 'vitest'
 import type { RunningHost } from '../scripts/hosts.ts'
 import { finish, rollBack, rollOut } from '../scripts/rollout.ts'
-import { account } from '../src/config/account.ts'
-import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { namesOf } from '../src/names.ts'
 import { createFakeAws, type FakeAws } from './support/fake-aws.ts'
+import { configOf } from './support/layouts.ts'
 
 const [FIRST, SECOND] = ['1111111', '2222222'] as const
 const { paths } = namesOf('staging')
+const SCALING = { min: 1, max: 4, backlogPerHost: 100 }
 const HOSTS = ['api-1', 'redis', 'worker-1', 'worker-2']
 
 function partsOf(fake: FakeAws, { smoke = async (_: RunningHost[]) => {}, isScaled = false } = {}) {
-  const input = {
-    topology: 'multi',
-    vpcCidr: '10.20.0.0/16',
-    hosts: { instanceType: 't4g.small', architecture: 'arm64', rootGb: 20 },
-    workers: {
-      count: 2,
-      concurrency: 20,
-      ...(isScaled && { scaling: { min: 1, max: 4, backlogPerHost: 100 } }),
-    },
-  }
   const said: string[] = []
-  const config = parseEnvironment('staging', input, parseAccount(account))
+  const workers = { count: 2, concurrency: 20, ...(isScaled && { scaling: SCALING }) }
+  const config = configOf('staging', 'multi', { workers })
   return { aws: fake.aws, config, smoke, said, say: (line: string) => said.push(line), pace: { pollMs: 1 } }
 }
 

@@ -2,13 +2,11 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { initSecrets, smokeKeyOf } from '../scripts/secrets.ts'
-import { account } from '../src/config/account.ts'
-import { environments } from '../src/config/environments.ts'
-import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { namesOf, SECRETS } from '../src/names.ts'
 import { createFakeAws } from './support/fake-aws.ts'
+import { configOf } from './support/layouts.ts'
 
-const config = parseEnvironment('dev', environments.dev, parseAccount(account))
+const config = configOf('dev', 'single')
 const { paths } = namesOf('dev')
 const ALL = [
   ...SECRETS.app.map((name) => `${paths.app}/${name}`),
@@ -49,4 +47,25 @@ test('what is there already stays, and what is missing is added', async () => {
   expect(await initSecrets(fake.aws, config)).toEqual({ made: [`${paths.app}/WEBHOOK_SECRET`] })
   for (const [name, value] of before)
     if (!name.endsWith('WEBHOOK_SECRET')) expect(fake.parameters.get(name)).toBe(value)
+})
+
+test('who had a key in one layout keeps it in another', async () => {
+  const fake = createFakeAws('dev', [])
+  await initSecrets(fake.aws, config)
+  expect(await initSecrets(fake.aws, configOf('dev', 'multi'))).not.toHaveProperty('operatorKey')
+  for (const name of SECRETS.api)
+    expect(fake.parameters.get(`${paths.role('api')}/${name}`)).toBe(
+      fake.parameters.get(`${paths.role('app')}/${name}`),
+    )
+})
+
+test('the user of ElastiCache is given the same password, or it is said what to do first', async () => {
+  const config = configOf('dev', 'high')
+  const fake = createFakeAws('dev', [])
+  await expect(initSecrets(fake.aws, config)).rejects.toThrow('is not there yet: apply, and run this again')
+  fake.cacheUsers.set('waggle-dev', '')
+  expect((await initSecrets(fake.aws, config)).made).toEqual([
+    'the password of the user waggle-dev of ElastiCache',
+  ])
+  expect(fake.cacheUsers.get('waggle-dev')).toBe(fake.parameters.get(`${paths.app}/REDIS_PASSWORD`))
 })

@@ -6,6 +6,8 @@ import { type Environment, namesOf } from '../../src/names.ts'
 export interface FakeAws {
   aws: Aws
   parameters: Map<string, string>
+  /** Users of ElastiCache with their passwords. */
+  cacheUsers: Map<string, string>
   /** What ran through on which host, in order: `worker-1 COMMIT`. */
   rollouts: string[]
   /** The arguments of all calls: what a list of processes would show. */
@@ -19,6 +21,10 @@ const sent = z.object({
   InstanceIds: z.array(z.string()),
   Parameters: z.object({ tag: z.tuple([z.string()]) }),
 })
+const cacheUser = z.object({
+  UserId: z.string(),
+  AuthenticationMode: z.object({ Type: z.literal('password'), Passwords: z.tuple([z.string().min(16)]) }),
+})
 const parameter = z.object({ Name: z.string(), Value: z.string(), Overwrite: z.boolean() })
 
 /** @param names of hosts: `worker-1` has the role `worker` */
@@ -28,6 +34,8 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
   const failing = new Set<string>()
   const commands = new Map<string, object[]>()
   const parameters = new Map<string, string>()
+
+  const cacheUsers = new Map<string, string>()
 
   const operations: Record<string, (args: string[], input: unknown) => unknown> = {
     'ec2 describe-instances': () => ({
@@ -63,6 +71,12 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
       if (!found) throw refusal('ParameterNotFound')
       return { Parameter: found }
     },
+    'elasticache modify-user': (_, input) => {
+      const { UserId, AuthenticationMode } = cacheUser.parse(input)
+      if (!cacheUsers.has(UserId)) throw refusal('UserNotFound')
+      cacheUsers.set(UserId, AuthenticationMode.Passwords[0])
+      return {}
+    },
     'ssm put-parameter': (_, input) => {
       const { Name, Value, Overwrite } = parameter.parse(input)
       if (parameters.has(Name) && !Overwrite) throw refusal('ParameterAlreadyExists')
@@ -73,6 +87,7 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
 
   const fake: FakeAws = {
     parameters,
+    cacheUsers,
     rollouts: [],
     seen: [],
     addHost: (name) => hosts.set(`i-${name}`, name),
