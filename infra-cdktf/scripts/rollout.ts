@@ -29,8 +29,10 @@ export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
   const { current } = await readRelease(aws, config.name)
   say(current ? `Rolling out ${tag} over ${current}` : `Rolling out ${tag}, the first release`)
   const { apiRole, workerRole, redisRole } = topologyOf(config)
-  // The first time there are no tables yet, which the host of the API makes along with its role in the database.
-  const roles = [redisRole, ...(current ? [workerRole, apiRole] : [apiRole, workerRole])]
+  // The first time there are no tables yet, which the host of the API makes along with its role in the database. And
+  // where only settings have changed, among them may be that role's password.
+  const isOther = current !== undefined && current !== tag
+  const roles = [redisRole, ...(isOther ? [workerRole, apiRole] : [apiRole, workerRole])]
   try {
     // The same commit again: for settings that have changed, which hosts read anew.
     await takeTo(parts, tag, roles, { isAgain: tag === current })
