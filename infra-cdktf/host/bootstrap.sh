@@ -54,7 +54,7 @@ prepare() {
 
 # What an instance is does not change while it lives.
 write_identity() {
-  local token document
+  local token document wrong
   token=$(curl -fsS --retry 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' http://169.254.169.254/latest/api/token)
   metadata() { curl -fsS --retry 5 -H "X-aws-ec2-metadata-token: $token" "http://169.254.169.254/latest/$1"; }
   mkdir -p "$(dirname "$IDENTITY")"
@@ -68,7 +68,8 @@ PRIVATE_ADDRESS=$(metadata meta-data/local-ipv4)
 AWS_DEFAULT_REGION=$(metadata meta-data/placement/region)
 LINES
   )
-  ! grep -qE '=$' <<< "$document" || fail "The instance does not say who it is: $(grep -E '=$' <<< "$document" | xargs)"
+  # The shell reads it later, so it must be nothing but names.
+  ! wrong=$(grep -vE '^[A-Z_]+=[A-Za-z0-9._-]+$' <<< "$document") || fail "The instance does not say who it is: $wrong"
   echo "$document" > "$IDENTITY"
 }
 

@@ -146,12 +146,13 @@ describe('at its first boot a host', () => {
     expect(calls.some((call) => call.startsWith('mount '))).toBe(true)
   })
 
-  test('without a tag that it needs says which', async () => {
+  test.each(['', 'worker; reboot'])('with %j for a tag that it needs says which', async (role) => {
     startHost('worker')
-    host.fake('tags/Role', '')
+    host.fake('tags/Role', role)
     const { code, output } = await host.run(BOOTSTRAP)
     expect(code).toBe(1)
-    expect(output).toContain('does not say who it is: ROLE=')
+    expect(output).toContain(`does not say who it is: ROLE=${role}`)
+    expect(existsSync(join(host.root, 'etc/waggle/identity'))).toBe(false)
   })
 })
 
