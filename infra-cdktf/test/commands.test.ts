@@ -16,12 +16,11 @@ const output = mkdtempSync(join(tmpdir(), 'waggle-commands-'))
 const [dev] = readConfigs('emulator')
 if (!dev) throw new Error('There is no dev')
 const { folder, environment } = synthesizeOne(dev)
-const env = {
-  ...makeMirror(join(output, 'mirror'), [environment]),
-  AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',
-}
+const standIn = await makeMirror(join(output, 'mirror'), [environment]).start()
+const env = { ...standIn.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' }
 
 afterAll(() => {
+  standIn.stop()
   for (const one of [output, folder]) rmSync(one, { recursive: true, force: true })
 })
 

@@ -133,7 +133,7 @@ test('image, instance type and architecture belong together', () => {
 test('neither a newer image nor another bootstrap replaces a host', () => {
   expect(single.environment.resource.aws_instance.app).toMatchObject({
     user_data_replace_on_change: false,
-    lifecycle: { ignore_changes: ['ami', 'user_data_base64'] },
+    lifecycle: { ignore_changes: ['ami', 'user_data_base64', 'associate_public_ip_address'] },
   })
 })
 

@@ -11,14 +11,14 @@ import { createTerraform, hasTerraform } from './support/terraform.ts'
 const layouts = LAYOUTS.map((layout) => ({ layout, ...synthesizeOne(configOf('prod', layout)) }))
 const single = layouts[0] ?? expect.fail('There is no layout')
 const mirror = mkdtempSync(join(tmpdir(), 'waggle-mirror-'))
-const terraform = createTerraform(
-  makeMirror(
-    mirror,
-    layouts.flatMap(({ environment, shared }) => [environment, shared]),
-  ),
-)
+const standIn = await makeMirror(
+  mirror,
+  layouts.flatMap(({ environment, shared }) => [environment, shared]),
+).start()
+const terraform = createTerraform(standIn.env)
 
 afterAll(() => {
+  standIn.stop()
   for (const folder of [mirror, ...layouts.map(({ folder }) => folder)])
     rmSync(folder, { recursive: true, force: true })
 })

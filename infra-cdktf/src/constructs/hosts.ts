@@ -62,8 +62,9 @@ export function createHosts(
       },
       tags: { ...tagsOf(config, host.role, host.name), Name: `${prefix}-${host.name}` },
       lifecycle: {
-        // A newer image or bootstrap is for the next host: neither may restart or replace one that runs.
-        ignoreChanges: ['ami', 'user_data_base64'],
+        // A newer image or bootstrap is for the next host: neither may restart or replace one that runs. And a host that
+        // was stopped by hand has no public address until it is started again.
+        ignoreChanges: ['ami', 'user_data_base64', 'associate_public_ip_address'],
       },
       dependsOn: [parts.network.gateway],
     })

@@ -66,9 +66,10 @@ const answers: Record<string, (request: Request) => unknown> = {
       legacy_type_system: true,
     }
   },
+  // The same whenever it is asked.
   ReadDataSource: ({ type_name, config }) => {
     const block = blockOf(schemas.dataSources, type_name)
-    return { state: write(withAnswers(block, withUnknowns(block, read(config) ?? {}), type_name)) }
+    return { state: write(withAnswers(block, withUnknowns(block, read(config) ?? {}), type_name, 'found')) }
   },
   Stop: () => ({}),
 }

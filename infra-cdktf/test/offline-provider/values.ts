@@ -32,12 +32,13 @@ export function withUnknowns(block: Block, values: Values): Values {
 }
 
 /** What AWS might say: everything unknown gets a value of its type. */
-export function withAnswers(block: Block, values: Values, type: string): Values {
-  const seed = Math.random().toString(16).slice(2, 10)
+export function withAnswers(block: Block, values: Values, type: string, seed = randomSeed()): Values {
   return mapBlock(block, values, (value, name, attribute) =>
     isUnknown(value) ? answer(attribute.type, name, `${type}-${seed}`) : value,
   )
 }
+
+const randomSeed = () => Math.random().toString(16).slice(2, 10)
 
 function mapBlock(
   block: Block,
