@@ -74,7 +74,7 @@ describe('settings of hosts', () => {
     environment.resource.aws_ssm_parameter[id]?.value
 
   test('Redis has the name by which it is reached', () => {
-    expect(settingOf(single, 'app-redis-host')).toBe('redis')
+    expect(settingOf(single, 'app-redis-host')).toBe('redis.waggle.internal')
     expect(settingOf(multi, 'app-redis-host')).toBe('redis.waggle.internal')
     const { name, records } = multi.environment.resource.aws_route53_record['redis-name']
     expect([name, ...records]).toEqual(['redis.waggle.internal', `\${aws_instance.redis.private_ip}`])

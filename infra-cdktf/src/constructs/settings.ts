@@ -34,8 +34,8 @@ export function createSettings(
     DATABASE_HOST: database.host,
     REDIS_SCHEME: cache ? 'rediss' : 'redis',
     REDIS_USERNAME: cache?.username,
-    // On a single host Redis is reached by the name of its service, inside Docker.
-    REDIS_HOST: cache?.host ?? (topology.redisRole === 'redis' ? REDIS_NAME : 'redis'),
+    // On a single host it is an alias inside Docker: see docker-compose.aws.yml.
+    REDIS_HOST: cache?.host ?? REDIS_NAME,
     BACKEND_LOG_GROUP: logs.backend,
     WORKER_LOG_GROUP: logs.worker,
   } satisfies Record<AppParameter, string | undefined>)

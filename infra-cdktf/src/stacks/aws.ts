@@ -33,6 +33,8 @@ export function useAws(stack: TerraformStack, { account, target, environment, st
         { allowedAccountIds: [id] }),
   })
   stack.addOverride('terraform.required_version', '>= 1.11.0')
+  // In full, as the fork of cdktf writes it: see scripts/portability.ts.
+  stack.addOverride('terraform.required_providers.aws.source', 'hashicorp/aws')
   // The bindings' version or a later one of the same major; the committed lock file says which.
   stack.addOverride('terraform.required_providers.aws.version', '~> 6.25')
   if (state === 'local' || target === 'emulator') {
