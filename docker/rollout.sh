@@ -41,7 +41,7 @@ main() {
 
   say "Rolling out $tag over $current: ${roles[*]:-no code runs here}"
   fetch_images
-  if runs api; then migrate; fi
+  if [ ${#roles[@]} -gt 0 ]; then migrate; fi
   for role in "${roles[@]}"; do start_beside "$role"; done
   for role in "${roles[@]}"; do wait_until_healthy "$role"; done
   if [ -n "$edge" ]; then fetch_page; fi
@@ -79,7 +79,8 @@ fetch_images() {
   done
 }
 
-# The tables of the new version are made while the old one runs: migrations only expand. They wait for one another.
+# The tables of the new version are made while the old one runs: migrations only expand. They wait for one another, so
+# whichever host is first makes them, also one with workers only.
 migrate() { compose run --rm --no-deps -T migrate > /dev/null || give_up "The migration failed"; }
 
 start_beside() {
@@ -160,11 +161,14 @@ edge_answers() {
   [ "$status" = 200 ]
 }
 
+# Where .env is a link, what it leads to is written: on AWS that lies in memory.
 remember() {
   [ "$tag" = "$current" ] && return
-  { grep -vE '^WAGGLE_(PREVIOUS_)?TAG=' .env || true; } > .env.new
-  printf 'WAGGLE_TAG=%s\nWAGGLE_PREVIOUS_TAG=%s\n' "$tag" "$current" >> .env.new
-  mv .env.new .env
+  local file
+  file=$(readlink -f .env)
+  { grep -vE '^WAGGLE_(PREVIOUS_)?TAG=' .env || true; } > "$file.new"
+  printf 'WAGGLE_TAG=%s\nWAGGLE_PREVIOUS_TAG=%s\n' "$tag" "$current" >> "$file.new"
+  mv "$file.new" "$file"
 }
 
 finish_edge() {

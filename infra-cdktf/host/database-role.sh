@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Sees to it that the role of the API and the workers is there, with the password that they have. Only where it is not,
+# RDS' own user is asked for; its password is changed every week by RDS, and nothing else depends on it.
+set -Eeuo pipefail
+PATH=$PATH:/snap/bin
+export AWS_PAGER=''
+ROOT=${WAGGLE_ROOT:-}
+script=$(dirname "$(readlink -f "$0")")/database-role.js
+set -a
+# shellcheck source=/dev/null
+. "$ROOT/etc/waggle/identity"
+# shellcheck source=/dev/null
+. "$ROOT/run/waggle/host"
+set +a
+
+in_container() {
+  docker compose --progress quiet run --rm --no-deps -T -e MASTER_USER -e MASTER_PASSWORD --entrypoint node migrate \
+    --input-type=module - < "$script"
+}
+
+status=0
+in_container || status=$?
+# 3: it does not get in.
+[ $status = 3 ] || exit $status
+secret=$(aws secretsmanager get-secret-value --secret-id "${MASTER_SECRET_ARN:?is missing: it is a parameter of the role that runs the API}" \
+  --query SecretString --output text)
+MASTER_USER=$(jq -er .username <<< "$secret") MASTER_PASSWORD=$(jq -er .password <<< "$secret")
+export MASTER_USER MASTER_PASSWORD
+in_container
+echo "The role of the API and the workers is made"

@@ -1,0 +1,42 @@
+// synth, plan, apply, destroy: the first argument says which, the second is the stack.
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ENVIRONMENTS, SHARED_STACK } from '../names.ts'
+import { apply, applyFirst, plan } from './apply.ts'
+import { destroy } from './destroy.ts'
+import { prepare, ROOT } from './stack.ts'
+
+const STACKS = [SHARED_STACK, ...ENVIRONMENTS].join('|')
+const USAGE = `Usage:
+  npm run infra:synth -- ${STACKS}      writes its Terraform, and says where
+  npm run infra:plan -- ${STACKS}       what would change; refused where data would be lost
+  npm run infra:apply -- ${STACKS}      what was planned
+  npm run infra:apply -- shared --first              the very first time
+  npm run infra:destroy -- dev|staging               asks before it does; with --yes it does not
+  --emulator                                         against AWS_ENDPOINT_URL, with the state in a file
+  --output FOLDER                                    instead of infra-cdktf/cdktf.out`
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+})
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      emulator: { type: 'boolean', default: false },
+      output: { type: 'string', default: join(ROOT, 'cdktf.out') },
+      first: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+    },
+  })
+  const [command, name, ...rest] = positionals
+  if (!command || !name || rest.length > 0) throw new Error(USAGE)
+  const options = { isEmulated: values.emulator, output: values.output }
+  if (command === 'synth') process.stdout.write(`${prepare(name, options).folder}/cdk.tf.json\n`)
+  else if (command === 'plan') await plan(name, options)
+  else if (command === 'apply') await (values.first ? applyFirst(name, options) : apply(name, options))
+  else if (command === 'destroy') await destroy(name, options, values.yes)
+  else throw new Error(USAGE)
+}

@@ -1,0 +1,237 @@
+// What can be configured. Combinations that cannot work do not parse, and the message names the field.
+import { z } from 'zod'
+import { ENVIRONMENTS, type Environment } from '../names.ts'
+
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region, e.g. eu-central-1')
+const email = z.email('must be an e-mail address')
+
+const instanceType = z
+  .string()
+  .regex(
+    /^[a-z]+\d[a-z-]*\.(nano|micro|small|medium|\d*x?large)$/,
+    'must be an instance type, e.g. t4g.small',
+  )
+
+const hostRole = z.enum(['app', 'api', 'worker', 'redis'])
+
+const accountSchema = z.strictObject({
+  id: z.string().regex(/^\d{12}$/, 'must be the 12 digits of an account'),
+  region,
+  github: z.strictObject({
+    owner: z.string().regex(/^[\w.-]+$/, 'must be a user or an organization'),
+    ownerId: z.int().positive(),
+    repository: z.string().regex(/^[\w.-]+$/, 'must be the name of a repository, without its owner'),
+    repositoryId: z.int().positive(),
+    /** Repositories from before 2026-07-15 may say `repo:owner/name` of themselves, without the ids. */
+    legacySubject: z.boolean().default(false),
+  }),
+  monthlyBudgetUsd: z.int().min(1),
+  /** Is told of a budget that will be spent, and of alarms. */
+  email,
+})
+
+const environmentSchema = z.strictObject({
+  /** single: everything on one host. multi: one role per host. The database is RDS in both. */
+  topology: z.enum(['single', 'multi']),
+  /** high: what there is one of is kept twice: the database, the cache, NAT gateways. */
+  availability: z.enum(['basic', 'high']).default('basic'),
+  /** emulator: no accounts are looked up and the state is a local file; AWS_ENDPOINT_URL says where it is. */
+  target: z.enum(['aws', 'emulator']).default('aws'),
+  vpcCidr: z
+    .string()
+    .regex(/^10\.(25[0-5]|2[0-4]\d|1?\d?\d)\.0\.0\/16$/, 'must be a range of the form 10.x.0.0/16'),
+  /** Ends of the names of availability zones in the region. */
+  zones: z
+    .tuple([z.string().regex(/^[a-f]$/), z.string().regex(/^[a-f]$/)])
+    .refine(([one, other]) => one !== other, 'must be two different zones')
+    .default(['a', 'b']),
+  domain: z
+    .strictObject({
+      name: z.string().regex(/^([a-z0-9-]+\.)+[a-z]{2,}$/, 'must be a domain name in lower case'),
+      zoneId: z.string().regex(/^Z[A-Z0-9]{5,31}$/, 'must be the id of a hosted zone in Route 53'),
+    })
+    .optional(),
+  /** edge: nginx on the host is what the world reaches, by HTTP. alb: a load balancer, by HTTPS. */
+  ingress: z.enum(['edge', 'alb']).default('edge'),
+  /** How hosts reach AWS: by addresses of their own, or from private subnets through a NAT gateway. */
+  egress: z.enum(['public-ip', 'nat-gateway']).default('public-ip'),
+  hosts: z.strictObject({
+    instanceType,
+    architecture: z.enum(['arm64', 'x86_64']),
+    rootGb: z.int().min(16).max(500),
+    byRole: z.partialRecord(hostRole, instanceType).default({}),
+    /** Minute by minute instead of every five: 2.10 USD a month and host. */
+    detailedMonitoring: z.boolean().optional(),
+  }),
+  api: z.strictObject({ count: z.int().min(1).max(6) }).default({ count: 1 }),
+  workers: z
+    .strictObject({
+      count: z.int().min(1).max(20),
+      concurrency: z.int().min(1).max(1_000),
+      /** Instead of `count`: as many hosts as it takes to keep so many tasks waiting for each. */
+      scaling: z
+        .strictObject({
+          min: z.int().min(1),
+          max: z.int().min(1).max(50),
+          backlogPerHost: z.int().min(1),
+        })
+        .refine(({ min, max }) => min <= max, { path: ['max'], error: 'must not be less than min' })
+        .optional(),
+    })
+    .default({ count: 1, concurrency: 20 }),
+  /** One primary in any case: Bee-Queue's scripts need all keys in one place, so there is no cluster and no serverless. */
+  cache: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('container'), dataGb: z.int().min(1).max(100).default(4) }),
+      z.strictObject({
+        kind: z.literal('elasticache'),
+        nodeType: z
+          .string()
+          .regex(/^cache\.[a-z0-9]+\.[a-z0-9]+$/, 'must be a node type, e.g. cache.t4g.micro'),
+      }),
+    ])
+    .prefault({ kind: 'container' }),
+  database: z
+    .strictObject({
+      instanceClass: z
+        .string()
+        .regex(/^db\.[a-z0-9]+\.[a-z0-9]+$/, 'must be an instance class, e.g. db.t4g.micro')
+        .default('db.t4g.micro'),
+      version: z.literal(['16', '17']).default('17'),
+      storageGb: z.int().min(20).max(16_384).default(20),
+      maxStorageGb: z.int().min(20).max(16_384).default(100),
+      backupDays: z.int().min(1).max(35).default(7),
+      deletionProtection: z.boolean().default(true),
+      /** Enhanced monitoring, every 60 s. */
+      detailedMonitoring: z.boolean().optional(),
+    })
+    .prefault({}),
+  logs: z.strictObject({ retentionDays: z.literal([7, 14, 30, 60, 90, 180, 365]).default(30) }).prefault({}),
+  alarms: z
+    .strictObject({
+      queueDepth: z.int().min(1).default(1_000),
+      oldestWaitingSeconds: z.int().min(1).default(300),
+    })
+    .prefault({}),
+  /** cmk: a key of your own for everything that is stored. aws: it is for the alarms' topic only, which needs one. */
+  kms: z.enum(['aws', 'cmk']).default('aws'),
+  /** Addresses of what a plan may delete or replace although it holds data, e.g. `aws_db_instance.database`. */
+  mayLose: z
+    .array(z.string().regex(/^aws_\w+\.[\w-]+$/, 'must be an address, e.g. aws_db_instance.database'))
+    .default([]),
+})
+
+export type AccountInput = z.input<typeof accountSchema>
+export type Account = z.output<typeof accountSchema>
+export type EnvironmentInput = z.input<typeof environmentSchema>
+export type EnvironmentConfig = z.output<typeof environmentSchema> & {
+  name: Environment
+  account: Account
+  /** While it is being destroyed: the name of the database's last snapshot. */
+  lastSnapshot?: string
+}
+export type Config = EnvironmentConfig
+
+type Settings = z.output<typeof environmentSchema>
+type Contradiction = [
+  path: string,
+  isWrong: (settings: Settings, name: Environment) => boolean,
+  message: string,
+]
+
+const CONTRADICTIONS: Contradiction[] = [
+  [
+    'domain',
+    (s) => s.ingress === 'alb' && !s.domain,
+    'is required with ingress "alb": its certificate is for a name',
+  ],
+  ['ingress', (s) => s.api.count > 1 && s.ingress !== 'alb', 'must be "alb" with api.count above 1'],
+  ['api.count', (s) => s.topology === 'single' && s.api.count > 1, 'must be 1 with topology "single"'],
+  [
+    'workers.count',
+    (s) => s.topology === 'single' && s.workers.count > 1,
+    'must be 1 with topology "single"; raise workers.concurrency',
+  ],
+  ['workers.scaling', (s) => s.topology === 'single' && Boolean(s.workers.scaling), 'needs topology "multi"'],
+  [
+    'egress',
+    (s) => s.ingress === 'edge' && s.egress === 'nat-gateway',
+    'must be "public-ip" with ingress "edge": what the world reaches has an address anyway',
+  ],
+  [
+    'cache.kind',
+    (s) => s.availability === 'high' && s.cache.kind !== 'elasticache',
+    'must be "elasticache" with availability "high": a container has no second',
+  ],
+  [
+    'topology',
+    (s) => s.availability === 'high' && s.topology !== 'multi',
+    'must be "multi" with availability "high"',
+  ],
+  [
+    'hosts.architecture',
+    (s) => instanceTypesOf(s).some((type) => isArm(type) !== (s.hosts.architecture === 'arm64')),
+    'does not fit an instance type: t4g, m7g and the like are arm64, the others x86_64',
+  ],
+  [
+    'hosts.byRole',
+    (s) => Object.keys(s.hosts.byRole).some((role) => (role === 'app') !== (s.topology === 'single')),
+    'names a role that this topology has no host for',
+  ],
+  [
+    'database.maxStorageGb',
+    (s) => s.database.maxStorageGb < s.database.storageGb,
+    'must not be less than storageGb',
+  ],
+  [
+    'database.deletionProtection',
+    (s, name) => name === 'prod' && !s.database.deletionProtection,
+    'must be true in prod',
+  ],
+  [
+    'database.backupDays',
+    (s, name) => name === 'prod' && s.database.backupDays < 7,
+    'must be at least 7 in prod',
+  ],
+]
+
+/** The families of Graviton have a g behind their number: t4g, m7gd. */
+const isArm = (type: string) => /^[a-z]+\d+g/.test(type)
+
+function instanceTypesOf({ hosts }: Settings): string[] {
+  return [hosts.instanceType, ...Object.values(hosts.byRole)]
+}
+
+/** Something in src/config/ is not right; the message names every field that is not. */
+export class ConfigError extends Error {
+  constructor(of: string, faults: string[]) {
+    super(`The configuration of ${of} is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/** @throws ConfigError */
+export function parseAccount(input: unknown): Account {
+  const parsed = accountSchema.safeParse(input)
+  if (!parsed.success) throw new ConfigError('the account', faultsOf(parsed.error))
+  return parsed.data
+}
+
+/** @throws ConfigError */
+export function parseEnvironment(name: string, input: unknown, account: Account): EnvironmentConfig {
+  const environment = ENVIRONMENTS.find((known) => known === name)
+  if (!environment)
+    throw new ConfigError(name, [`There is no environment "${name}", only ${ENVIRONMENTS.join(', ')}`])
+  const parsed = environmentSchema.safeParse(input)
+  if (!parsed.success) throw new ConfigError(name, faultsOf(parsed.error))
+  const faults = CONTRADICTIONS.filter(([, isWrong]) => isWrong(parsed.data, environment))
+  if (faults.length > 0)
+    throw new ConfigError(
+      name,
+      faults.map(([path, , message]) => `${path} ${message}`),
+    )
+  return { ...parsed.data, name: environment, account }
+}
+
+const faultsOf = (error: z.ZodError) =>
+  error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)

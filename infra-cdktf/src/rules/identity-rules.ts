@@ -1,0 +1,172 @@
+// Who may do what, and what must not be written down.
+import { SECRETS } from '../names.ts'
+import { SECRET } from './host-rules.ts'
+import type { Rule } from './rule.ts'
+import { type PolicyStatement, policiesIn, resourcesIn, type Stack } from './stack.ts'
+
+/** AWS knows no resources for these. */
+const WITHOUT_RESOURCE = [
+  /^(ec2|rds|autoscaling|elasticache|elasticloadbalancing):Describe/,
+  /^(elasticache|rds|cloudwatch|logs|acm|ecr):(List|Describe|Get)/,
+  /^(ssmmessages|ec2messages):/,
+  /^ssm:(UpdateInstanceInformation|ListAssociations|ListInstanceAssociations|DescribeParameters|GetCommandInvocation|ListCommands|ListCommandInvocations|DescribeInstanceInformation|CancelCommand)$/,
+  /^(ecr:GetAuthorizationToken|sts:GetCallerIdentity|kms:ListAliases|route53:CreateHostedZone|route53:GetChange)$/,
+]
+
+/** As the first group, but only with a condition that says which. */
+const WITH_CONDITION: Record<string, string> = {
+  'cloudwatch:PutMetricData': 'cloudwatch:namespace',
+  'kms:CreateKey': 'aws:RequestTag/Project',
+}
+
+/** Whoever may do these may do everything. */
+const ESCALATING =
+  /^iam:(Attach\w+Policy|Put(User|Group)Policy|Create(User|AccessKey|LoginProfile|PolicyVersion)|SetDefaultPolicyVersion|UpdateAssumeRolePolicy|UpdateLoginProfile|AddUserToGroup|DeleteRolePermissionsBoundary)$|^sts:AssumeRole$|^ssm:StartSession$|^lambda:/
+
+/** The same, unless what they make is bounded. */
+const BOUNDED = /^iam:(CreateRole|PutRolePolicy|PutRolePermissionsBoundary)$/
+
+// IAM takes no more, in a policy by itself and in all that stand in one role.
+const MANAGED_LIMIT = 6_144
+const INLINE_LIMIT = 10_240
+
+/** Statements that allow something, with where they are. */
+function allowed(stack: Stack, isWrong: (statement: PolicyStatement) => boolean): string[] {
+  return policiesIn(stack, 'identity').flatMap(({ address, statements }) =>
+    statements
+      .filter((statement) => statement.effect === 'Allow' && isWrong(statement))
+      .map(({ sid }) => `${address}: ${sid}`),
+  )
+}
+
+const hasKey = ({ condition }: PolicyStatement, key: string) =>
+  Object.entries(condition).some(([operator, keys]) => operator === 'StringEquals' && key in keys)
+
+const isOpen = ({ resources }: PolicyStatement) => resources.includes('*')
+
+export const identityRules: Rule[] = [
+  {
+    name: 'no role may do everything, of AWS or of one service',
+    ids: 'CKV_AWS_62, 63, 274, CKV2_AWS_40, CKV2_AWS_56; stricter',
+    find: (stack) => [
+      ...allowed(stack, ({ actions }) => actions.some((action) => action === '*' || action.endsWith(':*'))),
+      ...resourcesIn(stack, 'aws_iam_role_policy_attachment')
+        .filter(({ values }) =>
+          /^arn:aws:iam::aws:policy\/.*(Administrator|PowerUser|FullAccess|ReadOnlyAccess)/.test(
+            values.policy_arn,
+          ),
+        )
+        .map(({ address }) => address),
+    ],
+  },
+  {
+    name: 'what can be allowed for some resources is not allowed for all',
+    ids: 'CKV_AWS_355',
+    find: (stack) =>
+      allowed(
+        stack,
+        (statement) =>
+          isOpen(statement) &&
+          statement.actions.some((action) => {
+            const key = WITH_CONDITION[action]
+            return key ? !hasKey(statement, key) : !WITHOUT_RESOURCE.some((known) => known.test(action))
+          }),
+      ),
+  },
+  {
+    name: 'no role can make itself or another a mightier one',
+    ids: 'CKV_AWS_286, 287, 288, 289, 290, AWS-0342',
+    find: (stack) => [
+      ...allowed(
+        stack,
+        (statement) =>
+          statement.actions.some((action) => ESCALATING.test(action)) ||
+          (statement.actions.some((action) => BOUNDED.test(action)) &&
+            !hasKey(statement, 'iam:PermissionsBoundary')) ||
+          (statement.actions.includes('iam:PassRole') && !hasKey(statement, 'iam:PassedToService')),
+      ),
+      ...resourcesIn(stack, 'aws_iam_role')
+        .filter(({ values }) => !values.permissions_boundary && !values.name.startsWith('waggle-github-'))
+        .map(({ address }) => `${address}: no boundary`),
+      ...policiesIn(stack, 'identity')
+        .filter(
+          ({ address, text }) =>
+            text.length > (address.startsWith('aws_iam_policy') ? MANAGED_LIMIT : INLINE_LIMIT),
+        )
+        .map(({ address }) => `${address}: longer than IAM takes`),
+    ],
+  },
+  {
+    name: 'a role is taken by a service that is named, or by GitHub',
+    ids: 'CKV_AWS_60, CKV_AWS_61',
+    find: (stack) =>
+      policiesIn(stack, 'trust')
+        .filter(
+          ({ statements }) =>
+            !statements.every(
+              ({ principals }) =>
+                principals.length > 0 &&
+                principals.every((name) =>
+                  /^Service: [a-z0-9.-]+\.amazonaws\.com$|^Federated: \$\{aws_iam_openid/.test(name),
+                ),
+            ),
+        )
+        .map(({ address }) => address),
+  },
+  {
+    name: 'GitHub takes a role for one repository, in runs that are named whole',
+    ids: 'CKV_AWS_358 (CKV_AWS_393 does not know subjects with ids yet)',
+    find: (stack) =>
+      policiesIn(stack, 'trust')
+        .filter(({ statements }) =>
+          statements.some(({ principals, condition }) => {
+            if (!principals.some((name) => name.startsWith('Federated'))) return false
+            const { StringEquals: exact = {}, ...looser } = condition
+            const subjects = [exact['token.actions.githubusercontent.com:sub'] ?? []].flat()
+            return (
+              Object.keys(looser).length > 0 ||
+              exact['token.actions.githubusercontent.com:aud'] !== 'sts.amazonaws.com' ||
+              subjects.length === 0 ||
+              subjects.some((subject) => /[*?]/.test(subject) || !subject.startsWith('repo:'))
+            )
+          }),
+        )
+        .map(({ address }) => address),
+  },
+]
+
+export const secretRules: Rule[] = [
+  {
+    name: 'no secret is in Terraform, and with a key of our own all that is stored is under it',
+    ids: 'CKV_AWS_337, CKV_AWS_149, AWS-0098, ours',
+    find: (stack, { kms }) => [
+      ...resourcesIn(stack)
+        .filter(({ type, values }) => isSecretTold(type, values))
+        .map(({ address }) => address),
+      ...(kms === 'cmk'
+        ? resourcesIn(
+            stack,
+            'aws_db_instance',
+            'aws_ebs_volume',
+            'aws_cloudwatch_log_group',
+            'aws_elasticache_replication_group',
+          )
+            .filter(({ values }) => !values.kms_key_id)
+            .map(({ address }) => `${address}: not under the key`)
+        : []),
+    ],
+  },
+]
+
+function isSecretTold(type: string, values: Record<string, unknown>): boolean {
+  const name =
+    String(values.name ?? '')
+      .split('/')
+      .at(-1) ?? ''
+  return (
+    ['random_password', 'aws_secretsmanager_secret_version', 'aws_iam_access_key'].includes(type) ||
+    (type === 'aws_ssm_parameter' && ([...SECRETS.app, ...SECRETS.api] as string[]).includes(name)) ||
+    ['password', 'passwords', 'auth_token', 'secret_string'].some((secret) => values[secret] !== undefined) ||
+    SECRET.test(JSON.stringify(values))
+  )
+}

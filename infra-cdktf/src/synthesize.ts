@@ -1,0 +1,27 @@
+// From the configuration to Terraform's JSON, in cdktf.out/stacks/<stack>/cdk.tf.json.
+import { App } from 'cdktf'
+import { account } from './config/account.ts'
+import { environments } from './config/environments.ts'
+import { type Config, parseAccount, parseEnvironment } from './config/schema.ts'
+import type { State } from './stacks/aws.ts'
+import { createEnvironmentStack } from './stacks/environment.ts'
+import { createSharedStack } from './stacks/shared.ts'
+
+/** @throws ConfigError */
+export function readConfigs(target?: Config['target']): Config[] {
+  const parsed = parseAccount(account)
+  return Object.entries(environments).map(([name, input]) => {
+    const config = parseEnvironment(name, input, parsed)
+    return target ? { ...config, target } : config
+  })
+}
+
+/** Writes every stack. */
+export function synthesize(configs: Config[], { state, folder }: { state: State; folder: string }): void {
+  const app = new App({ outdir: folder })
+  const [first] = configs
+  if (!first) throw new Error('There is no environment')
+  createSharedStack(app, first.account, { state, target: first.target })
+  for (const config of configs) createEnvironmentStack(app, config, state)
+  app.synth()
+}

@@ -1,0 +1,74 @@
+// Makes Terraform take the stand-in for AWS' provider, without any network.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { dataSourceSchema, providerSchema, resourceSchema } from './schema.ts'
+
+const ADDRESS = 'registry.terraform.io/hashicorp/aws'
+
+interface Stack {
+  resource?: Record<string, unknown>
+  data?: Record<string, unknown>
+}
+
+export interface Mirror {
+  /** In which terraform finds the stand-in, and starts it whenever it needs it: four times for one plan. */
+  env: NodeJS.ProcessEnv
+  /** Starts it once for many commands, which halves their time. */
+  start(): Promise<{ env: NodeJS.ProcessEnv; stop(): void }>
+}
+
+export function makeMirror(folder: string, stacks: Stack[]): Mirror {
+  const types = (of: 'resource' | 'data') => [
+    ...new Set(stacks.flatMap((stack) => Object.keys(stack[of] ?? {}))),
+  ]
+  mkdirSync(folder, { recursive: true })
+  const schemaFile = join(folder, 'schemas.json')
+  writeFileSync(
+    schemaFile,
+    JSON.stringify({
+      provider: providerSchema(),
+      resources: Object.fromEntries(types('resource').map((type) => [type, resourceSchema(type)])),
+      dataSources: Object.fromEntries(types('data').map((type) => [type, dataSourceSchema(type)])),
+    }),
+  )
+  const machine = process.arch === 'arm64' ? 'arm64' : 'amd64'
+  const place = join(folder, `${ADDRESS}/6.25.0/${process.platform}_${machine}`)
+  mkdirSync(place, { recursive: true })
+  const program = join(place, 'terraform-provider-aws_v6.25.0_x5')
+  writeFileSync(
+    program,
+    `#!/bin/sh\nexec '${process.execPath}' '${join(import.meta.dirname, 'provider.ts')}' '${schemaFile}'\n`,
+  )
+  chmodSync(program, 0o755)
+  const settings = join(folder, 'terraform.rc')
+  writeFileSync(settings, `provider_installation {\n  filesystem_mirror { path = "${folder}" }\n}\n`)
+  const env = {
+    ...process.env,
+    TF_CLI_CONFIG_FILE: settings,
+    TF_DISABLE_PLUGIN_TLS: '1',
+    TF_IN_AUTOMATION: '1',
+    CHECKPOINT_DISABLE: '1',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+  return {
+    env,
+    async start() {
+      const child = spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] })
+      const [line] = (await once(child.stdout, 'data')) as [Buffer] // the handshake, in one piece
+      const [, protocol, network, socket] = line.toString().split('|')
+      const running = {
+        Protocol: 'grpc',
+        ProtocolVersion: Number(protocol),
+        Pid: child.pid,
+        Test: true,
+        Addr: { Network: network, String: socket },
+      }
+      return {
+        env: { ...env, TF_REATTACH_PROVIDERS: JSON.stringify({ [ADDRESS]: running }) },
+        stop: () => void child.kill(),
+      }
+    },
+  }
+}

@@ -1,0 +1,184 @@
+// A provider in the place of AWS', for tests: it has AWS' schema, plans like it, and makes everything out of nothing.
+// Terraform starts it as a program and speaks to it over a socket.
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import type { Block, NestedBlock } from './schema.ts'
+import { read, type Values, type Wire, withAnswers, withUnknowns, write } from './values.ts'
+
+/** Written by mirror.ts: of the types that the stacks use. */
+export interface Schemas {
+  provider: Block
+  resources: Record<string, Block>
+  dataSources: Record<string, Block>
+}
+
+interface Request {
+  type_name: string
+  config: Wire
+  current_state: Wire
+  prior_state: Wire
+  proposed_new_state: Wire
+  planned_state: Wire
+  raw_state: { json: Uint8Array }
+}
+
+/** Changes that AWS answers by making anew, of those that the tests make. */
+const REPLACED_BY: Record<string, string[]> = {
+  aws_db_instance: ['identifier', 'db_name', 'username', 'storage_encrypted'],
+  aws_ebs_volume: ['availability_zone', 'encrypted'],
+  aws_s3_bucket: ['bucket'],
+  aws_instance: ['subnet_id'],
+}
+
+const NESTING = { single: 1, list: 2, set: 3, map: 4 }
+
+const schemas = JSON.parse(readFileSync(new URL(`file://${process.argv[2]}`), 'utf8')) as Schemas // by mirror.ts
+const socket = join(tmpdir(), `stand-in-${process.pid}.sock`)
+
+const answers: Record<string, (request: Request) => unknown> = {
+  GetSchema: () => ({
+    provider: { block: wireOf(schemas.provider) },
+    resource_schemas: mapValues(schemas.resources, (block) => ({ block: wireOf(block) })),
+    data_source_schemas: mapValues(schemas.dataSources, (block) => ({ block: wireOf(block) })),
+  }),
+  PrepareProviderConfig: ({ config }) => ({ prepared_config: config }),
+  ValidateResourceTypeConfig: ({ config }) => ({ diagnostics: policyFaultsIn(read(config)) }),
+  ValidateDataSourceConfig: () => ({}),
+  UpgradeResourceState: ({ raw_state }) => ({
+    upgraded_state: write(JSON.parse(Buffer.from(raw_state.json).toString())),
+  }),
+  Configure: () => ({}),
+  ReadResource: ({ current_state }) => ({ new_state: current_state }),
+  PlanResourceChange: plan,
+  ApplyResourceChange: ({ type_name, planned_state }) => {
+    const planned = read(planned_state)
+    return {
+      new_state: write(planned && withAnswers(blockOf(schemas.resources, type_name), planned, type_name)),
+      legacy_type_system: true,
+    }
+  },
+  // The same whenever it is asked.
+  ReadDataSource: ({ type_name, config }) => {
+    const block = blockOf(schemas.dataSources, type_name)
+    return { state: write(withAnswers(block, withUnknowns(block, read(config) ?? {}), type_name, 'found')) }
+  },
+  Stop: () => ({}),
+}
+
+function plan({ type_name, prior_state, proposed_new_state }: Request) {
+  const prior = read(prior_state)
+  const proposed = read(proposed_new_state)
+  const replaced = (REPLACED_BY[type_name] ?? []).filter(
+    (name) => prior && proposed && JSON.stringify(prior[name]) !== JSON.stringify(proposed[name]),
+  )
+  return {
+    planned_state:
+      prior || !proposed
+        ? proposed_new_state
+        : write(withUnknowns(blockOf(schemas.resources, type_name), proposed)),
+    requires_replace: replaced.map((attribute_name) => ({ steps: [{ attribute_name }] })),
+    legacy_type_system: true,
+  }
+}
+
+/** AWS' provider refuses policies that are no JSON; so do we. */
+function policyFaultsIn(values: Values | null) {
+  return Object.entries(values ?? {})
+    .filter(
+      ([name, value]) =>
+        /^(policy|assume_role_policy|dashboard_body|content)$/.test(name) &&
+        typeof value === 'string' &&
+        !isJson(value),
+    )
+    .map(([name]) => ({ severity: 1, summary: `"${name}" contains an invalid JSON policy`, detail: '' }))
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function blockOf(known: Record<string, Block>, type: string): Block {
+  const block = known[type]
+  if (!block) throw new Error(`No schema of ${type}`)
+  return block
+}
+
+function wireOf(block: Block): unknown {
+  return {
+    attributes: Object.entries(block.attributes).map(([name, { type, ...flags }]) => ({
+      name,
+      type: Buffer.from(JSON.stringify(type)),
+      ...flags,
+    })),
+    block_types: Object.entries(block.blocks).map(([type_name, nested]: [string, NestedBlock]) => ({
+      type_name,
+      block: wireOf(nested.block),
+      nesting: NESTING[nested.nesting],
+      min_items: nested.required && nested.nesting !== 'single' ? 1 : 0,
+      max_items: nested.isOne && nested.nesting !== 'single' ? 1 : 0,
+    })),
+  }
+}
+
+function mapValues<From, To>(values: Record<string, From>, change: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]))
+}
+
+serve()
+
+function serve(): void {
+  const server = new Server({ 'grpc.max_send_message_length': -1, 'grpc.max_receive_message_length': -1 })
+  server.addService(
+    serviceIn('plugin.proto', 'tfplugin5', 'Provider'),
+    mapValues(
+      answers,
+      (answer) => (call: ServerUnaryCall<Request, unknown>, reply: sendUnaryData<unknown>) => {
+        try {
+          reply(null, answer(call.request))
+        } catch (error) {
+          reply({ code: 2, details: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+        }
+      },
+    ),
+  )
+  server.addService(serviceIn('controller.proto', 'plugin', 'GRPCController'), {
+    Shutdown: (_call: unknown, reply: sendUnaryData<unknown>) => {
+      reply(null, {})
+      rmSync(socket, { force: true })
+      setImmediate(() => process.exit())
+    },
+  })
+  server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
+    if (error) throw error
+    process.stdout.write(`1|5|unix|${socket}|grpc|\n`)
+  })
+}
+
+function serviceIn(file: string, name: string, service: string) {
+  const definition = loadSync(join(import.meta.dirname, file), {
+    keepCase: true,
+    longs: Number,
+    defaults: true,
+  })
+  const found = loadPackageDefinition(definition)[name] as Record<
+    string,
+    { service: Parameters<Server['addService']>[0] }
+  > // of our own files
+  const client = found[service]
+  if (!client) throw new Error(`${file} has no service ${service}`)
+  return client.service
+}

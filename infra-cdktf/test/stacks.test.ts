@@ -1,0 +1,160 @@
+// What the stacks consist of. The snapshots are short on purpose: how many of what; a change of a number is a change
+// of what exists, and of what it costs.
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { afterAll, describe, expect, test } from 'vitest'
+import { APP_PARAMETERS, HEALTH_PATH, IMAGE_TAG, METRICS, namesOf, ROLE_PARAMETERS } from '../src/names.ts'
+import { topologyOf } from '../src/topology.ts'
+import { configOf, type Json, LAYOUTS, synthesizeOne } from './support/layouts.ts'
+
+const stacks = Object.fromEntries(
+  LAYOUTS.map((layout) => [
+    layout,
+    { config: configOf('prod', layout), ...synthesizeOne(configOf('prod', layout)) },
+  ]),
+)
+const { single, multi, high } = stacks as Record<string, NonNullable<(typeof stacks)[string]>> // as made above
+if (!single || !multi || !high) throw new Error('A layout is missing')
+
+afterAll(() => {
+  for (const { folder } of [single, multi, high]) rmSync(folder, { recursive: true, force: true })
+})
+
+const countsIn = (stack: Json) => {
+  const counts = Object.entries<Json>(stack.resource).map(
+    ([type, byId]) => [type, Object.keys(byId).length] as const,
+  )
+  return { ...Object.fromEntries(counts), total: counts.reduce((sum, [, count]) => sum + count, 0) }
+}
+
+test.each(LAYOUTS)('%s consists of', (layout) => {
+  expect(countsIn(stacks[layout]?.environment)).toMatchSnapshot()
+})
+
+test('the shared stack consists of', () => {
+  expect(countsIn(single.shared)).toMatchSnapshot()
+})
+
+test('the environments of one account do not take names from each other', () => {
+  const namesIn = (stack: Json) =>
+    Object.entries<Json>(stack.resource).flatMap(([type, byId]) =>
+      Object.values<Json>(byId).flatMap(({ name, identifier }) =>
+        name || identifier ? [`${type} ${name ?? identifier}`] : [],
+      ),
+    )
+  const dev = synthesizeOne(configOf('dev', 'multi'))
+  rmSync(dev.folder, { recursive: true })
+  // Private zones belong to their VPC, policies to their role, filters to their group.
+  const isOwn = (line: string) => !/^aws_(route53|iam_role_policy |cloudwatch_log_metric_filter)/.test(line)
+  const ofDev = new Set(namesIn(dev.environment).filter(isOwn))
+  expect(namesIn(multi.environment).filter((line) => ofDev.has(line))).toEqual([])
+})
+
+test('production has the log groups by their plain names', () => {
+  const { aws_cloudwatch_log_group: groups } = single.environment.resource
+  expect([groups['backend-logs'].name, groups['worker-logs'].name]).toEqual(['backend-logs', 'worker-logs'])
+})
+
+describe('settings of hosts', () => {
+  test.each(LAYOUTS)('%s has them all, and no others', (layout) => {
+    const { config, environment } = stacks[layout] ?? single
+    const { paths } = namesOf('prod')
+    const names = Object.values<Json>(environment.resource.aws_ssm_parameter).map(({ name }) => name)
+    const known = [
+      ...APP_PARAMETERS.map((name) => `${paths.app}/${name}`),
+      ...topologyOf(config).roles.flatMap((role) =>
+        ROLE_PARAMETERS.map((name) => `${paths.role(role)}/${name}`),
+      ),
+    ]
+    expect(names.filter((name) => !known.includes(name))).toEqual([])
+    const ofApi = `${paths.role(topologyOf(config).apiRole)}/MASTER_SECRET_ARN`
+    expect(names.filter((name) => name.endsWith('/MASTER_SECRET_ARN'))).toEqual([ofApi])
+  })
+
+  const settingOf = ({ environment }: { environment: Json }, id: string) =>
+    environment.resource.aws_ssm_parameter[id]?.value
+
+  test('Redis has the name by which it is reached', () => {
+    expect(settingOf(single, 'app-redis-host')).toBe('redis.waggle.internal')
+    expect(settingOf(multi, 'app-redis-host')).toBe('redis.waggle.internal')
+    const { name, records } = multi.environment.resource.aws_route53_record['redis-name']
+    expect([name, ...records]).toEqual(['redis.waggle.internal', `\${aws_instance.redis.private_ip}`])
+    expect(settingOf(high, 'app-redis-host')).toMatch(
+      /aws_elasticache_replication_group\.cache\.primary_endpoint_address/,
+    )
+    expect(settingOf(high, 'app-redis-scheme')).toBe('rediss')
+  })
+
+  test('each role runs its own services', () => {
+    expect(settingOf(single, 'role-app-compose-profiles')).toBe('edge,api,worker,redis')
+    expect(settingOf(multi, 'role-api-compose-profiles')).toBe('edge,api')
+    expect(settingOf(multi, 'role-redis-compose-file')).toContain('docker-compose.hosts.yml')
+    expect(settingOf(high, 'role-api-trusted-proxies')).toBe('2')
+  })
+})
+
+test('the dashboard shows hosts, database, tasks and both logs', () => {
+  const { widgets } = JSON.parse(multi.environment.resource.aws_cloudwatch_dashboard.dashboard.dashboard_body)
+  const body = JSON.stringify(widgets)
+  for (const metric of [
+    'CPUUtilization',
+    'NetworkIn',
+    'NetworkOut',
+    'StatusCheckFailed',
+    'FreeableMemory',
+    'DatabaseConnections',
+    'ReadIOPS',
+    'WriteIOPS',
+    METRICS.queueDepth,
+    METRICS.oldestWaiting,
+    METRICS.taskFailures,
+  ])
+    expect(body).toContain(metric)
+  expect(body).toContain("SOURCE 'backend-logs'")
+  expect(body).toContain("SOURCE 'worker-logs'")
+  for (const { x, width } of widgets) expect(x + width).toBeLessThanOrEqual(24)
+})
+
+test('a rollout takes a commit and nothing else', () => {
+  const { parameters, mainSteps } = JSON.parse(single.environment.resource.aws_ssm_document.rollout.content)
+  expect(parameters.tag.allowedPattern).toBe(IMAGE_TAG)
+  expect(new RegExp(IMAGE_TAG).test("abc1234'; rm -rf /")).toBe(false)
+  expect(mainSteps[0].inputs.runCommand.at(-1)).toBe("/usr/local/sbin/waggle-host rollout '{{ tag }}'")
+})
+
+test('image, instance type and architecture belong together', () => {
+  expect(single.environment.data.aws_ssm_parameter.image.name).toContain('/arm64/')
+  const { folder, environment } = synthesizeOne(
+    configOf('prod', 'single', { hosts: { instanceType: 't3.small', architecture: 'x86_64', rootGb: 30 } }),
+  )
+  rmSync(folder, { recursive: true })
+  expect(environment.data.aws_ssm_parameter.image.name).toContain('/amd64/')
+})
+
+test('neither a newer image nor another bootstrap replaces a host', () => {
+  expect(single.environment.resource.aws_instance.app).toMatchObject({
+    user_data_replace_on_change: false,
+    lifecycle: { ignore_changes: ['ami', 'user_data_base64', 'associate_public_ip_address'] },
+  })
+})
+
+test('one path is asked for health, with GET and HEAD, by everybody', () => {
+  expect(high.environment.resource.aws_lb_target_group['balancer-targets'].health_check.path).toBe(
+    HEALTH_PATH,
+  )
+  const nginx = readFileSync(new URL('../../docker/nginx.conf', import.meta.url), 'utf8')
+  expect(nginx).toContain(HEALTH_PATH)
+  const rollout = readFileSync(new URL('../../docker/rollout.sh', import.meta.url), 'utf8')
+  expect(rollout).toMatch(/for verb in GET HEAD/)
+  expect(rollout).toContain(`${HEALTH_PATH} HTTP/1.1`)
+})
+
+test('bindings are taken by their own folders: the whole of them takes seven seconds to read', () => {
+  const folder = new URL('../src/', import.meta.url)
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
+  expect(sources.length).toBeGreaterThan(30)
+  expect(
+    sources.filter((file) => /from '@cdktf\/provider-aws'/.test(readFileSync(new URL(file, folder), 'utf8'))),
+  ).toEqual([])
+})

@@ -1,0 +1,117 @@
+// A host that is a folder: host/'s scripts run in it as they are, with fakes of whatever would reach further.
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const HERE = fileURLToPath(new URL('..', import.meta.url))
+export const HOST_SCRIPTS = join(HERE, '../host')
+
+/** As the fake of curl says. */
+export const INSTANCE = 'i-0123456789abcdef0'
+
+const ROLLOUT = `#!/usr/bin/env bash
+cd "$(dirname "$0")/.."
+echo "rollout.sh $1 over $(sed -n s/^WAGGLE_TAG=//p .env)" >> "$FAKES/calls"
+`
+
+export interface FakeHost {
+  /** Its file system. */
+  root: string
+  run(script: string, ...args: string[]): Promise<{ code: number; output: string }>
+  /** As a file of its own; without content it is only there. */
+  fake(name: string, content?: string): void
+  /** As if bootstrap.sh had been here, and a release ran. */
+  pretendToRun(tag: string): void
+  /** Makes images with a tag; `rollout` is what their docker/rollout.sh does. */
+  addImages(tag: string, rollout?: string): void
+  read(path: string): string
+  /** How programs were called, one a line, and from here on anew. */
+  calls(): string[]
+  remove(): void
+}
+
+export interface Identity {
+  environment: string
+  role: string
+  name: string
+}
+
+/** @param parameters what Parameter Store holds, by full name */
+export function createFakeHost(
+  parameters: Record<string, string>,
+  { environment, role, name }: Identity,
+): FakeHost {
+  const folder = mkdtempSync(join(tmpdir(), 'waggle-fake-host-'))
+  const root = join(folder, 'root')
+  const fakes = join(folder, 'fakes')
+  const write = (path: string, content: string) => {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+  }
+  write(join(root, 'etc/fstab'), 'LABEL=cloudimg-rootfs / ext4 defaults 0 1\n')
+  write(join(root, 'var/log/cloud-init-output.log'), 'Preparing this host\n\na line with "quotes"\n')
+  for (const [tag, value] of Object.entries({ Environment: environment, Role: role, Host: name }))
+    write(join(fakes, 'tags', tag), value)
+  write(join(fakes, 'parameters.json'), JSON.stringify(parameters))
+
+  return {
+    root,
+    run: (script, ...args) =>
+      new Promise((resolve, reject) => {
+        const env = {
+          PATH: `${join(HERE, 'fakes')}:${process.env.PATH}`,
+          HOME: root,
+          FAKES: fakes,
+          WAGGLE_ROOT: root,
+        }
+        const child = spawn('bash', [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+        let output = ''
+        for (const stream of [child.stdout, child.stderr])
+          stream.setEncoding('utf8').on('data', (text) => {
+            output += text
+          })
+        child.on('error', reject).on('close', (code) => resolve({ code: code ?? -1, output }))
+      }),
+    fake: (file, content = '') => write(join(fakes, file), content),
+    addImages(tag, rollout = 'exit 0') {
+      const image = join(fakes, 'images', tag)
+      cpSync(HOST_SCRIPTS, join(image, 'host'), { recursive: true })
+      write(join(image, 'docker-compose.yml'), `name: waggle # of ${tag}\n`)
+      const script = join(image, 'docker/rollout.sh')
+      write(script, `${ROLLOUT}${rollout}\n`)
+      chmodSync(script, 0o755)
+    },
+    pretendToRun(tag) {
+      const home = join(root, 'opt/waggle')
+      mkdirSync(join(home, 'releases'), { recursive: true })
+      cpSync(join(fakes, 'images', tag), join(home, 'releases', tag), { recursive: true })
+      symlinkSync(join(root, 'run/waggle/env'), join(home, 'releases', tag, '.env'))
+      symlinkSync(`releases/${tag}`, join(home, 'current'))
+      write(
+        join(root, 'etc/waggle/identity'),
+        `ENVIRONMENT=${environment}\nROLE=${role}\nHOST_NAME=${name}\nINSTANCE_ID=${INSTANCE}\nPRIVATE_ADDRESS=10.30.0.5\n`,
+      )
+    },
+    read: (path) => readFileSync(join(root, path), 'utf8'),
+    calls() {
+      const path = join(fakes, 'calls')
+      if (!existsSync(path)) return []
+      const lines = readFileSync(path, 'utf8').trim().split('\n')
+      rmSync(path)
+      return lines
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}

