@@ -191,7 +191,7 @@ describe('by a filter', () => {
       insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
       select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
              case when n = 1 then 'sentiment' else 'reverse' end, 'q', 'PENDING', '{}', 3, 1000, now(), now()
-      from generate_series(1, 25000) as n`)
+      from generate_series(1, 70000) as n`)
     let cursor: string | null = null
     let [changed, parts] = [0, 0]
     do {

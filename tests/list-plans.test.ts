@@ -80,22 +80,23 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
       if (has === 'has') expect(cost.indexes).toEqual([index])
     })
 
-    test.each<[string, TaskFilter, number]>([
+    // A table of which nothing is known is believed to be short, and may be sorted: for a minute at most.
+    test.skipIf(has === 'has not').each<[string, TaskFilter, number]>([
       ['no filter', {}, 60],
       ['a status that most have', { statuses: ['SUCCESS'] }, 60],
-      ['a name that nothing has', { names: ['other'] }, 20_000],
-      ['statuses of either kind', { statuses: ['FAILURE', 'PENDING'] }, 20_000],
+      ['a name that nothing has', { names: ['other'] }, 60_000],
+      ['statuses of either kind', { statuses: ['FAILURE', 'PENDING'] }, 60_000],
       ['a text that is nowhere', { text: 'nowhere' }, 20_000],
       ['an input that nothing has', { inputs: [{ path: ['text'], value: 'x' }] }, 20_000],
     ])('with %s a page costs the same at both ends', async (_what, filter, most) => {
-      const [newest, oldest] = [await costOf(filter), await costOf(filter, idOf(ALL / 20))]
+      const [newest, oldest] = [await costOf(filter), await costOf(filter, idOf(ALL / 5))]
       expect(newest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
       expect(oldest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
     })
 
     test('a look that finds nothing says how far it went', async () => {
       const { rows, next } = await list.list({ names: ['other'] }, { limit: 50 })
-      expect([rows, numberOf(next)]).toEqual([[], ALL - 10_000 + 1])
+      expect([rows, numberOf(next)]).toEqual([[], ALL - 30_000 + 1])
     })
 
     test('a count goes in looks of one size, and together they count all', async () => {

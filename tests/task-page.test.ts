@@ -201,6 +201,21 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(await user.page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
   })
 
+  test('a number of twenty digits is shown as the API has it', async () => {
+    const { id } = await system.submit('echo', { value: 4711 })
+    await system.taskWhenFinal(id)
+    await using user = await openPage(browser, system.url)
+    // The API gives no such number yet: what it answers is what `JSON.parse` has made of the body.
+    await user.page.route(`**/v1/tasks/${id}*`, async (route) => {
+      const response = await route.fetch()
+      const text = await response.text()
+      await route.fulfill({ response, body: text.replaceAll('4711', '12345678901234567890') })
+    })
+    await goToTask(user, id)
+    const input = user.page.getByRole('region', { name: 'Input' }).last()
+    await input.getByText('12345678901234567890', { exact: true }).waitFor()
+  })
+
   describe('copied calls', () => {
     const folder = mkdtempSync(join(tmpdir(), 'waggle-curl-'))
     afterAll(() => rmSync(folder, { recursive: true }))

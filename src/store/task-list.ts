@@ -31,8 +31,10 @@ export interface Count {
   next: string | null
 }
 
-// As many rows as are read in some tens of milliseconds.
-const MAX_LOOKED_AT = 10_000
+// As many rows as are read in some tens of milliseconds, and as many as what they hold can be read of in that time. The
+// oldest of a hundred thousand that wait are those that run: whoever looks for them is not to wait for many looks.
+const MAX_LOOKED_AT = 30_000
+const MAX_READ = 10_000
 // Counting sends nothing back.
 const MAX_COUNTED = 50_000
 const EXCERPT_CHARACTERS = 200
@@ -63,12 +65,13 @@ export function createTaskList(database: Database) {
     count(filter: TaskFilter, before?: string): Promise<Count> {
       return database.use(async (drizzle) => {
         const first = before ?? (await firstOf(drizzle, filter))
-        const seen = seenOf(drizzle, filter, { before: first, limit: MAX_COUNTED })
+        const limit = isReading(filter) ? MAX_READ : MAX_COUNTED
+        const seen = seenOf(drizzle, filter, { before: first, limit })
         const [row] = await drizzle
           .select({ count: sql<number>`count(*)::int` })
           .from(seen.as('tasks'))
           .where(and(...conditionsOf(filter)))
-        return { count: row?.count ?? 0, first, next: await endOf(drizzle, filter, first, MAX_COUNTED) }
+        return { count: row?.count ?? 0, first, next: await endOf(drizzle, filter, first, limit) }
       })
     },
   }
@@ -84,7 +87,8 @@ async function look<Columns extends SelectedFields>(
   filter: TaskFilter,
   { before, limit }: Place,
 ) {
-  const seen = seenOf(drizzle, filter, { before, limit: MAX_LOOKED_AT })
+  const most = isReading(filter) ? MAX_READ : MAX_LOOKED_AT
+  const seen = seenOf(drizzle, filter, { before, limit: most })
   // Under the table's own name, so that the conditions are the same everywhere.
   const found = await drizzle
     .select({ ...columns, cursor: tasks.id })
@@ -93,9 +97,13 @@ async function look<Columns extends SelectedFields>(
     .orderBy(desc(tasks.id))
     .limit(limit + 1)
   const rows = found.slice(0, limit)
-  const next =
-    found.length > limit ? rows.at(-1)?.cursor : await endOf(drizzle, filter, before, MAX_LOOKED_AT)
+  const next = found.length > limit ? rows.at(-1)?.cursor : await endOf(drizzle, filter, before, most)
   return { rows, next: next ?? null }
+}
+
+/** Whether inputs or results have to be read. */
+function isReading({ inputs, text }: TaskFilter): boolean {
+  return inputs !== undefined || text !== undefined
 }
 
 function seenOf(drizzle: Drizzle, filter: TaskFilter, { before, limit }: Place) {

@@ -26,11 +26,7 @@ export function KeyFigures({ stats, workers }: { stats: Stats; workers: Worker[]
       <Figure
         name="Failure rate"
         value={failures === null ? '–' : formatPercent(failures)}
-        more={
-          failures === null
-            ? 'nothing ended'
-            : `${formatCount(stats.series.retried.reduce(sum, 0))} attempts retried`
-        }
+        more={failures === null ? 'nothing ended' : retriedText(stats.series.retried.reduce(sum, 0))}
       />
       <Figure
         name="Oldest waiting"
@@ -48,6 +44,10 @@ interface FigureProps {
   value: string
   more: string
   isBad?: boolean
+}
+
+function retriedText(attempts: number): string {
+  return `${formatCount(attempts)} ${attempts === 1 ? 'attempt' : 'attempts'} retried`
 }
 
 function Figure({ name, value, more, isBad }: FigureProps) {

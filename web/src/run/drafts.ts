@@ -37,7 +37,9 @@ export function emptyDraft(field: Field): Draft {
     const members = field.members.map((member) => [member.name, emptyDraft(member)] as const)
     return { members: Object.fromEntries(members), others: {} }
   }
-  return { items: Array.from({ length: field.minItems }, () => newItem(emptyDraft(field.item))) }
+  // One that may be left out begins empty.
+  const length = field.isRequired ? field.minItems : 0
+  return { items: Array.from({ length }, () => newItem(emptyDraft(field.item))) }
 }
 
 /** How a value stands in the form; undefined leaves a field as it is at first. */

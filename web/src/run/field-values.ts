@@ -30,7 +30,7 @@ export function readField(field: Field, draft: Draft, path = ''): Read {
         }))
       : asList(draft).items.map(({ name, draft: item }, index) => ({
           name,
-          ...readField(field.item, item, stepInto(path, index)),
+          ...readField(itemOf(field, index), item, stepInto(path, index)),
         }))
   const faults: Faults = Object.assign({}, ...parts.map((part) => part.faults))
   if (field.kind === 'list') {
@@ -65,6 +65,11 @@ export function readLeniently(field: Field, draft: Draft): Json | undefined {
     return [name, readLeniently(field.item, item) ?? ''] as const
   })
   return field.kind === 'list' ? items.map(([, value]) => value) : Object.fromEntries(items)
+}
+
+/** With the label that it has on the form. */
+export function itemOf({ kind, item }: ListField, index: number): Field {
+  return { ...item, label: `${kind === 'record' ? 'Value' : item.label} ${index + 1}` }
 }
 
 export function stepInto(path: string, step: string | number): string {

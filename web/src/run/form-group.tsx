@@ -2,7 +2,7 @@
 import { useRef } from 'hono/jsx/dom'
 import { Icon } from '../parts/icons.tsx'
 import { asGroup, asList, asText, type Draft, emptyDraft, type ItemDraft, newItem } from './drafts.ts'
-import { type Faults, stepInto } from './field-values.ts'
+import { type Faults, itemOf, stepInto } from './field-values.ts'
 import { FieldFault, FieldLabel, FormLeaf, fieldId, textIn } from './form-field.tsx'
 import { type Field, type GroupField, isLeaf, type ListField } from './form-fields.ts'
 
@@ -78,7 +78,7 @@ function Frame({
   return (
     <fieldset class="field-group" id={id} tabIndex={-1} aria-describedby={fault ? `${id}-fault` : undefined}>
       <legend class="field-label">
-        <FieldLabel label={field.label} isRequired={field.isRequired && !field.isNullable} />
+        <FieldLabel label={field.label} isRequired={isToBeFilled(field)} />
       </legend>
       {field.description && <p class="field-hint">{field.description}</p>}
       {children}
@@ -119,7 +119,7 @@ function FormList({ field, draft, path, onDraft, ...common }: FormPartProps<List
               )}
               <FormPart
                 {...common}
-                field={{ ...field.item, label: `${itemLabel(field)} ${number}` }}
+                field={itemOf(field, index)}
                 draft={item.draft}
                 path={itemPath}
                 onDraft={(changed, at) => replace({ draft: changed }, at)}
@@ -167,6 +167,12 @@ function FormList({ field, draft, path, onDraft, ...common }: FormPartProps<List
   )
 }
 
+/** An empty list may be what is required. */
+function isToBeFilled(field: Field): boolean {
+  const isEmptyEnough = (field.kind === 'list' || field.kind === 'record') && field.minItems === 0
+  return field.isRequired && !field.isNullable && !isEmptyEnough
+}
+
 function ItemButton({
   icon,
   label,
@@ -181,10 +187,6 @@ function ItemButton({
       <Icon name={icon} />
     </button>
   )
-}
-
-function itemLabel({ kind, item }: ListField): string {
-  return kind === 'record' ? 'Value' : item.label
 }
 
 function moved(items: ItemDraft[], index: number, by: -1 | 1): ItemDraft[] {

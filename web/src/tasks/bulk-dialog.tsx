@@ -17,7 +17,7 @@ export const ACTION_WORDS = {
   retry: {
     verb: 'Retry',
     done: 'retried',
-    what: 'They wait again, under the same ids and with a fresh retry budget.',
+    what: 'What failed or was cancelled waits again, under its id and with a fresh retry budget.',
     rest: 'were not failed any more',
     none: 'None of these can be retried: only what failed or was cancelled can be.',
   },
@@ -140,7 +140,7 @@ function said({ kind, total, left, changed, isStopped }: BulkState, action: Acti
       if (total === 0) return words.none
       return left === 0
         ? words.what
-        : `${words.what} ${left.toLocaleString()} of the chosen ones ${left === 1 ? 'is' : 'are'} left alone: it is not for them.`
+        : `${words.what} ${left.toLocaleString()} of the chosen ones ${left === 1 ? 'is' : 'are'} left alone.`
     }
     case 'running':
       return 'You can stop at any moment; what is done stays done.'

@@ -2,7 +2,6 @@
 import { createObservable, type Observable } from '../parts/observable.ts'
 
 export const COLUMNS = {
-  id: 'Id',
   input: 'Input',
   result: 'Result',
   queue: 'Queue',
@@ -15,10 +14,38 @@ export const COLUMNS = {
   worker: 'Worker',
 } as const
 
+/** Widths in rem; those without one share what the others leave. */
+const WIDTHS: Record<Column, number | null> = {
+  input: null,
+  result: null,
+  queue: 6,
+  tags: 7,
+  attempts: 5.2,
+  created: 8.2,
+  finished: 8.2,
+  waited: 7.6,
+  ran: 5,
+  worker: 8.5,
+}
+// What is always there, and the least that a column without a width can be read in.
+const OTHERS = 23
+const LEAST = 11
+
+/** As CSS has it. */
+export function widthOf(column: Column): string {
+  const width = WIDTHS[column]
+  return width === null ? 'auto' : `${width}rem`
+}
+
+/** Below this the table is wider than its place, and can be moved in it. */
+export function leastWidthOf(columns: readonly Column[]): string {
+  return `${columns.reduce((sum, column) => sum + (WIDTHS[column] ?? LEAST), OTHERS)}rem`
+}
+
 /** Beside status and name, which are always there. */
 export type Column = keyof typeof COLUMNS
 
-const DEFAULT: Column[] = ['id', 'input', 'queue', 'tags', 'attempts', 'created', 'waited', 'ran']
+const DEFAULT: Column[] = ['input', 'queue', 'tags', 'attempts', 'created', 'waited', 'ran']
 const KEY = 'waggle.columns'
 
 export interface ColumnChoice {

@@ -53,6 +53,7 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
             onBegin()
             setIsOpen(true)
           }}
+          onClick={() => setIsOpen(true)}
           onBlur={() => setIsOpen(false)}
           onKeyDown={onKey}
         />
@@ -117,6 +118,8 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
     if (typeof filters === 'string') return setFault(filters)
     if (filters.length === 0) return
     write('')
+    // What is below the box is what one wants to see now.
+    setIsOpen(false)
     onAdd(filters)
   }
 

@@ -6,13 +6,6 @@ import type { Column } from './columns.ts'
 /** @param atMs when the task was seen, by the server's clock */
 export function Cell({ column, task, atMs }: { column: Column; task: CompactTask; atMs: number }) {
   switch (column) {
-    case 'id':
-      // The end tells tasks apart that were submitted together.
-      return (
-        <code class="cell-code" title={task.id}>
-          {shortId(task.id)}
-        </code>
-      )
     case 'input':
       return <Excerpt text={task.input_excerpt} />
     case 'result':
@@ -29,7 +22,7 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
       return task.tags.length === 0 ? (
         <None />
       ) : (
-        <ul class="cell-tags">
+        <ul class="cell-tags" title={task.tags.join(', ')}>
           {task.tags.map((tag) => (
             <li key={tag}>{tag}</li>
           ))}
@@ -61,6 +54,7 @@ export function titleOf(task: CompactTask, definitions: Definition[]): string {
   return definitions.find(({ name }) => name === task.name)?.title ?? task.name
 }
 
+/** The end tells tasks apart that were submitted together. */
 export function shortId(id: string): string {
   return `${id.slice(0, 8)}…${id.slice(-4)}`
 }

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from 'hono/jsx/dom'
 import type { CompactTask, Definition } from '../api/api-client.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import { COLUMNS, type Column } from './columns.ts'
+import { COLUMNS, type Column, leastWidthOf, widthOf } from './columns.ts'
 import { Cell, shortId, titleOf } from './task-cells.tsx'
 
 export interface TaskTableProps {
@@ -25,83 +25,95 @@ export function TaskTable(props: TaskTableProps) {
   const { tasks, isGone, definitions, columns, atMs, selected, isBusy, onSelect, onHold } = props
   const count = tasks.filter(({ id }) => selected.has(id)).length
   return (
-    <table
-      class="task-table"
-      role="table"
-      aria-label="Tasks, newest first"
-      aria-busy={isBusy ? 'true' : 'false'}
-      onPointerMove={(event: PointerEvent) => event.pointerType === 'mouse' && onHold(true)}
-      onPointerLeave={() => onHold(false)}
-    >
-      <thead role="rowgroup">
-        <tr role="row">
-          <th role="columnheader" scope="col" class="is-box">
-            <SelectPage
-              isAll={count > 0 && count === tasks.length}
-              isSome={count > 0}
-              onChange={(isOn) =>
-                onSelect(
-                  tasks.map(({ id }) => id),
-                  isOn,
-                )
-              }
-            />
-          </th>
-          <th role="columnheader" scope="col" class="is-status">
-            Status
-          </th>
-          <th role="columnheader" scope="col" class="is-title">
-            Task
-          </th>
-          {columns.map((column) => (
-            <th key={column} role="columnheader" scope="col" class={`is-${column}`}>
-              {COLUMNS[column]}
+    <div class="table-place">
+      <table
+        class="task-table"
+        style={{ '--least-width': leastWidthOf(columns) }}
+        role="table"
+        aria-label="Tasks, newest first"
+        aria-busy={isBusy ? 'true' : 'false'}
+        onPointerMove={(event: PointerEvent) => event.pointerType === 'mouse' && onHold(true)}
+        onPointerLeave={() => onHold(false)}
+      >
+        <thead role="rowgroup">
+          <tr role="row">
+            <th role="columnheader" scope="col" class="is-box">
+              <SelectPage
+                isAll={count > 0 && count === tasks.length}
+                isSome={count > 0}
+                onChange={(isOn) =>
+                  onSelect(
+                    tasks.map(({ id }) => id),
+                    isOn,
+                  )
+                }
+              />
             </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {tasks.map((task) => {
-          const title = titleOf(task, definitions)
-          const isSelected = selected.has(task.id)
-          return (
-            <tr
-              key={task.id}
-              role="row"
-              class={`${isSelected ? 'is-selected' : ''} ${isGone(task.id) ? 'is-gone' : ''}`}
-              data-task={task.id}
-            >
-              <td role="cell" class="is-box">
-                <label class="select-box">
-                  <input
-                    type="checkbox"
-                    checked={isSelected}
-                    aria-label={`Select ${title} ${shortId(task.id)}`}
-                    onChange={() => onSelect([task.id], !isSelected)}
-                  />
-                </label>
-              </td>
-              <td role="cell" class="is-status">
-                <StatusBadge status={task.status} />
-              </td>
-              <td role="cell" class="is-title">
-                <a class="task-link" href={hashOf({ view: 'task', id: task.id })}>
-                  {title}
-                </a>
-              </td>
-              {columns.map((column) => (
-                <td key={column} role="cell" class={`is-${column}`}>
-                  <span class="cell-label" aria-hidden="true">
-                    {COLUMNS[column]}
-                  </span>
-                  <Cell column={column} task={task} atMs={atMs} />
+            <th role="columnheader" scope="col" class="is-status">
+              Status
+            </th>
+            <th role="columnheader" scope="col" class="is-title">
+              Task
+            </th>
+            {columns.map((column) => (
+              <th
+                key={column}
+                role="columnheader"
+                scope="col"
+                class={`is-${column}`}
+                style={{ width: widthOf(column) }}
+              >
+                {COLUMNS[column]}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {tasks.map((task) => {
+            const title = titleOf(task, definitions)
+            const isSelected = selected.has(task.id)
+            return (
+              <tr
+                key={task.id}
+                role="row"
+                class={`${isSelected ? 'is-selected' : ''} ${isGone(task.id) ? 'is-gone' : ''}`}
+                data-task={task.id}
+              >
+                <td role="cell" class="is-box">
+                  <label class="select-box">
+                    <input
+                      type="checkbox"
+                      checked={isSelected}
+                      aria-label={`Select ${title} ${shortId(task.id)}`}
+                      onChange={() => onSelect([task.id], !isSelected)}
+                    />
+                  </label>
                 </td>
-              ))}
-            </tr>
-          )
-        })}
-      </tbody>
-    </table>
+                <td role="cell" class="is-status">
+                  <StatusBadge status={task.status} />
+                </td>
+                <td role="cell" class="is-title">
+                  <a class="task-link" href={hashOf({ view: 'task', id: task.id })}>
+                    {title}
+                  </a>
+                  <code class="cell-code" title={task.id}>
+                    {shortId(task.id)}
+                  </code>
+                </td>
+                {columns.map((column) => (
+                  <td key={column} role="cell" class={`is-${column}`}>
+                    <span class="cell-label" aria-hidden="true">
+                      {COLUMNS[column]}
+                    </span>
+                    <Cell column={column} task={task} atMs={atMs} />
+                  </td>
+                ))}
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+    </div>
   )
 }
 

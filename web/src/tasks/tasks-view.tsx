@@ -55,12 +55,7 @@ export function TasksView({ page, route }: { page: Page; route: Route }) {
         </h1>
         <div class="tasks-tools">
           {cursor === '' && (
-            <button
-              type="button"
-              class="button is-quiet is-small"
-              aria-pressed={isPaused ? 'true' : 'false'}
-              onClick={() => setIsPaused(!isPaused)}
-            >
+            <button type="button" class="button is-quiet is-small" onClick={() => setIsPaused(!isPaused)}>
               <Icon name={isPaused ? 'resume' : 'pause'} />
               {isPaused ? 'Go on live' : 'Pause'}
             </button>
@@ -165,13 +160,14 @@ function cursorOf(params: URLSearchParams): string {
 
 function saidOf({ page, isOutdated }: ShownPage, count: number, cursor: string, isFiltered: boolean): string {
   if (page === null || isOutdated) return ''
-  const what = `${count} ${count === 1 ? 'task' : 'tasks'}${isFiltered ? ' that match' : ''}`
+  const [what, match] = count === 1 ? ['1 task', ' that matches'] : [`${count} tasks`, ' that match']
+  const found = isFiltered ? what + match : what
   const from = cursor === '' ? '' : `, submitted before ${formatMoment(momentOfId(cursor))}`
   const { next, tasks } = page
-  if (next === null) return count === 0 ? '' : `${what}${from}: these are all.`
-  if (tasks.length >= PAGE_SIZE) return `${what}${from}, newest first.`
+  if (next === null) return count === 0 ? '' : `${found}${from}: these are all.`
+  if (tasks.length >= PAGE_SIZE) return `${found}${from}, newest first.`
   // The API looks at so many at a time.
-  return `${what} so far${from}: looked back to ${formatMoment(momentOfId(next))}.`
+  return `${found} so far${from}: looked back to ${formatMoment(momentOfId(next))}.`
 }
 
 function Pager({ params, cursor, next }: { params: URLSearchParams; cursor: string; next: string | null }) {
