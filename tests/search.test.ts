@@ -125,7 +125,9 @@ describe('several values', () => {
     const worker = '00000000-0000-4000-8000-000000000000'
     expect(idsOf(await list({ tag, worker: `${worker},${worker}` }))).toEqual([])
     expect((await system.request('GET', '/v1/tasks?name=a,,b')).status).toBe(400)
-    expect((await system.request('GET', `/v1/tasks?name=${new Array(51).fill('a')}`)).status).toBe(400)
+    expect(
+      (await system.request('GET', `/v1/tasks?name=${Array.from({ length: 51 }, (_, n) => `a${n}`)}`)).status,
+    ).toBe(400)
   })
 })
 
@@ -167,10 +169,10 @@ test('where few of very many match, a page is short and leads on, and nothing is
     const { body } = await read(`q=needle${cursor && `&cursor=${cursor}`}`)
     found.push(...idsOf(body))
     cursor = body.next_cursor
-    if (pages > 5) throw new Error('it does not come to an end')
+    if (pages > 15) throw new Error('it does not come to an end')
   }
   expect(found.map((id) => Number.parseInt(id.slice(-12), 16))).toEqual([24_000, 18_000, 12_000, 6_000])
-  expect(pages).toBe(3)
+  expect(pages).toBe(9)
   // Without a filter a page is full, and no row is read beyond it.
   expect((await read('limit=200')).body.data).toHaveLength(200)
   await own.stop()

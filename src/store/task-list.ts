@@ -34,9 +34,9 @@ export interface Count {
 // As many rows as are read in some tens of milliseconds, and as many as what they hold can be read of in that time. The
 // oldest of a hundred thousand that wait are those that run: whoever looks for them is not to wait for many looks.
 const MAX_LOOKED_AT = 30_000
-const MAX_READ = 10_000
-// Counting sends nothing back.
-const MAX_COUNTED = 50_000
+const MAX_READ = 3_000
+// Those that ended badly lie scattered among all the others, each on a page of its own.
+const MAX_COUNTED = 5_000
 const EXCERPT_CHARACTERS = 200
 
 export type TaskList = ReturnType<typeof createTaskList>

@@ -28,7 +28,7 @@ export const PAGE_SIZE = 50
 const INTERVAL_MS = 2_500
 const NEVER_MS = 3_600_000
 // Some ten thousands of tasks are looked at before the person is asked whether to go on.
-const MOST_LOOKS = 5
+const MOST_LOOKS = 12
 // What took several looks is asked for less often.
 const ROUNDS_BETWEEN_LONG_LOOKS = 4
 
