@@ -2,7 +2,15 @@
 // of what exists, and of what it costs.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import { APP_PARAMETERS, HEALTH_PATH, IMAGE_TAG, METRICS, namesOf, ROLE_PARAMETERS } from '../src/names.ts'
+import {
+  APP_PARAMETERS,
+  HEALTH_PATH,
+  IMAGE_TAG,
+  METRICS,
+  namesOf,
+  ROLE_PARAMETERS,
+  SECRETS,
+} from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
 import { configOf, type Json, LAYOUTS, synthesizeOne } from './support/layouts.ts'
 
@@ -158,3 +166,36 @@ test('bindings are taken by their own folders: the whole of them takes seven sec
     sources.filter((file) => /from '@cdktf\/provider-aws'/.test(readFileSync(new URL(file, folder), 'utf8'))),
   ).toEqual([])
 })
+
+test('the workflows read no secret, but for the key of the smoke test when they deploy', () => {
+  const { aws_iam_policy: policies } = single.shared.resource
+  const readableBy = (role: string) => {
+    const statements = Object.entries<Json>(policies)
+      .filter(([id]) => id.startsWith(`github-${role}-`))
+      .flatMap(([, { policy }]) => JSON.parse(policy).Statement)
+      .filter(({ Action }) => [Action].flat().some((action: string) => /^ssm:(GetParameter|\*)/.test(action)))
+    const patterns: string[] = statements.flatMap(({ Resource }) => Resource)
+    const { paths } = namesOf('prod')
+    return [
+      ...SECRETS.app.map((name) => `${paths.app}/${name}`),
+      ...SECRETS.api.map((name) => `${paths.role('app')}/${name}`),
+    ].filter((path) =>
+      patterns.some((pattern) =>
+        matchesGlob(`arn:aws:ssm:eu-central-1:123456789012:parameter${path}`, pattern),
+      ),
+    )
+  }
+  expect(readableBy('plan')).toEqual([])
+  expect(readableBy('build')).toEqual([])
+  expect(readableBy('deploy')).toEqual(['/waggle/prod/role/app/SMOKE_API_KEY'])
+})
+
+/** As IAM matches: a star is anything, slashes as well. */
+function matchesGlob(text: string, pattern: string): boolean {
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  ).test(text)
+}

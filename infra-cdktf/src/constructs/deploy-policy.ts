@@ -2,6 +2,7 @@
 // shared stack, to which its own role belongs, nor make roles that may more than the boundary says.
 import type { Account } from '../config/schema.ts'
 import { ENVIRONMENTS, namesOf, PROJECT, REPOSITORIES, stateBucketOf, TAGS } from '../names.ts'
+import { settingArns } from './github-policies.ts'
 import { boundaryArn, type Statement } from './policy.ts'
 
 /** By the names of policies: IAM takes no more than 6,144 characters in one. */
@@ -31,21 +32,33 @@ function network({ id, region }: Account): Statement[] {
         AllocateAddress AssociateAddress DisassociateAddress ReleaseAddress
         AssociateIamInstanceProfile ReplaceIamInstanceProfileAssociation
         DisassociateIamInstanceProfile AssociateRouteTable DisassociateRouteTable
-        AttachInternetGateway DetachInternetGateway AttachVolume DetachVolume CreateVolume
-        ModifyVolume DeleteVolume AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress
-        RevokeSecurityGroupEgress RevokeSecurityGroupIngress ModifySecurityGroupRules
+        AttachInternetGateway DetachInternetGateway AttachVolume CreateVolume
+        AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress
+        RevokeSecurityGroupIngress ModifySecurityGroupRules
         UpdateSecurityGroupRuleDescriptionsEgress UpdateSecurityGroupRuleDescriptionsIngress
         CreateSecurityGroup DeleteSecurityGroup CreateFlowLogs DeleteFlowLogs CreateInternetGateway
         DeleteInternetGateway CreateLaunchTemplate CreateLaunchTemplateVersion ModifyLaunchTemplate
         DeleteLaunchTemplate CreateNatGateway DeleteNatGateway CreateRoute ReplaceRoute DeleteRoute
         CreateRouteTable DeleteRouteTable CreateSubnet ModifySubnetAttribute DeleteSubnet CreateTags
         DeleteTags CreateVpc ModifyVpcAttribute DeleteVpc CreateVpcEndpoint ModifyVpcEndpoint
-        DeleteVpcEndpoints RunInstances StartInstances StopInstances RebootInstances
-        TerminateInstances ModifyInstanceAttribute ModifyInstanceCreditSpecification
-        ModifyInstanceMetadataOptions MonitorInstances UnmonitorInstances
+        DeleteVpcEndpoints RunInstances MonitorInstances UnmonitorInstances
       `,
       ),
       Resource: [`arn:aws:ec2:${region}:${id}:*/*`, `arn:aws:ec2:${region}::image/*`],
+    },
+    // Other hosts and volumes of the account are none of our business.
+    {
+      Sid: 'OurHosts',
+      Action: actions(
+        'ec2',
+        `
+        StartInstances StopInstances RebootInstances TerminateInstances ModifyInstanceAttribute
+        ModifyInstanceMetadataOptions ModifyInstanceCreditSpecification DeleteVolume DetachVolume
+        ModifyVolume
+      `,
+      ),
+      Resource: [`arn:aws:ec2:${region}:${id}:instance/*`, `arn:aws:ec2:${region}:${id}:volume/*`],
+      Condition: { StringEquals: { [`aws:ResourceTag/${TAGS.project}`]: PROJECT } },
     },
     {
       Sid: 'Zones',
@@ -277,7 +290,8 @@ function roles({ id }: Account): Statement[] {
   ]
 }
 
-function release({ id, region }: Account): Statement[] {
+function release(account: Account): Statement[] {
+  const { id, region } = account
   const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter/${PROJECT}/*/${path}`
   const bucket = `arn:aws:s3:::${stateBucketOf(id, region)}`
   return [
@@ -294,7 +308,7 @@ function release({ id, region }: Account): Statement[] {
         'ssm:AddTagsToResource',
         'ssm:RemoveTagsFromResource',
       ],
-      Resource: [parameter('app/*'), parameter('role/*'), parameter('release/*')],
+      Resource: [...settingArns(account), parameter('release/*')],
     },
     {
       Sid: 'Documents',

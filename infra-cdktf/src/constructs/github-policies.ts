@@ -7,7 +7,8 @@ import type { Statement } from './policy.ts'
  * Reading what Terraform compares. ReadOnlyAccess would show a pull request every secret of the account; here
  * parameters are named one by one, and none of them is a secret.
  */
-export function planning({ id, region }: Account): Statement[] {
+export function planning(account: Account): Statement[] {
+  const { id, region } = account
   const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter/${PROJECT}/*/${path}`
   const bucket = `arn:aws:s3:::${stateBucketOf(id, region)}`
   return [
@@ -79,14 +80,22 @@ export function planning({ id, region }: Account): Statement[] {
       Sid: 'Settings',
       Action: ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:ListTagsForResource'],
       Resource: [
-        ...APP_PARAMETERS.map((name) => parameter(`app/${name}`)),
-        ...ROLE_PARAMETERS.map((name) => parameter(`role/*/${name}`)),
+        ...settingArns(account),
         parameter('release/*'),
         `arn:aws:ssm:${region}::parameter/aws/service/canonical/ubuntu/*`,
       ],
     },
     { Sid: 'State', Action: 's3:GetObject', Resource: `${bucket}/*` },
     { Sid: 'StateBucket', Action: 's3:ListBucket', Resource: bucket },
+  ]
+}
+
+/** What Terraform sets for hosts, name by name: secrets stand in the same folders. */
+export function settingArns({ id, region }: Account): string[] {
+  const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter/${PROJECT}/*/${path}`
+  return [
+    ...APP_PARAMETERS.map((name) => parameter(`app/${name}`)),
+    ...ROLE_PARAMETERS.map((name) => parameter(`role/*/${name}`)),
   ]
 }
 
