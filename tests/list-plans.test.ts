@@ -108,8 +108,9 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
         counts.push(count)
         before = next ?? undefined
       } while (before !== undefined)
-      expect(counts.slice(0, 6)).toEqual(new Array(6).fill(RARE - 3))
-      expect(counts.slice(6).every((count) => count === 0)).toBe(true)
+      expect(Math.max(...counts)).toBeLessThanOrEqual(5_000)
+      expect(counts.length).toBe(Math.ceil((ALL + 1) / 5_000))
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6 * (RARE - 3))
       expect((await list.count({ statuses: ['FAILURE'] })).count).toBe(6)
     })
   })
