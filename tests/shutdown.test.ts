@@ -23,7 +23,7 @@ const started = (count: number) =>
 
 test('SIGTERM during 50 running tasks: all end in order, none runs twice, the process ends with 0', async () => {
   const worker = await spawnWorker(system, { concurrency: 50 })
-  await Promise.all(Array.from({ length: 80 }, () => system.submit('sleep', { ms: 1_000 })))
+  await Promise.all(Array.from({ length: 80 }, () => system.submit('sleep', { ms: 3_000 })))
   await started(50)
   expect(await worker.terminate()).toBe(0)
 
