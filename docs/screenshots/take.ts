@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Browser } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { createClient } from '../../src/client/client.ts'
 import { pause } from '../../src/loop.ts'
 import { findChromium, launchBrowser, openPage, openView } from '../../tests/support/browser.ts'
@@ -18,37 +18,46 @@ const chromium = findChromium()
 if (!chromium) throw new Error('No Chromium is installed: the pictures need one (or CHROMIUM_PATH)')
 const system = await startDevelopmentSystem()
 const browser = await launchBrowser(chromium)
-const shown = await giveItSomethingToDo(browser, system.url)
+const failed = await giveItSomethingToDo(system.url)
 for (const size of ['wide', 'narrow'] as const) {
   for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [name, hash] of Object.entries(viewsOf(shown)))
-      await takePicture(name, hash, size, colorScheme)
+    const options = { viewport: VIEWPORTS[size], colorScheme, reducedMotion: 'reduce' } as const
+    for (const [name, hash] of Object.entries(viewsOf(failed))) {
+      await using view = await openView(browser, system.url, hash, options)
+      await takePicture(view.page, name, size, colorScheme)
+    }
+    await using user = await openPage(browser, system.url, options)
+    await user.pick('Divide two numbers')
+    await user.press('Use the example')
+    await user.submit()
+    await user.page
+      .locator('[role=progressbar]:is([aria-valuenow="40"], [aria-valuenow="50"], [aria-valuenow="60"])')
+      .waitFor()
+    await takePicture(user.page, 'mid-task', size, colorScheme)
+    await user.untilStatus('SUCCESS')
+    await takePicture(user.page, 'at-the-end', size, colorScheme)
   }
 }
 await browser.close()
 await system.stop()
 
 /** What there is to see: the hash of every view. */
-function viewsOf({ id, running }: Shown) {
+function viewsOf(failed: string) {
   return {
     overview: '#/',
     tasks: '#/tasks',
     'failed-tasks': '#/tasks?status=FAILURE,RETRY',
-    task: `#/tasks/${id}`,
-    run: `#/run/divide?task=${running}`,
+    task: `#/tasks/${failed}`,
+    run: '#/run/email',
     workers: '#/workers',
   }
 }
 
-interface Shown {
-  /** A task that failed, with a history. */
-  id: string
-  /** One that goes on for long. */
-  running: string
-}
-
-/** A minute of an ordinary day: tasks of every kind, some of which fail, and some that wait. */
-async function giveItSomethingToDo(browser: Browser, url: string): Promise<Shown> {
+/**
+ * A minute of an ordinary day: tasks of every kind, some of which fail, and some that wait.
+ * @returns the id of one that failed, with a history
+ */
+async function giveItSomethingToDo(url: string): Promise<string> {
   const api = createClient({ baseUrl: url })
   const words = ['great', 'awful', 'good', 'nothing much', 'wonderful', 'sad']
   let failing = ''
@@ -69,25 +78,21 @@ async function giveItSomethingToDo(browser: Browser, url: string): Promise<Shown
   await api.waitFor(failing)
   for (const hours of [1, 2, 3])
     await api.submit('notify', { email: 'ada@example.com' }, { options: { delay_seconds: hours * 3_600 } })
-  const { id: running } = await api.submit('divide', { x: 10, y: 4 })
-  await using user = await openPage(browser, url)
-  await user.untilText('API connected')
-  return { id: failing, running }
+  return failing
 }
 
 async function takePicture(
+  page: Page,
   name: string,
-  hash: string,
   size: keyof typeof VIEWPORTS,
   colorScheme: 'light' | 'dark',
 ) {
-  const options = { viewport: VIEWPORTS[size], colorScheme, reducedMotion: 'reduce' } as const
-  await using view = await openView(browser, system.url, hash, options)
-  await view.page.locator('.skeleton').first().waitFor({ state: 'detached' })
-  // Charts are drawn a moment after their numbers have come.
-  await pause(1_500)
+  await page.locator('.skeleton').first().waitFor({ state: 'detached' })
+  // Charts are drawn a moment after their numbers have come; a task under way is shown as it is.
+  if (name !== 'mid-task') await pause(1_500)
+  // A phone shows what its owner sees first; the wide screen all there is.
   const path = join(FOLDER, `${name}-${size}-${colorScheme}.png`)
-  await view.page.screenshot({ path, fullPage: size === 'wide' })
+  await page.screenshot({ path, fullPage: size === 'wide' })
   process.stdout.write(`${path}\n`)
 }
 
