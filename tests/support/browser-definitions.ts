@@ -1,6 +1,7 @@
 // Tasks for the tests of the page: one that waits for the test, one whose form has every kind of field, and one that
 // takes anything.
 import { z } from 'zod'
+import { pause } from '../../src/loop.ts'
 import { defineTask } from '../../src/tasks/define.ts'
 
 /** A task that runs until the test opens its gate, or until it is cancelled. */
@@ -29,6 +30,32 @@ export function createGatedTask() {
     },
   })
   return { definition, open: (gate: string) => gateOf(gate).resolve() }
+}
+
+/** A task that logs all the time until it is hushed. */
+export function createMurmuringTask() {
+  let isHushed = false
+  const definition = defineTask({
+    name: 'murmur',
+    title: 'Murmur',
+    description: 'Says something five times a second.',
+    input: z.object({}),
+    output: z.object({}),
+    example: {},
+    async run(_input, { log, signal }) {
+      for (let count = 1; !isHushed && !signal.aborted; count++) {
+        log(`Murmur ${count}`)
+        await pause(200, signal)
+      }
+      return {}
+    },
+  })
+  return {
+    definition,
+    hush: () => {
+      isHushed = true
+    },
+  }
 }
 
 export const booking = defineTask({
