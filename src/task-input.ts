@@ -32,7 +32,7 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
 }
 
 // As many as a person mends at once; a body of 256 KiB can have a hundred thousand.
-const MAX_FAULTS = 20
+export const MAX_FAULTS = 20
 
 /** What zod found, as JSON Pointers (RFC 6901) below `base`; the first of them where they are many. */
 export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
@@ -57,7 +57,8 @@ function detailOf(issue: z.core.$ZodIssue): string {
   return issue.message
 }
 
-function pointerOf(path: string[]): string {
+/** A JSON Pointer in URI fragment form. */
+export function pointerOf(path: string[]): string {
   const escaped = path.map((step) => step.replaceAll('~', '~0').replaceAll('/', '~1'))
   // A URI cannot express half of a character.
   return ['#', ...escaped.map((step) => encodeURI(step.toWellFormed()))].join('/')

@@ -9,6 +9,7 @@ const LAYERS: Record<string, string>[] = [
   {
     'src/config.ts': 'config',
     'src/errors.ts': 'errors',
+    'src/exact-json.ts': 'exact-json',
     'src/task-status.ts': 'task-status',
     'src/loop.ts': 'loop',
     'src/uuidv7.ts': 'uuidv7',
@@ -57,9 +58,11 @@ const BROWSER_PACKAGES = /^(hono|uplot)\b/
 
 /** The files that code for browsers may import, beside its own. */
 const KNOWN_TO_BROWSERS = {
-  web: ['src/client/client.ts', 'src/api/app.ts'],
+  web: ['src/client/client.ts', 'src/api/app.ts', 'src/exact-json.ts'],
   client: ['src/api/app.ts', 'src/tasks/registry.ts'],
 }
+
+const RUNS_IN_BROWSERS = ['src/client/client.ts', 'src/exact-json.ts']
 
 type Files = Record<string, string>
 
@@ -189,7 +192,7 @@ describe('whoever opens a door is found', () => {
     [
       'another type than the routes in the page',
       { 'web/src/x.ts': `import type { Row } from '../../src/store/schema.ts'`, 'src/store/schema.ts': '' },
-      'web/src/x.ts imports src/store/schema.ts: the page knows src/client/client.ts and src/api/app.ts only',
+      'web/src/x.ts imports src/store/schema.ts: the page knows src/client/client.ts and src/api/app.ts and src/exact-json.ts only',
     ],
     [
       'another part of the client in the page',
@@ -197,7 +200,7 @@ describe('whoever opens a door is found', () => {
         'web/src/x.ts': `import { pause } from '../../src/client/patience.ts'`,
         'src/client/patience.ts': '',
       },
-      'web/src/x.ts imports src/client/patience.ts: the page knows src/client/client.ts and src/api/app.ts only',
+      'web/src/x.ts imports src/client/patience.ts: the page knows src/client/client.ts and src/api/app.ts and src/exact-json.ts only',
     ],
     [
       'code of the server in the client',
@@ -288,12 +291,12 @@ function packageFaultsOf({ from, to }: Import): string[] {
   return isStray ? [`${from} imports ${to}, which is not its business`] : []
 }
 
-/** What runs in browsers takes types from the server, and of them only these. */
+/** What runs in browsers takes types from the server, and of them only these; and code that needs no server. */
 function browserFaultsOf({ from, to, isTypeOnly }: Import, room: 'web' | 'client'): string[] {
   const who = { web: 'the page', client: 'the client' }[room]
   const known = KNOWN_TO_BROWSERS[room]
   if (!known.includes(to)) return [`${from} imports ${to}: ${who} knows ${known.join(' and ')} only`]
-  return isTypeOnly || to === 'src/client/client.ts' ? [] : [`${from} imports ${to}: only its types may`]
+  return isTypeOnly || RUNS_IN_BROWSERS.includes(to) ? [] : [`${from} imports ${to}: only its types may`]
 }
 
 function faultsInside(path: string, code: string): string[] {

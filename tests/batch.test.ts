@@ -18,6 +18,11 @@ function submitBatch(tasks: unknown[]): Promise<{ status: number; headers: Heade
   return system.request('POST', '/v1/tasks/batch', { tasks })
 }
 
+const pointersOf = (item: object) =>
+  'problem' in item
+    ? (item.problem as { errors: { pointer: string }[] }).errors.map(({ pointer }) => pointer)
+    : []
+
 describe('a batch', () => {
   test('of a thousand tasks is accepted, and all of them run', async () => {
     const { status, body } = await submitBatch(Array.from({ length: 1_000 }, () => REVERSE))
@@ -64,6 +69,22 @@ describe('a batch', () => {
       queue: 'mail',
       tags: ['a'],
     })
+  })
+
+  test('refuses every number that would be changed, and nothing beside it', async () => {
+    const bad = '{"name":"reverse","input":{"text":"ab","id":[9007199254740993,1e999]}}'
+    const good = '{"name":"reverse","input":{"text":"ab","id":[9007199254740991,1e99]}}'
+    const response = await fetch(`${system.url}/v1/tasks/batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: `{"tasks":[${Array.from({ length: 100 }, (_, index) => (index % 4 === 0 ? good : bad)).join()}]}`,
+    })
+    const { accepted, rejected, items } = (await response.json()) as BatchAnswer
+    expect([response.status, accepted, rejected]).toEqual([202, 25, 75])
+    for (const { index, ...item } of items) {
+      if (index % 4 === 0) expect(item).toHaveProperty('id')
+      else expect(pointersOf(item)).toEqual([`#/tasks/${index}/input/id/0`, `#/tasks/${index}/input/id/1`])
+    }
   })
 
   test.each([

@@ -6,6 +6,7 @@ import { sql } from '../src/store/drizzle.ts'
 import { createEvents } from '../src/telemetry/events.ts'
 import { newId } from '../src/uuidv7.ts'
 import { startCallbacks } from '../src/worker/callbacks.ts'
+import { countFar } from './support/browser-definitions.ts'
 import { startTestServer, type TestServer } from './support/http-server.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 import { createTestDefinitions } from './support/test-definitions.ts'
@@ -24,7 +25,7 @@ beforeEach(async () => {
   server.received.length = 0
   system = await startSystem({
     worker: false,
-    definitions: createTestDefinitions(),
+    definitions: [...createTestDefinitions(), countFar],
     http: { allow: ['127.0.0.1'], resolve: async () => [{ address: '10.0.0.1', family: 4 }] },
     webhookSecrets: [SECRET],
   })
@@ -98,6 +99,17 @@ describe('a task that ends in a worker', () => {
     const task = await submitWithCallback('reverse', { text: 'a\0b' })
     await callOf(task.id)
     expect(payloads()).toMatchObject([{ data: { result: { text: 'b\0a' } } }])
+  })
+
+  test('with a number that no double holds is told digit by digit, and so by a replay', async () => {
+    system.startWorker()
+    const call = await callOf((await submitWithCallback('count_far', {})).id)
+    const replayed = await system.request('POST', `/v1/tasks/${call.id}/replay`)
+    expect(replayed.status).toBe(202)
+    await system.taskWhenFinal((replayed.body as { id: string }).id)
+    const [first, second] = server.received.map(({ body }) => body)
+    expect(first).toContain('"result":{"id":12345678901234567890}')
+    expect(second).toBe(first)
   })
 
   test('is not told before its last attempt, nor without having asked', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { resultTextOf } from '../src/store/result-text.ts'
 import { defineTask } from '../src/tasks/define.ts'
+import { countFar } from './support/browser-definitions.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 
 const MIB = 1024 * 1024
@@ -36,14 +37,22 @@ describe('the text of a result', () => {
   })
 
   test('may not be what JSON cannot express', () => {
-    expect(() => resultTextOf(1n)).toThrow(TypeError)
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    expect(() => resultTextOf(circle)).toThrow(TypeError)
+  })
+
+  test('holds a bigint as the number that it is', () => {
+    expect(resultTextOf({ id: 2n ** 64n, all: [-1n, 0.1] })).toBe(
+      '{"id":18446744073709551616,"all":[-1,0.1]}',
+    )
   })
 })
 
 describe('in a running system', () => {
   let system: TestSystem
   beforeAll(async () => {
-    system = await startSystem({ definitions: [nest, fill] })
+    system = await startSystem({ definitions: [nest, fill, countFar] })
   })
   afterAll(() => system.stop())
 
@@ -74,6 +83,21 @@ describe('in a running system', () => {
     for (const { id } of tasks) expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
   })
+
+  test('a bigint is given digit by digit, whoever asks', async () => {
+    const { id } = await system.submit('count_far', {})
+    await system.taskWhenFinal(id)
+    const textOf = async (path: string, headers?: Record<string, string>) =>
+      (await fetch(`${system.url}${path}`, { headers })).text()
+    const result = '"result":{"id":12345678901234567890}'
+    expect(await textOf(`/v1/tasks/${id}`)).toContain(result)
+    expect(await textOf(`/v1/tasks/${id}?wait=1`)).toContain(result)
+    expect(await textOf(`/v1/tasks/${id}/events`)).toContain(result)
+    expect(await textOf(`/v1/tasks?id=${id}`)).toContain(result)
+    expect(await textOf(`/task_status/${id}`)).toContain(result)
+    expect(await textOf(`/check_task/${id}`, { Accept: 'application/json' })).toContain(result)
+    expect(await textOf(`/check_task/${id}`)).toContain('12345678901234567890')
+  })
 })
 
 const sized = {
@@ -84,7 +108,6 @@ const sized = {
 }
 const nest = defineTask({ ...sized, name: 'nest', title: 'Nests', run: async ({ size }) => nested(size) })
 const fill = defineTask({ ...sized, name: 'fill', title: 'Fills', run: async ({ size }) => 'x'.repeat(size) })
-
 function nested(levels: number, wrap: (inner: unknown) => unknown = (inner) => [inner]): unknown {
   let value: unknown = []
   for (let level = 1; level < levels; level++) value = wrap(value)

@@ -213,7 +213,7 @@ describe('POST /v1/tasks/{name}', () => {
     '"\\u0000 and \\u001f"',
     '["\\ud83d", "\\udc1d\\ud83d"]',
     '{"__proto__":{"isAdmin":true},"constructor":{"prototype":1},"toString":"x"}',
-    '[12345678901234567890, 1e300, -1.5e-7, 0.1, 9007199254740993]',
+    '[1e300, -1.5e-7, 0.1, 0.12345678901234567, 9007199254740991, 12345678901234567000, 1e21]',
     '[true, false, null, "", [], {}]',
     '"; drop table tasks; -- \' \\" \\\\ $1 %s"',
     'null',
@@ -229,6 +229,27 @@ describe('POST /v1/tasks/{name}', () => {
     expect(JSON.stringify(done.input)).toBe(expected)
     expect(JSON.stringify(done.result)).toBe(expected)
   })
+})
+
+test.each([
+  ['#/input', '9007199254740993'],
+  ['#/input/0', '[-12345678901234567890, "12345678901234567890", 1]'],
+  ['#/input/a~1b/c', '{"a/b": {"c": 1e999}}'],
+  ['#/input/x', '{"x": 1234567890.12345678901e9}'],
+])('a number that would be changed is refused at %s: %s', async (pointer, input) => {
+  const response = await post('/v1/tasks/echo', `{"input":${input}}`)
+  const detail = 'is too large to be kept as it is written: send it as a string'
+  expect(response).toMatchObject({ status: 422, body: { errors: [{ pointer, detail }] } })
+})
+
+test('a replay with such a number is refused, and one without is not', async () => {
+  const { id } = await finishedTask()
+  const replay = (value: string) => post(`/v1/tasks/${id}/replay`, `{"input":{"text":"a","id":${value}}}`)
+  expect(await replay('9007199254740993')).toMatchObject({
+    status: 422,
+    body: { errors: [{ pointer: '#/input/id' }] },
+  })
+  expect((await replay('"9007199254740993"')).status).toBe(202)
 })
 
 describe('GET /v1/tasks/{id}', () => {

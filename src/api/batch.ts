@@ -8,6 +8,7 @@ import type { SubmitOptions } from '../task-service.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { type Idempotency, idempotencyOf } from './idempotency.ts'
 import { describeProblem } from './problem.ts'
+import { numberFaultsOf } from './request-body.ts'
 import type { ApiEnv } from './request-context.ts'
 import { pollToken } from './submission-answer.ts'
 import { chosenOptions, threadOf } from './submit-options.ts'
@@ -69,11 +70,12 @@ export async function submitBatch(
 
   async function submitItem(index: number, once: SubmitOptions['idempotency']): Promise<AcceptedTask> {
     const path = ['tasks', String(index)]
-    const parsed = batchItem.safeParse(batch.tasks[index])
-    if (!parsed.success) {
-      throw new AppError('invalid_input', `Task ${index} of the batch is not valid`, {
-        faults: faultsOf(parsed.error, path),
-      })
+    const item = batch.tasks[index]
+    const parsed = batchItem.safeParse(item)
+    const faults = numberFaultsOf(item, path)
+    if (!parsed.success) faults.push(...faultsOf(parsed.error, path))
+    if (!parsed.success || faults.length > 0) {
+      throw new AppError('invalid_input', `Task ${index} of the batch is not valid`, { faults })
     }
     const { name, input, options } = parsed.data
     const all = { ...chosenOptions(options), ...thread, idempotency: once }

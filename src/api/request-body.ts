@@ -2,7 +2,9 @@
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
-import { AppError } from '../errors.ts'
+import { AppError, type Fault } from '../errors.ts'
+import { isExactNumber, isKept, mayHoldExactNumbers, parseExactly } from '../exact-json.ts'
+import { MAX_DEPTH, MAX_FAULTS, pointerOf } from '../task-input.ts'
 import type { TaskDefinition } from '../tasks/define.ts'
 import { schemaOf } from './task-view.ts'
 
@@ -24,13 +26,61 @@ export function limitBody(maxSize: number) {
   })
 }
 
-/** The fields of a JSON object or of a form. @throws AppError `malformed_json`, `unsupported_media_type` */
+/**
+ * @param options.takesAnyNumber leaves it to the caller to look for numbers that could not be kept
+ * @throws AppError `malformed_json`; `invalid_input` for such numbers
+ */
+export async function readJson(c: Context, { takesAnyNumber = false } = {}): Promise<unknown> {
+  const text = await c.req.text()
+  const body = parsed(text)
+  if (!takesAnyNumber && mayHoldExactNumbers(text)) refuseAny(numberFaultsOf(body))
+  return body
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseExactly(text)
+  } catch (cause) {
+    throw new AppError('malformed_json', 'The body must be valid JSON', { cause })
+  }
+}
+
+function refuseAny(faults: Fault[]) {
+  if (faults.length > 0) throw new AppError('invalid_input', 'The body is not valid', { faults })
+}
+
+/**
+ * A fault for each number that could not be kept as it is written; the first of them where they are many. What lies too
+ * deep to be looked at is refused for that. @param base where the value stands in the body
+ */
+export function numberFaultsOf(body: unknown, base: string[] = []): Fault[] {
+  const faults: Fault[] = []
+  look(body, base)
+  return faults
+
+  function look(value: unknown, path: string[]) {
+    if (typeof value !== 'object' || value === null || faults.length === MAX_FAULTS) return
+    if (isExactNumber(value)) faults.push(numberFault(path))
+    else if (path.length <= MAX_DEPTH + BODY_LEVELS)
+      for (const [name, member] of Object.entries(value)) look(member, [...path, name])
+  }
+}
+
+// How far down in a body an input lies: in a batch below `tasks`, its place, and `input`.
+const BODY_LEVELS = 3
+
+function numberFault(path: string[]): Fault {
+  return { pointer: pointerOf(path), detail: 'is too large to be kept as it is written: send it as a string' }
+}
+
+/**
+ * The fields of a JSON object or of a form.
+ * @throws AppError `malformed_json`, `unsupported_media_type`, `invalid_input`
+ */
 export async function readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }> {
   if (isForm(c)) return { fields: await readForm(c), isForm: true }
   if (!isJson(c)) throw new AppError('unsupported_media_type', 'The body must be JSON or an HTML form')
-  const body: unknown = await c.req.json().catch((cause) => {
-    throw new AppError('malformed_json', 'The body must be valid JSON', { cause })
-  })
+  const body = await readJson(c)
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new AppError('invalid_input', 'The body must be a JSON object', {
       faults: [{ pointer: '#', detail: 'must be an object' }],
@@ -59,7 +109,10 @@ function isForm(c: Context): boolean {
   return FORM_TYPE.test(c.req.header('Content-Type') ?? '')
 }
 
-/** Forms and query strings know only texts: turns those that look like it into the numbers the definition asks for. */
+/**
+ * Forms and query strings know only texts: turns those that look like it into the numbers the definition asks for.
+ * @throws AppError `invalid_input` for a number that could not be kept as it is written
+ */
 export function coerceTexts(
   definition: TaskDefinition,
   fields: Record<string, unknown>,
@@ -68,12 +121,13 @@ export function coerceTexts(
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
       const type = properties[name]?.type
-      return [name, type === 'number' || type === 'integer' ? numberIfItIsOne(value) : value]
+      const isNumber = (type === 'number' || type === 'integer') && looksLikeNumber(value)
+      if (isNumber && !isKept(value)) refuseAny([numberFault([name])])
+      return [name, isNumber ? Number(value) : value]
     }),
   )
 }
 
-function numberIfItIsOne(value: unknown): unknown {
-  if (typeof value !== 'string' || value.trim() === '' || Number.isNaN(Number(value))) return value
-  return Number(value)
+function looksLikeNumber(value: unknown): value is string {
+  return typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value))
 }

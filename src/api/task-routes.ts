@@ -41,7 +41,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       if (isKnown(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
-    .post('/tasks/batch', admit('submit'), jsonBody(batchSubmission), async (c) => {
+    .post('/tasks/batch', admit('submit'), jsonBody(batchSubmission, { answersItems: true }), async (c) => {
       const { answer, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
       return jsonResponse(c, answer, 202, replayedHeader({ isReplayed }))
     })

@@ -4,6 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { AppError, isAppError } from '../errors.ts'
+import { parseExactly } from '../exact-json.ts'
 import { pause } from '../loop.ts'
 import { isColumn } from './columns.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
@@ -61,6 +62,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
     application_name: 'waggle',
     options: PLANNER,
   })
+  readExactly(pool)
   // An idle connection that breaks (a restart, a failover) is replaced at the next query.
   pool.on('error', () => {})
   const drizzle = nodePostgres.drizzle(pool)
@@ -75,6 +77,25 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
     ping: () => guarded(async () => void (await pool.query('select 1'))),
     migrate: (patience) => guarded(() => migrateServer(url, patience)),
     close: () => pool.end(),
+  }
+}
+
+const JSON_OID = pg.types.builtins.JSON
+
+/** Drizzle brings types of its own with every query, so it is there that JSON is given its parser. */
+function readExactly(pool: pg.Pool) {
+  const query: (...rest: unknown[]) => unknown = pool.query.bind(pool)
+  const exactly = (config: unknown, ...rest: unknown[]) =>
+    typeof config === 'object'
+      ? query({ ...config, types: typesBeside(config as pg.QueryConfig) }, ...rest)
+      : query(config, ...rest)
+  pool.query = exactly as typeof pool.query
+}
+
+function typesBeside({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig {
+  return {
+    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+      oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format),
   }
 }
 
@@ -128,7 +149,7 @@ async function openPglite(folder: string): Promise<Database> {
   // Loaded only here: servers do without it, and the production image does not carry it.
   const { PGlite } = await import('@electric-sql/pglite')
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
-  const client = await PGlite.create(folder || 'memory://')
+  const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
   const drizzle = drizzlePglite(client)
   return {
     query: (statement) =>

@@ -1,5 +1,6 @@
 // What a result is stored as: JSON text within bounds, so that whatever carries it on (an answer, a page of tasks, a
 // callback) can be written as well.
+import { stringifyExactly } from '../exact-json.ts'
 
 // As deep as an input may be; at a few thousand levels whoever wraps the result runs out of stack.
 const MAX_LEVELS = 100
@@ -22,7 +23,7 @@ export function resultTextOf(result: unknown): string | undefined {
 
 function stringified(result: unknown): string | undefined {
   try {
-    return JSON.stringify(result)
+    return stringifyExactly(result)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     // Out of stack, or beyond the longest text that there can be.

@@ -187,7 +187,8 @@ function wrongNumbers(): Attack[] {
     ['x=', 422],
     ['x=1,5', 422],
     ['x=0x10', 200],
-    ['x=9007199254740993', 200],
+    ['x=9007199254740993', 422],
+    ['x=9007199254740992', 200],
     ['x=-0', 200],
     ['x=1&x=2&y[]=3', 200],
     ['__proto__=1&constructor=2&__proto__[y]=3', 200],
@@ -209,13 +210,28 @@ function wrongNumbers(): Attack[] {
       requestOf('GET', '/submit_task?x=1e999', keyed('link')),
       422,
     ),
-    attack('a number beyond all numbers is only data', post('/v1/tasks/anything', '{"input":1e999}'), 202),
+    attack('a number beyond all numbers', post('/v1/tasks/anything', '{"input":1e999}'), 422),
     attack(
       'a number beyond all numbers, with a key',
       post('/v1/tasks/anything', '{"input":[-1e999]}', keyed('1e999')),
+      422,
+    ),
+    attack('a number of 10,000 digits', post('/v1/tasks/anything', `{"input":${'1'.repeat(10_000)}}`), 422),
+    attack(
+      'fifty thousand numbers that cannot be kept',
+      post('/v1/tasks/anything', `{"input":[${'1e999,'.repeat(40_000)}1]}`),
+      422,
+    ),
+    attack(
+      'a number that cannot be kept, deeper than anybody looks',
+      post('/v1/tasks/anything', `{"input":${'['.repeat(100_000)}1e999${']'.repeat(100_000)}}`),
+      422,
+    ),
+    attack(
+      'a batch of such numbers',
+      post('/v1/tasks/batch', `{"tasks":[${'{"name":"anything","input":1e999},'.repeat(900)}7]}`),
       202,
     ),
-    attack('a number of 10,000 digits', post('/v1/tasks/anything', `{"input":${'1'.repeat(10_000)}}`), 202),
   ]
 }
 

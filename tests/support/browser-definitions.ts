@@ -113,6 +113,17 @@ export const echo = defineTask({
   run: async ({ value }) => value,
 })
 
+/** Gives a number that no double holds. */
+export const countFar = defineTask({
+  name: 'count_far',
+  title: 'Count far',
+  description: 'Gives a number of twenty digits.',
+  input: z.object({}),
+  output: z.object({ id: z.bigint() }),
+  example: {},
+  run: async () => ({ id: 12345678901234567890n }),
+})
+
 /** Fails as often as it is told to, and says so each time. */
 export const stumble = defineTask({
   name: 'stumble',

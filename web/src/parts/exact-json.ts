@@ -1,5 +1,6 @@
 // JSON whose numbers stay as they were written. `JSON.parse` rounds what has more digits than a double; people compare
 // such numbers, which are ids more often than not, digit by digit.
+import { isRounded } from '../../../src/exact-json.ts'
 
 /** A number that no double can hold. */
 export class ExactNumber {
@@ -161,16 +162,4 @@ function createReader(text: string) {
 
 function numberOf(text: string): number | ExactNumber {
   return isRounded(text) ? new ExactNumber(text) : Number(text)
-}
-
-/** Whether a double would be another number than the one that was written. */
-export function isRounded(text: string): boolean {
-  const value = Number(text)
-  return !Number.isFinite(value) || digitsOf(text) !== digitsOf(String(value))
-}
-
-/** The significant digits, without what says only how large it is. */
-function digitsOf(text: string): string {
-  const [mantissa = ''] = text.toLowerCase().split('e')
-  return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
 }

@@ -1,7 +1,9 @@
 // From the texts in a form to the input of a task, with a message for each field that is not right yet.
+
+import { isKept } from '../../../src/exact-json.ts'
 import type { FieldFault } from '../api/api-answer.ts'
 import type { Json } from '../api/api-client.ts'
-import { ExactNumber, isRounded, JsonFault, parseJson } from '../parts/exact-json.ts'
+import { JsonFault, parseJson } from '../parts/exact-json.ts'
 import { asGroup, asList, asText, type Draft, isBlank } from './drafts.ts'
 import { type Field, isLeaf, type LeafField, type Limits, type ListField } from './form-fields.ts'
 
@@ -108,7 +110,7 @@ function readLeaf(field: LeafField, text: string): ReadText {
     case 'integer':
       return readNumber(field, text.trim())
     case 'number-or-text':
-      return { value: /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text.trim() }
+      return { value: /^-?\d+(\.\d+)?$/.test(text.trim()) && isKept(text) ? Number(text) : text.trim() }
     case 'choice':
     case 'json':
       return readJson(text)
@@ -162,9 +164,7 @@ function readNumber({ kind, limits, example }: LeafField, text: string): ReadTex
   if (kind === 'integer' && !Number.isSafeInteger(value)) return { fault: `Enter a whole number${hint}.` }
   const fault = rangeFault(limits, value)
   if (fault) return { fault }
-  const isLong = /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) && isRounded(text)
-  // Sent as it was written, also where that is more than this browser can count: it stands in for a number.
-  return { value: isLong ? (new ExactNumber(text) as unknown as Json) : value }
+  return isKept(text) ? { value } : { fault: 'Enter a number of at most 15 digits.' }
 }
 
 function rangeFault(limits: Limits, value: number): string | undefined {
