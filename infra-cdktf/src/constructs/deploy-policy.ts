@@ -220,6 +220,25 @@ function watching({ id, region }: Account): Statement[] {
       Resource: `arn:aws:kms:${region}:${id}:key/*`,
       Condition: { StringEquals: { [`aws:ResourceTag/${TAGS.project}`]: PROJECT } },
     },
+    // With a key of your own AWS encrypts in the name of whoever makes a disk, a database or a secret.
+    {
+      Sid: 'UseKeys',
+      Action: actions(
+        'kms',
+        `
+        Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo
+      `,
+      ),
+      Resource: `arn:aws:kms:${region}:${id}:key/*`,
+      Condition: {
+        StringEquals: {
+          [`aws:ResourceTag/${TAGS.project}`]: PROJECT,
+          'kms:ViaService': ['ec2', 'rds', 'secretsmanager', 'elasticache'].map(
+            (service) => `${service}.${region}.amazonaws.com`,
+          ),
+        },
+      },
+    },
     {
       Sid: 'KeyNames',
       Action: ['kms:CreateAlias', 'kms:DeleteAlias', 'kms:UpdateAlias'],

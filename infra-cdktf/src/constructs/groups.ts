@@ -9,8 +9,8 @@ import type { Group, Topology } from '../topology.ts'
 
 const WORLD = '0.0.0.0/0'
 
-// SMTP with a login; 25 is closed by AWS anyway.
-const MAIL_PORT = 587
+// SMTP with a login, by either kind of TLS; 25 is closed by AWS anyway.
+const MAIL_PORTS = [465, 587]
 
 export type Groups = (group: Group) => string
 
@@ -50,7 +50,7 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
     })
   }
   for (const role of ROLES.filter((role) => groups.has(role))) {
-    const ports = [PORTS.https, PORTS.http, ...(role === topology.workerRole ? [MAIL_PORT] : [])]
+    const ports = [PORTS.https, PORTS.http, ...(role === topology.workerRole ? MAIL_PORTS : [])]
     for (const port of ports) {
       new VpcSecurityGroupEgressRule(scope, `${role}-out-to-world-${port}`, {
         securityGroupId: idOf(role),
@@ -68,5 +68,6 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
 const OUTWARD: Record<number, string> = {
   [PORTS.https]: 'AWS, and what tasks ask for',
   [PORTS.http]: 'Packages of the system',
-  [MAIL_PORT]: 'Mail that tasks send',
+  465: 'Mail that tasks send',
+  587: 'Mail that tasks send',
 }

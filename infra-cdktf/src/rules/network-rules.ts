@@ -8,7 +8,7 @@ const INGRESS = 'aws_vpc_security_group_ingress_rule'
 const EGRESS = 'aws_vpc_security_group_egress_rule'
 
 /** AWS, packages, and mail that tasks send. */
-const OUTWARD_PORTS = [443, 80, 587]
+const OUTWARD_PORTS = [443, 80, 465, 587]
 
 const ingressIn = (stack: Stack) => resourcesIn(stack, INGRESS)
 
