@@ -15,6 +15,7 @@ import { createMetricsRoutes } from './metrics-routes.ts'
 import { createMonitoringRoutes } from './monitoring-routes.ts'
 import { problemOf } from './problem.ts'
 import { createQueueRoutes } from './queue-routes.ts'
+import { createRememberingRouter } from './remembering-router.ts'
 import { limitBody } from './request-body.ts'
 import { type ApiEnv, beginRequest } from './request-context.ts'
 import { refuseForeignSites } from './same-site.ts'
@@ -41,7 +42,7 @@ export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
   const { events, apiKeys, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
-  const app = new Hono<ApiEnv>()
+  const app = new Hono<ApiEnv>({ router: createRememberingRouter() })
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   app.use(beginRequest(events.listenerCount('request.finished') > 0 ? announceTo(events) : undefined))
   if (!apiKeys) app.use(refuseForeignSites(dependencies))

@@ -29,9 +29,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
-  const requireDefinition = createMiddleware<ApiEnv, '/:name'>(async (c, next) => {
+  const requireDefinition = createMiddleware<ApiEnv, '/:name'>((c, next) => {
     registry.get(c.req.param('name'))
-    await next()
+    return next()
   })
 
   return new Hono<ApiEnv>()

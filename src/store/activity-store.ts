@@ -1,6 +1,6 @@
 // How often what happened, in spans of several lengths: sums that every process adds to, and nobody has to count rows.
 import { type ActivitySum, type Measure, SPANS } from '../activity.ts'
-import { doubles, given, integers, texts } from './columns.ts'
+import { doubles, type HotStatement, integers, texts } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
@@ -36,18 +36,7 @@ export function createActivityStore(database: Database) {
         count: integers(sums.map(({ count }) => count)),
         age_ms: doubles(sums.map(({ ageMs }) => ageMs)),
       }
-      // In one order, so that two processes wait for each other and not in a circle.
-      await database.query(
-        sql`
-        insert into activity (width, starts_at, name, measure, bucket, count)
-        select width, to_timestamp(floor(extract(epoch from now() - age_ms * interval '1 ms') / width) * width) as starts_at,
-               name, measure, bucket, sum(count)::int
-        from ${given(columns)}, ${WIDTHS}, set_config('synchronous_commit', 'off', true) as setting
-        group by width, starts_at, name, measure, bucket
-        order by width, starts_at, name, measure, bucket
-        on conflict (width, starts_at, name, measure, bucket) do update set count = activity.count + excluded.count`,
-        { name: 'add_activity' },
-      )
+      await database.run(ADD, columns)
     },
 
     /** What happened in the last so many seconds: the step under way, and as many before it as the window has room for. */
@@ -84,6 +73,19 @@ export function createActivityStore(database: Database) {
 }
 
 const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
+
+// In one order, so that two processes wait for each other and not in a circle.
+const ADD: HotStatement = {
+  name: 'add_activity',
+  build: (rows) => sql`
+    insert into activity (width, starts_at, name, measure, bucket, count)
+    select width, to_timestamp(floor(extract(epoch from now() - age_ms * interval '1 ms') / width) * width) as starts_at,
+           name, measure, bucket, sum(count)::int
+    from ${rows}, ${WIDTHS}, set_config('synchronous_commit', 'off', true) as setting
+    group by width, starts_at, name, measure, bucket
+    order by width, starts_at, name, measure, bucket
+    on conflict (width, starts_at, name, measure, bucket) do update set count = activity.count + excluded.count`,
+}
 
 // More than fit side by side on a screen, for one of those lengths of which the page asks.
 const MOST_STEPS = 160

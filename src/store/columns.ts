@@ -34,6 +34,17 @@ export function given(columns: Record<string, Column>): SQL {
 const COMMA = sql.raw(', ')
 
 /**
+ * A statement of the hot path, always with the same text: written out once, and planned once in every connection. Its only
+ * parameters are the columns of the rows that it is given.
+ */
+export interface HotStatement {
+  /** Of the statement in Postgres. */
+  name: string
+  /** @param rows `given(…)`, for its `from` */
+  build(rows: SQL): SQL
+}
+
+/**
  * Joins `tasks` with what is given, in the form that leaves the planner no choice: row by row, by the primary key,
  * whatever it believed of the table when it made its plan. (`=` alone could be a hash join with all of the table.)
  */

@@ -6,18 +6,23 @@ import pg from 'pg'
 import { AppError, isAppError } from '../errors.ts'
 import { parseExactly } from '../exact-json.ts'
 import { pause } from '../loop.ts'
-import { isColumn } from './columns.ts'
+import { type Column, given, type HotStatement, isColumn } from './columns.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
 
 export interface Database {
   /**
-   * Runs one statement. With a `name`, which must always come with the same text, every connection parses and plans it
-   * once: for the few statements of the hot path. @throws AppError `unavailable` when Postgres cannot be reached, or
-   * does not answer within `timeoutMs` (30 s)
+   * Runs one statement. @throws AppError `unavailable` when Postgres cannot be reached, or does not answer within
+   * `timeoutMs` (30 s)
    */
-  query<Row>(statement: SQL, options?: { name?: string; timeoutMs?: number }): Promise<Row[]>
+  query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
+  /** The same for a statement of the hot path, with the columns of its rows: the same ones every time. */
+  run<Row>(
+    statement: HotStatement,
+    columns: Record<string, Column>,
+    options?: { timeoutMs?: number },
+  ): Promise<Row[]>
   /** Runs what Drizzle's builders make. @throws AppError `unavailable` when Postgres cannot be reached */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
@@ -67,11 +72,18 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   pool.on('error', () => {})
   const drizzle = nodePostgres.drizzle(pool)
   return {
-    query: (statement, { name, timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
+    query: (statement, { timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
       guarded(async () => {
         const { sql: text, params } = dialect.sqlToQuery(statement)
         const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
-        return (await pool.query({ name, text, values, query_timeout: timeoutMs } as pg.QueryConfig)).rows
+        return (await pool.query({ text, values, query_timeout: timeoutMs } as pg.QueryConfig)).rows
+      }),
+    run: (statement, columns, { timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
+      guarded(async () => {
+        const text = textOf(statement, columns)
+        const values = Object.values(columns).map((column) => column.encoded())
+        const config = { name: statement.name, text, values, query_timeout: timeoutMs }
+        return (await pool.query(config as pg.QueryConfig)).rows
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await pool.query('select 1'))),
@@ -97,6 +109,18 @@ function typesBeside({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig
     getTypeParser: (oid: number, format?: 'text' | 'binary') =>
       oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format),
   }
+}
+
+const texts = new WeakMap<HotStatement, string>()
+
+function textOf(statement: HotStatement, columns: Record<string, Column>): string {
+  const known = texts.get(statement)
+  if (known !== undefined) return known
+  const { sql: text, params } = dialect.sqlToQuery(statement.build(given(columns)))
+  if (params.length !== Object.keys(columns).length)
+    throw new Error(`The statement ${statement.name} has parameters beside its columns`)
+  texts.set(statement, text)
+  return text
 }
 
 // Any number that is ours alone: 'wagg' in ASCII.
@@ -157,6 +181,11 @@ async function openPglite(folder: string): Promise<Database> {
         const { sql: text, params } = dialect.sqlToQuery(statement)
         const values = params.map((value) => (isColumn(value) ? value.values : value))
         return (await client.query(text, values)).rows as never
+      }),
+    run: (statement, columns) =>
+      guarded(async () => {
+        const values = Object.values(columns).map((column) => column.values)
+        return (await client.query(textOf(statement, columns), values)).rows as never
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await client.query('select 1'))),

@@ -34,7 +34,7 @@ interface Entry<Item, Answer> {
 export function createGroupCommit<Item, Answer>(
   options: GroupCommitOptions<Item, Answer>,
 ): GroupCommit<Item, Answer> {
-  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000, concurrency = 2 } = options
+  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000, concurrency = 1 } = options
   let entries: Entry<Item, Answer>[] = []
   let underWay = 0
   let isScheduled = false

@@ -1,5 +1,5 @@
 // What task code has said while it ran: written by workers, followed by readers.
-import { given, IS_GIVEN, integers, moments, texts, uuids } from './columns.ts'
+import { type HotStatement, IS_GIVEN, integers, moments, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { and, asc, eq, gt, sql } from './drizzle.ts'
 import { type TaskLogRow, taskLogs } from './schema.ts'
@@ -41,15 +41,7 @@ export function createLogStore(database: Database) {
         message: texts(lines.map(({ message }) => message)),
         fields: texts(lines.map(({ fields }) => fields)),
       }
-      await database.query(
-        sql`
-        insert into task_logs (task_id, attempt, at, message, fields)
-        select tasks.id, given.attempt, given.at, given.message, given.fields::json
-        from ${given(columns)} join tasks on ${IS_GIVEN}
-        where tasks.attempt = given.attempt and tasks.worker_id = given.worker_id and tasks.status = 'STARTED'
-        order by given.ordinal`,
-        { name: 'insert_task_logs', timeoutMs: WRITE_TIMEOUT_MS },
-      )
+      await database.run(INSERT_LINES, columns, { timeoutMs: WRITE_TIMEOUT_MS })
       return new Array(attempts.length)
     },
 
@@ -65,6 +57,16 @@ export function createLogStore(database: Database) {
       )
     },
   }
+}
+
+const INSERT_LINES: HotStatement = {
+  name: 'insert_task_logs',
+  build: (rows) => sql`
+    insert into task_logs (task_id, attempt, at, message, fields)
+    select tasks.id, given.attempt, given.at, given.message, given.fields::json
+    from ${rows} join tasks on ${IS_GIVEN}
+    where tasks.attempt = given.attempt and tasks.worker_id = given.worker_id and tasks.status = 'STARTED'
+    order by given.ordinal`,
 }
 
 // The next one waits for this one.

@@ -1,6 +1,5 @@
 // What a task is made of when it is submitted, and the statement that makes many.
-import type { SQL } from 'drizzle-orm'
-import { given, integers, moments, texts, uuids } from './columns.ts'
+import { type Column, type HotStatement, integers, moments, texts, uuids } from './columns.ts'
 import { sql } from './drizzle.ts'
 
 export interface NewTask {
@@ -27,13 +26,10 @@ export interface OnceTask extends NewTask {
   idempotency: { key: string; fingerprint: string }
 }
 
-/**
- * Inserts all or none. A task that may run at once counts as rung: whoever inserts it rings right after the commit. Should
- * that fail it is due by the clock of Postgres, also where ours is ahead.
- */
-export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
+/** The columns of `INSERT_TASKS` and `INSERT_TASKS_ONCE`. */
+export function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {
   const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
-  const columns = {
+  return {
     id: uuids(each(({ id }) => id)),
     name: texts(each(({ name }) => name)),
     queue: texts(each(({ queue }) => queue)),
@@ -51,7 +47,15 @@ export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
     idempotency_key: texts(each(({ idempotency }) => idempotency?.key)),
     idempotency_fingerprint: texts(each(({ idempotency }) => idempotency?.fingerprint)),
   }
-  return sql`
+}
+
+/**
+ * Inserts all or none. A task that may run at once counts as rung: whoever inserts it rings right after the commit. Should
+ * that fail it is due by the clock of Postgres, also where ours is ahead.
+ */
+export const INSERT_TASKS: HotStatement = {
+  name: 'insert_tasks',
+  build: (rows) => sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at,
                        request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
                        idempotency_fingerprint)
@@ -59,5 +63,11 @@ export function insertOf(newTasks: (NewTask & Partial<OnceTask>)[]): SQL {
            case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
            coalesce(run_at, least(created_at, now())), case when run_at is null then now() end,
            request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
-    from ${given(columns)}`
+    from ${rows}`,
+}
+
+/** The same, but for those whose key is there already; answers the ids of what it has inserted. */
+export const INSERT_TASKS_ONCE: HotStatement = {
+  name: 'insert_tasks_once',
+  build: (rows) => sql`${INSERT_TASKS.build(rows)} on conflict do nothing returning id`,
 }

@@ -2,10 +2,10 @@
 // that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
 import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../task-status.ts'
-import { booleans, doubles, given, IS_GIVEN, integers, texts, uuids } from './columns.ts'
+import { booleans, doubles, type HotStatement, IS_GIVEN, integers, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
-import { insertOf, type NewTask, type OnceTask } from './new-tasks.ts'
+import { columnsOf, INSERT_TASKS, INSERT_TASKS_ONCE, type NewTask, type OnceTask } from './new-tasks.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { resultTextOf } from './result-text.ts'
 import { type TaskRow, tasks } from './schema.ts'
@@ -55,7 +55,7 @@ export function createTaskStore(database: Database) {
   return {
     /** Inserts all or none. A task that may run at once counts as rung: the caller rings right after the commit. */
     async insertMany(newTasks: NewTask[]): Promise<undefined[]> {
-      await database.query(insertOf(newTasks), { name: 'insert_tasks' })
+      await database.run(INSERT_TASKS, columnsOf(newTasks))
       return new Array(newTasks.length)
     },
 
@@ -67,10 +67,7 @@ export function createTaskStore(database: Database) {
       // In one order, so that two processes with the same keys wait for each other and not in a circle.
       const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
       // Waits for whoever is inserting the same key, so one of the two sees the other's row afterwards.
-      const inserted = await database.query<{ id: string }>(
-        sql`${insertOf(sorted)} on conflict do nothing returning id`,
-        { name: 'insert_tasks_once' },
-      )
+      const inserted = await database.run<{ id: string }>(INSERT_TASKS_ONCE, columnsOf(sorted))
       const isInserted = new Set(inserted.map(({ id }) => id))
       const known = newTasks.filter(({ id }) => !isInserted.has(id))
       const rows = known.length > 0 ? await findByKeys(known.map(({ idempotency }) => idempotency.key)) : []
@@ -93,22 +90,7 @@ export function createTaskStore(database: Database) {
         worker_id: uuids(claims.map(({ workerId }) => workerId)),
         is_repeated: booleans(claims.map(({ isRepeated }) => isRepeated || undefined)),
       }
-      const rows = await database.query<ClaimedTask>(
-        sql`
-        update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
-               started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
-        from ${given(columns)}, ${WITHOUT_WAITING_FOR_THE_DISK}
-        where ${IS_GIVEN}
-          and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
-            or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
-               and tasks.worker_id = given.worker_id)
-        returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
-                  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
-                  greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
-                  tasks.request_id as "requestId", tasks.traceparent,
-                  tasks.callback_url is not null as "hasCallback"`,
-        { name: 'claim_tasks' },
-      )
+      const rows = await database.run<ClaimedTask>(CLAIM, columns)
       const byId = new Map(rows.map((row) => [row.id, row]))
       return claims.map(({ id }) => {
         const row = byId.get(id) ?? null
@@ -136,43 +118,10 @@ export function createTaskStore(database: Database) {
         failures: integers(each(({ failures }) => failures)),
         delay_ms: doubles(each(({ delayMs }) => delayMs)),
       }
-      // Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
-      const isCancelled = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
-      const update = (from: SQL, more = sql``) => sql`
-        update tasks set
-          status = case when ${isCancelled} then 'CANCELLED' else given.status end,
-          result = given.result::json, error = given.error::json, failures = given.failures,
-          progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
-          progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
-          run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
-          rung_at = case when given.delay_ms is null then rung_at end,
-          finished_at = case when given.delay_ms is null or ${isCancelled} then now() end,
-          -- A notice that comes late may stop an attempt after a retry has taken the request back.
-          cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
-                                     else cancel_requested_at end,
-          version = version + 1
-        from ${from}
-        where ${IS_GIVEN}
-          and tasks.attempt = given.attempt and tasks.worker_id is not distinct from given.worker_id
-          and tasks.status = 'STARTED'
-        returning tasks.id, tasks.status, tasks.attempt${more}`
       const hasErrors = finishes.some(({ decision }) => decision.error !== undefined)
-      const rows = await database.query<{ id: string; status: TaskStatus; attempt: number }>(
-        // A flood of successes does not pay for a history that it has not.
-        !hasErrors
-          ? update(given(columns))
-          : sql`
-        with given as materialized (select * from ${given(columns)}),
-        finished as (${update(sql`given`, sql`, tasks.worker_id, tasks.started_at`)}),
-        recorded as (
-          insert into attempts (task_id, attempt, error, worker_id, started_at)
-          select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
-          from finished join given on given.id = finished.id and given.attempt = finished.attempt
-          where given.error is not null
-        )
-        select id, status, attempt from finished`,
-        { name: hasErrors ? 'finish_tasks_with_errors' : 'finish_tasks' },
-      )
+      // A flood of successes does not pay for a history that it has not.
+      const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
+      const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(statement, columns)
       const written = new Map(rows.map(({ id, attempt, status }) => [`${id} ${attempt}`, status]))
       return finishes.map(({ id, attempt }) => written.get(`${id} ${attempt}`) ?? null)
     },
@@ -222,3 +171,58 @@ export function createTaskStore(database: Database) {
  * moment, the row waits as before, its bell is missed, and the task runs again; the result of the first run is refused.
  */
 const WITHOUT_WAITING_FOR_THE_DISK = sql`set_config('synchronous_commit', 'off', true) as setting`
+
+const CLAIM: HotStatement = {
+  name: 'claim_tasks',
+  build: (rows) => sql`
+    update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
+           started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
+    from ${rows}, ${WITHOUT_WAITING_FOR_THE_DISK}
+    where ${IS_GIVEN}
+      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
+        or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
+           and tasks.worker_id = given.worker_id)
+    returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
+              tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
+              greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
+              tasks.request_id as "requestId", tasks.traceparent,
+              tasks.callback_url is not null as "hasCallback"`,
+}
+
+// Somebody may have asked to cancel after the worker last looked: then nothing is put back to wait.
+const IS_CANCELLED = sql`(given.delay_ms is not null and tasks.cancel_requested_at is not null)`
+
+const finishFrom = (rows: SQL, more = sql``) => sql`
+  update tasks set
+    status = case when ${IS_CANCELLED} then 'CANCELLED' else given.status end,
+    result = given.result::json, error = given.error::json, failures = given.failures,
+    progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
+    progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
+    run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
+    rung_at = case when given.delay_ms is null then rung_at end,
+    finished_at = case when given.delay_ms is null or ${IS_CANCELLED} then now() end,
+    -- A notice that comes late may stop an attempt after a retry has taken the request back.
+    cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
+                               else cancel_requested_at end,
+    version = version + 1
+  from ${rows}
+  where ${IS_GIVEN}
+    and tasks.attempt = given.attempt and tasks.worker_id is not distinct from given.worker_id
+    and tasks.status = 'STARTED'
+  returning tasks.id, tasks.status, tasks.attempt${more}`
+
+const FINISH: HotStatement = { name: 'finish_tasks', build: (rows) => finishFrom(rows) }
+
+const FINISH_WITH_ERRORS: HotStatement = {
+  name: 'finish_tasks_with_errors',
+  build: (rows) => sql`
+    with given as materialized (select * from ${rows}),
+    finished as (${finishFrom(sql`given`, sql`, tasks.worker_id, tasks.started_at`)}),
+    recorded as (
+      insert into attempts (task_id, attempt, error, worker_id, started_at)
+      select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
+      from finished join given on given.id = finished.id and given.attempt = finished.attempt
+      where given.error is not null
+    )
+    select id, status, attempt from finished`,
+}

@@ -125,7 +125,9 @@ export function createTestDefinitions(recorder?: RunRecorder) {
       input: z.object({}),
       example: {},
       async run() {
-        return { many: 1n }
+        const circle: { self?: unknown } = {}
+        circle.self = circle
+        return circle
       },
     }),
   ]
