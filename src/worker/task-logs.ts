@@ -45,8 +45,6 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     name: 'task logs',
     write: store.insertMany,
     maxBatch: MAX_ATTEMPTS_PER_WRITE,
-    // One after the other, so that lines are numbered in the order in which they were said.
-    concurrency: 1,
   })
   const loop = startLoop({
     intervalMs,
