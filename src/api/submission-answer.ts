@@ -10,7 +10,7 @@ import { type TaskView, viewOfNewTask } from './task-view.ts'
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
 export function submissionAnswer(c: Context<ApiEnv>, task: AcceptedTask) {
-  const body: SubmittedTaskView = { ...viewOfNewTask(task), ...pollToken(c, task.id) }
+  const body: SubmittedTaskView = Object.assign(viewOfNewTask(task), pollToken(c, task.id))
   return jsonResponse(c, body, 202, {
     Location: `/v1/tasks/${task.id}`,
     'Retry-After': '1',
