@@ -99,25 +99,25 @@ describe('a batch', () => {
 
   test('of which nothing could be committed is 503, although one of it would have been refused anyway', async () => {
     const { database } = system.connections
-    const { query } = database
-    database.query = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
+    const { run } = database
+    database.run = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
     try {
       const { status, headers } = await submitBatch([{ name: 'nothing', input: 1 }, REVERSE])
       expect([status, headers.get('Retry-After')]).toEqual([503, '2'])
     } finally {
-      database.query = query
+      database.run = run
     }
   })
 
   test('that cannot be committed is 503 as a whole, so that it may be sent again', async () => {
     const { database } = system.connections
-    const { query } = database
-    database.query = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
+    const { run } = database
+    database.run = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
     try {
       const { status, headers } = await submitBatch([REVERSE, REVERSE])
       expect([status, headers.get('Retry-After')]).toEqual([503, '2'])
     } finally {
-      database.query = query
+      database.run = run
     }
   })
 })
