@@ -1,6 +1,5 @@
 // Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
-import { type Access, createAccess } from './api/access.ts'
-import { withKey } from './api/action-button.tsx'
+import { type Access, createAccess, withKey } from './api/access.ts'
 import type { Answer } from './api/api-answer.ts'
 import {
   type ApiClient,

@@ -1,7 +1,7 @@
 // Whether the API lets this tab in: the key that a person gave it, and what that key proved not to be good for.
 
 import { createObservable, type Observable } from '../parts/observable.ts'
-import type { ApiFault } from './api-answer.ts'
+import type { Answer, ApiFault } from './api-answer.ts'
 
 const SCOPES = ['submit', 'read', 'operate'] as const
 export type Scope = (typeof SCOPES)[number]
@@ -104,6 +104,13 @@ function faultOfTrial(fault: ApiFault | null): string | null {
   if (fault === null) return null
   if (fault.status === 401) return 'The API does not know this key. Was all of it copied?'
   return `${fault.detail}. Try again in a moment.`
+}
+
+/** Asks again with the key that the person gives, for as long as the API wants one. */
+export async function withKey<T>(access: Access, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  let answer = await ask()
+  while (!answer.ok && answer.fault.status === 401 && (await access.untilGiven())) answer = await ask()
+  return answer
 }
 
 const KEY = 'waggle.key'

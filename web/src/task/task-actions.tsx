@@ -3,8 +3,8 @@ import { type Child, useState } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
 import type { Answer } from '../api/api-answer.ts'
 import type { Task, TaskStatus } from '../api/api-client.ts'
+import { useAction } from '../api/use-action.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 
 export interface TaskActionsProps {
   task: Task
@@ -18,20 +18,12 @@ export interface TaskActionsProps {
 }
 
 export function TaskActions({ task, access, cancel, retry, replay, children }: TaskActionsProps) {
-  const isAllowed = !useObservable(access.state).lacking.includes('operate')
-  const [isBusy, setIsBusy] = useState(false)
-  const [refusal, setRefusal] = useState<{ text: string; status: TaskStatus } | null>(null)
+  const { isDead, refusal, press } = useAction(access)
+  const [statusThen, setStatusThen] = useState<TaskStatus>(task.status)
 
-  async function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
-    // The second click of a double click would undo what the first one did.
-    if (isBusy || !isAllowed || event.detail > 1) return
-    setIsBusy(true)
-    setRefusal(null)
-    const answer = await action()
-    setIsBusy(false)
-    // What the key lacks is told by itself.
-    if (!answer.ok && answer.fault.status !== 403)
-      setRefusal({ text: answer.fault.detail, status: task.status })
+  function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
+    setStatusThen(task.status)
+    void press(event, action)
   }
 
   const isAskedToStop = task.cancel_requested_at !== null
@@ -39,9 +31,9 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
     <div class="card-actions">
       <p class="card-refusal" role="alert">
         {/* A refusal is about the status that it was given for. */}
-        {refusal?.status === task.status && (
+        {refusal !== '' && statusThen === task.status && (
           <>
-            <Icon name="warning" /> {refusal.text}
+            <Icon name="warning" /> {refusal}
           </>
         )}
       </p>
@@ -49,7 +41,7 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
         <button
           type="button"
           class="button"
-          aria-disabled={isBusy || !isAllowed || isAskedToStop ? 'true' : 'false'}
+          aria-disabled={isDead || isAskedToStop ? 'true' : 'false'}
           onClick={(event: MouseEvent) => isAskedToStop || perform(cancel, event)}
         >
           {isAskedToStop ? 'Cancelling …' : 'Cancel task'}
@@ -59,7 +51,7 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
         <button
           type="button"
           class="button"
-          aria-disabled={isBusy || !isAllowed ? 'true' : 'false'}
+          aria-disabled={isDead ? 'true' : 'false'}
           onClick={(event: MouseEvent) => perform(retry, event)}
         >
           Retry task
@@ -69,7 +61,7 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
         <button
           type="button"
           class="button"
-          aria-disabled={isBusy || !isAllowed ? 'true' : 'false'}
+          aria-disabled={isDead ? 'true' : 'false'}
           onClick={(event: MouseEvent) => perform(replay, event)}
         >
           Replay
