@@ -69,5 +69,9 @@ export function isKept(written: string): boolean {
 /** The significant digits, without what says only how large it is. */
 function digitsOf(written: string): string {
   const [mantissa = ''] = written.toLowerCase().split('e')
-  return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
+  const digits = mantissa.replace(/[-.]/g, '').replace(/^0+/, '')
+  // Not by a pattern: it would begin anew at every one of a hundred thousand zeros before another digit.
+  let end = digits.length
+  while (digits[end - 1] === '0') end--
+  return digits.slice(0, end)
 }

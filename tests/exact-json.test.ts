@@ -45,6 +45,15 @@ describe('what is read', () => {
     expect(() => parseExactly('{"a":9007199254740993,}')).toThrow(SyntaxError)
   })
 
+  test.each([
+    ['a fraction', `10000000000000000.${'0'.repeat(250_000)}1`],
+    ['an exponent', `1${'0'.repeat(250_000)}1e-249980`],
+    ['many', `[${'10000000000000001,'.repeat(10_000)}1]`],
+  ])('costs no more than its length, with zeros up to the last digit: %s', (_kind, text) => {
+    // Where every zero is looked at again from each before it, this takes minutes: more than a test may.
+    expect(stringifyExactly(parseExactly(text)) === text).toBe(true)
+  })
+
   test('may be nested deeper than anybody can look', () => {
     const text = `${'['.repeat(100_000)}9007199254740993${']'.repeat(100_000)}`
     expect(Array.isArray(parseExactly(text))).toBe(true)

@@ -223,6 +223,11 @@ function wrongNumbers(): Attack[] {
       422,
     ),
     attack(
+      'a large number with zeros up to its last digit',
+      post('/v1/tasks/anything', `{"input":10000000000000000.${'0'.repeat(200_000)}1}`),
+      422,
+    ),
+    attack(
       'a number that cannot be kept, deeper than anybody looks',
       post('/v1/tasks/anything', `{"input":${'['.repeat(100_000)}1e999${']'.repeat(100_000)}}`),
       422,

@@ -58,7 +58,7 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
         ipProtocol: 'tcp',
         fromPort: port,
         toPort: port,
-        description: OUTWARD[port],
+        description: OUTWARD[port] ?? 'Mail that tasks send',
       })
     }
   }
@@ -68,6 +68,4 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
 const OUTWARD: Record<number, string> = {
   [PORTS.https]: 'AWS, and what tasks ask for',
   [PORTS.http]: 'Packages of the system',
-  465: 'Mail that tasks send',
-  587: 'Mail that tasks send',
 }
