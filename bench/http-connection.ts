@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 
 export interface Answer {
   status: number
+  /** Good until the next exchange. */
   body: Buffer
 }
 
@@ -14,11 +15,29 @@ export interface HttpConnection {
   close(): void
 }
 
+// An answer of the floods fits; longer ones are put together.
+const READ_BYTES = 16 * 1_024
+
 /** Opens a connection to a port of the loopback interface. */
 export async function openHttpConnection(port: number): Promise<HttpConnection> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  let take: ((chunk: Buffer) => void) | undefined
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    noDelay: true,
+    // Every read goes into the same bytes: a buffer and an event of a stream for each cost more than reading them.
+    onread: {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback(length, bytes) {
+        take?.(Buffer.from(bytes.buffer, bytes.byteOffset, length))
+        return true
+      },
+    },
+  })
   await once(socket, 'connect')
-  return createHttpConnection(socket)
+  return createHttpConnection(socket, (taker) => {
+    take = taker
+  })
 }
 
 /** The bytes of a request, made once and sent many times. */
@@ -28,17 +47,20 @@ export function buildRequest(method: 'GET' | 'POST', path: string, json = ''): B
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${json}`)
 }
 
-function createHttpConnection(socket: Socket): HttpConnection {
-  let received: Buffer = Buffer.alloc(0)
+function createHttpConnection(
+  socket: Socket,
+  onChunk: (take: (chunk: Buffer) => void) => void,
+): HttpConnection {
+  let received: Buffer | undefined
   let waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
 
-  socket.on('data', (chunk) => {
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+  onChunk((chunk) => {
+    const bytes = received ? Buffer.concat([received, chunk]) : chunk
     try {
-      const answer = readAnswer(received)
-      if (!answer) return
-      received = received.subarray(answer.end)
-      waiting?.resolve(answer)
+      const answer = readAnswer(bytes)
+      // The bytes of a chunk are good until the next.
+      received = answer ? undefined : Buffer.from(bytes)
+      if (answer) waiting?.resolve(answer)
     } catch (error) {
       waiting?.reject(error as Error)
       socket.destroy()
@@ -59,16 +81,19 @@ function createHttpConnection(socket: Socket): HttpConnection {
   }
 }
 
-/** Undefined as long as the answer is not there as a whole. `end` is where the next one would begin. */
-function readAnswer(bytes: Buffer): (Answer & { end: number }) | undefined {
-  const headEnd = bytes.indexOf('\r\n\r\n')
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+/** Undefined as long as the answer is not there as a whole. */
+function readAnswer(bytes: Buffer): Answer | undefined {
+  const headEnd = bytes.indexOf(HEAD_END)
   if (headEnd < 0) return undefined
   const head = bytes.toString('latin1', 0, headEnd)
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
   // Every system under test answers with a length; anything else must stop the run and not count as fast.
   if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`)
-  const start = headEnd + 4
+  const start = headEnd + HEAD_END.length
   const end = start + Number(length)
   if (bytes.length < end) return undefined
-  return { status: Number(head.slice(9, 12)), body: bytes.subarray(start, end), end }
+  if (bytes.length > end) throw new Error('more than one answer to one request')
+  return { status: Number(head.slice(9, 12)), body: bytes.subarray(start, end) }
 }

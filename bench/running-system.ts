@@ -79,6 +79,7 @@ function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): str
     process.execPath,
     // As `npm run api` and `npm run worker` start, and so for all.
     '--max-semi-space-size=32',
+    '--no-allocation-site-pretenuring',
   ]
 }
 

@@ -58,8 +58,9 @@ export interface QueueOptions {
   onError: (error: unknown) => void
 }
 
-// One delivery is one Lua call and one list element; 64 tasks share that cost, and a claim of 64 is still quick.
-const MAX_BELLS = 64
+// One delivery is one Lua call and one list element; the tasks of one commit share that cost, and a claim of 128 is still
+// quick.
+const MAX_BELLS = 128
 // Each is a connection to Redis, and callers may name any queue. Whoever serves one more rings for it all the same: the
 // dispatcher of its workers, within a second.
 const MAX_PRODUCERS = 100

@@ -44,11 +44,8 @@ export interface HotStatement {
   build(rows: SQL): SQL
 }
 
-/**
- * Joins `tasks` with what is given, in the form that leaves the planner no choice: row by row, by the primary key,
- * whatever it believed of the table when it made its plan. (`=` alone could be a hash join with all of the table.)
- */
-export const IS_GIVEN = sql`tasks.id = any(array[given.id])`
+/** Joins `tasks` with what is given, row by row and by the primary key: connections know no other joins (database.ts). */
+export const IS_GIVEN = sql`tasks.id = given.id`
 
 export function isColumn(parameter: unknown): parameter is Column {
   return typeof parameter === 'object' && parameter !== null && 'encoded' in parameter

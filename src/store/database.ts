@@ -50,9 +50,9 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
-// Every statement of ours can go by an index, and has to: a plan that was made while the tables were empty is kept
-// with its statement, and must not read all of them when they are large.
-const PLANNER = '-c enable_seqscan=off'
+// Every statement of ours can go by an index, row by row, and has to: a plan that was made while the tables were empty is
+// kept with its statement, and must not read all of them when they are large, as a scan or for a hash or merge join.
+const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off'
 const QUERY_TIMEOUT_MS = 30_000
 const dialect = new PgDialect()
 

@@ -19,7 +19,7 @@ export interface DispatcherDependencies {
   intervalMs: number
 }
 
-// Enough for 64 tasks in each of some deliveries; more comes in the next turn of the same round.
+// Enough for some full deliveries; more comes in the next turn of the same round.
 const BATCH = 1_000
 
 export function startDispatcher({

@@ -42,35 +42,44 @@ export interface RunningTasks {
 }
 
 export function createRunningTasks(): RunningTasks {
-  const byAttempt = new Map<string, RunningTask>()
+  // Not a map: what V8 leaves of one whenever it grows or shrinks still holds what was in it, and each of these leftovers
+  // keeps the next from being collected. A thousand short tasks a second fill the old generation with their remains.
+  const attempts: RunningTask[] = []
+  const keys = new Set<string>()
   let emptied: (() => void)[] = []
 
   return {
     get size() {
-      return byAttempt.size
+      return attempts.length
     },
     begin(task) {
-      if (byAttempt.has(keyOf(task))) return null
-      const running = createRunningTask(task)
-      byAttempt.set(keyOf(task), running)
-      return running
+      const key = keyOf(task)
+      if (keys.has(key)) return null
+      keys.add(key)
+      const attempt = new Attempt(task)
+      attempts.push(attempt)
+      return attempt
     },
-    end({ task }) {
-      byAttempt.delete(keyOf(task))
-      if (byAttempt.size > 0) return
+    end(running) {
+      const place = attempts.indexOf(running)
+      if (place < 0) return
+      keys.delete(keyOf(running.task))
+      const last = attempts.pop()
+      if (last && last !== running) attempts[place] = last
+      if (attempts.length > 0) return
       for (const resolve of emptied) resolve()
       emptied = []
     },
-    all: () => [...byAttempt.values()],
+    all: () => [...attempts],
     abort(taskId, reason, attempt) {
-      for (const running of byAttempt.values()) {
+      for (const running of attempts) {
         const isMeant =
           running.task.id === taskId && (attempt ?? running.task.attempt) === running.task.attempt
         if (isMeant) running.abort(reason)
       }
     },
     whenEmpty() {
-      if (byAttempt.size === 0) return Promise.resolve()
+      if (attempts.length === 0) return Promise.resolve()
       return new Promise((resolve) => {
         emptied.push(resolve)
       })
@@ -78,23 +87,33 @@ export function createRunningTasks(): RunningTasks {
   }
 }
 
-function createRunningTask(task: ClaimedTask): RunningTask {
+class Attempt implements RunningTask {
+  readonly task: ClaimedTask
+  progress: RunningTask['progress']
+  log: RunningTask['log']
   // Made when it is asked for: many tasks are over before anybody could abort them.
-  let controller: AbortController | undefined
-  const controlled = () => {
-    controller ??= new AbortController()
-    return controller
+  private controller: AbortController | undefined
+
+  constructor(task: ClaimedTask) {
+    this.task = task
   }
-  return {
-    task,
-    get signal() {
-      return controlled().signal
-    },
-    get abortReason() {
-      const reason: unknown = controller?.signal.reason
-      return reason instanceof AttemptAborted ? reason.reason : undefined
-    },
-    abort: (reason) => controlled().abort(new AttemptAborted(reason)),
+
+  get signal(): AbortSignal {
+    return this.controlled().signal
+  }
+
+  get abortReason(): AbortReason | undefined {
+    const reason: unknown = this.controller?.signal.reason
+    return reason instanceof AttemptAborted ? reason.reason : undefined
+  }
+
+  abort(reason: AbortReason) {
+    this.controlled().abort(new AttemptAborted(reason))
+  }
+
+  private controlled(): AbortController {
+    this.controller ??= new AbortController()
+    return this.controller
   }
 }
 
