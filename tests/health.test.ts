@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { freePort, startChildServer } from '../src/embedded/child-server.ts'
 import { type RedisServer, startRedisServer } from '../src/embedded/redis-server.ts'
 import { openDatabase } from '../src/store/database.ts'
+import { CHILD_ENVIRONMENT } from './support/child-environment.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 import { exchange } from './support/raw-http.ts'
 import { startSystem, type TestSystem, until } from './support/system.ts'
@@ -190,7 +191,7 @@ async function startApiProcess(servers: Record<string, string>): Promise<ApiProc
   const healthPort = await freePort()
   const environment = { ...servers, PORT: '0', HEALTH_PORT: String(healthPort), LOG_LEVEL: 'silent' }
   const child = spawn(process.execPath, [main, 'api'], {
-    env: { PATH: process.env.PATH, ...environment },
+    env: { ...CHILD_ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [line] = await once(createInterface(child.stdout), 'line')

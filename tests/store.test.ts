@@ -149,6 +149,22 @@ test('dispatch, repair and claims read no finished rows', async (context) => {
   }
 })
 
+test('a look at a whole small table is not compiled first', async (context) => {
+  if (!system.database.isServer) return context.skip('needs a server that can compile')
+  const { database } = system.connections
+  await database.query(sql`
+    insert into workers (id, host, pid, version, queues, concurrency)
+    select gen_random_uuid(), 'here', n, 'test', '{nobody}', 1 from generate_series(1, 5) as n`)
+  const rows = await database.query<{ 'QUERY PLAN': string }>(
+    sql`explain analyze select pid, host from workers order by started_at`,
+  )
+  await database.query(sql`delete from workers`)
+  // To read all of it has the price that makes Postgres compile a statement, for 50 ms and more.
+  const text = rows.map((row) => row['QUERY PLAN']).join('\n')
+  expect(text).toContain('Seq Scan on workers  (cost=10000000000')
+  expect(text).not.toContain('JIT')
+})
+
 test('plans that were made while the tables were empty go by the primary key when they are large', async (context) => {
   if (!system.database.isServer) return context.skip('needs the statistics of a server')
   const own = await startSystem({ worker: false })

@@ -8,7 +8,14 @@ import {
   type Page,
 } from 'playwright-core'
 
-const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+// The first is the same engine without windows: a visit costs it a third.
+const PROGRAMS = [
+  'chromium-headless-shell',
+  'chromium',
+  'chromium-browser',
+  'google-chrome-stable',
+  'google-chrome',
+]
 
 /** Path of the browser: `CHROMIUM_PATH`, or the one that is installed; undefined where there is none. */
 export function findChromium(): string | undefined {

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { CHILD_ENVIRONMENT } from './child-environment.ts'
 
 export interface LambdaAnswer {
   statusCode: number
@@ -21,7 +22,7 @@ export interface LambdaProcess {
 
 export async function startLambda(settings: Record<string, string>): Promise<LambdaProcess> {
   const child = fork(fileURLToPath(import.meta.url), ['lambda'], {
-    env: { PATH: process.env.PATH ?? '', ...settings },
+    env: { ...CHILD_ENVIRONMENT, ...settings },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   await answerOf(child)

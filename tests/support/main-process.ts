@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { until } from './system.ts'
 
 export interface MainProcess {
@@ -24,7 +25,7 @@ export async function startMain(
   settings: Record<string, string>,
 ): Promise<MainProcess> {
   const child = spawn(process.execPath, [MAIN, ...[command].flat()], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', ...settings },
+    env: { ...CHILD_ENVIRONMENT, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   started.add(child)

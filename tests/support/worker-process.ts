@@ -8,6 +8,7 @@ import { createMailer } from '../../src/tasks/mail.ts'
 import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { startWorker, type WorkerOptions } from '../../src/worker/worker.ts'
+import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
 
 export interface WorkerProcess {
@@ -49,6 +50,7 @@ export async function spawnWorker(
     graceMs,
   }
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(settings)], {
+    env: { ...process.env, ...CHILD_ENVIRONMENT },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
