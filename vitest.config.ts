@@ -8,6 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Each file brings its own Redis, database, API and worker, and waits a good part of its time.
     maxWorkers: 6,
+    execArgv: ['--max-semi-space-size=64'],
     // Nothing of ours lives in a module, so files may share a process: loading the code anew for each took a tenth of all.
     isolate: false,
   },

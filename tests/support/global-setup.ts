@@ -12,7 +12,9 @@ declare module 'vitest' {
 export default async function setup(project: TestProject) {
   const given = process.env.TEST_DATABASE_URL
   // Durability on disk is Postgres's own promise; ours is tested by killing our processes and Redis, not the machine.
-  const server = given ? undefined : await startPostgresServer({ fsync: 'off' })
+  const server = given
+    ? undefined
+    : await startPostgresServer({ fsync: 'off', full_page_writes: 'off', autovacuum: 'off' })
   const url = given ?? server?.url ?? null
   process.stdout.write(
     url
