@@ -1,7 +1,7 @@
 // What a list costs among very many tasks: the same whatever the page, and little where few are meant.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import type { Database } from '../src/store/database.ts'
+import { type Database, PLANNER } from '../src/store/database.ts'
 import { nodePostgres, sql } from '../src/store/drizzle.ts'
 import type { TaskFilter } from '../src/store/task-filter.ts'
 import { createTaskList, type TaskList } from '../src/store/task-list.ts'
@@ -41,7 +41,7 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
     // Connections like those of the system, whose statements can be read.
     pool = new pg.Pool({
       connectionString: system.database.url,
-      options: '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off',
+      options: PLANNER,
     })
     // Their database may be gone before they have hung up.
     pool.on('connect', (client) => client.on('error', () => {}))

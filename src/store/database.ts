@@ -54,7 +54,7 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
 // kept with its statement, and must not read all of them when they are large, as a scan or for a hash or merge join. Where
 // there is no other way (a whole small table), the price that Postgres puts on it would have the statement compiled first,
 // which costs a hundred times what it does.
-const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
+export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 const QUERY_TIMEOUT_MS = 30_000
 const dialect = new PgDialect()
 
