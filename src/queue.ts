@@ -4,7 +4,7 @@ import type { Pairs } from './bee/connection.ts'
 import { startConsumer } from './bee/consumer.ts'
 import { type BeeProducer, connectProducer } from './bee/producer.ts'
 import type { BeeRole } from './bee/settings.ts'
-import { newId, timeOfId } from './uuidv7.ts'
+import { isUuid, newId, timeOfId } from './uuidv7.ts'
 
 /** A task, and the attempt after which it waits. */
 export interface Bell {
@@ -126,8 +126,11 @@ function pairsOf(bells: Bell[]): Pairs {
   return bells.map(({ id, attempt }) => [id, attempt])
 }
 
+/** Without what nobody of ours can have rung: claimed with the others it would be refused, and they with it. */
 function bellsOf(pairs: Pairs): Bell[] {
-  return pairs.map(([id, attempt]) => ({ id, attempt }))
+  return pairs
+    .filter(([id, attempt]) => isUuid(id) && Number.isInteger(attempt) && Math.abs(attempt) < 2 ** 31)
+    .map(([id, attempt]) => ({ id, attempt }))
 }
 
 function chunk<T>(items: T[], size: number): T[][] {

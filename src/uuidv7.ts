@@ -10,6 +10,13 @@ export function newId(atMs: number = Date.now()): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether this can be the id of a task or a worker at all; what cannot is simply not found. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
+}
+
 /** Milliseconds since 1970. */
 export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)

@@ -229,7 +229,7 @@ describe('what ended badly can be told from the row alone', () => {
     const { taskStore } = system.connections
     const { id } = await system.submit('reverse', { text: 'a' }, { queue: 'nobody' })
     const workerId = newId()
-    await taskStore.claimMany([{ id, attempt: 0, queue: 'nobody', workerId, isRepeated: false }])
+    await taskStore.claimMany([{ id, attempt: 0, workerId, isRepeated: false }])
     await taskStore.finishMany([{ id, attempt: 1, workerId, decision: { status: 'CANCELLED', failures: 0 } }])
     expect(await untrue()).toEqual([])
     expect((await countOf({ id, status: 'CANCELLED' })).count).toBe(1)
@@ -239,7 +239,7 @@ describe('what ended badly can be told from the row alone', () => {
     const { taskStore } = system.connections
     const { id } = await system.submit('reverse', { text: 'a' }, { queue: 'nobody', max_retries: 0 })
     const workerId = newId()
-    await taskStore.claimMany([{ id, attempt: 0, queue: 'nobody', workerId, isRepeated: false }])
+    await taskStore.claimMany([{ id, attempt: 0, workerId, isRepeated: false }])
     // Started long ago, by a worker that nobody knows.
     await system.connections.database.query(
       sql`update tasks set started_at = now() - interval '1 hour' where id = ${id}`,

@@ -155,7 +155,7 @@ describe('a task that ends elsewhere', () => {
     const task = await submitWithCallback('hold', {}, { max_retries: 0 })
     // As a worker that was killed leaves it.
     await system.connections.taskStore.claimMany([
-      { id: task.id, attempt: 0, queue: 'default', workerId: newId(), isRepeated: false },
+      { id: task.id, attempt: 0, workerId: newId(), isRepeated: false },
     ])
     await system.connections.database.query(sql`update tasks set started_at = now() - interval '1 hour'`)
     system.startWorker()

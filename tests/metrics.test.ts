@@ -130,7 +130,7 @@ describe('tasks', () => {
 test('a task lost with its worker is counted as lost, and as what it becomes', async () => {
   await start({ worker: false })
   const id = await commit('reverse', { maxRetries: 0 })
-  const claim = { id, attempt: 0, queue: 'default', workerId: crypto.randomUUID(), isRepeated: false }
+  const claim = { id, attempt: 0, workerId: crypto.randomUUID(), isRepeated: false }
   await system.connections.taskStore.claimMany([claim])
   system.startWorker({ silentMs: 300, heartbeatMs: 50 })
   expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'FAILURE' })
@@ -237,9 +237,7 @@ describe('queues', () => {
     await commit('reverse', { createdAt: new Date(Date.now() - 2 * HOUR_MS) })
     await system.submit('reverse', { text: 'later' }, { delay_seconds: 600 })
     const id = await commit('reverse', { queue: 'slow' })
-    await taskStore.claimMany([
-      { id, attempt: 0, queue: 'slow', workerId: crypto.randomUUID(), isRepeated: false },
-    ])
+    await taskStore.claimMany([{ id, attempt: 0, workerId: crypto.randomUUID(), isRepeated: false }])
     await queueStore.pause('slow')
     await queueStore.pause('idle')
     const metrics = await read()

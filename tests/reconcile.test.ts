@@ -117,6 +117,19 @@ describe('a bell is lost', () => {
     client.destroy()
   })
 
+  test('what nobody of ours has rung keeps the others of its delivery from nothing', async () => {
+    const id = await commitWithoutBell()
+    const strange = [
+      { id: 'nobody', attempt: 0 },
+      { id, attempt: 2 ** 40 },
+      { id, attempt: 0.5 },
+    ]
+    await system.connections.queue.enqueueMany('default', [...strange, { id, attempt: 0 }])
+    system.startWorker({ unheardMs: 60_000 })
+    expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
+    expect(system.announced('trouble')).toEqual([])
+  })
+
   test('what waits in a long list is not rung again', async () => {
     await Promise.all(Array.from({ length: 200 }, () => system.service.submit('sleep', { ms: 30 })))
     await until(

@@ -36,7 +36,6 @@ async function insert(count = 1): Promise<string[]> {
 const claimOf = (id: string, attempt = 0, isRepeated = false) => ({
   id,
   attempt,
-  queue: 'nobody',
   workerId,
   isRepeated,
 })

@@ -179,6 +179,18 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await user.untilRows(1)
     })
 
+    test('by what is chosen, also before it is on show', async () => {
+      await using user = await open()
+      await user.press('FAILURE')
+      await user.page.getByRole('button', { name: 'Clear filters' }).first().waitFor()
+      // Within one turn of the page.
+      await user.page.evaluate(`
+        for (const name of ['Clear filters', 'SUCCESS', 'PENDING'])
+          [...document.querySelectorAll('button')].find((button) => button.textContent.trim() === name).click()
+      `)
+      await expect.poll(user.hash, PATIENT).toBe('#/tasks?status=SUCCESS,PENDING')
+    })
+
     test('and what cannot be asked for is told at the box', async () => {
       await using user = await open()
       await user.untilRows(3)

@@ -2,8 +2,8 @@
 import { AppError } from '../errors.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskSubscription } from '../task-watcher.ts'
+import { isUuid } from '../uuidv7.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { isUuid } from './task-requests.ts'
 
 type Sources = Pick<ApiDependencies, 'taskReader' | 'watcher'>
 

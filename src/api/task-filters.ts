@@ -3,8 +3,9 @@ import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import type { InputCondition, TaskFilter } from '../store/task-filter.ts'
 import { TASK_STATUSES } from '../task-status.ts'
+import { isUuid } from '../uuidv7.ts'
 import type { ApiEnv } from './request-context.ts'
-import { invalidQuery, isUuid, label, moment, queueName, text, written } from './task-requests.ts'
+import { invalidQuery, label, moment, queueName, text, written } from './task-requests.ts'
 
 /** One or several, with commas between. */
 const several = <Schema extends z.ZodType<unknown, string>>(schema: Schema) =>

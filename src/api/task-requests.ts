@@ -137,10 +137,3 @@ export function jsonBody<Schema extends z.ZodType>(
   // Hono's type has as sent what the schema makes of it.
   return check as never
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** Whether this can be the id of a task or a worker at all; what cannot is simply not found. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text)
-}

@@ -3,10 +3,10 @@ import { Hono } from 'hono'
 import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { ListedWorker } from '../store/worker-store.ts'
+import { isUuid } from '../uuidv7.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { worker } from './monitoring-schemas.ts'
 import type { ApiEnv } from './request-context.ts'
-import { isUuid } from './task-requests.ts'
 
 export type WorkerView = z.infer<typeof worker>
 

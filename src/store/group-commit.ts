@@ -24,6 +24,20 @@ export interface GroupCommitOptions<Item, Answer> {
   maxWaiting?: number
 }
 
+/** For a group commit of lists: all that they hold goes out in one write, and each list gets its own answers. */
+export function writeLists<Item, Answer>(
+  write: (items: Item[]) => Promise<Answer[]>,
+): (lists: Item[][]) => Promise<Answer[][]> {
+  return async (lists) => {
+    const answers = await write(lists.flat())
+    let from = 0
+    return lists.map(({ length }) => {
+      from += length
+      return answers.slice(from - length, from)
+    })
+  }
+}
+
 interface Entry<Item, Answer> {
   item: Item
   resolve: (answer: Answer) => void

@@ -20,7 +20,6 @@ export interface TaskRef {
 export interface ClaimedTask {
   id: string
   name: string
-  queue: string
   input: unknown
   /** The attempt that this claim began. */
   attempt: number
@@ -35,7 +34,10 @@ export interface ClaimedTask {
   hasCallback: boolean
 }
 
-export interface Claim extends TaskRef {
+export interface Claim {
+  id: string
+  /** The one after which the task waits. */
+  attempt: number
   workerId: string
   /** True when an earlier claim of the same worker may have been written although its answer was lost. */
   isRepeated: boolean
@@ -122,8 +124,12 @@ export function createTaskStore(database: Database) {
       // A flood of successes does not pay for a history that it has not.
       const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
       const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(statement, columns)
-      const written = new Map(rows.map(({ id, attempt, status }) => [`${id} ${attempt}`, status]))
-      return finishes.map(({ id, attempt }) => written.get(`${id} ${attempt}`) ?? null)
+      // Of the attempts of one task at most one was written.
+      const written = new Map(rows.map((row) => [row.id, row]))
+      return finishes.map(({ id, attempt }) => {
+        const row = written.get(id)
+        return row?.attempt === attempt ? row.status : null
+      })
     },
 
     /**
@@ -182,7 +188,7 @@ const CLAIM: HotStatement = {
       and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
         or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
            and tasks.worker_id = given.worker_id)
-    returning tasks.id, tasks.name, tasks.queue, tasks.input, tasks.attempt, tasks.failures,
+    returning tasks.id, tasks.name, tasks.input, tasks.attempt, tasks.failures,
               tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
               greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
               tasks.request_id as "requestId", tasks.traceparent,

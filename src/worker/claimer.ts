@@ -1,7 +1,7 @@
 // Answers deliveries: claims what the free slots allow, starts it, and gives the rest back.
 import { pause } from '../loop.ts'
 import type { Bell, Delivery, Queue, TakenDelivery } from '../queue.ts'
-import { createGroupCommit } from '../store/group-commit.ts'
+import { createGroupCommit, writeLists } from '../store/group-commit.ts'
 import type { Claim, ClaimedTask, TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Heartbeat } from './heartbeat.ts'
@@ -36,10 +36,11 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, putBack, events, stopping } = dependencies
-  const claims = createGroupCommit<Claim, ClaimedTask | null>({
+  // By the list, as they are rung: a promise for each of them would cost as much as the claim itself.
+  const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
-    write: store.claimMany,
-    onWritten: (written) => events.emit('batch.written', { kind: 'claims', size: written.length }),
+    write: writeLists(store.claimMany),
+    onWritten: (written) => events.emit('batch.written', { kind: 'claims', size: written.flat().length }),
   })
   const underWay = new Set<Promise<unknown>>()
 
@@ -58,7 +59,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
       // tasks are not waited for: another worker may be idle.
       if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
       else if (granted === 0) break
-      else await claimAndStartMany(queueName, rest.slice(0, granted))
+      else await claimAndStart(rest.slice(0, granted))
       rest = rest.slice(granted)
     }
     if (rest.length > 0) await giveBack(queueName, { bells: rest, rungAtMs })
@@ -68,37 +69,41 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */
-  async function claimAndStartMany(queueName: string, bells: Bell[]): Promise<void> {
-    const claimed = Promise.all(bells.map((bell) => claimAndStart(queueName, bell)))
-    underWay.add(claimed)
-    await claimed
-    underWay.delete(claimed)
+  async function claimAndStart(bells: Bell[]): Promise<void> {
+    const started = claimForSure(bells).then((tasks) => {
+      slots.release(bells.length - tasks.length)
+      return start(tasks)
+    })
+    underWay.add(started)
+    await started
+    underWay.delete(started)
   }
 
-  async function claimAndStart(queueName: string, bell: Bell): Promise<void> {
-    const task = await claimForSure({ ...bell, queue: queueName })
-    if (!task) return slots.release(1)
-    if (!stopping.aborted) {
-      run(task).catch((error) => events.emit('bug', { where: `running ${task.name}`, error }))
-      return
-    }
-    // The answer came when we had begun to stop: it was never started, and goes back as if nothing had been.
-    slots.release(1)
-    await putBack([task])
-  }
-
-  async function claimForSure(ref: Bell & { queue: string }): Promise<ClaimedTask | null> {
+  async function claimForSure(bells: Bell[]): Promise<ClaimedTask[]> {
     for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
       try {
         await heartbeat.ensureSeen()
-        return await claims.submit({ ...ref, workerId, isRepeated })
+        const answers = await claims.submit(
+          bells.map(({ id, attempt }) => ({ id, attempt, workerId, isRepeated })),
+        )
+        return answers.filter((task) => task !== null)
       } catch (error) {
         // Perhaps it was written and only the answer was lost: ask again, and take what is already ours.
         events.emit('trouble', { where: 'claiming', error })
         await pause(CLAIM_RETRY_MS, stopping)
       }
     }
-    return null
+    return []
+  }
+
+  async function start(tasks: ClaimedTask[]): Promise<void> {
+    if (stopping.aborted) {
+      // The answer came when we had begun to stop: they were never started, and go back as if nothing had been.
+      slots.release(tasks.length)
+      return putBack(tasks)
+    }
+    for (const task of tasks)
+      run(task).catch((error) => events.emit('bug', { where: `running ${task.name}`, error }))
   }
 
   async function giveBack(queueName: string, delivery: Delivery): Promise<void> {

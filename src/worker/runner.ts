@@ -45,11 +45,10 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const outcome = await perform(definition, attempt)
     const runMs = performance.now() - startedMs
     onSettled()
-    const decision = decide(
-      { ...task, backoff: definition?.backoff ?? UNKNOWN_BACKOFF, isCancelRequested: false },
-      outcome,
-      Math.random(),
-    )
+    const { failures, maxRetries } = task
+    const backoff = definition?.backoff ?? UNKNOWN_BACKOFF
+    const policy = { failures, maxRetries, backoff, isCancelRequested: false }
+    const decision = decide(policy, outcome, Math.random())
     const status = await finishForSure(attempt, decision)
     logs.forget(attempt)
     running.end(attempt)

@@ -190,6 +190,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   }
   // As long after its start as any real client comes.
   await queue.prepare('default')
+  const { rateLimiter } = connections
+  if (rateLimiter)
+    await until(
+      () => rateLimiter.count('nobody'),
+      (state) => state !== null,
+    )
   if (options.worker !== false) system.startWorker(options.worker)
   return system
 }

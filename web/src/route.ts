@@ -20,8 +20,8 @@ export interface Destination {
 }
 
 export function createRoute(): Observable<Route> {
-  const route = createObservable(routeOf(location.hash))
-  addEventListener('hashchange', () => route.set(routeOf(location.hash)))
+  const route = createObservable(currentRoute())
+  addEventListener('hashchange', () => route.set(currentRoute()))
   return route
 }
 
@@ -29,6 +29,11 @@ export function hashOf({ view, id, params }: Destination): string {
   const query = String(new URLSearchParams(params))
   const path = { overview: '', tasks: 'tasks', task: 'tasks', run: 'run', workers: 'workers' }[view]
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
+}
+
+/** As it is at this moment, which what is on show may be a frame behind. */
+export function currentRoute(): Route {
+  return routeOf(location.hash)
 }
 
 /** The `hashchange` that follows does the rest. */

@@ -5,7 +5,7 @@ import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
-import { goTo } from '../route.ts'
+import { currentRoute, goTo } from '../route.ts'
 import { FilterBox } from './filter-box.tsx'
 import {
   type Filter,
@@ -18,12 +18,16 @@ import {
   wordsOfFilter,
 } from './filters.ts'
 
+/** Makes other filters of those that are chosen. */
+type Change = (next: (chosen: URLSearchParams) => URLSearchParams) => void
+
 export function FilterBar({ page, params }: { page: Page; params: URLSearchParams }) {
   const definitions = useObservable(page.definitions) ?? []
   const { queues, workers, look } = useKnownPlaces(page)
   const names = [...new Set([...definitions.map(({ queue }) => queue), ...queues])].sort()
   const filters = filtersOf(params)
-  const show = (next: URLSearchParams) => goTo({ view: 'tasks', params: next })
+  // Whoever is quicker than the next frame changes what is chosen by then, not what is still on show.
+  const change: Change = (next) => goTo({ view: 'tasks', params: next(currentRoute().params) })
   const statuses = valuesOf(params, 'status')
   return (
     <div class="filter-bar">
@@ -31,11 +35,13 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
         params={params}
         known={{ definitions, queues: names, workers }}
         onBegin={look}
-        onAdd={(added) => show(added.reduce(withFilter, params))}
-        onRemoveLast={() => {
-          const last = filters.at(-1)
-          if (last) show(withoutFilter(params, last.key))
-        }}
+        onAdd={(added) => change((chosen) => added.reduce(withFilter, chosen))}
+        onRemoveLast={() =>
+          change((chosen) => {
+            const last = filtersOf(chosen).at(-1)
+            return last ? withoutFilter(chosen, last.key) : chosen
+          })
+        }
       />
       <div class="filter-picks">
         <fieldset class="status-picks">
@@ -49,10 +55,10 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
                 class={`status-pick ${toneOf(status)}`}
                 aria-pressed={isOn ? 'true' : 'false'}
                 onClick={() =>
-                  show(
+                  change((chosen) =>
                     isOn
-                      ? withoutFilter(params, 'status', status)
-                      : withFilter(params, { key: 'status', value: status }),
+                      ? withoutFilter(chosen, 'status', status)
+                      : withFilter(chosen, { key: 'status', value: status }),
                   )
                 }
               >
@@ -62,18 +68,22 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
             )
           })}
         </fieldset>
-        <SpanPick params={params} show={show} />
+        <SpanPick params={params} change={change} />
       </div>
       {filters.length > 0 && (
         <ul class="chips" aria-label="Filters">
           {filters.map((filter) => (
-            <Chip key={filter.key} filter={filter} onRemove={() => show(withoutFilter(params, filter.key))} />
+            <Chip
+              key={filter.key}
+              filter={filter}
+              onRemove={() => change((chosen) => withoutFilter(chosen, filter.key))}
+            />
           ))}
           <li>
             <button
               type="button"
               class="button is-quiet is-small"
-              onClick={() => show(new URLSearchParams())}
+              onClick={() => change(() => new URLSearchParams())}
             >
               Clear filters
             </button>
@@ -103,7 +113,7 @@ function Chip({ filter, onRemove }: { filter: Filter; onRemove: () => void }) {
   )
 }
 
-function SpanPick({ params, show }: { params: URLSearchParams; show: (next: URLSearchParams) => void }) {
+function SpanPick({ params, change }: { params: URLSearchParams; change: Change }) {
   const since = params.get('since') ?? ''
   return (
     <label class="span-pick">
@@ -113,7 +123,9 @@ function SpanPick({ params, show }: { params: URLSearchParams; show: (next: URLS
         onChange={(event: Event) => {
           if (!(event.target instanceof HTMLSelectElement)) return
           const { value } = event.target
-          show(value === '' ? withoutFilter(params, 'since') : withFilter(params, { key: 'since', value }))
+          change((chosen) =>
+            value === '' ? withoutFilter(chosen, 'since') : withFilter(chosen, { key: 'since', value }),
+          )
         }}
       >
         <option value="" selected={since === ''}>
