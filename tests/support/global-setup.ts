@@ -1,5 +1,6 @@
 // One PostgreSQL for all test files, each of which makes a database of its own in it.
 import type { TestProject } from 'vitest/node'
+import { useFastFolder } from './fast-folder.ts'
 import { startPostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {
@@ -10,6 +11,20 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject) {
+  const folder = useFastFolder()
+  try {
+    const stop = await providePostgres(project)
+    return async () => {
+      await stop()
+      folder.remove()
+    }
+  } catch (error) {
+    folder.remove()
+    throw error
+  }
+}
+
+async function providePostgres(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.TEST_DATABASE_URL
   // Durability on disk is Postgres's own promise; ours is tested by killing our processes and Redis, not the machine.
   const server = given
@@ -22,5 +37,5 @@ export default async function setup(project: TestProject) {
       : 'PostgreSQL is not installed: testing on PGlite\n',
   )
   project.provide('postgresUrl', url)
-  return () => server?.stop()
+  return async () => server?.stop()
 }
