@@ -89,12 +89,17 @@ start_beside() {
   count=$(wc -w <<< "${old[$1]}")
   compose up -d --no-deps --no-recreate --no-build --scale "$1=$((count > 0 ? 2 * count : 1))" "$1" ||
     has_failed=yes
-  new[$1]=$(comm -13 <(tr ' ' '\n' <<< "${old[$1]}" | sort) <(ids_of "$1" | tr ' ' '\n' | sort) | tr '\n' ' ')
+  new[$1]=$(started_of "$1")
   [ -z "$has_failed" ] && [ -n "${new[$1]// /}" ] || give_up "The new $1 does not start"
 }
 
 # All containers of a role, with blanks between.
 ids_of() { compose ps -aq "$1" | tr '\n' ' '; }
+
+# Those that were not there before, also while nobody has noted them yet.
+started_of() {
+  comm -13 <(tr ' ' '\n' <<< "${old[$1]}" | sort) <(ids_of "$1" | tr ' ' '\n' | sort) | tr '\n' ' '
+}
 
 wait_until_healthy() {
   local id deadline=$((SECONDS + HEALTHY_SECONDS))
@@ -125,7 +130,6 @@ fetch_page() {
 
 # All old ones at once; each has its own time of grace. From here on the new ones stay, whatever else may fail.
 end_old() {
-  unset "new[$1]"
   replaced+=" $1"
   [ -n "${old[$1]// /}" ] || return 0
   # shellcheck disable=SC2086 # ids, with blanks between
@@ -185,11 +189,14 @@ edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | 
 # What was started goes, what ran stays.
 give_up() {
   trap - ERR INT TERM HUP
-  local role
+  local role ids
   [ -z "$edge" ] || docker exec "$edge" choose-api || true
-  for role in "${!new[@]}"; do
+  for role in "${!old[@]}"; do
+    [[ "$replaced " != *" $role "* ]] || continue
+    # An interruption comes between any two commands: what was started then is asked for, and not remembered.
+    ids=$(started_of "$role") || true
     # shellcheck disable=SC2086 # ids, with blanks between
-    [ -z "${new[$role]// /}" ] || docker rm -f ${new[$role]} > /dev/null 2>&1 || true
+    [ -z "${ids// /}" ] || docker rm -f $ids > /dev/null 2>&1 || true
   done
   fail "${1:-A step failed}: $current goes on running${replaced:+, but for this, which is of $tag:$replaced}"
 }

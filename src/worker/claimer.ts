@@ -36,7 +36,7 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, putBack, events, stopping } = dependencies
-  // By the list, as they are rung: a promise for each of them would cost as much as the claim itself.
+  // By the list, as they are rung: nobody waits for one of them alone.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
     write: writeLists(store.claimMany),
