@@ -12,7 +12,7 @@ export function newId(atMs: number = Date.now()): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether this can be the id of a task or a worker at all; what cannot is simply not found. */
+/** Whether this is written as the ids of tasks and workers are. */
 export function isUuid(text: string): boolean {
   return UUID.test(text)
 }

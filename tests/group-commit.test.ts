@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AppError } from '../src/errors.ts'
 import { openDatabase } from '../src/store/database.ts'
-import { createGroupCommit, type GroupCommitOptions } from '../src/store/group-commit.ts'
+import { createGroupCommit, type GroupCommitOptions, writeLists } from '../src/store/group-commit.ts'
 import type { NewTask } from '../src/store/new-tasks.ts'
 import { tasks } from '../src/store/schema.ts'
 import { createTaskStore } from '../src/store/task-store.ts'
@@ -75,6 +75,12 @@ test('everybody gets the answer to their own item', async () => {
   await settled()
   writes[1]?.succeed()
   expect(await answers).toEqual(['A', 'B', 'C', 'D'])
+})
+
+test('lists go out in one write, and each gets its own answers', async () => {
+  const write = vi.fn(async (letters: string[]) => letters.map((letter) => letter.toUpperCase()))
+  expect(await writeLists(write)([['a', 'b'], [], ['c']])).toEqual([['A', 'B'], [], ['C']])
+  expect(write.mock.calls).toEqual([[['a', 'b', 'c']]])
 })
 
 test('items are announced when they are written, and not before', async () => {

@@ -45,8 +45,7 @@ export function createRunningTasks(): RunningTasks {
   // Not a map: what V8 leaves of one whenever it grows or shrinks still holds what was in it, and each of these leftovers
   // keeps the next from being collected. A thousand short tasks a second fill the old generation with their remains.
   const attempts: RunningTask[] = []
-  /** How many attempts of a task run here. */
-  const counts = new Map<string, number>()
+  const keys = new Set<string>()
   let emptied: (() => void)[] = []
 
   return {
@@ -54,14 +53,9 @@ export function createRunningTasks(): RunningTasks {
       return attempts.length
     },
     begin(task) {
-      // One task may run twice here: an old attempt that lost its claim, and its successor.
-      const count = counts.get(task.id) ?? 0
-      if (
-        count > 0 &&
-        attempts.some(({ task: { id, attempt } }) => id === task.id && attempt === task.attempt)
-      )
-        return null
-      counts.set(task.id, count + 1)
+      const key = keyOf(task)
+      if (keys.has(key)) return null
+      keys.add(key)
       const attempt = new Attempt(task)
       attempts.push(attempt)
       return attempt
@@ -69,10 +63,7 @@ export function createRunningTasks(): RunningTasks {
     end(running) {
       const place = attempts.indexOf(running)
       if (place < 0) return
-      const { id } = running.task
-      const count = counts.get(id) ?? 0
-      if (count > 1) counts.set(id, count - 1)
-      else counts.delete(id)
+      keys.delete(keyOf(running.task))
       const last = attempts.pop()
       if (last && last !== running) attempts[place] = last
       if (attempts.length > 0) return
@@ -124,4 +115,9 @@ class Attempt implements RunningTask {
     this.controller ??= new AbortController()
     return this.controller
   }
+}
+
+// One task may run twice here: an old attempt that lost its claim, and its successor.
+function keyOf({ id, attempt }: ClaimedTask): string {
+  return `${id} ${attempt}`
 }
