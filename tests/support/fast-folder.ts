@@ -14,12 +14,10 @@ export function useFastFolder(): { remove(): void } {
   // Postgres may have to run as somebody else; what is made in here is its maker's alone.
   chmodSync(folder, 0o755)
   process.env.TMPDIR = folder
-  return {
-    remove() {
-      delete process.env.TMPDIR
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  // After Ctrl-C nobody else is asked to: it would stay in memory.
+  process.once('exit', remove)
+  return { remove }
 }
 
 function hasRoom(): boolean {
