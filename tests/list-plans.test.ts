@@ -1,8 +1,9 @@
 // What a list costs among very many tasks: the same whatever the page, and little where few are meant.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Database, PLANNER } from '../src/store/database.ts'
+import type { Database } from '../src/store/database.ts'
 import { nodePostgres, sql } from '../src/store/drizzle.ts'
+import { PLANNER } from '../src/store/server-pool.ts'
 import type { TaskFilter } from '../src/store/task-filter.ts'
 import { createTaskList, type TaskList } from '../src/store/task-list.ts'
 import type { TaskStatus } from '../src/task-status.ts'

@@ -8,6 +8,7 @@ import { parseExactly } from '../exact-json.ts'
 import { pause } from '../loop.ts'
 import { type Column, given, type HotStatement, isColumn } from './columns.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
+import { JSON_OID, openServerPool, type TimedQuery } from './server-pool.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
 
@@ -50,66 +51,30 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
-// Every statement of ours can go by an index, row by row, and has to: a plan that was made while the tables were empty is
-// kept with its statement, and must not read all of them when they are large, as a scan or for a hash or merge join. Where
-// there is no other way (a whole small table), the price that Postgres puts on it would have the statement compiled first,
-// which costs a hundred times what it does.
-export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
-const QUERY_TIMEOUT_MS = 30_000
 const dialect = new PgDialect()
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: poolSize,
-    // Whoever waits for an answer gets "unavailable" after this, and not a hung request.
-    connectionTimeoutMillis: 5_000,
-    query_timeout: QUERY_TIMEOUT_MS,
-    keepAlive: true,
-    application_name: 'waggle',
-    options: PLANNER,
-  })
-  readExactly(pool)
-  // An idle connection that breaks (a restart, a failover) is replaced at the next query.
-  pool.on('error', () => {})
+  const pool = openServerPool(url, poolSize)
   const drizzle = nodePostgres.drizzle(pool)
   return {
-    query: (statement, { timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
+    query: (statement, { timeoutMs } = {}) =>
       guarded(async () => {
         const { sql: text, params } = dialect.sqlToQuery(statement)
         const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
-        return (await pool.query({ text, values, query_timeout: timeoutMs } as pg.QueryConfig)).rows
+        const query: TimedQuery = { text, values, timeoutMs }
+        return (await pool.query(query)).rows
       }),
-    run: (statement, columns, { timeoutMs = QUERY_TIMEOUT_MS } = {}) =>
+    run: (statement, columns, { timeoutMs } = {}) =>
       guarded(async () => {
         const text = textOf(statement, columns)
         const values = Object.values(columns).map((column) => column.encoded())
-        const config = { name: statement.name, text, values, query_timeout: timeoutMs }
-        return (await pool.query(config as pg.QueryConfig)).rows
+        const query: TimedQuery = { name: statement.name, text, values, timeoutMs }
+        return (await pool.query(query)).rows
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await pool.query('select 1'))),
     migrate: (patience) => guarded(() => migrateServer(url, patience)),
     close: () => pool.end(),
-  }
-}
-
-const JSON_OID = pg.types.builtins.JSON
-
-/** Drizzle brings types of its own with every query, so it is there that JSON is given its parser. */
-function readExactly(pool: pg.Pool) {
-  const query: (...rest: unknown[]) => unknown = pool.query.bind(pool)
-  const exactly = (config: unknown, ...rest: unknown[]) =>
-    typeof config === 'object'
-      ? query({ ...config, types: typesBeside(config as pg.QueryConfig) }, ...rest)
-      : query(config, ...rest)
-  pool.query = exactly as typeof pool.query
-}
-
-function typesBeside({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig {
-  return {
-    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-      oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format),
   }
 }
 

@@ -72,26 +72,17 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
-    const { task } = attempt
-    return {
-      id: task.id,
-      attempt: task.attempt,
-      requestId: task.requestId ?? undefined,
-      traceparent: task.traceparent ?? undefined,
-      get signal() {
-        return attempt.signal
-      },
-      progress(fraction, message) {
-        attempt.progress = {
-          fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
-          message: line(message),
-        }
-      },
-      log(message, fields) {
-        const replacement = logs.add(attempt, message, fields)
-        events.emit('task.log', { ...announced(task), message, fields: replacement ?? fields })
-      },
+    const progress: TaskContext['progress'] = (fraction, message) => {
+      attempt.progress = {
+        fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
+        message: line(message),
+      }
     }
+    const log: TaskContext['log'] = (message, fields) => {
+      const replacement = logs.add(attempt, message, fields)
+      events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
+    }
+    return new AttemptContext(attempt, { progress, log })
   }
 
   /** The work is done; a database that is away must not undo it. */
@@ -127,6 +118,34 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     if (status === null) return events.emit('task.refused', announced(task))
     const { error, delayMs } = decision
     events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
+  }
+}
+
+/**
+ * A class for the sake of its getter: of an object literal V8 makes a getter anew for every object, in its old generation,
+ * from where it keeps the task with its input until the whole heap is collected.
+ */
+class AttemptContext implements TaskContext {
+  readonly id: string
+  readonly attempt: number
+  readonly requestId: string | undefined
+  readonly traceparent: string | undefined
+  readonly progress: TaskContext['progress']
+  readonly log: TaskContext['log']
+  readonly #running: RunningTask
+
+  constructor(running: RunningTask, { progress, log }: Pick<TaskContext, 'progress' | 'log'>) {
+    this.id = running.task.id
+    this.attempt = running.task.attempt
+    this.requestId = running.task.requestId ?? undefined
+    this.traceparent = running.task.traceparent ?? undefined
+    this.progress = progress
+    this.log = log
+    this.#running = running
+  }
+
+  get signal(): AbortSignal {
+    return this.#running.signal
   }
 }
 

@@ -41,49 +41,56 @@ export interface RunningTasks {
   whenEmpty(): Promise<void>
 }
 
+// More than run in most workers, so that few share one.
+const BUCKETS = 256
+
 export function createRunningTasks(): RunningTasks {
-  // Not a map: what V8 leaves of one whenever it grows or shrinks still holds what was in it, and each of these leftovers
-  // keeps the next from being collected. A thousand short tasks a second fill the old generation with their remains.
-  const attempts: RunningTask[] = []
-  const keys = new Set<string>()
+  // By the end of the id, which is random. Not a map or a set: what V8 leaves of one whenever it grows or shrinks still
+  // holds what was in it, and each of these leftovers keeps the next from being collected. A thousand short tasks a second
+  // fill the old generation with their remains.
+  const buckets: RunningTask[][] = Array.from({ length: BUCKETS }, () => [])
+  let size = 0
   let emptied: (() => void)[] = []
 
   return {
     get size() {
-      return attempts.length
+      return size
     },
     begin(task) {
-      const key = keyOf(task)
-      if (keys.has(key)) return null
-      keys.add(key)
+      const bucket = bucketOf(task.id)
+      if (bucket.some((running) => isAttempt(running, task))) return null
       const attempt = new Attempt(task)
-      attempts.push(attempt)
+      bucket.push(attempt)
+      size++
       return attempt
     },
     end(running) {
-      const place = attempts.indexOf(running)
+      const bucket = bucketOf(running.task.id)
+      const place = bucket.indexOf(running)
       if (place < 0) return
-      keys.delete(keyOf(running.task))
-      const last = attempts.pop()
-      if (last && last !== running) attempts[place] = last
-      if (attempts.length > 0) return
+      const last = bucket.pop()
+      if (last && last !== running) bucket[place] = last
+      size--
+      if (size > 0) return
       for (const resolve of emptied) resolve()
       emptied = []
     },
-    all: () => [...attempts],
-    abort(taskId, reason, attempt) {
-      for (const running of attempts) {
-        const isMeant =
-          running.task.id === taskId && (attempt ?? running.task.attempt) === running.task.attempt
-        if (isMeant) running.abort(reason)
+    all: () => buckets.flat(),
+    abort(id, reason, attempt) {
+      for (const running of bucketOf(id)) {
+        if (isAttempt(running, { id, attempt: attempt ?? running.task.attempt })) running.abort(reason)
       }
     },
     whenEmpty() {
-      if (attempts.length === 0) return Promise.resolve()
+      if (size === 0) return Promise.resolve()
       return new Promise((resolve) => {
         emptied.push(resolve)
       })
     },
+  }
+
+  function bucketOf(id: string): RunningTask[] {
+    return buckets[(Number.parseInt(id.slice(-2), 16) || 0) % BUCKETS] as RunningTask[]
   }
 }
 
@@ -117,7 +124,7 @@ class Attempt implements RunningTask {
   }
 }
 
-// One task may run twice here: an old attempt that lost its claim, and its successor.
-function keyOf({ id, attempt }: ClaimedTask): string {
-  return `${id} ${attempt}`
+/** One task may run twice here: an old attempt that lost its claim, and its successor. */
+function isAttempt({ task }: RunningTask, { id, attempt }: Pick<ClaimedTask, 'id' | 'attempt'>): boolean {
+  return task.id === id && task.attempt === attempt
 }
