@@ -78,7 +78,7 @@ function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): str
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     process.execPath,
     // As `npm run api` and `npm run worker` start, and so for all.
-    '--max-semi-space-size=32',
+    '--max-semi-space-size=64',
     '--no-allocation-site-pretenuring',
   ]
 }
