@@ -22,16 +22,22 @@ export type Need = Scope | 'any key' | 'read or poll token'
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * @returns what makes the middleware of a route. It throws AppError `unauthorized`, `forbidden`, `rate_limited`.
+ * @returns what makes the middleware of a route. It throws AppError `unauthorized`, `forbidden`, `rate_limited`, and what
+ *   the `check` throws that may follow: a middleware of its own would cost every request another promise.
  *   Everything that changes something counts against the client's limit; looking does not.
  */
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
-  return (need: Need) => {
+  return <Path extends string = string>(need: Need, check?: (c: Context<ApiEnv, Path>) => void) => {
     const isLimited = rateLimiter !== undefined && (need === 'submit' || need === 'operate')
-    return createMiddleware<ApiEnv>((c, next) => {
+    return createMiddleware<ApiEnv, Path>((c, next) => {
       if (apiKeys) authorize(c, apiKeys, need)
-      if (!isLimited) return next()
-      return limit(c, rateLimiter, clientOf(c)).then(next)
+      if (isLimited) return limit(c, rateLimiter, clientOf(c)).then(goOn)
+      return goOn()
+
+      function goOn() {
+        check?.(c)
+        return next()
+      }
     })
   }
 

@@ -41,13 +41,11 @@ const PREFLIGHT_SECONDS = 600
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, apiKeys, bodyLimitBytes, webRoot, metrics, admit, corsOrigins = [] } = dependencies
+  const { events, webRoot, metrics, admit } = dependencies
   const app = new Hono<ApiEnv>({ router: createRememberingRouter() })
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   app.use(beginRequest(events.listenerCount('request.finished') > 0 ? announceTo(events) : undefined))
-  if (!apiKeys) app.use(refuseForeignSites(dependencies))
-  if (corsOrigins.length > 0) app.use(shareWith(corsOrigins))
-  app.on(['POST', 'PUT', 'PATCH'], '*', limitBody(bodyLimitBytes))
+  app.use(guardWith(dependencies))
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
   if (metrics) app.get('/metrics', admit('read')).route('/', createMetricsRoutes(metrics))
@@ -74,6 +72,17 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/v1', createQueueRoutes(dependencies))
     .route('/v1', createWorkerRoutes(dependencies))
     .route('/v1', createAccessRoutes(dependencies))
+}
+
+/** What every request has to pass, as one middleware: each costs every request a promise and a turn. */
+function guardWith({ apiKeys, corsOrigins = [], listensOn, bodyLimitBytes }: ApiDependencies) {
+  const refuseForeign = apiKeys ? undefined : refuseForeignSites({ corsOrigins, listensOn })
+  const share = corsOrigins.length > 0 ? shareWith(corsOrigins) : undefined
+  const limit = limitBody(bodyLimitBytes)
+  return createMiddleware<ApiEnv>((c, next) => {
+    refuseForeign?.(c)
+    return share ? share(c, async () => void (await limit(c, next))) : limit(c, next)
+  })
 }
 
 /** Lets pages of these origins call. */

@@ -1,8 +1,8 @@
 // What every request has: an id, a place in a trace, and headers on its answer.
-import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { ApiKey } from '../config.ts'
+import { newId } from '../uuidv7.ts'
 
 export interface ApiEnv {
   Variables: {
@@ -36,7 +36,7 @@ export function beginRequest(announce?: (c: Context<ApiEnv>, ms: number) => void
   return createMiddleware<ApiEnv>(async (c, next) => {
     const startedMs = performance.now()
     const given = c.req.header('X-Request-Id')
-    c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : randomUUID())
+    c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : newId())
     const traceparent = c.req.header('Traceparent')
     if (traceparent !== undefined && TRACEPARENT.test(traceparent)) c.set('traceparent', traceparent)
     await next()

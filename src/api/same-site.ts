@@ -1,10 +1,8 @@
 // While the API is open, a browser must not lend its place on this machine or network to the pages of other sites.
 import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import ipaddr from 'ipaddr.js'
 import { AppError } from '../errors.ts'
 import { isHealthPath } from './health-routes.ts'
-import type { ApiEnv } from './request-context.ts'
 
 /**
  * Refuses what the page of another site makes a browser send, unless it only reads (which shows such a page nothing),
@@ -19,14 +17,11 @@ export function refuseForeignSites({ corsOrigins = [], listensOn }: Trusted) {
       : undefined
   // Nearly every request goes by the same name as the one before; to look at a name costs as much as to find a route.
   let lastOwnHost: string | undefined
-  return createMiddleware<ApiEnv>((c, next) => {
-    if (!isHealthPath(c.req.path)) {
-      if (isFromForeignSite(c, corsOrigins) && !isMereReading(c))
-        throw new AppError('forbidden', FOREIGN_SITE)
-      if (ownNames) refuseForeignName(c.req.header('Host'), ownNames)
-    }
-    return next()
-  })
+  return (c: Context) => {
+    if (isHealthPath(c.req.path)) return
+    if (isFromForeignSite(c, corsOrigins) && !isMereReading(c)) throw new AppError('forbidden', FOREIGN_SITE)
+    if (ownNames) refuseForeignName(c.req.header('Host'), ownNames)
+  }
 
   function refuseForeignName(host: string | undefined, ownNames: Set<string>) {
     if (!host || host === lastOwnHost) return

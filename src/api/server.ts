@@ -68,10 +68,11 @@ export async function startServer(
   // Beyond a number Node drops headers without a word, and the last ones are those that a proxy of ours has added.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
+  // Between requests too, and longer there than the idle timeout of what usually stands before us (nginx and load
+  // balancers: 60 s), which must be the one to close, or it sends a request into a closing connection. A time of its own
+  // for that (`keepAliveTimeout`) would set two timers for every request.
   server.timeout = limits.idleTimeoutMs
-  // Longer than the idle timeout of what usually stands before us (nginx and load balancers: 60 s), which must be
-  // the one to close, or it sends a request into a closing connection.
-  server.keepAliveTimeout = 65_000
+  server.keepAliveTimeout = 0
   // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', listener)
   server.on('clientError', (error, socket) => refuseUnreadable(error, socket, latest.get(socket)))

@@ -1,6 +1,5 @@
 // The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
-import { Hono } from 'hono'
-import { createMiddleware } from 'hono/factory'
+import { type Context, Hono } from 'hono'
 import { submitBatch } from './batch.ts'
 import { actOnMany } from './bulk.ts'
 import type { ApiDependencies } from './dependencies.ts'
@@ -29,10 +28,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
-  const requireDefinition = createMiddleware<ApiEnv, '/:name'>((c, next) => {
-    registry.get(c.req.param('name'))
-    return next()
-  })
+  const requireDefinition = (c: Context<ApiEnv, '/:name'>) => void registry.get(c.req.param('name'))
 
   return new Hono<ApiEnv>()
     .get('/definitions', admit('any key'), (c) => {
@@ -48,7 +44,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/tasks/bulk', admit('operate'), jsonBody(bulkRequest), async (c) =>
       c.json(await actOnMany(dependencies, c, c.req.valid('json'))),
     )
-    .post('/tasks/:name', admit('submit'), requireDefinition, jsonBody(submission), async (c) => {
+    .post('/tasks/:name', admit('submit', requireDefinition), jsonBody(submission), async (c) => {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])

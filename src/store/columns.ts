@@ -139,7 +139,9 @@ const LENGTH_BYTES = 4
 function encode<Value>(element: Element<Value>, values: readonly (Value | Absent)[]): Buffer | null {
   let size = HEADER_BYTES
   let count = 0
-  for (const value of values) {
+  // By their places: to ask an iterator makes an object for every value of every column.
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]
     size += LENGTH_BYTES
     if (value === null || value === undefined) continue
     size += element.bytesOf(value)
@@ -153,7 +155,8 @@ function encode<Value>(element: Element<Value>, values: readonly (Value | Absent
   buffer.writeInt32BE(values.length, 12)
   buffer.writeInt32BE(1, 16) // the first index
   let at = HEADER_BYTES
-  for (const value of values) {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]
     const isAbsent = value === null || value === undefined
     const length = isAbsent ? 0 : element.bytesOf(value)
     buffer.writeInt32BE(isAbsent ? -1 : length, at)
