@@ -14,6 +14,7 @@ import { startEmbedded } from './embedded/embedded.ts'
 import { messageOf } from './errors.ts'
 import { pause } from './loop.ts'
 import { openDatabase } from './store/database.ts'
+import { giveWay } from './worker/give-way.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
@@ -79,6 +80,7 @@ async function api() {
 
 async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
+  giveWay(config.WORKER_NICE)
   // A worker counts no requests.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
   let worker: Worker | null = null

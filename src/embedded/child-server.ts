@@ -14,7 +14,7 @@ export interface ChildServer {
 // The program runs in the background of the shell, which reads our pipe until it closes. What becomes the program says its
 // id itself: said by the shell that holds it, it could come after the first words of the program.
 const PROGRAM = `sh -c 'echo "pid $$"; exec "$@"' program "$@"`
-const KEEPER = `${PROGRAM} & child=$!; trap "" INT TERM; cat >/dev/null; kill -TERM $child 2>/dev/null; wait $child`
+const KEEPER = `${PROGRAM} & child=$!; trap "" INT TERM; while read -r _; do :; done; kill -TERM $child 2>/dev/null; wait $child`
 
 /**
  * @param command the program and its arguments
