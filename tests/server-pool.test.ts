@@ -28,6 +28,20 @@ describe.skipIf(inject('postgresUrl') === null)('on a server', () => {
     expect(next?.pid).not.toBe(first?.pid)
   })
 
+  test('the statements of a transaction have their answers, and their faults undo it', async () => {
+    const both = (second: string) =>
+      database.use((drizzle) =>
+        drizzle.transaction(async (transaction) => {
+          await transaction.execute(sql`create temporary table if not exists kept (word text)`)
+          await transaction.execute(sql`insert into kept values ('first')`)
+          await transaction.execute(sql.raw(second))
+        }),
+      )
+    await both('select 1')
+    await expect(both('select 1 / 0')).rejects.toMatchObject({ cause: { code: '22012' } })
+    expect(await database.query(sql`select count(*)::int as count from kept`)).toEqual([{ count: 1 }])
+  })
+
   test('what a statement was given is let go of without a collection of the whole heap', async () => {
     const pool = openServerPool(testDatabase.url, 1)
     const send = () => pool.query({ text: 'select length($1::bytea)', values: [Buffer.alloc(MIB / 10, 1)] })

@@ -32,7 +32,7 @@ export function openServerPool(url: string, maxConnections: number): pg.Pool {
   return pool
 }
 
-type Query = (query: unknown, values: unknown, answer: Answer) => unknown
+type Query = (query: unknown, values: unknown, answer?: Answer) => unknown
 type Answer = (error: Error | null | undefined, result: unknown) => void
 
 /**
@@ -45,6 +45,12 @@ function limitTime(connected: pg.PoolClient) {
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
   const limited: Query = (config, values, answer) => {
+    // A pool takes the answer by a callback; who has a connection of its own, for a transaction, by a promise.
+    if (!answer) {
+      return new Promise((resolve, reject) => {
+        limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))
+      })
+    }
     const { timeoutMs = QUERY_TIMEOUT_MS } = config as TimedQuery
     let isLate = false
     const timer = setTimeout(() => {
