@@ -93,6 +93,15 @@ describe('a page of another origin', () => {
     expect(preflight.status).toBe(204)
     expect(preflight.headers.get('Access-Control-Allow-Headers')).toContain('authorization')
     expect(preflight.headers.get('Access-Control-Max-Age')).toBe('600')
+    const tooLong = await own.request(
+      'POST',
+      '/v1/tasks/reverse',
+      { input: 'x'.repeat(300_000) },
+      { Origin: 'https://app.example.com' },
+    )
+    expect(tooLong.status).toBe(413)
+    expect(tooLong.headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com')
+    expect(tooLong.headers.get('Vary')).toContain('Origin')
     const asked = { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'POST' }
     for (const [path, headers, status] of [
       ['/health', {}, 200],

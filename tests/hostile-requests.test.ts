@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
@@ -327,6 +328,17 @@ describe('requests that come to no end', () => {
       }, reject)
     })
     await cutOff
+  })
+
+  test('who has had an answer and asks nothing more is let go of', async () => {
+    const limits = { ...IMPATIENT, idleTimeoutMs: 300 }
+    const server = await startServer(() => new Response('well'), { host: '127.0.0.1', port: 0, limits })
+    onTestFinished(() => server.stop(0))
+    const socket = connect({ host: '127.0.0.1', port: server.port })
+    socket.write(requestOf('GET', '/', [['Connection', 'keep-alive']]))
+    const said = await text(socket)
+    expect(said).toMatch(/^HTTP\/1\.1 200 /)
+    expect(said).not.toMatch(/^connection: close/im)
   })
 
   test('who waits for a task, or follows it, is not cut off', async () => {

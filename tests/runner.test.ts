@@ -1,13 +1,13 @@
 // What is left of a task that has run.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import type { ClaimedTask } from '../src/store/task-store.ts'
 import { defineTask, type TaskDefinition } from '../src/tasks/define.ts'
 import { createRegistry } from '../src/tasks/registry.ts'
 import { createEvents } from '../src/telemetry/events.ts'
 import { newId } from '../src/uuidv7.ts'
 import { createRunner } from '../src/worker/runner.ts'
 import { createRunningTasks } from '../src/worker/running-tasks.ts'
+import { claimedTask } from './support/claimed-task.ts'
 import { collectYoung, heldMiB, MIB } from './support/minor-collection.ts'
 
 const look = defineTask({
@@ -45,18 +45,4 @@ test('a task that has ended is let go of without a collection of the whole heap'
 })
 
 /** With an input of a tenth of a megabyte, which tells by what a process holds whether it is still there. */
-function claimed(): ClaimedTask {
-  return {
-    id: newId(),
-    name: 'look',
-    input: Buffer.alloc(MIB / 10, 1),
-    attempt: 1,
-    failures: 0,
-    maxRetries: 3,
-    timeoutMs: 1_000,
-    waitMs: 0,
-    requestId: null,
-    traceparent: null,
-    hasCallback: false,
-  }
-}
+const claimed = () => claimedTask({ name: 'look', input: Buffer.alloc(MIB / 10, 1) })

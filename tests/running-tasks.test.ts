@@ -1,20 +1,10 @@
 // Which attempts run in a process.
 import { expect, test } from 'vitest'
 import { createRunningTasks } from '../src/worker/running-tasks.ts'
+import { claimedTask } from './support/claimed-task.ts'
 
-const attemptOf = (attempt: number) => ({
-  id: '01900000-0000-7000-8000-000000000000',
-  name: 'reverse',
-  input: {},
-  attempt,
-  failures: 0,
-  maxRetries: 3,
-  timeoutMs: 1_000,
-  waitMs: 0,
-  requestId: null,
-  traceparent: null,
-  hasCallback: false,
-})
+const ID = '01900000-0000-7000-8000-000000000000'
+const attemptOf = (attempt: number) => claimedTask({ id: ID, attempt })
 
 test('an attempt runs once at a time, beside its successor', () => {
   const running = createRunningTasks()
@@ -25,4 +15,16 @@ test('an attempt runs once at a time, beside its successor', () => {
   expect(running.begin(attemptOf(2))).toBeNull()
   expect(running.begin(attemptOf(1))).not.toBeNull()
   expect(running.size).toBe(2)
+})
+
+test('of tasks whose ids end alike each is known by itself', async () => {
+  const running = createRunningTasks()
+  const ids = [ID, ID.replace('019', '018'), ID.replace('019', '017')]
+  const all = ids.map((id) => running.begin(claimedTask({ id })))
+  running.abort(ids[1] ?? '', 'cancelled')
+  expect(all.map((one) => one?.abortReason)).toEqual([undefined, 'cancelled', undefined])
+  const emptied = running.whenEmpty()
+  for (const one of all) if (one) running.end(one)
+  await emptied
+  expect([running.size, running.all()]).toEqual([0, []])
 })

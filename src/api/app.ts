@@ -41,10 +41,11 @@ const PREFLIGHT_SECONDS = 600
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
-  const { events, webRoot, metrics, admit } = dependencies
+  const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>({ router: createRememberingRouter() })
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   app.use(beginRequest(events.listenerCount('request.finished') > 0 ? announceTo(events) : undefined))
+  if (corsOrigins.length > 0) app.use(shareWith(corsOrigins))
   app.use(guardWith(dependencies))
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
@@ -75,13 +76,12 @@ function createRoutes(dependencies: ApiDependencies) {
 }
 
 /** What every request has to pass, as one middleware: each costs every request a promise and a turn. */
-function guardWith({ apiKeys, corsOrigins = [], listensOn, bodyLimitBytes }: ApiDependencies) {
+function guardWith({ apiKeys, corsOrigins, listensOn, bodyLimitBytes }: ApiDependencies) {
   const refuseForeign = apiKeys ? undefined : refuseForeignSites({ corsOrigins, listensOn })
-  const share = corsOrigins.length > 0 ? shareWith(corsOrigins) : undefined
   const limit = limitBody(bodyLimitBytes)
   return createMiddleware<ApiEnv>((c, next) => {
     refuseForeign?.(c)
-    return share ? share(c, async () => void (await limit(c, next))) : limit(c, next)
+    return limit(c, next)
   })
 }
 

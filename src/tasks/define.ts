@@ -12,7 +12,10 @@ export interface TaskContext {
   requestId?: string
   /** W3C Trace Context of that request, to be passed on. */
   traceparent?: string
-  /** Aborts when the task is cancelled, times out, or the worker shuts down. Pass it on, or check it. */
+  /**
+   * Aborts when the task is cancelled, times out, or the worker shuts down. Pass it on, or check it. A copy of the
+   * context (`{...context}`) is without it.
+   */
   signal: AbortSignal
   /** Reports how far it is: `fraction` from 0 to 1. Shown within a second. */
   progress(fraction: number, message?: string): void

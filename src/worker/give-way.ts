@@ -1,5 +1,5 @@
 // A worker gives way: whoever shares its machine and has somebody waiting (the API, Postgres, Redis) gets a processor
-// first. What is left to the worker is enough to keep up, and a task that computes does not slow down the API.
+// first. While they take all processors the worker may fall behind; it catches up afterwards.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
 

@@ -1,0 +1,20 @@
+// A task as a worker gets it from a claim.
+import type { ClaimedTask } from '../../src/store/task-store.ts'
+import { newId } from '../../src/uuidv7.ts'
+
+export function claimedTask(own: Partial<ClaimedTask> = {}): ClaimedTask {
+  return {
+    id: newId(),
+    name: 'reverse',
+    input: {},
+    attempt: 1,
+    failures: 0,
+    maxRetries: 3,
+    timeoutMs: 1_000,
+    waitMs: 0,
+    requestId: null,
+    traceparent: null,
+    hasCallback: false,
+    ...own,
+  }
+}
