@@ -42,6 +42,23 @@ test('what arrives while a write is under way goes out together in the next one'
   expect(group.waiting).toBe(0)
 })
 
+test('the next batch is sent off before the answers of the last one are given', async () => {
+  const { submit, writes } = setup()
+  const batchesThen: string[][] = []
+  submit('a').then(() => batchesThen.push(batchesOf(writes)))
+  await settled()
+  submit('b').catch(() => batchesThen.push(batchesOf(writes)))
+  writes[0]?.succeed()
+  await settled()
+  submit('c')
+  writes[1]?.fail(new Error('no'))
+  await settled()
+  expect(batchesThen).toEqual([
+    ['a', 'b'],
+    ['a', 'b', 'c'],
+  ])
+})
+
 test('a write that failed makes room for the next', async () => {
   const { submit, writes } = setup()
   const failed = submit('a')

@@ -1,6 +1,7 @@
 // Group commit without timers: what arrives while a write is under way goes out together in the next one.
 // A lone item waits for nobody; a flood forms its own large batches. One write is under way at a time: with two, batches
-// are half as large, and each costs Postgres and us nearly as much.
+// are half as large, and each costs Postgres and us nearly as much. But the next one is sent off before the answers of the
+// last are given, so that Postgres and we are at work at the same time.
 import { AppError, isAppError } from '../errors.ts'
 
 export interface GroupCommit<Item, Answer> {
@@ -38,6 +39,8 @@ export function writeLists<Item, Answer>(
   }
 }
 
+const NOTHING_TO_SAY = () => {}
+
 interface Entry<Item, Answer> {
   item: Item
   resolve: (answer: Answer) => void
@@ -70,32 +73,37 @@ export function createGroupCommit<Item, Answer>(
   function schedule() {
     if (isUnderWay) return
     isUnderWay = true
-    setImmediate(() => {
-      const batch = entries.slice(0, maxBatch)
-      entries = entries.slice(maxBatch)
-      flush(batch).finally(() => {
-        isUnderWay = false
-        if (entries.length > 0) schedule()
-      })
-    })
+    setImmediate(writeNext, NOTHING_TO_SAY)
   }
 
-  /** Never rejects: every entry gets its answer or its error. */
-  async function flush(batch: Entry<Item, Answer>[]): Promise<void> {
+  function writeNext(answerLast: () => void) {
+    const batch = entries.slice(0, maxBatch)
+    entries = entries.slice(maxBatch)
+    isUnderWay = batch.length > 0
+    if (isUnderWay) flush(batch).then((answer) => setImmediate(writeNext, answer))
+    answerLast()
+  }
+
+  /** Never rejects: resolves with what gives every entry its answer or its error. */
+  async function flush(batch: Entry<Item, Answer>[]): Promise<() => void> {
     try {
       const answers = await write(batch.map(({ item }) => item))
       onWritten?.(
         batch.map(({ item }) => item),
         answers,
       )
-      for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
+      return () => {
+        for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
+      }
     } catch (error) {
       // A bad item is to be looked for only where there are several, and Postgres is there to tell.
       if (batch.length === 1 || isAppError(error, 'unavailable')) {
-        for (const { reject } of batch) reject(error)
-        return
+        return () => {
+          for (const { reject } of batch) reject(error)
+        }
       }
       await writeOneByOne(batch)
+      return NOTHING_TO_SAY
     }
   }
 
