@@ -118,8 +118,9 @@ function serveFiles(root: string) {
 function announceTo(events: Events) {
   return (c: Context<ApiEnv>, ms: number) => {
     const { method, path } = c.req
-    const thread = { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
-    events.emit('request.finished', { method, path, route: routeOf(c), status: c.res.status, ms, ...thread })
+    const { status } = c.res
+    const [requestId, traceparent] = [c.get('requestId'), c.get('traceparent')]
+    events.emit('request.finished', { method, path, route: routeOf(c), status, ms, requestId, traceparent })
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Context, TypedResponse } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { JSONParsed } from 'hono/utils/types'
-import { type ApiEnv, commonHeaders } from './request-context.ts'
+import { type ApiEnv, dress } from './request-context.ts'
 
 /** Typed for the client as `c.json` types its answers. */
 export function jsonResponse<Body extends object, Status extends ContentfulStatusCode>(
@@ -12,11 +12,19 @@ export function jsonResponse<Body extends object, Status extends ContentfulStatu
   status: Status,
   headers: Record<string, string>,
 ) {
-  c.set('isDressed', true)
-  const response = new Response(JSON.stringify(body), {
-    status,
-    headers: { 'Content-Type': 'application/json', ...commonHeaders(c), ...headers },
-  })
+  return jsonTextResponse<Body, Status>(c, JSON.stringify(body), status, headers)
+}
+
+/** The same for a body that is text already. The headers are taken over: the common ones are added to them. */
+export function jsonTextResponse<Body extends object, Status extends ContentfulStatusCode>(
+  c: Context<ApiEnv>,
+  text: string,
+  status: Status,
+  headers: Record<string, string>,
+) {
+  headers['Content-Type'] = 'application/json'
+  dress(c, headers)
+  const response = new Response(text, { status, headers })
   // The type parameters are all that `TypedResponse` adds; nothing of it exists at run time.
   return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
 }

@@ -18,13 +18,6 @@ export interface ApiEnv {
   }
 }
 
-/** On every answer: it is what it says it is, nobody frames it, and its address (which may hold a token) stays here. */
-const SAFETY = {
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-}
-
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
@@ -41,18 +34,22 @@ export function beginRequest(announce?: (c: Context<ApiEnv>, ms: number) => void
     if (traceparent !== undefined && TRACEPARENT.test(traceparent)) c.set('traceparent', traceparent)
     await next()
     if (!c.get('isDressed'))
-      for (const [name, value] of Object.entries(commonHeaders(c))) c.res.headers.set(name, value)
+      for (const [name, value] of Object.entries(dress(c, {}))) c.res.headers.set(name, value)
     announce?.(c, performance.now() - startedMs)
   })
 }
 
-/** For answers that are made with their headers at once, which is cheaper than adding to them. */
-export function commonHeaders(c: Context<ApiEnv>): Record<string, string> {
+/**
+ * Adds to headers what every answer carries: it is what it says it is, nobody frames it, and its address (which may hold a
+ * token) stays here. Answers that are made with them at once are cheaper than those that get them afterwards.
+ */
+export function dress(c: Context<ApiEnv>, headers: Record<string, string>): Record<string, string> {
+  c.set('isDressed', true)
+  headers['X-Content-Type-Options'] = 'nosniff'
+  headers['X-Frame-Options'] = 'DENY'
+  headers['Referrer-Policy'] = 'no-referrer'
+  headers['X-Request-Id'] = c.get('requestId')
   const traceparent = c.get('traceparent')
-  return {
-    ...SAFETY,
-    'X-Request-Id': c.get('requestId'),
-    ...(traceparent !== undefined && { Traceparent: traceparent }),
-    ...c.get('answerHeaders'),
-  }
+  if (traceparent !== undefined) headers.Traceparent = traceparent
+  return Object.assign(headers, c.get('answerHeaders'))
 }

@@ -2,20 +2,26 @@
 import type { Context } from 'hono'
 import type { AcceptedTask } from '../insert-once.ts'
 import { pollTokenOf } from './api-keys.ts'
-import { jsonResponse } from './json-response.ts'
+import { jsonTextResponse } from './json-response.ts'
+import { textOfNewTask } from './new-task-text.ts'
 import type { ApiEnv } from './request-context.ts'
-import { type TaskView, viewOfNewTask } from './task-view.ts'
+import type { TaskView } from './task-view.ts'
 
 /** The task as it was accepted, with a token to follow it by where the API asks for keys. */
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
 export function submissionAnswer(c: Context<ApiEnv>, task: AcceptedTask) {
-  const body: SubmittedTaskView = Object.assign(viewOfNewTask(task), pollToken(c, task.id))
-  return jsonResponse(c, body, 202, {
+  return jsonTextResponse<SubmittedTaskView, 202>(c, withPollToken(c, task), 202, {
     Location: `/v1/tasks/${task.id}`,
     'Retry-After': '1',
     ...replayedHeader(task),
   })
+}
+
+function withPollToken(c: Context<ApiEnv>, task: AcceptedTask): string {
+  const text = textOfNewTask(task)
+  const { poll_token } = pollToken(c, task.id)
+  return poll_token === undefined ? text : `${text.slice(0, -1)},"poll_token":${JSON.stringify(poll_token)}}`
 }
 
 /** `{poll_token}`, or nothing while the API is open to everybody. */

@@ -7,7 +7,8 @@ import type { ApiEnv } from './request-context.ts'
 import type { submission } from './task-requests.ts'
 
 /** What the caller chose. Members that were not given are absent, so that defaults stay. */
-export function chosenOptions(options: z.output<typeof submission>['options'] = {}): SubmitOptions {
+export function chosenOptions(options: z.output<typeof submission>['options']): SubmitOptions {
+  if (!options) return {}
   const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
   return {
     ...(run_at !== undefined && { runAt: new Date(run_at) }),

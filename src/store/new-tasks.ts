@@ -7,6 +7,8 @@ export interface NewTask {
   name: string
   queue: string
   input: unknown
+  /** The same as JSON, where somebody has made it already. */
+  inputText?: string
   maxRetries: number
   timeoutMs: number
   tags: string[]
@@ -26,6 +28,10 @@ export interface OnceTask extends NewTask {
   idempotency: { key: string; fingerprint: string }
 }
 
+export function inputTextOf({ input, inputText }: NewTask): string {
+  return inputText ?? JSON.stringify(input)
+}
+
 /** The columns of `INSERT_TASKS` and `INSERT_TASKS_ONCE`. */
 export function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {
   const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
@@ -33,7 +39,7 @@ export function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<str
     id: uuids(each(({ id }) => id)),
     name: texts(each(({ name }) => name)),
     queue: texts(each(({ queue }) => queue)),
-    input: texts(each(({ input }) => JSON.stringify(input))),
+    input: texts(each(inputTextOf)),
     max_retries: integers(each(({ maxRetries }) => maxRetries)),
     timeout_ms: integers(each(({ timeoutMs }) => timeoutMs)),
     tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),

@@ -55,6 +55,12 @@ const MAX_QUEUES = 100
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
+interface Measured {
+  method: string
+  status: number
+  durations: Histogram.Internal<string>
+}
+
 function measureRequests(events: Events, registry: Registry): void {
   const durations = new Histogram({
     name: 'waggle_http_request_duration_seconds',
@@ -63,15 +69,17 @@ function measureRequests(events: Events, registry: Registry): void {
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
-  const known = new Map<string, Histogram.Internal<string>>()
-  events.on('request.finished', ({ method, route, status, ms }) => {
-    const key = `${method} ${status} ${route}`
-    let duration = known.get(key)
-    if (!duration) {
-      duration = durations.labels(METHODS.has(method) ? method : OTHER, route, String(status))
-      known.set(key, duration)
+  // The few that a route has are sooner looked through than a key is made of all three.
+  const known = new Map<string, Measured[]>()
+  events.on('request.finished', ({ method: verb, route, status, ms }) => {
+    const method = METHODS.has(verb) ? verb : OTHER
+    const ofRoute = known.get(route) ?? []
+    let measured = ofRoute.find((each) => each.status === status && each.method === method)
+    if (!measured) {
+      measured = { method, status, durations: durations.labels(method, route, String(status)) }
+      known.set(route, [...ofRoute, measured])
     }
-    duration.observe(ms / 1_000)
+    measured.durations.observe(ms / 1_000)
   })
 }
 
