@@ -137,14 +137,19 @@ const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
 
 function encode<Value>(element: Element<Value>, values: readonly (Value | Absent)[]): Buffer | null {
+  // -1 is how Postgres is told that there is none.
+  const lengths = new Int32Array(values.length)
   let size = HEADER_BYTES
   let count = 0
   // By their places: to ask an iterator makes an object for every value of every column.
   for (let index = 0; index < values.length; index++) {
     const value = values[index]
+    const isAbsent = value === null || value === undefined
+    const length = isAbsent ? -1 : element.bytesOf(value)
+    lengths[index] = length
     size += LENGTH_BYTES
-    if (value === null || value === undefined) continue
-    size += element.bytesOf(value)
+    if (isAbsent) continue
+    size += length
     count++
   }
   if (count === 0) return null
@@ -157,11 +162,11 @@ function encode<Value>(element: Element<Value>, values: readonly (Value | Absent
   let at = HEADER_BYTES
   for (let index = 0; index < values.length; index++) {
     const value = values[index]
-    const isAbsent = value === null || value === undefined
-    const length = isAbsent ? 0 : element.bytesOf(value)
-    buffer.writeInt32BE(isAbsent ? -1 : length, at)
+    const length = lengths[index] as number
+    buffer.writeInt32BE(length, at)
     at += LENGTH_BYTES
-    if (!isAbsent) element.write(buffer, value, at)
+    if (value === null || value === undefined) continue
+    element.write(buffer, value, at)
     at += length
   }
   return buffer
