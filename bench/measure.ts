@@ -7,6 +7,7 @@ import type { LoadOrder, LoadReport } from './load.ts'
 import { type RunningSystem, startSystem } from './running-system.ts'
 import type { Store } from './stores.ts'
 import type { System } from './systems.ts'
+import { untilDone } from './until-done.ts'
 
 export interface Plan {
   rounds: number
@@ -112,26 +113,4 @@ async function runLoad(order: LoadOrder, signal: AbortSignal): Promise<LoadRepor
   const limits = { timeout: order.limitMs + 10_000, signal }
   const { stdout } = await promisify(execFile)(process.execPath, args, limits)
   return JSON.parse(stdout) as LoadReport // printed by load.ts as exactly this
-}
-
-const STALLED_MS = 30_000
-
-/**
- * Resolves with 0 when all is done, or with what is left when nothing has moved for a while. It asks again after half
- * of the time that the rest should take: the end is seen within milliseconds, with a handful of questions.
- */
-async function untilDone(countUnfinished: () => Promise<number>, signal: AbortSignal): Promise<number> {
-  const startedAt = Date.now()
-  const first = await countUnfinished()
-  let left = first
-  let movedAt = startedAt
-  while (left > 0 && Date.now() - movedAt < STALLED_MS) {
-    const perMs = (first - left) / (Date.now() - startedAt || 1)
-    await pause(Math.min(Math.max(left / perMs / 2, 5), 250), signal)
-    signal.throwIfAborted()
-    const now = await countUnfinished()
-    if (now < left) movedAt = Date.now()
-    left = now
-  }
-  return left
 }
