@@ -13,19 +13,20 @@ const MOST_PAUSE_MS = 250
 export async function untilDone(
   countUnfinished: () => Promise<number>,
   signal: AbortSignal,
+  clock = { now: Date.now, pause },
 ): Promise<number> {
-  const startedAt = Date.now()
+  const startedAt = clock.now()
   const first = await countUnfinished()
   let left = first
   let movedAt = startedAt
-  while (left > 0 && Date.now() - movedAt < STALLED_MS) {
-    const watchedMs = Date.now() - startedAt || 1
+  while (left > 0 && clock.now() - movedAt < STALLED_MS) {
+    const watchedMs = clock.now() - startedAt || 1
     const restMs = (left / (first - left)) * watchedMs
     const pauseMs = Math.min(restMs / 2, watchedMs, MOST_PAUSE_MS)
-    await pause(Math.max(pauseMs, LEAST_PAUSE_MS), signal)
+    await clock.pause(Math.max(pauseMs, LEAST_PAUSE_MS), signal)
     signal.throwIfAborted()
     const now = await countUnfinished()
-    if (now < left) movedAt = Date.now()
+    if (now < left) movedAt = clock.now()
     left = now
   }
   return left
