@@ -54,7 +54,41 @@ describe.skipIf(!chromium)('the page', () => {
     await user.untilStatus('STARTED')
   }
 
+  /** As on a machine that has much to do: what is put off until the next frame is late. */
+  async function delayFrames(user: PageUser, ms: number) {
+    await user.page.evaluate(`
+      const nextFrame = window.requestAnimationFrame.bind(window)
+      window.requestAnimationFrame = (draw) => setTimeout(() => nextFrame(draw), ${ms})
+    `)
+  }
+
+  async function leaveForGood(user: PageUser) {
+    await user.page.goto(`${system.url}/#/run`)
+    await user.untilText('No task on show')
+    // Its seconds are counted four times a second; whoever still counts them brings it back.
+    await user.page.waitForTimeout(2_000)
+    expect(await user.page.locator('.card-head').count()).toBe(0)
+  }
+
   describe.concurrent('while the API is there', () => {
+    test('a task that was left before it was drawn does not come back', async () => {
+      await using user = await open()
+      await delayFrames(user, 1_000)
+      await submitGated(user, 'left before it was drawn')
+      await leaveForGood(user)
+      gate.open('left before it was drawn')
+    })
+
+    test('a task that ended before it was drawn does not come back', async () => {
+      await using user = await open()
+      await delayFrames(user, 1_000)
+      await submitGated(user, 'ended before it was drawn')
+      gate.open('ended before it was drawn')
+      await user.untilStatus('SUCCESS')
+      await user.page.waitForTimeout(1_200)
+      await leaveForGood(user)
+    })
+
     test('an e-mail address and Enter are all it takes to send a notification', async () => {
       await using user = await open()
       await user.page.keyboard.type('ada@example.com')

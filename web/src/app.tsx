@@ -1,11 +1,12 @@
 // The page: what is always there, and the view that the URL asks for.
-import { useEffect, useRef } from 'hono/jsx/dom'
+import { useRef } from 'hono/jsx/dom'
 import { ShutOutBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
+import { useEffect } from './parts/effect.ts'
 import { useObservable } from './parts/observable.ts'
 import type { Route, View } from './route.ts'
 import { RunView } from './run/run-view.tsx'

@@ -1,6 +1,7 @@
 // The answer to one question, kept fresh for as long as a view shows it. It is not asked for while nobody looks at the
 // page, while the API is away, and while the API does not let the page in.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect } from '../parts/effect.ts'
 import type { Access } from './access.ts'
 import type { Answer, ApiFault } from './api-answer.ts'
 import type { Connection } from './connection.ts'

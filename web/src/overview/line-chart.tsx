@@ -1,6 +1,7 @@
 // Lines over time: drawn, with the numbers of the step under the pointer, and as a table for who cannot or would not see
 // the drawing.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect } from '../parts/effect.ts'
 import { ScrollPlace } from '../parts/scroll-place.tsx'
 import type { Line, Plot, PlotData } from './plot.ts'
 import { formatStep } from './times.ts'

@@ -1,5 +1,6 @@
 // Copies a text, and says so.
-import { useEffect, useState } from 'hono/jsx/dom'
+import { useState } from 'hono/jsx/dom'
+import { useEffect } from './effect.ts'
 import { Icon } from './icons.tsx'
 
 const SHOWN_MS = 2_000

@@ -1,5 +1,6 @@
 // The time, for texts that count.
-import { useEffect, useState } from 'hono/jsx/dom'
+import { useState } from 'hono/jsx/dom'
+import { useEffect } from './effect.ts'
 
 // Often enough that a counted second never seems to be skipped.
 const TICK_MS = 250

@@ -1,5 +1,5 @@
 // A value that can be watched: by components with `useObservable`, by everything else with `subscribe`.
-import { useSyncExternalStore } from 'hono/jsx/dom'
+import { useLayoutEffect, useState } from 'hono/jsx/dom'
 
 export interface Observable<T> {
   get(): T
@@ -26,7 +26,9 @@ export function createObservable<T>(initial: T): Observable<T> {
   }
 }
 
-/** The value, and a new rendering whenever it changes. */
+/** The value, and a new rendering whenever it changes. Not by `useSyncExternalStore`, for the reason in effect.ts. */
 export function useObservable<T>(observable: Observable<T>): T {
-  return useSyncExternalStore(observable.subscribe, observable.get)
+  const [, setVersion] = useState(0)
+  useLayoutEffect(() => observable.subscribe(() => setVersion((version) => version + 1)), [observable])
+  return observable.get()
 }

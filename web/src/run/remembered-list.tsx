@@ -1,7 +1,8 @@
 // The tasks submitted from this browser.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
 import type { Definition } from '../api/api-client.ts'
 import { formatMoment } from '../parts/durations.ts'
+import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'

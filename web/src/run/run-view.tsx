@@ -1,6 +1,7 @@
 // Run a task: what can be submitted on one side, what was submitted from this browser on the other.
-import { useEffect, useRef } from 'hono/jsx/dom'
+import { useRef } from 'hono/jsx/dom'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 import { useObservable } from '../parts/observable.ts'
 import { type Route, replaceRoute, shownTaskOf } from '../route.ts'
 import { TaskPanel } from '../task/task-panel.tsx'

@@ -1,9 +1,10 @@
 // The form of one definition, made from its JSON Schema: to submit a task, or to submit one again with another input.
-import { useEffect, useMemo, useRef, useState } from 'hono/jsx/dom'
+import { useMemo, useRef, useState } from 'hono/jsx/dom'
 import type { Access, Scope } from '../api/access.ts'
 import { LackingNotice } from '../api/access-notice.tsx'
 import type { Answer, ApiFault, FieldFault } from '../api/api-answer.ts'
 import type { Definition, Submission } from '../api/api-client.ts'
+import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import type { Draft } from './drafts.ts'

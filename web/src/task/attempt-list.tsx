@@ -1,7 +1,8 @@
 // Every attempt of a task: when and where it ran, how it ended, and what it said.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
 import { formatClock, formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+import { useEffect } from '../parts/effect.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'

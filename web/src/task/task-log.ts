@@ -1,8 +1,9 @@
 // What a task has logged, as far as this page has read it; followed while the task runs.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
 import { LOG_LINES, type LogLine, type Task } from '../api/api-client.ts'
 import { startPoll } from '../api/live-answer.ts'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 
 export interface TaskLog {
   lines: LogLine[]

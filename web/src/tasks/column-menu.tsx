@@ -1,5 +1,6 @@
 // Which columns are shown.
-import { useEffect, useRef } from 'hono/jsx/dom'
+import { useRef } from 'hono/jsx/dom'
+import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { allColumns, COLUMNS, type Column, type ColumnChoice } from './columns.ts'
 

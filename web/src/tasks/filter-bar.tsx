@@ -1,7 +1,8 @@
 // The filters of the list: the box, statuses and spans to pick from, and a chip for each that is set.
-import { useEffect, useState } from 'hono/jsx/dom'
+import { useState } from 'hono/jsx/dom'
 import type { Worker } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'

@@ -1,5 +1,6 @@
 // One box for every filter: offers keys and known values while somebody types.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { type Filter, readFilters } from './filters.ts'
 import { type Known, type Suggestion, suggestionsFor } from './suggestions.ts'

@@ -1,6 +1,7 @@
 // Rows that stay where they are while somebody is about to click on one of them.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
 import type { CompactTask } from '../api/api-client.ts'
+import { useEffect } from '../parts/effect.ts'
 
 export interface HeldRows {
   rows: CompactTask[]

@@ -1,8 +1,9 @@
 // What is selected, and what can be done with all of it.
-import { useEffect, useState } from 'hono/jsx/dom'
+import { useState } from 'hono/jsx/dom'
 import { LackingNotice } from '../api/access-notice.tsx'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 import { useObservable } from '../parts/observable.ts'
 import { ACTION_WORDS } from './bulk-dialog.tsx'
 import type { Action } from './bulk-run.ts'

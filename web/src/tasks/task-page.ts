@@ -1,9 +1,10 @@
 // One page of the list, kept fresh while it is the newest one.
-import { useEffect, useRef, useState } from 'hono/jsx/dom'
+import { useRef, useState } from 'hono/jsx/dom'
 import type { Answer, ApiFault } from '../api/api-answer.ts'
 import type { CompactTask, TaskFilter } from '../api/api-client.ts'
 import { type Poll, startPoll } from '../api/live-answer.ts'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 
 export interface TaskPage {
   tasks: CompactTask[]

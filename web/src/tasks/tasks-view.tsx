@@ -1,9 +1,10 @@
 // All tasks: found by filters that stand in the URL, followed while they change, and changed many at once.
-import { useEffect, useMemo, useState } from 'hono/jsx/dom'
+import { useMemo, useState } from 'hono/jsx/dom'
 import { LackingNotice, Locked } from '../api/access-notice.tsx'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { formatMoment } from '../parts/durations.ts'
+import { useEffect } from '../parts/effect.ts'
 import { Comb, Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { goTo, hashOf, type Route } from '../route.ts'
