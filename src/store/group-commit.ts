@@ -86,12 +86,10 @@ export function createGroupCommit<Item, Answer>(
 
   /** Never rejects: resolves with what gives every entry its answer or its error. */
   async function flush(batch: Entry<Item, Answer>[]): Promise<() => void> {
+    const items = batch.map(({ item }) => item)
     try {
-      const answers = await write(batch.map(({ item }) => item))
-      onWritten?.(
-        batch.map(({ item }) => item),
-        answers,
-      )
+      const answers = await write(items)
+      onWritten?.(items, answers)
       return () => {
         for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer)
       }

@@ -29,6 +29,12 @@ export function createObservable<T>(initial: T): Observable<T> {
 /** The value, and a new rendering whenever it changes. Not by `useSyncExternalStore`, for the reason in effect.ts. */
 export function useObservable<T>(observable: Observable<T>): T {
   const [, setVersion] = useState(0)
-  useLayoutEffect(() => observable.subscribe(() => setVersion((version) => version + 1)), [observable])
-  return observable.get()
+  const value = observable.get()
+  useLayoutEffect(() => {
+    const renderAnew = () => setVersion((version) => version + 1)
+    // By the effect of a component inside.
+    if (!Object.is(observable.get(), value)) renderAnew()
+    return observable.subscribe(renderAnew)
+  }, [observable])
+  return value
 }
