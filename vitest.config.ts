@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['tests/*.test.ts'],
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/containers/**'],
     globalSetup: 'tests/support/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { pause } from '../src/loop.ts'
+import { pause } from '../src/base/loop.ts'
 import type { LoadOrder, LoadReport } from './load.ts'
 import { type RunningSystem, startSystem } from './running-system.ts'
 import type { Store } from './stores.ts'

@@ -1,5 +1,5 @@
 // How the end of a flood is seen: by asking, rarely enough to be no load, and often enough to be right.
-import { pause } from '../src/loop.ts'
+import { pause } from '../src/base/loop.ts'
 
 const STALLED_MS = 30_000
 const LEAST_PAUSE_MS = 5

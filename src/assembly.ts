@@ -1,13 +1,15 @@
 // Puts the parts together as the configuration asks for: what every way to start the system has in common.
 import { createApp } from './api/app.ts'
 import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
+import { isAppError } from './base/errors.ts'
+import { startLoop } from './base/loop.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
-import { startLoop } from './loop.ts'
+import { createRegistry, type Registry } from './definitions/registry.ts'
 import { createHttpClient } from './tasks/http/http-client.ts'
 import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
 import { createMailer } from './tasks/mail.ts'
-import { createRegistry, createTaskDefinitions, type Registry } from './tasks/registry.ts'
+import { createTaskDefinitions } from './tasks/task-definitions.ts'
 import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
@@ -47,10 +49,17 @@ export async function openParts(
   const registry = createRegistry(createTaskDefinitions({ sendMail, http, signWebhook }))
   const metrics = createMetrics(events, {
     definitions: registry.all,
-    summarizeQueues: connections.looks.queues.see,
+    summarizeQueues: connections.sharedQueries.queues.read,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
   return { connections, registry, events, metrics, activity }
+}
+
+/** A process that starts while Postgres cannot be reached goes on without this check. */
+export async function refuseEarlierVersion({ connections }: Parts): Promise<void> {
+  await connections.database.refuseEarlierVersion().catch((error) => {
+    if (!isAppError(error, 'unavailable')) throw error
+  })
 }
 
 // Figures are a moment late, and a process that is killed takes so much of them with it.
@@ -58,7 +67,7 @@ const FLUSH_MS = 2_000
 
 /** Hands on every few seconds what was counted, and the rest when it is stopped: before the connections are closed. */
 export function keepActivity({ activity, events }: Parts): { stop(): Promise<void> } {
-  const onError = (error: unknown) => events.emit('trouble', { where: 'statistics', error })
+  const onError = (error: unknown) => events.emit('error.transient', { where: 'statistics', error })
   const loop = startLoop({ intervalMs: FLUSH_MS, body: activity.flush, onError })
   return {
     async stop() {
@@ -80,7 +89,7 @@ export function assembleApi(
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: config.CORS_ORIGINS,
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
-    workerSilentMs: config.WORKER_SILENCE_SECONDS * 1_000,
+    workerMissingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     metrics,
   })
   return { app: createApp(dependencies), dependencies }

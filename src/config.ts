@@ -119,7 +119,7 @@ const SETTINGS = z.object({
   WORKER_CONCURRENCY: count(1, 10_000).default(20),
   WORKER_NICE: count(0, 19).default(10),
   WORKER_QUEUES: queueNames.default(['default']),
-  WORKER_SILENCE_SECONDS: count(3, 3_600).default(15),
+  WORKER_MISSING_AFTER_SECONDS: count(3, 3_600).default(15),
   SHUTDOWN_GRACE_SECONDS: count(0, 3_600).default(25),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })

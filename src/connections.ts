@@ -1,12 +1,13 @@
 // Opens what every process needs: the ledger, the bell and the notices; `close` undoes it.
-import { createQueue, type Queue } from './queue.ts'
-import { createRateLimiter, type RateLimit, type RateLimiter } from './rate-limiter.ts'
-import { createSharedLook, createSharedLooks, type SharedLook } from './shared-look.ts'
-import { createSignals, type Signals } from './signals.ts'
+
+import { createSharedQueries, createSharedQuery, type SharedQuery } from './base/shared-query.ts'
+import { createQueue, type Queue } from './redis/queue.ts'
+import { createRateLimiter, type RateLimit, type RateLimiter } from './redis/rate-limiter.ts'
+import { createSignals, type Signals } from './redis/signals.ts'
 import { type ActivityStore, type ActivityWindow, createActivityStore } from './store/activity-store.ts'
-import { type BellStore, createBellStore } from './store/bell-store.ts'
 import { type CallbackStore, createCallbackStore } from './store/callback-store.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { createDispatchStore, type DispatchStore } from './store/dispatch-store.ts'
 import { createLogStore, type LogStore } from './store/log-store.ts'
 import { createQueueStore, type QueueStore, type QueueSummary } from './store/queue-store.ts'
 import { createRetentionStore, type RetentionStore } from './store/retention-store.ts'
@@ -21,7 +22,7 @@ export interface Connections {
   taskStore: TaskStore
   taskReader: TaskReader
   taskList: TaskList
-  bellStore: BellStore
+  dispatchStore: DispatchStore
   callbackStore: CallbackStore
   logStore: LogStore
   queueStore: QueueStore
@@ -29,7 +30,7 @@ export interface Connections {
   activityStore: ActivityStore
   retentionStore: RetentionStore
   /** What everybody asks who watches, answered from one look for all. */
-  looks: Looks
+  sharedQueries: SharedQueries
   queue: Queue
   signals: Signals
   /** Only where a limit was asked for. */
@@ -37,9 +38,9 @@ export interface Connections {
   close(): Promise<void>
 }
 
-export interface Looks {
-  queues: SharedLook<QueueSummary[]>
-  workers: SharedLook<ListedWorker[]>
+export interface SharedQueries {
+  queues: SharedQuery<QueueSummary[]>
+  workers: SharedQuery<ListedWorker[]>
   /** By how many seconds it goes back. */
   activity: (windowSeconds: number) => Promise<ActivityWindow>
 }
@@ -57,18 +58,19 @@ export async function openConnections(
   const database = await openDatabase(databaseUrl, { poolSize })
   const queue = createQueue({
     redisUrl,
-    onError: (error) => events.emit('trouble', { where: 'queue', error }),
+    onError: (error) => events.emit('error.transient', { where: 'queue', error }),
   })
   const signals = createSignals({
     redisUrl,
-    onError: (error) => events.emit('trouble', { where: 'signals', error }),
+    onError: (error) => events.emit('error.transient', { where: 'signals', error }),
   })
   const rateLimiter =
     rateLimit &&
     createRateLimiter({
       redisUrl,
       limit: rateLimit,
-      onError: (error) => events.emit('trouble', { where: 'counting requests, nobody is limited', error }),
+      onError: (error) =>
+        events.emit('error.transient', { where: 'counting requests, nobody is limited', error }),
     })
   const queueStore = createQueueStore(database)
   const workerStore = createWorkerStore(database)
@@ -78,16 +80,16 @@ export async function openConnections(
     taskStore: createTaskStore(database),
     taskReader: createTaskReader(database),
     taskList: createTaskList(database),
-    bellStore: createBellStore(database),
+    dispatchStore: createDispatchStore(database),
     callbackStore: createCallbackStore(database),
     queueStore,
     workerStore,
     activityStore,
     retentionStore: createRetentionStore(database),
-    looks: {
-      queues: createSharedLook(queueStore.summarize),
-      workers: createSharedLook(workerStore.list),
-      activity: createSharedLooks(activityStore.read),
+    sharedQueries: {
+      queues: createSharedQuery(queueStore.summarize),
+      workers: createSharedQuery(workerStore.list),
+      activity: createSharedQueries(activityStore.read),
     },
     logStore: createLogStore(database),
     queue,

@@ -1,8 +1,8 @@
 // The API as an AWS Lambda function, behind API Gateway (HTTP API, payload format 2.0) or a function URL.
 import { getConnInfo, handle } from 'hono/aws-lambda'
-import { assembleApi, openParts } from './assembly.ts'
+import { assembleApi, openParts, refuseEarlierVersion } from './assembly.ts'
+import { pause } from './base/loop.ts'
 import { readConfig } from './config.ts'
-import { pause } from './loop.ts'
 
 const REDIS_PATIENCE_MS = 2_000
 
@@ -10,6 +10,7 @@ const REDIS_PATIENCE_MS = 2_000
 const environment = { ...process.env, NODE_ENV: 'production' }
 const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
 const parts = await openParts(config, 'lambda')
+await refuseEarlierVersion(parts)
 const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => getConnInfo(c).remote.address })
 const respond = handle(app)
 // Redis may be away, and tasks are accepted all the same; usually it is there in a moment, and then nothing is late.

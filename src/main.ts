@@ -4,18 +4,19 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import packageJson from '../package.json' with { type: 'json' }
-import { createApiKey } from './api/api-keys.ts'
-import { createHealthApp, type HealthDependencies } from './api/health-routes.ts'
-import { isLoopback } from './api/same-site.ts'
+import type { HealthDependencies } from './api/dependencies.ts'
+import { createHealthApp } from './api/health-app.ts'
+import { createApiKey } from './api/http/api-keys.ts'
+import { isLoopback } from './api/http/same-site.ts'
 import { type HttpServer, startServer } from './api/server.ts'
-import { assembleApi, keepActivity, openParts, type Parts } from './assembly.ts'
+import { assembleApi, keepActivity, openParts, type Parts, refuseEarlierVersion } from './assembly.ts'
+import { messageOf } from './base/errors.ts'
+import { pause } from './base/loop.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
 import { startEmbedded } from './embedded/embedded.ts'
-import { messageOf } from './errors.ts'
-import { pause } from './loop.ts'
 import { openDatabase } from './store/database.ts'
-import { giveWay } from './worker/give-way.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
+import { lowerPriority } from './worker/worker-priority.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
@@ -68,6 +69,7 @@ async function dev() {
 async function api() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   const parts = await openParts(config, 'api')
+  await refuseEarlierVersion(parts)
   const servers = await startApi(config, parts)
   const activity = keepActivity(parts)
   stopOnSignal(async () => {
@@ -80,9 +82,10 @@ async function api() {
 
 async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
-  giveWay(config.WORKER_NICE)
+  lowerPriority(config.WORKER_NICE)
   // A worker counts no requests.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
+  await refuseEarlierVersion(parts)
   let worker: Worker | null = null
   const { connections } = parts
   const { database, queue } = connections
@@ -168,7 +171,7 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
   return startWorker(connections, registry, events, {
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
-    silentMs: config.WORKER_SILENCE_SECONDS * 1_000,
+    missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
     version: packageJson.version,
   })

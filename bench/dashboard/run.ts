@@ -5,7 +5,7 @@
 //   --write   appends the result to RESULTS.md
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { pause } from '../../src/loop.ts'
+import { pause } from '../../src/base/loop.ts'
 import { buildRequest, openHttpConnection } from '../http-connection.ts'
 import { describeMachine } from '../machine.ts'
 import { startWaggleApi } from '../running-system.ts'

@@ -48,7 +48,7 @@ export async function seed(
 // One in twenty fails, one in fifty is cancelled.
 const FINISHED_TASKS = `
   insert into tasks (id, name, queue, status, input, result, error, progress_fraction, attempt, failures, max_retries,
-                     timeout_ms, tags, version, run_at, rung_at, created_at, started_at, finished_at, worker_id,
+                     timeout_ms, tags, version, run_at, enqueued_at, created_at, started_at, finished_at, worker_id,
                      cancel_requested_at)
   select ${ID}, ${NAME}, case when n % 10 < 8 then 'mail' else 'default' end, status, ${INPUT},
          case status when 'SUCCESS' then json_build_object('sent', true, 'to', 'user' || n % 5000 || '@example.com') end,
@@ -66,7 +66,7 @@ const FINISHED_TASKS = `
 
 // Of the last two hours, one in ten after a first attempt that failed.
 const WAITING_TASKS = `
-  insert into tasks (id, name, queue, status, input, attempt, failures, max_retries, timeout_ms, tags, version, run_at, rung_at,
+  insert into tasks (id, name, queue, status, input, attempt, failures, max_retries, timeout_ms, tags, version, run_at, enqueued_at,
                      created_at)
   select ${ID.replaceAll('n::text', "('w' || n)")}, ${NAME}, case when n % 10 < 8 then 'mail' else 'default' end,
          case when n % 10 = 0 then 'RETRY' else 'PENDING' end, ${INPUT}, case when n % 10 = 0 then 1 else 0 end,

@@ -1,6 +1,6 @@
-// The same rows by hand: a larger pool, and named statements that each connection prepares once.
+// Task rows with a larger pool and named statements, which each connection prepares once.
 import pg from 'pg'
-import type { TaskRow, TaskRows } from './task-rows.ts'
+import type { TaskRow, TaskRows } from './task-row.ts'
 
 const TABLE = `
   create table if not exists tasks (
@@ -16,7 +16,6 @@ const TABLE = `
 
 const COLUMNS =
   'id, name, status, input, result, created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"'
-// Named, so that each connection prepares them once.
 const INSERT = {
   name: 'insert',
   text: `insert into tasks (name, input) values ($1, $2) returning ${COLUMNS}`,

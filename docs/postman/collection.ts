@@ -1,8 +1,8 @@
 // The Postman collection: a pure function of the OpenAPI document and the registry. It can be run as a whole, from the
 // top: what an answer says is kept in variables for the requests that follow.
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
-import type { Registry } from '../../src/tasks/registry.ts'
-import { createClassicFolder } from './classic-folder.ts'
+import type { Registry } from '../../src/definitions/registry.ts'
+import { createClassicFolder } from './form-folder.ts'
 import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
 import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, KEEP_WORKER, UNTIL_FINAL } from './scripts.ts'
 

@@ -2,9 +2,10 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
+import { createRegistry } from '../../src/definitions/registry.ts'
 import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
-import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
+import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createCollection, createEnvironment } from './collection.ts'
 
 /** What each file is to hold, by name. */

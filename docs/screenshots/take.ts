@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
+import { pause } from '../../src/base/loop.ts'
 import { createClient } from '../../src/client/client.ts'
-import { pause } from '../../src/loop.ts'
 import { findChromium, launchBrowser, openPage, openView } from '../../tests/support/browser.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))

@@ -4,23 +4,23 @@ import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
-import { AppError } from '../errors.ts'
+import { AppError } from '../base/errors.ts'
 import type { Events } from '../telemetry/events.ts'
-import { createAccessRoutes } from './access-routes.ts'
-import { createClassicRoutes } from './classic-routes.ts'
 import type { ApiDependencies } from './dependencies.ts'
-import { createDocsRoutes } from './docs-routes.ts'
-import { createHealthRoutes, isHealthPath } from './health-routes.ts'
-import { createMetricsRoutes } from './metrics-routes.ts'
-import { createMonitoringRoutes } from './monitoring-routes.ts'
-import { problemOf } from './problem.ts'
-import { createQueueRoutes } from './queue-routes.ts'
-import { createRememberingRouter } from './remembering-router.ts'
-import { limitBody } from './request-body.ts'
-import { type ApiEnv, beginRequest } from './request-context.ts'
-import { refuseForeignSites } from './same-site.ts'
-import { createTaskRoutes } from './task-routes.ts'
-import { createWorkerRoutes } from './worker-routes.ts'
+import { createDocsRoutes } from './docs/docs-routes.ts'
+import { createFormRoutes } from './forms/form-routes.ts'
+import { createPathCacheRouter } from './http/path-cache-router.ts'
+import { problemOf } from './http/problem.ts'
+import { limitBody } from './http/request-body.ts'
+import { type ApiEnv, beginRequest } from './http/request-context.ts'
+import { isHealthPath, refuseForeignSites } from './http/same-site.ts'
+import { createAccessRoutes } from './system/access-routes.ts'
+import { createHealthRoutes } from './system/health-routes.ts'
+import { createMetricsRoutes } from './system/metrics-routes.ts'
+import { createQueueRoutes } from './system/queue-routes.ts'
+import { createMonitoringRoutes } from './system/statistics-routes.ts'
+import { createWorkerRoutes } from './system/worker-routes.ts'
+import { createTaskRoutes } from './tasks/task-routes.ts'
 
 // What a page of another origin may see of an answer.
 const READABLE_HEADERS = [
@@ -42,7 +42,7 @@ export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
   const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
-  const app = new Hono<ApiEnv>({ router: createRememberingRouter() })
+  const app = new Hono<ApiEnv>({ router: createPathCacheRouter() })
   // Nobody listens unless requests are logged or measured; then they cost nothing here.
   app.use(beginRequest(events.listenerCount('request.finished') > 0 ? announceTo(events) : undefined))
   if (corsOrigins.length > 0) app.use(shareWith(corsOrigins))
@@ -67,12 +67,12 @@ export function createApp(dependencies: ApiDependencies) {
 function createRoutes(dependencies: ApiDependencies) {
   return new Hono<ApiEnv>()
     .route('/', createHealthRoutes(dependencies.health))
-    .route('/', createClassicRoutes(dependencies))
-    .route('/v1', createTaskRoutes(dependencies))
-    .route('/v1', createMonitoringRoutes(dependencies))
-    .route('/v1', createQueueRoutes(dependencies))
-    .route('/v1', createWorkerRoutes(dependencies))
-    .route('/v1', createAccessRoutes(dependencies))
+    .route('/', createFormRoutes(dependencies))
+    .route('/', createTaskRoutes(dependencies))
+    .route('/', createMonitoringRoutes(dependencies))
+    .route('/', createQueueRoutes(dependencies))
+    .route('/', createWorkerRoutes(dependencies))
+    .route('/', createAccessRoutes(dependencies))
 }
 
 /** What every request has to pass, as one middleware: each costs every request a promise and a turn. */

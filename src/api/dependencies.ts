@@ -1,14 +1,13 @@
 // What the API is made of: assembled from the connections of a process, known to every route.
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
-import { createTaskService, type TaskService } from '../task-service.ts'
-import { createTaskWatcher, type TaskWatcher } from '../task-watcher.ts'
-import type { Registry } from '../tasks/registry.ts'
+import type { Registry } from '../definitions/registry.ts'
+import { createTaskService, type TaskService } from '../service/task-service.ts'
+import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { type Admission, createAdmission } from './admission.ts'
-import { type AddressOf, clientAddressBehind } from './client-address.ts'
-import type { HealthDependencies } from './health-routes.ts'
+import { type Admission, createAdmission } from './http/admission.ts'
+import { type AddressOf, clientAddressBehind } from './http/client-address.ts'
 
 export interface ApiSettings {
   bodyLimitBytes: number
@@ -23,7 +22,7 @@ export interface ApiSettings {
   /** The name or address that the server listens on, where it is one of ours. */
   listensOn?: string
   /** After this long without a heartbeat a worker is shown as not alive. */
-  workerSilentMs: number
+  workerMissingAfterMs: number
   /** Folder with the built page, where this process serves it. */
   webRoot?: string
   /** Served at `/metrics`, where this process has them. */
@@ -32,7 +31,10 @@ export interface ApiSettings {
 
 export interface ApiDependencies
   extends ApiSettings,
-    Pick<Connections, 'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'looks'> {
+    Pick<
+      Connections,
+      'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'sharedQueries'
+    > {
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
@@ -51,13 +53,13 @@ export function createApiDependencies(
   const {
     database,
     taskStore,
-    bellStore,
+    dispatchStore,
     taskReader,
     taskList,
     logStore,
     workerStore,
     queueStore,
-    looks,
+    sharedQueries,
     queue,
     signals,
   } = connections
@@ -75,11 +77,11 @@ export function createApiDependencies(
     logStore,
     workerStore,
     queueStore,
-    looks,
+    sharedQueries,
     service: createTaskService({
       registry,
       store: taskStore,
-      bells: bellStore,
+      dispatchStore,
       find: taskReader.find,
       queue,
       signals,
@@ -93,4 +95,12 @@ export function createApiDependencies(
     }),
     health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
   }
+}
+
+export interface HealthDependencies {
+  /** Resolves when Postgres answers. */
+  pingDatabase: () => Promise<void>
+  isRedisReady: () => boolean
+  /** Whether the process does its work, and does not merely exist; absent where an answer is proof enough. */
+  isLive?: () => boolean
 }

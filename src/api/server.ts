@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { messageOf } from '../errors.ts'
-import { problemOfUnreadable } from './problem.ts'
-import { type LatestRequest, refuseUnreadable } from './unreadable-requests.ts'
+import { messageOf } from '../base/errors.ts'
+import { type LatestRequest, refuseMalformed } from './http/malformed-requests.ts'
+import { malformedRequestResponse } from './http/problem.ts'
 
 export interface HttpServer {
   /** The port it got; with port 0 the system chooses. */
@@ -46,7 +46,7 @@ export async function startServer(
   { host, port, limits = LIMITS }: { host: string; port: number; limits?: ServerLimits },
 ): Promise<HttpServer> {
   // Errors of a handler are answered by the app; what arrives here never got as far.
-  const answer = getRequestListener(fetch, { errorHandler: problemOfUnreadable })
+  const answer = getRequestListener(fetch, { errorHandler: malformedRequestResponse })
   const latest = new WeakMap<Duplex, LatestRequest>()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     latest.set(incoming.socket, { incoming, outgoing })
@@ -75,7 +75,7 @@ export async function startServer(
   server.keepAliveTimeout = 0
   // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', listener)
-  server.on('clientError', (error, socket) => refuseUnreadable(error, socket, latest.get(socket)))
+  server.on('clientError', (error, socket) => refuseMalformed(error, socket, latest.get(socket)))
   server.listen(port, host)
   await once(server, 'listening').catch((cause) => {
     throw new Error(`Cannot listen on port ${port} of ${host}: ${messageOf(cause)}`, { cause })

@@ -2,7 +2,8 @@
 // Of the server it knows types only.
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import type { AppType } from '../api/app.ts'
-import type { InputOf, ProjectDefinition, Registry, ResultOf } from '../tasks/registry.ts'
+import type { InputOf, Registry, ResultOf } from '../definitions/registry.ts'
+import type { ProjectDefinition } from '../tasks/task-definitions.ts'
 import { pause, persist } from './patience.ts'
 import { type FieldFault, readProblem } from './problem.ts'
 

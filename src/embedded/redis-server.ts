@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pause } from '../loop.ts'
+import { pause } from '../base/loop.ts'
 import { type ChildServer, freePort, startChildServer } from './child-server.ts'
 
 export interface RedisServer {

@@ -1,10 +1,10 @@
 // How often what happened, in spans of several lengths: sums that every process adds to, and nobody has to count rows.
-import { type ActivitySum, type Measure, SPANS } from '../activity.ts'
-import { doubles, type HotStatement, integers, texts } from './columns.ts'
+import { type ActivitySum, type Measure, SPANS } from '../telemetry/activity.ts'
+import { type BatchStatement, doubles, integers, texts } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
-/** What happened between two moments, in steps of one length. */
+/** What happened between two timestamps, in steps of one length. */
 export interface ActivityWindow {
   /** When it was read. The last step is under way at this moment. */
   atMs: number
@@ -75,7 +75,7 @@ export function createActivityStore(database: Database) {
 const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
 
 // In one order, so that two processes wait for each other and not in a circle.
-const ADD: HotStatement = {
+const ADD: BatchStatement = {
   name: 'add_activity',
   build: (rows) => sql`
     insert into activity (width, starts_at, name, measure, bucket, count)

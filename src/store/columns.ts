@@ -22,7 +22,7 @@ export const texts = (values: readonly (string | Absent)[]) => column(TEXT, valu
 export const integers = (values: readonly (number | Absent)[]) => column(INTEGER, values)
 export const doubles = (values: readonly (number | Absent)[]) => column(DOUBLE, values)
 export const booleans = (values: readonly (boolean | Absent)[]) => column(BOOLEAN, values)
-export const moments = (values: readonly (Date | Absent)[]) => column(MOMENT, values)
+export const timestamps = (values: readonly (Date | Absent)[]) => column(TIMESTAMP, values)
 
 /** `given(id, attempt, …)` for a `from` clause; columns without any value are null in every row. */
 export function given(columns: Record<string, Column>): SQL {
@@ -37,7 +37,7 @@ const COMMA = sql.raw(', ')
  * A statement of the hot path, always with the same text: written out once, and planned once in every connection. Its only
  * parameters are the columns of the rows that it is given.
  */
-export interface HotStatement {
+export interface BatchStatement {
   /** Of the statement in Postgres. */
   name: string
   /** @param rows `given(…)`, for its `from` */
@@ -119,7 +119,7 @@ const BOOLEAN: Element<boolean> = {
 // Postgres counts microseconds from here.
 const EPOCH_MS = Date.UTC(2000, 0)
 
-const MOMENT: Element<Date> = {
+const TIMESTAMP: Element<Date> = {
   type: 'timestamptz',
   oid: 1184,
   bytesOf: () => 8,

@@ -1,13 +1,17 @@
 // The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins `pglite:`.
-import { fileURLToPath } from 'node:url'
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
-import pg from 'pg'
-import { AppError, isAppError } from '../errors.ts'
-import { parseExactly } from '../exact-json.ts'
-import { pause } from '../loop.ts'
-import { type Column, given, type HotStatement, isColumn } from './columns.ts'
+import { AppError, isAppError } from '../base/errors.ts'
+import { parseExactly } from '../base/exact-json.ts'
+import { type BatchStatement, type Column, given, isColumn } from './columns.ts'
 import { loadPgliteDriver, nodePostgres, PgDialect } from './drizzle.ts'
+import {
+  firstMigrationOf,
+  MIGRATIONS,
+  type MigrateOptions,
+  migrateServer,
+  refuseEarlierVersion,
+} from './migrate.ts'
 import { JSON_OID, openServerPool, type TimedQuery } from './server-pool.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
@@ -20,7 +24,7 @@ export interface Database {
   query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
   /** The same for a statement of the hot path, with the columns of its rows: the same ones every time. */
   run<Row>(
-    statement: HotStatement,
+    statement: BatchStatement,
     columns: Record<string, Column>,
     options?: { timeoutMs?: number },
   ): Promise<Row[]>
@@ -29,22 +33,14 @@ export interface Database {
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
   ping(): Promise<void>
   /**
-   * Brings the tables up to date. Several processes may do it at once; they wait for each other.
-   * @throws Error when others hold a table all the time, naming the statement that waited for it
+   * Brings the tables up to date. Several processes may call this at once: they wait for each other.
+   * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an earlier version
    */
-  migrate(patience?: LockPatience): Promise<void>
+  migrate(options?: MigrateOptions): Promise<void>
+  /** Passes for a database without tables. @throws Error when an earlier version created the database; AppError `unavailable` */
+  refuseEarlierVersion(): Promise<void>
   close(): Promise<void>
 }
-
-/** How a migration waits for a table that somebody holds. */
-export interface LockPatience {
-  /** How long one try may wait, and with it everything that others ask of that table. */
-  lockMs: number
-  pauseMs: number
-  tries: number
-}
-
-const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
 /** @param url `postgres://…`, `pglite:folder`, or `pglite:` for one that lives in memory only */
 export async function openDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
@@ -52,6 +48,8 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
 }
 
 const dialect = new PgDialect()
+// A process that starts while Postgres does not answer goes on without the check.
+const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
   const pool = openServerPool(url, poolSize)
@@ -73,14 +71,19 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await pool.query('select 1'))),
-    migrate: (patience) => guarded(() => migrateServer(url, patience)),
+    migrate: (options) => guarded(() => migrateServer(url, options)),
+    refuseEarlierVersion: () =>
+      guarded(async () => {
+        const query: TimedQuery = { text: '', timeoutMs: CHECK_TIMEOUT_MS }
+        refuseEarlierVersion(await firstMigrationOf((text) => pool.query({ ...query, text })))
+      }),
     close: () => pool.end(),
   }
 }
 
-const texts = new WeakMap<HotStatement, string>()
+const texts = new WeakMap<BatchStatement, string>()
 
-function textOf(statement: HotStatement, columns: Record<string, Column>): string {
+function textOf(statement: BatchStatement, columns: Record<string, Column>): string {
   const known = texts.get(statement)
   if (known !== undefined) return known
   const { sql: text, params } = dialect.sqlToQuery(statement.build(given(columns)))
@@ -90,58 +93,13 @@ function textOf(statement: HotStatement, columns: Record<string, Column>): strin
   return text
 }
 
-// Any number that is ours alone: 'wagg' in ASCII.
-const MIGRATION_LOCK = 0x77616767
-
-// What queues behind a migration for 5 s is late, and not refused (30 s); two minutes outlast a backup's or a report's query.
-const LOCK_PATIENCE: LockPatience = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
-
-async function migrateServer(url: string, { lockMs, pauseMs, tries }: LockPatience = LOCK_PATIENCE) {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  await client.connect()
-  try {
-    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
-    // Only from here on: nobody queues behind one who waits for another migration to end.
-    await client.query("select set_config('lock_timeout', $1, false)", [`${lockMs}ms`])
-    for (let left = tries; ; left--) {
-      const error = await tryToMigrate(client)
-      if (error === undefined) return
-      if (left <= 1) throw new Error(lockMessage(error, { lockMs, tries }), { cause: error })
-      // Lets pass what has queued behind us.
-      await pause(pauseMs)
-    }
-  } finally {
-    await client.end()
-  }
-}
-
-/** All or nothing. Resolves with the error of a lock that did not come in time. @throws any other error */
-async function tryToMigrate(client: pg.Client): Promise<Error | undefined> {
-  try {
-    await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: MIGRATIONS })
-    return undefined
-  } catch (error) {
-    if (error instanceof Error && isLockTimeout(error)) return error
-    throw error
-  }
-}
-
-/** SQLSTATE 55P03; Drizzle wraps the driver's error. */
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause))
-}
-
-function lockMessage(error: Error, { lockMs, tries }: Pick<LockPatience, 'lockMs' | 'tries'>): string {
-  const statement = 'query' in error ? String(error.query).trim() : 'a statement'
-  return `The migration waited ${tries} times ${lockMs / 1_000} s for a lock that others hold (pg_stat_activity names them), to run: ${statement}`
-}
-
 async function openPglite(folder: string): Promise<Database> {
   // Loaded only here: servers do without it, and the production image does not carry it.
   const { PGlite } = await import('@electric-sql/pglite')
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
   const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
   const drizzle = drizzlePglite(client)
+  const firstMigration = () => firstMigrationOf((text) => client.query(text))
   return {
     query: (statement) =>
       guarded(async () => {
@@ -156,7 +114,11 @@ async function openPglite(folder: string): Promise<Database> {
       }),
     use: (work) => guarded(() => work(drizzle)),
     ping: () => guarded(async () => void (await client.query('select 1'))),
-    migrate: () => migrate(drizzle, { migrationsFolder: MIGRATIONS }),
+    async migrate({ folder = MIGRATIONS } = {}) {
+      refuseEarlierVersion(await firstMigration())
+      await migrate(drizzle, { migrationsFolder: folder })
+    },
+    refuseEarlierVersion: async () => refuseEarlierVersion(await firstMigration()),
     close: () => client.close(),
   }
 }

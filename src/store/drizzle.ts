@@ -50,3 +50,5 @@ export function loadPgliteDriver(): typeof import('drizzle-orm/pglite') &
   typeof import('drizzle-orm/pglite/migrator') {
   return { ...require('drizzle-orm/pglite'), ...require('drizzle-orm/pglite/migrator') }
 }
+
+export const { readMigrationFiles }: typeof import('drizzle-orm/migrator') = require('drizzle-orm/migrator')

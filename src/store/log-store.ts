@@ -1,5 +1,5 @@
 // What task code has said while it ran: written by workers, followed by readers.
-import { type HotStatement, IS_GIVEN, integers, moments, texts, uuids } from './columns.ts'
+import { type BatchStatement, IS_GIVEN, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { and, asc, eq, gt, sql } from './drizzle.ts'
 import { type TaskLogRow, taskLogs } from './schema.ts'
@@ -37,7 +37,7 @@ export function createLogStore(database: Database) {
         id: uuids(lines.map(({ id }) => id)),
         attempt: integers(lines.map(({ attempt }) => attempt)),
         worker_id: uuids(lines.map(({ workerId }) => workerId)),
-        at: moments(lines.map(({ at }) => at)),
+        at: timestamps(lines.map(({ at }) => at)),
         message: texts(lines.map(({ message }) => message)),
         fields: texts(lines.map(({ fields }) => fields)),
       }
@@ -59,7 +59,7 @@ export function createLogStore(database: Database) {
   }
 }
 
-const INSERT_LINES: HotStatement = {
+const INSERT_LINES: BatchStatement = {
   name: 'insert_task_logs',
   build: (rows) => sql`
     insert into task_logs (task_id, attempt, at, message, fields)

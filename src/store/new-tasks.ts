@@ -1,5 +1,5 @@
 // What a task is made of when it is submitted, and the statement that makes many.
-import { type Column, type HotStatement, integers, moments, texts, uuids } from './columns.ts'
+import { type BatchStatement, type Column, integers, texts, timestamps, uuids } from './columns.ts'
 import { sql } from './drizzle.ts'
 
 export interface NewTask {
@@ -43,8 +43,8 @@ export function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<str
     max_retries: integers(each(({ maxRetries }) => maxRetries)),
     timeout_ms: integers(each(({ timeoutMs }) => timeoutMs)),
     tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),
-    created_at: moments(each(({ createdAt }) => createdAt)),
-    run_at: moments(each(({ runAt }) => runAt)),
+    created_at: timestamps(each(({ createdAt }) => createdAt)),
+    run_at: timestamps(each(({ runAt }) => runAt)),
     request_id: texts(each(({ requestId }) => requestId)),
     traceparent: texts(each(({ traceparent }) => traceparent)),
     callback_url: texts(each(({ callbackUrl }) => callbackUrl)),
@@ -59,10 +59,10 @@ export function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<str
  * Inserts all or none. A task that may run at once counts as rung: whoever inserts it rings right after the commit. Should
  * that fail it is due by the clock of Postgres, also where ours is ahead.
  */
-export const INSERT_TASKS: HotStatement = {
+export const INSERT_TASKS: BatchStatement = {
   name: 'insert_tasks',
   build: (rows) => sql`
-    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, rung_at,
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
                        request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
                        idempotency_fingerprint)
     select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms,
@@ -73,7 +73,7 @@ export const INSERT_TASKS: HotStatement = {
 }
 
 /** The same, but for those whose key is there already; answers the ids of what it has inserted. */
-export const INSERT_TASKS_ONCE: HotStatement = {
+export const INSERT_TASKS_ONCE: BatchStatement = {
   name: 'insert_tasks_once',
   build: (rows) => sql`${INSERT_TASKS.build(rows)} on conflict do nothing returning id`,
 }

@@ -50,7 +50,8 @@ export function createQueueStore(database: Database) {
         sql`delete from paused_queues where name = ${name} returning now()::text as at`,
       )
       if (!resumed) return
-      for (let count = RESUME_BATCH; count === RESUME_BATCH; ) count = await unring(name, resumed.at)
+      for (let count = RESUME_BATCH; count === RESUME_BATCH; )
+        count = await clearEnqueuedBatch(name, resumed.at)
     },
 
     /** Every queue that has unfinished tasks or is paused. */
@@ -77,14 +78,14 @@ export function createQueueStore(database: Database) {
   }
 
   /** @returns how many there were, up to a batch, that had been rung before the moment */
-  async function unring(queue: string, before: string): Promise<number> {
+  async function clearEnqueuedBatch(queue: string, before: string): Promise<number> {
     const rows = await database.query(sql`
-      update tasks set rung_at = null
+      update tasks set enqueued_at = null
       where id in (
         select id from tasks
-        where queue = ${queue} and finished_at is null and rung_at <= ${before}::timestamptz
+        where queue = ${queue} and finished_at is null and enqueued_at <= ${before}::timestamptz
           and status in ('PENDING', 'RETRY')
-        order by rung_at limit ${RESUME_BATCH} for update skip locked
+        order by enqueued_at limit ${RESUME_BATCH} for update skip locked
       )
       returning id`)
     return rows.length

@@ -1,6 +1,6 @@
 // Lets go of tasks that have ended long ago, with their attempts and logs.
 import type { SQL } from 'drizzle-orm'
-import { firstIdOf } from '../uuidv7.ts'
+import { firstIdOf } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
@@ -21,7 +21,7 @@ export type RetentionStore = ReturnType<typeof createRetentionStore>
 export function createRetentionStore(database: Database) {
   return {
     /**
-     * Looks at the next tasks by their ids, and deletes those that ended so long ago and of which whoever wanted to know has
+     * SharedQueries at the next tasks by their ids, and deletes those that ended so long ago and of which whoever wanted to know has
      * been told. Leaves alone what somebody has in hand at this moment.
      */
     async pruneTasks(afterId: string, olderThanMs: number, limit: number): Promise<PruneStep> {

@@ -4,7 +4,7 @@
 // Postgres can then keep the new row version on the same page without touching any index (a HOT update).
 // That is why "waiting" and "running" are found by `finished_at is null` and not by status.
 
-import type { TaskError, TaskStatus } from '../task-status.ts'
+import type { TaskError, TaskStatus } from '../definitions/task-status.ts'
 import {
   bigserial,
   doublePrecision,
@@ -48,7 +48,7 @@ export const tasks = pgTable(
     /** Not before this moment. */
     runAt: moment('run_at').notNull(),
     /** When its bell was last rung in Redis; null while it has to be. */
-    rungAt: moment('rung_at'),
+    enqueuedAt: moment('enqueued_at'),
     createdAt: moment('created_at').notNull(),
     startedAt: moment('started_at'),
     finishedAt: moment('finished_at'),
@@ -72,9 +72,11 @@ export const tasks = pgTable(
   },
   (table) => [
     // The dispatcher's: delays, retries, submissions whose bell failed. Empty while all is well.
-    index('tasks_to_ring').on(table.queue, table.runAt).where(sql`rung_at is null and finished_at is null`),
+    index('tasks_to_enqueue')
+      .on(table.queue, table.runAt)
+      .where(sql`enqueued_at is null and finished_at is null`),
     // The reconciler's: everything unfinished, longest rung first.
-    index('tasks_unfinished').on(table.queue, table.rungAt).where(sql`finished_at is null`),
+    index('tasks_unfinished').on(table.queue, table.enqueuedAt).where(sql`finished_at is null`),
     // Holds only what came with a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
     // Ended, and nobody was told yet. Empty while all is well.

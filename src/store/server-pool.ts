@@ -1,6 +1,6 @@
 // The connections to a Postgres server: how long a statement may take there, how it is planned, how JSON is read.
 import pg from 'pg'
-import { parseExactly } from '../exact-json.ts'
+import { parseExactly } from '../base/exact-json.ts'
 
 /** A statement that says how long it may take to be answered (30 s). */
 export interface TimedQuery extends pg.QueryConfig {

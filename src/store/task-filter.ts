@@ -1,7 +1,7 @@
 // Which tasks are meant, as conditions: what an index answers by itself, and what every row has to be asked.
 import type { SQL } from 'drizzle-orm'
-import type { TaskStatus } from '../task-status.ts'
-import { firstIdOf } from '../uuidv7.ts'
+import { firstIdOf } from '../base/uuidv7.ts'
+import type { TaskStatus } from '../definitions/task-status.ts'
 import { and, arrayContains, gte, inArray, isNull, lt, sql } from './drizzle.ts'
 import { tasks } from './schema.ts'
 

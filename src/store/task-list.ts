@@ -1,6 +1,6 @@
 // Lists and counts of tasks, at a cost that depends neither on how many there are nor on how far back one looks.
 import type { SelectedFields } from 'drizzle-orm/pg-core'
-import { newId } from '../uuidv7.ts'
+import { newId } from '../base/uuidv7.ts'
 import type { Database, Drizzle } from './database.ts'
 import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
 import { type TaskRow, tasks } from './schema.ts'
@@ -44,7 +44,7 @@ export type TaskList = ReturnType<typeof createTaskList>
 export function createTaskList(database: Database) {
   return {
     /**
-     * Newest first. Looks at so many rows at most, whatever the filter and the page: where few match, a page may have
+     * Newest first. SharedQueries at so many rows at most, whatever the filter and the page: where few match, a page may have
      * fewer than `limit` rows, or none, and there is a next one all the same.
      */
     list(filter: TaskFilter, place: Place): Promise<Part<TaskRow>> {

@@ -1,7 +1,8 @@
 // Every read of `tasks` for people and programs outside.
+
+import { createGroupCommit } from '../base/group-commit.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
-import { createGroupCommit } from './group-commit.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
 

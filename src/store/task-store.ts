@@ -1,8 +1,8 @@
 // Every write to `tasks`. Each is one conditional statement that takes an array and names the status and the attempt
 // that it expects, so that two processes doing the same at once is harmless: the second changes nothing.
 import type { SQL } from 'drizzle-orm'
-import type { Decision, TaskStatus } from '../task-status.ts'
-import { booleans, doubles, type HotStatement, IS_GIVEN, integers, texts, uuids } from './columns.ts'
+import type { Decision, TaskStatus } from '../definitions/task-status.ts'
+import { type BatchStatement, booleans, doubles, IS_GIVEN, integers, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
 import { columnsOf, INSERT_TASKS, INSERT_TASKS_ONCE, type NewTask, type OnceTask } from './new-tasks.ts'
@@ -11,7 +11,7 @@ import { resultTextOf } from './result-text.ts'
 import { type TaskRow, tasks } from './schema.ts'
 
 /** What a bell carries: a task, and the attempt after which it waits. Stale once the attempt has moved on. */
-export interface TaskRef {
+export interface TaskToEnqueue {
   id: string
   attempt: number
   queue: string
@@ -149,11 +149,11 @@ export function createTaskStore(database: Database) {
     },
 
     /** Puts failed and cancelled tasks back with a fresh retry budget, counted as rung: the caller rings them. */
-    async retryMany(ids: string[]): Promise<TaskRef[]> {
+    async retryMany(ids: string[]): Promise<TaskToEnqueue[]> {
       return database.query(sql`
         update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
                callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
-               run_at = now(), rung_at = now(), version = version + 1
+               run_at = now(), enqueued_at = now(), version = version + 1
         where id = any(${uuids(ids)}::uuid[]) and status in ('FAILURE', 'CANCELLED')
         returning id, attempt, queue`)
     },
@@ -178,7 +178,7 @@ export function createTaskStore(database: Database) {
  */
 const WITHOUT_WAITING_FOR_THE_DISK = sql`set_config('synchronous_commit', 'off', true) as setting`
 
-const CLAIM: HotStatement = {
+const CLAIM: BatchStatement = {
   name: 'claim_tasks',
   build: (rows) => sql`
     update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
@@ -205,7 +205,7 @@ const finishFrom = (rows: SQL, more = sql``) => sql`
     progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
     progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
     run_at = case when given.delay_ms is null then run_at else now() + given.delay_ms * interval '1 ms' end,
-    rung_at = case when given.delay_ms is null then rung_at end,
+    enqueued_at = case when given.delay_ms is null then enqueued_at end,
     finished_at = case when given.delay_ms is null or ${IS_CANCELLED} then now() end,
     -- A notice that comes late may stop an attempt after a retry has taken the request back.
     cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
@@ -217,9 +217,9 @@ const finishFrom = (rows: SQL, more = sql``) => sql`
     and tasks.status = 'STARTED'
   returning tasks.id, tasks.status, tasks.attempt${more}`
 
-const FINISH: HotStatement = { name: 'finish_tasks', build: (rows) => finishFrom(rows) }
+const FINISH: BatchStatement = { name: 'finish_tasks', build: (rows) => finishFrom(rows) }
 
-const FINISH_WITH_ERRORS: HotStatement = {
+const FINISH_WITH_ERRORS: BatchStatement = {
   name: 'finish_tasks_with_errors',
   build: (rows) => sql`
     with given as materialized (select * from ${rows}),

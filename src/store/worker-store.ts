@@ -32,7 +32,7 @@ export interface BeatNews {
   isOurs: boolean
 }
 
-export interface LeftBehindTask {
+export interface AbandonedTask {
   id: string
   attempt: number
   name: string
@@ -50,11 +50,11 @@ export interface BeatAnswer {
 }
 
 /** A worker as it was read. */
-export type ListedWorker = WorkerRow & { silentForMs: number }
+export type ListedWorker = WorkerRow & { sinceHeartbeatMs: number }
 const LISTED = {
   ...getTableColumns(workers),
   /** Since the last beat, by the clock of Postgres, when this was read. */
-  silentForMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
+  sinceHeartbeatMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }
 
 export type WorkerStore = ReturnType<typeof createWorkerStore>
@@ -103,9 +103,9 @@ export function createWorkerStore(database: Database) {
     },
 
     /** Forgets workers that have been silent for long; their tasks were put back long before. */
-    async removeSilent(silentMs: number): Promise<void> {
+    async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
-        sql`delete from workers where last_beat_at < now() - ${silentMs}::float8 * interval '1 ms'`,
+        sql`delete from workers where last_beat_at < now() - ${missingAfterMs}::float8 * interval '1 ms'`,
       )
     },
 
@@ -126,18 +126,18 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * STARTED tasks that nobody runs: their worker has been silent for `silentMs`, or they are this worker's own
+     * STARTED tasks that nobody runs: their worker has been silent for `missingAfterMs`, or they are this worker's own
      * (`self`) but it does not know them, which happens when a claim was written and its answer lost.
      * With `isThorough` false it looks only while there is a silent worker, which costs nothing otherwise.
      */
-    async findLeftBehind(options: {
-      silentMs: number
+    async findAbandoned(options: {
+      missingAfterMs: number
       self: { id: string; runningIds: string[] }
       isThorough: boolean
       limit: number
-    }): Promise<LeftBehindTask[]> {
-      const { silentMs, self, isThorough, limit } = options
-      const horizon = sql`now() - ${silentMs}::float8 * interval '1 ms'`
+    }): Promise<AbandonedTask[]> {
+      const { missingAfterMs, self, isThorough, limit } = options
+      const horizon = sql`now() - ${missingAfterMs}::float8 * interval '1 ms'`
       return database.query(sql`
         select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
                cancel_requested_at is not null as "isCancelRequested"

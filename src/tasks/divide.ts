@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { pause } from '../loop.ts'
-import { defineTask, PermanentError } from './define.ts'
+import { pause } from '../base/loop.ts'
+import { defineTask, PermanentError } from '../definitions/define.ts'
 
 // Stands for real work: long enough to watch the progress bar move.
 const STEPS = 10

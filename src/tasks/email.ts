@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineTask } from './define.ts'
+import { defineTask } from '../definitions/define.ts'
 import { emailAddress, type SendMail } from './mail.ts'
 
 export function createEmailTask(sendMail: SendMail) {

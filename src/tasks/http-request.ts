@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineTask, PermanentError, RetryLaterError, type TaskContext } from './define.ts'
+import { defineTask, PermanentError, RetryLaterError, type TaskContext } from '../definitions/define.ts'
 import type { HttpAnswer, HttpClient } from './http/http-client.ts'
 import type { HttpRequest } from './http/redirect.ts'
 import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-input.ts'

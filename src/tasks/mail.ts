@@ -1,8 +1,8 @@
 // How mail leaves: by SMTP where a server is configured, pretended otherwise.
 import { createTransport } from 'nodemailer'
 import { z } from 'zod'
-import { pause } from '../loop.ts'
-import { PermanentError } from './define.ts'
+import { pause } from '../base/loop.ts'
+import { PermanentError } from '../definitions/define.ts'
 
 export interface Mail {
   to: string

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineTask } from './define.ts'
+import { defineTask } from '../definitions/define.ts'
 
 // By what a reader takes for one character: a flag or a family emoji stays whole.
 const characters = new Intl.Segmenter('en', { granularity: 'grapheme' })

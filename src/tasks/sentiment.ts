@@ -1,6 +1,6 @@
 import Sentiment from 'sentiment'
 import { z } from 'zod'
-import { defineTask } from './define.ts'
+import { defineTask } from '../definitions/define.ts'
 
 // AFINN-165: some 3,400 English words with a valence from -5 to +5.
 const lexicon = new Sentiment()

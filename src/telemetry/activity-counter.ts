@@ -1,14 +1,8 @@
 // Counts what happens to tasks and how long they waited and ran, and hands the sums on every few seconds. A dozen thousand
 // tasks pass in a second: each costs a few additions.
-import {
-  type ActivitySum,
-  BUCKETS,
-  bucketOf,
-  COUNTED_STATUSES,
-  isCounted,
-  type Measure,
-} from '../activity.ts'
-import type { TaskStatus } from '../task-status.ts'
+
+import type { TaskStatus } from '../definitions/task-status.ts'
+import { type ActivitySum, BUCKETS, bucketOf, COUNTED_STATUSES, isCounted, type Measure } from './activity.ts'
 import { boundedLabels } from './bounded-labels.ts'
 import type { Events } from './events.ts'
 

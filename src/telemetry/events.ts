@@ -1,6 +1,6 @@
 // What the core announces. It does not know who listens: logs, and metrics beside them. Listeners must not throw.
 import { EventEmitter } from 'node:events'
-import type { TaskStatus } from '../task-status.ts'
+import type { TaskStatus } from '../definitions/task-status.ts'
 
 /** One attempt of a task, and the request that it goes back to. */
 export interface AnnouncedTask {
@@ -18,8 +18,8 @@ export interface TelemetryEvents {
   'tasks.cancelled': [{ tasks: readonly { name: string }[] }]
   /** One statement of a group commit was written. */
   'batch.written': [{ kind: BatchKind; size: number }]
-  'bells.failed': [{ count: number; error: unknown }]
-  'bells.rung': [{ reason: 'due' | 'unheard'; count: number }]
+  'enqueue.failed': [{ count: number; error: unknown }]
+  'tasks.enqueued': [{ reason: 'due' | 'lost'; count: number }]
   /** `waitMs`: from the moment at which this attempt was due until it was claimed, both as Postgres has them. */
   'task.started': [AnnouncedTask & { waitMs: number }]
   /** `runMs`: from the start of the handler until it settled; writing the result is not in it. */
@@ -34,7 +34,7 @@ export interface TelemetryEvents {
   /** A consumer took nothing although something waited and a slot was free; it was replaced. */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   'worker.stopping': [{ workerId: string; running: number }]
-  'worker.stopped': [{ workerId: string; putBack: number }]
+  'worker.stopped': [{ workerId: string; release: number }]
   /** `route`: the pattern that the path matched, `none` where it matched none. */
   'request.finished': [
     {
@@ -48,9 +48,9 @@ export interface TelemetryEvents {
     },
   ]
   /** Something in the background failed and will be tried again. */
-  trouble: [{ where: string; error: unknown }]
+  'error.transient': [{ where: string; error: unknown }]
   /** A request failed for a reason that is ours. */
-  bug: [{ where: string; error: unknown; requestId?: string }]
+  'error.unexpected': [{ where: string; error: unknown; requestId?: string }]
 }
 
 export type BatchKind = 'submissions' | 'claims' | 'results'

@@ -1,6 +1,6 @@
 // Log lines, as JSON on standard output, from what the core announces.
 import { pino } from 'pino'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Events } from './events.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -13,16 +13,18 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
   events.on('task.lost', (task) => log.warn(task, 'task lost with its worker'))
   events.on('task.refused', (task) => log.warn(task, 'late result refused'))
-  events.on('bells.failed', ({ count, error }) =>
+  events.on('enqueue.failed', ({ count, error }) =>
     log.warn({ count, error: messageOf(error) }, 'bells not rung'),
   )
-  events.on('bells.rung', (rung) => log.debug(rung, 'bells rung again'))
+  events.on('tasks.enqueued', (rung) => log.debug(rung, 'bells rung again'))
   events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
-  events.on('bug', ({ error, ...where }) => log.error({ ...where, err: error }, 'unexpected error'))
-  events.on('trouble', ({ where, error }) => {
+  events.on('error.unexpected', ({ error, ...where }) =>
+    log.error({ ...where, err: error }, 'unexpected error'),
+  )
+  events.on('error.transient', ({ where, error }) => {
     const line = { where, ...reasonOf(error) }
     log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')
   })

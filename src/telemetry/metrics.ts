@@ -35,7 +35,7 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
   })
   measureRequests(events, registry)
   measureBatches(events, registry)
-  countBells(events, registry)
+  countEnqueues(events, registry)
   showSlots(events, registry)
   const queues = createQueueMetrics(registry, { definitions, summarizeQueues, labelOfQueue })
 
@@ -99,14 +99,14 @@ function measureBatches(events: Events, registry: Registry): void {
   events.on('batch.written', ({ kind, size }) => byKind[kind].observe(size))
 }
 
-function countBells(events: Events, registry: Registry): void {
+function countEnqueues(events: Events, registry: Registry): void {
   const failed = new Counter({
-    name: 'waggle_bells_failed_total',
+    name: 'waggle_enqueue_failures_total',
     help: 'Bells that could not be rung because Redis was away; they are rung when it is back.',
     registers: [registry],
   })
   const rungAgain = new Counter({
-    name: 'waggle_bells_rung_again_total',
+    name: 'waggle_tasks_enqueued_by_workers_total',
     help: 'Bells rung by a worker: "due" when a time had come, "unheard" when the first had been lost.',
     labelNames: ['reason'],
     registers: [registry],
@@ -116,8 +116,8 @@ function countBells(events: Events, registry: Registry): void {
     help: 'Consumers that took nothing although something waited and a slot was free.',
     registers: [registry],
   })
-  events.on('bells.failed', ({ count }) => failed.inc(count))
-  events.on('bells.rung', ({ reason, count }) => rungAgain.inc({ reason }, count))
+  events.on('enqueue.failed', ({ count }) => failed.inc(count))
+  events.on('tasks.enqueued', ({ reason, count }) => rungAgain.inc({ reason }, count))
   events.on('worker.stuck', () => replaced.inc())
 }
 

@@ -1,7 +1,7 @@
 // What waits and what runs, by queue. Only Postgres knows, so it is looked up when somebody reads. The figures are of the
 // whole system, and the same from every process.
 import { Gauge, type Registry } from 'prom-client'
-import { pause } from '../loop.ts'
+import { pause } from '../base/loop.ts'
 
 /** One queue as Postgres has it. */
 export interface QueueDepth {

@@ -1,7 +1,7 @@
 // Counts of tasks and how long they waited and ran. A dozen thousand pass in a second, so what belongs to a label is
 // looked up once, and a batch of like tasks is one increment.
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { TaskStatus } from '../task-status.ts'
+import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Events } from './events.ts'
 
 export interface TaskLabels {

@@ -1,7 +1,7 @@
 // What one attempt has to say for itself: lines within bounds, in a form that Postgres can keep.
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../base/errors.ts'
+import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 import type { NewLogLine } from '../store/log-store.ts'
-import { isDeep } from '../store/result-text.ts'
 
 // Enough to tell what an attempt did; who has more to say has a place for it, and leaves its address here.
 const MAX_LINES = 1_000
@@ -21,7 +21,7 @@ export interface AttemptLog {
   /** Takes what is to be written now. */
   take(): NewLogLine[]
   /** Puts back, before everything else, what could not be written. */
-  putBack(lines: NewLogLine[]): void
+  release(lines: NewLogLine[]): void
   /** Keeps nothing from now on: the handler has settled, and how it ended is about to be told. */
   close(): void
 }
@@ -45,7 +45,7 @@ export function createAttemptLog(): AttemptLog {
       waiting = []
       return taken
     },
-    putBack(taken) {
+    release(taken) {
       waiting = [...taken, ...waiting]
     },
     close() {
@@ -97,7 +97,11 @@ function objectText(fields: unknown): string | undefined {
 }
 
 function isWithinBounds(text: string): boolean {
-  return text.length <= MAX_FIELDS_BYTES && Buffer.byteLength(text) <= MAX_FIELDS_BYTES && !isDeep(text)
+  return (
+    text.length <= MAX_FIELDS_BYTES &&
+    Buffer.byteLength(text) <= MAX_FIELDS_BYTES &&
+    !isTextDeeperThan(MAX_DEPTH, text)
+  )
 }
 
 /** Member by member: one that cannot be kept does not take the others with it. */
@@ -133,7 +137,7 @@ function memberText(fields: unknown, name: string): string {
     const value: unknown = Reflect.get(Object(fields), name)
     if (typeof value === 'bigint') return JSON.stringify(String(value).slice(0, MAX_MEMBER_BYTES))
     const text = JSON.stringify(value) ?? '"not JSON"'
-    if (isDeep(text)) return '"left out: too deep"'
+    if (isTextDeeperThan(MAX_DEPTH, text)) return '"left out: too deep"'
     return Buffer.byteLength(text) <= MAX_MEMBER_BYTES ? text : '"left out: too large"'
   } catch (error) {
     return JSON.stringify(`not JSON: ${messageOf(error).slice(0, 200)}`)

@@ -1,13 +1,13 @@
 // Tells those who asked for it that a task has ended: makes a task that posts it to their `callback_url`. Any worker may,
 // for whatever worker or API ended it; none is elected.
-import { isAppError } from '../errors.ts'
-import { type Loop, startLoop } from '../loop.ts'
+import { isAppError } from '../base/errors.ts'
+import { type Loop, startLoop } from '../base/loop.ts'
+import { newId } from '../base/uuidv7.ts'
+import type { Registry } from '../definitions/registry.ts'
 import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
 import type { HttpRequestInput } from '../tasks/http/request-input.ts'
 import { HTTP_REQUEST } from '../tasks/http-request.ts'
-import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
-import { newId } from '../uuidv7.ts'
 
 export interface CallbacksDependencies {
   store: CallbackStore
@@ -36,7 +36,7 @@ export function startCallbacks({
   return startLoop({
     intervalMs,
     body: callBack,
-    onError: (error) => events.emit('trouble', { where: 'callbacks', error }),
+    onError: (error) => events.emit('error.transient', { where: 'callbacks', error }),
   })
 
   async function callBack() {
@@ -79,7 +79,7 @@ export function startCallbacks({
   function report(id: string, error: unknown) {
     if (reportedIds.has(id)) return
     reportedIds.add(id)
-    events.emit('bug', { where: `making the callback of task ${id}`, error })
+    events.emit('error.unexpected', { where: `making the callback of task ${id}`, error })
   }
 
   function callbackOf(ended: EndedTask): Callback {

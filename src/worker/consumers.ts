@@ -1,6 +1,6 @@
 // One consumer per queue, and a watch over each: one that takes nothing although something has long been waiting and a
 // slot is free is replaced by a new one. What runs is not touched by that.
-import type { Consumer, Queue, TakenDelivery } from '../queue.ts'
+import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './slots.ts'
 
@@ -14,7 +14,7 @@ export interface ConsumersOptions {
   queues: string[]
   queue: Queue
   slots: Slots
-  take: (queueName: string, delivery: TakenDelivery) => Promise<void>
+  take: (queueName: string, delivery: FetchedDelivery) => Promise<void>
   events: Events
   /** For how long something may wait beside a free slot before its consumer counts as stuck. */
   stuckMs: number
@@ -30,7 +30,7 @@ export function startConsumers({ queues, queue, slots, take, events, stuckMs }: 
     async watch(queueName, oldestWaitingMs) {
       const watched = byQueue.get(queueName)
       if (!watched || slots.available === 0 || oldestWaitingMs === null) return
-      const sinceMs = Math.max(oldestWaitingMs, watched.lastTakenMs)
+      const sinceMs = Math.max(oldestWaitingMs, watched.lastFetchedMs)
       if (Date.now() - sinceMs < stuckMs) return
       events.emit('worker.stuck', { queue: queueName, waitingMs: Date.now() - oldestWaitingMs })
       byQueue.set(queueName, start(queueName))
@@ -41,14 +41,14 @@ export function startConsumers({ queues, queue, slots, take, events, stuckMs }: 
     },
   }
 
-  function start(name: string): { consumer: Consumer; lastTakenMs: number } {
+  function start(name: string): { consumer: Consumer; lastFetchedMs: number } {
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
-      started.lastTakenMs = Date.now()
+      started.lastFetchedMs = Date.now()
       await take(name, delivery)
       // Being full is no fault of the consumer's: its time counts from the next free slot on.
-      started.lastTakenMs = Date.now()
+      started.lastFetchedMs = Date.now()
     })
-    const started = { consumer, lastTakenMs: Date.now() }
+    const started = { consumer, lastFetchedMs: Date.now() }
     return started
   }
 }

@@ -1,20 +1,20 @@
 // Rings what is due: delays, retries, and submissions whose bell could not be rung. Any worker may; none is elected.
-import { startLoop } from '../loop.ts'
-import type { Queue } from '../queue.ts'
-import type { BellStore } from '../store/bell-store.ts'
-import type { TaskRef } from '../store/task-store.ts'
+import { startLoop } from '../base/loop.ts'
+import type { Queue } from '../redis/queue.ts'
+import type { DispatchStore } from '../store/dispatch-store.ts'
+import type { TaskToEnqueue } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface Dispatcher {
-  /** Looks again after so many milliseconds: a task will be due then. */
-  lookIn(delayMs: number): void
+  /** SharedQueries again after so many milliseconds: a task will be due then. */
+  wakeIn(delayMs: number): void
   stop(): Promise<void>
 }
 
 export interface DispatcherDependencies {
   queues: string[]
   queue: Queue
-  bells: BellStore
+  dispatchStore: DispatchStore
   events: Events
   intervalMs: number
 }
@@ -25,7 +25,7 @@ const BATCH = 1_000
 export function startDispatcher({
   queues,
   queue,
-  bells,
+  dispatchStore,
   events,
   intervalMs,
 }: DispatcherDependencies): Dispatcher {
@@ -33,10 +33,10 @@ export function startDispatcher({
   const loop = startLoop({
     intervalMs,
     body: dispatch,
-    onError: (error) => events.emit('trouble', { where: 'dispatcher', error }),
+    onError: (error) => events.emit('error.transient', { where: 'dispatcher', error }),
   })
   return {
-    lookIn(delayMs) {
+    wakeIn(delayMs) {
       // What is due later is found by the next round, which sleeps no longer than until then.
       if (delayMs >= intervalMs) return
       const timer = setTimeout(() => {
@@ -60,28 +60,28 @@ export function startDispatcher({
       for (const name of rest) if ((await dispatchSome(name)) === BATCH) full.push(name)
       rest = full
     }
-    return (await bells.msUntilDue(reachable)) ?? undefined
+    return (await dispatchStore.msUntilDue(reachable)) ?? undefined
   }
 
   async function dispatchSome(name: string): Promise<number> {
-    const refs = await bells.takeDue(name, BATCH)
-    if (refs.length > 0) await ringOrLeave({ queue, bells, events }, 'due', name, refs)
+    const refs = await dispatchStore.markDueEnqueued(name, BATCH)
+    if (refs.length > 0) await enqueueMarked({ queue, dispatchStore, events }, 'due', name, refs)
     return refs.length
   }
 }
 
 /** Rings what was just counted as rung, of one queue; leaves it to the next round when Redis went away in between. */
-export async function ringOrLeave(
-  { queue, bells, events }: { queue: Queue; bells: BellStore; events: Events },
-  reason: 'due' | 'unheard',
+export async function enqueueMarked(
+  { queue, dispatchStore, events }: { queue: Queue; dispatchStore: DispatchStore; events: Events },
+  reason: 'due' | 'lost',
   name: string,
-  refs: TaskRef[],
+  refs: TaskToEnqueue[],
 ): Promise<void> {
   try {
     await queue.enqueueMany(name, refs)
-    events.emit('bells.rung', { reason, count: refs.length })
+    events.emit('tasks.enqueued', { reason, count: refs.length })
   } catch (error) {
-    await bells.markUnrung(refs)
+    await dispatchStore.clearEnqueued(refs)
     throw error
   }
 }

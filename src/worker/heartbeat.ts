@@ -1,15 +1,15 @@
 // Once a second, one statement: presence up, progress up; cancellations, lost tasks and a drain down.
-import { type Loop, startLoop } from '../loop.ts'
-import type { Signals } from '../signals.ts'
+import { type Loop, startLoop } from '../base/loop.ts'
+import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { RunningTasks } from './running-tasks.ts'
 
 export interface Heartbeat {
   /** Resolves when others have lately seen us alive; beats at once where they have not. @throws when it cannot */
-  ensureSeen(): Promise<void>
+  ensureHeartbeat(): Promise<void>
   /** For how long, in milliseconds, this worker has been beating without a gap. */
-  steadyMs(): number
+  stableMs(): number
   /** Whether a round has begun within the silence limit, be it that Postgres has heard it or not. */
   isBeating(): boolean
   stop(): Promise<void>
@@ -26,16 +26,17 @@ export interface HeartbeatDependencies {
   events: Events
   intervalMs: number
   /** After this long without a beat, others take our tasks over. */
-  silentMs: number
+  missingAfterMs: number
 }
 
 // One connection that hangs must not stop the only heart: the next beat goes through another.
 const BEAT_TIMEOUT_MS = 5_000
 
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
-  const { worker, store, signals, running, counts, onDraining, events, intervalMs, silentMs } = dependencies
+  const { worker, store, signals, running, counts, onDraining, events, intervalMs, missingAfterMs } =
+    dependencies
   let lastBeatMs = 0
-  let steadySinceMs = 0
+  let stableSinceMs = 0
   let lastRoundMs = Date.now()
   const unlisten = signals.listen('cancel', (ids) => {
     for (const id of ids) running.abort(id, 'cancelled')
@@ -46,16 +47,16 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       lastRoundMs = Date.now()
       return beat()
     },
-    onError: (error) => events.emit('trouble', { where: 'heartbeat', error }),
+    onError: (error) => events.emit('error.transient', { where: 'heartbeat', error }),
   })
 
   return {
-    async ensureSeen() {
+    async ensureHeartbeat() {
       // Half of the limit: a claim that takes its time is still a living worker's when it is written.
-      if (Date.now() - lastBeatMs > silentMs / 2) await beat()
+      if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
-    isBeating: () => Date.now() - lastRoundMs < silentMs,
-    steadyMs: () => (isSteady() ? Date.now() - steadySinceMs : 0),
+    isBeating: () => Date.now() - lastRoundMs < missingAfterMs,
+    stableMs: () => (isStable() ? Date.now() - stableSinceMs : 0),
     async stop() {
       unlisten()
       await loop.stop()
@@ -67,7 +68,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)
     const { isDraining, news } = await store.beat({
-      timeoutMs: Math.min(BEAT_TIMEOUT_MS, silentMs / 3),
+      timeoutMs: Math.min(BEAT_TIMEOUT_MS, missingAfterMs / 3),
       worker,
       ...counts,
       running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
@@ -76,14 +77,14 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       if (attempt.progress === carried[index]) attempt.progress = undefined
     }
     onDraining(isDraining)
-    if (!isSteady()) steadySinceMs = beganMs
+    if (!isStable()) stableSinceMs = beganMs
     lastBeatMs = beganMs
     for (const { id, attempt, isCancelRequested, isOurs } of news) {
       running.abort(id, isOurs && isCancelRequested ? 'cancelled' : 'lost', attempt)
     }
   }
 
-  function isSteady(): boolean {
-    return Date.now() - lastBeatMs < silentMs
+  function isStable(): boolean {
+    return Date.now() - lastBeatMs < missingAfterMs
   }
 }

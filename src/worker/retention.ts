@@ -1,6 +1,6 @@
 // Lets go of what is old: tasks that ended long ago, and statistics that nobody looks at so closely any more. Any worker
 // may; two at once delete different rows.
-import { type Loop, pause, startLoop } from '../loop.ts'
+import { type Loop, pause, startLoop } from '../base/loop.ts'
 import type { ActivityStore } from '../store/activity-store.ts'
 import { BEFORE_ALL, type RetentionStore } from '../store/retention-store.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -33,7 +33,7 @@ export function startRetention({
       await activityStore.prune()
       if (keptMs !== undefined) await pruneTasks(keptMs, stopping)
     },
-    onError: (error) => events.emit('trouble', { where: 'retention', error }),
+    onError: (error) => events.emit('error.transient', { where: 'retention', error }),
   })
 
   /** Goes on where the last round has stopped: what is old and unfinished is not looked at over and over. */

@@ -1,10 +1,21 @@
 // Runs one claimed task to its end. Reads as a recipe; the decisions are pure and live elsewhere.
-import { isAppError, messageOf } from '../errors.ts'
-import { pause } from '../loop.ts'
+import { isAppError, messageOf } from '../base/errors.ts'
+import { pause } from '../base/loop.ts'
+import {
+  PermanentError,
+  RetryLaterError,
+  type TaskContext,
+  type TaskDefinition,
+} from '../definitions/define.ts'
+import type { Registry } from '../definitions/registry.ts'
+import {
+  type Decision,
+  decide,
+  type Outcome,
+  type TaskError,
+  type TaskStatus,
+} from '../definitions/task-status.ts'
 import type { ClaimedTask, Finish } from '../store/task-store.ts'
-import { type Decision, decide, type Outcome, type TaskError, type TaskStatus } from '../task-status.ts'
-import { PermanentError, RetryLaterError, type TaskContext, type TaskDefinition } from '../tasks/define.ts'
-import type { Registry } from '../tasks/registry.ts'
 import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
 import type { TaskLogs } from './task-logs.ts'
@@ -17,7 +28,7 @@ export interface RunnerDependencies {
   /** Writes how an attempt ended; null when another attempt had been given the task. */
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has settled, before its result is written: another may run meanwhile. */
-  onSettled: () => void
+  onHandlerDone: () => void
   /** Called when a result was accepted. */
   onFinished: (end: AttemptEnd) => void
   events: Events
@@ -34,17 +45,17 @@ export interface AttemptEnd {
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, logs, finish, onSettled, onFinished, events } = dependencies
+  const { workerId, registry, running, logs, finish, onHandlerDone, onFinished, events } = dependencies
 
   return async (task) => {
     const attempt = running.begin(task)
-    if (!attempt) return onSettled()
+    if (!attempt) return onHandlerDone()
     announceStart(attempt)
     const definition = registry.find(task.name)
     const startedMs = performance.now()
     const outcome = await perform(definition, attempt)
     const runMs = performance.now() - startedMs
-    onSettled()
+    onHandlerDone()
     const { failures, maxRetries } = task
     const backoff = definition?.backoff ?? UNKNOWN_BACKOFF
     const policy = { failures, maxRetries, backoff, isCancelRequested: false }
@@ -95,12 +106,12 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
       } catch (error) {
         if (!isUnstorable(error)) {
-          events.emit('trouble', { where: 'writing a result', error })
+          events.emit('error.transient', { where: 'writing a result', error })
           await pause(FINISH_RETRY_MS)
         } else if (decision.status === 'SUCCESS' || decision.error?.name !== UNSTORABLE) {
           decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorable(error) }
         } else {
-          events.emit('bug', { where: 'writing a result', error })
+          events.emit('error.unexpected', { where: 'writing a result', error })
           return null
         }
       }

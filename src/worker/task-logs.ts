@@ -1,8 +1,8 @@
 // Brings what running tasks log to Postgres: within a second while they run, and all of it before anybody can see that
 // they have ended. Best effort: a log that cannot be written costs its task nothing.
-import { isAppError } from '../errors.ts'
-import { pause, startLoop } from '../loop.ts'
-import { createGroupCommit } from '../store/group-commit.ts'
+import { isAppError } from '../base/errors.ts'
+import { createGroupCommit } from '../base/group-commit.ts'
+import { pause, startLoop } from '../base/loop.ts'
 import type { AttemptLines, LogStore } from '../store/log-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import { createAttemptLog } from './attempt-log.ts'
@@ -51,7 +51,7 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     async body() {
       await Promise.all([...unwritten].map(write))
     },
-    onError: (error) => events.emit('bug', { where: 'writing task logs', error }),
+    onError: (error) => events.emit('error.unexpected', { where: 'writing task logs', error }),
   })
 
   return {
@@ -88,11 +88,11 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     } catch (error) {
       // What is wrong with the lines themselves stays wrong.
       if (!isAppError(error)) {
-        events.emit('bug', { where: 'writing task logs', error })
+        events.emit('error.unexpected', { where: 'writing task logs', error })
         return
       }
-      log.putBack(lines)
-      events.emit('trouble', { where: 'writing task logs', error })
+      log.release(lines)
+      events.emit('error.transient', { where: 'writing task logs', error })
     } finally {
       if (log.waiting.length === 0) unwritten.delete(running)
     }

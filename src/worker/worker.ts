@@ -1,12 +1,12 @@
 // The worker: takes deliveries when a slot is free, claims, runs, and stops in order.
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { createGroupCommit } from '../base/group-commit.ts'
+import { pause } from '../base/loop.ts'
 import type { Connections } from '../connections.ts'
-import { pause } from '../loop.ts'
-import { createGroupCommit } from '../store/group-commit.ts'
+import type { Registry } from '../definitions/registry.ts'
+import { decide, isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { ClaimedTask, Finish } from '../store/task-store.ts'
-import { decide, isFinal, type TaskStatus } from '../task-status.ts'
-import type { Registry } from '../tasks/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import { startCallbacks } from './callbacks.ts'
 import { createClaimer } from './claimer.ts'
@@ -25,7 +25,7 @@ export interface WorkerOptions {
   concurrency: number
   version: string
   /** Without a heartbeat for this long a worker's tasks are given to others, in milliseconds. */
-  silentMs: number
+  missingAfterMs: number
   /** How long a task is kept after its end; undefined keeps it for ever. */
   keptMs?: number
   heartbeatMs?: number
@@ -33,7 +33,7 @@ export interface WorkerOptions {
   reconcileMs?: number
   callbackMs?: number
   logMs?: number
-  unheardMs?: number
+  lostAfterMs?: number
   stuckMs?: number
   pruneMs?: number
 }
@@ -52,7 +52,7 @@ export interface Worker {
 type WorkerConnections = Pick<
   Connections,
   | 'taskStore'
-  | 'bellStore'
+  | 'dispatchStore'
   | 'callbackStore'
   | 'logStore'
   | 'workerStore'
@@ -73,11 +73,11 @@ export function startWorker(
   events: Events,
   options: WorkerOptions,
 ): Worker {
-  const { taskStore, bellStore, callbackStore, logStore, workerStore, queue, signals } = connections
-  const { queues, concurrency, version, silentMs, heartbeatMs = 1_000 } = options
+  const { taskStore, dispatchStore, callbackStore, logStore, workerStore, queue, signals } = connections
+  const { queues, concurrency, version, missingAfterMs, heartbeatMs = 1_000 } = options
   // Two beats may be lost before a worker counts as silent.
-  if (silentMs < 3 * heartbeatMs)
-    throw new Error(`silentMs must be at least three heartbeats (${3 * heartbeatMs})`)
+  if (missingAfterMs < 3 * heartbeatMs)
+    throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)
   const id = randomUUID()
   const stopping = new AbortController()
   const counts = { processed: 0, failed: 0 }
@@ -97,19 +97,19 @@ export function startWorker(
     onDraining: slots.setDraining,
     events,
     intervalMs: heartbeatMs,
-    silentMs,
+    missingAfterMs,
   })
   const dispatcher = startDispatcher({
     queues,
     queue,
-    bells: bellStore,
+    dispatchStore,
     events,
     intervalMs: options.dispatchMs ?? 1_000,
   })
   const callbacks = startCallbacks({
     store: callbackStore,
     registry,
-    onCreated: () => dispatcher.lookIn(0),
+    onCreated: () => dispatcher.wakeIn(0),
     events,
     intervalMs: options.callbackMs ?? 1_000,
   })
@@ -125,7 +125,7 @@ export function startWorker(
     running,
     logs,
     finish: finishes.submit,
-    onSettled: () => slots.release(1),
+    onHandlerDone: () => slots.release(1),
     onFinished,
     events,
   })
@@ -136,7 +136,7 @@ export function startWorker(
     slots,
     heartbeat,
     run,
-    putBack,
+    release,
     events,
     stopping: stopping.signal,
   })
@@ -153,7 +153,7 @@ export function startWorker(
     workerId: id,
     queue,
     store: taskStore,
-    bells: bellStore,
+    dispatchStore,
     workerStore,
     registry,
     running,
@@ -161,8 +161,8 @@ export function startWorker(
     consumers,
     events,
     intervalMs: options.reconcileMs ?? 5_000,
-    unheardMs: options.unheardMs ?? 5_000,
-    silentMs,
+    lostAfterMs: options.lostAfterMs ?? 5_000,
+    missingAfterMs,
   })
   const retention = startRetention({
     store: connections.retentionStore,
@@ -178,7 +178,7 @@ export function startWorker(
   function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {
     counts.processed++
     if (status === 'FAILURE') counts.failed++
-    if (delayMs !== undefined) dispatcher.lookIn(delayMs)
+    if (delayMs !== undefined) dispatcher.wakeIn(delayMs)
     if (hasCallback && isFinal(status)) callbacks.wake()
   }
 
@@ -201,10 +201,12 @@ export function startWorker(
     await within(SETTLE_MS, running.whenEmpty())
     const unsettled = running.all()
     await Promise.all(unsettled.map(logs.finish))
-    await putBack(unsettled.map(({ task }) => task))
+    await release(unsettled.map(({ task }) => task))
     await Promise.all([heartbeat.stop(), callbacks.stop(), logs.stop()])
-    await workerStore.remove(id).catch((error) => events.emit('trouble', { where: 'saying good-bye', error }))
-    events.emit('worker.stopped', { workerId: id, putBack: rest.length })
+    await workerStore
+      .remove(id)
+      .catch((error) => events.emit('error.transient', { where: 'saying good-bye', error }))
+    events.emit('worker.stopped', { workerId: id, release: rest.length })
   }
 
   async function within(ms: number, event: Promise<void>): Promise<void> {
@@ -213,7 +215,7 @@ export function startWorker(
     done.abort()
   }
 
-  async function putBack(tasks: ClaimedTask[]): Promise<void> {
+  async function release(tasks: ClaimedTask[]): Promise<void> {
     if (tasks.length === 0) return
     const policy = { backoff: { baseMs: 0, capMs: 0 }, isCancelRequested: false }
     const finishes = tasks.map((task) => ({
@@ -224,6 +226,6 @@ export function startWorker(
     }))
     await taskStore
       .finishMany(finishes)
-      .catch((error) => events.emit('trouble', { where: 'putting tasks back', error }))
+      .catch((error) => events.emit('error.transient', { where: 'putting tasks back', error }))
   }
 }

@@ -1,6 +1,6 @@
 // What happens to accepted tasks when containers are killed or cut off: nothing.
 import { afterEach, describe, expect, inject, test } from 'vitest'
-import { pause } from '../../src/loop.ts'
+import { pause } from '../../src/base/loop.ts'
 import { until } from '../support/system.ts'
 import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
 import { docker } from './support/docker.ts'

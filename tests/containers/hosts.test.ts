@@ -37,7 +37,7 @@ function settingOf(name: string): string {
   return new RegExp(`^${name}=(.*)$`, 'm').exec(readFileSync(join(stack.folder, '.env'), 'utf8'))?.[1] ?? ''
 }
 
-const NAMES = { postgres: 'database.internal', redis: 'bell.internal' }
+const NAMES = { postgres: 'database.internal', redis: 'redis.internal' }
 const containerOf = (service: string) => docker(['compose', 'ps', '-q', service], stack.folder)
 
 const servicesOf = async () => (await docker(['compose', 'config', '--services'], host)).split('\n').sort()
@@ -79,7 +79,7 @@ describe.skipIf(!given)('one role per host', () => {
       WAGGLE_IMAGE: `${stack.project}/app`,
       WAGGLE_TAG: 'first',
       DATABASE_URL: `postgres://waggle:${settingOf('POSTGRES_PASSWORD')}@database.internal:5432/waggle`,
-      REDIS_URL: `redis://:${settingOf('REDIS_PASSWORD')}@bell.internal:6379`,
+      REDIS_URL: `redis://:${settingOf('REDIS_PASSWORD')}@redis.internal:6379`,
     })
     let id = ''
     try {

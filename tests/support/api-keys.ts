@@ -1,5 +1,5 @@
 // API keys as an operator would configure them.
-import { createApiKey } from '../../src/api/api-keys.ts'
+import { createApiKey } from '../../src/api/http/api-keys.ts'
 import { type ApiKey, readConfig, type Scope } from '../../src/config.ts'
 
 export interface TestKeys {

@@ -1,8 +1,8 @@
 // Tasks for the tests of the page: one that waits for the test, one whose form has every kind of field, and one that
 // takes anything.
 import { z } from 'zod'
-import { pause } from '../../src/loop.ts'
-import { defineTask } from '../../src/tasks/define.ts'
+import { pause } from '../../src/base/loop.ts'
+import { defineTask } from '../../src/definitions/define.ts'
 
 /** A task that runs until the test opens its gate, or until it is cancelled. */
 export function createGatedTask() {

@@ -1,6 +1,7 @@
 // A task as a worker gets it from a claim.
+
+import { newId } from '../../src/base/uuidv7.ts'
 import type { ClaimedTask } from '../../src/store/task-store.ts'
-import { newId } from '../../src/uuidv7.ts'
 
 export function claimedTask(own: Partial<ClaimedTask> = {}): ClaimedTask {
   return {

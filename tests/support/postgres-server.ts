@@ -4,8 +4,8 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { pause } from '../../src/base/loop.ts'
 import { freePort, startChildServer } from '../../src/embedded/child-server.ts'
-import { pause } from '../../src/loop.ts'
 
 export interface PostgresServer {
   /** Connection URL of the maintenance database `postgres`, as a superuser. */

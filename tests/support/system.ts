@@ -3,19 +3,20 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { createApp } from '../../src/api/app.ts'
 import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
 import { type HttpServer, type ServerLimits, startServer } from '../../src/api/server.ts'
-import type { AttemptView, TaskView } from '../../src/api/task-view.ts'
+import type { AttemptView, TaskView } from '../../src/api/tasks/task-view.ts'
+import { pause, startLoop } from '../../src/base/loop.ts'
 import type { ApiKey } from '../../src/config.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
+import type { TaskDefinition } from '../../src/definitions/define.ts'
+import { createRegistry, type Registry } from '../../src/definitions/registry.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
-import { pause, startLoop } from '../../src/loop.ts'
-import type { RateLimit } from '../../src/rate-limiter.ts'
+import type { RateLimit } from '../../src/redis/rate-limiter.ts'
+import type { TaskService } from '../../src/service/task-service.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import type { TaskService } from '../../src/task-service.ts'
-import type { TaskDefinition } from '../../src/tasks/define.ts'
 import { createHttpClient, type HttpClientOptions } from '../../src/tasks/http/http-client.ts'
 import { createWebhookSigner } from '../../src/tasks/http/webhook-signature.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
-import { createRegistry, createTaskDefinitions, type Registry } from '../../src/tasks/registry.ts'
+import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -77,9 +78,9 @@ export interface SystemOptions {
 const FAST = {
   concurrency: 20,
   queues: ['default'],
-  silentMs: 3_000,
+  missingAfterMs: 3_000,
   reconcileMs: 300,
-  unheardMs: 500,
+  lostAfterMs: 500,
   version: 'test',
 }
 
@@ -102,7 +103,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const registry = createRegistry([...createTaskDefinitions(services), ...(options.definitions ?? [])])
   const metrics = createMetrics(events, {
     definitions: registry.all,
-    summarizeQueues: connections.looks.queues.see,
+    summarizeQueues: connections.sharedQueries.queues.read,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
   const flushing = startLoop({ intervalMs: 200, body: activity.flush, onError: () => {} })
@@ -113,7 +114,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     corsOrigins: options.corsOrigins,
     listensOn: '127.0.0.1',
     bodyLimitBytes: 256 * 1024,
-    workerSilentMs: FAST.silentMs,
+    workerMissingAfterMs: FAST.missingAfterMs,
     webRoot: options.webRoot,
     metrics,
   })
@@ -218,14 +219,14 @@ export async function until<T>(
 
 const RECORDED: (keyof TelemetryEvents)[] = [
   'request.finished',
-  'bells.failed',
-  'bells.rung',
+  'enqueue.failed',
+  'tasks.enqueued',
   'task.started',
   'task.finished',
   'task.refused',
   'task.lost',
-  'trouble',
-  'bug',
+  'error.transient',
+  'error.unexpected',
 ]
 
 function recordAll(events: Events) {

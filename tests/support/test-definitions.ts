@@ -1,8 +1,8 @@
 // Tasks that behave badly, for the tests of what happens then. Each run leaves a row in the table `runs`.
 import pg from 'pg'
 import { z } from 'zod'
-import { pause } from '../../src/loop.ts'
-import { defineTask, type TaskContext } from '../../src/tasks/define.ts'
+import { pause } from '../../src/base/loop.ts'
+import { defineTask, type TaskContext } from '../../src/definitions/define.ts'
 
 export interface RunRecorder {
   record(context: TaskContext, note?: string): Promise<void>

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { openConnections } from '../../src/connections.ts'
+import { createRegistry } from '../../src/definitions/registry.ts'
 import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
-import { createRegistry, createTaskDefinitions } from '../../src/tasks/registry.ts'
+import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { startWorker, type WorkerOptions } from '../../src/worker/worker.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
@@ -31,10 +32,10 @@ const OPTIONS = {
   queues: ['default'],
   concurrency: 20,
   version: 'test',
-  silentMs: 2_000,
+  missingAfterMs: 2_000,
   heartbeatMs: 500,
   reconcileMs: 300,
-  unheardMs: 500,
+  lostAfterMs: 500,
 }
 
 /** Resolves when the worker has said that it runs. */

@@ -1,8 +1,7 @@
 // OpenAPI 3.1, made from what checks the requests, what describes the answers, and the registry.
-import type { Registry } from '../../tasks/registry.ts'
-import { classicOperations } from './classic-operations.ts'
+import type { Registry } from '../../definitions/registry.ts'
+import { formOperations } from './form-operations.ts'
 import { HEADERS, type HeaderName, LIMIT_HEADERS } from './headers.ts'
-import { MONITORING_OPERATIONS } from './monitoring-operations.ts'
 import { type Answer, type Content, type Operation, type Query, type Schema, TAGS } from './operation.ts'
 import { PARAMETERS } from './parameters.ts'
 import {
@@ -15,6 +14,7 @@ import {
 import { createSchemas, schemasOfQuery } from './schemas.ts'
 import { isLimited, SECURITY_SCHEMES, securityOf } from './security.ts'
 import { submitOperations } from './submit-operations.ts'
+import { MONITORING_OPERATIONS } from './system-operations.ts'
 import { TASK_OPERATIONS } from './task-operations.ts'
 
 export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>
@@ -25,7 +25,7 @@ export function createOpenApiDocument(registry: Registry, version: string) {
   const operations = [
     ...submitOperations(registry.all),
     ...TASK_OPERATIONS,
-    ...classicOperations(registry),
+    ...formOperations(registry),
     ...MONITORING_OPERATIONS,
   ]
   return {

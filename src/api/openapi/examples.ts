@@ -1,7 +1,7 @@
 // Examples of answers. Those of requests are the definitions' own.
 import type { z } from 'zod'
-import type { TaskDefinition } from '../../tasks/define.ts'
-import type { task, taskWithAttempts } from '../view-schemas.ts'
+import type { TaskDefinition } from '../../definitions/define.ts'
+import type { task, taskWithAttempts } from '../tasks/task-schemas.ts'
 
 export const EXAMPLE_ID = '01890000-0000-7000-8000-000000000000'
 const WORKER_ID = '4a3f6c0e-0d65-4b8e-9a55-3b7f1b1c7e10'

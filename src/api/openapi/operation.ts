@@ -1,7 +1,7 @@
 // What is said about one endpoint; `document.ts` makes OpenAPI of it.
 import type { z } from 'zod'
+import type { ErrorCode } from '../../base/errors.ts'
 import type { Scope } from '../../config.ts'
-import type { ErrorCode } from '../../errors.ts'
 import type { HeaderName } from './headers.ts'
 import type { ParameterName } from './parameters.ts'
 

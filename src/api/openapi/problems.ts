@@ -1,6 +1,6 @@
 // Problems by status, from the one table of error codes.
-import { type ErrorCode, HTTP_STATUS } from '../../errors.ts'
-import { PROBLEM_JSON, type Problem, TITLES, typeOf } from '../problem.ts'
+import { type ErrorCode, HTTP_STATUS } from '../../base/errors.ts'
+import { PROBLEM_JSON, type Problem, TITLES, typeOf } from '../http/problem.ts'
 import type { HeaderName } from './headers.ts'
 import type { Answer, Operation, Schema } from './operation.ts'
 import { isLimited } from './security.ts'

@@ -1,7 +1,8 @@
 // Everything below `components/schemas`: made from the schemas that check requests and describe answers.
 import { z } from 'zod'
-import type { TaskDefinition } from '../../tasks/define.ts'
-import { checkedTask, formSubmitted, notified, taskStatus } from '../classic-schemas.ts'
+import type { TaskDefinition } from '../../definitions/define.ts'
+import { checkedTask, formSubmitted, notified, taskStatus } from '../forms/form-schemas.ts'
+import { problemSchema } from '../http/problem.ts'
 import {
   access,
   health,
@@ -11,14 +12,13 @@ import {
   statistics,
   worker,
   workers,
-} from '../monitoring-schemas.ts'
-import { problemSchema } from '../problem.ts'
-import { bulkRequest, filterFields } from '../task-filters.ts'
-import { batchItem, batchSubmission, replay, submission } from '../task-requests.ts'
+} from '../system/system-schemas.ts'
+import { bulkRequest, filterFields } from '../tasks/task-filters.ts'
+import { batchItem, batchSubmission, replay, submission } from '../tasks/task-requests.ts'
 import {
   attempt,
-  batchAnswer,
-  bulkAnswer,
+  batchResponse,
+  bulkResponse,
   compactTask,
   compactTaskPage,
   definition,
@@ -31,7 +31,7 @@ import {
   taskError,
   taskPage,
   taskWithAttempts,
-} from '../view-schemas.ts'
+} from '../tasks/task-schemas.ts'
 import type { Schema } from './operation.ts'
 
 const options = submission.shape.options.unwrap()
@@ -61,10 +61,10 @@ const SCHEMAS = {
   SubmitOptions: options,
   BatchItem: batchItem,
   BatchSubmission: batchSubmission,
-  BatchAnswer: batchAnswer,
+  BatchResponse: batchResponse,
   ReplayRequest: replay,
   BulkRequest: bulkRequest,
-  BulkAnswer: bulkAnswer,
+  BulkAnswer: bulkResponse,
   Definition: definition,
   Definitions: definitions,
   Queue: queue,

@@ -1,6 +1,6 @@
 // Submissions: one operation per definition, and the batch.
-import type { ErrorCode } from '../../errors.ts'
-import type { TaskDefinition } from '../../tasks/define.ts'
+import type { ErrorCode } from '../../base/errors.ts'
+import type { TaskDefinition } from '../../definitions/define.ts'
 import { EXAMPLE_ID, submittedTask } from './examples.ts'
 import { json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
@@ -64,7 +64,7 @@ function batchOperation(definitions: readonly TaskDefinition[]): Operation {
       202: {
         description: 'What was accepted is committed.',
         headers: ['Idempotent-Replayed'],
-        content: json(ref('BatchAnswer'), {
+        content: json(ref('BatchResponse'), {
           accepted: { accepted: 1, rejected: 0, items: [{ index: 0, id: EXAMPLE_ID }] },
         }),
       },

@@ -1,6 +1,6 @@
 // The tasks API beside submissions: definitions, read, follow, list, cancel, retry, replay.
-import { countQuery, listQuery } from '../task-filters.ts'
-import { logsQuery, readQuery } from '../task-requests.ts'
+import { countQuery, listQuery } from '../tasks/task-filters.ts'
+import { logsQuery, readQuery } from '../tasks/task-requests.ts'
 import { EXAMPLE_ID, FINISHED_TASK } from './examples.ts'
 import { describedQuery, json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
@@ -138,7 +138,7 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'count_tasks',
     summary: 'Count tasks',
     description:
-      'Looks at some ten thousands of tasks, newest first, and says how many of them match: add up until `next_cursor` is null.',
+      'SharedQueries at some ten thousands of tasks, newest first, and says how many of them match: add up until `next_cursor` is null.',
     tag: 'Tasks',
     scope: 'read',
     parameters: ['InputFields'],

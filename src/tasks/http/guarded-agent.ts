@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
-import { PermanentError } from '../define.ts'
+import { PermanentError } from '../../definitions/define.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { hostOf, refusalOf } from './target-url.ts'
 

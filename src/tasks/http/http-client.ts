@@ -1,7 +1,7 @@
 // Sends one request: every hop to allowed addresses only, and never more of the answer read than is kept.
 import { type Dispatcher, request as sendOnce } from 'undici'
-import { messageOf } from '../../errors.ts'
-import { PermanentError } from '../define.ts'
+import { messageOf } from '../../base/errors.ts'
+import { PermanentError } from '../../definitions/define.ts'
 import { type AddressGuard, createAddressGuard } from './address-guard.ts'
 import { createGuardedAgent, type Resolve } from './guarded-agent.ts'
 import { type HttpRequest, isRedirect, redirected } from './redirect.ts'

@@ -1,5 +1,5 @@
 // Where a redirect leads, and what of the request goes with it. Pure.
-import { PermanentError } from '../define.ts'
+import { PermanentError } from '../../definitions/define.ts'
 import { faultOfUrl } from './target-url.ts'
 
 export interface HttpRequest {

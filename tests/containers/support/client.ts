@@ -1,6 +1,6 @@
 // A client of a stack, through nginx.
 import { type Agent, request } from 'node:http'
-import { pause } from '../../../src/loop.ts'
+import { pause } from '../../../src/base/loop.ts'
 import type { Stack } from './stack.ts'
 
 export interface Reply {

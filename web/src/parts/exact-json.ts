@@ -1,6 +1,6 @@
 // JSON whose numbers stay as they were written. `JSON.parse` rounds what has more digits than a double; people compare
 // such numbers, which are ids more often than not, digit by digit.
-import { isRounded } from '../../../src/exact-json.ts'
+import { isRounded } from '../../../src/base/exact-json.ts'
 
 /** A number that no double can hold. */
 export class ExactNumber {

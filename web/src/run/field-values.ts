@@ -1,6 +1,6 @@
 // From the texts in a form to the input of a task, with a message for each field that is not right yet.
 
-import { isKept } from '../../../src/exact-json.ts'
+import { isKept } from '../../../src/base/exact-json.ts'
 import type { FieldFault } from '../api/api-answer.ts'
 import type { Json } from '../api/api-client.ts'
 import { JsonFault, parseJson } from '../parts/exact-json.ts'

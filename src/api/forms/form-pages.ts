@@ -1,0 +1,59 @@
+// Plain HTML pages for browsers without scripts. The `html` template escapes whatever is put into it.
+import { html } from 'hono/html'
+import { isFinal } from '../../definitions/task-status.ts'
+import type { TaskRow } from '../../store/schema.ts'
+
+/** @param search lets the links read the task, where that needs a token */
+export function submittedPage(taskId: string, search: string) {
+  return page({
+    title: 'Task submitted',
+    body: html`<p>Task id: <code>${taskId}</code></p>
+      <p><a href="/check_task/${taskId}${search}">Check its status</a></p>`,
+  })
+}
+
+/** @param search as in `submittedPage` */
+export function taskPage(task: TaskRow, search: string) {
+  const isUnfinished = !isFinal(task.status)
+  return page({
+    title: `Task ${wordOf(task)}`,
+    refreshSeconds: isUnfinished ? 2 : undefined,
+    body: html`<p>Task id: <code>${task.id}</code></p>
+      <p>Status: <strong>${wordOf(task)}</strong> (${task.status})</p>
+      ${isUnfinished ? html`<p>${percent(task)} ${task.progressMessage ?? ''}</p>` : outcomeOf(task)}
+      <p><a href="/check_task/${task.id}${search}">Refresh</a></p>`,
+  })
+}
+
+function wordOf({ status }: TaskRow): string {
+  if (status === 'SUCCESS') return 'Success'
+  if (status === 'FAILURE') return 'Failed'
+  return status === 'CANCELLED' ? 'Cancelled' : 'Processing'
+}
+
+function percent({ progressFraction }: TaskRow): string {
+  return `${Math.round(progressFraction * 100)} %`
+}
+
+function outcomeOf({ status, result, error }: TaskRow) {
+  if (status === 'SUCCESS') return html`<p>Result:</p><pre>${JSON.stringify(result, null, 2)}</pre>`
+  return error ? html`<p>Error: ${error.message}</p>` : ''
+}
+
+function page({ title, body, refreshSeconds }: { title: string; body: unknown; refreshSeconds?: number }) {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+${refreshSeconds ? html`<meta http-equiv="refresh" content="${refreshSeconds}">` : ''}
+<title>${title} - Waggle</title>
+<style>:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem } pre { white-space: pre-wrap; overflow-wrap: anywhere }</style>
+</head>
+<body>
+<h1>${title}</h1>
+${body}
+<p><a href="/">Back to the start</a></p>
+</body>
+</html>`
+}

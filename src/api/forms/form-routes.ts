@@ -1,0 +1,96 @@
+// The endpoints that systems of this kind have always had: notify, task_status, submit_task, check_task.
+import { type Context, Hono } from 'hono'
+import { AppError } from '../../base/errors.ts'
+import type { ApiDependencies } from '../dependencies.ts'
+import { jsonResponse } from '../http/json-response.ts'
+import { readFields } from '../http/request-body.ts'
+import type { ApiEnv } from '../http/request-context.ts'
+import { readTask } from '../tasks/read-task.ts'
+import { pollToken, replayedHeader } from '../tasks/submission-response.ts'
+import { originOf } from '../tasks/submit-options.ts'
+import { coerceTexts } from './form-fields.ts'
+import { submittedPage, taskPage } from './form-pages.ts'
+
+/** What `form_type` may be; each is the task of that name. */
+export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
+
+// The pages have a style of their own, and need nothing else.
+const PAGE_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+}
+
+export function createFormRoutes(dependencies: ApiDependencies) {
+  const { registry, service, admit } = dependencies
+
+  return new Hono<ApiEnv>()
+    .on('POST', ['/notify', '/notify/'], admit('submit'), async (c) => {
+      const { fields } = await readFields(c)
+      const task = await service.submit('notify', fields, originOf(c, '/notify', fields))
+      const body = { task_id: task.id, status: 'PENDING' as const, ...pollToken(c, task.id) }
+      return jsonResponse(c, body, 202, { Location: `/task_status/${task.id}`, ...replayedHeader(task) })
+    })
+    .get('/task_status/:id', admit('read or poll token'), async (c) => {
+      const row = await readTask(dependencies, c.req.param('id'))
+      c.header('Cache-Control', 'no-store')
+      return c.json({
+        task_id: row.id,
+        status: row.status,
+        result: row.result ?? null,
+        error: row.error,
+        progress: { fraction: row.progressFraction, message: row.progressMessage },
+      })
+    })
+    .post('/submit_task', admit('submit'), async (c) => {
+      const { fields, isForm } = await readFields(c)
+      const { form_type: formType, ...given } = fields
+      if (typeof formType !== 'string' || !FORM_TYPES.includes(formType)) throw unknownFormType()
+      const input = isForm ? coerceTexts(registry.get(formType), given) : given
+      const task = await service.submit(formType, input, originOf(c, '/submit_task', fields))
+      const token = pollToken(c, task.id)
+      for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
+      if (isForm) return c.redirect(`/check_task/${task.id}${queryOf(token)}`, 303)
+      const body = { task_id: task.id, status_url: `/task_status/${task.id}`, ...token }
+      return c.json(body, 202)
+    })
+    .get('/submit_task', admit('submit'), async (c) => {
+      c.header('Cache-Control', 'no-store')
+      // A link that submits: only a click may follow it.
+      if (c.req.method === 'HEAD' || isPrefetch(c))
+        throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
+      const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
+      const task = await service.submit('divide', input, originOf(c, '/submit_task', input))
+      for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
+      return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))), 200, PAGE_HEADERS)
+    })
+    .get('/check_task/:id', admit('read or poll token'), async (c) => {
+      const row = await readTask(dependencies, c.req.param('id'))
+      c.header('Cache-Control', 'no-store')
+      c.header('Vary', 'Accept')
+      if (wantsJson(c))
+        return c.json({ task_id: row.id, status: row.status, result: row.result ?? null, error: row.error })
+      return c.html(taskPage(row, queryOf({ poll_token: c.req.query('poll_token') })), 200, PAGE_HEADERS)
+    })
+}
+
+/** What lets a browser follow the link. */
+function queryOf({ poll_token: token }: { poll_token?: string }): string {
+  return token === undefined ? '' : `?${new URLSearchParams({ poll_token: token })}`
+}
+
+function unknownFormType(): AppError {
+  const detail = `must be one of ${FORM_TYPES.join(', ')}`
+  return new AppError('invalid_input', `form_type ${detail}`, {
+    faults: [{ pointer: '#/form_type', detail }],
+  })
+}
+
+/** Browsers say so when they load a link before anybody has clicked it. */
+function isPrefetch(c: Context): boolean {
+  return /prefetch|prerender/i.test(`${c.req.header('Sec-Purpose') ?? ''} ${c.req.header('Purpose') ?? ''}`)
+}
+
+function wantsJson(c: Context): boolean {
+  const accept = c.req.header('Accept') ?? ''
+  return accept.includes('json') && !accept.includes('text/html')
+}

@@ -1,0 +1,19 @@
+// What the caller may do.
+import { Hono } from 'hono'
+import type { z } from 'zod'
+import { SCOPES } from '../../config.ts'
+import type { ApiDependencies } from '../dependencies.ts'
+import type { ApiEnv } from '../http/request-context.ts'
+import type { access } from './system-schemas.ts'
+
+export function createAccessRoutes({ admit }: ApiDependencies) {
+  return new Hono<ApiEnv>().get('/v1/access', admit('any key'), (c) => {
+    const apiKey = c.get('apiKey')
+    const answer: z.infer<typeof access> = {
+      key: apiKey?.name ?? null,
+      scopes: apiKey ? apiKey.scopes : [...SCOPES],
+    }
+    c.header('Cache-Control', 'private, no-store')
+    return c.json(answer)
+  })
+}

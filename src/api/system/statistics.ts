@@ -1,0 +1,129 @@
+// From sums to what is shown of them: totals, steps, and each definition by itself.
+import type { z } from 'zod'
+import type { ActivityWindow } from '../../store/activity-store.ts'
+import type { QueueSummary } from '../../store/queue-store.ts'
+import { type CountedStatus, type Measure, quantileOf } from '../../telemetry/activity.ts'
+import type { statistics } from './system-schemas.ts'
+
+export type StatisticsView = z.infer<typeof statistics>
+
+/** @param queues as they are now; what has ended and how long it took is from the activity */
+export function statisticsOf(
+  activity: ActivityWindow,
+  queues: QueueSummary[],
+  windowSeconds: number,
+): StatisticsView {
+  const { atMs, stepSeconds, startsAtMs, bySteps, byNames, endedByNamesAndSteps } = activity
+  const total = gather(byNames)
+  const steps = startsAtMs.map(createTally)
+  for (const { step, measure, bucket, count } of bySteps) {
+    const tally = steps[step]
+    if (tally) add(tally, measure, bucket, count)
+  }
+  const late = queues.flatMap(({ oldestWaitingMs }) => (oldestWaitingMs === null ? [] : [oldestWaitingMs]))
+  const seenSeconds = Math.max(1, (atMs - (startsAtMs[0] ?? atMs)) / 1_000)
+  return {
+    window_seconds: windowSeconds,
+    at: new Date(atMs).toISOString(),
+    by_status: {
+      PENDING: sumOf(queues, ({ waiting, retrying }) => waiting - retrying),
+      STARTED: sumOf(queues, ({ running }) => running),
+      RETRY: sumOf(queues, ({ retrying }) => retrying),
+      SUCCESS: total.SUCCESS,
+      FAILURE: total.FAILURE,
+      CANCELLED: total.CANCELLED,
+    },
+    waiting: sumOf(queues, ({ waiting }) => waiting),
+    running: sumOf(queues, ({ running }) => running),
+    oldest_waiting_seconds: late.length === 0 ? null : Math.max(...late) / 1_000,
+    accepted: total.accepted,
+    throughput_per_second: rounded(endedIn(total) / seenSeconds),
+    failure_rate: failureRateOf(total),
+    wait_ms: percentilesOf(total.wait),
+    run_ms: percentilesOf(total.run),
+    series: {
+      step_seconds: stepSeconds,
+      starts_at: startsAtMs.map((ms) => new Date(ms).toISOString()),
+      accepted: steps.map(({ accepted }) => accepted),
+      succeeded: steps.map(({ SUCCESS }) => SUCCESS),
+      failed: steps.map(({ FAILURE }) => FAILURE),
+      cancelled: steps.map(({ CANCELLED }) => CANCELLED),
+      retried: steps.map(({ RETRY }) => RETRY),
+      wait_p95_ms: steps.map(({ wait }) => percentile(wait, 0.95)),
+      run_p95_ms: steps.map(({ run }) => percentile(run, 0.95)),
+    },
+    definitions: [...Map.groupBy(byNames, ({ name }) => name)]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, ofName]) => {
+        const ended = new Map(
+          endedByNamesAndSteps.filter((one) => one.name === name).map(({ step, count }) => [step, count]),
+        )
+        return definitionOf(
+          name,
+          gather(ofName),
+          startsAtMs.map((_, step) => ended.get(step) ?? 0),
+        )
+      }),
+  }
+}
+
+function definitionOf(name: string, tally: Tally, series: number[]): StatisticsView['definitions'][number] {
+  return {
+    name,
+    accepted: tally.accepted,
+    succeeded: tally.SUCCESS,
+    failed: tally.FAILURE,
+    cancelled: tally.CANCELLED,
+    retried: tally.RETRY,
+    failure_rate: failureRateOf(tally),
+    wait_p95_ms: percentile(tally.wait, 0.95),
+    run_p50_ms: percentile(tally.run, 0.5),
+    run_p95_ms: percentile(tally.run, 0.95),
+    series,
+  }
+}
+
+type Tally = Record<'accepted' | CountedStatus, number> & Record<'wait' | 'run', Map<number, number>>
+
+function createTally(): Tally {
+  return { accepted: 0, SUCCESS: 0, FAILURE: 0, CANCELLED: 0, RETRY: 0, wait: new Map(), run: new Map() }
+}
+
+function gather(sums: ActivityWindow['byNames']): Tally {
+  const tally = createTally()
+  for (const { measure, bucket, count } of sums) add(tally, measure, bucket, count)
+  return tally
+}
+
+function add(tally: Tally, measure: Measure, bucket: number, count: number) {
+  if (measure === 'wait' || measure === 'run')
+    tally[measure].set(bucket, (tally[measure].get(bucket) ?? 0) + count)
+  else tally[measure] += count
+}
+
+function endedIn({ SUCCESS, FAILURE, CANCELLED }: Tally): number {
+  return SUCCESS + FAILURE + CANCELLED
+}
+
+/** Of those that came to an end of their own. */
+function failureRateOf({ SUCCESS, FAILURE }: Tally): number | null {
+  return SUCCESS + FAILURE === 0 ? null : rounded(FAILURE / (SUCCESS + FAILURE))
+}
+
+function percentilesOf(buckets: Map<number, number>) {
+  return { p50: percentile(buckets, 0.5), p95: percentile(buckets, 0.95), p99: percentile(buckets, 0.99) }
+}
+
+function percentile(buckets: Map<number, number>, part: number): number | null {
+  const ms = quantileOf(buckets, part)
+  return ms === null ? null : rounded(ms)
+}
+
+// As far as the figures are worth anything.
+function rounded(value: number): number {
+  return Number(value.toPrecision(4))
+}
+
+function sumOf(queues: QueueSummary[], count: (queue: QueueSummary) => number): number {
+  return queues.reduce((sum, queue) => sum + count(queue), 0)
+}

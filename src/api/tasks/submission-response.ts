@@ -1,0 +1,36 @@
+// What whoever submitted a task is answered.
+import type { Context } from 'hono'
+import type { AcceptedTask } from '../../service/insert-once.ts'
+import { pollTokenOf } from '../http/api-keys.ts'
+import { jsonTextResponse } from '../http/json-response.ts'
+import type { ApiEnv } from '../http/request-context.ts'
+import { textOfNewTask } from './new-task-text.ts'
+import type { TaskView } from './task-view.ts'
+
+/** The task as it was accepted, with a token to follow it by where the API asks for keys. */
+export type SubmittedTaskView = TaskView & { poll_token?: string }
+
+export function submissionResponse(c: Context<ApiEnv>, task: AcceptedTask) {
+  return jsonTextResponse<SubmittedTaskView, 202>(c, withPollToken(c, task), 202, {
+    Location: `/v1/tasks/${task.id}`,
+    'Retry-After': '1',
+    ...replayedHeader(task),
+  })
+}
+
+function withPollToken(c: Context<ApiEnv>, task: AcceptedTask): string {
+  const text = textOfNewTask(task)
+  const { poll_token } = pollToken(c, task.id)
+  return poll_token === undefined ? text : `${text.slice(0, -1)},"poll_token":${JSON.stringify(poll_token)}}`
+}
+
+/** `{poll_token}`, or nothing while the API is open to everybody. */
+export function pollToken(c: Context<ApiEnv>, taskId: string): { poll_token?: string } {
+  const apiKey = c.get('apiKey')
+  return apiKey ? { poll_token: pollTokenOf(apiKey, taskId) } : {}
+}
+
+/** Says that this answer was given before, to the same Idempotency-Key. */
+export function replayedHeader({ isReplayed }: { isReplayed?: boolean }): { 'Idempotent-Replayed'?: 'true' } {
+  return isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
+}

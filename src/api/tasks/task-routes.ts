@@ -1,0 +1,118 @@
+// The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
+import { type Context, Hono } from 'hono'
+import type { ApiDependencies } from '../dependencies.ts'
+import { isKnown, tagOf } from '../http/entity-tag.ts'
+import { jsonResponse } from '../http/json-response.ts'
+import { jsonBody } from '../http/request-body.ts'
+import type { ApiEnv } from '../http/request-context.ts'
+import { query } from '../http/request-query.ts'
+import { submitBatch } from './batch.ts'
+import { actOnMany } from './bulk.ts'
+import { readTask, readTaskWhenEnded } from './read-task.ts'
+import { replayedHeader, submissionResponse } from './submission-response.ts'
+import { chosenOptions, originOf } from './submit-options.ts'
+import { streamTask } from './task-events.ts'
+import { bulkRequest, countQuery, filterOf, filterQuery, listQuery } from './task-filters.ts'
+import {
+  batchSubmission,
+  logsQueryWithToken,
+  readQueryWithToken,
+  replay,
+  submission,
+} from './task-requests.ts'
+import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
+
+export function createTaskRoutes(dependencies: ApiDependencies) {
+  const { registry, service, taskReader, taskList, logStore, admit } = dependencies
+  // They change with the code only.
+  const definitions = { data: registry.all.map(viewOfDefinition) }
+  const definitionsTag = tagOf(JSON.stringify(definitions))
+
+  const requireDefinition = (c: Context<ApiEnv, '/:name'>) => void registry.get(c.req.param('name'))
+
+  return new Hono<ApiEnv>()
+    .get('/v1/definitions', admit('any key'), (c) => {
+      c.header('ETag', definitionsTag)
+      c.header('Cache-Control', 'no-cache')
+      if (isKnown(c, definitionsTag)) return c.body(null, 304)
+      return c.json(definitions)
+    })
+    .post(
+      '/v1/tasks/batch',
+      admit('submit'),
+      jsonBody(batchSubmission, { answersItems: true }),
+      async (c) => {
+        const { answer, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
+        return jsonResponse(c, answer, 202, replayedHeader({ isReplayed }))
+      },
+    )
+    .post('/v1/tasks/bulk', admit('operate'), jsonBody(bulkRequest), async (c) =>
+      c.json(await actOnMany(dependencies, c, c.req.valid('json'))),
+    )
+    .post('/v1/tasks/:name', admit('submit', requireDefinition), jsonBody(submission), async (c) => {
+      const body = c.req.valid('json')
+      const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
+      const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
+      return submissionResponse(c, task)
+    })
+    .get('/v1/tasks/count', admit('read'), filterQuery(countQuery), async (c) => {
+      const { cursor, ...filter } = c.req.valid('query')
+      const { count, first, next } = await taskList.count(filterOf(filter), cursor)
+      return c.json({ count, first_cursor: first, next_cursor: next })
+    })
+    .get('/v1/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
+      const waitMs = c.req.valid('query').wait * 1_000
+      const id = c.req.param('id')
+      // Without a wait the request itself is not needed, and making it costs more than all the rest.
+      const row =
+        waitMs > 0
+          ? await readTaskWhenEnded(dependencies, id, waitMs, c.req.raw.signal)
+          : await readTask(dependencies, id)
+      const tag = `"${row.version}"`
+      c.header('ETag', tag)
+      c.header('Cache-Control', 'private, no-cache')
+      if (row.finishedAt === null) c.header('Retry-After', '1')
+      if (isKnown(c, tag)) return c.body(null, 304)
+      // A first attempt under way, or one that went well, has no history.
+      const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
+      return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
+    })
+    .get('/v1/tasks/:id/events', admit('read or poll token'), (c) =>
+      streamTask(dependencies, c, c.req.param('id')),
+    )
+    .get('/v1/tasks/:id/logs', admit('read or poll token'), query(logsQueryWithToken), async (c) => {
+      const { after, limit } = c.req.valid('query')
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const lines = await logStore.list(id, { after, limit })
+      c.header('Cache-Control', 'private, no-cache')
+      return c.json({ data: lines.map(viewOfLogLine), next_after: lines.at(-1)?.id ?? after })
+    })
+    .get('/v1/tasks', admit('read'), filterQuery(listQuery), async (c) => {
+      const { limit, cursor, compact, ...filter } = c.req.valid('query')
+      const place = { before: cursor, limit }
+      if (compact) {
+        const { rows, next } = await taskList.listCompact(filterOf(filter), place)
+        return c.json({ data: rows.map(compactViewOfTask), next_cursor: next })
+      }
+      const { rows, next } = await taskList.list(filterOf(filter), place)
+      return c.json({ data: rows.map(viewOfTask), next_cursor: next })
+    })
+    .post('/v1/tasks/:id/cancel', admit('operate'), async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const outcome = await service.cancel(id)
+      return c.json(viewOfTask(await readTask(dependencies, id)), outcome === 'requested' ? 202 : 200)
+    })
+    .post('/v1/tasks/:id/retry', admit('operate'), async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      await service.retry(id)
+      return c.json(viewOfTask(await readTask(dependencies, id)), 202)
+    })
+    .post('/v1/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
+      const { id } = await readTask(dependencies, c.req.param('id'))
+      const { options: chosen, ...edited } = c.req.valid('json')
+      // By the id of the row: letters of either case name the same task.
+      const operation = `/v1/tasks/${id}/replay`
+      const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
+      return submissionResponse(c, await service.replay(id, edited, options))
+    })
+}

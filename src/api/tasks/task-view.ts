@@ -1,0 +1,136 @@
+// What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
+import { z } from 'zod'
+import type { TaskDefinition } from '../../definitions/define.ts'
+import { isFinal } from '../../definitions/task-status.ts'
+import type { NewTask } from '../../store/new-tasks.ts'
+import type { AttemptRow, TaskLogRow, TaskRow } from '../../store/schema.ts'
+import type { CompactRow } from '../../store/task-list.ts'
+import type { attempt, compactTask, definition, JsonSchema, logLine, task } from './task-schemas.ts'
+
+export type AttemptView = z.infer<typeof attempt>
+export type TaskView = z.infer<typeof task>
+export type CompactTaskView = z.infer<typeof compactTask>
+export type DefinitionView = z.infer<typeof definition>
+
+export function viewOfTask(row: TaskRow): TaskView {
+  return {
+    id: row.id,
+    name: row.name,
+    queue: row.queue,
+    status: row.status,
+    input: row.input,
+    result: row.result ?? null,
+    error: row.error,
+    progress: { fraction: row.progressFraction, message: row.progressMessage },
+    attempt: row.attempt,
+    failures: row.failures,
+    max_retries: row.maxRetries,
+    timeout_seconds: row.timeoutMs / 1_000,
+    tags: row.tags,
+    run_at: row.runAt.toISOString(),
+    created_at: row.createdAt.toISOString(),
+    started_at: row.startedAt?.toISOString() ?? null,
+    finished_at: row.finishedAt?.toISOString() ?? null,
+    worker_id: row.workerId,
+    cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
+    replayed_from: row.replayedFrom,
+    parent_id: row.parentId,
+    callback_url: row.callbackUrl,
+    callback_id: row.callbackId,
+    is_final: isFinal(row.status),
+    request_id: row.requestId,
+    traceparent: row.traceparent,
+    links: linksOf(row.id),
+  }
+}
+
+export function compactViewOfTask(row: CompactRow): CompactTaskView {
+  const { input: _input, result: _result, ...rest } = viewOfTask({ ...row, input: null, result: null })
+  return { ...rest, input_excerpt: row.inputExcerpt, result_excerpt: row.resultExcerpt }
+}
+
+/** A task as it is right after its submission; spares reading back what was just written. */
+export function viewOfNewTask(task: NewTask): TaskView {
+  const createdAt = task.createdAt.toISOString()
+  return {
+    id: task.id,
+    name: task.name,
+    queue: task.queue,
+    status: 'PENDING',
+    input: task.input,
+    result: null,
+    error: null,
+    progress: { fraction: 0, message: null },
+    attempt: 0,
+    failures: 0,
+    max_retries: task.maxRetries,
+    timeout_seconds: task.timeoutMs / 1_000,
+    tags: task.tags,
+    run_at: task.runAt?.toISOString() ?? createdAt,
+    created_at: createdAt,
+    started_at: null,
+    finished_at: null,
+    worker_id: null,
+    cancel_requested_at: null,
+    replayed_from: task.replayedFrom ?? null,
+    parent_id: task.parentId ?? null,
+    callback_url: task.callbackUrl ?? null,
+    callback_id: null,
+    is_final: false,
+    request_id: task.requestId ?? null,
+    traceparent: task.traceparent ?? null,
+    links: linksOf(task.id),
+  }
+}
+
+function linksOf(id: string): TaskView['links'] {
+  const self = `/v1/tasks/${id}`
+  return {
+    self,
+    events: `${self}/events`,
+    logs: `${self}/logs`,
+    cancel: `${self}/cancel`,
+    retry: `${self}/retry`,
+    replay: `${self}/replay`,
+  }
+}
+
+export function viewOfAttempt(row: AttemptRow): AttemptView {
+  return {
+    attempt: row.attempt,
+    error: row.error,
+    worker_id: row.workerId,
+    started_at: row.startedAt?.toISOString() ?? null,
+    ended_at: row.endedAt.toISOString(),
+  }
+}
+
+export function viewOfLogLine(row: TaskLogRow): z.infer<typeof logLine> {
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    at: row.at.toISOString(),
+    message: row.message,
+    fields: row.fields,
+  }
+}
+
+export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
+  return {
+    name: definition.name,
+    title: definition.title,
+    description: definition.description,
+    queue: definition.queue,
+    max_retries: definition.maxRetries,
+    timeout_seconds: definition.timeoutMs / 1_000,
+    input_schema: schemaOf(definition.input),
+    output_schema: schemaOf(definition.output),
+    example: definition.example,
+  }
+}
+
+/** What a caller may send, as JSON Schema. */
+export function schemaOf(schema: z.ZodType): JsonSchema {
+  // zod's own type of a JSON Schema allows booleans where objects stand; object schemas have none at those places.
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
+}

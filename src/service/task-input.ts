@@ -1,0 +1,24 @@
+// Checks an input against its definition, and says what is wrong where.
+import { AppError } from '../base/errors.ts'
+import { faultsOf, pointerOf } from '../base/faults.ts'
+import { isDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
+import type { TaskDefinition } from '../definitions/define.ts'
+
+/**
+ * @param inputPath where the input stands in the caller's document, for the pointers of faults
+ * @throws AppError `invalid_input`
+ */
+export function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {
+  if (isDeeperThan(MAX_DEPTH, input)) {
+    throw new AppError('invalid_input', `Task "${definition.name}": the input is nested too deeply`, {
+      faults: [
+        { pointer: pointerOf(inputPath), detail: `must not be nested deeper than ${MAX_DEPTH} levels` },
+      ],
+    })
+  }
+  const parsed = definition.input.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw new AppError('invalid_input', `Task "${definition.name}": the input is not valid`, {
+    faults: faultsOf(parsed.error, inputPath),
+  })
+}

@@ -1,0 +1,69 @@
+// Which waiting tasks are to be rung, and which count as rung: `enqueued_at`, and nothing else of a task.
+import type { SQL } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { sql } from './drizzle.ts'
+import { isNotPaused } from './queue-store.ts'
+import { recordset, texts } from './statements.ts'
+import type { TaskToEnqueue } from './task-store.ts'
+
+export type DispatchStore = ReturnType<typeof createDispatchStore>
+
+export function createDispatchStore(database: Database) {
+  return {
+    /** Counts due tasks of a queue that nobody was told of as rung, oldest first; the caller rings them. */
+    async markDueEnqueued(queue: string, limit: number): Promise<TaskToEnqueue[]> {
+      return markEnqueued(
+        sql`queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+            and run_at <= now() and ${isNotPaused(queue)} order by run_at`,
+        limit,
+      )
+    },
+
+    /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
+    async msUntilDue(queues: string[]): Promise<number | null> {
+      // Queue by queue, so that each is answered by the first entry of its index.
+      const rows = await database.query<{ ms: number | null }>(sql`
+        select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
+        from ${texts(queues)} as given(queue), lateral (
+          select run_at from tasks
+          where tasks.queue = given.queue and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+          order by run_at limit 1
+        ) as next
+        where not exists (select 1 from paused_queues where name = given.queue)`)
+      return rows[0]?.ms ?? null
+    },
+
+    /**
+     * Counts again as rung what was rung before `before`, still waits, and so has lost its bell. `before` comes from our
+     * clock; by that of Postgres it must be `lostAfterMs` ago as well, or a clock that is ahead would ring for ever.
+     */
+    async markLostEnqueued(
+      queue: string,
+      before: Date,
+      lostAfterMs: number,
+      limit: number,
+    ): Promise<TaskToEnqueue[]> {
+      return markEnqueued(
+        sql`queue = ${queue} and finished_at is null
+            and enqueued_at < least(${before.toISOString()}::timestamptz, now() - ${lostAfterMs}::float8 * interval '1 ms')
+            and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)} order by enqueued_at`,
+        limit,
+      )
+    },
+
+    /** The bell could not be rung: leaves these to the dispatcher. */
+    async clearEnqueued(refs: TaskToEnqueue[]): Promise<void> {
+      await database.query(sql`
+        update tasks set enqueued_at = null
+        from ${recordset(refs)} as given(id uuid, attempt int)
+        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
+    },
+  }
+
+  function markEnqueued(condition: SQL, limit: number): Promise<TaskToEnqueue[]> {
+    return database.query(sql`
+      update tasks set enqueued_at = now()
+      where id in (select id from tasks where ${condition} limit ${limit} for update skip locked)
+      returning id, attempt, queue`)
+  }
+}

@@ -1,0 +1,180 @@
+// The OpenAPI document by itself: valid, complete, and true to the routes.
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createApp } from '../../src/api/app.ts'
+import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
+import { HTTP_STATUS } from '../../src/base/errors.ts'
+import { defineTask } from '../../src/definitions/define.ts'
+import { createDocumentChecker, operationsOf } from '../support/documented.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+interface Tree {
+  leaf: string
+  children?: Tree[]
+}
+const tree: z.ZodType<Tree> = z.lazy(() => z.object({ leaf: z.string(), children: z.array(tree).optional() }))
+const EXAMPLE: Tree = { leaf: 'a', children: [{ leaf: 'b' }] }
+
+/** What contains itself, and what is shared with other definitions. */
+const odd = ['grow_tree', 'cut_tree'].map((name) =>
+  defineTask({
+    name,
+    title: `${name} of any depth`,
+    description: 'Never run.',
+    input: z.object({ tree }),
+    output: tree,
+    example: { tree: EXAMPLE },
+    run: async () => EXAMPLE,
+  }),
+)
+
+let system: TestSystem
+let document: OpenApiDocument
+beforeAll(async () => {
+  system = await startSystem({ worker: false, definitions: odd })
+  document = (await system.request('GET', '/openapi.json')).body
+})
+afterAll(() => system.stop())
+
+test('a strict validator accepts it as OpenAPI 3.1', async () => {
+  const validator = new Validator()
+  const { valid, errors } = await validator.validate(structuredClone(document))
+  expect({ valid, errors, version: validator.version }).toEqual({
+    valid: true,
+    errors: undefined,
+    version: '3.1',
+  })
+})
+
+test('every route is documented, and every documented operation is there', () => {
+  const documented = operationsOf(document).map(({ method, path }) => `${method} ${path}`)
+  const served = servedOperations()
+  expect(served.filter((route) => !isDocumented(route, documented))).toEqual([])
+  expect(documented.filter((operation) => !isServed(operation, served))).toEqual([])
+})
+
+test('every definition has an operation of its own, with its schemas and its example', () => {
+  for (const { name, title, example } of system.registry.all) {
+    expect(document.paths[`/v1/tasks/${name}`]?.post).toMatchObject({
+      operationId: `submit_${name}`,
+      summary: title,
+      requestBody: {
+        content: { 'application/json': { examples: { example: { value: { input: example } } } } },
+      },
+    })
+  }
+})
+
+test('operations have names of their own', () => {
+  const names = operationsOf(document).map(({ operation }) => operation.operationId)
+  expect(names).toEqual([...new Set(names)])
+})
+
+test('every type of problem is listed, with its status and an example', () => {
+  const { schemas, examples } = document.components
+  for (const [code, status] of Object.entries(HTTP_STATUS)) {
+    const type = `urn:waggle:problem:${code}`
+    expect(JSON.stringify(schemas[`Problem${status}`])).toContain(`"${type}"`)
+    expect(JSON.stringify(schemas.Problem)).toContain(`"${type}"`)
+    expect(examples[code]?.value).toMatchObject({ type, status })
+  }
+})
+
+test('nothing is referred to that is not there', () => {
+  const references = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g)
+  const components: Record<string, object> = document.components
+  const broken = [...references].filter(
+    ([, kind = '', name = '']) => !Object.hasOwn(components[kind] ?? {}, name),
+  )
+  expect(broken.map(([reference]) => reference)).toEqual([])
+})
+
+describe('every example is valid', () => {
+  test('of requests and answers', () => {
+    const checker = createDocumentChecker(document)
+    const seen = operationsOf(document).flatMap(({ operation }) => contentsOf(operation))
+    const faults = seen.flatMap(({ where, schema, value }) => {
+      const fault = checker.faultOf(schema, value)
+      return fault ? [`${where}: ${fault}`] : []
+    })
+    expect(faults).toEqual([])
+    expect(seen.length).toBeGreaterThan(20)
+  })
+
+  test('of parameters', () => {
+    const checker = createDocumentChecker(document)
+    for (const parameter of Object.values(document.components.parameters)) {
+      if ('example' in parameter) expect(checker.faultOf(parameter.schema, parameter.example)).toBeNull()
+    }
+  })
+
+  test('and one that is not is found', () => {
+    const checker = createDocumentChecker(document)
+    expect(
+      checker.faultOf({ $ref: '#/components/schemas/NotifySubmission' }, { input: { email: 7 } }),
+    ).toMatch(/must be string/)
+    expect(checker.faultOf({ $ref: '#/components/schemas/Health' }, { status: 'ok', more: 1 })).toMatch(
+      /additional properties/,
+    )
+  })
+})
+
+describe('GET /openapi.json', () => {
+  test('is not sent again to whoever has it', async () => {
+    const { headers } = await system.request('GET', '/openapi.json')
+    const tag = headers.get('ETag') ?? ''
+    expect(headers.get('Cache-Control')).toBe('no-cache')
+    const again = await fetch(`${system.url}/openapi.json`, { headers: { 'If-None-Match': tag } })
+    expect(again.status).toBe(304)
+  })
+})
+
+/** `get /v1/tasks/:id` for every route; `all` for those that take any verb. */
+function servedOperations(): string[] {
+  const { routes } = createApp(system.dependencies)
+  const own = routes.filter(({ path }) => !path.includes('*'))
+  return [...new Set(own.map(({ method, path }) => `${method.toLowerCase()} ${path}`))]
+}
+
+function isDocumented(route: string, documented: string[]): boolean {
+  return documented.some((operation) => isSame(route, operation))
+}
+
+function isServed(operation: string, served: string[]): boolean {
+  return served.some((route) => isSame(route, operation))
+}
+
+/** A documented path may be one of many of a route: `/v1/tasks/notify` of `/v1/tasks/:name`. */
+function isSame(route: string, operation: string): boolean {
+  const [routeMethod, routePath = ''] = route.split(' ')
+  const [method, path = ''] = operation.split(' ')
+  if (routeMethod !== 'all' && routeMethod !== method && !(routeMethod === 'get' && method === 'head'))
+    return false
+  // A literal path wins over a pattern: `/v1/tasks/batch` is no definition's.
+  if (path === '/v1/tasks/batch') return routePath === path
+  return new RegExp(`^${routePath.replace(/:\w+/g, '[^/]+')}$`).test(path)
+}
+
+function contentsOf(operation: ReturnType<typeof operationsOf>[number]['operation']) {
+  const { operationId, requestBody, responses } = operation
+  const bodies = [
+    ['request', requestBody?.content ?? {}] as const,
+    ...Object.entries(responses).map(([status, { content }]) => [status, content ?? {}] as const),
+  ]
+  return bodies.flatMap(([kind, content]) =>
+    Object.entries(content).flatMap(([mediaType, { schema, examples }]) =>
+      Object.entries(examples).map(([name, example]) => ({
+        where: `${operationId} ${kind} ${mediaType} ${name}`,
+        schema,
+        value: exampleValue(example),
+      })),
+    ),
+  )
+}
+
+function exampleValue(example: { $ref: string } | { value: unknown }): unknown {
+  if ('value' in example) return example.value
+  const name = example.$ref.split('/').at(-1) ?? ''
+  return document.components.examples[name]?.value
+}

@@ -1,0 +1,176 @@
+// Queues: what is in them, pause and resume.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { QueueView } from '../../src/api/system/queue-routes.ts'
+import type { TaskView } from '../../src/api/tasks/task-view.ts'
+import { newId } from '../../src/base/uuidv7.ts'
+import { sql } from '../../src/store/drizzle.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createTestDefinitions } from '../support/test-definitions.ts'
+
+let system: TestSystem
+beforeAll(async () => {
+  system = await startSystem({
+    definitions: createTestDefinitions(),
+    worker: { queues: ['default', 'mail', 'slow'] },
+  })
+})
+afterAll(() => system.stop())
+
+const post = (path: string) => system.request('POST', path) as Promise<{ status: number; body: QueueView }>
+
+async function queueNamed(name: string): Promise<QueueView | undefined> {
+  const { body } = (await system.request('GET', '/v1/queues')) as { body: { data: QueueView[] } }
+  return body.data.find((queue) => queue.name === name)
+}
+
+/** One look at the queues serves all who ask within a second, so what is expected may take as long to be told. */
+async function untilQueue(name: string, expected: object): Promise<void> {
+  await expect.poll(() => queueNamed(name), { timeout: 30_000 }).toMatchObject(expected)
+}
+
+/** Two rounds of the dispatcher and of the reconciler: whatever could start has started. */
+async function severalRounds() {
+  for (const _ of [1, 2]) {
+    const probe = await system.submit('reverse', { text: 'ab' }, { queue: 'mail', delay_seconds: 1 })
+    await system.taskWhenFinal(probe.id)
+  }
+}
+
+test('every queue that a task or a worker knows is listed, with its length and its workers', async () => {
+  await until(
+    () => queueNamed('default'),
+    (queue) => queue?.workers === 1,
+  )
+  expect(await queueNamed('default')).toEqual({
+    name: 'default',
+    waiting: 0,
+    running: 0,
+    oldest_waiting_seconds: null,
+    is_paused: false,
+    paused_at: null,
+    workers: 1,
+  })
+  await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
+  await untilQueue('nobody', {
+    waiting: 1,
+    running: 0,
+    workers: 0,
+    oldest_waiting_seconds: expect.any(Number),
+  })
+})
+
+test('nothing of a paused queue starts; others go on; after the resume everything runs', async () => {
+  const paused = await post('/v1/queues/slow/pause')
+  expect([paused.status, paused.body.is_paused]).toEqual([200, true])
+  expect(paused.body.paused_at).not.toBeNull()
+  const tasks = await Promise.all(
+    Array.from({ length: 20 }, () => system.submit('reverse', { text: 'ab' }, { queue: 'slow' })),
+  )
+  const delayed = await system.submit('reverse', { text: 'ab' }, { queue: 'slow', delay_seconds: 0.2 })
+  await severalRounds()
+  for (const { id } of [...tasks, delayed]) {
+    expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 0 })
+  }
+  await untilQueue('slow', { waiting: 21, running: 0, is_paused: true })
+  const resumed = await post('/v1/queues/slow/resume')
+  expect([resumed.status, resumed.body.is_paused]).toEqual([200, false])
+  for (const { id } of [...tasks, delayed]) {
+    expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+  }
+})
+
+test('what runs when its queue is paused goes on to its end, and its retry waits', async () => {
+  const running = await system.submit('sleep', { ms: 500 }, { queue: 'slow' })
+  await system.taskWhen(running.id, ({ status }) => status === 'STARTED')
+  const failing = await system.submit(
+    'email',
+    { recipient: 'fail@example.com', subject: 's', body: 'b' },
+    { queue: 'slow' },
+  )
+  await system.taskWhen(failing.id, ({ status }) => status === 'RETRY')
+  await post('/v1/queues/slow/pause')
+  expect(await system.taskWhenFinal(running.id)).toMatchObject({ status: 'SUCCESS' })
+  const { attempt } = await system.task(failing.id)
+  await severalRounds()
+  expect(await system.task(failing.id)).toMatchObject({ status: 'RETRY', attempt })
+  await system.request('POST', `/v1/tasks/${failing.id}/cancel`)
+  await post('/v1/queues/slow/resume')
+})
+
+test('a paused queue stays so over a restart of workers and Redis', async () => {
+  await post('/v1/queues/slow/pause')
+  const task = await system.submit('reverse', { text: 'ab' }, { queue: 'slow' })
+  await system.redis.restart()
+  system.startWorker({ queues: ['slow'] })
+  await severalRounds()
+  expect(await system.task(task.id)).toMatchObject({ status: 'PENDING', attempt: 0 })
+  await post('/v1/queues/slow/resume')
+  expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
+})
+
+test('the resume of a queue that was not paused leaves its tasks alone', async () => {
+  const { taskStore, taskReader } = system.connections
+  const task = { id: newId(), name: 'reverse', queue: 'unserved', input: {}, tags: [], createdAt: new Date() }
+  // Not submitted: its bell would fail or not, and be put down as that, in its own time.
+  await taskStore.insertMany([{ ...task, maxRetries: 0, timeoutMs: 1_000 }])
+  const enqueuedAt = async () => (await taskReader.find(task.id))?.enqueuedAt
+  const before = await enqueuedAt()
+  await post('/v1/queues/unserved/resume')
+  expect(before).toBeInstanceOf(Date)
+  expect(await enqueuedAt()).toEqual(before)
+})
+
+test('a queue without anything due has no oldest waiting task, also while it is paused', async () => {
+  await post('/v1/queues/slow/pause')
+  await untilQueue('slow', { waiting: 0, oldest_waiting_seconds: null })
+  await post('/v1/queues/slow/resume')
+})
+
+test('the backlog of one queue does not hold up the others', async () => {
+  const { database, dispatchStore } = system.connections
+  await database.query(sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
+    select ('01910000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'backlog', 'PENDING',
+           '{"text":"ab"}', 3, 1000, now() - interval '1 hour', now()
+    from generate_series(1, 12000) as n`)
+  const taken: string[] = []
+  const { markDueEnqueued } = dispatchStore
+  dispatchStore.markDueEnqueued = async (queue, limit) => {
+    const refs = await markDueEnqueued(queue, limit)
+    if (refs.length > 0) taken.push(queue)
+    return refs
+  }
+  const beside = await system.submit('reverse', { text: 'ab' }, { queue: 'beside', delay_seconds: 0.01 })
+  const worker = system.startWorker({ queues: ['backlog', 'beside'], concurrency: 1 })
+  await system.taskWhenFinal(beside.id)
+  expect(taken.indexOf('beside')).toBeLessThanOrEqual(2)
+  await worker.stop(0)
+  dispatchStore.markDueEnqueued = markDueEnqueued
+  await database.query(sql`delete from tasks where queue = 'backlog'`)
+})
+
+test('pausing and resuming may be repeated', async () => {
+  for (const verb of ['pause', 'pause', 'resume', 'resume']) {
+    const { status, body } = await post(`/v1/queues/spare/${verb}`)
+    expect([status, body.name, body.is_paused]).toEqual([200, 'spare', verb === 'pause'])
+  }
+})
+
+test('a retry by hand of a task in a paused queue waits as well', async () => {
+  const task = await system.submit('divide', { x: 1, y: 0 }, { queue: 'slow' })
+  await system.taskWhenFinal(task.id)
+  await post('/v1/queues/slow/pause')
+  await system.request('POST', `/v1/tasks/${task.id}/retry`)
+  await severalRounds()
+  expect(await system.task(task.id)).toMatchObject({
+    status: 'PENDING',
+    attempt: 1,
+  } satisfies Partial<TaskView>)
+  await post('/v1/queues/slow/resume')
+  expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'FAILURE', attempt: 2 })
+})
+
+test.each(['Default', 'a b', '../..', 'x'.repeat(65)])('%j cannot be the name of a queue', async (name) => {
+  const { status } = await post(`/v1/queues/${encodeURIComponent(name)}/pause`)
+  expect(status).toBe(404)
+})

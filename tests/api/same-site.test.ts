@@ -1,0 +1,134 @@
+// What the pages of other sites may make a browser do to an API that is open to everybody.
+import { request as httpRequest } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createApp } from '../../src/api/app.ts'
+import { isLoopback } from '../../src/api/http/same-site.ts'
+import { createTestKeys } from '../support/api-keys.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+const FRIEND = 'https://app.example.com'
+const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
+const CROSS = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }
+// As for an image or a link: browsers name no origin there.
+const CROSS_GET = { 'Sec-Fetch-Site': 'cross-site' }
+
+let system: TestSystem
+beforeAll(async () => {
+  system = await startSystem({ worker: false, corsOrigins: [FRIEND] })
+})
+afterAll(() => system.stop())
+
+/** `fetch` sets `Sec-Fetch-*` and `Host` itself. */
+function statusOf(method: string, path: string, headers: Record<string, string>, body = ''): Promise<number> {
+  const { hostname, port } = new URL(system.url)
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({ hostname, port, method, path, headers, agent: false }, (incoming) => {
+      incoming.resume()
+      resolve(incoming.statusCode ?? 0)
+    })
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+}
+
+describe('the page of another site', () => {
+  test.each([
+    ['POST', '/v1/queues/default/pause', CROSS],
+    ['POST', '/v1/queues/default/pause', { ...CROSS, 'Sec-Fetch-Site': 'same-site' }],
+    ['POST', '/v1/queues/default/pause', { ...CROSS, Origin: 'null' }],
+    ['POST', '/notify', { ...CROSS, ...FORM }],
+    ['POST', '/submit_task', { ...CROSS, ...FORM }],
+    ['GET', '/submit_task?x=1&y=2', CROSS_GET],
+    ['GET', '/submit_task?x=1&y=2', { ...CROSS_GET, 'Sec-Fetch-Mode': 'navigate' }],
+  ])('cannot make a browser %s %s, with %j', async (method, path, headers) => {
+    expect(await statusOf(method, path, headers, 'email=a@example.com')).toBe(403)
+    expect(await system.countByStatus()).toEqual({})
+  })
+
+  test('is told why, as a problem', async () => {
+    const app = createApp({ ...system.dependencies, corsOrigins: [] })
+    const answer = await app.request('/v1/queues/default/pause', { method: 'POST', headers: CROSS })
+    expect(await answer.json()).toMatchObject({ status: 403, type: 'urn:waggle:problem:forbidden' })
+  })
+
+  test.each(['/v1/definitions', '/docs', '/openapi.json', '/v1/tasks'])(
+    'may lead to what only shows something: %s',
+    async (path) => {
+      expect(await statusOf('GET', path, { ...CROSS_GET, 'Sec-Fetch-Mode': 'navigate' })).toBe(200)
+    },
+  )
+
+  test('may do what it likes with /health', async () => {
+    expect(await statusOf('POST', '/health', { ...CROSS, Host: 'evil.example' })).toBe(200)
+  })
+})
+
+test.each([
+  ['a program', {}],
+  ['the page itself', { 'Sec-Fetch-Site': 'same-origin', Origin: 'http://127.0.0.1:8000' }],
+  ['what is typed into the address bar', { 'Sec-Fetch-Site': 'none' }],
+  ['a page whose origin is configured', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }],
+])('%s is let in', async (_who, headers: Record<string, string>) => {
+  expect(await statusOf('POST', '/v1/queues/default/resume', headers)).toBe(200)
+})
+
+describe('on the loopback interface, the name', () => {
+  test.each([
+    'evil.example',
+    'evil.example:8000',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+  ])('%s is not ours', async (host) => {
+    expect(await statusOf('GET', '/v1/tasks', { Host: host })).toBe(403)
+  })
+
+  test.each([
+    'localhost',
+    'LOCALHOST:8000',
+    '127.0.0.1:1',
+    '127.1.2.3',
+    '[::1]',
+    '[::1]:8000',
+    'app.example.com',
+  ])('%s is ours', async (host) => {
+    expect(await statusOf('GET', '/v1/tasks', { Host: host })).toBe(200)
+  })
+})
+
+describe('names are left alone', () => {
+  const asEvil = (changes: object) =>
+    createApp({ ...system.dependencies, ...changes }).request('/v1/tasks', {
+      headers: { Host: 'evil.example' },
+    })
+
+  test.each(['0.0.0.0', '::', '10.1.2.3', undefined])('where the API listens on %s', async (listensOn) => {
+    expect((await asEvil({ listensOn })).status).toBe(200)
+    expect((await asEvil({ listensOn: '127.0.0.1' })).status).toBe(403)
+  })
+
+  test('where keys are asked for: that is what is said', async () => {
+    const { apiKeys } = createTestKeys({ ci: ['read'] })
+    const closed = await startSystem({ worker: false, apiKeys })
+    const answer = await createApp(closed.dependencies).request('/v1/tasks', {
+      headers: { ...CROSS, Host: 'evil.example' },
+    })
+    expect(answer.status).toBe(401)
+    await closed.stop()
+  })
+})
+
+test.each([
+  ['localhost', true],
+  ['app.localhost', true],
+  ['127.0.0.1', true],
+  ['127.255.0.1', true],
+  ['::1', true],
+  ['::ffff:127.0.0.1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['192.168.0.1', false],
+  ['localhost.example.com', false],
+])('%s leads to this machine only: %s', (name, expected) => {
+  expect(isLoopback(name)).toBe(expected)
+})

@@ -1,0 +1,367 @@
+// The imports between modules: they point down, to public files, and form no cycles.
+import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import {
+  API_LAYERS,
+  BROWSER_IMPORTS,
+  BROWSER_PACKAGES,
+  LAYERS,
+  type Module,
+  PACKAGE_HOMES,
+  RUNS_IN_BROWSERS,
+} from './modules.ts'
+
+type Files = Record<string, string>
+
+interface Import {
+  from: string
+  to: string
+  isTypeOnly: boolean
+}
+
+test('the code keeps the rules', () => {
+  expect(findingsIn(readFiles(['src', 'web/src']))).toEqual([])
+})
+
+test.each(['bench', 'tests/support', 'infra-cdktf/src', 'infra-cdktf/scripts', 'docs'])(
+  '%s has no import cycle',
+  (folder) => {
+    const files = readFiles([folder])
+    expect(Object.keys(files).length).toBeGreaterThan(1)
+    expect(cyclesIn(importsIn(files))).toEqual([])
+  },
+)
+
+test('every module and every public file exists', () => {
+  const files = Object.keys(readFiles(['src', 'web/src']))
+  const expected = [...LAYERS, ...API_LAYERS]
+    .flat()
+    .flatMap(({ path, face = [] }) => [path, ...face.map((file) => path + file)])
+  expect(expected.filter((path) => !files.some((file) => file.startsWith(path)))).toEqual([])
+})
+
+test('the files are found and their imports are read', () => {
+  const files = readFiles(['src'])
+  const imports = importsIn(files)
+  expect(Object.keys(files).length).toBeGreaterThan(40)
+  expect(imports).toContainEqual({ from: 'src/main.ts', to: 'src/assembly.ts', isTypeOnly: false })
+  expect(imports).toContainEqual({
+    from: 'src/store/database.ts',
+    to: '@electric-sql/pglite',
+    isTypeOnly: false,
+  })
+  expect(imports).toContainEqual({
+    from: 'src/worker/heartbeat.ts',
+    to: 'src/redis/signals.ts',
+    isTypeOnly: true,
+  })
+})
+
+describe('a broken rule is reported', () => {
+  test.each<[kind: string, planted: Files, finding: string]>([
+    [
+      'an import that points up',
+      {
+        'src/store/x.ts': `import { submit } from '../service/task-service.ts'`,
+        'src/service/task-service.ts': '',
+      },
+      'src/store/x.ts imports src/service/task-service.ts: src/store/ is below src/service/',
+    ],
+    [
+      'an import that points up, of a type only',
+      {
+        'src/base/loop.ts': `import type { Task } from '../definitions/define.ts'`,
+        'src/definitions/define.ts': '',
+      },
+      'src/base/loop.ts imports src/definitions/define.ts: src/base/ is below src/definitions/',
+    ],
+    [
+      'a re-export that points up',
+      { 'src/base/errors.ts': `export { x } from '../store/schema.ts'`, 'src/store/schema.ts': '' },
+      'src/base/errors.ts imports src/store/schema.ts: src/base/ is below src/store/',
+    ],
+    [
+      'an import at run time that points up',
+      { 'src/redis/queue.ts': `const x = await import('../worker/worker.ts')`, 'src/worker/worker.ts': '' },
+      'src/redis/queue.ts imports src/worker/worker.ts: src/redis/ is below src/worker/',
+    ],
+    [
+      'an import over several lines',
+      {
+        'src/api/x.ts': `import {\n  a,\n  type B,\n} from '../worker/worker.ts'`,
+        'src/worker/worker.ts': '',
+      },
+      'src/api/x.ts imports src/worker/worker.ts: src/api/ and src/worker/ must not import each other',
+    ],
+    [
+      'an import between modules of one layer',
+      { 'src/redis/x.ts': `import { send } from '../tasks/mail.ts'`, 'src/tasks/mail.ts': '' },
+      'src/redis/x.ts imports src/tasks/mail.ts: src/redis/ and src/tasks/ must not import each other',
+    ],
+    [
+      'an import of a file that is not public',
+      {
+        'src/worker/x.ts': `import { connect } from '../redis/bee/connection.ts'`,
+        'src/redis/bee/connection.ts': '',
+      },
+      'src/worker/x.ts imports src/redis/bee/connection.ts, which is not public',
+    ],
+    [
+      'an import of main',
+      { 'src/api/x.ts': `import '../main.ts'`, 'src/main.ts': '' },
+      'src/api/x.ts imports src/main.ts: src/api/ is below src/main.ts',
+    ],
+    [
+      'an import that points up inside the API',
+      {
+        'src/api/http/x.ts': `import { createTaskRoutes } from '../tasks/task-routes.ts'`,
+        'src/api/tasks/task-routes.ts': '',
+      },
+      'src/api/http/x.ts imports src/api/tasks/task-routes.ts: src/api/http/ is below src/api/tasks/',
+    ],
+    [
+      'an import of a file of the API that is not public',
+      {
+        'src/api/forms/x.ts': `import { submitBatch } from '../tasks/batch.ts'`,
+        'src/api/tasks/batch.ts': '',
+      },
+      'src/api/forms/x.ts imports src/api/tasks/batch.ts, which is not public',
+    ],
+    [
+      'a cycle of two',
+      { 'src/store/a.ts': `import './b.ts'`, 'src/store/b.ts': `import type { A } from './a.ts'` },
+      'cycle: src/store/a.ts > src/store/b.ts > src/store/a.ts',
+    ],
+    [
+      'a cycle of three',
+      {
+        'src/store/a.ts': `import './b.ts'`,
+        'src/store/b.ts': `import './c.ts'`,
+        'src/store/c.ts': `import './a.ts'`,
+      },
+      'cycle: src/store/a.ts > src/store/b.ts > src/store/c.ts > src/store/a.ts',
+    ],
+    ['a file outside the modules', { 'src/helpers.ts': '' }, 'src/helpers.ts belongs to no module'],
+    [
+      'an import of a file that does not exist',
+      { 'src/store/x.ts': `import './gone.ts'` },
+      'src/store/x.ts imports src/store/gone.ts, which does not exist',
+    ],
+    [
+      'Bee-Queue outside its home',
+      { 'src/redis/queue.ts': `import BeeQueue from 'bee-queue'` },
+      'src/redis/queue.ts must not import bee-queue',
+    ],
+    [
+      'Redis outside its home',
+      { 'src/worker/x.ts': `import { createClient } from 'redis'` },
+      'src/worker/x.ts must not import redis',
+    ],
+    [
+      'a request that bypasses the address guard',
+      { 'src/worker/x.ts': `import { request } from 'undici'` },
+      'src/worker/x.ts must not import undici',
+    ],
+    [
+      'the chart library in the first load of the page',
+      { 'web/src/x.ts': `import uPlot from 'uplot'` },
+      'web/src/x.ts must not import uplot',
+    ],
+    [
+      'SQL outside the store',
+      { 'src/worker/x.ts': `import { sql } from "drizzle-orm"` },
+      'src/worker/x.ts must not import drizzle-orm',
+    ],
+    [
+      'code of the API in the page',
+      { 'web/src/x.ts': `import { createApp } from '../../src/api/app.ts'`, 'src/api/app.ts': '' },
+      'web/src/x.ts imports src/api/app.ts: only types may be imported from it',
+    ],
+    [
+      'other types of the server in the page',
+      { 'web/src/x.ts': `import type { Row } from '../../src/store/schema.ts'`, 'src/store/schema.ts': '' },
+      'web/src/x.ts imports src/store/schema.ts: code for browsers may not',
+    ],
+    [
+      'an inner file of the client in the page',
+      {
+        'web/src/x.ts': `import { pause } from '../../src/client/patience.ts'`,
+        'src/client/patience.ts': '',
+      },
+      'web/src/x.ts imports src/client/patience.ts: code for browsers may not',
+    ],
+    [
+      'code of the server in the client',
+      {
+        'src/client/x.ts': `import { createRegistry } from '../definitions/registry.ts'`,
+        'src/definitions/registry.ts': '',
+      },
+      'src/client/x.ts imports src/definitions/registry.ts: only types may be imported from it',
+    ],
+    [
+      'other types of the server in the client',
+      { 'src/client/x.ts': `import type { Row } from '../store/schema.ts'`, 'src/store/schema.ts': '' },
+      'src/client/x.ts imports src/store/schema.ts: code for browsers may not',
+    ],
+    [
+      'a Node module in the client',
+      { 'src/client/x.ts': `import { randomUUID } from 'node:crypto'` },
+      'src/client/x.ts must not import node:crypto',
+    ],
+    [
+      'the environment outside main',
+      { 'src/worker/x.ts': 'const level = process.env.LOG_LEVEL' },
+      'src/worker/x.ts reads process.env',
+    ],
+    [
+      'a barrel',
+      { 'src/tasks/index.ts': `export * from './define.ts'`, 'src/tasks/define.ts': '' },
+      'src/tasks/index.ts re-exports another file',
+    ],
+    [
+      'a barrel by names',
+      { 'src/tasks/all.ts': `export { define } from './define.ts'`, 'src/tasks/define.ts': '' },
+      'src/tasks/all.ts re-exports another file',
+    ],
+  ])('%s', (_kind, planted, finding) => {
+    expect(findingsIn(planted)).toContain(finding)
+  })
+
+  test('code that keeps the rules has no findings', () => {
+    const files: Files = {
+      'src/base/errors.ts': '',
+      'src/base/loop.ts': `import { AppError } from './errors.ts'`,
+      'src/store/task-store.ts': `// import '../worker/x.ts'\n/* process.env */ import { x } from './b.ts'`,
+      'src/store/b.ts': `import { sql } from 'drizzle-orm'\nimport { AppError } from '../base/errors.ts'`,
+      'src/api/app.ts': `import { Hono } from 'hono'\nimport { find } from '../store/task-store.ts'`,
+      'src/main.ts': `import { createApp } from './api/app.ts'\nreadConfig(process.env)`,
+      'src/definitions/registry.ts': '',
+      'src/client/client.ts': `import { hc } from 'hono/client'\nimport type { InputOf } from '../definitions/registry.ts'`,
+      'web/src/x.tsx': `import { createClient } from '../../src/client/client.ts'\nimport './page.css'`,
+      'web/src/y.ts': `import type { AppType } from '../../src/api/app.ts'`,
+    }
+    expect(findingsIn(files)).toEqual([])
+  })
+})
+
+/** Everything in these files that breaks a rule, one sentence each. Pure. */
+function findingsIn(files: Files): string[] {
+  const imports = importsIn(files)
+  return [
+    ...Object.keys(files).flatMap((path) => (placeOf(path, LAYERS) ? [] : [`${path} belongs to no module`])),
+    ...imports.flatMap((entry) => findingsOfImport(entry, files)),
+    ...cyclesIn(imports),
+    ...Object.entries(files).flatMap(([path, code]) => findingsOfFile(path, withoutComments(code))),
+  ]
+}
+
+function findingsOfImport(entry: Import, files: Files): string[] {
+  const { from, to } = entry
+  if (!/^(src|web)\//.test(to)) return findingsOfPackage(entry)
+  // Other imports are style sheets and the like.
+  if (!/\.tsx?$/.test(to)) return []
+  if (files[to] === undefined) return [`${from} imports ${to}, which does not exist`]
+  const browserModule = Object.keys(BROWSER_IMPORTS).find((path) => from.startsWith(path))
+  if (browserModule !== undefined && !to.startsWith(browserModule))
+    return findingsOfBrowserImport(entry, BROWSER_IMPORTS[browserModule] ?? [])
+  return [...findingsOfLayers(entry, LAYERS), ...findingsOfLayers(entry, API_LAYERS)]
+}
+
+function findingsOfLayers({ from, to }: Import, layers: Module[][]): string[] {
+  const [source, target] = [placeOf(from, layers), placeOf(to, layers)]
+  // A file outside the modules has its own finding.
+  if (!source || !target || source.module === target.module) return []
+  const [a, b] = [source.module.path, target.module.path]
+  if (source.layer < target.layer) return [`${from} imports ${to}: ${a} is below ${b}`]
+  if (source.layer === target.layer)
+    return [`${from} imports ${to}: ${a} and ${b} must not import each other`]
+  const { face } = target.module
+  return face && !face.includes(to.slice(b.length)) ? [`${from} imports ${to}, which is not public`] : []
+}
+
+function findingsOfPackage({ from, to }: Import): string[] {
+  const isOutsideHome = PACKAGE_HOMES.some(([name, home]) => name.test(to) && !home.test(from))
+  const isInBrowser = Object.keys(BROWSER_IMPORTS).some((path) => from.startsWith(path))
+  return isOutsideHome || (isInBrowser && !BROWSER_PACKAGES.test(to)) ? [`${from} must not import ${to}`] : []
+}
+
+function findingsOfBrowserImport({ from, to, isTypeOnly }: Import, allowed: string[]): string[] {
+  if (!allowed.includes(to)) return [`${from} imports ${to}: code for browsers may not`]
+  if (isTypeOnly || RUNS_IN_BROWSERS.includes(to)) return []
+  return [`${from} imports ${to}: only types may be imported from it`]
+}
+
+function findingsOfFile(path: string, code: string): string[] {
+  // Embedded servers inherit the environment.
+  const mayReadEnvironment = /^src\/(main|lambda)\.ts$/.test(path) || path.startsWith('src/embedded/')
+  return [
+    ...(/\bprocess\.env\b/.test(code) && !mayReadEnvironment ? [`${path} reads process.env`] : []),
+    ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) ? [`${path} re-exports another file`] : []),
+  ]
+}
+
+/** One finding for every import that closes a cycle, starting with the first file in alphabetical order. */
+function cyclesIn(imports: Import[]): string[] {
+  const targets = Map.groupBy(imports, ({ from }) => from)
+  const found = new Set<string>()
+  const isDone = new Set<string>()
+  const visit = (path: string, trail: string[]) => {
+    const start = trail.indexOf(path)
+    if (start >= 0) return void found.add(describeCycle(trail.slice(start)))
+    if (isDone.has(path)) return
+    for (const { to } of targets.get(path) ?? []) visit(to, [...trail, path])
+    isDone.add(path)
+  }
+  for (const path of targets.keys()) visit(path, [])
+  return [...found]
+}
+
+function describeCycle(cycle: string[]): string {
+  const first = cycle.indexOf(cycle.toSorted()[0] ?? '')
+  const rotated = [...cycle.slice(first), ...cycle.slice(0, first)]
+  return `cycle: ${[...rotated, rotated[0]].join(' > ')}`
+}
+
+function placeOf(path: string, layers: Module[][]): { layer: number; module: Module } | undefined {
+  for (const [layer, modules] of layers.entries()) {
+    for (const module of modules) {
+      if (path === module.path || (module.path.endsWith('/') && path.startsWith(module.path)))
+        return { layer, module }
+    }
+  }
+  return undefined
+}
+
+const IMPORT =
+  /(?<![.\w])(?:import|export)\s+(?<type>type\s)?(?:[\w*{}\s,$]+?\sfrom\s*)?(?<quote>['"])(?<name>[^'"]+)\k<quote>|(?<![.\w])import\(\s*(?<quote2>['"])(?<dynamic>[^'"]+)\k<quote2>/g
+
+function importsIn(files: Files): Import[] {
+  return Object.entries(files).flatMap(([path, code]) => importsOf(path, code))
+}
+
+/** Imports of one file: our files by their path from the root of the project, packages by their name. */
+function importsOf(path: string, code: string): Import[] {
+  return [...withoutComments(code).matchAll(IMPORT)].map(({ groups = {} }) => {
+    const name = groups.name ?? groups.dynamic ?? ''
+    const to = name.startsWith('.') ? posix.join(posix.dirname(path), name) : name
+    return { from: path, to, isTypeOnly: groups.type !== undefined }
+  })
+}
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, '')
+}
+
+function readFiles(folders: string[]): Files {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const paths = folders.flatMap((folder) => filesBelow(root, folder))
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(root + path, 'utf8')]))
+}
+
+function filesBelow(root: string, folder: string): string[] {
+  return readdirSync(root + folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
+    .filter((path) => /\.tsx?$/.test(path) && !/\.d\.ts$|node_modules/.test(path))
+}

@@ -1,0 +1,123 @@
+// The modules of the code, from the bottom up, and their public files. docs/architecture.md, "Modules", explains them.
+
+export interface Module {
+  /** A file, or a folder that ends with `/`. Paths start at the root of the project. */
+  path: string
+  /** The files that other modules may import, relative to the folder. Without a list, they may import all files. */
+  face?: string[]
+}
+
+/** A module imports modules of lower layers only. Modules of one layer do not import each other. */
+export const LAYERS: Module[][] = [
+  [{ path: 'src/base/' }],
+  [{ path: 'src/config.ts' }, { path: 'src/definitions/' }],
+  [
+    {
+      path: 'src/telemetry/',
+      face: ['events.ts', 'activity.ts', 'activity-counter.ts', 'log.ts', 'metrics.ts'],
+    },
+    { path: 'src/redis/', face: ['queue.ts', 'signals.ts', 'rate-limiter.ts'] },
+    {
+      path: 'src/tasks/',
+      face: [
+        'task-definitions.ts',
+        'http-request.ts',
+        'mail.ts',
+        'http/http-client.ts',
+        'http/request-input.ts',
+        'http/webhook-signature.ts',
+      ],
+    },
+  ],
+  [
+    {
+      path: 'src/store/',
+      face: [
+        'database.ts',
+        'schema.ts',
+        'new-tasks.ts',
+        'task-filter.ts',
+        'task-list.ts',
+        'task-reader.ts',
+        'task-store.ts',
+        'dispatch-store.ts',
+        'queue-store.ts',
+        'worker-store.ts',
+        'log-store.ts',
+        'callback-store.ts',
+        'activity-store.ts',
+        'retention-store.ts',
+      ],
+    },
+  ],
+  [
+    { path: 'src/service/', face: ['task-service.ts', 'task-watcher.ts', 'insert-once.ts'] },
+    { path: 'src/connections.ts' },
+  ],
+  [
+    {
+      path: 'src/api/',
+      face: [
+        'app.ts',
+        'health-app.ts',
+        'server.ts',
+        'dependencies.ts',
+        'http/api-keys.ts',
+        'http/same-site.ts',
+      ],
+    },
+    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts'] },
+    { path: 'src/embedded/', face: ['embedded.ts'] },
+  ],
+  [{ path: 'src/assembly.ts' }],
+  [{ path: 'src/main.ts' }, { path: 'src/lambda.ts' }, { path: 'src/client/' }],
+  [{ path: 'web/src/' }],
+]
+
+/** The modules inside `src/api`. */
+export const API_LAYERS: Module[][] = [
+  [{ path: 'src/api/http/' }],
+  [{ path: 'src/api/server.ts' }, { path: 'src/api/dependencies.ts' }],
+  [
+    {
+      path: 'src/api/tasks/',
+      face: [
+        'task-routes.ts',
+        'task-requests.ts',
+        'task-filters.ts',
+        'task-schemas.ts',
+        'task-view.ts',
+        'read-task.ts',
+        'submit-options.ts',
+        'submission-response.ts',
+      ],
+    },
+    { path: 'src/api/system/' },
+  ],
+  [{ path: 'src/api/forms/', face: ['form-routes.ts', 'form-schemas.ts'] }],
+  [{ path: 'src/api/openapi/', face: ['document.ts'] }],
+  [{ path: 'src/api/docs/', face: ['docs-routes.ts'] }],
+  [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
+]
+
+/** Packages that only these files may import. The pattern matches the beginning of the package's name. */
+export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
+  [/^bee-queue\b/, /^src\/redis\/bee\//],
+  [/^redis$/, /^src\/redis\//],
+  [/^undici$/, /^src\/tasks\/http\//],
+  [/^drizzle-orm\b/, /^src\/store\//],
+  [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
+  [/^uplot\b/, /^web\/src\/overview\/plot\.ts$/],
+]
+
+/** Packages that browsers may load. */
+export const BROWSER_PACKAGES = /^(hono|uplot)\b/
+
+/** Code for browsers: the files of other modules that it may import. */
+export const BROWSER_IMPORTS: Record<string, string[]> = {
+  'web/src/': ['src/client/client.ts', 'src/api/app.ts', 'src/base/exact-json.ts'],
+  'src/client/': ['src/api/app.ts', 'src/definitions/registry.ts', 'src/tasks/task-definitions.ts'],
+}
+
+/** Of those files, the ones that run in browsers. From the others only types may be imported. */
+export const RUNS_IN_BROWSERS = ['src/client/client.ts', 'src/base/exact-json.ts']

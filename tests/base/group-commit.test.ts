@@ -1,0 +1,281 @@
+// Group commit without timers: what arrives while a write is under way goes out together in the next one.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { AppError } from '../../src/base/errors.ts'
+import { createGroupCommit, type GroupCommitOptions, writeLists } from '../../src/base/group-commit.ts'
+import { newId } from '../../src/base/uuidv7.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import type { NewTask } from '../../src/store/new-tasks.ts'
+import { tasks } from '../../src/store/schema.ts'
+import { createTaskStore } from '../../src/store/task-store.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+
+test('a lone item waits for nobody', async () => {
+  const { submit, writes } = setup()
+  const answer = submit('a')
+  await settled()
+  expect(batchesOf(writes)).toEqual(['a'])
+  writes[0]?.succeed()
+  expect(await answer).toBe('A')
+})
+
+test('what arrives within one turn of the event loop goes out together', async () => {
+  const { submit, writes } = setup()
+  for (const item of 'abc') submit(item)
+  await settled()
+  expect(batchesOf(writes)).toEqual(['abc'])
+})
+
+test('what arrives while a write is under way goes out together in the next one', async () => {
+  const { submit, writes, group } = setup()
+  submit('a')
+  await settled()
+  for (const item of 'bcd') {
+    submit(item)
+    await settled()
+  }
+  expect(batchesOf(writes)).toEqual(['a'])
+  expect(group.waiting).toBe(3)
+  writes[0]?.succeed()
+  await settled()
+  expect(batchesOf(writes)).toEqual(['a', 'bcd'])
+  expect(group.waiting).toBe(0)
+})
+
+test('the next batch is sent off before the answers of the last one are given', async () => {
+  const { submit, writes } = setup()
+  const batchesThen: string[][] = []
+  submit('a').then(() => batchesThen.push(batchesOf(writes)))
+  await settled()
+  submit('b').catch(() => batchesThen.push(batchesOf(writes)))
+  writes[0]?.succeed()
+  await settled()
+  submit('c')
+  writes[1]?.fail(new Error('no'))
+  await settled()
+  expect(batchesThen).toEqual([
+    ['a', 'b'],
+    ['a', 'b', 'c'],
+  ])
+})
+
+test('a write that failed makes room for the next', async () => {
+  const { submit, writes } = setup()
+  const failed = submit('a')
+  await settled()
+  const next = submit('b')
+  writes[0]?.fail(new Error('no'))
+  await expect(failed).rejects.toThrow('no')
+  await settled()
+  writes[1]?.succeed()
+  expect(await next).toBe('B')
+})
+
+test('a flood goes out in batches of the greatest size', async () => {
+  const { submit, writes } = setup({ maxBatch: 3 })
+  for (const item of 'abcdefgh') submit(item)
+  await settled()
+  expect(batchesOf(writes)).toEqual(['abc'])
+  writes[0]?.succeed()
+  await settled()
+  expect(batchesOf(writes)).toEqual(['abc', 'def'])
+  writes[1]?.succeed()
+  await settled()
+  expect(batchesOf(writes)).toEqual(['abc', 'def', 'gh'])
+})
+
+test('everybody gets the answer to their own item', async () => {
+  const { submit, writes } = setup({ maxBatch: 2 })
+  const answers = Promise.all([...'abcd'].map(submit))
+  await settled()
+  writes[0]?.succeed()
+  await settled()
+  writes[1]?.succeed()
+  expect(await answers).toEqual(['A', 'B', 'C', 'D'])
+})
+
+test('lists go out in one write, and each gets its own answers', async () => {
+  const write = vi.fn(async (letters: string[]) => letters.map((letter) => letter.toUpperCase()))
+  expect(await writeLists(write)([['a', 'b'], [], ['c']])).toEqual([['A', 'B'], [], ['C']])
+  expect(write.mock.calls).toEqual([[['a', 'b', 'c']]])
+})
+
+test('items are announced when they are written, and not before', async () => {
+  const onWritten = vi.fn()
+  const { submit, writes } = setup({ onWritten })
+  submit('a')
+  submit('b')
+  await settled()
+  expect(onWritten).not.toHaveBeenCalled()
+  writes[0]?.succeed()
+  await settled()
+  expect(onWritten.mock.calls).toEqual([
+    [
+      ['a', 'b'],
+      ['A', 'B'],
+    ],
+  ])
+})
+
+describe('a bad item', () => {
+  test('fails alone, and its neighbours are written one by one', async () => {
+    const onWritten = vi.fn()
+    const write = vi.fn(async (items: string[]) => {
+      if (items.includes('!')) throw new Error('! cannot be written')
+      return items.map((item) => item.toUpperCase())
+    })
+    const { submit } = createGroupCommit<string, string>({ name: 'letters', write, onWritten })
+    const outcomes = await Promise.allSettled([...'ab!c'].map(submit))
+    expect(outcomes).toEqual([
+      { status: 'fulfilled', value: 'A' },
+      { status: 'fulfilled', value: 'B' },
+      { status: 'rejected', reason: new Error('! cannot be written') },
+      { status: 'fulfilled', value: 'C' },
+    ])
+    expect(write.mock.calls.map(([items]) => items.join(''))).toEqual(['ab!c', 'a', 'b', '!', 'c'])
+    expect(onWritten.mock.calls).toEqual([
+      [['a'], ['A']],
+      [['b'], ['B']],
+      [['c'], ['C']],
+    ])
+  })
+
+  test('that is alone is tried once only', async () => {
+    const write = vi.fn(() => Promise.reject(new Error('no')))
+    const { submit } = createGroupCommit<string, string>({ name: 'letters', write })
+    await expect(submit('!')).rejects.toThrow('no')
+    expect(write).toHaveBeenCalledTimes(1)
+  })
+
+  test('that makes the write throw at once is no different', async () => {
+    const write = (items: string[]) => {
+      if (items.includes('!')) throw new RangeError('too deep')
+      return Promise.resolve(items)
+    }
+    const { submit } = createGroupCommit<string, string>({ name: 'letters', write })
+    const outcomes = await Promise.allSettled([...'a!'].map(submit))
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+  })
+
+  test('does not take its neighbours with it in Postgres', async () => {
+    const { store, idsInTable } = await taskStore()
+    const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
+    const tasks = [newTask(['fine']), newTask(['not \u0000 fine']), newTask([])]
+    const outcomes = await Promise.allSettled(tasks.map(submit))
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await idsInTable()).toEqual([tasks[0]?.id, tasks[2]?.id].sort())
+  })
+})
+
+describe('while the database is away', () => {
+  const away = new AppError('unavailable', 'The database cannot be reached at the moment')
+
+  test('a batch fails as a whole, and its items are not tried one by one', async () => {
+    const { submit, writes } = setup()
+    const outcomes = Promise.allSettled([...'abc'].map(submit))
+    await settled()
+    writes[0]?.fail(away)
+    expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: away }))
+    expect(batchesOf(writes)).toEqual(['abc'])
+  })
+
+  test('what is left fails at once when it goes away amid the search for a bad item', async () => {
+    const { submit, writes } = setup()
+    const outcomes = Promise.allSettled([...'abcd'].map(submit))
+    await settled()
+    writes[0]?.fail(new Error('a bad item'))
+    await settled()
+    writes[1]?.succeed()
+    await settled()
+    writes[2]?.fail(away)
+    await settled()
+    expect(batchesOf(writes)).toEqual(['abcd', 'a', 'b'])
+    expect((await outcomes).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'rejected',
+    ])
+  })
+
+  test('everybody hears that it cannot be reached, from the real one too', async () => {
+    const { store, database } = await taskStore()
+    const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
+    await database.close()
+    const outcomes = await Promise.allSettled([newTask([]), newTask([])].map(submit))
+    expect(outcomes).toMatchObject(
+      new Array(2).fill({ status: 'rejected', reason: { name: 'AppError', code: 'unavailable' } }),
+    )
+  })
+})
+
+test('who comes when too many wait is turned away, and nobody else', async () => {
+  const { submit, writes, group } = setup({ maxWaiting: 2 })
+  const first = submit('a')
+  await settled()
+  const waiting = [submit('b'), submit('c')]
+  await expect(submit('d')).rejects.toMatchObject({
+    code: 'overloaded',
+    message: 'Too many letters are waiting; try again',
+  })
+  expect(group.waiting).toBe(2)
+  writes[0]?.succeed()
+  await settled()
+  writes[1]?.succeed()
+  expect(await Promise.all([first, ...waiting])).toEqual(['A', 'B', 'C'])
+  const later = submit('e')
+  await settled()
+  writes[2]?.succeed()
+  expect(await later).toBe('E')
+})
+
+interface Write {
+  items: string[]
+  /** Answers every item with its capital letter. */
+  succeed(): void
+  fail(error: Error): void
+}
+
+/** A group commit whose writes end when the test says so. */
+function setup(options: Partial<GroupCommitOptions<string, string>> = {}) {
+  const writes: Write[] = []
+  const group = createGroupCommit<string, string>({
+    name: 'letters',
+    write: (items) =>
+      new Promise((resolve, reject) => {
+        writes.push({ items, succeed: () => resolve(items.map((item) => item.toUpperCase())), fail: reject })
+      }),
+    ...options,
+  })
+  return { group, submit: group.submit, writes }
+}
+
+function batchesOf(writes: Write[]): string[] {
+  return writes.map(({ items }) => items.join(''))
+}
+
+/** Two turns: whatever was put off to the next one has happened. */
+async function settled() {
+  await nextTurn()
+  await nextTurn()
+}
+
+async function taskStore() {
+  const testDatabase = await createTestDatabase()
+  const database = await openDatabase(testDatabase.url)
+  onTestFinished(async () => {
+    await database.close().catch(() => {})
+    await testDatabase.drop()
+  })
+  await database.migrate()
+  const idsInTable = async () => {
+    const rows = await database.use((drizzle) => drizzle.select({ id: tasks.id }).from(tasks))
+    return rows.map(({ id }) => id).sort()
+  }
+  return { store: createTaskStore(database), database, idsInTable }
+}
+
+function newTask(tags: string[]): NewTask {
+  const policy = { maxRetries: 0, timeoutMs: 1_000 }
+  return { id: newId(), name: 'x', queue: 'default', input: {}, createdAt: new Date(), ...policy, tags }
+}

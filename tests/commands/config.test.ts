@@ -1,0 +1,189 @@
+// The environment: read once, checked whole, and every mistake named in one message.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text as textOf } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { CHILD_ENVIRONMENT } from '../support/child-environment.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const SERVERS = { DATABASE_URL: 'postgres://127.0.0.1:1/x', REDIS_URL: 'redis://127.0.0.1:1' }
+
+describe('readConfig', () => {
+  test('has a default for everything that can have one', () => {
+    expect(readConfig({})).toMatchObject({
+      DATA_DIR: '.data',
+      HOST: '127.0.0.1',
+      PORT: 8000,
+      BODY_LIMIT_BYTES: 262_144,
+      WORKER_CONCURRENCY: 20,
+      WORKER_QUEUES: ['default'],
+      RETENTION_DAYS: 30,
+      LOG_LEVEL: 'info',
+    })
+    expect(readConfig({})).not.toHaveProperty('HEALTH_PORT')
+  })
+
+  test('reads numbers and lists', () => {
+    const config = readConfig({
+      ...SERVERS,
+      PORT: '0',
+      HEALTH_PORT: '8501',
+      WORKER_QUEUES: 'default, mail ,slow',
+    })
+    expect(config).toMatchObject({
+      ...SERVERS,
+      PORT: 0,
+      HEALTH_PORT: 8501,
+      WORKER_QUEUES: ['default', 'mail', 'slow'],
+    })
+  })
+
+  test('reads which hosts requests may go to, and the secrets they are signed with', () => {
+    const secrets = [1, 2].map((byte) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`)
+    const config = readConfig({
+      HTTP_REQUEST_ALLOW: 'hooks.internal, 10.0.0.0/8,::1,fd00::/8,localhost,192.168.0.7',
+      WEBHOOK_SECRET: secrets.join(','),
+    })
+    expect(config).toMatchObject({
+      HTTP_REQUEST_ALLOW: ['hooks.internal', '10.0.0.0/8', '::1', 'fd00::/8', 'localhost', '192.168.0.7'],
+      WEBHOOK_SECRET: secrets,
+    })
+  })
+
+  test('takes an empty variable for one that is not set', () => {
+    const names = Object.keys(readConfig({ ...SERVERS, SMTP_URL: 'smtp://x', HEALTH_PORT: '1' }))
+    const empty = Object.fromEntries(names.map((name) => [name, '']))
+    expect(names).toContain('HEALTH_PORT')
+    expect(readConfig(empty)).toEqual(readConfig({}))
+    expect(faultsOf(() => readConfig(empty, ['DATABASE_URL']))).toEqual(['DATABASE_URL: is required here'])
+  })
+
+  test('leaves variables of others alone', () => {
+    const others = { PATH: '/bin', NODE_OPTIONS: '--x', DATABASE_URL_OLD: 'nonsense' }
+    expect(readConfig({ ...SERVERS, ...others })).toEqual(readConfig(SERVERS))
+  })
+
+  test.each([
+    ['DATABASE_URL', 'mysql://localhost/x'],
+    ['DATABASE_URL', 'localhost:5432'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['REDIS_URL', 'http://localhost'],
+    ['SMTP_URL', 'mail.example.com'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80a'],
+    ['PORT', '8e3'],
+    ['PORT', '8000.5'],
+    ['PORT', ' 8000'],
+    ['HEALTH_PORT', 'yes'],
+    ['BODY_LIMIT_BYTES', '10'],
+    ['DATABASE_POOL_SIZE', '0'],
+    ['WORKER_CONCURRENCY', '0'],
+    ['WORKER_QUEUES', 'Default'],
+    ['WORKER_QUEUES', 'a,,b'],
+    ['WORKER_QUEUES', ','],
+    ['WORKER_MISSING_AFTER_SECONDS', '0'],
+    ['SHUTDOWN_GRACE_SECONDS', 'long'],
+    ['RETENTION_DAYS', '0.5'],
+    ['RETENTION_DAYS', '-1'],
+    ['LOG_LEVEL', 'loud'],
+    ['HTTP_REQUEST_ALLOW', '*'],
+    ['HTTP_REQUEST_ALLOW', '10.0.0.0/33'],
+    ['HTTP_REQUEST_ALLOW', '10.0.0'],
+    ['HTTP_REQUEST_ALLOW', 'http://hooks.internal'],
+    ['HTTP_REQUEST_ALLOW', 'hooks.internal:8080'],
+    ['HTTP_REQUEST_ALLOW', 'a,,b'],
+    ['WEBHOOK_SECRET', 'secret'],
+    ['WEBHOOK_SECRET', 'whsec_c2hvcnQ='],
+    ['WEBHOOK_SECRET', `whsec_${'!'.repeat(32)}`],
+    ['WEBHOOK_SECRET', `whsec_${Buffer.alloc(65).toString('base64')}`],
+  ])('refuses %s=%s by its name', (name, value) => {
+    const faults = faultsOf(() => readConfig({ [name]: value }))
+    expect(faults.length).toBeGreaterThan(0)
+    for (const fault of faults) expect(fault).toMatch(new RegExp(`^${name}: \\S`))
+  })
+
+  test('names every mistake at once, those that miss and those that are wrong', () => {
+    const environment = { PORT: 'x', LOG_LEVEL: 'loud', REDIS_URL: '', WORKER_CONCURRENCY: '0' }
+    const faults = faultsOf(() => readConfig(environment, ['DATABASE_URL', 'REDIS_URL']))
+    const names = faults.map((fault) => fault.split(':')[0])
+    expect(names.toSorted()).toEqual(['DATABASE_URL', 'LOG_LEVEL', 'PORT', 'REDIS_URL', 'WORKER_CONCURRENCY'])
+  })
+
+  test('keeps a wrong secret to itself', () => {
+    const faults = faultsOf(() => readConfig({ WEBHOOK_SECRET: 'whsec_s3cret' }))
+    expect(faults).toEqual([expect.not.stringContaining('s3cret')])
+  })
+
+  test('keeps the secrets in a wrong URL to itself', () => {
+    const faults = faultsOf(() => readConfig({ DATABASE_URL: 'postgre://waggle:s3cret@db/x' }))
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).not.toContain('s3cret')
+  })
+})
+
+// Concurrent, for each starts a process.
+describe.concurrent('the command line', () => {
+  test.each(['api', 'worker'])(
+    '%s with a wrong environment ends with 1 and says all that is wrong',
+    async (command) => {
+      const { code, stdout, stderr } = await run([command], { PORT: 'x', LOG_LEVEL: 'loud' })
+      expect(stderr.trim().split('\n')).toEqual([
+        'The configuration is not valid:',
+        expect.stringMatching(/^ {2}DATABASE_URL: /),
+        expect.stringMatching(/^ {2}REDIS_URL: /),
+        expect.stringMatching(/^ {2}PORT: /),
+        expect.stringMatching(/^ {2}LOG_LEVEL: /),
+      ])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    },
+  )
+
+  test('migrate asks for a database only', async () => {
+    const { code, stderr } = await run(['migrate'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('DATABASE_URL')
+    expect(stderr).not.toContain('REDIS_URL')
+  })
+
+  test.each(['serve', 'constructor', ''])(
+    'the unknown command "%s" is refused with the known ones',
+    async (name) => {
+      const { code, stderr } = await run([name])
+      expect(stderr).toBe(`Unknown command "${name}": expected one of dev, api, worker, migrate, keys\n`)
+      expect(code).toBe(1)
+    },
+  )
+
+  test('a database that cannot be reached ends a migration with one line', async () => {
+    const { code, stderr } = await run(['migrate'], { DATABASE_URL: SERVERS.DATABASE_URL })
+    expect(stderr).toBe('The database cannot be reached at the moment\n')
+    expect(code).toBe(1)
+  })
+})
+
+function faultsOf(read: () => unknown): string[] {
+  try {
+    read()
+  } catch (error) {
+    const [title, ...faults] = (error as Error).message.split('\n')
+    expect(title).toBe('The configuration is not valid:')
+    return faults.map((fault) => fault.trim())
+  }
+  return []
+}
+
+async function run(args: string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...CHILD_ENVIRONMENT, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, [code]] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code, stdout, stderr }
+}

@@ -1,0 +1,227 @@
+// The commands as they are started for real: everything in one process, and one process per role.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createApiKey } from '../../src/api/http/api-keys.ts'
+import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
+import { createUsedData } from '../support/embedded-data.ts'
+import { killLeftovers, startMain } from '../support/main-process.ts'
+import { until } from '../support/system.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+
+// Each test starts the whole program once or twice, and a first start makes a database.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+
+interface TaskStatusAnswer {
+  status: string
+  result: unknown
+}
+
+async function post(
+  url: string,
+  body: unknown,
+): Promise<{ status: number; body: { task_id: string; id: string } }> {
+  const headers = { 'Content-Type': 'application/json' }
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return { status: response.status, body: (await response.json()) as { task_id: string; id: string } }
+}
+
+async function get<T>(url: string): Promise<T> {
+  return (await (await fetch(url)).json()) as T
+}
+
+const statusOf = (url: string, id: string) => get<TaskStatusAnswer>(`${url}/task_status/${id}`)
+
+/** The processes that a process has started, and those that these have. */
+function descendantsOf(pid: number): number[] {
+  const parents = readdirSync('/proc').flatMap((name) =>
+    /^\d+$/.test(name) ? [[Number(name), parentOf(name)] as const] : [],
+  )
+  const children = parents.flatMap(([child, parent]) => (parent === pid ? [child] : []))
+  return [...children, ...children.flatMap(descendantsOf)]
+}
+
+function parentOf(pid: string): number | null {
+  try {
+    // The name of the program, in brackets, may contain anything; the parent comes after its state.
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
+  } catch {
+    return null
+  }
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`)
+}
+
+afterEach(killLeftovers)
+
+describe('with nothing set', () => {
+  let dataDir: string
+  let usedData: Awaited<ReturnType<typeof createUsedData>>
+  beforeAll(async () => {
+    usedData = await createUsedData()
+  })
+  afterAll(() => usedData.remove())
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
+  })
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
+
+  test('a task goes PENDING, STARTED, SUCCESS; Ctrl-C ends all; the data survive', async () => {
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const { status, body } = await post(`${first.url}/notify/`, { email: 'ada@example.com' })
+    expect(status).toBe(202)
+    expect(body).toMatchObject({ status: 'PENDING' })
+    await until(
+      () => statusOf(first.url, body.task_id),
+      (answer) => answer.status === 'STARTED',
+    )
+    await until(
+      () => statusOf(first.url, body.task_id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+    const helpers = descendantsOf(first.pid)
+    expect(helpers.length).toBeGreaterThan(0)
+    expect(await first.end('SIGINT')).toBe(0)
+    expect(helpers.filter(isAlive)).toEqual([])
+    expect(first.output()).toBe(`Waggle is ready: ${first.url}\n`)
+
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    expect(await statusOf(second.url, body.task_id)).toMatchObject({
+      status: 'SUCCESS',
+      result: { message: 'Notification sent to ada@example.com' },
+    })
+    expect(await second.end('SIGTERM')).toBe(0)
+  })
+
+  test('after a kill -9 the next start goes on with what was waiting', async () => {
+    usedData.copyTo(dataDir)
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const waiting = await post(`${first.url}/v1/tasks/reverse`, {
+      input: { text: 'ab' },
+      options: { delay_seconds: 1 },
+    })
+    await first.end('SIGKILL')
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    await until(
+      () => statusOf(second.url, waiting.body.id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+    expect(await second.end('SIGTERM')).toBe(0)
+  })
+
+  test('a second one on the same data is refused with a clear message', async () => {
+    usedData.copyTo(dataDir)
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const second = await startMain('dev', { DATA_DIR: dataDir })
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toBe(`${dataDir} is in use by process ${first.pid}; stop it, or set DATA_DIR\n`)
+    await first.end('SIGTERM')
+  })
+
+  test('a port that is taken is named', async () => {
+    const others = join(dataDir, 'others')
+    for (const each of [dataDir, others]) usedData.copyTo(each)
+    const first = await startMain('dev', { DATA_DIR: dataDir })
+    const { port } = new URL(first.url)
+    const second = await startMain('dev', { DATA_DIR: others, PORT: port })
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toContain(`port ${port}`)
+    expect(second.output()).not.toContain('    at ')
+    await first.end('SIGTERM')
+  })
+})
+
+describe('one process per role', () => {
+  let redis: RedisServer
+  let database: TestDatabase
+  let settings: Record<string, string>
+  beforeEach(async (context) => {
+    redis = await startRedisServer()
+    database = await createTestDatabase()
+    settings = { DATABASE_URL: database.url, REDIS_URL: redis.url }
+    if (!database.isServer) context.skip('PGlite can be opened by one process only')
+  })
+  afterEach(async () => {
+    killLeftovers()
+    await redis.stop()
+    await database.drop()
+  })
+
+  test('migrate, api and worker together run a task', async () => {
+    const migrations = await Promise.all([startMain('migrate', settings), startMain('migrate', settings)])
+    expect(await Promise.all(migrations.map(({ ended }) => ended))).toEqual([0, 0])
+    const api = await startMain('api', { ...settings, HEALTH_PORT: '0' })
+    const worker = await startMain('worker', settings)
+    const { body } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'Waggle' } })
+    expect(await get(`${api.url}/v1/tasks/${body.id}?wait=20`)).toMatchObject({
+      status: 'SUCCESS',
+      result: { text: 'elggaW' },
+    })
+    expect(await worker.end('SIGTERM')).toBe(0)
+    expect(await api.end('SIGTERM')).toBe(0)
+  })
+
+  test('the API starts without Redis and accepts; the task runs when both are there', async () => {
+    await (await startMain('migrate', settings)).ended
+    process.kill(redis.pid, 'SIGKILL')
+    const api = await startMain('api', settings)
+    const { status, body } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
+    expect(status).toBe(202)
+    expect(await get(`${api.url}/health/ready`)).toMatchObject({ status: 'degraded' })
+    await redis.restart()
+    await startMain('worker', settings)
+    await until(
+      () => statusOf(api.url, body.id),
+      (answer) => answer.status === 'SUCCESS',
+    )
+  })
+
+  test('an open API says so where others can reach it, and only there', async () => {
+    const warning = 'Warning: without API_KEYS the API is open to everybody who reaches 0.0.0.0\n'
+    const open = await startMain('api', { ...settings, HOST: '0.0.0.0' })
+    expect(open.output()).toContain(warning)
+    const { entry } = createApiKey('ci', ['read'])
+    const silent: Record<string, string>[] = [{ HOST: '0.0.0.0', API_KEYS: entry }, { HOST: 'localhost' }]
+    for (const closed of silent) {
+      expect((await startMain('api', { ...settings, ...closed })).output()).not.toContain('Warning')
+    }
+  })
+
+  test('the API starts without Postgres and says 503', async () => {
+    const api = await startMain('api', {
+      ...settings,
+      DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none',
+      LOG_LEVEL: 'debug',
+    })
+    const { status } = await post(`${api.url}/v1/tasks/reverse`, { input: { text: 'ab' } })
+    expect(status).toBe(503)
+    expect((await fetch(`${api.url}/health`)).status).toBe(200)
+    expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
+    await fetch(`${api.url}/v1/tasks`)
+    // Why, and not which statement with whose input.
+    expect(api.output()).toContain('ECONNREFUSED')
+    expect(api.output()).not.toMatch(/Failed query|params:/)
+  })
+
+  test('a second SIGTERM ends a worker at once', async () => {
+    await (await startMain('migrate', settings)).ended
+    const api = await startMain('api', settings)
+    const worker = await startMain('worker', { ...settings, SHUTDOWN_GRACE_SECONDS: '3600' })
+    const { body } = await post(`${api.url}/v1/tasks/divide`, { input: { x: 1, y: 2 } })
+    await until(
+      () => statusOf(api.url, body.id),
+      (answer) => answer.status === 'STARTED',
+    )
+    process.kill(worker.pid, 'SIGTERM')
+    await until(
+      async () => worker.output(),
+      (text) => text.includes('worker stopping'),
+    )
+    expect(await worker.end('SIGTERM')).toBe(1)
+    // It had no time to put the task back: that is the reconciler's to do, and it is still known as started.
+    expect(await statusOf(api.url, body.id)).toMatchObject({ status: 'STARTED' })
+  })
+})

@@ -1,0 +1,84 @@
+// infra-cdktf/host/database-role.js on a real Postgres: the role of the API and the workers, made by a master that is no
+// superuser, as on RDS.
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openDatabase } from '../../src/store/database.ts'
+import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
+
+const SCRIPT = readFileSync(new URL('../../infra-cdktf/host/database-role.js', import.meta.url))
+const MASTER = { MASTER_USER: 'waggle_master', MASTER_PASSWORD: `of "RDS"'s $own` }
+
+let folder: string
+let server: PostgresServer | undefined
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'waggle-role-'))
+  chmodSync(folder, 0o755)
+  const rules = join(folder, 'pg_hba.conf')
+  // The superuser is the test's own; everybody else needs a password.
+  writeFileSync(rules, 'host all waggle all trust\nhost all all all scram-sha-256\n')
+  server = await startPostgresServer({ fsync: 'off', hba_file: rules })
+  if (!server) return
+  const { escapeIdentifier, escapeLiteral } = new pg.Client()
+  const { MASTER_USER, MASTER_PASSWORD } = MASTER
+  const client = new pg.Client({ connectionString: server.url })
+  await client.connect()
+  await client.query(
+    `create role ${escapeIdentifier(MASTER_USER)} login createrole createdb password ${escapeLiteral(MASTER_PASSWORD)}`,
+  )
+  await client.query(`create database waggle owner ${escapeIdentifier(MASTER_USER)}`)
+  await client.end()
+})
+afterAll(async () => {
+  await server?.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** As host/database-role.sh runs it in the container. */
+function run(password: string, settings: Record<string, string> = {}) {
+  const url = urlOf(password)
+  const env = { PATH: process.env.PATH, DATABASE_URL: url, ...settings }
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-'], { input: SCRIPT, env })
+  return { status, stderr: String(stderr) }
+}
+
+function urlOf(password: string): string {
+  const url = new URL(server?.url ?? 'postgres://127.0.0.1:1')
+  Object.assign(url, { username: 'waggle_app', password, pathname: '/waggle' })
+  return url.href
+}
+
+describe('the role of the API and the workers', () => {
+  beforeEach((context) => {
+    if (!server) context.skip('needs PostgreSQL')
+  })
+
+  test('does not get in before it was made', () => {
+    expect(run('first')).toEqual({ status: 3, stderr: '' })
+  })
+
+  test('is made by the master, gets in, and owns what it needs to migrate', async () => {
+    expect(run('first', MASTER)).toEqual({ status: 0, stderr: '' })
+    expect(run('first')).toEqual({ status: 0, stderr: '' })
+    const database = await openDatabase(urlOf('first'))
+    await database.migrate()
+    await database.close()
+  })
+
+  test('is given another password when that has changed, as often as it takes', () => {
+    expect(run(`it's "new"`)).toEqual({ status: 3, stderr: '' })
+    for (let time = 0; time < 2; time++) expect(run(`it's "new"`, MASTER)).toEqual({ status: 0, stderr: '' })
+    expect(run(`it's "new"`)).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('a Postgres that cannot be reached is no reason to ask for the master', () => {
+    const { status, stderr } = run('first', {
+      DATABASE_URL: 'postgres://waggle_app:first@127.0.0.1:1/waggle',
+    })
+    expect(status).toBe(1)
+    expect(stderr).toContain('ECONNREFUSED')
+  })
+})

@@ -1,0 +1,148 @@
+// What a list costs among very many tasks: the same whatever the page, and little where few are meant.
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { TaskStatus } from '../../src/definitions/task-status.ts'
+import type { Database } from '../../src/store/database.ts'
+import { nodePostgres, sql } from '../../src/store/drizzle.ts'
+import { PLANNER } from '../../src/store/server-pool.ts'
+import type { TaskFilter } from '../../src/store/task-filter.ts'
+import { createTaskList, type TaskList } from '../../src/store/task-list.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+const ALL = 300_000
+// Of so many one waits, one has failed and one is cancelled.
+const RARE = 50_000
+
+interface Statement {
+  text: string
+  params: unknown[]
+}
+
+interface PlanNode {
+  'Node Type': string
+  'Index Name'?: string
+  'Scan Direction'?: string
+  'Actual Rows': number
+  'Rows Removed by Filter'?: number
+  Plans?: PlanNode[]
+}
+
+const idOf = (number: number) => `01900000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
+const numberOf = (id: string | null) => Number.parseInt(id?.slice(-12) ?? '', 16)
+
+// The planner and its statistics are those of a server.
+describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
+  let system: TestSystem
+  let pool: pg.Pool
+  let list: TaskList
+  let statements: Statement[] = []
+
+  beforeAll(async () => {
+    system = await startSystem({ worker: false })
+    // Connections like those of the system, whose statements can be read.
+    pool = new pg.Pool({
+      connectionString: system.database.url,
+      options: PLANNER,
+    })
+    // Their database may be gone before they have hung up.
+    pool.on('connect', (client) => client.on('error', () => {}))
+    const drizzle = nodePostgres.drizzle(pool, {
+      logger: { logQuery: (text, params) => statements.push({ text, params }) },
+    })
+    list = createTaskList({ use: (work) => work(drizzle) } as Database)
+    await system.connections.database.query(sql`
+      insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at, finished_at,
+                         result, error, cancel_requested_at)
+      select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'default', status,
+             json_build_object('text', n), 3, 1000, now(), now(), case when status <> 'PENDING' then now() end,
+             case when status = 'SUCCESS' then '{"text":"x"}'::json end,
+             case when status = 'FAILURE' then '{"name":"Error","message":"no","retryable":true}'::json end,
+             case when status = 'CANCELLED' then now() end
+      from generate_series(1, ${ALL}::int) as n,
+           lateral (select case n % ${RARE}::int when 1 then 'PENDING' when 2 then 'FAILURE' when 3 then 'CANCELLED'
+                                                 else 'SUCCESS' end as status) as made`)
+  })
+  afterAll(async () => {
+    await pool?.end()
+    await system?.stop()
+  })
+
+  describe.each(['has not', 'has'])('when Postgres %s looked at the table', (has) => {
+    beforeAll(async () => {
+      if (has === 'has') await system.connections.database.query(sql`vacuum analyze tasks`)
+    })
+
+    test.each<[TaskStatus[], number, string]>([
+      [['FAILURE'], 6, 'tasks_unsuccessful'],
+      [['CANCELLED'], 6, 'tasks_unsuccessful'],
+      [['FAILURE', 'CANCELLED'], 12, 'tasks_unsuccessful'],
+      [['PENDING', 'STARTED', 'RETRY'], 6, 'tasks_live'],
+    ])('the few %s are found at once, by an index without the others', async (statuses, count, index) => {
+      const { rows, next } = await list.list({ statuses }, { limit: 50 })
+      expect([rows.length, next]).toEqual([count, null])
+      const cost = await costOf({ statuses })
+      expect(cost.rows).toBeLessThanOrEqual(50)
+      // Of a table that it does not know it sorts the few.
+      if (has === 'has') expect(cost.indexes).toEqual([index])
+    })
+
+    // A table of which nothing is known is believed to be short, and may be sorted: for a minute at most.
+    test.skipIf(has === 'has not').each<[string, TaskFilter, number]>([
+      ['no filter', {}, 60],
+      ['a status that most have', { statuses: ['SUCCESS'] }, 60],
+      ['a name that nothing has', { names: ['other'] }, 60_000],
+      ['statuses of either kind', { statuses: ['FAILURE', 'PENDING'] }, 60_000],
+      ['a text that is nowhere', { text: 'nowhere' }, 20_000],
+      ['an input that nothing has', { inputs: [{ path: ['text'], value: 'x' }] }, 20_000],
+    ])('with %s a page costs the same at both ends', async (_what, filter, most) => {
+      const [newest, oldest] = [await costOf(filter), await costOf(filter, idOf(ALL / 5))]
+      expect(newest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
+      expect(oldest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
+    })
+
+    test('a look that finds nothing says how far it went', async () => {
+      const { rows, next } = await list.list({ names: ['other'] }, { limit: 50 })
+      expect([rows, numberOf(next)]).toEqual([[], ALL - 30_000 + 1])
+    })
+
+    test('a count goes in looks of one size, and together they count all', async () => {
+      const counts: number[] = []
+      let before: string | undefined
+      do {
+        const { count, first, next } = await list.count({ statuses: ['SUCCESS'] }, before)
+        if (before === undefined) expect(numberOf(first)).toBe(ALL + 1)
+        counts.push(count)
+        before = next ?? undefined
+      } while (before !== undefined)
+      expect(Math.max(...counts)).toBeLessThanOrEqual(5_000)
+      expect(counts.length).toBe(Math.ceil((ALL + 1) / 5_000))
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6 * (RARE - 3))
+      expect((await list.count({ statuses: ['FAILURE'] })).count).toBe(6)
+    })
+  })
+
+  /** Of one look: which indexes served it, and how many rows they had to give. */
+  async function costOf(filter: TaskFilter, before?: string) {
+    statements = []
+    await list.listCompact(filter, { before, limit: 50 })
+    const plans = await Promise.all(statements.map(planOf))
+    const scans = plans.flatMap(scansIn)
+    return {
+      indexes: [...new Set(scans.map((scan) => scan['Index Name'] ?? scan['Node Type']))],
+      rows: scans.reduce((sum, scan) => sum + scan['Actual Rows'] + (scan['Rows Removed by Filter'] ?? 0), 0),
+    }
+  }
+
+  async function planOf({ text, params }: Statement): Promise<PlanNode> {
+    const { rows } = await pool.query(`explain (analyze, format json) ${text}`, params)
+    return rows[0]['QUERY PLAN'][0].Plan
+  }
+})
+
+function scansIn(node: PlanNode): PlanNode[] {
+  // What is sorted was read whole.
+  const isMeant = /Scan|Sort/.test(node['Node Type']) && node['Node Type'] !== 'Subquery Scan'
+  return [...(isMeant ? [node] : []), ...(node.Plans ?? []).flatMap(scansIn)]
+}
+
+const atMost = (most: number) => (rows: number) => rows <= most

@@ -1,0 +1,122 @@
+// A migration that needs a table which others hold waits in short turns, so that nobody queues behind it for long.
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import { sql } from '../../src/store/drizzle.ts'
+import { until } from '../support/system.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+
+// PGlite has one connection: nobody else can hold anything.
+describe.skipIf(inject('postgresUrl') === null)('while somebody reads a table', () => {
+  test('a migration lets others through between its tries, and goes on when the reader is done', async () => {
+    const { database, reader, folder } = await setup()
+    await reader.query('begin')
+    await reader.query('select count(*) from tasks')
+    const migrated = database.migrate({ folder, lockWait: { lockMs: 200, pauseMs: 20, tries: 1_000 } })
+    await until(
+      () => waiting(database),
+      (count) => count === 1,
+    )
+    // Queues behind the migration, and is served while the reader still reads.
+    await database.query(sql`select count(*) from tasks`)
+    await reader.query('commit')
+    await migrated
+    expect(await database.query(sql`select added_later from tasks`)).toEqual([])
+  })
+
+  test('a migration that never gets its turn says what it waited for, and leaves everything as it was', async () => {
+    const { database, reader, folder } = await setup()
+    await reader.query('begin')
+    await reader.query('select count(*) from tasks')
+    await expect(
+      database.migrate({ folder, lockWait: { lockMs: 50, pauseMs: 1, tries: 3 } }),
+    ).rejects.toThrow(
+      /^The migration waited 3 times 0\.05 s for a lock that another session holds .* The statement was: ALTER TABLE "tasks" ADD COLUMN/,
+    )
+    await reader.query('commit')
+    await database.migrate({ folder })
+  })
+
+  test('migrations wait for each other, however long one takes', async () => {
+    const { database, reader, folder } = await setup()
+    await reader.query('select pg_advisory_lock($1)', [0x77616767])
+    const migrated = database.migrate({ folder, lockWait: { lockMs: 20, pauseMs: 1, tries: 1 } })
+    await until(
+      () => waiting(database),
+      (count) => count === 1,
+    )
+    await database.query(sql`select pg_sleep(0.1)`)
+    await reader.query('select pg_advisory_unlock_all()')
+    await migrated
+  })
+})
+
+/** A database with the initial migration, a folder with one more migration, and a second connection. */
+async function setup() {
+  const testDatabase = await createTestDatabase()
+  const database = await openDatabase(testDatabase.url)
+  const reader = new pg.Client({ connectionString: testDatabase.url })
+  await reader.connect()
+  const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+  onTestFinished(async () => {
+    await reader.end()
+    await database.close()
+    await testDatabase.drop()
+    await rm(folder, { recursive: true })
+  })
+  await database.migrate()
+  await writeMigrations(folder)
+  return { database, reader, folder }
+}
+
+async function writeMigrations(folder: string): Promise<void> {
+  await cp(new URL('../../migrations', import.meta.url), folder, { recursive: true })
+  const journalFile = join(folder, 'meta/_journal.json')
+  const journal = JSON.parse(await readFile(journalFile, 'utf8'))
+  const { when } = journal.entries.at(-1)
+  const entry = {
+    idx: journal.entries.length,
+    version: '7',
+    when: when + 1,
+    tag: 'added_later',
+    breakpoints: true,
+  }
+  await writeFile(journalFile, JSON.stringify({ ...journal, entries: [...journal.entries, entry] }))
+  await writeFile(join(folder, 'added_later.sql'), 'ALTER TABLE "tasks" ADD COLUMN "added_later" text')
+}
+
+const EARLIER_VERSION = /^The database was created by an earlier version of Waggle and cannot be upgraded\. /
+
+test('a database of an earlier version is refused', async () => {
+  const database = await openDatabase('pglite:')
+  onTestFinished(() => database.close())
+  // No tables yet, and tables of this version.
+  await database.refuseEarlierVersion()
+  await database.migrate()
+  await database.refuseEarlierVersion()
+  await database.query(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`)
+  await expect(database.refuseEarlierVersion()).rejects.toThrow(EARLIER_VERSION)
+  await expect(database.migrate()).rejects.toThrow(EARLIER_VERSION)
+})
+
+test('a database of a later version is not refused', async () => {
+  const database = await openDatabase('pglite:')
+  onTestFinished(() => database.close())
+  await database.migrate()
+  await database.query(sql`
+    insert into drizzle.__drizzle_migrations (hash, created_at)
+    select 'later', max(created_at) + 1 from drizzle.__drizzle_migrations`)
+  await database.refuseEarlierVersion()
+  await database.migrate()
+})
+
+/** How many connections wait for a lock. */
+async function waiting(database: Database): Promise<number> {
+  const rows = await database.query<{ count: number }>(sql`
+    select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`)
+  return rows[0]?.count ?? 0
+}

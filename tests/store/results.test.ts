@@ -1,0 +1,115 @@
+// What a task may return: whatever can be carried on, to an answer, a page of tasks, a callback.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineTask } from '../../src/definitions/define.ts'
+import { resultTextOf } from '../../src/store/result-text.ts'
+import { countFar } from '../support/browser-definitions.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+const MIB = 1024 * 1024
+
+describe('the text of a result', () => {
+  test.each<[what: string, result: unknown]>([
+    ['100 levels', nested(100)],
+    ['100 levels of lists and objects', nested(100, (inner) => ({ inner }))],
+    ['1 MiB', 'x'.repeat(MIB - 2)],
+    ['brackets in a text', `${'['.repeat(500)}"\\${'{'.repeat(500)}`],
+    ['brackets in a name', { [`\\"${'['.repeat(500)}`]: '\\' }],
+    ['many lists beside each other', Array.from({ length: 500 }, () => [{}])],
+  ])('may have %s', (_what, result) => {
+    expect(resultTextOf(result)).toBe(JSON.stringify(result))
+  })
+
+  test('is left out where JSON leaves it out', () => {
+    expect(resultTextOf(undefined)).toBeUndefined()
+  })
+
+  test.each<[what: string, result: unknown, message: string]>([
+    ['101 levels', nested(101), 'it is nested deeper than 100 levels'],
+    ['101 levels of objects', nested(101, (inner) => ({ '"]': inner })), 'deeper than 100 levels'],
+    ['levels that only its JSON has', { toJSON: () => nested(101) }, 'deeper than 100 levels'],
+    ['more levels than there is stack', nested(100_000), 'deeper than 100 levels or larger than 1 MiB'],
+    ['a byte more than 1 MiB', 'x'.repeat(MIB - 1), 'it is larger than 1 MiB'],
+    ['more bytes than characters', 'ä'.repeat(MIB / 2), 'it is larger than 1 MiB'],
+  ])('may not have %s', (_what, result, message) => {
+    expect(() => resultTextOf(result)).toThrow(expect.objectContaining({ name: 'RangeError' }))
+    expect(() => resultTextOf(result)).toThrow(message)
+  })
+
+  test('may not be what JSON cannot express', () => {
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    expect(() => resultTextOf(circle)).toThrow(TypeError)
+  })
+
+  test('holds a bigint as the number that it is', () => {
+    expect(resultTextOf({ id: 2n ** 64n, all: [-1n, 0.1] })).toBe(
+      '{"id":18446744073709551616,"all":[-1,0.1]}',
+    )
+  })
+})
+
+describe('in a running system', () => {
+  let system: TestSystem
+  beforeAll(async () => {
+    system = await startSystem({ definitions: [nest, fill, countFar] })
+  })
+  afterAll(() => system.stop())
+
+  test.each([
+    ['nest', 4_000, 'it is nested deeper than 100 levels'],
+    ['fill', MIB, 'it is larger than 1 MiB'],
+  ])('a result beyond the bounds ends as FAILURE that names them: %s', async (name, size, why) => {
+    const [bad, good] = await Promise.all([
+      system.submit(name, { size }),
+      system.submit('reverse', { text: 'ab' }),
+    ])
+    expect(await system.taskWhenFinal(bad.id)).toMatchObject({
+      status: 'FAILURE',
+      attempt: 1,
+      result: null,
+      error: {
+        name: 'UnstorableResult',
+        message: `The result cannot be stored as JSON: ${why}`,
+        retryable: false,
+      },
+    })
+    expect(await system.taskWhenFinal(good.id)).toMatchObject({ status: 'SUCCESS' })
+    expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
+  })
+
+  test('results at the bounds are stored and listed', async () => {
+    const tasks = [await system.submit('nest', { size: 100 }), await system.submit('fill', { size: MIB - 2 })]
+    for (const { id } of tasks) expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
+    expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
+  })
+
+  test('a bigint is given digit by digit, whoever asks', async () => {
+    const { id } = await system.submit('count_far', {})
+    await system.taskWhenFinal(id)
+    const textOf = async (path: string, headers?: Record<string, string>) =>
+      (await fetch(`${system.url}${path}`, { headers })).text()
+    const result = '"result":{"id":12345678901234567890}'
+    expect(await textOf(`/v1/tasks/${id}`)).toContain(result)
+    expect(await textOf(`/v1/tasks/${id}?wait=1`)).toContain(result)
+    expect(await textOf(`/v1/tasks/${id}/events`)).toContain(result)
+    expect(await textOf(`/v1/tasks?id=${id}`)).toContain(result)
+    expect(await textOf(`/task_status/${id}`)).toContain(result)
+    expect(await textOf(`/check_task/${id}`, { Accept: 'application/json' })).toContain(result)
+    expect(await textOf(`/check_task/${id}`)).toContain('12345678901234567890')
+  })
+})
+
+const sized = {
+  input: z.object({ size: z.number() }),
+  output: z.unknown(),
+  description: 'for tests',
+  example: { size: 1 },
+}
+const nest = defineTask({ ...sized, name: 'nest', title: 'Nests', run: async ({ size }) => nested(size) })
+const fill = defineTask({ ...sized, name: 'fill', title: 'Fills', run: async ({ size }) => 'x'.repeat(size) })
+function nested(levels: number, wrap: (inner: unknown) => unknown = (inner) => [inner]): unknown {
+  let value: unknown = []
+  for (let level = 1; level < levels; level++) value = wrap(value)
+  return value
+}

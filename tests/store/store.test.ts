@@ -1,0 +1,214 @@
+// The conditional writes: who may change what, and what it costs.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newId } from '../../src/base/uuidv7.ts'
+import type { Decision } from '../../src/definitions/task-status.ts'
+import { sql } from '../../src/store/drizzle.ts'
+import type { TaskStore } from '../../src/store/task-store.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+
+let system: TestSystem
+let store: TaskStore
+beforeAll(async () => {
+  system = await startSystem({ worker: false })
+  store = system.connections.taskStore
+})
+afterAll(() => system.stop())
+
+const workerId = newId()
+const success = (result: unknown): Decision => ({ status: 'SUCCESS', result, failures: 0 })
+
+async function insert(count = 1): Promise<string[]> {
+  const tasks = Array.from({ length: count }, () => ({
+    id: newId(),
+    name: 'reverse',
+    queue: 'nobody',
+    input: { text: 'ab' },
+    maxRetries: 3,
+    timeoutMs: 1_000,
+    tags: [],
+    createdAt: new Date(),
+  }))
+  await store.insertMany(tasks)
+  return tasks.map(({ id }) => id)
+}
+
+const claimOf = (id: string, attempt = 0, isRepeated = false) => ({
+  id,
+  attempt,
+  workerId,
+  isRepeated,
+})
+
+test('one attempt is given to one of many simultaneous claims', async () => {
+  const ids = await insert(20)
+  const rounds = await Promise.all(
+    Array.from({ length: 5 }, () => store.claimMany(ids.map((id) => claimOf(id)))),
+  )
+  const given = rounds.flat().filter((task) => task !== null)
+  expect(given).toHaveLength(20)
+  expect(new Set(given.map(({ id }) => id)).size).toBe(20)
+})
+
+test('a bell of an earlier attempt claims nothing', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([
+    { id, attempt: 1, workerId, decision: { status: 'PENDING', failures: 0, delayMs: 0 } },
+  ])
+  expect(await store.claimMany([claimOf(id, 0)])).toEqual([null])
+  expect(await store.claimMany([claimOf(id, 1)])).toMatchObject([{ id, attempt: 2 }])
+})
+
+test('a claim whose answer was lost is given again to the same worker only', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  expect(await store.claimMany([{ ...claimOf(id, 0, true), workerId: newId() }])).toEqual([null])
+  expect(await store.claimMany([claimOf(id, 0, true)])).toMatchObject([{ id, attempt: 1 }])
+})
+
+test('the result of a worker thought dead is refused', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  const lost: Decision = {
+    status: 'RETRY',
+    failures: 1,
+    delayMs: 0,
+    error: { name: 'WorkerLost', message: 'lost', retryable: true },
+  }
+  await store.finishMany([{ id, attempt: 1, workerId, decision: lost }])
+  await store.claimMany([claimOf(id, 1)])
+  expect(await store.finishMany([{ id, attempt: 1, workerId, decision: success('late') }])).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 2, workerId, decision: success('right') }])).toEqual([
+    'SUCCESS',
+  ])
+  expect(await store.finishMany([{ id, attempt: 2, workerId, decision: success('again') }])).toEqual([null])
+  expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right' })
+})
+
+test('another worker that was given the same attempt number cannot end it', async () => {
+  // A claim that was undone by a crash of Postgres leaves a worker that believes in its attempt.
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  const believer = newId()
+  expect(
+    await store.finishMany([{ id, attempt: 1, workerId: believer, decision: success('wrong') }]),
+  ).toEqual([null])
+  expect(await store.finishMany([{ id, attempt: 1, workerId, decision: success('right') }])).toEqual([
+    'SUCCESS',
+  ])
+})
+
+test('two attempts of one task in one batch each get their own answer', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([
+    { id, attempt: 1, workerId, decision: { status: 'PENDING', failures: 0, delayMs: 0 } },
+  ])
+  await store.claimMany([claimOf(id, 1)])
+  const error = { name: 'Error', message: 'late', retryable: true }
+  const late: Decision = { status: 'FAILURE', failures: 1, error }
+  const answers = await store.finishMany([
+    { id, attempt: 1, workerId, decision: late },
+    { id, attempt: 2, workerId, decision: success('right') },
+  ])
+  expect(answers).toEqual([null, 'SUCCESS'])
+  expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right', attempts: [] })
+})
+
+test('a finished task can neither be cancelled nor claimed', async () => {
+  const [id = ''] = await insert()
+  await store.claimMany([claimOf(id)])
+  await store.finishMany([{ id, attempt: 1, workerId, decision: success(null) }])
+  expect(await store.cancelMany([id])).toEqual([])
+  expect(await store.claimMany([claimOf(id, 1)])).toEqual([null])
+})
+
+test('dispatch, repair and claims read no finished rows', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the planner and the statistics of a server')
+  const { database } = system.connections
+  await database.query(sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, enqueued_at, created_at, finished_at)
+    select gen_random_uuid(), 'reverse', 'default', 'SUCCESS', '{}', 0, 1000, now(), now(), now(), now()
+    from generate_series(1, 20000)`)
+  await database.query(sql`vacuum analyze tasks`)
+  const plans = await Promise.all(
+    [
+      sql`explain select id from tasks where queue = 'default' and enqueued_at is null and finished_at is null
+          and status in ('PENDING', 'RETRY') and run_at <= now() order by run_at limit 1000`,
+      sql`explain select id from tasks where queue = 'default' and enqueued_at < now() and finished_at is null
+          and status in ('PENDING', 'RETRY') order by enqueued_at limit 1000`,
+      sql`explain select id from tasks where finished_at is null and status = 'STARTED'`,
+    ].map((statement) => database.query<{ 'QUERY PLAN': string }>(statement)),
+  )
+  for (const plan of plans) {
+    const text = plan.map((row) => row['QUERY PLAN']).join('\n')
+    expect(text).toMatch(/tasks_to_enqueue|tasks_unfinished/)
+    expect(text).not.toContain('Seq Scan')
+  }
+})
+
+test('a look at a whole small table is not compiled first', async (context) => {
+  if (!system.database.isServer) return context.skip('needs a server that can compile')
+  const { database } = system.connections
+  await database.query(sql`
+    insert into workers (id, host, pid, version, queues, concurrency)
+    select gen_random_uuid(), 'here', n, 'test', '{nobody}', 1 from generate_series(1, 5) as n`)
+  const rows = await database.query<{ 'QUERY PLAN': string }>(
+    sql`explain analyze select pid, host from workers order by started_at`,
+  )
+  await database.query(sql`delete from workers`)
+  // To read all of it has the price that makes Postgres compile a statement, for 50 ms and more.
+  const text = rows.map((row) => row['QUERY PLAN']).join('\n')
+  expect(text).toContain('Seq Scan on workers  (cost=10000000000')
+  expect(text).not.toContain('JIT')
+})
+
+test('plans that were made while the tables were empty go by the primary key when they are large', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the statistics of a server')
+  const own = await startSystem({ worker: false })
+  const { taskStore, database } = own.connections
+  let inserted = 0
+  const ids = Array.from({ length: 5_000 }, () => newId())
+  const given = { name: 'reverse', queue: 'nobody', input: {}, maxRetries: 0, timeoutMs: 1_000, tags: [] }
+  // Often enough that every connection keeps a plan, with next to nothing in the table; then all at once.
+  for (const id of ids.slice(0, 100)) await liveThrough([id])
+  await liveThrough(ids.slice(100))
+  const before = await rowsRead()
+  const more = Array.from({ length: 100 }, () => newId())
+  await liveThrough(more)
+  // Each of the hundred is read a few times by its key; a plan that reads the table would read thousands.
+  expect((await rowsRead()) - before).toBeLessThan(1_000)
+  await own.stop()
+
+  async function liveThrough(taskIds: string[]) {
+    inserted += taskIds.length
+    await taskStore.insertMany(taskIds.map((id) => ({ ...given, id, createdAt: new Date() })))
+    await taskStore.claimMany(taskIds.map((id) => claimOf(id)))
+    await taskStore.finishMany(taskIds.map((id) => ({ id, attempt: 1, workerId, decision: success(1) })))
+  }
+
+  async function rowsRead(): Promise<number> {
+    // Every connection tells its own a second late, reads together with writes: of these, how many there were is known.
+    const stats = () =>
+      database.query<{ inserted: number; updated: number; read: number }>(sql`
+        select n_tup_ins::int as inserted, n_tup_upd::int as updated, (seq_tup_read + idx_tup_fetch)::int as read
+        from pg_stat_user_tables where relname = 'tasks'`)
+    const [row] = await until(stats, ([now]) => now?.inserted === inserted && now.updated === 2 * inserted)
+    return row?.read ?? 0
+  }
+})
+
+test('a claim stays on its page: the row is updated without touching an index', async (context) => {
+  if (!system.database.isServer) return context.skip('needs the statistics of a server')
+  const ids = await insert(200)
+  const before = await hotUpdates()
+  await store.claimMany(ids.map((id) => claimOf(id)))
+  await until(hotUpdates, (hot) => hot - before >= 180)
+})
+
+async function hotUpdates(): Promise<number> {
+  const rows = await system.connections.database.query<{ hot: number }>(sql`
+    select n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'tasks'`)
+  return rows[0]?.hot ?? 0
+}

@@ -1,0 +1,84 @@
+// Every view, held against the rules of axe-core in a real browser: names, roles, contrast, landmarks, keyboard.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { AxeResults } from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findChromium, launchBrowser, openView } from '../support/browser.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { createTestDefinitions } from '../support/test-definitions.ts'
+
+const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const CONTRAST = ['color-contrast', 'link-in-text-block']
+const NARROW = { width: 360, height: 740 }
+const chromium = findChromium()
+
+describe.skipIf(!chromium)('axe-core finds nothing', () => {
+  let system: TestSystem
+  let browser: Browser
+  const ids: Record<string, string> = {}
+  beforeAll(async () => {
+    const definitions = createTestDefinitions()
+    const starting = startSystem({ webRoot: WEB_ROOT, definitions })
+    browser = await launchBrowser(chromium ?? '')
+    system = await starting
+    const done = await system.submit('reverse', { text: 'ab' }, { tags: ['letters'] })
+    const failed = await system.submit('divide', { x: 1, y: 0 })
+    const running = await system.submit('hold', {})
+    const waiting = await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
+    const cancelled = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 60 })
+    await system.request('POST', `/v1/tasks/${cancelled.id}/cancel`)
+    await system.request('POST', '/v1/queues/idle/pause')
+    await Promise.all([done, failed].map(({ id }) => system.taskWhenFinal(id)))
+    Object.assign(ids, { done: done.id, failed: failed.id, running: running.id, waiting: waiting.id })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await system?.stop()
+  })
+
+  const views: Record<string, () => string> = {
+    overview: () => '#/',
+    'the list of tasks': () => '#/tasks',
+    'a filtered list': () => '#/tasks?status=FAILURE&name=divide',
+    'a list of nothing': () => '#/tasks?name=nothing',
+    'a task that is done': () => `#/tasks/${ids.done}`,
+    'a task that failed': () => `#/tasks/${ids.failed}`,
+    'a task that runs': () => `#/tasks/${ids.running}`,
+    'a task that is not there': () => '#/tasks/01890a5d-ac96-774b-bcce-b302099a8057',
+    'a form': () => '#/run/email',
+    'a form with a task beside it': () => `#/run/divide?task=${ids.failed}`,
+    'a form of many kinds of fields': () => '#/run/http_request',
+    'workers and queues': () => '#/workers',
+  }
+
+  test.each(Object.entries(views))('in %s', async (_name, hashOf) => {
+    await using view = await openView(browser, system.url, hashOf(), { reducedMotion: 'reduce' })
+    await untilAtRest(view.page)
+    expect(await violationsIn(view.page, RULES), 'wide, light').toEqual([])
+    await view.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
+    // Nothing else depends on the colours.
+    expect(await violationsIn(view.page, CONTRAST), 'wide, dark').toEqual([])
+    await view.page.setViewportSize(NARROW)
+    expect(await violationsIn(view.page, RULES), 'narrow, dark').toEqual([])
+    expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(NARROW.width)
+  })
+})
+
+/** What was asked for has come and is drawn. */
+async function untilAtRest(page: Page) {
+  await page.locator('main h1').first().waitFor({ state: 'attached' })
+  await expect.poll(() => page.locator('.skeleton').count(), { timeout: 10_000 }).toBe(0)
+}
+
+async function violationsIn(page: Page, rules: string[]): Promise<string[]> {
+  // Not as a script of the page, which its policy would refuse.
+  await page.evaluate(AXE)
+  const { violations } = (await page.evaluate(`axe.run({ runOnly: ${JSON.stringify(rules)} })`)) as AxeResults
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+  )
+}

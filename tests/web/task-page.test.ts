@@ -1,0 +1,334 @@
+// The page of one task in a real browser: watched while it runs, understood when it has ended, and run again.
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestKeys } from '../support/api-keys.ts'
+import { findChromium, launchBrowser, openPage, type PageUser } from '../support/browser.ts'
+import {
+  booking,
+  countFar,
+  createGatedTask,
+  createMurmuringTask,
+  echo,
+  stumble,
+} from '../support/browser-definitions.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+
+const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
+const chromium = findChromium()
+
+describe.skipIf(!chromium)('the page of a task', () => {
+  const gate = createGatedTask()
+  const murmuring = createMurmuringTask()
+  let system: TestSystem
+  let browser: Browser
+
+  beforeAll(async () => {
+    if (!existsSync(join(WEB_ROOT, 'index.html'))) {
+      const { build } = await import('vite')
+      await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
+    }
+    const definitions = [gate.definition, murmuring.definition, booking, countFar, echo, stumble]
+    const starting = startSystem({ webRoot: WEB_ROOT, definitions })
+    browser = await launchBrowser(chromium ?? '')
+    system = await starting
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await system?.stop()
+  })
+
+  /** As somebody who follows a link to this task. */
+  async function openTask(id: string, options?: Parameters<typeof openPage>[2]): Promise<PageUser> {
+    const user = await openPage(browser, system.url, options)
+    await goToTask(user, id)
+    return user
+  }
+
+  async function goToTask({ page }: PageUser, id: string) {
+    await page.goto(`${system.url}/#/tasks/${id}`)
+    await page.locator('.task-page').waitFor()
+  }
+
+  const idOf = (user: PageUser) => /#\/tasks\/([0-9a-f-]{36})/.exec(user.page.url())?.[1] ?? ''
+
+  /** Another task than this one is on show. */
+  async function untilAnother(user: PageUser, id: string): Promise<string> {
+    await user.page.waitForURL((url) => !url.hash.includes(id) && /#\/tasks\/[0-9a-f-]{36}$/.test(url.href))
+    return idOf(user)
+  }
+
+  test('progress and log are seen while it runs, and the rest of the log at its end', async () => {
+    const { id } = await system.submit('gated', { gate: 'watched' })
+    await using user = await openTask(id)
+    await user.untilStatus('STARTED')
+    const log = user.page.getByRole('region', { name: 'Log of attempt 1' })
+    await log.getByText('At the gate').waitFor()
+    expect(await log.textContent()).toContain('{"gate":"watched","attempt":1}')
+    await expect
+      .poll(() => user.page.getByRole('progressbar').getAttribute('aria-valuenow'), { timeout: 10_000 })
+      .toBe('25')
+    gate.open('watched')
+    await user.untilStatus('SUCCESS')
+    await log.getByText('Through the gate').waitFor()
+    expect(await user.page.getByRole('region', { name: 'Result' }).first().textContent()).toContain('watched')
+    await user.untilText('Attempt 1 succeeded')
+    // Nobody is read every line.
+    expect(await user.page.locator('[aria-live], [role=log]').count()).toBe(0)
+    expect(await user.page.locator('[role=status]', { hasText: 'SUCCESS' }).count()).toBe(1)
+  })
+
+  test('a log that is paused stands still, and goes on where it was', async () => {
+    const { id } = await system.submit('murmur', {})
+    await using user = await openTask(id)
+    const lines = user.page.locator('.log-line')
+    await lines.first().waitFor()
+    await user.press('Pause the log')
+    const count = await lines.count()
+    await until(
+      async () => (await system.request('GET', `/v1/tasks/${id}/logs`)).body as { data: unknown[] },
+      ({ data }) => data.length > count + 10,
+    )
+    expect(await lines.count()).toBe(count)
+    await user.press('Follow the log')
+    await expect.poll(() => lines.count(), { timeout: 20_000 }).toBeGreaterThan(count + 10)
+    murmuring.hush()
+    await user.untilStatus('SUCCESS')
+  })
+
+  test('every attempt has its error and its log; a retry by hand adds to them', async () => {
+    const { id } = await system.submit('stumble', { times: 2 }, { max_retries: 1 })
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    await user.untilStatus('FAILURE')
+    await user.page.getByRole('region', { name: 'Log of attempt 2' }).getByText('Attempt 2 begins').waitFor()
+    await user.press('Attempt 1 failed')
+    await user.page.getByRole('region', { name: 'Log of attempt 1' }).getByText('Attempt 1 begins').waitFor()
+    expect(await user.page.getByText('stumbled over attempt 1').count()).toBeGreaterThan(0)
+    await user.press('Retry task')
+    await user.untilStatus('SUCCESS')
+    await user.untilText('Attempt 3 succeeded')
+    await user.page.getByRole('list', { name: 'How the time was spent' }).getByText(/^ran /).waitFor()
+  })
+
+  test('a running task is cancelled', async () => {
+    const { id } = await system.submit('gated', { gate: 'cancelled here' })
+    await using user = await openTask(id)
+    await user.untilStatus('STARTED')
+    await user.press('Cancel task')
+    await user.untilStatus('CANCELLED')
+    await user.untilText('Attempt 1 was cancelled')
+  })
+
+  test('a replay is a new task that leads back to the old one', async () => {
+    const { id } = await system.submit('reverse', { text: 'again' })
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    await user.page.getByRole('button', { name: 'Replay', exact: true }).click()
+    const replayed = await untilAnother(user, id)
+    await user.untilStatus('SUCCESS')
+    expect(await system.task(replayed)).toMatchObject({ replayed_from: id, input: { text: 'again' } })
+    await user.page.getByRole('link', { name: id }).click()
+    await user.page.waitForURL((url) => url.hash === `#/tasks/${id}`)
+    await user.page.goBack()
+    await user.page.waitForURL((url) => url.hash === `#/tasks/${replayed}`)
+  })
+
+  test('a replay with another input begins with the old one, in the form', async () => {
+    const input = {
+      guest: 'Ada',
+      seats: 2,
+      room: 'hall',
+      quiet: true,
+      courses: ['soup', 'cake'],
+      address: { street: 'Long Lane' },
+    }
+    const { id } = await system.submit('booking', input, { tags: ['kept'] })
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    await user.page.getByRole('link', { name: 'Replay with edited input' }).click()
+    expect(await user.page.getByRole('textbox', { name: 'Item 2' }).inputValue()).toBe('cake')
+    await user.fill('Seats', '9')
+    await user.press('Submit as a new task')
+    await user.untilText('Enter 8 or less.')
+    await user.fill('Seats', '7')
+    await user.fill('Street', 'Short Lane')
+    await user.press('Submit as a new task')
+    const replayed = await untilAnother(user, id)
+    expect(await system.taskWhenFinal(replayed)).toMatchObject({
+      replayed_from: id,
+      tags: ['kept'],
+      input: { ...input, seats: 7, address: { street: 'Short Lane' } },
+    })
+  })
+
+  test('an input that no longer fits its form is edited as JSON', async () => {
+    const { id } = await system.submit('stumble', { times: 0 })
+    await system.taskWhenFinal(id)
+    const { sql } = await import('../../src/store/drizzle.ts')
+    await system.connections.database.query(
+      sql`update tasks set input = '["old"]', version = version + 1 where id = ${id}::uuid`,
+    )
+    await using user = await openTask(id)
+    await user.page.getByRole('link', { name: 'Replay with edited input' }).click()
+    const editor = user.page.getByRole('textbox', { name: 'Input as JSON' })
+    expect(JSON.parse(await editor.inputValue())).toEqual(['old'])
+    await editor.fill('{"times": 0}')
+    await user.press('Submit as a new task')
+    expect(await system.task(await untilAnother(user, id))).toMatchObject({ input: { times: 0 } })
+  })
+
+  test('a document of 200 KB is cut to what can be read, and opened step by step', async () => {
+    const value = {
+      long: 'x'.repeat(50_000),
+      list: Array.from({ length: 2_000 }, (_, index) => ({
+        index,
+        text: `item ${index}`,
+        note: 'y'.repeat(40),
+      })),
+      after: 'the end',
+    }
+    expect(JSON.stringify(value).length).toBeGreaterThan(190_000)
+    const { id } = await system.submit('echo', { value })
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    const input = user.page.getByRole('region', { name: 'Input' }).last()
+    const size = async () => (await input.innerText()).length
+    expect(await size()).toBeLessThan(5_000)
+    const branch = input.getByRole('button', { name: /^value/ })
+    expect(await branch.getAttribute('aria-expanded')).toBe('false')
+    // By keyboard alone.
+    await branch.focus()
+    await user.page.keyboard.press('Enter')
+    await input.getByRole('button', { name: /^list.* 2,000 items/ }).click()
+    await input.getByText('Show more of 50,000 characters').waitFor()
+    expect(await size()).toBeLessThan(10_000)
+    await user.press('Show 100 more of 2000')
+    expect(await input.getByRole('button', { name: /^{ … } 3 members$/ }).count()).toBe(200)
+    expect(await user.page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
+  })
+
+  test('a number of twenty digits is shown digit by digit', async () => {
+    const { id } = await system.submit('count_far', {})
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    const result = user.page.getByRole('region', { name: 'Result' }).last()
+    await result.getByText('12345678901234567890', { exact: true }).waitFor()
+  })
+
+  describe('copied calls', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'waggle-curl-'))
+    afterAll(() => rmSync(folder, { recursive: true }))
+    const clipboard = { permissions: ['clipboard-read', 'clipboard-write'] }
+    const TRICKY = `it's "quoted" $HOME \`ls\` \\ !! \n two lines, ü 😀 %s ' end`
+
+    async function copied(user: PageUser, button: string): Promise<string> {
+      await user.page.evaluate('navigator.clipboard.writeText("")')
+      await user.press(button)
+      const read = () => user.page.evaluate<string>('navigator.clipboard.readText()')
+      await expect.poll(read, { timeout: 5_000 }).not.toBe('')
+      return read()
+    }
+
+    test.each([
+      ['quotes, lines and other alphabets', TRICKY],
+      ['more than a shell takes as an argument', `${TRICKY}${'z'.repeat(150_000)}`],
+    ])('the curl command submits the same task: %s', async (_what, value) => {
+      const { id } = await system.submit('echo', { value }, { tags: ["o'clock"], max_retries: 7 })
+      await system.taskWhenFinal(id)
+      await using user = await openTask(id, clipboard)
+      const command = await copied(user, 'Copy as curl')
+      const script = join(folder, `${id}.sh`)
+      writeFileSync(script, command.replace('curl', 'curl -s -w "\\n%{http_code}"'))
+      const { stdout } = await promisify(execFile)('sh', [script], { maxBuffer: 1e7 })
+      const [body = '', status] = stdout.split(/\n(?=\d{3}$)/)
+      expect(status).toBe('202')
+      expect(JSON.parse(body)).toMatchObject({
+        name: 'echo',
+        input: { value },
+        tags: ["o'clock"],
+        max_retries: 7,
+      })
+    })
+
+    test('the call of the client is a program that can be read', async () => {
+      const { id } = await system.submit('echo', { value: TRICKY })
+      await using user = await openTask(id, clipboard)
+      const call = await copied(user, 'Copy as client call')
+      expect(call).toContain(`const client = createClient({ baseUrl: "${system.url}" })`)
+      const [, name, input] = /client\.submit\(("\w+"), ([\s\S]*)\)\nconst done/.exec(call) ?? []
+      expect([JSON.parse(name ?? ''), JSON.parse(input ?? '')]).toEqual(['echo', { value: TRICKY }])
+    })
+  })
+
+  test('what belongs to the task is one click away', async () => {
+    const { id } = await system.submit('reverse', { text: 'links' }, { tags: ['nightly'] })
+    const { worker_id } = await system.taskWhenFinal(id)
+    await using user = await openTask(id)
+    const href = (name: string) =>
+      user.page.getByRole('link', { name, exact: true }).first().getAttribute('href')
+    expect(await href('reverse')).toBe('#/tasks?name=reverse')
+    expect(await href('default')).toBe('#/tasks?queue=default')
+    expect(await href('nightly')).toBe('#/tasks?tag=nightly')
+    expect(await href(worker_id?.slice(0, 8) ?? '')).toBe(`#/tasks?worker=${worker_id}`)
+  })
+
+  test('the small panel beside the form leads to the whole page', async () => {
+    await using user = await openPage(browser, system.url)
+    await user.pick('Reverse a text')
+    await user.fill('Text', 'panel')
+    await user.submit()
+    await user.untilStatus('SUCCESS')
+    const id = user.shownId()
+    await user.page.getByRole('link', { name: 'Open' }).click()
+    await user.page.getByRole('heading', { name: 'Attempts and log' }).waitFor()
+    expect(idOf(user)).toBe(id)
+  })
+
+  test('a task that does not exist is told to be gone', async () => {
+    await using user = await openPage(browser, system.url)
+    await user.page.goto(`${system.url}/#/tasks/01890a5d-ac96-774b-bcce-b302099a8057`)
+    await user.untilText('The API does not know this task')
+    await user.press('To the list')
+    await user.page.waitForURL((url) => url.hash === '#/tasks')
+  })
+
+  test.each([360, 768, 2560])('nothing reaches beyond a screen of %i pixels', async (width) => {
+    const value = { W: 'W'.repeat(400), nested: { list: [{ ['n'.repeat(80)]: 1 }] } }
+    const { id } = await system.submit('echo', { value }, { tags: ['t'.repeat(64)] })
+    await system.taskWhenFinal(id)
+    await using user = await openTask(id, { viewport: { width, height: 800 } })
+    await user.untilStatus('SUCCESS')
+    expect(await user.page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+  })
+})
+
+describe.skipIf(!chromium)('with a key that may only look', () => {
+  test('the page shows the task and its log, and changes nothing', async () => {
+    const keys = createTestKeys({ all: ['submit', 'read', 'operate'], reader: ['read'] })
+    const system = await startSystem({ webRoot: WEB_ROOT, apiKeys: keys.apiKeys, definitions: [stumble] })
+    const browser = await launchBrowser(chromium ?? '')
+    const submission = { input: { times: 1 }, options: { max_retries: 0 } }
+    const { body } = await system.request('POST', '/v1/tasks/stumble', submission, keys.headers('all'))
+    const { id } = body as { id: string }
+    await using user = await openPage(browser, system.url)
+    await user.page.getByLabel('API key').fill(keys.key('reader'))
+    await user.page.keyboard.press('Enter')
+    await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
+    await user.page.goto(`${system.url}/#/tasks/${id}`)
+    await user.untilStatus('FAILURE')
+    await user.untilText('Attempt 1 begins')
+    await user.untilText('it lacks the scope “operate”')
+    for (const name of ['Retry task', 'Replay']) {
+      const button = user.page.getByRole('button', { name, exact: true })
+      expect(await button.getAttribute('aria-disabled')).toBe('true')
+    }
+    await browser.close()
+    await system.stop()
+  })
+})

@@ -1,0 +1,116 @@
+// The view of workers and queues in a real browser.
+import { fileURLToPath } from 'node:url'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestKeys } from '../support/api-keys.ts'
+import { findChromium, launchBrowser, openView } from '../support/browser.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createTestDefinitions } from '../support/test-definitions.ts'
+
+const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
+const chromium = findChromium()
+
+describe.skipIf(!chromium)('workers and queues', () => {
+  let system: TestSystem
+  let browser: Browser
+  beforeAll(async () => {
+    const definitions = createTestDefinitions()
+    const starting = startSystem({ webRoot: WEB_ROOT, definitions, worker: { queues: ['default', 'slow'] } })
+    browser = await launchBrowser(chromium ?? '')
+    system = await starting
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await system?.stop()
+  })
+
+  const open = (options?: Parameters<typeof openView>[3]) =>
+    openView(browser, system.url, '#/workers', options)
+
+  test('a queue is paused and resumed, and what waits in it is seen', async () => {
+    await using view = await open()
+    const row = view.page.getByRole('row', { name: /^slow/ })
+    await row.getByText('Served').waitFor()
+    await row.getByRole('button', { name: 'Pause the queue slow' }).click()
+    await row.getByText('Paused').waitFor()
+    const task = await system.submit('reverse', { text: 'ab' }, { queue: 'slow' })
+    await row.getByRole('link', { name: '1', exact: true }).waitFor()
+    expect(await system.task(task.id)).toMatchObject({ status: 'PENDING' })
+    await row.getByRole('button', { name: 'Resume the queue slow' }).click()
+    await row.getByText('Served').waitFor()
+    expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
+  })
+
+  test('a worker drains, shows what it still runs, and goes on', async () => {
+    await using view = await open()
+    const held = await system.submit('hold', {})
+    await system.taskWhen(held.id, ({ status }) => status === 'STARTED')
+    const row = view.page.getByRole('row', { name: new RegExp(`:${process.pid}`) })
+    await row.getByText('1 of 20').waitFor()
+    await row.getByRole('button', { name: /^Drain the worker/ }).click()
+    await row.getByText('Draining').waitFor()
+    // Nobody is left who takes anything from its queues.
+    await view.page
+      .getByRole('row', { name: /^default/ })
+      .getByText('No worker')
+      .waitFor()
+    await system.request('POST', `/v1/tasks/${held.id}/cancel`)
+    await row.getByText('Drained').waitFor()
+    await row.getByRole('button', { name: /^Let the worker/ }).click()
+    await row.getByText('Working').waitFor()
+    await system.taskWhenFinal((await system.submit('reverse', { text: 'ab' })).id)
+  })
+
+  test('a queue nobody serves is told apart, and leads to what waits in it', async () => {
+    await using view = await open()
+    await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
+    const row = view.page.getByRole('row', { name: /^nobody/ })
+    await row.getByText('No worker').waitFor()
+    await row.getByRole('link', { name: '1', exact: true }).click()
+    await until(
+      async () => decodeURIComponent(new URL(view.page.url()).hash),
+      (hash) => hash === '#/tasks?queue=nobody&status=PENDING,RETRY',
+    )
+    await view.page.goBack()
+    await row.waitFor()
+  })
+
+  test('a worker that fell silent is shown so, and one that has stopped is gone', async () => {
+    await using view = await open()
+    const { workerStore } = system.connections
+    const silent = { id: '0189a5d0-ac96-474b-bcce-b302099a8057', host: 'far', pid: 7, version: 'test' }
+    const worker = { ...silent, queues: ['default'], concurrency: 3 }
+    await workerStore.beat({ timeoutMs: 5_000, worker, processed: 1, failed: 0, running: [] })
+    const row = view.page.getByRole('row', { name: /^far:7/ })
+    await row.getByText('Silent').waitFor()
+    expect(await row.getByRole('button').count()).toBe(0)
+    await workerStore.remove(worker.id)
+    await row.waitFor({ state: 'detached' })
+  })
+
+  test('nothing reaches beyond a screen of 360 pixels', async () => {
+    await using view = await open({ viewport: { width: 360, height: 740 } })
+    await view.page.getByRole('button', { name: /^Drain the worker/ }).waitFor()
+    expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(360)
+  })
+})
+
+describe.skipIf(!chromium)('with a key that may only read', () => {
+  test('nothing can be switched, and the page says why', async () => {
+    const keys = createTestKeys({ reader: ['read'] })
+    const system = await startSystem({ webRoot: WEB_ROOT, apiKeys: keys.apiKeys })
+    const browser = await launchBrowser(chromium ?? '')
+    try {
+      await using view = await openView(browser, system.url, '#/workers')
+      const { page } = view
+      await page.getByLabel('API key').fill(keys.key('reader'))
+      await page.keyboard.press('Enter')
+      await page.getByText('it lacks the scope “operate”').waitFor()
+      const button = page.getByRole('button', { name: /^Drain the worker/ })
+      expect(await button.getAttribute('aria-disabled')).toBe('true')
+    } finally {
+      await browser.close()
+      await system.stop()
+    }
+  })
+})

@@ -1,0 +1,30 @@
+// Which attempts run in a process.
+import { expect, test } from 'vitest'
+import { createRunningTasks } from '../../src/worker/running-tasks.ts'
+import { claimedTask } from '../support/claimed-task.ts'
+
+const ID = '01900000-0000-7000-8000-000000000000'
+const attemptOf = (attempt: number) => claimedTask({ id: ID, attempt })
+
+test('an attempt runs once at a time, beside its successor', () => {
+  const running = createRunningTasks()
+  const first = running.begin(attemptOf(1))
+  expect(running.begin(attemptOf(1))).toBeNull()
+  expect(running.begin(attemptOf(2))).not.toBeNull()
+  if (first) running.end(first)
+  expect(running.begin(attemptOf(2))).toBeNull()
+  expect(running.begin(attemptOf(1))).not.toBeNull()
+  expect(running.size).toBe(2)
+})
+
+test('of tasks whose ids end alike each is known by itself', async () => {
+  const running = createRunningTasks()
+  const ids = [ID, ID.replace('019', '018'), ID.replace('019', '017')]
+  const all = ids.map((id) => running.begin(claimedTask({ id })))
+  running.abort(ids[1] ?? '', 'cancelled')
+  expect(all.map((one) => one?.abortReason)).toEqual([undefined, 'cancelled', undefined])
+  const emptied = running.whenEmpty()
+  for (const one of all) if (one) running.end(one)
+  await emptied
+  expect([running.size, running.all()]).toEqual([0, []])
+})

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createRunRecorder, createTestDefinitions, type RunRecorder } from '../support/test-definitions.ts'
+import { spawnWorker } from '../support/worker-process.ts'
+
+let system: TestSystem
+let recorder: RunRecorder
+beforeEach(async (context) => {
+  system = await startSystem({ worker: false, definitions: createTestDefinitions() })
+  if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
+  recorder = await createRunRecorder(system.database.url)
+})
+afterEach(async () => {
+  await recorder?.close()
+  await system.stop()
+})
+
+const started = (count: number) =>
+  until(
+    () => system.countByStatus(),
+    ({ STARTED }) => STARTED === count,
+  )
+
+test('SIGTERM during 50 running tasks: all end in order, none runs twice, the process ends with 0', async () => {
+  const worker = await spawnWorker(system, { concurrency: 50 })
+  await Promise.all(Array.from({ length: 80 }, () => system.submit('sleep', { ms: 3_000 })))
+  await started(50)
+  expect(await worker.terminate()).toBe(0)
+
+  // On a slow machine the first may have ended, and others begun in their slots, before the last of the fifty started.
+  const runs = await recorder.all()
+  expect(runs.length).toBeGreaterThanOrEqual(50)
+  expect(runs.length).toBeLessThan(80)
+  expect(new Set(runs.map(({ task_id }) => task_id)).size).toBe(runs.length)
+  expect(await system.countByStatus()).toEqual({ SUCCESS: runs.length, PENDING: 80 - runs.length })
+  expect(await system.connections.workerStore.list()).toEqual([])
+})
+
+test('what outlives the grace is put back without using its retry budget, and another worker runs it', async () => {
+  const worker = await spawnWorker(system, { concurrency: 20 }, 100)
+  const heeding = await Promise.all(
+    Array.from({ length: 10 }, () => system.submit('hold', {}, { max_retries: 0 })),
+  )
+  const deaf = await Promise.all(
+    Array.from({ length: 5 }, () => system.submit('deaf', { ms: 30_000 }, { max_retries: 0 })),
+  )
+  await started(15)
+  expect(await worker.terminate()).toBe(0)
+
+  for (const { id } of [...heeding, ...deaf]) {
+    expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 1, failures: 0, attempts: [] })
+  }
+  const notes = (await recorder.all()).flatMap(({ note }) => note ?? [])
+  expect(notes).toEqual(Array(10).fill('aborted: shutdown'))
+  system.startWorker({ concurrency: 20 })
+  await started(15)
+  for (const { id } of [...heeding, ...deaf]) await system.request('POST', `/v1/tasks/${id}/cancel`)
+})
+
+test('a worker stops in order although Redis is gone', async () => {
+  const worker = await spawnWorker(system)
+  const task = await system.submit('sleep', { ms: 500 })
+  await started(1)
+  process.kill(system.redis.pid, 'SIGKILL')
+  expect(await worker.terminate()).toBe(0)
+  expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+})
+
+test('a worker stops in order although Redis is frozen', async () => {
+  const worker = await spawnWorker(system)
+  const task = await system.submit('sleep', { ms: 1_500 })
+  await started(1)
+  process.kill(system.redis.pid, 'SIGSTOP')
+  try {
+    // By the end of the task, which needs Postgres only, every loop of the worker has asked Redis and waits.
+    expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+    expect(await worker.terminate()).toBe(0)
+  } finally {
+    process.kill(system.redis.pid, 'SIGCONT')
+  }
+})

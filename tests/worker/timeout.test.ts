@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createTestDefinitions } from '../support/test-definitions.ts'
+
+let system: TestSystem
+beforeAll(async () => {
+  system = await startSystem({ worker: { concurrency: 1 }, definitions: createTestDefinitions() })
+})
+afterAll(() => system.stop())
+
+test('a task past its timeout is aborted and retried', async () => {
+  const task = await system.submit('sleep', { ms: 60_000 }, { timeout_seconds: 0.2, max_retries: 2 })
+  const done = await system.taskWhenFinal(task.id)
+  expect(done).toMatchObject({
+    status: 'FAILURE',
+    attempt: 3,
+    failures: 3,
+    error: { name: 'TimeoutError', message: 'Timed out: an attempt may take 0.2 s' },
+  })
+  expect(done.attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+})
+
+test('a handler that does not heed its signal keeps its slot until it has settled', async () => {
+  const deaf = await system.submit('deaf', { ms: 1_000 }, { timeout_seconds: 0.1 })
+  await system.taskWhen(deaf.id, ({ status }) => status === 'STARTED')
+  const next = await system.submit('reverse', { text: 'ab' })
+  const ended = await system.taskWhenFinal(next.id)
+  // With one slot the second can only have begun after the first had ended; the late result of the deaf one counts.
+  const first = await system.task(deaf.id)
+  expect(first).toMatchObject({ status: 'SUCCESS', attempt: 1, result: 1 })
+  expect(Date.parse(ended.started_at ?? '')).toBeGreaterThanOrEqual(Date.parse(first.finished_at ?? ''))
+})
+
+test('the slot is free again after a timeout', async () => {
+  const task = await system.submit('sleep', { ms: 60_000 }, { timeout_seconds: 0.1, max_retries: 0 })
+  const next = await system.submit('reverse', { text: 'ab' })
+  expect(await system.taskWhenFinal(next.id)).toMatchObject({ status: 'SUCCESS' })
+  expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'FAILURE', attempt: 1 })
+  await until(
+    async () => system.announced('task.finished').length,
+    (count) => count >= 6,
+  )
+})
