@@ -7,10 +7,12 @@ export default defineConfig({
     globalSetup: 'tests/support/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Each file brings its own Redis, database, API and worker, and waits a good part of its time.
+    // More than the cores of a small machine: each file starts its own Redis, database, API and worker, and
+    // spends much time waiting.
     maxWorkers: 6,
     execArgv: ['--max-semi-space-size=64'],
-    // Nothing of ours lives in a module, so files may share a process: loading the code anew for each took a tenth of all.
+    // The modules hold no state, so test files may share a process. Loading the code again for each file took
+    // a tenth of the whole run.
     isolate: false,
   },
 })

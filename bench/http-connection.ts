@@ -1,46 +1,50 @@
-// One keep-alive HTTP/1.1 connection with one request under way: all that a load generator needs, and so little
-// work per request that the processors are left to the systems under test.
+// A keep-alive HTTP/1.1 connection for one request at a time. It supports only what the load generator needs,
+// so that a request costs little processor time and the processors are free for the systems under test.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-export interface Answer {
+export interface HttpResponse {
   status: number
-  /** Good until the next exchange. */
+  /** Valid until the next exchange: the buffer is reused. */
   body: Buffer
 }
 
 export interface HttpConnection {
-  /** Sends the bytes of one request and resolves with the whole answer; rejects when the connection breaks. */
-  exchange(request: Buffer): Promise<Answer>
+  /**
+   * Sends the bytes of one request and resolves with the complete response. Rejects when the connection
+   * breaks.
+   */
+  exchange(request: Buffer): Promise<HttpResponse>
   close(): void
 }
 
-// An answer of the floods fits; longer ones are put together.
+// A response to a flood request fits. Longer responses arrive in several chunks and are concatenated.
 const READ_BYTES = 16 * 1_024
 
 /** Opens a connection to a port of the loopback interface. */
 export async function openHttpConnection(port: number): Promise<HttpConnection> {
-  let take: ((chunk: Buffer) => void) | undefined
+  let handleChunk: ((chunk: Buffer) => void) | undefined
   const socket = connect({
     port,
     host: '127.0.0.1',
     noDelay: true,
-    // Every read goes into the same bytes: a buffer and an event of a stream for each cost more than reading them.
+    // Every read goes into the same buffer: a new buffer and a stream event per read would cost more than the
+    // read itself.
     onread: {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback(length, bytes) {
-        take?.(Buffer.from(bytes.buffer, bytes.byteOffset, length))
+        handleChunk?.(Buffer.from(bytes.buffer, bytes.byteOffset, length))
         return true
       },
     },
   })
   await once(socket, 'connect')
-  return createHttpConnection(socket, (taker) => {
-    take = taker
+  return createHttpConnection(socket, (handler) => {
+    handleChunk = handler
   })
 }
 
-/** The bytes of a request, made once and sent many times. */
+/** Builds the bytes of a request, which can be sent many times. */
 export function buildRequest(method: 'GET' | 'POST', path: string, json = ''): Buffer {
   const head = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', 'Accept: application/json']
   if (json) head.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(json)}`)
@@ -49,18 +53,18 @@ export function buildRequest(method: 'GET' | 'POST', path: string, json = ''): B
 
 function createHttpConnection(
   socket: Socket,
-  onChunk: (take: (chunk: Buffer) => void) => void,
+  onChunk: (handler: (chunk: Buffer) => void) => void,
 ): HttpConnection {
   let received: Buffer | undefined
-  let waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
+  let waiting: { resolve: (response: HttpResponse) => void; reject: (error: Error) => void } | undefined
 
   onChunk((chunk) => {
     const bytes = received ? Buffer.concat([received, chunk]) : chunk
     try {
-      const answer = readAnswer(bytes)
-      // The bytes of a chunk are good until the next.
-      received = answer ? undefined : Buffer.from(bytes)
-      if (answer) waiting?.resolve(answer)
+      const response = parseResponse(bytes)
+      // Copy an incomplete response: the next read overwrites the buffer.
+      received = response ? undefined : Buffer.from(bytes)
+      if (response) waiting?.resolve(response)
     } catch (error) {
       waiting?.reject(error as Error)
       socket.destroy()
@@ -71,7 +75,7 @@ function createHttpConnection(
 
   return {
     exchange(request) {
-      return new Promise<Answer>((resolve, reject) => {
+      return new Promise<HttpResponse>((resolve, reject) => {
         if (socket.destroyed) return reject(new Error('the connection is closed'))
         waiting = { resolve, reject }
         socket.write(request)
@@ -83,17 +87,18 @@ function createHttpConnection(
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-/** Undefined as long as the answer is not there as a whole. */
-function readAnswer(bytes: Buffer): Answer | undefined {
+/** Returns undefined until the response is complete. */
+function parseResponse(bytes: Buffer): HttpResponse | undefined {
   const headEnd = bytes.indexOf(HEAD_END)
   if (headEnd < 0) return undefined
   const head = bytes.toString('latin1', 0, headEnd)
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
-  // Every system under test answers with a length; anything else must stop the run and not count as fast.
-  if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`)
+  // Every system under test sends Content-Length. Any other response must stop the run and not count as a
+  // fast one.
+  if (length === undefined) throw new Error(`response without Content-Length: ${head}`)
   const start = headEnd + HEAD_END.length
   const end = start + Number(length)
   if (bytes.length < end) return undefined
-  if (bytes.length > end) throw new Error('more than one answer to one request')
+  if (bytes.length > end) throw new Error('more bytes than one response to one request')
   return { status: Number(head.slice(9, 12)), body: bytes.subarray(start, end) }
 }

@@ -1,27 +1,37 @@
-// The load generator, a process of its own: takes one order as JSON, prints one report as JSON, and ends.
-// It knows HTTP only, so every system gets the very same bytes from the very same client.
-import { type Answer, buildRequest, type HttpConnection, openHttpConnection } from './http-connection.ts'
+// The load generator, a process of its own: reads one order as JSON from its argument, prints one report as
+// JSON and exits. It uses HTTP only, so that every system receives the same bytes from the same client.
+import {
+  buildRequest,
+  type HttpConnection,
+  type HttpResponse,
+  openHttpConnection,
+} from './http-connection.ts'
 import { percentile } from './statistics.ts'
 
 export interface LoadOrder {
-  /** `flood`: as fast as the connections allow. `idle`: one task after another, each waited for. */
+  /**
+   * `flood` submits as fast as the connections allow. `idle` submits a task and waits for its end before the
+   * next.
+   */
   kind: 'flood' | 'idle'
   port: number
   connections: number
   tasks: number
-  /** Ends the run even if answers are outstanding. */
+  /** Ends the run after this time, even if responses are outstanding. */
   limitMs: number
 }
 
 export interface LoadReport {
-  /** Wall-clock times, so that another process can go on counting. */
+  /**
+   * Wall-clock times in milliseconds since 1970, so that another process can compare them with its own clock.
+   */
   startedAt: number
   endedAt: number
-  /** Submissions answered 202; for `idle` those that were also seen to end as SUCCESS. */
+  /** Submissions with the response 202; for `idle` only those whose task has also ended as SUCCESS. */
   accepted: number
-  /** What was not: other statuses and broken connections, by name. */
+  /** Counts of the other submissions by cause: a status or the message of a connection error. */
   refused: Record<string, number>
-  /** Of a submission for `flood`, from submit to done for `idle`. */
+  /** Latency of the submission for `flood`, from the submission to the end of the task for `idle`. */
   p50Ms: number
   p99Ms: number
 }
@@ -29,7 +39,7 @@ export interface LoadReport {
 const TASK = JSON.stringify({ input: { text: 'A bee that has found something dances to tell the hive.' } })
 const SUBMIT = buildRequest('POST', '/v1/tasks/reverse', TASK)
 
-// Written by `runLoad` in measure.ts as exactly this.
+// `runLoad` in measure.ts writes the argument.
 const order = JSON.parse(process.argv[2] ?? '') as LoadOrder
 const report = await generate(order)
 process.stdout.write(JSON.stringify(report), () => process.exit())
@@ -43,7 +53,7 @@ async function generate(order: LoadOrder): Promise<LoadReport> {
   const startedAt = now()
   const deadline = startedAt + order.limitMs
   let left = order.tasks
-  const all = Promise.all(connections.map(sendUntilNoneIsLeft))
+  const all = Promise.all(connections.map(sendUntilNoneLeft))
   const limit = new Promise<void>((resolve) => setTimeout(resolve, order.limitMs))
   await Promise.race([all, limit])
   const endedAt = now()
@@ -58,7 +68,7 @@ async function generate(order: LoadOrder): Promise<LoadReport> {
     p99Ms: percentile(latencies, 99),
   }
 
-  async function sendUntilNoneIsLeft(first: HttpConnection) {
+  async function sendUntilNoneLeft(first: HttpConnection) {
     let connection = first
     while (left > 0 && now() < deadline) {
       left--
@@ -75,10 +85,10 @@ async function generate(order: LoadOrder): Promise<LoadReport> {
   }
 }
 
-/** Resolves with the name of the problem, if there was one. */
+/** Resolves with undefined, or with the cause of the failure. */
 async function submit(connection: HttpConnection): Promise<string | undefined> {
-  const answer = await connection.exchange(SUBMIT)
-  return answer.status === 202 ? undefined : `status ${answer.status}`
+  const response = await connection.exchange(SUBMIT)
+  return response.status === 202 ? undefined : `status ${response.status}`
 }
 
 async function submitAndWait(connection: HttpConnection): Promise<string | undefined> {
@@ -90,8 +100,8 @@ async function submitAndWait(connection: HttpConnection): Promise<string | undef
   return status === 'SUCCESS' ? undefined : `ended as ${status}`
 }
 
-function fieldOf(answer: Answer, name: string): string {
-  return String(JSON.parse(answer.body.toString())[name])
+function fieldOf(response: HttpResponse, name: string): string {
+  return String(JSON.parse(response.body.toString())[name])
 }
 
 function now(): number {

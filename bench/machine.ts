@@ -1,9 +1,12 @@
-// Where the figures come from: the machine, the versions and the commit.
+// Describes where the figures come from: the machine, the versions and the commit.
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-/** One line, e.g. `commit 1a2b3c4, 2 x AMD EPYC, 24 GB, Node 24.0.0, PostgreSQL 15.1, Redis 7.0.0, bullmq 6.0.0`. */
+/**
+ * One line, e.g. `commit 1a2b3c4, 2 x AMD EPYC, 24 GB, Node 24.0.0, PostgreSQL 15.1, Redis 7.0.0, bullmq
+ * 6.0.0`.
+ */
 export function describeMachine(versions: { postgres: string; redis: string; bullmq?: string }): string {
   const cores = availableParallelism()
   const memoryGb = Math.round(totalmem() / 1024 ** 3)

@@ -1,4 +1,5 @@
-// One visit to one system: start it, warm it up, flood it, measure it at rest, and read its memory.
+// Measures one system in one round: starts it, warms it up, floods it, measures it at rest and reads its
+// memory.
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -16,10 +17,10 @@ export interface Plan {
   idleTasks: number
 }
 
-export interface Visit {
-  /** In the order in which they are shown. */
+export interface Measurement {
+  /** Values by label, in the order in which the table shows them. */
   figures: Map<string, number>
-  /** Tasks that were to be done and are not. */
+  /** The number of tasks that were not accepted or have not ended as SUCCESS. */
   missing: number
 }
 
@@ -28,11 +29,16 @@ export const IDLE_P50 = 'idle, submit to done p50 ms'
 export const tasksPerSecond = (connections: number) => `${connections} connections, end-to-end tasks/s`
 
 const FLOOD_LIMIT_MS = 180_000
-// A single idle submission takes milliseconds; this is for a system that has stopped answering.
+// One idle task takes milliseconds. The limit is for a system that no longer responds.
 const IDLE_LIMIT_MS = 60_000
 
-/** @param signal ends the visit early: what was started is stopped, and the promise rejects */
-export async function measure(system: System, store: Store, plan: Plan, signal: AbortSignal): Promise<Visit> {
+/** @param signal aborts the measurement: all processes are stopped and the promise rejects */
+export async function measure(
+  system: System,
+  store: Store,
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<Measurement> {
   const running = await startSystem(system, store)
   try {
     const client = createClient(running, signal)
@@ -59,7 +65,7 @@ export async function measure(system: System, store: Store, plan: Plan, signal: 
   }
 }
 
-/** Sends the loads one after another and keeps the account of what was sent and what came of it. */
+/** Runs the loads one after the other and counts accepted, refused and unfinished tasks. */
 function createClient(running: RunningSystem, signal: AbortSignal) {
   let accepted = 0
   let refused = 0
@@ -86,7 +92,7 @@ function createClient(running: RunningSystem, signal: AbortSignal) {
         tasks: 20,
         limitMs: IDLE_LIMIT_MS,
       }
-      // What the flood has left to do in the background is to be over, and the way of waiting warm.
+      // Let background work of the flood end, then warm up the code that waits for tasks.
       await pause(1_000, signal)
       account(await runLoad(order, signal), order.tasks)
       const report = await runLoad({ ...order, tasks }, signal)
@@ -107,10 +113,10 @@ function createClient(running: RunningSystem, signal: AbortSignal) {
 
 const LOAD = fileURLToPath(new URL('./load.ts', import.meta.url))
 
-/** The generator ends by itself at `limitMs`; the timeout here is for one that hangs. */
+/** The load generator ends at `limitMs`. The timeout ends a generator that hangs. */
 async function runLoad(order: LoadOrder, signal: AbortSignal): Promise<LoadReport> {
   const args = [LOAD, JSON.stringify(order)]
   const limits = { timeout: order.limitMs + 10_000, signal }
   const { stdout } = await promisify(execFile)(process.execPath, args, limits)
-  return JSON.parse(stdout) as LoadReport // printed by load.ts as exactly this
+  return JSON.parse(stdout) as LoadReport // load.ts prints this type
 }

@@ -1,16 +1,16 @@
-// From the visits of all rounds to one table, and the comparison with what is asked for.
-import { IDLE_P50, tasksPerSecond, type Visit } from './measure.ts'
+// Formats the measurements of all rounds as one table, and compares them with the goals.
+import { IDLE_P50, type Measurement, tasksPerSecond } from './measure.ts'
 import { median } from './statistics.ts'
 import type { System } from './systems.ts'
 
 export interface Result {
   system: System
-  visits: Visit[]
+  measurements: Measurement[]
 }
 
-/** A Markdown table that also reads well in a terminal: the median over the rounds of each figure. */
+/** Returns a Markdown table, aligned for terminals, with the median of each figure over the rounds. */
 export function formatTable(results: Result[]): string {
-  const labels = [...(results[0]?.visits[0]?.figures.keys() ?? [])]
+  const labels = [...(results[0]?.measurements[0]?.figures.keys() ?? [])]
   const head = ['', ...results.map(({ system }) => system.title)]
   const body = labels.map((label) => [label, ...results.map((result) => format(figure(result, label)))])
   const widths = head.map((_, column) =>
@@ -23,29 +23,29 @@ export function formatTable(results: Result[]): string {
 
 const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq']
 
-/** The goals and what was found, and the spread between the rounds. */
+/** Returns a list of the results by round and of the ratios, each with its goal. */
 export function formatFindings(results: Result[]): string {
   const label = tasksPerSecond(256)
   const find = (name: string) => results.find(({ system }) => system.name === name)
-  const [waggle, rows, tuned, jobs] = SYSTEM_NAMES.map(find)
-  const findings = results.map(({ system, visits }) => {
-    const rounds = visits.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
+  const [waggle, rows, tuned, rowless] = SYSTEM_NAMES.map(find)
+  const findings = results.map(({ system, measurements }) => {
+    const rounds = measurements.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
     return `${label}, ${system.title}, by round: ${rounds.join(', ')}`
   })
   if (waggle && rows) findings.push(`${ratio(waggle, rows, label)} with a row per task (goal: 8)`)
   if (waggle && tuned) findings.push(`${ratio(waggle, tuned, label)} with a row per task, tuned by hand`)
-  if (waggle && jobs) findings.push(`${ratio(waggle, jobs, label)} without rows (goal: 1.3)`)
+  if (waggle && rowless) findings.push(`${ratio(waggle, rowless, label)} without rows (goal: 1.3)`)
   if (waggle)
     findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (goal: under 10)`)
   return findings.map((finding) => `- ${finding}`).join('\n')
 }
 
-function figure({ visits }: Result, label: string): number {
-  return median(visits.map(({ figures }) => figures.get(label) ?? Number.NaN))
+function figure({ measurements }: Result, label: string): number {
+  return median(measurements.map(({ figures }) => figures.get(label) ?? Number.NaN))
 }
 
-function ratio(ours: Result, theirs: Result, label: string): string {
-  return `At 256 connections ${(figure(ours, label) / figure(theirs, label)).toFixed(2)} times BullMQ`
+function ratio(waggle: Result, other: Result, label: string): string {
+  return `At 256 connections ${(figure(waggle, label) / figure(other, label)).toFixed(2)} times BullMQ`
 }
 
 function format(value: number): string {

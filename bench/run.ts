@@ -1,9 +1,9 @@
-// `npm run bench`: how many tasks per second the whole system does, and how fast a single one, beside two systems
-// built on BullMQ that do the same work in the same run.
+// `npm run bench` measures how many tasks per second the whole system runs and how long a single task takes,
+// compared with three systems on BullMQ that do the same work in the same run.
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md
-//   --systems=a,b      only these (waggle, bullmq-rows, bullmq-tuned-rows, bullmq)
+//   --systems=a,b      measures only these systems (waggle, bullmq-rows, bullmq-tuned-rows, bullmq)
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'
@@ -21,12 +21,12 @@ const { values: options } = parseArgs({
   },
 })
 
-// One round differs from the next by a tenth and more.
+// Rounds differ by a tenth and more, so the result is the median of several.
 const FULL: Plan = { rounds: 5, warmUpTasks: 10_000, floodTasks: 40_000, idleTasks: 100 }
 const QUICK: Plan = { rounds: 1, warmUpTasks: 2_000, floodTasks: 5_000, idleTasks: 50 }
 const plan = options.quick ? QUICK : FULL
 
-// Ctrl-C ends the visit under way, and everything that was started is stopped in order.
+// Ctrl-C aborts the current measurement and stops all started processes in order.
 const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
 
@@ -40,17 +40,17 @@ try {
   await stores.stop()
 }
 
-/** Round by round and not system by system: a slow minute of the machine then hits all of them. */
+/** Measures all systems in each round, so that a slow minute of the machine affects all of them. */
 async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
-  const results: Result[] = chooseSystems().map((system) => ({ system, visits: [] }))
+  const results: Result[] = chooseSystems().map((system) => ({ system, measurements: [] }))
   let redis = 'unknown'
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const { system, visits } of results) {
+    for (const { system, measurements } of results) {
       signal.throwIfAborted()
       process.stderr.write(`Round ${round} of ${plan.rounds}: ${system.title}\n`)
       const store = await stores.open(system.name)
       redis = store.redisVersion
-      visits.push(await measure(system, store, plan, signal).finally(() => store.close()))
+      measurements.push(await measure(system, store, plan, signal).finally(() => store.close()))
     }
   }
   const bullmq = packages.dependencies.bullmq
@@ -70,10 +70,10 @@ function publish({ results, machine }: Findings) {
   const amount = `${plan.floodTasks} tasks per flood, median of ${plan.rounds} round${plan.rounds > 1 ? 's' : ''}`
   const text = `${machine}; ${amount}\n\n${formatTable(results)}\n\n${formatFindings(results)}\n`
   process.stdout.write(`\n${text}`)
-  for (const { system, visits } of results) {
-    const missing = visits.reduce((sum, visit) => sum + visit.missing, 0)
+  for (const { system, measurements } of results) {
+    const missing = measurements.reduce((sum, measurement) => sum + measurement.missing, 0)
     if (missing === 0) continue
-    process.stderr.write(`${system.title}: ${missing} tasks are missing\n`)
+    process.stderr.write(`${system.title}: ${missing} tasks were not accepted or have not ended as SUCCESS\n`)
     process.exitCode = 1
   }
   if (!options.write) return

@@ -1,4 +1,4 @@
-// One system at work: its API and its worker as processes of their own, and how to ask it what is left to do.
+// Runs one system: its API and its worker as two processes, with a way to count its unfinished tasks.
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
@@ -10,9 +10,9 @@ import { CONCURRENCY, SYSTEMS, type System } from './systems.ts'
 
 export interface RunningSystem {
   port: number
-  /** How many of the tasks accepted since the start have not ended as SUCCESS. */
+  /** Counts the tasks that have not ended as SUCCESS, out of `accepted` tasks since the start. */
   countUnfinished(accepted: number): Promise<number>
-  /** The most that each process has held in memory so far, in MB; NaN where the system does not tell. */
+  /** The peak resident memory of each process so far, in MB; NaN where /proc is not available. */
   readPeakMemory(): Promise<{ api: number; worker: number; redis: number }>
   stop(): Promise<void>
 }
@@ -23,7 +23,7 @@ export async function startSystem(system: System, store: Store): Promise<Running
   const command = environmentCommand(store, port)
   try {
     for (const program of system.prepare) await run([...command, ...program])
-    const counter = system.remembers === 'rows' ? await countRows(store) : countJobs(port)
+    const counter = system.taskStorage === 'rows' ? await countRows(store) : countJobs(port)
     cleanup.defer(() => counter.close())
     const api = await startChildServer([...command, ...system.api], {
       onOutput: showOutput(`${system.name} api`),
@@ -50,7 +50,7 @@ export async function startSystem(system: System, store: Store): Promise<Running
   }
 }
 
-/** Waggle's API alone, on tables that are up to date: nothing runs. */
+/** Migrates the database and starts only the API of Waggle, without a worker. */
 export async function startWaggleApi(store: Store): Promise<{ port: number; stop(): Promise<void> }> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
   const port = await freePort()
@@ -61,7 +61,10 @@ export async function startWaggleApi(store: Store): Promise<{ port: number; stop
   return { port, stop: () => api.stop() }
 }
 
-/** `env -i`: nothing that happens to be set on the machine may reach one system and not another. */
+/**
+ * `env -i` starts with an empty environment: a variable of the machine must not reach only one of the
+ * systems.
+ */
 function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): string[] {
   const settings = {
     PATH: process.env.PATH,
@@ -77,7 +80,7 @@ function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): str
     '-i',
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     process.execPath,
-    // As `npm run api` and `npm run worker` start, and so for all.
+    // The flags of `npm run api` and `npm run worker`, for all systems.
     '--max-semi-space-size=64',
     '--no-allocation-site-pretenuring',
   ]
@@ -98,7 +101,7 @@ async function countRows({ databaseUrl }: Store): Promise<Counter> {
   await client.connect()
   return {
     async countUnfinished(accepted) {
-      // The cheaper question first: it is asked while the system is still at work.
+      // The cheaper query first: it runs while the system is still under load.
       const { rows: open } = await client.query(
         'select count(*)::int as left from tasks where finished_at is null',
       )
@@ -113,15 +116,18 @@ async function countRows({ databaseUrl }: Store): Promise<Counter> {
 function countJobs(port: number): Counter {
   return {
     async countUnfinished() {
-      const answer = await fetch(`http://127.0.0.1:${port}/unfinished`)
-      const { count } = (await answer.json()) as { count: number } // our own API, in `peers`
+      const response = await fetch(`http://127.0.0.1:${port}/unfinished`)
+      const { count } = (await response.json()) as { count: number } // peers/bullmq-api.ts sends this type
       return count
     },
     async close() {},
   }
 }
 
-/** What a system prints at level `warn` is worth seeing; the keeper of the process announces its id and its end. */
+/**
+ * Shows the output of a system, which logs at level `warn`. Drops the lines that child-server.ts and the
+ * shell print.
+ */
 function showOutput(name: string) {
   return (text: string) => {
     const lines = text.split('\n').filter((line) => line && !/^(pid \d+|Terminated)$/.test(line))
@@ -132,8 +138,8 @@ function showOutput(name: string) {
 async function untilHealthy(system: System, port: number) {
   const deadline = Date.now() + 30_000
   for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined)
-    if (answer?.ok) return
+    const response = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined)
+    if (response?.ok) return
     if (Date.now() > deadline) throw new Error(`The API of ${system.name} was not healthy within 30 seconds`)
     await pause(50)
   }

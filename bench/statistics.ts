@@ -1,12 +1,12 @@
-// The two summaries that the bench uses: a percentile within one run and the median over several.
+// Percentiles of one run and the median over several runs.
 
-/** Nearest rank of an ascending list; NaN for an empty one. */
+/** Returns the percentile of an ascending list by the nearest-rank method; NaN for an empty list. */
 export function percentile(ascending: number[], percent: number): number {
   const rank = Math.ceil((percent / 100) * ascending.length)
   return ascending[Math.max(rank, 1) - 1] ?? Number.NaN
 }
 
-/** The middle one, or the mean of the middle two. */
+/** Returns the middle value, or the mean of the two middle values; NaN for an empty list. */
 export function median(values: number[]): number {
   const ascending = values.toSorted((a, b) => a - b)
   const middle = ascending.length / 2

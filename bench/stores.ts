@@ -1,5 +1,5 @@
-// The real servers that the systems use: one PostgreSQL for all, and for each visit a database and a Redis of its
-// own, so that nobody inherits what another has left behind.
+// The servers that the systems use: one PostgreSQL for all, and for each measurement a new database and a new
+// Redis, so that no system is affected by the data of another.
 import pg from 'pg'
 import { createClient } from 'redis'
 import { startRedisServer } from '../src/embedded/redis-server.ts'
@@ -7,7 +7,7 @@ import { startPostgresServer } from '../tests/support/postgres-server.ts'
 
 export interface Stores {
   postgresVersion: string
-  /** An empty database and an empty Redis. */
+  /** Creates an empty database and starts an empty Redis. */
   open(name: string): Promise<Store>
   stop(): Promise<void>
 }
@@ -20,7 +20,10 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Every setting is the default, `fsync` and `synchronous_commit` included: a commit is on the disk. */
+/**
+ * PostgreSQL runs with default settings, including `fsync` and `synchronous_commit`: every commit reaches the
+ * disk.
+ */
 export async function startStores(): Promise<Stores> {
   const postgres = await startPostgresServer()
   if (!postgres) throw new Error('The bench needs PostgreSQL (Debian and Ubuntu: apt-get install postgresql)')
@@ -28,7 +31,7 @@ export async function startStores(): Promise<Stores> {
     postgresVersion: postgres.version,
     async open(name) {
       const database = `bench_${name.replaceAll('-', '_')}`
-      // The checkpoint: what the last visit wrote is not to be written to its end during this one.
+      // The checkpoint writes the dirty pages of the previous measurement now, and not during the next one.
       await administer(postgres.url, `create database ${database}`, 'checkpoint')
       const redis = await startRedisServer()
       return {

@@ -1,16 +1,19 @@
-// What is compared: four systems that take the same requests and do the same work. Each is an API process and a
-// worker process; where its tasks are remembered is the difference.
+// The four systems that the bench compares. They accept the same requests and do the same work, each with an
+// API process and a worker process. They differ in where they store tasks.
 import { fileURLToPath } from 'node:url'
 
 export interface System {
   name: string
   title: string
-  /** Programs with their arguments, run by Node one after the other before the rest starts. */
+  /** Programs with their arguments. Node runs them one after the other before the API starts. */
   prepare: string[][]
   api: string[]
   worker: string[]
-  /** Who can tell how many tasks are unfinished: the rows, or the API because there are none. */
-  remembers: 'rows' | 'jobs'
+  /**
+   * With `rows`, the bench counts unfinished tasks in Postgres. With `jobs`, tasks are in Redis only: the API
+   * counts them.
+   */
+  taskStorage: 'rows' | 'jobs'
 }
 
 const program = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -23,7 +26,7 @@ export const SYSTEMS: System[] = [
     prepare: [[WAGGLE, 'migrate']],
     api: [WAGGLE, 'api'],
     worker: [WAGGLE, 'worker'],
-    remembers: 'rows',
+    taskStorage: 'rows',
   },
   {
     name: 'bullmq-rows',
@@ -31,7 +34,7 @@ export const SYSTEMS: System[] = [
     prepare: [],
     api: [program('./peers/bullmq-rows-api.ts')],
     worker: [program('./peers/bullmq-rows-worker.ts')],
-    remembers: 'rows',
+    taskStorage: 'rows',
   },
   {
     name: 'bullmq-tuned-rows',
@@ -39,7 +42,7 @@ export const SYSTEMS: System[] = [
     prepare: [],
     api: [program('./peers/bullmq-rows-api.ts'), 'tuned'],
     worker: [program('./peers/bullmq-rows-worker.ts'), 'tuned'],
-    remembers: 'rows',
+    taskStorage: 'rows',
   },
   {
     name: 'bullmq',
@@ -47,9 +50,11 @@ export const SYSTEMS: System[] = [
     prepare: [],
     api: [program('./peers/bullmq-api.ts')],
     worker: [program('./peers/bullmq-worker.ts')],
-    remembers: 'jobs',
+    taskStorage: 'jobs',
   },
 ]
 
-/** Running tasks per worker process, the same for all; with 50 or 200 the ratios are about the same. */
+/**
+ * Concurrent tasks per worker process, equal for all systems. With 50 or 200 the ratios are about the same.
+ */
 export const CONCURRENCY = 100

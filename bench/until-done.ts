@@ -1,14 +1,16 @@
-// How the end of a flood is seen: by asking, rarely enough to be no load, and often enough to be right.
+// Detects the end of a flood by polling: seldom enough to cause no load, and often enough to be accurate.
 import { pause } from '../src/base/loop.ts'
 
 const STALLED_MS = 30_000
-const LEAST_PAUSE_MS = 5
-const MOST_PAUSE_MS = 250
+const MIN_PAUSE_MS = 5
+const MAX_PAUSE_MS = 250
 
 /**
- * Resolves with 0 when all is done, or with what is left when nothing has moved for a while. It asks again after half of
- * the time that the rest should take, and never after more than it has watched so far, which is all that it knows of that:
- * the end is seen within milliseconds, with a handful of questions.
+ * Resolves with 0 when all tasks are finished, or with the number of unfinished tasks when it has not
+ * decreased for 30 s. Each pause is half of the estimated remaining time, but not longer than the time
+ * observed so far, on which the estimate is based. This detects the end within milliseconds and with few
+ * queries.
+ * @param clock is replaced in tests
  */
 export async function untilDone(
   countUnfinished: () => Promise<number>,
@@ -22,8 +24,8 @@ export async function untilDone(
   while (left > 0 && clock.now() - movedAt < STALLED_MS) {
     const watchedMs = clock.now() - startedAt || 1
     const restMs = (left / (first - left)) * watchedMs
-    const pauseMs = Math.min(restMs / 2, watchedMs, MOST_PAUSE_MS)
-    await clock.pause(Math.max(pauseMs, LEAST_PAUSE_MS), signal)
+    const pauseMs = Math.min(restMs / 2, watchedMs, MAX_PAUSE_MS)
+    await clock.pause(Math.max(pauseMs, MIN_PAUSE_MS), signal)
     signal.throwIfAborted()
     const now = await countUnfinished()
     if (now < left) movedAt = clock.now()

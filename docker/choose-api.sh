@@ -1,6 +1,7 @@
 #!/bin/sh
-# Which API nginx asks: choose-api [ADDRESS:PORT], by default API_UPSTREAM. nginx looks for every request where the link
-# points (docker/nginx.conf), and a rename turns it at once.
+# Sets the API that nginx passes requests to: choose-api [ADDRESS:PORT]. The default is API_UPSTREAM. nginx
+# resolves the link /tmp/api/current for every request (docker/nginx.conf); the rename replaces the link
+# atomically.
 set -eu
 address=${1:-$API_UPSTREAM}
 mkdir -p /tmp/api

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Writes .env for docker-compose.yml: once, with secrets of its own. Prints the API key, which is kept nowhere else.
+# Writes .env for docker-compose.yml with random secrets. Never overwrites an existing .env. Prints the API
+# key, which is not stored: .env contains only its hash.
 set -eu
 cd "$(dirname "$0")/.."
 if [ -e .env ]; then
-  echo ".env is there already and stays as it is" >&2
+  echo ".env already exists and was not changed" >&2
   exit 1
 fi
 
@@ -15,7 +16,7 @@ hash=$(printf %s "$key" | sha256sum | cut -d' ' -f1)
 
 umask 077
 cat > .env.new <<SETTINGS
-# Made by docker/init-env.sh. What else can be set is in .env.example.
+# Created by docker/init-env.sh. .env.example lists all settings.
 COMPOSE_PROFILES=edge,api,worker,redis,postgres
 WAGGLE_PORT=${WAGGLE_PORT:-80}
 POSTGRES_PASSWORD=$(random_hex 24)
@@ -25,5 +26,5 @@ API_KEYS=operator:submit+read+operate:$hash
 SETTINGS
 mv .env.new .env
 
-echo "Wrote .env. Your API key, which is shown this once and kept nowhere:"
+echo "Wrote .env. This is your API key. It is shown only now and is not stored:"
 echo "  $key"

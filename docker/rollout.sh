@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# Replaces what runs on this host by the images of another tag, without an interruption:
+# Replaces the API, the workers and the page on this host with those of another image tag, without an
+# interruption:
 #
-#   docker/rollout.sh TAG        new beside old, wait until they are healthy, switch nginx over, let the old ones end
-#   docker/rollout.sh rollback   the same, with the tag that ran before
+#   docker/rollout.sh TAG        starts new containers in addition to the old ones, waits until they are healthy,
+#                                switches nginx to the new API, stops the old containers
+#   docker/rollout.sh rollback   does the same with the tag that ran before
 #
-# Exit code 0: the new tag runs. Anything else: the API and the page are still the old ones, and the last line says why.
-# Only what is code is replaced: API, worker and page. Redis, Postgres and nginx itself are left alone.
+# Exit code 0: the new tag runs. Any other code: the rollout failed, and the last line says why and what runs
+# now. A failure before the old workers stop changes nothing; a failure while nginx is switched leaves the old
+# API and page. The containers of Redis, Postgres and nginx are not replaced.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077
 
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
-# For requests that were on their way to the old API when nginx was told of the new one.
+# How long the old API keeps running after nginx is switched, for requests that are still on their way to it.
 SWITCH_SECONDS=1
 
-# Containers by role, and the roles that are replaced for good.
+# Container ids by role, and the roles whose old containers are stopped and do not come back.
 declare -A old new
 replaced=
 
@@ -27,34 +30,35 @@ main() {
   tag=$1
   if [ "$tag" = rollback ]; then
     tag=$(setting WAGGLE_PREVIOUS_TAG)
-    [ -n "$tag" ] || fail "There is no tag to go back to"
+    [ -n "$tag" ] || fail "There is no previous tag to roll back to"
   fi
-  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "\"$tag\" is not the tag of an image"
+  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "\"$tag\" is not a valid image tag"
   export WAGGLE_TAG=$tag
-  # What is not right in .env ends us here, before anything was begun.
+  # An invalid .env ends the script here, before anything has changed.
   services=$(compose config --services)
   mapfile -t roles < <(grep -xE 'api|worker' <<< "$services")
   edge=
   if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
-  trap give_up ERR
-  trap 'give_up "It was interrupted"' INT TERM HUP
+  trap abort_rollout ERR
+  trap 'abort_rollout "The rollout was interrupted"' INT TERM HUP
 
-  say "Rolling out $tag over $current: ${roles[*]:-no code runs here}"
+  say "Rolling out $tag, replacing $current: ${roles[*]:-no API and no worker on this host}"
   fetch_images
   if [ ${#roles[@]} -gt 0 ]; then migrate; fi
-  for role in "${roles[@]}"; do start_beside "$role"; done
+  for role in "${roles[@]}"; do start_new "$role"; done
   for role in "${roles[@]}"; do wait_until_healthy "$role"; done
   if [ -n "$edge" ]; then fetch_page; fi
-  # Workers first: they understand what the old API submits, and not the other way round.
+  # Stop the old workers first: new workers can run tasks that the old API submits, but old workers may not
+  # know tasks that the new API submits.
   if runs worker; then end_old worker; fi
   if runs api; then
-    if [ -n "$edge" ]; then switch_edge_over; fi
+    if [ -n "$edge" ]; then switch_edge; fi
     end_old api
   fi
   remember
   trap - ERR INT TERM HUP
   if [ -n "$edge" ]; then finish_edge; fi
-  say "$tag runs"
+  say "$tag is running"
 }
 
 say() { echo "$(date -u +%H:%M:%S) $*"; }
@@ -66,38 +70,42 @@ fail() {
 
 compose() { docker compose --progress quiet "$@" 9>&-; }
 
-# From .env, as compose reads it.
+# Reads a setting from .env. As in compose, the last line of a name counts.
 setting() { sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 
+# Whether this host runs the role.
 runs() { [[ " ${roles[*]} " == *" $1 "* ]]; }
 
 fetch_images() {
   local image
   for image in $(compose config --images | grep -F ":$tag" | sort -u); do
     docker image inspect "$image" > /dev/null 2>&1 || docker pull -q "$image" > /dev/null ||
-      give_up "There is no image $image"
+      abort_rollout "Cannot pull the image $image"
   done
 }
 
-# The tables of the new version are made while the old one runs: migrations only expand. They wait for one another, so
-# whichever host is first makes them, also one with workers only.
-migrate() { compose run --rm --no-deps -T migrate > /dev/null || give_up "The migration failed"; }
+# Migrates while the old version runs: migrations only expand, so the old version works on the new tables.
+# Migrations hold a lock, so the first host migrates and the others wait; a host with workers only migrates
+# too.
+migrate() { compose run --rm --no-deps -T migrate > /dev/null || abort_rollout "The migration failed"; }
 
-start_beside() {
+# Starts as many new containers of a role as old ones run, or one where none runs.
+start_new() {
   old[$1]=$(ids_of "$1")
   local count has_failed=
   count=$(wc -w <<< "${old[$1]}")
   compose up -d --no-deps --no-recreate --no-build --scale "$1=$((count > 0 ? 2 * count : 1))" "$1" ||
     has_failed=yes
-  new[$1]=$(started_of "$1")
-  [ -z "$has_failed" ] && [ -n "${new[$1]// /}" ] || give_up "The new $1 does not start"
+  new[$1]=$(new_ids_of "$1")
+  [ -z "$has_failed" ] && [ -n "${new[$1]// /}" ] || abort_rollout "The new $1 does not start"
 }
 
-# All containers of a role, with blanks between.
+# Prints the ids of all containers of a role, separated by blanks.
 ids_of() { compose ps -aq "$1" | tr '\n' ' '; }
 
-# Those that were not there before, also while nobody has noted them yet.
-started_of() {
+# Prints the ids of the containers of a role that did not exist before the rollout, including those that the
+# variable `new` does not contain yet.
+new_ids_of() {
   comm -13 <(tr ' ' '\n' <<< "${old[$1]}" | sort) <(ids_of "$1" | tr ' ' '\n' | sort) | tr '\n' ' '
 }
 
@@ -106,20 +114,20 @@ wait_until_healthy() {
   for id in ${new[$1]}; do
     until is_healthy "$id"; do
       [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$id")" = "true 0" ] ||
-        give_up "The new $1 does not stay up: $(docker logs --tail 5 "$id" 2>&1 | tail -n 5)"
-      [ $SECONDS -lt $deadline ] || give_up "The new $1 was not healthy within $HEALTHY_SECONDS s"
+        abort_rollout "The new $1 does not stay up: $(docker logs --tail 5 "$id" 2>&1 | tail -n 5)"
+      [ $SECONDS -lt $deadline ] || abort_rollout "The new $1 was not healthy within $HEALTHY_SECONDS s"
       sleep 0.5
     done
   done
 }
 
-# It works, and it reaches Postgres.
+# Whether a container passes its health check and reaches Postgres.
 is_healthy() {
   [ "$(docker inspect -f '{{.State.Health.Status}}' "$1")" = healthy ] &&
     docker exec "$1" health-check /health/ready
 }
 
-# The new page, beside the one that is served.
+# Copies the new page into the nginx container, in a folder next to the page that is served.
 fetch_page() {
   web_image=$(docker inspect -f '{{.Config.Image}}' "$edge")
   web_image=${web_image%:*}:$tag
@@ -128,11 +136,12 @@ fetch_page() {
     docker exec -i "$edge" tar -C /page/.next -x -m -f -
 }
 
-# All old ones at once; each has its own time of grace. From here on the new ones stay, whatever else may fail.
+# Stops the old containers of a role, all at the same time, with the stop timeout of that role. From here on a
+# failure no longer removes the new containers of this role.
 end_old() {
   replaced+=" $1"
   [ -n "${old[$1]// /}" ] || return 0
-  # shellcheck disable=SC2086 # ids, with blanks between
+  # shellcheck disable=SC2086 # ids, separated by blanks
   docker stop -t "$(grace_of "$1")" ${old[$1]} > /dev/null
   # shellcheck disable=SC2086
   docker rm -f ${old[$1]} > /dev/null
@@ -140,20 +149,21 @@ end_old() {
 
 grace_of() { docker inspect -f '{{or .Config.StopTimeout 45}}' "${old[$1]%% *}"; }
 
-# By address: the name leads to the old ones as long as they are there.
-switch_edge_over() {
+# Points nginx to the new API by its address: while old containers run, the service name also resolves to
+# them.
+switch_edge() {
   local addresses
-  # shellcheck disable=SC2086 # ids, with blanks between
+  # shellcheck disable=SC2086 # ids, separated by blanks
   addresses=($(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' ${new[api]}))
   docker exec "$edge" choose-api "${addresses[0]}:8000"
   for verb in GET HEAD; do
-    edge_answers "$verb" || give_up "$verb /health through nginx is not answered by the new API"
+    edge_responds "$verb" || abort_rollout "The new API does not respond to $verb /health through nginx"
   done
   sleep "$SWITCH_SECONDS"
 }
 
-# As a monitor asks: at the published port.
-edge_answers() {
+# Requests /health at the published port of nginx, as a monitor does. Succeeds if the status is 200.
+edge_responds() {
   local address host status
   address=$(compose port nginx 8080)
   host=${address%:*}
@@ -165,7 +175,8 @@ edge_answers() {
   [ "$status" = 200 ]
 }
 
-# Where .env is a link, what it leads to is written: on AWS that lies in memory.
+# Writes the new and the previous tag to .env. If .env is a link, its target is replaced, not the link: on AWS
+# the target is a file in memory.
 remember() {
   [ "$tag" = "$current" ] && return
   local file
@@ -175,30 +186,32 @@ remember() {
   mv "$file.new" "$file"
 }
 
+# Points nginx back to the service name, publishes the new page and deletes assets that are older than a week.
 finish_edge() {
   docker exec "$edge" choose-api
   docker exec "$edge" lay-out-page next
   docker exec "$edge" find /page/assets -type f -mtime +7 -delete
   [ "$(edge_settings docker exec "$edge")" = \
     "$(edge_settings docker run --rm --network none --entrypoint '' "$web_image")" ] ||
-    say "The settings of nginx have changed: docker compose up -d nginx brings them, and interrupts for a second or two"
+    say "The nginx configuration has changed. Apply it with: docker compose up -d nginx (interrupts requests for a second or two)"
 }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }
 
-# What was started goes, what ran stays.
-give_up() {
+# Removes the new containers, except those of roles whose old containers have been stopped, and exits with a
+# message.
+abort_rollout() {
   trap - ERR INT TERM HUP
   local role ids
   [ -z "$edge" ] || docker exec "$edge" choose-api || true
   for role in "${!old[@]}"; do
     [[ "$replaced " != *" $role "* ]] || continue
-    # An interruption comes between any two commands: what was started then is asked for, and not remembered.
-    ids=$(started_of "$role") || true
-    # shellcheck disable=SC2086 # ids, with blanks between
+    # An interruption can come between a start and the assignment to `new`, so list the new containers again.
+    ids=$(new_ids_of "$role") || true
+    # shellcheck disable=SC2086 # ids, separated by blanks
     [ -z "${ids// /}" ] || docker rm -f $ids > /dev/null 2>&1 || true
   done
-  fail "${1:-A step failed}: $current goes on running${replaced:+, but for this, which is of $tag:$replaced}"
+  fail "${1:-A step failed}: $current keeps running${replaced:+, except for these roles, which now run $tag:$replaced}"
 }
 
 main "$@"

@@ -1,4 +1,4 @@
-// Puts the parts together as the configuration asks for: what every way to start the system has in common.
+// Assembles the API and the parts that API and worker share, from the configuration.
 import { createApp } from './api/app.ts'
 import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
 import { isAppError } from './base/errors.ts'
@@ -15,7 +15,7 @@ import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 
-/** What the API and the worker are made of; where both are in one process, they share it. */
+/** Parts that API and worker use. In one process, both share them. */
 export interface Parts {
   connections: Connections
   registry: Registry
@@ -24,7 +24,7 @@ export interface Parts {
   activity: ActivityCounter
 }
 
-/** @param addresses of the servers, where they are others than those of the configuration */
+/** @param addresses URLs of the servers, if they differ from the configuration */
 export async function openParts(
   config: Config,
   role: string,
@@ -55,18 +55,25 @@ export async function openParts(
   return { connections, registry, events, metrics, activity }
 }
 
-/** A process that starts while Postgres cannot be reached goes on without this check. */
+/**
+ * Refuses a database of an earlier version. If Postgres cannot be reached, the process starts without this
+ * check.
+ * @throws Error
+ */
 export async function refuseEarlierVersion({ connections }: Parts): Promise<void> {
   await connections.database.refuseEarlierVersion().catch((error) => {
     if (!isAppError(error, 'unavailable')) throw error
   })
 }
 
-// Figures are a moment late, and a process that is killed takes so much of them with it.
+// Pause between two writes. Statistics are at most this late, and a killed process loses at most this much of
+// them.
 const FLUSH_MS = 2_000
 
-/** Hands on every few seconds what was counted, and the rest when it is stopped: before the connections are closed. */
-export function keepActivity({ activity, events }: Parts): { stop(): Promise<void> } {
+/**
+ * Writes statistics every few seconds. `stop` writes the rest, so call it before the connections are closed.
+ */
+export function startActivityFlush({ activity, events }: Parts): { stop(): Promise<void> } {
   const onError = (error: unknown) => events.emit('error.transient', { where: 'statistics', error })
   const loop = startLoop({ intervalMs: FLUSH_MS, body: activity.flush, onError })
   return {
@@ -77,14 +84,14 @@ export function keepActivity({ activity, events }: Parts): { stop(): Promise<voi
   }
 }
 
-/** @param around what the place knows in which the API runs */
+/** @param environment settings that depend on the server that runs the API */
 export function assembleApi(
   config: Config,
   { connections, registry, events, metrics }: Parts,
-  around: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'>,
+  environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'>,
 ) {
   const dependencies = createApiDependencies(connections, registry, events, {
-    ...around,
+    ...environment,
     apiKeys: config.API_KEYS,
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: config.CORS_ORIGINS,

@@ -1,16 +1,16 @@
-// The environment, read once and checked whole. Nobody else reads process.env.
+// All settings: parses and validates the environment variables, and reports every error at the same time.
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
-const count = (least: number, most: number) =>
-  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(least).max(most))
+const count = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max))
 
 const url = (...schemes: string[]) =>
   z.string().refine((text) => schemes.some((scheme) => text.startsWith(scheme)) && URL.canParse(text), {
     error: `must be a URL that begins with ${schemes.join(' or ')}`,
   })
 
-/** Name of a queue: part of keys in Redis and of URLs. */
+/** The name of a queue. It is part of Redis keys and of URLs. */
 export const QUEUE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
 const texts = z.string().transform((text) => text.split(',').map((entry) => entry.trim()))
@@ -19,14 +19,14 @@ const list = (entry: RegExp, expectation: string) => texts.pipe(z.array(z.string
 
 const queueNames = list(
   QUEUE_NAME,
-  'must be a list of queue names (lower case letters, digits, - and _) with commas between',
+  'must be a comma-separated list of queue names (lower case letters, digits, - and _)',
 )
 
-/** What a key may be good for. submit: new tasks. read: see tasks. operate: cancel, retry, replay, pause. */
+/** Scopes of an API key. submit: create tasks. read: see tasks. operate: cancel, retry, replay, pause. */
 export const SCOPES = ['submit', 'read', 'operate'] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** A caller that is let in. `hash` is the SHA-256 of its key. */
+/** An API key that is accepted. `hash` is its SHA-256. */
 export interface ApiKey {
   name: string
   scopes: Scope[]
@@ -38,10 +38,13 @@ const API_KEY =
 
 const apiKeys = list(
   API_KEY,
-  'must be a list of entries as `npm run keys` prints them (name:scope+scope:hash) with commas between',
+  'must be a comma-separated list of entries as `npm run keys` prints them (name:scope+scope:hash)',
 )
   .transform((entries) => entries.map(apiKeyOf))
-  .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'has the same name twice')
+  .refine(
+    (keys) => new Set(keys.map(({ name }) => name)).size === keys.length,
+    'must not have two entries with the same name',
+  )
 
 function apiKeyOf(entry: string): ApiKey {
   const { name = '', scopes = '', hash = '' } = API_KEY.exec(entry)?.groups ?? {}
@@ -60,7 +63,7 @@ const rateLimit = z
     return { requests, seconds }
   })
 
-// A name whose last label is a number would be taken for an address.
+// URL parsers treat a host name whose last label is a number as an IPv4 address, so such names are rejected.
 const HOST_NAME = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*(?!\d+$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i
 
 const hostsOrRanges = texts.pipe(
@@ -74,7 +77,7 @@ const hostsOrRanges = texts.pipe(
           ipaddr.IPv4.isValidFourPartDecimal(entry) ||
           ipaddr.IPv6.isValid(entry) ||
           HOST_NAME.test(entry),
-        'must be a list of host names, addresses and ranges (10.0.0.0/8) with commas between',
+        'must be a comma-separated list of host names, addresses and ranges (10.0.0.0/8)',
       ),
   ),
 )
@@ -87,11 +90,11 @@ const webhookSecrets = texts.pipe(
       const { length } = Buffer.from(text.replace('whsec_', ''), 'base64')
       // Standard Webhooks 1.0, "Signature scheme".
       return WEBHOOK_SECRET.test(text) && length >= 24 && length <= 64
-    }, 'must be whsec_ and 24 to 64 random bytes in base64; several with commas between'),
+    }, 'must be whsec_ followed by 24 to 64 random bytes in base64, or a comma-separated list of these'),
   ),
 )
 
-/** Every setting, with its default. The README's table says the same in words. */
+/** All settings with their defaults. The table in the README describes them. */
 const SETTINGS = z.object({
   DATABASE_URL: url('postgres://', 'postgresql://', 'pglite:').optional(),
   REDIS_URL: url('redis://', 'rediss://').optional(),
@@ -106,10 +109,10 @@ const SETTINGS = z.object({
   TRUSTED_PROXIES: count(0, 10).default(0),
   CORS_ORIGINS: list(
     /^https?:\/\/[^/\s]+$/,
-    'must be a list of origins, e.g. https://app.example.com',
+    'must be a comma-separated list of origins, e.g. https://app.example.com',
   ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
-  /** An idempotency key is promised for a day, so less than that is no choice; 0 keeps tasks for ever. */
+  /** The minimum is one day, because idempotency keys are guaranteed for a day. 0 keeps tasks for ever. */
   RETENTION_DAYS: count(0, 3_650).default(30),
   DATABASE_POOL_SIZE: count(2, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
@@ -126,7 +129,7 @@ const SETTINGS = z.object({
 
 export type Config = z.output<typeof SETTINGS>
 
-/** All that is wrong with the environment, in one message. */
+/** Lists all errors in the environment in one message, one per line. */
 export class ConfigError extends Error {
   constructor(faults: string[]) {
     super(`The configuration is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
@@ -135,29 +138,30 @@ export class ConfigError extends Error {
 }
 
 /**
- * @param required settings without a default that this command cannot do without; API_KEYS only in production
- * @throws ConfigError that names every wrong setting
+ * Parses the environment.
+ * @param required settings without a default that the command needs. API_KEYS is required only in production
+ * @throws ConfigError listing every missing and invalid setting
  */
 export function readConfig(
   environment: Record<string, string | undefined>,
   required: ('DATABASE_URL' | 'REDIS_URL' | 'API_KEYS')[] = [],
 ): Config {
-  // Compose and systemd pass unset variables as empty ones.
+  // Docker Compose and systemd pass unset variables as empty strings.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   const parsed = SETTINGS.safeParse(given)
   const missing = required
-    .filter((name) => given[name] === undefined && (name !== 'API_KEYS' || isToBeClosed(given)))
-    .map((name) => `${name}: ${name === 'API_KEYS' ? KEYS_REQUIRED : 'is required here'}`)
-  const wrong = parsed.success
+    .filter((name) => given[name] === undefined && (name !== 'API_KEYS' || isKeyRequired(given)))
+    .map((name) => `${name}: ${name === 'API_KEYS' ? KEYS_REQUIRED : 'is required for this command'}`)
+  const invalid = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
-  if (!parsed.success || missing.length > 0) throw new ConfigError([...missing, ...wrong])
+  if (!parsed.success || missing.length > 0) throw new ConfigError([...missing, ...invalid])
   return parsed.data
 }
 
 const KEYS_REQUIRED =
-  'is required in production (npm run keys makes one); ALLOW_ANONYMOUS=true lets everybody in'
+  'is required in production (create a key with `npm run keys`); ALLOW_ANONYMOUS=true allows requests without a key'
 
-function isToBeClosed(given: Record<string, string | undefined>): boolean {
+function isKeyRequired(given: Record<string, string | undefined>): boolean {
   return given.NODE_ENV?.toLowerCase() === 'production' && given.ALLOW_ANONYMOUS !== 'true'
 }

@@ -1,4 +1,5 @@
-// The commands: dev (everything in one process), api, worker, migrate, keys. Only this file and lambda.ts run on import.
+// The commands: dev (everything in one process), api, worker, migrate, keys. Only this file and lambda.ts run
+// on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -9,7 +10,7 @@ import { createHealthApp } from './api/health-app.ts'
 import { createApiKey } from './api/http/api-keys.ts'
 import { isLoopback } from './api/http/same-site.ts'
 import { type HttpServer, startServer } from './api/server.ts'
-import { assembleApi, keepActivity, openParts, type Parts, refuseEarlierVersion } from './assembly.ts'
+import { assembleApi, openParts, type Parts, refuseEarlierVersion, startActivityFlush } from './assembly.ts'
 import { messageOf } from './base/errors.ts'
 import { pause } from './base/loop.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
@@ -20,11 +21,12 @@ import { lowerPriority } from './worker/worker-priority.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
-// In development a long task does not hold up Ctrl-C: it is put back and goes on at the next start.
+// In development, Ctrl-C does not wait for long tasks: they are released and run again at the next start.
 const DEV_GRACE_MS = 2_000
-const OPEN = 'without API_KEYS the API is open to everybody who reaches'
 const DAY_MS = 86_400_000
-const REDIS_PATIENCE_MS = 2_000
+// How long `npm start` waits for Redis. The embedded Redis answers within milliseconds, and the first task is
+// then enqueued immediately. A Redis from REDIS_URL can be unreachable; the API starts without it.
+const REDIS_WAIT_MS = 2_000
 
 await main(process.argv[2] ?? 'dev')
 
@@ -53,9 +55,8 @@ async function dev() {
   await connections.database.migrate()
   const servers = await startApi(config, parts, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
   const worker = startConfiguredWorker(config, parts)
-  const activity = keepActivity(parts)
-  // A Redis of somebody else's may be away; ours is there in a moment, and then nothing is late.
-  await Promise.race([connections.queue.prepare('default'), pause(REDIS_PATIENCE_MS)])
+  const activity = startActivityFlush(parts)
+  await Promise.race([connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
   stopOnSignal(async () => {
     await servers.stop()
     await worker.stop(DEV_GRACE_MS)
@@ -71,7 +72,7 @@ async function api() {
   const parts = await openParts(config, 'api')
   await refuseEarlierVersion(parts)
   const servers = await startApi(config, parts)
-  const activity = keepActivity(parts)
+  const activity = startActivityFlush(parts)
   stopOnSignal(async () => {
     await servers.stop()
     await activity.stop()
@@ -83,20 +84,20 @@ async function api() {
 async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
   lowerPriority(config.WORKER_NICE)
-  // A worker counts no requests.
+  // A worker has no requests to limit.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
   await refuseEarlierVersion(parts)
   let worker: Worker | null = null
   const { connections } = parts
   const { database, queue } = connections
-  // Before the worker: when the port is taken, nothing has been claimed yet.
+  // Started before the worker, so that nothing is claimed if the port is in use.
   const server = await startHealthServer(config, parts, {
     pingDatabase: database.ping,
     isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
     isLive: () => worker === null || worker.isBeating(),
   })
   worker = startConfiguredWorker(config, parts)
-  const activity = keepActivity(parts)
+  const activity = startActivityFlush(parts)
   stopOnSignal(async () => {
     await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
     await activity.stop()
@@ -113,7 +114,7 @@ async function migrate() {
   process.stdout.write('The tables are up to date\n')
 }
 
-/** Makes an API key: shown once, and kept nowhere. */
+/** Creates an API key and prints it. The key is not stored. */
 async function keys() {
   const { positionals, values } = parseArgs({
     args: process.argv.slice(3),
@@ -130,7 +131,7 @@ async function keys() {
     name,
     SCOPES.filter((scope) => scopes.includes(scope)),
   )
-  process.stdout.write(`The key, for the client; it is shown this once and kept nowhere:
+  process.stdout.write(`The key, for the client. It is not stored and not shown again:
   ${key}
 Its entry, for API_KEYS (entries are separated by commas):
   ${entry}
@@ -145,7 +146,10 @@ async function startApi(config: Config, parts: Parts, webRoot?: string) {
   })
   const { HOST: host, PORT: port, API_KEYS: apiKeys } = config
   const server = await startServer(app.fetch, { host, port })
-  if (!apiKeys && !isLoopback(host)) process.stderr.write(`Warning: ${OPEN} ${host}\n`)
+  if (!apiKeys && !isLoopback(host))
+    process.stderr.write(
+      `Warning: API_KEYS is not set. Every client that can reach ${host} can use the API\n`,
+    )
   const healthServer = await startHealthServer(config, parts, dependencies.health)
   return {
     url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${server.port}`,
@@ -156,7 +160,7 @@ async function startApi(config: Config, parts: Parts, webRoot?: string) {
   }
 }
 
-/** On a port of its own, where one is set. */
+/** Resolves with undefined if HEALTH_PORT is not set. */
 async function startHealthServer(
   config: Config,
   { metrics, events }: Parts,
@@ -177,7 +181,7 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
   })
 }
 
-/** The first SIGTERM or SIGINT stops in order, the second at once. */
+/** The first SIGTERM or SIGINT stops in order, the second stops immediately. */
 function stopOnSignal(stop: () => Promise<void>) {
   let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

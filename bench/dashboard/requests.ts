@@ -1,11 +1,11 @@
-// What the views of the page ask, one row for each request. A request that this version of the API does not know is
-// shown without a figure.
+// The requests that the views of the page send. A request that this version of the API rejects with 400 or
+// 404 gets no figure.
 
-/** Tasks that the seed has made, for requests that name one. */
+/** Ids of seeded tasks, for requests that need one. */
 export interface Landmarks {
-  /** Of a task that failed, with attempts and logs. */
+  /** Id of a failed task with attempts and logs. */
   failedId: string
-  /** After so many tasks, newest first. */
+  /** Id of the task at this position in the list, newest first: the cursor for the page after it. */
   idAfter: Record<number, string>
 }
 
@@ -13,7 +13,9 @@ export interface DashboardRequest {
   view: string
   name: string
   path: string
-  /** Answered from a look that many share: asked slowly enough to meet new looks too. */
+  /**
+   * The response comes from a shared query. Requests are sent slowly enough that some wait for a new query.
+   */
   isShared?: boolean
 }
 
@@ -43,12 +45,12 @@ export function dashboardRequests({ failedId, idAfter }: Landmarks): DashboardRe
     list('status RETRY', '&status=RETRY'),
     list('status SUCCESS', '&status=SUCCESS'),
     list('status CANCELLED', '&status=CANCELLED'),
-    list('name, of which there are many', '&name=notify'),
-    list('name, of which there are few', '&name=divide'),
+    list('name of many tasks', '&name=notify'),
+    list('name of few tasks', '&name=divide'),
     list('tag', '&tag=customer-77'),
-    list('beginning of an id', `&id=${failedId.slice(0, 13)}`),
+    list('prefix of an id', `&id=${failedId.slice(0, 13)}`),
     list('a field of the input', '&input.recipient=user77%40example.com'),
-    list('a text, somewhere', '&q=user77%40example.com'),
+    list('full-text search', '&q=user77%40example.com'),
     { view: 'Tasks', name: 'count of FAILURE, one call', path: '/v1/tasks/count?status=FAILURE' },
     {
       view: 'Tasks',

@@ -1,7 +1,8 @@
-// `npm run bench:dashboard`: how fast everything is answered that the page asks, with a million finished tasks and a hundred
-// thousand waiting. The API is a process of its own with a real PostgreSQL at its default settings; no worker runs.
+// `npm run bench:dashboard` measures the response times of all requests that the page sends, with a million
+// finished tasks and a hundred thousand waiting ones. The API is a process of its own, with a real PostgreSQL
+// at its default settings; no worker runs.
 //
-//   --quick   a fiftieth of the tasks: to see whether it works
+//   --quick   a fiftieth of the tasks, to check that the bench works
 //   --write   appends the result to RESULTS.md
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -24,26 +25,26 @@ const amounts = options.quick ? QUICK : FULL
 
 const SAMPLES = 200
 const WARM_UPS = 3
-// Some ten seconds in all: as if a few pages were open.
+// 200 samples take 10 s, about the request rate of a few open pages.
 const SHARED_PAUSE_MS = 50
 const GOAL_MS = 100
 
 interface Measured {
   request: DashboardRequest
-  /** Ascending; null where the API does not know the request. */
+  /** Ascending; null if the API rejects the request with 400 or 404. */
   durationsMs: number[] | null
 }
 
-const tell = (what: string) => process.stderr.write(`${what}\n`)
+const log = (line: string) => process.stderr.write(`${line}\n`)
 const stores = await startStores()
 try {
   const store = await stores.open('dashboard')
   const api = await startWaggleApi(store)
   try {
-    const landmarks = await seed(store.databaseUrl, amounts, tell)
+    const landmarks = await seed(store.databaseUrl, amounts, log)
     const measured: Measured[] = []
     for (const request of dashboardRequests(landmarks)) {
-      tell(`${request.view}: ${request.name}`)
+      log(`${request.view}: ${request.name}`)
       measured.push(await measure(api.port, request))
     }
     publish(measured, describeMachine({ postgres: stores.postgresVersion, redis: store.redisVersion }))
@@ -61,11 +62,11 @@ async function measure(port: number, request: DashboardRequest): Promise<Measure
   const durationsMs: number[] = []
   try {
     for (let n = -WARM_UPS; n < SAMPLES; n++) {
-      const begunMs = performance.now()
+      const startMs = performance.now()
       const { status, body } = await connection.exchange(bytes)
-      if (n >= 0) durationsMs.push(performance.now() - begunMs)
+      if (n >= 0) durationsMs.push(performance.now() - startMs)
       if (status === 400 || status === 404) return { request, durationsMs: null }
-      if (status !== 200) throw new Error(`${request.path} answered ${status}: ${body}`)
+      if (status !== 200) throw new Error(`GET ${request.path} responded with ${status}: ${body}`)
       if (request.isShared) await pause(SHARED_PAUSE_MS)
     }
   } finally {
@@ -90,7 +91,7 @@ function publish(measured: Measured[], machine: string) {
   ].join('\n')
   process.stdout.write(`\n${text}`)
   if (!options.write) return
-  const heading = `## ${new Date().toISOString().slice(0, 10)}, what the page asks`
+  const heading = `## ${new Date().toISOString().slice(0, 10)}, requests of the page`
   appendFileSync(new URL('../RESULTS.md', import.meta.url), `\n${heading}\n\n${text}`)
 }
 

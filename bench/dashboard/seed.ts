@@ -1,5 +1,6 @@
-// A system that has been at work for a month: a million tasks that have ended, a hundred thousand that wait, and the
-// statistics of the last day. Made by Postgres itself, in order of time, as they would have come.
+// Creates the data of a system that has run for a month: a million finished tasks, a hundred thousand waiting
+// ones, and the statistics of the last days. Postgres generates the rows in order of time, as a real system
+// would have inserted them.
 import pg from 'pg'
 import type { Landmarks } from './requests.ts'
 
@@ -10,10 +11,10 @@ export interface Amounts {
 
 const BATCH = 100_000
 
-// As `uuidv7.ts` makes it, from a moment and a number.
+// A UUIDv7 as in `src/base/uuidv7.ts`, from a timestamp and a number.
 const ID = `(lpad(to_hex((extract(epoch from created) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
              || '8' || substr(md5(n::text), 5, 15))::uuid`
-// Of a thousand: mail and notifications mostly, and one that is rare.
+// Mostly notifications and mail. One task in a thousand has the rare name `divide`.
 const NAME = `case when n % 1000 = 0 then 'divide' when n % 10 < 5 then 'notify' when n % 10 < 8 then 'email'
               when n % 10 = 8 then 'reverse' else 'http_request' end`
 const INPUT = `json_build_object('recipient', 'user' || n % 5000 || '@example.com', 'subject', 'Your order ' || n,
@@ -23,19 +24,19 @@ const TAGS = `case when n % 4 = 0 then array['customer-' || n % 2000, 'shop'] el
 export async function seed(
   databaseUrl: string,
   { finished, waiting }: Amounts,
-  tell: (what: string) => void,
+  log: (line: string) => void,
 ): Promise<Landmarks> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
     for (let from = 1; from <= finished; from += BATCH) {
-      tell(`${from - 1} of ${finished} finished tasks`)
+      log(`${from - 1} of ${finished} finished tasks`)
       await client.query(FINISHED_TASKS, [from, Math.min(finished, from + BATCH - 1), finished])
     }
-    tell(`${waiting} waiting tasks, attempts, logs and statistics`)
+    log(`${waiting} waiting tasks, attempts, logs and statistics`)
     await client.query(WAITING_TASKS, [waiting])
     for (const statement of [ATTEMPTS, LOGS, WORKERS, ACTIVITY]) await client.query(statement)
-    // As autovacuum leaves tables behind that have grown for a month.
+    // Bring the tables into the state in which autovacuum would keep them.
     for (const table of ['tasks', 'attempts', 'task_logs', 'activity'])
       await client.query(`vacuum analyze ${table}`)
     await client.query('checkpoint')
@@ -45,7 +46,7 @@ export async function seed(
   }
 }
 
-// One in twenty fails, one in fifty is cancelled.
+// One task in twenty fails, one in fifty is cancelled.
 const FINISHED_TASKS = `
   insert into tasks (id, name, queue, status, input, result, error, progress_fraction, attempt, failures, max_retries,
                      timeout_ms, tags, version, run_at, enqueued_at, created_at, started_at, finished_at, worker_id,
@@ -64,7 +65,7 @@ const FINISHED_TASKS = `
     from generate_series($1::int, $2::int) as n
   ) as made`
 
-// Of the last two hours, one in ten after a first attempt that failed.
+// Submitted in the last two hours. One task in ten waits for a retry after a failed first attempt.
 const WAITING_TASKS = `
   insert into tasks (id, name, queue, status, input, attempt, failures, max_retries, timeout_ms, tags, version, run_at, enqueued_at,
                      created_at)

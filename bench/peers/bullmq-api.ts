@@ -1,4 +1,4 @@
-// The API of "Hono + BullMQ without rows": the job in Redis is all there is.
+// The API of "BullMQ, no rows": a task is stored as a BullMQ job in Redis only.
 import { serve } from '@hono/node-server'
 import { zValidator } from '@hono/zod-validator'
 import { Hono } from 'hono'
@@ -19,7 +19,8 @@ const app = new Hono()
   .get('/v1/tasks/:id', async (context) => {
     const id = context.req.param('id')
     const result = await queue.waitForEnd(id, Number(context.req.query('wait') ?? 0) * 1_000)
-    // A completed job is removed at once, so one that is gone has ended; its result went with it.
+    // BullMQ removes a completed job immediately, and its result with it. A job that no longer exists has
+    // ended.
     return context.json({ id, name: 'reverse', status: 'SUCCESS', result })
   })
 

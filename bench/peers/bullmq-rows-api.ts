@@ -1,4 +1,4 @@
-// The API of "Hono + BullMQ with one row per task": insert, add the job, answer.
+// The API of "BullMQ + rows": inserts a row per task, adds the job, then responds.
 import { serve } from '@hono/node-server'
 import { zValidator } from '@hono/zod-validator'
 import { Hono } from 'hono'

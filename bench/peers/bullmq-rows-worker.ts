@@ -1,4 +1,4 @@
-// The worker of "Hono + BullMQ with one row per task": the row says when a task started and how it ended.
+// The worker of "BullMQ + rows": writes the start and the end of each task to its row.
 import { Worker } from 'bullmq'
 import { redisConnection } from './job-queue.ts'
 import { QUEUE, type ReverseInput, type ReverseResult, readSettings, reverse } from './reverse-task.ts'

@@ -1,4 +1,4 @@
-// The worker of "Hono + BullMQ without rows".
+// The worker of "BullMQ, no rows".
 import { Worker } from 'bullmq'
 import { redisConnection } from './job-queue.ts'
 import { QUEUE, type ReverseInput, type ReverseResult, readSettings, reverse } from './reverse-task.ts'

@@ -1,12 +1,15 @@
-// BullMQ as its documentation sets it up for production, for both of the systems that use it.
+// Sets up BullMQ as its documentation recommends for production. All systems on BullMQ use this file.
 import { type ConnectionOptions, Queue, QueueEvents } from 'bullmq'
 import { QUEUE, type ReverseInput, type ReverseResult } from './reverse-task.ts'
 
 export interface JobQueue {
   add(input: ReverseInput, jobId?: string): Promise<string>
-  /** Resolves when the job has ended, is gone because it had ended, or the time is up. */
+  /**
+   * Resolves when the job has ended, when it no longer exists (completed jobs are removed), or after
+   * `waitMs`.
+   */
   waitForEnd(jobId: string, waitMs: number): Promise<ReverseResult | undefined>
-  /** Jobs that wait, run or have failed. */
+  /** Counts jobs that wait, run or have failed. */
   countUnfinished(): Promise<number>
 }
 
@@ -24,15 +27,16 @@ export function createJobQueue(connection: ConnectionOptions): JobQueue {
   return {
     async add(input, jobId) {
       const job = await queue.add('reverse', input, { jobId })
-      if (!job.id) throw new Error('BullMQ gave the job no id')
+      if (!job.id) throw new Error('BullMQ returned a job without an id')
       return job.id
     },
     async waitForEnd(jobId, waitMs) {
-      // Made for the first who waits: its stream of every job's events must not weigh on the floods before.
+      // Created at the first wait: it receives the events of every job, which would slow down the floods
+      // before.
       events ??= new QueueEvents(QUEUE, { connection })
       events.setMaxListeners(0)
       const job = await queue.getJob(jobId)
-      // The job ended between the two looks, and was removed; or the time was up.
+      // It rejects when the job ends and is removed between the two commands, or when the time is up.
       return job?.waitUntilFinished(events, waitMs).catch(() => undefined)
     },
     async countUnfinished() {
@@ -42,7 +46,9 @@ export function createJobQueue(connection: ConnectionOptions): JobQueue {
   }
 }
 
-/** Workers must never give up on a command; it does the API no harm either. */
+/**
+ * BullMQ workers require null: commands must be retried without a limit. The API uses it too, without harm.
+ */
 export function redisConnection(redisUrl: string): ConnectionOptions {
   return { url: redisUrl, maxRetriesPerRequest: null }
 }

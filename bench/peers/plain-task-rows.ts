@@ -1,4 +1,5 @@
-// Task rows with Drizzle on a default `pg` pool. Each write is one statement and one commit.
+// Stores task rows with Drizzle on a `pg` pool with default settings. Each write is one statement and one
+// commit.
 import { eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { jsonb, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
@@ -21,7 +22,7 @@ const tasks = pgTable('tasks', {
   finishedAt: timestamptz('finished_at'),
 })
 
-// The same table as DDL.
+// The DDL of the table above.
 const TABLE = sql`
   create table if not exists tasks (
     id uuid primary key default gen_random_uuid(),

@@ -1,4 +1,4 @@
-// The task that the compared systems run: what may be submitted, and the work itself.
+// The task that the BullMQ systems run: the schema of a submission, the work itself, and the settings.
 import { z } from 'zod'
 
 export const QUEUE = 'tasks'

@@ -1,4 +1,4 @@
-// A row of the peers' tasks table.
+// A row of the `tasks` table of the BullMQ systems, and the operations on it.
 import type { ReverseInput, ReverseResult } from './reverse-task.ts'
 
 export interface TaskRow {

@@ -1,4 +1,4 @@
-// Task rows with a larger pool and named statements, which each connection prepares once.
+// Stores task rows with a larger pool and named statements, which each connection prepares once.
 import pg from 'pg'
 import type { TaskRow, TaskRows } from './task-row.ts'
 

@@ -1,13 +1,13 @@
-// The Postman collection: a pure function of the OpenAPI document and the registry. It can be run as a whole, from the
-// top: what an answer says is kept in variables for the requests that follow.
+// Creates the Postman collection from the OpenAPI document and the registry. The whole collection can be run
+// in order: scripts store values from responses in variables for later requests.
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import type { Registry } from '../../src/definitions/registry.ts'
-import { createClassicFolder } from './form-folder.ts'
+import { createFormFolder } from './form-folder.ts'
 import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
-import { IS_REPLAYED, KEEP_TAG, KEEP_TASK, KEEP_WORKER, UNTIL_FINAL } from './scripts.ts'
+import { IS_REPLAYED, KEEP_ETAG, KEEP_TASK, KEEP_WORKER, UNTIL_FINAL } from './scripts.ts'
 
-// With more than these a task may well be tried for longer than anybody looks on.
-const LOOKED_ON_RETRIES = 3
+// Tasks with more retries can take longer than the collection should wait, so they are read only once.
+const MAX_RETRIES_TO_WAIT_FOR = 3
 
 const TASK = { id: '{{taskId}}' }
 
@@ -16,17 +16,17 @@ export function createCollection(document: OpenApiDocument, registry: Registry) 
   return {
     info: {
       name: document.info.title,
-      description: `${document.info.description}\n\nSet \`baseUrl\`, and \`apiKey\` where the server wants one.`,
+      description: `${document.info.description}\n\nSet \`baseUrl\`, and \`apiKey\` if the server requires keys.`,
       schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json',
     },
-    // Without a key the header is empty, which a server without keys does not mind.
+    // Without a key the token is empty, which a server without keys ignores.
     auth: { type: 'bearer', bearer: [{ key: 'token', value: '{{apiKey}}', type: 'string' }] },
     variable: [
       ...variables({ baseUrl: 'http://127.0.0.1:8000', apiKey: '' }),
-      ...variables({ taskId: '', taskTag: '', workerId: '', rounds: '0' }),
+      ...variables({ taskId: '', taskETag: '', workerId: '', rounds: '0' }),
     ],
     item: [
-      createClassicFolder(make, registry),
+      createFormFolder(make, registry),
       createSubmitFolder(make, registry),
       createTasksFolder(make, registry),
       createMonitoringFolder(make),
@@ -58,43 +58,43 @@ function createSubmitFolder(make: MakeRequest, { all }: Registry): PostmanFolder
         json: { input: example },
         script: KEEP_TASK,
       }),
-      ...(maxRetries > LOOKED_ON_RETRIES ? readSoon(make, name) : waitForEnd(make, name)),
+      ...(maxRetries > MAX_RETRIES_TO_WAIT_FOR ? readOnce(make, name) : waitForEnd(make, name)),
     ],
   }))
   const tasks = all.slice(0, 3).map(({ name, example }) => ({ name, input: example }))
   const batch = make({ name: 'Submit a batch', operationId: 'submit_batch', status: 202, json: { tasks } })
-  return { name: 'Submit', description: 'A folder for every task definition.', item: [...folders, ...batch] }
+  return { name: 'Submit', description: 'One folder per task definition.', item: [...folders, ...batch] }
 }
 
 function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder {
   const { example } = registry.get('reverse')
   return {
     name: 'Tasks',
-    description: 'The life of one task: submitted for later, cancelled, retried, finished, replayed.',
+    description: 'One task: submitted with a delay, cancelled, retried, finished, replayed.',
     item: [
       ...make({ name: 'List the definitions', operationId: 'list_definitions', status: 200 }),
       ...make({
-        name: 'Submit for later',
+        name: 'Submit with a delay',
         operationId: 'submit_reverse',
         status: 202,
         json: { input: example, options: { delay_seconds: 3_600, tags: ['postman'] } },
         script: KEEP_TASK,
       }),
-      ...make({ name: 'Read', operationId: 'get_task', status: 200, path: TASK, script: KEEP_TAG }),
+      ...make({ name: 'Read', operationId: 'get_task', status: 200, path: TASK, script: KEEP_ETAG }),
       ...make({
         name: 'Read again: nothing has changed',
         operationId: 'get_task',
         status: 304,
         path: TASK,
-        headers: { 'If-None-Match': '{{taskTag}}' },
+        headers: { 'If-None-Match': '{{taskETag}}' },
       }),
-      ...['Submit once', 'Submit once again: given the first answer'].flatMap((name, index) =>
+      ...['Submit with an Idempotency-Key', 'Submit again with the same key'].flatMap((name, index) =>
         make({
           name,
           operationId: 'submit_reverse',
           status: 202,
           json: { input: example },
-          // Any text will do; this one is new in every run.
+          // Any text is valid. The id of the task differs in every run of the collection.
           headers: { 'Idempotency-Key': '{{taskId}}' },
           script: index > 0 ? IS_REPLAYED : [],
         }),
@@ -108,8 +108,8 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
       ...make({ name: 'Cancel', operationId: 'cancel_task', status: 200, path: TASK }),
       ...make({ name: 'Retry', operationId: 'retry_task', status: 202, path: TASK }),
       ...waitForEnd(make, 'the retried task'),
-      ...make({ name: 'Read what it logged', operationId: 'list_logs', status: 200, path: TASK }),
-      ...make({ name: 'Follow what has ended', operationId: 'follow_task', status: 200, path: TASK }),
+      ...make({ name: 'Read the log', operationId: 'list_logs', status: 200, path: TASK }),
+      ...make({ name: 'Follow a finished task', operationId: 'follow_task', status: 200, path: TASK }),
       ...make({
         name: 'Replay',
         operationId: 'replay_task',
@@ -143,7 +143,7 @@ function createMonitoringFolder(make: MakeRequest): PostmanFolder {
       ...make({ name: 'Resume a queue', operationId: 'resume_queue', status: 200, path: queue }),
       ...make({ name: 'Workers', operationId: 'list_workers', status: 200, script: KEEP_WORKER }),
       ...make({ name: 'Drain a worker', operationId: 'drain_worker', status: 200, path: worker }),
-      ...make({ name: 'Let it take tasks again', operationId: 'resume_worker', status: 200, path: worker }),
+      ...make({ name: 'Resume the worker', operationId: 'resume_worker', status: 200, path: worker }),
     ],
   }
 }
@@ -152,7 +152,7 @@ function createProblemsFolder(make: MakeRequest): PostmanFolder {
   const unknown = { id: '01890000-0000-7000-8000-000000000000' }
   return {
     name: 'Problems',
-    description: 'What is wrong is told as application/problem+json.',
+    description: 'Errors are problem documents (application/problem+json).',
     item: [
       ...make({ name: 'An unknown task', operationId: 'get_task', status: 404, path: unknown }),
       ...make({
@@ -173,7 +173,7 @@ function createProblemsFolder(make: MakeRequest): PostmanFolder {
 
 function waitForEnd(make: MakeRequest, name: string): PostmanItem[] {
   return make({
-    name: `Wait for the end of ${name}`,
+    name: `Wait until ${name} has ended`,
     operationId: 'get_task',
     status: 200,
     path: TASK,
@@ -182,9 +182,9 @@ function waitForEnd(make: MakeRequest, name: string): PostmanItem[] {
   })
 }
 
-function readSoon(make: MakeRequest, name: string): PostmanItem[] {
+function readOnce(make: MakeRequest, name: string): PostmanItem[] {
   const query = { wait: '2' }
-  return make({ name: `See how ${name} goes`, operationId: 'get_task', status: 200, path: TASK, query })
+  return make({ name: `Read ${name}`, operationId: 'get_task', status: 200, path: TASK, query })
 }
 
 function variables(values: Record<string, string>) {

@@ -1,24 +1,24 @@
-// The classic endpoints, with the inputs that systems of this kind have always been tried with.
+// The folder of the form endpoints, with the example inputs of the definitions.
 import { FORM_TYPES } from '../../src/api/forms/form-routes.ts'
 import type { Registry } from '../../src/definitions/registry.ts'
 import type { MakeRequest, PostmanFolder, PostmanItem } from './request.ts'
-import { KEEP_CLASSIC_TASK, KEEP_TASK_OF_PAGE, UNTIL_FINAL } from './scripts.ts'
+import { KEEP_FORM_TASK, KEEP_TASK_OF_PAGE, UNTIL_FINAL } from './scripts.ts'
 
 const TASK = { id: '{{taskId}}' }
 
-export function createClassicFolder(make: MakeRequest, registry: Registry): PostmanFolder {
+export function createFormFolder(make: MakeRequest, registry: Registry): PostmanFolder {
   const { example: notification } = registry.get('notify')
-  const link = { name: 'Divide by a link', operationId: 'submit_link', query: { x: '10', y: '2' } }
+  const link = { name: 'Submit divide with a link', operationId: 'submit_link', query: { x: '10', y: '2' } }
   return {
-    name: 'Classic',
+    name: 'Form endpoints',
     item: [
       ...submitAndCheck('Notify', { operationId: 'notify', json: notification }),
       ...make({
-        name: 'Notify, from a form',
+        name: 'Notify with a form body',
         operationId: 'notify',
         status: 202,
         form: texts(notification),
-        script: KEEP_CLASSIC_TASK,
+        script: KEEP_FORM_TASK,
       }),
       ...FORM_TYPES.flatMap((name) =>
         submitAndCheck(`Submit ${name}`, {
@@ -27,7 +27,7 @@ export function createClassicFolder(make: MakeRequest, registry: Registry): Post
         }),
       ),
       ...make({
-        name: 'Submit reverse, from a form of a browser',
+        name: 'Submit reverse with a form body',
         operationId: 'submit_form',
         status: 303,
         form: { form_type: 'reverse', ...texts(registry.get('reverse').example) },
@@ -39,16 +39,16 @@ export function createClassicFolder(make: MakeRequest, registry: Registry): Post
 
   function submitAndCheck(name: string, request: { operationId: string; json: unknown }): PostmanItem[] {
     return [
-      ...make({ name, status: 202, ...request, script: KEEP_CLASSIC_TASK }),
+      ...make({ name, status: 202, ...request, script: KEEP_FORM_TASK }),
       ...make({
-        name: `${name}: wait for its end`,
+        name: `${name}: wait until it has ended`,
         operationId: 'get_task',
         status: 200,
         path: TASK,
         query: { wait: '20' },
         script: UNTIL_FINAL,
       }),
-      ...make({ name: `${name}: its status`, operationId: 'task_status', status: 200, path: TASK }),
+      ...make({ name: `${name}: status`, operationId: 'task_status', status: 200, path: TASK }),
     ]
   }
 }

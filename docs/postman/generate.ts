@@ -1,4 +1,4 @@
-// Writes the collection and the environment: `npm run postman`.
+// Writes the Postman collection and its environment: `npm run postman`.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
@@ -8,13 +8,13 @@ import { createMailer } from '../../src/tasks/mail.ts'
 import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createCollection, createEnvironment } from './collection.ts'
 
-/** What each file is to hold, by name. */
+/** Returns the content of each file by name. */
 export function createPostmanFiles(): Record<string, string> {
   const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
   const registry = createRegistry(
     createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
   )
-  // The collection says nothing of the version: it changes with the requests only.
+  // Without a version, because the collection must change only when its requests change.
   const document = createOpenApiDocument(registry, '')
   return {
     'waggle.postman_collection.json': textOf(createCollection(document, registry)),

@@ -1,4 +1,4 @@
-// One request of the collection, from the operation that the OpenAPI document has for it.
+// Creates one request of the collection from its operation in the OpenAPI document.
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 
 export interface PostmanFolder {
@@ -28,21 +28,21 @@ interface Pair {
 export interface RequestOptions {
   name: string
   operationId: string
-  /** What is expected. */
+  /** The expected status. */
   status: number
-  /** For the `{…}` in the path. */
+  /** Values of the parameters in the path. */
   path?: Record<string, string>
   query?: Record<string, string>
   headers?: Record<string, string>
   json?: unknown
   form?: Record<string, string>
-  /** Lines that are run after the answer, beside those that check status and members. */
+  /** Lines of a script that runs after the checks of status and required members. */
   script?: string[]
 }
 
 export type MakeRequest = (options: RequestOptions) => PostmanItem[]
 
-/** Makes a list of one request; an empty one where the document has no such operation. */
+/** The result returns one request, or none if the document does not contain the operation. */
 export function createRequestMaker(document: OpenApiDocument): MakeRequest {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
@@ -76,7 +76,7 @@ export function createRequestMaker(document: OpenApiDocument): MakeRequest {
             script: {
               type: 'text/javascript',
               exec: [
-                `pm.test('answers ${options.status}', () => pm.response.to.have.status(${options.status}))`,
+                `pm.test('responds with ${options.status}', () => pm.response.to.have.status(${options.status}))`,
                 ...membersTest(mediaType, requiredMembers(document, content[mediaType]?.schema)),
                 ...(options.script ?? []),
               ],
@@ -109,14 +109,14 @@ function bodyOf({ json, form }: RequestOptions) {
 function membersTest(mediaType: string, members: string[]): string[] {
   if (members.length === 0) return []
   return [
-    `pm.test('is ${mediaType} with all that is promised', () => {`,
+    `pm.test('is ${mediaType} with all required members', () => {`,
     `  pm.expect(pm.response.headers.get('Content-Type')).to.include('${mediaType}')`,
     `  pm.expect(pm.response.json()).to.include.all.keys(${JSON.stringify(members)})`,
     '})',
   ]
 }
 
-/** The members that an answer of this schema must have. */
+/** Members that a response with this schema must have. */
 function requiredMembers(document: OpenApiDocument, schema: object = {}): string[] {
   const own = 'required' in schema && Array.isArray(schema.required) ? schema.required.map(String) : []
   const parts = 'allOf' in schema && Array.isArray(schema.allOf) ? schema.allOf : []

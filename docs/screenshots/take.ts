@@ -1,4 +1,4 @@
-// Makes the pictures in this folder: `npm run screenshots`.
+// Takes the screenshots in this folder: `npm run screenshots`.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -15,16 +15,16 @@ const FOLDER = import.meta.dirname
 const VIEWPORTS = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } }
 
 const chromium = findChromium()
-if (!chromium) throw new Error('No Chromium is installed: the pictures need one (or CHROMIUM_PATH)')
+if (!chromium) throw new Error('Chromium was not found: install it, or set CHROMIUM_PATH')
 const system = await startDevelopmentSystem()
 const browser = await launchBrowser(chromium)
-const failed = await giveItSomethingToDo(system.url)
+const failedId = await submitSampleTasks(system.url)
 for (const size of ['wide', 'narrow'] as const) {
   for (const colorScheme of ['light', 'dark'] as const) {
     const options = { viewport: VIEWPORTS[size], colorScheme, reducedMotion: 'reduce' } as const
-    for (const [name, hash] of Object.entries(viewsOf(failed))) {
+    for (const [name, hash] of Object.entries(viewsOf(failedId))) {
       await using view = await openView(browser, system.url, hash, options)
-      await takePicture(view.page, name, size, colorScheme)
+      await takeScreenshot(view.page, name, size, colorScheme)
     }
     await using user = await openPage(browser, system.url, options)
     await user.pick('Divide two numbers')
@@ -33,31 +33,31 @@ for (const size of ['wide', 'narrow'] as const) {
     await user.page
       .locator('[role=progressbar]:is([aria-valuenow="40"], [aria-valuenow="50"], [aria-valuenow="60"])')
       .waitFor()
-    await takePicture(user.page, 'mid-task', size, colorScheme)
+    await takeScreenshot(user.page, 'mid-task', size, colorScheme)
     await user.untilStatus('SUCCESS')
-    await takePicture(user.page, 'at-the-end', size, colorScheme)
+    await takeScreenshot(user.page, 'at-the-end', size, colorScheme)
   }
 }
 await browser.close()
 await system.stop()
 
-/** What there is to see: the hash of every view. */
-function viewsOf(failed: string) {
+/** The URL hash of every view. */
+function viewsOf(failedId: string) {
   return {
     overview: '#/',
     tasks: '#/tasks',
     'failed-tasks': '#/tasks?status=FAILURE,RETRY',
-    task: `#/tasks/${failed}`,
+    task: `#/tasks/${failedId}`,
     run: '#/run/email',
     workers: '#/workers',
   }
 }
 
 /**
- * A minute of an ordinary day: tasks of every kind, some of which fail, and some that wait.
- * @returns the id of one that failed, with a history
+ * Submits tasks of several definitions for half a minute. Some of them fail, and three wait for their time.
+ * @returns the id of a failed task with two attempts
  */
-async function giveItSomethingToDo(url: string): Promise<string> {
+async function submitSampleTasks(url: string): Promise<string> {
   const api = createClient({ baseUrl: url })
   const words = ['great', 'awful', 'good', 'nothing much', 'wonderful', 'sad']
   let failing = ''
@@ -81,22 +81,22 @@ async function giveItSomethingToDo(url: string): Promise<string> {
   return failing
 }
 
-async function takePicture(
+async function takeScreenshot(
   page: Page,
   name: string,
   size: keyof typeof VIEWPORTS,
   colorScheme: 'light' | 'dark',
 ) {
   await page.locator('.skeleton').first().waitFor({ state: 'detached' })
-  // Charts are drawn a moment after their numbers have come; a task under way is shown as it is.
+  // Charts are drawn shortly after their data has arrived. A running task must be captured immediately.
   if (name !== 'mid-task') await pause(1_500)
-  // A phone shows what its owner sees first; the wide screen all there is.
+  // The narrow screenshots show the first screen only, the wide ones the full page.
   const path = join(FOLDER, `${name}-${size}-${colorScheme}.png`)
   await page.screenshot({ path, fullPage: size === 'wide' })
   process.stdout.write(`${path}\n`)
 }
 
-/** `npm start` without the build, with a folder and a port of its own. */
+/** Starts the development system without a build, with its own data folder and a free port. */
 async function startDevelopmentSystem() {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-screenshots-'))
   const child = spawn(process.execPath, ['src/main.ts', 'dev'], {

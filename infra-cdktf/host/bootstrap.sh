@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A host of Waggle on AWS, Ubuntu 24.04. As user data it prepares the host, once. It leaves itself as
-# /usr/local/sbin/waggle-host, which systemd and the rollout document call:
+# Prepares and operates a Waggle host on AWS with Ubuntu 24.04. As user data it prepares the host, once. It
+# installs itself as /usr/local/sbin/waggle-host, which systemd and the rollout document call:
 #
-#   waggle-host rollout TAG   takes this host to the images of TAG, without an interruption
-#   waggle-host up            starts what ran last, with the settings as they are now
+#   waggle-host rollout TAG   replaces the containers with the images of TAG, without downtime
+#   waggle-host up            starts the current release, with the settings from Parameter Store
 #
-# It holds no values, so no change of the configuration replaces a host: the tags of the instance say who it is, and
-# parameters below /waggle/ENVIRONMENT everything else.
+# It contains no configuration values, so a change of the configuration does not replace a host. The identity
+# of the host is in the tags of the instance, everything else in parameters below /waggle/ENVIRONMENT.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
 export AWS_PAGER='' DEBIAN_FRONTEND=noninteractive
-# Where tests have their file system.
+# Tests set WAGGLE_ROOT to a temporary folder. On a host it is empty.
 ROOT=${WAGGLE_ROOT:-}
 HOME_FOLDER=$ROOT/opt/waggle
 IDENTITY=$ROOT/etc/waggle/identity
@@ -25,7 +25,7 @@ main() {
   esac
 }
 
-say() { echo "$(date -u +%H:%M:%S) $*"; }
+log() { echo "$(date -u +%H:%M:%S) $*"; }
 
 fail() {
   echo "$*" >&2
@@ -33,12 +33,12 @@ fail() {
 }
 
 prepare() {
-  say "Preparing this host"
+  log "Preparing this host"
   write_identity
   identify
   trap send_log EXIT
   install_packages jq xfsprogs unattended-upgrades
-  command -v aws > /dev/null || insist snap install aws-cli --classic
+  command -v aws > /dev/null || with_retries snap install aws-cli --classic
   if keeps_redis; then mount_data_volume; fi
   write_docker_settings
   install_packages docker.io docker-compose-v2 amazon-ecr-credential-helper
@@ -48,11 +48,11 @@ prepare() {
   if [ -n "$tag" ]; then
     rollout "$tag"
   else
-    say "Prepared. There is no release yet: the first rollout starts this host"
+    log "Prepared. There is no release yet; the first rollout starts this host"
   fi
 }
 
-# What an instance is does not change while it lives.
+# Writes the identity once: it does not change during the life of an instance.
 write_identity() {
   local token document wrong
   token=$(curl -fsS --retry 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' http://169.254.169.254/latest/api/token)
@@ -68,8 +68,8 @@ PRIVATE_ADDRESS=$(metadata meta-data/local-ipv4)
 AWS_DEFAULT_REGION=$(metadata meta-data/placement/region)
 LINES
   )
-  # The shell reads it later, so it must be nothing but names.
-  ! wrong=$(grep -vE '^[A-Z_]+=[A-Za-z0-9._-]+$' <<< "$document") || fail "The instance does not say who it is: $wrong"
+  # The shell sources this file later, so reject values that could be commands.
+  ! wrong=$(grep -vE '^[A-Z_]+=[A-Za-z0-9._-]+$' <<< "$document") || fail "The metadata of the instance is not valid: $wrong"
   echo "$document" > "$IDENTITY"
 }
 
@@ -80,23 +80,23 @@ identify() {
   set +a
 }
 
-# The address of a host changes once, soon after its start: whatever is under way then breaks off.
-insist() {
+# Tries up to 5 times. The address of a host changes once, soon after its start, which breaks connections.
+with_retries() {
   local tries=5
   until "$@"; do
     tries=$((tries - 1))
-    [ $tries -gt 0 ] || fail "$* does not succeed"
+    [ $tries -gt 0 ] || fail "Failed 5 times: $*"
     sleep 10
   done
 }
 
-# Others may be installing at the first boot.
+# Other processes may hold the lock of apt at the first boot.
 install_packages() {
-  insist apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 update
-  insist apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
+  with_retries apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 update
+  with_retries apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
 }
 
-# The last parts of the names below a path, with their values.
+# Prints the parameters below a path as a JSON object. Keys are the last parts of the names.
 parameters() {
   aws ssm get-parameters-by-path --path "/waggle/$ENVIRONMENT/$1" --recursive --with-decryption --output json |
     jq '[.Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries'
@@ -104,7 +104,7 @@ parameters() {
 
 keeps_redis() { parameters "role/$ROLE" | jq -e '.COMPOSE_PROFILES // "" | split(",") | index("redis")' > /dev/null; }
 
-# Docker's volumes lie on a disk of their own, which outlives the host: it is attached to the next one as it is.
+# Docker's volumes are on a separate EBS volume. It outlives the host, and a replacement mounts it unchanged.
 mount_data_volume() {
   local device mount_point=$ROOT/var/lib/docker/volumes tries=60
   until device=$(blkid -L waggle-data) || device=$(blank_disk); do
@@ -119,7 +119,7 @@ mount_data_volume() {
   mountpoint -q "$mount_point" || mount "$mount_point"
 }
 
-# A volume of EBS with nothing on it. Never one that holds anything: it would be somebody's data.
+# Prints the first disk without partitions and without a file system. Any other disk may contain data.
 blank_disk() {
   local disk
   for disk in $(lsblk -dnpo NAME,TYPE | awk '$2 == "disk" { print $1 }'); do
@@ -128,16 +128,17 @@ blank_disk() {
   return 1
 }
 
-# So that it can be read why a host does not come up, without reaching it.
+# Sends the end of the boot log to CloudWatch: a failed boot can be examined without access to the host.
 send_log() {
   local name=(--log-group-name "/waggle/$ENVIRONMENT/host" --log-stream-name "$HOST_NAME/$INSTANCE_ID")
-  # shellcheck disable=SC2015 # a log that cannot be sent stops nothing
+  # shellcheck disable=SC2015 # a log that cannot be sent must not fail the boot
   aws logs create-log-stream "${name[@]}" &&
     aws logs put-log-events "${name[@]}" --log-events "$(tail -n 200 "$ROOT/var/log/cloud-init-output.log" |
       jq -R '{message: select(. != ""), timestamp: (now * 1000 | floor)}' | jq -s .)" > /dev/null || true
 }
 
-# Containers outlive a restart of Docker. Images are pulled with the host's role: there is no token that runs out.
+# With live-restore containers survive a restart of Docker. The credential helper pulls images with the host's
+# role, so there is no login token that expires.
 write_docker_settings() {
   local registry
   registry=$(parameters app | jq -er .ECR_REGISTRY)
@@ -155,31 +156,31 @@ rollout() {
   fetch "$1"
   if [ -e "$HOME_FOLDER/current" ]; then
     cd "$HOME_FOLDER/releases/$1"
-    # The settings as they are now; the tag is still that of what runs.
+    # Render the latest settings with the tag of the running release: docker/rollout.sh reads the old tag from .env.
     host/render-env.sh "$(basename "$(readlink "$HOME_FOLDER/current")")"
     ensure_database_role
     docker/rollout.sh "$1"
     make_current "$1"
   else
-    say "Starting $1 on a host where nothing runs"
+    log "Starting $1, the first release on this host"
     ln -s "releases/$1" "$HOME_FOLDER/current"
     bash "$0" up || {
       rm "$HOME_FOLDER/current"
-      fail "$1 does not start"
+      fail "$1 did not start"
     }
     make_current "$1"
     systemctl start waggle.service
   fi
   aws ssm put-parameter --overwrite --type String --name "/waggle/$ENVIRONMENT/ready/$INSTANCE_ID" --value "$1" > /dev/null
-  say "$HOST_NAME runs $1"
+  log "$HOST_NAME runs $1"
 }
 
-# The compose files and scripts of a version are in its image of the page.
+# Extracts the compose files and scripts of a version from its web image.
 fetch() {
   local image container next=$HOME_FOLDER/releases/.next
   [ ! -d "$HOME_FOLDER/releases/$1" ] || return 0
   image=$(parameters app | jq -er .ECR_REGISTRY)/waggle-web:$1
-  docker pull -q "$image" > /dev/null || fail "There is no image $image"
+  docker pull -q "$image" > /dev/null || fail "Cannot pull the image $image"
   rm -rf "$next"
   mkdir -p "$next"
   container=$(docker create "$image")
@@ -189,7 +190,7 @@ fetch() {
   mv "$next" "$HOME_FOLDER/releases/$1"
 }
 
-# Only now: what a broken version brings along is never installed.
+# Installs the scripts and units of a version, after it runs: a broken version must not install anything.
 make_current() {
   local old
   old=$(readlink "$HOME_FOLDER/current" || true)

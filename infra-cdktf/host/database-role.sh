@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that the role of the API and the workers is there, with the password that they have. Only where it is not,
-# RDS' own user is asked for; its password is changed every week by RDS, and nothing else depends on it.
+# Ensures that the database role of the API and the workers exists with the configured password. If it cannot
+# log in, this reads the master password, which RDS rotates every week and nothing else uses.
 set -Eeuo pipefail
 PATH=$PATH:/snap/bin
 export AWS_PAGER=''
@@ -20,11 +20,11 @@ in_container() {
 
 status=0
 in_container || status=$?
-# 3: it does not get in.
+# Exit code 3: the role cannot log in.
 [ $status = 3 ] || exit $status
-secret=$(aws secretsmanager get-secret-value --secret-id "${MASTER_SECRET_ARN:?is missing: it is a parameter of the role that runs the API}" \
+secret=$(aws secretsmanager get-secret-value --secret-id "${MASTER_SECRET_ARN:?is not set; it is a parameter of the role that runs the API}" \
   --query SecretString --output text)
 MASTER_USER=$(jq -er .username <<< "$secret") MASTER_PASSWORD=$(jq -er .password <<< "$secret")
 export MASTER_USER MASTER_PASSWORD
 in_container
-echo "The role of the API and the workers is made"
+echo "Created or updated the database role of the API and the workers"

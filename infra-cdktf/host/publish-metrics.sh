@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Once a minute, to CloudWatch: how full this host is; whether its worker is healthy; and, where the API runs, how much
-# waits and since when. The alarms take a missing figure for a failure, so nothing is made up.
+# Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the worker is healthy, and, on
+# hosts with the API, queue statistics. Values that cannot be read are omitted; alarms detect missing data.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -12,12 +12,12 @@ set -a
 # shellcheck source=/dev/null
 . "$ROOT/run/waggle/host"
 set +a
-# What `docker/nginx.conf` publishes.
+# Through nginx, which serves this path on port 80.
 STATISTICS=http://127.0.0.1/v1/stats
 
 main() {
   local queue='' metrics=$ROOT/run/waggle/metrics.json
-  # Only where the API runs there is a key for it.
+  # Only hosts with the API have this key.
   if [ -n "${METRICS_API_KEY:-}" ]; then queue=$(queue_metrics) || true; fi
   {
     metric DiskUsedPercent Percent "$(df --output=pcent "$ROOT/" | tail -n 1 | tr -dc 0-9)" "$HOST_NAME"
@@ -31,7 +31,7 @@ main() {
 
 queue_metrics() {
   local statistics
-  # By its input: an argument could be read by every process of the host.
+  # The key is passed on standard input, because every process on the host can read arguments.
   statistics=$(curl -fsS -m 10 -K - "$STATISTICS" <<< "header = \"X-API-Key: $METRICS_API_KEY\"") || return 1
   metric QueueDepth Count "$(jq -er .waiting <<< "$statistics")"
   metric RunningTasks Count "$(jq -er .running <<< "$statistics")"

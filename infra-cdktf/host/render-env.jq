@@ -1,16 +1,16 @@
-# From the answers of Parameter Store to the lines of .env (`$output` is "env"), or of what this host's scripts read
-# ("host"). What the role says of a setting counts before what is said for all.
+# Converts responses of Parameter Store to the lines of .env (`$output` is "env") or of the file for the
+# scripts of this host ("host"). A parameter of the role overrides one of the environment.
 
 def needed($name): .[$name] // error("The parameter \($name) is missing below /waggle/\(env.ENVIRONMENT)");
 
-# Compose reads nothing into what stands between single quotes, and neither does the shell.
+# Neither Compose nor the shell interprets values in single quotes.
 def line:
-  if .value | test("['\\\\\\p{Cc}]") then error("The parameter \(.key) holds a quote, a backslash or a control character")
+  if .value | test("['\\\\\\p{Cc}]") then error("The parameter \(.key) contains a quote, a backslash or a control character")
   elif .value | test("^[A-Za-z0-9._:/@+=,~-]*$") then "\(.key)=\(.value)"
   else "\(.key)='\(.value)'" end;
 
 [.[].Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries
-| . as $given
+| . as $parameters
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
    "MASTER_SECRET_ARN"] as $parts
 | if $output == "host" then
@@ -23,7 +23,7 @@ def line:
       AWS_REGION: needed("AWS_REGION"),
       ECR_REGISTRY: needed("ECR_REGISTRY"),
       DATABASE_URL: "postgres://waggle_app:\(needed("DATABASE_PASSWORD") | @uri)@\(needed("DATABASE_HOST")):5432/waggle",
-      REDIS_URL: "\($given.REDIS_SCHEME // "redis")://\($given.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379",
+      REDIS_URL: "\($parameters.REDIS_SCHEME // "redis")://\($parameters.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379",
       WAGGLE_HOST: "\(env.HOST_NAME)/\(env.INSTANCE_ID)",
       PRIVATE_ADDRESS: env.PRIVATE_ADDRESS,
       WAGGLE_TAG: $tag

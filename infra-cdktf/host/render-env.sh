@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes what compose reads as .env, and what the scripts of this host need besides, from the parameters of this host's
-# environment and role: render-env.sh TAG. Both lie in memory and are for root only; nobody types them, and after a
-# reboot they are made anew.
+# Usage: render-env.sh TAG. Renders the parameters of this host's environment and role into two files: .env
+# for compose, and a file for the scripts of this host. Both are in memory, readable only by root, and
+# rendered again after a reboot.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -14,13 +14,13 @@ set -a
 set +a
 
 main() {
-  local given
-  given=$(parameters app && parameters "role/$ROLE")
+  local responses
+  responses=$(parameters app && parameters "role/$ROLE")
   install -d -m 700 "$ROOT/run/waggle"
   cd "$ROOT/run/waggle"
-  # By pipes: an argument could be read by every process of the host.
-  jq -rs --arg tag "$1" --arg output env -f "$program" <<< "$given" > env.new
-  jq -rs --arg tag "$1" --arg output host -f "$program" <<< "$given" > host.new
+  # Secrets are passed on standard input, because every process on the host can read arguments.
+  jq -rs --arg tag "$1" --arg output env -f "$program" <<< "$responses" > env.new
+  jq -rs --arg tag "$1" --arg output host -f "$program" <<< "$responses" > host.new
   mv host.new host
   mv env.new env
 }

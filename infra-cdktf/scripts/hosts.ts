@@ -1,4 +1,4 @@
-// The hosts of an environment, and how they are told to run something: by Run Command, one after the other.
+// Finds the hosts of an environment, and runs the rollout document on one host after the other.
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Environment, namesOf, PROJECT, type Role, TAGS } from '../src/names.ts'
@@ -9,22 +9,22 @@ export interface RunningHost {
   name: string
   role: string
   address: string | undefined
-  /** What it says that it runs. */
+  /** Commit that the host has reported as started. */
   tag: string | undefined
 }
 
-/** One command goes to so many hosts at most. */
+/** Limit of Run Command for the number of hosts in one command. */
 const COMMAND_LIMIT = 50
-// A host that was started just now installs its packages first.
-const ONLINE_MS = 10 * 60_000
-/** Of one host: pull, start, be healthy, let old workers end. The document has the same limit. */
-const ROLLOUT_MS = 15 * 60_000
+// A new host must boot and register with Systems Manager first.
+const ONLINE_TIMEOUT_MS = 10 * 60_000
+/** For one host: pull, start, become healthy, stop old workers. The rollout document has the same timeout. */
+const ROLLOUT_TIMEOUT_MS = 15 * 60_000
 
-export interface Pace {
+export interface Polling {
   pollMs: number
 }
 
-const instancesAnswer = z.object({
+const instancesResponse = z.object({
   Reservations: z.array(
     z.object({
       Instances: z.array(
@@ -37,11 +37,11 @@ const instancesAnswer = z.object({
     }),
   ),
 })
-const parametersAnswer = z.object({
+const parametersResponse = z.object({
   Parameters: z.array(z.object({ Name: z.string(), Value: z.string() })),
 })
 
-/** All that run, in the order of their names. */
+/** Returns all running hosts of an environment, sorted by name. */
 export async function findHosts(aws: Aws, environment: Environment): Promise<RunningHost[]> {
   const { ready } = namesOf(environment).paths
   const [instances, parameters] = await Promise.all([
@@ -55,11 +55,11 @@ export async function findHosts(aws: Aws, environment: Environment): Promise<Run
     aws(['ssm', 'get-parameters-by-path', '--path', ready]),
   ])
   const tags = new Map(
-    parametersAnswer
+    parametersResponse
       .parse(parameters)
       .Parameters.map(({ Name, Value }) => [Name.slice(ready.length + 1), Value]),
   )
-  return instancesAnswer
+  return instancesResponse
     .parse(instances)
     .Reservations.flatMap(({ Instances }) => Instances)
     .map(({ InstanceId: id, PublicIpAddress: address, Tags }) => {
@@ -69,63 +69,70 @@ export async function findHosts(aws: Aws, environment: Environment): Promise<Run
     .sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id))
 }
 
-/** Those of one role. */
+/** Returns the hosts of one role. */
 export const hostsOf = (hosts: RunningHost[], role: Role) => hosts.filter((host) => host.role === role)
 
 /**
- * Takes hosts to the images of a tag, one after the other. The first that fails ends it, and the others stay as they are.
- * @throws Error with the last lines of the host that failed
+ * Rolls out a tag on one host after the other. Stops at the first failure; the other hosts are not changed.
+ * @throws Error with the last lines of output of the host that failed
  */
 export async function rollOutHosts(
   aws: Aws,
   environment: Environment,
   hosts: RunningHost[],
   tag: string,
-  { pollMs }: Pace = { pollMs: 5_000 },
+  { pollMs }: Polling = { pollMs: 5_000 },
 ): Promise<void> {
   for (let first = 0; first < hosts.length; first += COMMAND_LIMIT) {
-    const some = hosts.slice(first, first + COMMAND_LIMIT)
-    await untilOnline(aws, some, pollMs)
-    await untilEnded(aws, some, await send(aws, environment, some, tag), pollMs)
+    const batch = hosts.slice(first, first + COMMAND_LIMIT)
+    await waitUntilOnline(aws, batch, pollMs)
+    const command = await sendRollout(aws, environment, batch, tag)
+    await waitUntilFinished(aws, batch, command, pollMs)
   }
 }
 
-async function untilOnline(aws: Aws, hosts: RunningHost[], pollMs: number): Promise<void> {
-  const deadline = Date.now() + ONLINE_MS
+async function waitUntilOnline(aws: Aws, hosts: RunningHost[], pollMs: number): Promise<void> {
+  const deadline = Date.now() + ONLINE_TIMEOUT_MS
   for (;;) {
-    const answer = await aws(['ssm', 'describe-instance-information'], {
+    const response = await aws(['ssm', 'describe-instance-information'], {
       Filters: [{ Key: 'InstanceIds', Values: hosts.map(({ id }) => id) }],
     })
-    const online = onlineAnswer
-      .parse(answer)
+    const online = onlineResponse
+      .parse(response)
       .InstanceInformationList.filter(({ PingStatus }) => PingStatus === 'Online')
-    const missing = hosts.filter(({ id }) => !online.some(({ InstanceId }) => InstanceId === id))
-    if (missing.length === 0) return
-    if (Date.now() > deadline) throw new Error(`Systems Manager does not reach ${listed(missing)}`)
+    const offline = hosts.filter(({ id }) => !online.some(({ InstanceId }) => InstanceId === id))
+    if (offline.length === 0) return
+    if (Date.now() > deadline) throw new Error(`Systems Manager cannot reach ${namesAndIdsOf(offline)}`)
     await pause(pollMs)
   }
 }
 
-const onlineAnswer = z.object({
+const onlineResponse = z.object({
   InstanceInformationList: z.array(z.object({ InstanceId: z.string(), PingStatus: z.string() })),
 })
 
-async function send(aws: Aws, environment: Environment, hosts: RunningHost[], tag: string): Promise<string> {
+/** Starts the rollout on the hosts. @returns the id of the command */
+async function sendRollout(
+  aws: Aws,
+  environment: Environment,
+  hosts: RunningHost[],
+  tag: string,
+): Promise<string> {
   const { rolloutDocument, logs } = namesOf(environment)
-  const answer = await aws(['ssm', 'send-command'], {
+  const response = await aws(['ssm', 'send-command'], {
     DocumentName: rolloutDocument,
     InstanceIds: hosts.map(({ id }) => id),
     Parameters: { tag: [tag] },
     MaxConcurrency: '1',
     MaxErrors: '0',
-    // Run Command itself keeps the first 2,500 characters.
+    // Run Command itself stores only the first 2,500 characters of the output.
     CloudWatchOutputConfig: { CloudWatchOutputEnabled: true, CloudWatchLogGroupName: logs.rollout },
     Comment: `Roll out ${tag}`,
   })
-  return z.object({ Command: z.object({ CommandId: z.string() }) }).parse(answer).Command.CommandId
+  return z.object({ Command: z.object({ CommandId: z.string() }) }).parse(response).Command.CommandId
 }
 
-const invocationsAnswer = z.object({
+const invocationsResponse = z.object({
   CommandInvocations: z.array(
     z.object({
       InstanceId: z.string(),
@@ -134,14 +141,21 @@ const invocationsAnswer = z.object({
     }),
   ),
 })
-const UNDER_WAY = ['Pending', 'InProgress', 'Delayed', 'Cancelling']
+const UNFINISHED_STATUSES = ['Pending', 'InProgress', 'Delayed', 'Cancelling']
 
-async function untilEnded(aws: Aws, hosts: RunningHost[], command: string, pollMs: number): Promise<void> {
-  const deadline = Date.now() + hosts.length * ROLLOUT_MS
+async function waitUntilFinished(
+  aws: Aws,
+  hosts: RunningHost[],
+  command: string,
+  pollMs: number,
+): Promise<void> {
+  const deadline = Date.now() + hosts.length * ROLLOUT_TIMEOUT_MS
   for (;;) {
-    const answer = await aws(['ssm', 'list-command-invocations', '--command-id', command, '--details'])
-    const invocations = invocationsAnswer.parse(answer).CommandInvocations
-    const failed = invocations.find(({ Status }) => Status !== 'Success' && !UNDER_WAY.includes(Status))
+    const response = await aws(['ssm', 'list-command-invocations', '--command-id', command, '--details'])
+    const invocations = invocationsResponse.parse(response).CommandInvocations
+    const failed = invocations.find(
+      ({ Status }) => Status !== 'Success' && !UNFINISHED_STATUSES.includes(Status),
+    )
     if (failed) {
       const name = hosts.find(({ id }) => id === failed.InstanceId)?.name ?? failed.InstanceId
       const output = failed.CommandPlugins.map(({ Output }) => Output ?? '').join('\n')
@@ -149,10 +163,10 @@ async function untilEnded(aws: Aws, hosts: RunningHost[], command: string, pollM
     }
     const done = invocations.filter(({ Status }) => Status === 'Success')
     if (done.length === hosts.length) return
-    if (Date.now() > deadline) throw new Error(`The command ${command} has not ended on ${listed(hosts)}`)
+    if (Date.now() > deadline) throw new Error(`Command ${command} did not finish on ${namesAndIdsOf(hosts)}`)
     await pause(pollMs)
   }
 }
 
-const listed = (hosts: RunningHost[]) => hosts.map(({ name, id }) => `${name} (${id})`).join(', ')
+const namesAndIdsOf = (hosts: RunningHost[]) => hosts.map(({ name, id }) => `${name} (${id})`).join(', ')
 const lastLinesOf = (text: string) => text.trim().split('\n').slice(-10).join('\n')

@@ -1,5 +1,6 @@
-// Proves that the living fork of cdktf and of its bindings writes the same Terraform from the same source: installs it
-// in a temporary folder, by aliases in package.json, and compares. It fetches half a gigabyte, so no test does this.
+// Verifies that the maintained fork of cdktf and its bindings generates the same Terraform from the same
+// source. Installs it in a temporary folder, with aliases in package.json, and compares the output. It
+// downloads half a gigabyte, so it is not part of the tests.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,11 +27,13 @@ try {
     cwd: fork,
     stdio: 'inherit',
   })
-  const [ours, theirs] = [synthesizedIn(ROOT), synthesizedIn(fork)]
-  const different = Object.keys({ ...ours, ...theirs }).filter((stack) => ours[stack] !== theirs[stack])
+  const [original, forked] = [synthesizedIn(ROOT), synthesizedIn(fork)]
+  const different = Object.keys({ ...original, ...forked }).filter(
+    (stack) => original[stack] !== forked[stack],
+  )
   process.stdout.write(
     different.length === 0
-      ? `The fork writes the same: ${Object.keys(ours).join(', ')}\n`
+      ? `The fork generates the same Terraform: ${Object.keys(original).join(', ')}\n`
       : `Different: ${different.join(', ')}; compare cdktf.out/stacks in ${ROOT} and ${fork}\n`,
   )
   process.exitCode = different.length === 0 ? 0 : 1
@@ -38,7 +41,7 @@ try {
   if (process.exitCode === 0) rmSync(fork, { recursive: true })
 }
 
-/** By stack, without what only tells the versions. */
+/** Synthesizes in a folder. @returns the JSON by stack, without the metadata "//", which contains versions */
 function synthesizedIn(folder: string): Record<string, string> {
   execFileSync(process.execPath, ['src/main.ts'], { cwd: folder, stdio: 'inherit' })
   const stacks = join(folder, 'cdktf.out/stacks')

@@ -1,4 +1,4 @@
-// Which commit runs, and which ran before. New hosts start the current one; a rollback goes to the previous one.
+// Reads and writes the releases. New hosts start the current release; a rollback uses the previous one.
 import { z } from 'zod'
 import { type Environment, namesOf } from '../src/names.ts'
 import type { Aws } from './aws.ts'
@@ -10,18 +10,21 @@ export interface Release {
 
 export async function readRelease(aws: Aws, environment: Environment): Promise<Release> {
   const { releaseCurrent, releasePrevious } = namesOf(environment).paths
-  const answer = parametersAnswer.parse(
+  const response = parametersResponse.parse(
     await aws(['ssm', 'get-parameters', '--names', releaseCurrent, releasePrevious]),
   )
-  const parameterOf = (name: string) => answer.Parameters.find(({ Name }) => Name === name)?.Value
+  const parameterOf = (name: string) => response.Parameters.find(({ Name }) => Name === name)?.Value
   return { current: parameterOf(releaseCurrent), previous: parameterOf(releasePrevious) }
 }
 
-const parametersAnswer = z.object({
+const parametersResponse = z.object({
   Parameters: z.array(z.object({ Name: z.string(), Value: z.string() })),
 })
 
-/** Only when the tag runs everywhere: until then new hosts start what the old ones run. */
+/**
+ * Makes a tag the current release and the old one the previous release. Call it only after the tag runs on
+ * all hosts: until then new hosts must start the same release as the old ones.
+ */
 export async function writeRelease(aws: Aws, environment: Environment, tag: string): Promise<void> {
   const { releaseCurrent, releasePrevious } = namesOf(environment).paths
   const { current } = await readRelease(aws, environment)

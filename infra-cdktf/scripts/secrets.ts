@@ -1,5 +1,5 @@
-// Secrets of an environment: made once, at random, straight into Parameter Store. They are in no file, no state of
-// Terraform and no list of processes, and what is there already is never overwritten.
+// Creates the random secrets of an environment in Parameter Store. They appear in no file, no Terraform state
+// and no process list. Secrets that are in use are never overwritten.
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Config } from '../src/config/schema.ts'
@@ -7,27 +7,27 @@ import { namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
 import { type Aws, AwsError } from './aws.ts'
 
-/** @returns what was made, by name; and the operator's API key, when it was: it is kept nowhere */
+/** Creates missing secrets. @returns their names, and a new operator API key, which is stored nowhere */
 export async function initSecrets(
   aws: Aws,
   config: Config,
-): Promise<{ made: string[]; operatorKey?: string }> {
+): Promise<{ created: string[]; operatorKey?: string }> {
   const { paths, cache } = namesOf(config.name)
   const { apiRole } = topologyOf(config)
   const rolePath = paths.role(apiRole)
-  const made: string[] = []
+  const created: string[] = []
 
-  await make(`${paths.app}/DATABASE_PASSWORD`, randomHex(24))
-  await make(`${paths.app}/REDIS_PASSWORD`, randomHex(24))
-  await make(`${paths.app}/WEBHOOK_SECRET`, `whsec_${randomBytes(32).toString('base64')}`)
-  const operatorKey = await makeApiKeys()
-  if (config.cache.kind === 'elasticache') await giveCachePassword(cache)
-  return operatorKey === undefined ? { made } : { made, operatorKey }
+  await create(`${paths.app}/DATABASE_PASSWORD`, randomHex(24))
+  await create(`${paths.app}/REDIS_PASSWORD`, randomHex(24))
+  await create(`${paths.app}/WEBHOOK_SECRET`, `whsec_${randomBytes(32).toString('base64')}`)
+  const operatorKey = await createApiKeys()
+  if (config.cache.kind === 'elasticache') await setCachePassword(cache)
+  return operatorKey === undefined ? { created } : { created, operatorKey }
 
-  async function make(Name: string, Value: string, Overwrite = false): Promise<boolean> {
+  async function create(Name: string, Value: string, Overwrite = false): Promise<boolean> {
     try {
       await aws(['ssm', 'put-parameter'], { Name, Value, Type: 'SecureString', Overwrite })
-      made.push(Name)
+      created.push(Name)
       return true
     } catch (error) {
       if (error instanceof AwsError && error.code === 'ParameterAlreadyExists') return false
@@ -35,62 +35,68 @@ export async function initSecrets(
     }
   }
 
-  /** One for people, one for the smoke test, one for the timer. What lets them in comes last: it must fit them. */
-  async function makeApiKeys(): Promise<string | undefined> {
+  /**
+   * Creates keys for the operator, the smoke test and the metrics timer. API_KEYS, which contains their hashes,
+   * is written last: after an interruption the next run creates all three keys again.
+   */
+  async function createApiKeys(): Promise<string | undefined> {
     if (await exists(`${rolePath}/API_KEYS`)) return undefined
-    // Of the other layout: who had a key keeps it.
+    // The environment had the other topology before: copy its keys, so that existing keys stay valid.
     const otherPath = paths.role(apiRole === 'app' ? 'api' : 'app')
     if (await exists(`${otherPath}/API_KEYS`)) {
       for (const name of ['SMOKE_API_KEY', 'METRICS_API_KEY', 'API_KEYS'])
-        await make(`${rolePath}/${name}`, await readSecret(aws, `${otherPath}/${name}`), true)
+        await create(`${rolePath}/${name}`, await readSecret(aws, `${otherPath}/${name}`), true)
       return undefined
     }
     const [operator, smoke, metrics] = [createKey(), createKey(), createKey()]
-    await make(smokeKeyOf(config), smoke.key, true)
-    await make(`${rolePath}/METRICS_API_KEY`, metrics.key, true)
+    await create(smokeKeyOf(config), smoke.key, true)
+    await create(`${rolePath}/METRICS_API_KEY`, metrics.key, true)
     const entries = [
       `operator:submit+read+operate:${operator.hash}`,
       `smoke:submit+read:${smoke.hash}`,
       `metrics:read:${metrics.hash}`,
     ]
-    return (await make(`${rolePath}/API_KEYS`, entries.join(','))) ? operator.key : undefined
+    return (await create(`${rolePath}/API_KEYS`, entries.join(','))) ? operator.key : undefined
   }
 
   async function exists(name: string): Promise<boolean> {
-    const answer = await aws(['ssm', 'get-parameters', '--names', name])
-    return z.object({ Parameters: z.array(z.unknown()) }).parse(answer).Parameters.length > 0
+    const response = await aws(['ssm', 'get-parameters', '--names', name])
+    return z.object({ Parameters: z.array(z.unknown()) }).parse(response).Parameters.length > 0
   }
 
-  /** The same for ElastiCache, where the user exists once it was applied. */
-  async function giveCachePassword(userId: string): Promise<void> {
+  /** Sets the password of the ElastiCache user. @throws Error if the stack was not applied yet */
+  async function setCachePassword(userId: string): Promise<void> {
     const password = await readSecret(aws, `${paths.app}/REDIS_PASSWORD`)
     try {
       const AuthenticationMode = { Type: 'password', Passwords: [password] }
       await aws(['elasticache', 'modify-user'], { UserId: userId, AuthenticationMode })
-      made.push(`the password of the user ${userId} of ElastiCache`)
+      created.push(`the password of the ElastiCache user ${userId}`)
     } catch (error) {
       if (error instanceof AwsError && error.code === 'UserNotFound')
-        throw new Error(`The user ${userId} of ElastiCache is not there yet: apply, and run this again`, {
-          cause: error,
-        })
+        throw new Error(
+          `The ElastiCache user ${userId} does not exist; apply the stack, then run this again`,
+          {
+            cause: error,
+          },
+        )
       throw error
     }
   }
 }
 
-/** Where the key of the smoke test is. */
+/** Name of the parameter with the API key of the smoke test. */
 export const smokeKeyOf = (config: Config) =>
   `${namesOf(config.name).paths.role(topologyOf(config).apiRole)}/SMOKE_API_KEY`
 
-/** @throws AwsError where it is not there */
+/** Reads a SecureString. @throws AwsError if it does not exist */
 export async function readSecret(aws: Aws, name: string): Promise<string> {
-  const answer = await aws(['ssm', 'get-parameter', '--with-decryption', '--name', name])
-  return z.object({ Parameter: z.object({ Value: z.string() }) }).parse(answer).Parameter.Value
+  const response = await aws(['ssm', 'get-parameter', '--with-decryption', '--name', name])
+  return z.object({ Parameter: z.object({ Value: z.string() }) }).parse(response).Parameter.Value
 }
 
 const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
 
-/** As `npm run keys` makes them: the key for the client, and the hash that lets it in. */
+/** Creates an API key in the format of `npm run keys`. Clients send the key; API_KEYS contains its hash. */
 function createKey(): { key: string; hash: string } {
   const key = `wgl_${randomBytes(32).toString('base64url')}`
   return { key, hash: createHash('sha256').update(key).digest('hex') }

@@ -1,4 +1,4 @@
-// What cdktf.json names: writes all stacks for `cdktf deploy`, and for the commands beside it.
+// Entry point of the cdktf command line (cdktf.json): synthesizes all stacks.
 import { readConfigs, synthesize } from './synthesize.ts'
 
 synthesize(readConfigs(), { state: 's3', folder: 'cdktf.out' })

@@ -1,13 +1,12 @@
-// Every name that more than one side must know: the stacks, the host's scripts, the workflows, the tests.
-// Values that are not names (sizes, counts) are in config/.
+// Names that stacks, host scripts, workflows and tests must agree on. Sizes and counts are in config/.
 
-/** The project: first part of names, tag `Project`, first part of SSM paths. */
+/** Project name: prefix of resource names and SSM paths, and value of the tag `Project`. */
 export const PROJECT = 'waggle'
 
 export const ENVIRONMENTS = ['dev', 'staging', 'prod'] as const
 export type Environment = (typeof ENVIRONMENTS)[number]
 
-/** What a host is there for: `app` is everything on one host. Its profiles of docker-compose.yml are beside it. */
+/** Roles of hosts and the profiles of docker-compose.yml that they run. `app` runs everything on one host. */
 export const PROFILES = {
   app: ['edge', 'api', 'worker', 'redis'],
   api: ['edge', 'api'],
@@ -19,43 +18,43 @@ export const ROLES = Object.keys(PROFILES) as Role[] // the keys of a literal
 
 export const PORTS = { http: 80, https: 443, redis: 6379, postgres: 5432 } as const
 
-/** Answers GET and HEAD with 200: asked by Docker, nginx, the load balancer and the smoke test. */
+/** Answers GET and HEAD with 200. Docker, nginx, the load balancer and the smoke test request it. */
 export const HEALTH_PATH = '/health'
 
-/** Repositories in ECR; their images are tagged with the commit's full SHA, and never overwritten. */
+/** Repositories in ECR. The tag of an image is the full SHA of its commit. Tags are immutable. */
 export const REPOSITORIES = { app: 'waggle-app', web: 'waggle-web' } as const
 
-/** Of the private zone: Redis on a host of its own is `redis.waggle.internal`. */
+/** Name of the private DNS zone. Redis on a separate host is `redis.waggle.internal`. */
 export const ZONE = `${PROJECT}.internal`
 export const REDIS_NAME = `redis.${ZONE}`
 
 export const DATABASE = {
   name: 'waggle',
-  /** Owned by RDS, which changes its password every week: for setting up and migrating only. */
+  /** Master user of RDS, used only to set up the role `app`. RDS rotates its password every week. */
   master: 'waggle_master',
-  /** What API and workers are; its password is the secret DATABASE_PASSWORD. */
+  /** Role of the API and the workers. Its password is the secret DATABASE_PASSWORD. */
   app: 'waggle_app',
 } as const
 
-/** Metrics that hosts publish every minute. Dimensions: `Environment`, and `Host` where it is said. */
+/** Metrics that hosts publish every minute, with the dimension `Environment`, and `Host` where noted. */
 export const METRICS = {
   namespace: 'Waggle',
-  /** Of /v1/stats, by a host that runs the API. Without `Host`. */
+  /** From /v1/stats, published by hosts that run the API. Without `Host`. */
   queueDepth: 'QueueDepth',
   running: 'RunningTasks',
   oldestWaiting: 'OldestWaitingSeconds',
-  /** 1 from every host whose worker is healthy. Without `Host`: the sum counts them. */
+  /** 1 from every host with a healthy worker. Without `Host`, so that the sum is the number of hosts. */
   workerHeartbeat: 'WorkerHeartbeat',
-  /** With `Host`, which is the tag of that name. */
+  /** With `Host`, the value of the tag `Host`. */
   diskUsed: 'DiskUsedPercent',
   memoryUsed: 'MemoryUsedPercent',
-  /** Counted from log lines, in a namespace of the environment, without dimensions. */
+  /** Counted from log lines. Without dimensions, in a namespace per environment (`logMetrics`). */
   serverErrors: 'ServerErrors',
   taskFailures: 'TaskFailures',
   unexpectedErrors: 'UnexpectedErrors',
 } as const
 
-/** Tags of an instance; it can read them from its metadata without any permission. */
+/** Tags of an instance. The instance reads them from its metadata, which needs no permission. */
 export const TAGS = {
   project: 'Project',
   environment: 'Environment',
@@ -64,14 +63,15 @@ export const TAGS = {
   host: 'Host',
 } as const
 
-/** What scripts/init-secrets makes as SecureStrings below `app/`: never in Terraform, never in its state. */
+/** Secrets that scripts/secrets.ts creates as SecureStrings. They are never in Terraform or its state. */
 export const SECRETS = {
+  /** Below `app/`. */
   app: ['DATABASE_PASSWORD', 'REDIS_PASSWORD', 'WEBHOOK_SECRET'],
-  /** Below `role/<role>/` of the role that runs the API. The timer and the smoke test have keys of their own. */
+  /** Below `role/<role>/` of the role that runs the API. Metrics timer and smoke test have separate keys. */
   api: ['API_KEYS', 'METRICS_API_KEY', 'SMOKE_API_KEY'],
 } as const
 
-/** What Terraform sets below `app/`, from which the host renders its .env. REDIS_USERNAME is there with ElastiCache only. */
+/** Set by Terraform below `app/`; hosts render .env from them. REDIS_USERNAME exists with ElastiCache only. */
 export const APP_PARAMETERS = [
   'AWS_REGION',
   'ECR_REGISTRY',
@@ -84,7 +84,7 @@ export const APP_PARAMETERS = [
 ] as const
 export type AppParameter = (typeof APP_PARAMETERS)[number]
 
-/** The same below `role/<role>/`; MASTER_SECRET_ARN is there only where the API runs. */
+/** Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API. */
 export const ROLE_PARAMETERS = [
   'COMPOSE_PROFILES',
   'COMPOSE_FILE',
@@ -94,16 +94,16 @@ export const ROLE_PARAMETERS = [
 ] as const
 export type RoleParameter = (typeof ROLE_PARAMETERS)[number]
 
-/** A full or short commit, as the rollout document and the workflows accept it. */
+/** Pattern of a full or abbreviated commit. The rollout document and scripts/rollout.ts check it. */
 export const IMAGE_TAG = '^[0-9a-f]{7,40}$'
 
 export type Names = ReturnType<typeof namesOf>
 
-/** The names of one environment. */
+/** Returns the names of one environment. */
 export function namesOf(environment: Environment) {
   const prefix = `${PROJECT}-${environment}`
   const path = `/${PROJECT}/${environment}`
-  // Production has the plain names of the two groups; others share the account with it.
+  // Environments can share an account. Only production has log groups without a prefix.
   const group = (name: string) => (environment === 'prod' ? name : `${environment}-${name}`)
   return {
     prefix,
@@ -111,11 +111,11 @@ export function namesOf(environment: Environment) {
       root: path,
       app: `${path}/app`,
       role: (role: Role) => `${path}/role/${role}`,
-      /** Written by the rollout alone: the commits that run, and ran before. */
+      /** The current and the previous commit. Only rollouts and rollbacks write them. */
       releaseCurrent: `${path}/release/current`,
       releasePrevious: `${path}/release/previous`,
       release: `${path}/release`,
-      /** A host writes here when it is up: `<path>/<instance id>`. */
+      /** A host that has started a commit writes it to `<path>/<instance id>`. */
       ready: `${path}/ready`,
     },
     logs: {
@@ -127,13 +127,13 @@ export function namesOf(environment: Environment) {
       database: `/aws/rds/instance/${prefix}/postgresql`,
       databaseUpgrade: `/aws/rds/instance/${prefix}/upgrade`,
     },
-    /** Namespace of the metrics that are counted from log lines: they have no dimensions. */
+    /** Namespace of the metrics that are counted from log lines. They have no dimensions. */
     logMetrics: `${METRICS.namespace}/${environment}`,
     rolloutDocument: `${prefix}-rollout`,
     database: prefix,
     cache: prefix,
     dashboard: prefix,
-    /** Of the volume that keeps Redis' append-only file, where the hosts' Docker has its volumes. */
+    /** Name of the volume with Redis' append-only file. The host mounts it as the root of Docker's volumes. */
     dataVolume: `${prefix}-redis-data`,
     dataDevice: '/dev/sdf',
     hostRole: (role: Role) => `${prefix}-host-${role}`,
@@ -141,20 +141,20 @@ export function namesOf(environment: Environment) {
   }
 }
 
-/** Roles that GitHub assumes: `plan` from pull requests, `build` from main, `deploy` from the environment. */
+/** Roles of workflows: `plan` in pull requests and on main, `build` on main, `deploy` in a GitHub environment. */
 export const GITHUB_ROLES = {
   plan: `${PROJECT}-github-plan`,
   build: `${PROJECT}-github-build`,
   deploy: `${PROJECT}-github-deploy`,
 } as const
 
-/** The environment of GitHub in which `deploy` may be assumed, by environment of ours. */
+/** GitHub environments by environment of this project. Only their jobs can assume the role `deploy`. */
 export const GITHUB_ENVIRONMENTS = { dev: 'development', staging: 'staging', prod: 'production' } as const
 
-/** Bucket names are the whole world's: the account makes it ours. */
+/** Bucket names are global, so the name contains the account id. */
 export const stateBucketOf = (accountId: string, region: string) => `${PROJECT}-state-${accountId}-${region}`
 export const stateKeyOf = (stack: string) => `${stack}/terraform.tfstate`
 
-/** Names of the stacks; each is a folder in cdktf.out/stacks. */
+/** Names of the stacks. Each is a folder in cdktf.out/stacks. */
 export const SHARED_STACK = 'shared'
 export const stackOf = (environment: Environment) => environment

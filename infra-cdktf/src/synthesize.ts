@@ -1,4 +1,4 @@
-// From the configuration to Terraform's JSON, in cdktf.out/stacks/<stack>/cdk.tf.json.
+// Writes the configuration as Terraform JSON: <folder>/stacks/<stack>/cdk.tf.json.
 import { App } from 'cdktf'
 import { account } from './config/account.ts'
 import { environments } from './config/environments.ts'
@@ -7,7 +7,7 @@ import type { State } from './stacks/aws.ts'
 import { createEnvironmentStack } from './stacks/environment.ts'
 import { createSharedStack } from './stacks/shared.ts'
 
-/** @throws ConfigError */
+/** Parses the account and all environments. `target` overrides the configured one. @throws ConfigError */
 export function readConfigs(target?: Config['target']): Config[] {
   const parsed = parseAccount(account)
   return Object.entries(environments).map(([name, input]) => {
@@ -16,11 +16,11 @@ export function readConfigs(target?: Config['target']): Config[] {
   })
 }
 
-/** Writes every stack. */
+/** Synthesizes the shared stack and the stack of every environment into the folder. */
 export function synthesize(configs: Config[], { state, folder }: { state: State; folder: string }): void {
   const app = new App({ outdir: folder })
   const [first] = configs
-  if (!first) throw new Error('There is no environment')
+  if (!first) throw new Error('No environment is configured')
   createSharedStack(app, first.account, { state, target: first.target })
   for (const config of configs) createEnvironmentStack(app, config, state)
   app.synth()

@@ -1,8 +1,8 @@
-// Which hosts there are, and who may speak to whom. Pure: everything else follows from it.
+// Derives the hosts, and the connections that are allowed between them, from the configuration. Pure.
 import type { Config } from './config/schema.ts'
 import { PORTS, type Role } from './names.ts'
 
-/** Something that has a security group of its own. */
+/** Names of the security groups. */
 export type Group = Role | 'balancer' | 'database' | 'cache'
 
 export interface Host {
@@ -14,33 +14,33 @@ export interface Host {
   zone: 0 | 1
 }
 
-/** From a group, or from the world, to a group, on one TCP port. */
+/** An allowed connection: from a group or the internet (`world`) to a group, on one TCP port. */
 export interface Edge {
   from: Group | 'world'
   to: Group
   port: number
-  why: string
+  description: string
 }
 
 export interface Topology {
-  /** Without workers where they are scaled: an auto scaling group makes those. */
+  /** Excludes workers with workers.scaling: the auto scaling group creates them. */
   hosts: Host[]
   roles: Role[]
   groups: Group[]
   edges: Edge[]
-  /** Roles that run the API: where migrations and the metrics of the queue come from. */
+  /** Role that runs the API, the migrations and the queue metrics. */
   apiRole: Role
   workerRole: Role
   redisRole: Role | undefined
 }
 
-/** What follows from the configuration alone. */
+/** Derives the topology from the configuration. */
 export function topologyOf(config: Config): Topology {
   const isSingle = config.topology === 'single'
-  const isCacheOurs = config.cache.kind === 'container'
+  const isRedisOnHost = config.cache.kind === 'container'
   const apiRole: Role = isSingle ? 'app' : 'api'
   const workerRole: Role = isSingle ? 'app' : 'worker'
-  const redisRole: Role | undefined = isCacheOurs ? (isSingle ? 'app' : 'redis') : undefined
+  const redisRole: Role | undefined = isRedisOnHost ? (isSingle ? 'app' : 'redis') : undefined
   const roles = [...new Set([apiRole, workerRole, ...(redisRole ? [redisRole] : [])])]
   return {
     hosts: roles.flatMap((role) => hostsOf(role, config)),
@@ -48,7 +48,7 @@ export function topologyOf(config: Config): Topology {
     groups: [
       ...roles,
       'database',
-      ...(isCacheOurs ? [] : (['cache'] as const)),
+      ...(isRedisOnHost ? [] : (['cache'] as const)),
       ...(config.ingress === 'alb' ? (['balancer'] as const) : []),
     ],
     edges: edgesOf(config, apiRole, workerRole, redisRole),
@@ -75,17 +75,24 @@ function edgesOf(config: Config, api: Role, worker: Role, redis: Role | undefine
   const entry: Edge[] =
     config.ingress === 'alb'
       ? [
-          { from: 'world', to: 'balancer', port: PORTS.https, why: 'The page and the API' },
-          { from: 'world', to: 'balancer', port: PORTS.http, why: 'Is sent on to HTTPS' },
-          { from: 'balancer', to: api, port: PORTS.http, why: 'Requests that the balancer passes on' },
+          { from: 'world', to: 'balancer', port: PORTS.https, description: 'The page and the API' },
+          { from: 'world', to: 'balancer', port: PORTS.http, description: 'Redirected to HTTPS' },
+          { from: 'balancer', to: api, port: PORTS.http, description: 'Requests from the load balancer' },
         ]
-      : [{ from: 'world', to: api, port: PORTS.http, why: 'The page and the API' }]
+      : [{ from: 'world', to: api, port: PORTS.http, description: 'The page and the API' }]
   return [
     ...entry,
-    // On a single host Redis is reached inside Docker only.
+    // On a single host Redis is reachable inside Docker only.
     ...users
       .filter((user) => user !== cache)
-      .map((from): Edge => ({ from, to: cache, port: PORTS.redis, why: 'Bells, notices, limits' })),
-    ...users.map((from): Edge => ({ from, to: 'database', port: PORTS.postgres, why: 'Tasks' })),
+      .map(
+        (from): Edge => ({
+          from,
+          to: cache,
+          port: PORTS.redis,
+          description: 'Task references, signals, rate limits',
+        }),
+      ),
+    ...users.map((from): Edge => ({ from, to: 'database', port: PORTS.postgres, description: 'Tasks' })),
   ]
 }

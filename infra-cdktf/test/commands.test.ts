@@ -1,10 +1,10 @@
-// The commands, as a person types them, and what they refuse.
+// The commands synth, plan, apply and destroy, run as processes, and the cases that they reject.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Plan, refusalsIn } from '../src/commands/gate.ts'
+import { dataLossesIn, type Plan } from '../src/commands/data-loss.ts'
 import { EXAMPLE_ACCOUNT } from '../src/commands/stack.ts'
 import { account } from '../src/config/account.ts'
 import { readConfigs } from '../src/synthesize.ts'
@@ -14,14 +14,14 @@ import { hasTerraform } from './support/terraform.ts'
 
 const output = mkdtempSync(join(tmpdir(), 'waggle-commands-'))
 const [dev] = readConfigs('emulator')
-if (!dev) throw new Error('There is no dev')
+if (!dev) throw new Error('The environment dev does not exist')
 const { folder, environment } = synthesizeOne(dev)
-const standIn = await makeMirror(join(output, 'mirror'), [environment]).start()
-const env = { ...standIn.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' }
+const provider = await makeMirror(join(output, 'mirror'), [environment]).start()
+const env = { ...provider.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' }
 
 afterAll(() => {
-  standIn.stop()
-  for (const one of [output, folder]) rmSync(one, { recursive: true, force: true })
+  provider.stop()
+  for (const path of [output, folder]) rmSync(path, { recursive: true, force: true })
 })
 
 function infra(...args: string[]): Promise<{ code: number; output: string }> {
@@ -36,7 +36,7 @@ function infra(...args: string[]): Promise<{ code: number; output: string }> {
   })
 }
 
-test('an emulator is taken without accounts, and its state is a file', () => {
+test('with an emulator no account is validated, and the state is a local file', () => {
   expect(environment.provider.aws[0]).toMatchObject({
     skip_credentials_validation: true,
     skip_requesting_account_id: true,
@@ -57,10 +57,12 @@ test.skipIf(!hasTerraform)('an environment is planned, applied once, and destroy
   })
   expect(await infra('apply', 'dev', '--emulator')).toEqual({
     code: 1,
-    output: 'There is no plan of dev yet: npm run infra:plan -- dev\n',
+    output: 'There is no saved plan of dev; run npm run infra:plan -- dev\n',
   })
   const destroyed = await infra('destroy', 'dev', '--emulator', '--yes')
-  expect(destroyed.output).toMatch(/Destroy complete![\s\S]*in the snapshot waggle-dev-final-\d{12}\n$/)
+  expect(destroyed.output).toMatch(
+    /Destroy complete![\s\S]*final snapshot of its database is waggle-dev-final-\d{12}\n$/,
+  )
   const json = readFileSync(join(output, 'stacks/dev/cdk.tf.json'), 'utf8')
   expect(JSON.parse(json).resource.aws_db_instance.database).toMatchObject({
     deletion_protection: false,
@@ -68,10 +70,10 @@ test.skipIf(!hasTerraform)('an environment is planned, applied once, and destroy
   })
 })
 
-test('synth says where the Terraform is, and what the state is kept in', async () => {
-  const said = await infra('synth', 'prod')
-  expect(said).toEqual({ code: 0, output: `${output}/stacks/prod/cdk.tf.json\n` })
-  const { terraform } = JSON.parse(readFileSync(said.output.trim(), 'utf8'))
+test('synth prints the path of the Terraform JSON, which configures the state in S3', async () => {
+  const result = await infra('synth', 'prod')
+  expect(result).toEqual({ code: 0, output: `${output}/stacks/prod/cdk.tf.json\n` })
+  const { terraform } = JSON.parse(readFileSync(result.output.trim(), 'utf8'))
   expect(terraform.backend.s3).toMatchObject({
     use_lockfile: true,
     encrypt: true,
@@ -80,54 +82,56 @@ test('synth says where the Terraform is, and what the state is kept in', async (
   expect(terraform.required_providers.aws.version).toBe('~> 6.25')
 })
 
-describe('refused', () => {
+describe('a command is rejected', () => {
   test.each([
-    [['destroy', 'prod', '--yes'], 'prod is not destroyed by a command'],
-    [['destroy', 'shared', '--yes'], 'shared holds the state'],
-    [['plan', 'production'], 'There is no stack "production", only shared, dev, staging, prod'],
-    [['apply', 'prod', '--first'], 'Only shared has a first time'],
+    [['destroy', 'prod', '--yes'], 'This command does not destroy prod'],
+    [['destroy', 'shared', '--yes'], 'This command does not destroy shared'],
+    [['plan', 'production'], 'No stack is named "production"; known are shared, dev, staging, prod'],
+    [['apply', 'prod', '--first'], '--first is only valid for the stack shared'],
     [['plan'], 'Usage:'],
     [['deploy', 'prod'], 'Usage:'],
-  ])('%j', async (args, message) => {
+  ])('with the arguments %j', async (args, message) => {
     expect(await infra(...args)).toMatchObject({ code: 1, output: expect.stringContaining(message) })
   })
 
-  test.skipIf(account.id !== EXAMPLE_ACCOUNT)('the account of the example', async () => {
+  test.skipIf(account.id !== EXAMPLE_ACCOUNT)('with the account of the example', async () => {
     const { code, output } = await infra('plan', 'prod')
     expect([code, output]).toEqual([
       1,
-      expect.stringContaining('src/config/account.ts: id is still that of the example'),
+      expect.stringContaining('src/config/account.ts: id is still the account of the example'),
     ])
   })
 })
 
-describe('a plan that would lose data', () => {
+describe('a plan', () => {
   const planOf = (type: string, ...actions: string[]): Plan => ({
-    resource_changes: [{ address: `${type}.one`, type, change: { actions } }],
+    resource_changes: [{ address: `${type}.main`, type, change: { actions } }],
   })
 
   test.each(['aws_db_instance', 'aws_ebs_volume', 'aws_s3_bucket', 'aws_kms_key'])(
-    'of %s is refused',
+    'that deletes, replaces or forgets %s loses data',
     (type) => {
-      expect(refusalsIn(planOf(type, 'delete'), [])).toEqual([{ address: `${type}.one`, does: 'delete' }])
-      expect(refusalsIn(planOf(type, 'delete', 'create'), [])).toEqual([
-        { address: `${type}.one`, does: 'replace' },
+      expect(dataLossesIn(planOf(type, 'delete'), [])).toEqual([
+        { address: `${type}.main`, action: 'delete' },
       ])
-      expect(refusalsIn(planOf(type, 'create', 'delete'), [])).toHaveLength(1)
-      expect(refusalsIn(planOf(type, 'forget'), [])).toHaveLength(1)
+      expect(dataLossesIn(planOf(type, 'delete', 'create'), [])).toEqual([
+        { address: `${type}.main`, action: 'replace' },
+      ])
+      expect(dataLossesIn(planOf(type, 'create', 'delete'), [])).toHaveLength(1)
+      expect(dataLossesIn(planOf(type, 'forget'), [])).toHaveLength(1)
     },
   )
 
-  test('is let through where its address is named', () => {
-    expect(refusalsIn(planOf('aws_db_instance', 'delete'), ['aws_db_instance.one'])).toEqual([])
-    expect(refusalsIn(planOf('aws_db_instance', 'delete'), ['aws_db_instance.other'])).toHaveLength(1)
+  test('may delete a resource with data if mayLose contains its address', () => {
+    expect(dataLossesIn(planOf('aws_db_instance', 'delete'), ['aws_db_instance.main'])).toEqual([])
+    expect(dataLossesIn(planOf('aws_db_instance', 'delete'), ['aws_db_instance.other'])).toHaveLength(1)
   })
 
-  test('is none where data are made, changed or only looked at', () => {
+  test('may create, update and read resources with data, and replace resources without data', () => {
     for (const action of ['create', 'update', 'read', 'no-op']) {
-      expect(refusalsIn(planOf('aws_db_instance', action), [])).toEqual([])
+      expect(dataLossesIn(planOf('aws_db_instance', action), [])).toEqual([])
     }
-    expect(refusalsIn(planOf('aws_instance', 'delete', 'create'), [])).toEqual([])
-    expect(refusalsIn({}, [])).toEqual([])
+    expect(dataLossesIn(planOf('aws_instance', 'delete', 'create'), [])).toEqual([])
+    expect(dataLossesIn({}, [])).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-// The compose files that hosts run, against the names that Terraform and the hosts' scripts go by.
+// The compose files that hosts run match the names that Terraform and the host scripts use.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -26,7 +26,7 @@ const service = z.object({
     .optional(),
   logging: z.object({ options: z.record(z.string(), z.string()) }).optional(),
 })
-// `!reset`, which takes something away, is Compose's own.
+// The YAML parser does not know the tag `!reset` of Compose, which removes a value, and would log a warning.
 const composeOf = (path: string) =>
   z
     .object({ services: z.record(z.string(), service) })
@@ -36,26 +36,26 @@ const local = composeOf('docker-compose.yml')
 const aws = composeOf('docker-compose.aws.yml')
 const hosts = composeOf('docker-compose.hosts.yml')
 
-test('every role has its services, and no service is without a role, but for Postgres, which is RDS', () => {
+test('every service belongs to a role, except Postgres, which RDS replaces', () => {
   const profiles = new Set(Object.values(local).flatMap(({ profiles = [] }) => profiles))
   expect(new Set([...Object.values(PROFILES).flat(), 'postgres'])).toEqual(profiles)
 })
 
-test('Redis goes by one name everywhere, and all services are in one network', () => {
+test('Redis has one name everywhere, and all services are in one network', () => {
   for (const [name, { networks }] of Object.entries(local)) expect(networks, name).toEqual(['waggle'])
   expect(aws.redis?.networks).toEqual({ waggle: { aliases: [REDIS_NAME] } })
 })
 
-test('images come from the repositories that are made, by the tag that is rolled out', () => {
+test('images come from the ECR repositories of the stack, with the tag of the rollout', () => {
   const images = ['nginx', 'api', 'worker', 'migrate'].map((name) => aws[name]?.image ?? '')
   expect(new Set(images.map((image) => image.replace(/:\?[^}]*/g, '')))).toEqual(
     new Set(Object.values(REPOSITORIES).map((name) => `\${ECR_REGISTRY}/${name}:\${WAGGLE_TAG}`)),
   )
-  // Read by bootstrap.sh, which nothing but the tags of its instance tells where it is.
+  // bootstrap.sh contains the name, because it runs before the settings of the host are rendered.
   expect(readFileSync(`${HOST_SCRIPTS}/bootstrap.sh`, 'utf8')).toContain(`/${REPOSITORIES.web}:$1`)
 })
 
-test('lines go to the log groups that are made', () => {
+test('logs go to the log groups of the stack', () => {
   const { backend, worker } = namesOf('prod').logs
   const groups = Object.fromEntries(
     Object.entries(aws).flatMap(([name, { logging }]) =>
@@ -70,7 +70,7 @@ test('lines go to the log groups that are made', () => {
   })
 })
 
-test('nothing listens on a host but nginx, and Redis at the private address where other hosts need it', () => {
+test('only nginx listens on a host, and Redis at the private address with several hosts', () => {
   const published = [local, aws].flatMap((services) =>
     Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`)),
   )
@@ -80,24 +80,24 @@ test('nothing listens on a host but nginx, and Redis at the private address wher
   ])
 })
 
-test('every setting that the compose files demand is rendered', () => {
-  const demanded = ['docker-compose.aws.yml', 'docker-compose.hosts.yml']
+test('every setting that the compose files require is rendered', () => {
+  const required = ['docker-compose.aws.yml', 'docker-compose.hosts.yml']
     .flatMap((path) => [...textOf(path).matchAll(/(?<!\$)\$\{(\w+):\?/g)].map(([, name = '']) => name))
     .sort()
-  expect(demanded.length).toBeGreaterThan(3)
+  expect(required.length).toBeGreaterThan(3)
   const program = readFileSync(`${HOST_SCRIPTS}/render-env.jq`, 'utf8')
   const rendered = [...program.matchAll(/^ {6}([A-Z_]+):/gm)].map(([, name = '']) => name)
   const known: string[] = [...rendered, ...APP_PARAMETERS, ...ROLE_PARAMETERS]
-  expect(demanded.filter((name) => !known.includes(name))).toEqual([])
+  expect(required.filter((name) => !known.includes(name))).toEqual([])
 })
 
-test('images and the pipeline ask for health by the path by which everybody does', () => {
+test('images and the pipeline use the common health path', () => {
   expect(textOf('docker/Dockerfile')).toContain(`"health-check", "${HEALTH_PATH}/live"`)
   for (const curl of ['curl -fsS --retry 30', 'curl -fsSI'])
     expect(textOf('.github/workflows/ci.yml')).toMatch(new RegExp(`${curl}[^\n]* "\\$url${HEALTH_PATH}"`))
 })
 
-test('hosts bring the compose files and scripts of the version that they run', () => {
+test('the web image contains the compose files and host scripts of its version', () => {
   const dockerfile = textOf('docker/Dockerfile')
   for (const line of [
     'COPY docker-compose*.yml /usr/share/waggle/host/',
@@ -105,6 +105,6 @@ test('hosts bring the compose files and scripts of the version that they run', (
     'COPY infra-cdktf/host /usr/share/waggle/host/host',
   ])
     expect(dockerfile).toContain(line)
-  const sent = textOf('.dockerignore').split('\n')
-  for (const line of ['!docker-compose*.yml', '!infra-cdktf/host']) expect(sent).toContain(line)
+  const ignoreLines = textOf('.dockerignore').split('\n')
+  for (const line of ['!docker-compose*.yml', '!infra-cdktf/host']) expect(ignoreLines).toContain(line)
 })

@@ -1,21 +1,21 @@
-// What the configuration refuses, and how it says so.
+// Invalid configurations are rejected with a message that names the field.
 import { describe, expect, test } from 'vitest'
 import { environments } from '../src/config/environments.ts'
 import { type AccountInput, parseAccount, parseEnvironment } from '../src/config/schema.ts'
-import { subjectOf } from '../src/github-subject.ts'
+import { subjectOf } from '../src/constructs/github/github-subject.ts'
 import { account, layouts } from './support/layouts.ts'
 
-const ours = parseAccount(account)
-const parse = (input: unknown, name = 'prod') => parseEnvironment(name, input, ours)
+const parsedAccount = parseAccount(account)
+const parse = (input: unknown, name = 'prod') => parseEnvironment(name, input, parsedAccount)
 const { single, multi, high } = layouts
 
-test.each(Object.entries(environments))('%s is valid', (name, input) => {
-  expect(parseEnvironment(name, input, ours)).toMatchObject({ name })
+test.each(Object.entries(environments))('the configured environment %s is valid', (name, input) => {
+  expect(parseEnvironment(name, input, parsedAccount)).toMatchObject({ name })
 })
 
-describe('refused, with the field', () => {
-  const refused: [string, unknown, name?: string][] = [
-    ['There is no environment "production", only dev, staging, prod', single, 'production'],
+describe('a configuration is rejected:', () => {
+  const rejected: [string, unknown, name?: string][] = [
+    ['No environment is named "production"; known are dev, staging, prod', single, 'production'],
     ['topology: Invalid option: expected one of "single"|"multi"', { ...single, topology: 'cluster' }],
     ['Unrecognized key: "vpcCIDR"', { ...single, vpcCIDR: '10.0.0.0/16' }],
     ['vpcCidr: must be a range of the form 10.x.0.0/16', { ...single, vpcCidr: '192.168.0.0/16' }],
@@ -65,11 +65,11 @@ describe('refused, with the field', () => {
     ['database.backupDays must be at least 7 in prod', { ...single, database: { backupDays: 3 } }],
     ['database.version: Invalid', { ...single, database: { version: '12' } }],
   ]
-  test.each(refused)('%s', (message, input, name) => {
+  test.each(rejected)('%s', (message, input, name) => {
     expect(() => parse(input, name)).toThrow(message)
   })
 
-  test('everything that is wrong, in one message', () => {
+  test('one message lists all invalid fields', () => {
     expect(() => parse({ ...single, database: { deletionProtection: false, backupDays: 1 } })).toThrow(
       /^The configuration of prod is not valid:\n {2}database\.deletionProtection .*\n {2}database\.backupDays .*$/,
     )
@@ -83,12 +83,12 @@ describe('refused, with the field', () => {
       { github: { ...account.github, repository: 'owner/waggle' } },
     ],
     ['email: must be an e-mail address', { email: 'me' }],
-  ])('of the account: %s', (message, change) => {
+  ])('the account: %s', (message, change) => {
     expect(() => parseAccount({ ...account, ...change })).toThrow(message)
   })
 })
 
-describe('what GitHub says of itself', () => {
+describe('the subject of a GitHub token', () => {
   const github = {
     owner: 'octo-org',
     ownerId: 123456,
@@ -97,15 +97,15 @@ describe('what GitHub says of itself', () => {
     legacySubject: false,
   }
 
-  test('a repository of today carries its ids', () => {
+  test('contains the ids of owner and repository', () => {
     expect(subjectOf(github, 'environment:production')).toBe(
       'repo:octo-org@123456/waggle@987654:environment:production',
     )
     expect(subjectOf(github, 'pull_request')).toBe('repo:octo-org@123456/waggle@987654:pull_request')
   })
 
-  test('an older one does not', () => {
-    const older = { ...github, legacySubject: true }
-    expect(subjectOf(older, 'ref:refs/heads/main')).toBe('repo:octo-org/waggle:ref:refs/heads/main')
+  test('contains no ids with legacySubject', () => {
+    const legacy = { ...github, legacySubject: true }
+    expect(subjectOf(legacy, 'ref:refs/heads/main')).toBe('repo:octo-org/waggle:ref:refs/heads/main')
   })
 })

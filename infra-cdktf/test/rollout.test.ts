@@ -1,7 +1,7 @@
-// scripts/rollout.ts: over all hosts and back, against an AWS in memory.
+// scripts/rollout.ts: rollouts and rollbacks over all hosts, against a fake of AWS in memory.
 import { describe, expect, test } from 'vitest'
 import type { RunningHost } from '../scripts/hosts.ts'
-import { finish, rollBack, rollOut } from '../scripts/rollout.ts'
+import { restoreCurrent, rollBack, rollOut } from '../scripts/rollout.ts'
 import { namesOf } from '../src/names.ts'
 import { createFakeAws, type FakeAws } from './support/fake-aws.ts'
 import { configOf } from './support/layouts.ts'
@@ -12,10 +12,9 @@ const SCALING = { min: 1, max: 4, backlogPerHost: 100 }
 const HOSTS = ['api-1', 'redis', 'worker-1', 'worker-2']
 
 function partsOf(fake: FakeAws, { smoke = async (_: RunningHost[]) => {}, isScaled = false } = {}) {
-  const said: string[] = []
   const workers = { count: 2, concurrency: 20, ...(isScaled && { scaling: SCALING }) }
   const config = configOf('staging', 'multi', { workers })
-  return { aws: fake.aws, config, smoke, said, say: (line: string) => said.push(line), pace: { pollMs: 1 } }
+  return { aws: fake.aws, config, smoke, print: () => {}, polling: { pollMs: 1 } }
 }
 
 const releaseOf = ({ parameters }: FakeAws) => [
@@ -31,7 +30,7 @@ async function withFirstRelease(names = HOSTS): Promise<FakeAws> {
 }
 
 describe('a rollout', () => {
-  test('the first time starts the API before workers: its host makes the tables', async () => {
+  test('starts the API before workers the first time, because the API host creates the tables', async () => {
     const fake = createFakeAws('staging', HOSTS)
     await rollOut(partsOf(fake), FIRST)
     expect(fake.rollouts).toEqual(
@@ -40,7 +39,7 @@ describe('a rollout', () => {
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
 
-  test('later takes workers before the API: they understand what the old API submits', async () => {
+  test('replaces workers before the API later, because they can run tasks of the old API', async () => {
     const fake = await withFirstRelease()
     await rollOut(partsOf(fake), SECOND)
     expect(fake.rollouts).toEqual(
@@ -49,11 +48,11 @@ describe('a rollout', () => {
     expect(releaseOf(fake)).toEqual([SECOND, FIRST])
   })
 
-  test('that fails on a host goes no further, is taken back, and moves no release', async () => {
+  test('that fails on a host stops, is rolled back, and does not change the release', async () => {
     const fake = await withFirstRelease()
     fake.fail('worker-2', SECOND)
     await expect(rollOut(partsOf(fake), SECOND)).rejects.toThrow(
-      /2222222 was taken back, 1111111 runs: worker-2: Failed\nThe new worker does not stay up/,
+      /2222222 was rolled back to 1111111: worker-2: Failed\nThe new worker does not stay up/,
     )
     expect(fake.rollouts).toEqual([
       ...['redis', 'worker-1'].map((name) => `${name} ${SECOND}`),
@@ -62,7 +61,7 @@ describe('a rollout', () => {
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
 
-  test('after which tasks do not end is taken back too, the API first', async () => {
+  test('is rolled back, the API first, if the smoke test fails', async () => {
     const fake = await withFirstRelease()
     const smoke = async () => {
       throw new Error('Task 1 was still PENDING after 60 s')
@@ -74,50 +73,50 @@ describe('a rollout', () => {
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
 
-  test('that cannot be taken back says both what failed, and what then', async () => {
+  test('that cannot be rolled back reports both failures', async () => {
     const fake = await withFirstRelease()
     fake.fail('api-1', SECOND)
     fake.fail('worker-1', FIRST)
     await expect(rollOut(partsOf(fake), SECOND)).rejects.toThrow(
-      /^api-1: Failed[\s\S]*Not everything could be taken back to 1111111: worker-1: Failed/,
+      /^api-1: Failed[\s\S]*The rollback to 1111111 failed: worker-1: Failed/,
     )
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
 
-  test('of the current release makes all hosts read their settings anew', async () => {
+  test('of the current release includes all hosts, so that they read changed settings', async () => {
     const fake = await withFirstRelease()
     await rollOut(partsOf(fake), FIRST)
-    // The API first: it is its host that gives its role in the database another password.
+    // The API before workers: its host sets the new password of the database role.
     expect(fake.rollouts).toEqual(
       ['redis', 'api-1', 'worker-1', 'worker-2'].map((name) => `${name} ${FIRST}`),
     )
     expect(releaseOf(fake)).toEqual([FIRST, undefined])
   })
 
-  test('also reaches hosts that were started while it went on', async () => {
+  test('includes hosts that started during the rollout', async () => {
     const fake = await withFirstRelease(['api-1', 'redis', 'worker'])
     const smoke = async () => fake.addHost('worker-9')
     await rollOut(partsOf(fake, { smoke, isScaled: true }), SECOND)
     expect(fake.rollouts.at(-1)).toBe(`worker-9 ${SECOND}`)
   })
 
-  test('with no host of a role says so, and touches none', async () => {
+  test('fails without changing any host if a role has no host', async () => {
     const fake = createFakeAws('staging', ['worker-1'])
     await expect(rollOut(partsOf(fake), FIRST)).rejects.toThrow(
-      'No host of waggle-staging has the role "redis": was it applied?',
+      'No host of waggle-staging has the role "redis"; apply the stack first',
     )
     expect(fake.rollouts).toEqual([])
   })
 
-  test.each(['', 'latest', 'HEAD', '1111111;id'])('to %j is refused', async (tag) => {
+  test.each(['', 'latest', 'HEAD', '1111111;id'])('to %j is rejected', async (tag) => {
     const fake = createFakeAws('staging', HOSTS)
     await expect(rollOut(partsOf(fake), tag)).rejects.toThrow('is not a commit')
-    expect(fake.seen).toEqual([])
+    expect(fake.commandLines).toEqual([])
   })
 })
 
 describe('a rollback', () => {
-  test('goes to the release before, and forward again', async () => {
+  test('restores the previous release and remembers the newer one', async () => {
     const fake = await withFirstRelease()
     await rollOut(partsOf(fake), SECOND)
     await rollBack(partsOf(fake))
@@ -127,15 +126,15 @@ describe('a rollback', () => {
     expect(releaseOf(fake)).toEqual([FIRST, SECOND])
   })
 
-  test('without a release before is refused', async () => {
+  test('is rejected without a previous release', async () => {
     const fake = await withFirstRelease()
-    await expect(rollBack(partsOf(fake))).rejects.toThrow('no release to go back to')
+    await expect(rollBack(partsOf(fake))).rejects.toThrow('no previous release to roll back to')
   })
 
-  test('of an interrupted rollout takes only those hosts that it had reached', async () => {
+  test('of an interrupted rollout changes only the hosts that it had reached', async () => {
     const fake = await withFirstRelease()
     fake.parameters.set(`${paths.ready}/i-worker-1`, SECOND)
-    await finish(partsOf(fake))
+    await restoreCurrent(partsOf(fake))
     expect(fake.rollouts).toEqual([`worker-1 ${FIRST}`])
   })
 })

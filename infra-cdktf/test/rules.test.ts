@@ -1,4 +1,4 @@
-// The fifty rules: every stack keeps them, and each is seen to fail on a stack that does not.
+// The fifty rules: every stack meets all of them, and each rule finds a violation in a stack that breaks it.
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findingsIn, rules } from '../src/rules/rules.ts'
@@ -15,27 +15,27 @@ afterAll(() => {
   for (const { folder } of [...cases, ...configured]) rmSync(folder, { recursive: true, force: true })
 })
 
-test.each(cases)('$name as $layout keeps all rules', ({ config, environment, shared }) => {
+test.each(cases)('$name as $layout meets all rules', ({ config, environment, shared }) => {
   expect([...findingsIn(environment, config), ...findingsIn(shared, config)]).toEqual([])
 })
 
-test.each(configured)('$name as it is configured keeps all rules', ({ config, environment, shared }) => {
+test.each(configured)('the configured $name meets all rules', ({ config, environment, shared }) => {
   expect([...findingsIn(environment, config), ...findingsIn(shared, config)]).toEqual([])
 })
 
-test('there are fifty rules, each with a name of its own, and each is broken below', () => {
+test('there are fifty rules with different names, and each has a violation below', () => {
   expect(rules).toHaveLength(50)
-  expect(Object.keys(offences).sort()).toEqual(rules.map(({ name }) => name).sort())
+  expect(Object.keys(violations).sort()).toEqual(rules.map(({ name }) => name).sort())
 })
 
-/** Adds a statement to a policy, or changes all there are. */
+/** Changes the statements of a policy. */
 function rewrite(resource: Json, argument: string, change: (statements: Json[]) => void): void {
   const policy = JSON.parse(resource[argument])
   change(policy.Statement)
   resource[argument] = JSON.stringify(policy)
 }
 
-/** As Terraform writes it. */
+/** Returns a reference in the notation of Terraform. */
 const ref = (expression: string) => `\${${expression}}`
 
 const allow = (r: Json, statement: Json) =>
@@ -43,180 +43,180 @@ const allow = (r: Json, statement: Json) =>
     all.push({ Effect: 'Allow', Sid: 'Wrong', ...statement }),
   )
 
-const world = {
+const openRule = {
   security_group_id: ref('aws_security_group.api-group.id'),
   cidr_ipv4: '0.0.0.0/0',
   ip_protocol: 'tcp',
   description: 'x',
 }
-const letIn = (r: Json, rule: Json) => {
-  r.aws_vpc_security_group_ingress_rule.wrong = { ...world, ...rule }
+const addIngress = (r: Json, rule: Json) => {
+  r.aws_vpc_security_group_ingress_rule.wrong = { ...openRule, ...rule }
 }
 
-/** By the name of the rule: what breaks it, in the production stack of the high layout. */
-const offences: Record<string, (resource: Json) => void> = {
-  'metadata are given by IMDSv2 only': (r) => {
+/** Changes that break a rule in the production stack of the high layout, by the name of the rule. */
+const violations: Record<string, (resource: Json) => void> = {
+  'instance metadata requires IMDSv2': (r) => {
     r.aws_instance['api-1'].metadata_options.http_tokens = 'optional'
   },
-  'metadata do not reach containers': (r) => {
+  'containers cannot reach the instance metadata': (r) => {
     r.aws_launch_template['workers-template'].metadata_options.http_put_response_hop_limit = 2
   },
   'disks are encrypted': (r) => {
     r.aws_launch_template['workers-template'].block_device_mappings[0].ebs.encrypted = 'false'
   },
-  'hosts in production are watched minute by minute': (r) => {
+  'hosts in production have detailed monitoring': (r) => {
     r.aws_instance['api-1'].monitoring = false
   },
-  'hosts have a lane of their own to their disks': (r) => {
+  'hosts are EBS-optimized': (r) => {
     delete r.aws_instance['api-2'].ebs_optimized
   },
-  'hosts have a role': (r) => {
+  'hosts have an instance profile': (r) => {
     delete r.aws_launch_template['workers-template'].iam_instance_profile
   },
-  'there is no secret in user data': (r) => {
+  'user data contains no secret': (r) => {
     r.aws_instance['api-1'].user_data_base64 = Buffer.from(
       'export REDIS_URL=redis://:hunter22@redis',
     ).toString('base64')
   },
-  'hosts have a public address only where that is their way out': (r) => {
+  'hosts have a public address only with egress "public-ip"': (r) => {
     r.aws_instance['api-1'].associate_public_ip_address = true
   },
-  'subnets give nobody a public address by themselves': (r) => {
+  'subnets do not assign public addresses automatically': (r) => {
     r.aws_subnet['public-0'].map_public_ip_on_launch = true
   },
-  'nobody reaches port 22, and there are no keys for it': (r) =>
-    letIn(r, { cidr_ipv4: '10.0.0.1/32', from_port: 20, to_port: 25 }),
-  'nobody reaches port 3389': (r) => letIn(r, { from_port: 3389, to_port: 3389 }),
-  'the world does not reach all ports of anything': (r) => letIn(r, { from_port: 0, to_port: 65_535 }),
-  'the world reaches 80 and 443 of the entry only': (r) => letIn(r, { from_port: 443, to_port: 443 }),
-  'hosts reach the world by a few ports, database and cache not at all': (r) => {
-    r.aws_vpc_security_group_egress_rule.wrong = { ...world, ip_protocol: '-1' }
+  'no security group opens port 22, and there are no SSH keys': (r) =>
+    addIngress(r, { cidr_ipv4: '10.0.0.1/32', from_port: 20, to_port: 25 }),
+  'no security group opens port 3389': (r) => addIngress(r, { from_port: 3389, to_port: 3389 }),
+  'no security group opens all ports to the internet': (r) =>
+    addIngress(r, { from_port: 0, to_port: 65_535 }),
+  'the internet reaches only ports 80 and 443 of the load balancer or the API host': (r) =>
+    addIngress(r, { from_port: 443, to_port: 443 }),
+  'hosts reach the internet on a few ports only, database and cache have no outbound rules': (r) => {
+    r.aws_vpc_security_group_egress_rule.wrong = { ...openRule, ip_protocol: '-1' }
   },
-  'security groups and rules say what they are for': (r) => {
+  'security groups and their rules have a description': (r) => {
     r.aws_security_group['worker-group'].description = ''
   },
   'every security group is used': (r) => {
     r.aws_security_group.spare = { description: 'x', vpc_id: 'x' }
   },
-  'the default security group of a VPC lets nothing through': (r) => {
+  'the default security group of the VPC allows no traffic': (r) => {
     delete r.aws_default_security_group['default-group']
   },
-  'nothing is in the default VPC': (r) => {
+  'the default VPC is not used': (r) => {
     r.aws_default_vpc = { wrong: {} }
   },
-  'refused packets are recorded': (r) => {
+  'flow logs record rejected packets': (r) => {
     r.aws_flow_log.flow.traffic_type = 'ACCEPT'
   },
-  'every public address is in use': (r) => {
+  'every Elastic IP address is in use': (r) => {
     r.aws_eip.spare = { domain: 'vpc' }
   },
-  'rules of security groups stand by themselves': (r) => {
+  'rules of security groups are separate resources': (r) => {
     r.aws_security_group['api-group'].ingress = []
   },
   'the database is encrypted': (r) => {
     r.aws_db_instance.database.storage_encrypted = false
   },
-  'the database is in subnets from which nothing leads out, and has no public address': (r) => {
+  'the database is in the data subnets and has no public address': (r) => {
     r.aws_db_subnet_group['database-subnets'].subnet_ids[0] = ref('aws_subnet.public-0.id')
   },
-  'the database is backed up, a week back in production': (r) => {
+  'the database has backups, of at least 7 days in production': (r) => {
     r.aws_db_instance.database.backup_retention_period = 6
   },
-  'the database cannot be deleted in production, and nowhere without a last snapshot': (r) => {
+  'the database has a final snapshot, and deletion protection in production': (r) => {
     r.aws_db_instance.database.skip_final_snapshot = true
   },
-  'the database has a second where availability is high': (r) => {
+  'the database is in two zones with high availability': (r) => {
     r.aws_db_instance.database.multi_az = false
   },
-  'the database takes minor versions by itself': (r) => {
+  'the database installs minor versions automatically': (r) => {
     r.aws_db_instance.database.auto_minor_version_upgrade = false
   },
   'snapshots have the tags of their database': (r) => {
     delete r.aws_db_instance.database.copy_tags_to_snapshot
   },
-  'the database tells what it logs, and logs what is slow': (r) => {
+  'the database exports its logs, and logs DDL and slow statements': (r) => {
     r.aws_db_instance.database.enabled_cloudwatch_logs_exports = ['upgrade']
   },
-  'the database takes TLS only': (r) => {
+  'the database accepts only TLS connections': (r) => {
     r.aws_db_parameter_group['database-parameters'].parameter[0].value = '0'
   },
-  'the certificate of the database is of an authority of today': (r) => {
+  'the certificate of the database is from a current authority': (r) => {
     r.aws_db_instance.database.ca_cert_identifier = 'rds-ca-2019'
   },
-  'the database is watched closely in production': (r) => {
+  'the database has detailed monitoring in production': (r) => {
     r.aws_db_instance.database.monitoring_interval = 0
   },
-  'people may log in to the database by IAM': (r) => {
+  'the database allows IAM authentication': (r) => {
     r.aws_db_instance.database.iam_database_authentication_enabled = false
   },
-  'nobody knows the password of the master': (r) => {
+  'RDS manages the master password': (r) => {
     r.aws_db_instance.database.password = 'hunter22'
   },
-  'images are looked through when they arrive': (r) => {
+  'images are scanned when they are pushed': (r) => {
     r.aws_ecr_repository['images-app'].image_scanning_configuration.scan_on_push = false
   },
-  'a tag is never written twice': (r) => {
+  'image tags are immutable': (r) => {
     r.aws_ecr_repository['images-web'].image_tag_mutability = 'MUTABLE'
   },
-  'images are for us only, and old ones go': (r) => {
+  'image repositories are private and have a lifecycle policy': (r) => {
     delete r.aws_ecr_lifecycle_policy['images-web-lifecycle']
   },
-  'logs end some day': (r) => {
+  'log groups have a retention period': (r) => {
     delete r.aws_cloudwatch_log_group['worker-logs'].retention_in_days
   },
-  'alarms call somebody, and say what silence means': (r) => {
+  'alarms have an action and define how missing data is treated': (r) => {
     r.aws_cloudwatch_metric_alarm['alarm-workers'].alarm_actions = []
   },
-  'topics are encrypted with a key that CloudWatch may use, and not everybody writes to them': (r) => {
+  'topics are encrypted with a customer-managed key and are not public': (r) => {
     r.aws_sns_topic.alarms.kms_master_key_id = 'alias/aws/sns'
   },
-  'no role may do everything, of AWS or of one service': (r) =>
+  'no role may perform all actions of AWS or of one service': (r) =>
     allow(r, { Action: 's3:*', Resource: 'arn:aws:s3:::x' }),
-  'what can be allowed for some resources is not allowed for all': (r) =>
+  'actions that support resource-level permissions are not allowed on all resources': (r) =>
     allow(r, { Action: 'cloudwatch:PutMetricData', Resource: '*' }),
-  'no role can make itself or another a mightier one': (r) =>
+  'no role can escalate its privileges or those of another role': (r) =>
     allow(r, { Action: 'iam:PassRole', Resource: 'arn:aws:iam::1:role/x' }),
-  'a role is taken by a service that is named, or by GitHub': (r) =>
+  'only named services and GitHub can assume a role': (r) =>
     rewrite(r.aws_iam_role['flow-role'], 'assume_role_policy', ([first]) => {
       first.Principal = { AWS: '*' }
     }),
-  'GitHub takes a role for one repository, in runs that are named whole': (r) =>
+  'GitHub can assume a role only with an exact subject': (r) =>
     rewrite(r.aws_iam_role['github-deploy'], 'assume_role_policy', ([first]) => {
       first.Condition.StringEquals['token.actions.githubusercontent.com:sub'] = 'repo:your-name/*'
     }),
-  'no secret is in Terraform, and with a key of our own all that is stored is under it': (r) => {
+  'Terraform contains no secret, and with kms "cmk" the key encrypts all stored data': (r) => {
     r.aws_ssm_parameter.wrong = { name: '/waggle/prod/app/REDIS_PASSWORD', type: 'String', value: 'x' }
   },
-  'the balancer speaks TLS 1.2 or newer, sends HTTP there, and asks who is well': (r) => {
+  'the load balancer uses TLS 1.2 or newer, redirects HTTP, and checks the health of its targets': (r) => {
     r.aws_lb_listener['balancer-http'].default_action = [{ type: 'forward' }]
   },
-  'auto scaling groups have a launch template, tags for their hosts and a way to see who is ill': (r) => {
+  'auto scaling groups have a launch template, propagated tags and a health check': (r) => {
     delete r.aws_autoscaling_group.workers.tag
   },
-  'the cache is encrypted, asks for a password, is kept, and has a second where availability is high': (
-    r,
-  ) => {
+  'the cache is encrypted, has users and snapshots, and has a replica with high availability': (r) => {
     r.aws_elasticache_replication_group.cache.user_group_ids = []
   },
-  'the state is private, encrypted, kept in versions, over TLS only, and cannot be destroyed': (r) => {
+  'the state bucket is private, encrypted, versioned, TLS-only and protected from destruction': (r) => {
     delete r.aws_s3_bucket.state.lifecycle
   },
 }
 
-describe('a stack is found out when it is not true that', () => {
+describe('a broken rule is found:', () => {
   const high = caseOf('high')
 
   test.each(rules)('$name', ({ name, find }) => {
     const both = {
-      resource: structuredClone({ ...high.environment.resource, ...separately(high.shared.resource) }),
+      resource: structuredClone({ ...high.environment.resource, ...mergedShared(high.shared.resource) }),
     }
     expect(find(both, high.config)).toEqual([])
-    offences[name]?.(both.resource)
+    violations[name]?.(both.resource)
     expect(find(both, high.config)).not.toEqual([])
   })
 })
 
-describe('found out as well', () => {
+describe('another violation is found:', () => {
   const more: [string, (resource: Json) => void][] = [
     [
       'a key pair',
@@ -230,9 +230,9 @@ describe('found out as well', () => {
         r.aws_ebs_volume = { wrong: { size: 1 } }
       },
     ],
-    ['everything for one role', (r) => allow(r, { Action: '*', Resource: '*' })],
+    ['a role that may perform all actions', (r) => allow(r, { Action: '*', Resource: '*' })],
     [
-      'a role that makes roles without a boundary',
+      'a role that may create roles without a boundary',
       (r) => allow(r, { Action: 'iam:CreateRole', Resource: 'arn:aws:iam::1:role/x' }),
     ],
     [
@@ -242,48 +242,48 @@ describe('found out as well', () => {
       },
     ],
     [
-      'a policy that is longer than IAM takes',
+      'a policy that exceeds the length limit of IAM',
       (r) => {
         r.aws_iam_policy.boundary.policy = r.aws_iam_policy.boundary.policy.padEnd(6_145)
       },
     ],
     [
-      'a bucket with a policy for all protocols',
+      'a bucket without a policy that requires TLS',
       (r) => {
         delete r.aws_s3_bucket_policy['state-policy']
       },
     ],
     [
-      'a log group that is not under the key',
+      'a log group that is not encrypted with the key',
       (r) => {
         delete r.aws_cloudwatch_log_group['flow-logs'].kms_key_id
       },
     ],
     [
-      'a balancer that can be deleted',
+      'a load balancer without deletion protection',
       (r) => {
         r.aws_lb.balancer.enable_deletion_protection = false
       },
     ],
     [
-      'a key of AWS in a setting',
+      'an AWS access key in a setting',
       (r) => {
         r.aws_ssm_parameter['app-aws-region'].value = 'AKIAIOSFODNN7EXAMPLE'
       },
     ],
   ]
 
-  test.each(more)('%s', (_what, change) => {
+  test.each(more)('%s', (_violation, change) => {
     const { environment, shared, config } = caseOf('high')
-    const both = { resource: structuredClone({ ...environment.resource, ...separately(shared.resource) }) }
+    const both = { resource: structuredClone({ ...environment.resource, ...mergedShared(shared.resource) }) }
     expect(findingsIn(both, config)).toEqual([])
     change(both.resource)
     expect(findingsIn(both, config)).not.toEqual([])
   })
 })
 
-/** Resources of types that only the shared stack has, and its roles beside the environment's. */
-function separately(shared: Json): Json {
+/** Returns the resources of the shared stack by type, with those of the environment of the same type. */
+function mergedShared(shared: Json): Json {
   const { environment } = caseOf('high')
   return Object.fromEntries(
     Object.entries<Json>(shared).map(([type, byId]) => [type, { ...environment.resource[type], ...byId }]),
@@ -292,6 +292,7 @@ function separately(shared: Json): Json {
 
 function caseOf(layout: Layout) {
   return (
-    cases.find((one) => one.name === 'prod' && one.layout === layout) ?? expect.fail(`There is no ${layout}`)
+    cases.find((candidate) => candidate.name === 'prod' && candidate.layout === layout) ??
+    expect.fail(`The layout ${layout} does not exist`)
   )
 }

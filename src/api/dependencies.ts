@@ -1,4 +1,4 @@
-// What the API is made of: assembled from the connections of a process, known to every route.
+// Builds the dependencies of the API routes from the connections of the process.
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
@@ -11,24 +11,25 @@ import { type AddressOf, clientAddressBehind } from './http/client-address.ts'
 
 export interface ApiSettings {
   bodyLimitBytes: number
-  /** Who is let in; undefined lets everybody. */
+  /** Accepted keys; undefined: the API accepts requests without a key. */
   apiKeys?: ApiKey[]
-  /** How many proxies of ours stand between the client and us. */
+  /** Number of trusted proxies between the client and this process; 0 unless set. */
   trustedProxies?: number
-  /** Whose pages may call this API from another origin. */
+  /** Origins of other sites whose pages may call the API. */
   corsOrigins?: string[]
-  /** The address that the connection of a request comes from. */
+  /** Returns the remote address of a request's connection. */
   addressOf: AddressOf
-  /** The name or address that the server listens on, where it is one of ours. */
+  /** Name or address that the server listens on; undefined if the process opens no port itself (Lambda). */
   listensOn?: string
-  /** After this long without a heartbeat a worker is shown as not alive. */
+  /** A worker without a heartbeat for this long is shown as not alive. */
   workerMissingAfterMs: number
-  /** Folder with the built page, where this process serves it. */
+  /** Folder of the built page; undefined if this process does not serve the page. */
   webRoot?: string
-  /** Served at `/metrics`, where this process has them. */
+  /** Served at `/metrics`; undefined: the API has no such route. */
   metrics?: Metrics
 }
 
+/** Routes read through the stores listed here; they change tasks only through `service`. */
 export interface ApiDependencies
   extends ApiSettings,
     Pick<
@@ -43,64 +44,36 @@ export interface ApiDependencies
   admit: Admission
 }
 
-/** `watcher` is to be stopped with the process; everything else ends with the connections. */
+/** The caller stops `watcher`. Everything else ends when the connections are closed. */
 export function createApiDependencies(
   connections: Connections,
   registry: Registry,
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const {
-    database,
-    taskStore,
-    dispatchStore,
-    taskReader,
-    taskList,
-    logStore,
-    workerStore,
-    queueStore,
-    sharedQueries,
-    queue,
-    signals,
-  } = connections
+  const { database, taskStore, dispatchStore, taskReader, queue, signals, rateLimiter } = connections
+  const { find, findChanged } = taskReader
+  const { apiKeys, trustedProxies = 0, addressOf } = settings
+  const clientAddress = clientAddressBehind(trustedProxies, addressOf)
   return {
+    ...connections,
     ...settings,
     registry,
     events,
-    admit: createAdmission({
-      apiKeys: settings.apiKeys,
-      rateLimiter: connections.rateLimiter,
-      clientAddress: clientAddressBehind(settings.trustedProxies ?? 0, settings.addressOf),
-    }),
-    taskReader,
-    taskList,
-    logStore,
-    workerStore,
-    queueStore,
-    sharedQueries,
-    service: createTaskService({
-      registry,
-      store: taskStore,
-      dispatchStore,
-      find: taskReader.find,
-      queue,
-      signals,
-      events,
-    }),
-    watcher: createTaskWatcher({
-      findChanged: taskReader.findChanged,
-      find: taskReader.find,
-      signals,
-      events,
-    }),
+    admit: createAdmission({ apiKeys, rateLimiter, clientAddress }),
+    service: createTaskService({ registry, store: taskStore, dispatchStore, find, queue, signals, events }),
+    watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
   }
 }
 
 export interface HealthDependencies {
-  /** Resolves when Postgres answers. */
+  /** Resolves when Postgres has answered a query, rejects when it cannot. */
   pingDatabase: () => Promise<void>
   isRedisReady: () => boolean
-  /** Whether the process does its work, and does not merely exist; absent where an answer is proof enough. */
+  /**
+   * Whether the worker of this process still attempts heartbeats. Absent for the API: its response proves
+   * that it is live.
+   */
   isLive?: () => boolean
 }

@@ -1,58 +1,65 @@
-// Puts a fetch handler on a port, with bounds to what a client may cost.
+// Serves a fetch handler on a port, with limits on the time and the connections that clients can take.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { messageOf } from '../base/errors.ts'
-import { type LatestRequest, refuseMalformed } from './http/malformed-requests.ts'
+import { type LatestRequest, rejectMalformed } from './http/malformed-requests.ts'
 import { malformedRequestResponse } from './http/problem.ts'
 
 export interface HttpServer {
-  /** The port it got; with port 0 the system chooses. */
+  /** The port that is open. If port 0 was requested, the operating system has chosen one. */
   port: number
-  /** Takes no more connections, lets requests under way finish, and ends those that take longer than `graceMs`. */
+  /**
+   * Accepts no more connections, lets running requests finish, and closes those that take longer than
+   * `graceMs`.
+   */
   stop(graceMs?: number): Promise<void>
 }
 
-/** How long a client may take. */
+/** Time limits for clients. */
 export interface ServerLimits {
-  /** From the connection, or the first byte of a request, to the end of its headers. */
+  /** From the opening of a connection, or the first byte of a later request, to the end of the headers. */
   headersTimeoutMs: number
-  /** To the end of its body. */
+  /** From the same start to the end of the body. */
   requestTimeoutMs: number
-  /** How often the two are looked at, which is by how much they may be exceeded. */
+  /** How often both limits are checked; they may be exceeded by this much. */
   checkMs: number
-  /** Without a byte in either direction while an answer is under way. */
+  /** Without a byte in either direction, during a response and between requests. */
   idleTimeoutMs: number
 }
 
 const LIMITS: ServerLimits = {
-  // Headers are sent in one go; who drips them wants the connection, not the answer.
+  // Clients send headers in one piece. A client that sends them slowly only wants to hold the connection.
   headersTimeoutMs: 15_000,
-  // 256 KiB in this time is 4 KiB/s, slower than any line; nginx, too, waits 60 s for a body.
+  // 256 KiB in 60 s is 4 KiB/s, slower than any real connection. nginx also waits 60 s for a body.
   requestTimeoutMs: 60_000,
   checkMs: 5_000,
-  // Who does not read makes us keep the answer. Longer than any silence of ours: a wait of 50 s, comments every 15 s.
+  // A response that the client does not read stays in memory. The limit is longer than any pause of the API:
+  // a read with `?wait=` responds within 50 s, an event stream sends a comment every 15 s.
   idleTimeoutMs: 120_000,
 }
-// Node's own default, said here because it bounds the number of headers as well.
+// The default of Node, set explicitly because it is also the only bound on the number of headers (see
+// maxHeadersCount).
 const MAX_HEADER_BYTES = 16 * 1024
-// Whoever waits or follows holds one. Each costs some tens of KiB: a flood of them ends below 1 GiB.
+// Every waiting read and every event stream holds a connection. One costs some tens of KiB, so all of them
+// together stay below 1 GiB.
 const MAX_CONNECTIONS = 10_000
 
-/** @throws when the port is taken or not allowed */
+/** Resolves when the server listens. @throws Error when the port is in use or not permitted */
 export async function startServer(
   fetch: (request: Request) => Response | Promise<Response>,
   { host, port, limits = LIMITS }: { host: string; port: number; limits?: ServerLimits },
 ): Promise<HttpServer> {
-  // Errors of a handler are answered by the app; what arrives here never got as far.
-  const answer = getRequestListener(fetch, { errorHandler: malformedRequestResponse })
+  // The app responds to errors of its routes. This errorHandler gets requests that cannot become a `Request`,
+  // because their path or host is not valid.
+  const handle = getRequestListener(fetch, { errorHandler: malformedRequestResponse })
   const latest = new WeakMap<Duplex, LatestRequest>()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     latest.set(incoming.socket, { incoming, outgoing })
-    // HTTP/1.0 knows no Host, and the probes of load balancers still speak it.
+    // HTTP/1.0 does not require Host, and probes of load balancers still use HTTP/1.0.
     if (incoming.httpVersion === '1.0') incoming.headers.host ||= 'localhost'
-    return answer(incoming, outgoing)
+    return handle(incoming, outgoing)
   }
   const server = createServer(
     {
@@ -60,22 +67,22 @@ export async function startServer(
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkMs,
       maxHeaderSize: MAX_HEADER_BYTES,
-      // The listener says it as a problem.
+      // The errorHandler reports a missing Host as a problem; Node would respond without a body.
       requireHostHeader: false,
     },
     listener,
   )
-  // Beyond a number Node drops headers without a word, and the last ones are those that a proxy of ours has added.
+  // 0 is no limit. Above a limit Node drops the last headers without an error, and proxies add theirs last.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
-  // Between requests too, and longer there than the idle timeout of what usually stands before us (nginx and load
-  // balancers: 60 s), which must be the one to close, or it sends a request into a closing connection. A time of its own
-  // for that (`keepAliveTimeout`) would set two timers for every request.
+  // Applies between requests too. There it must be longer than the idle timeout of proxies (nginx and load
+  // balancers: 60 s): if the server closed first, a proxy could send a request into the closing connection. A
+  // separate limit (`keepAliveTimeout`) would set two timers for every request.
   server.timeout = limits.idleTimeoutMs
   server.keepAliveTimeout = 0
-  // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
+  // An unknown Expect header may be ignored (RFC 9110, 10.1.1). Node's default is 417.
   server.on('checkExpectation', listener)
-  server.on('clientError', (error, socket) => refuseMalformed(error, socket, latest.get(socket)))
+  server.on('clientError', (error, socket) => rejectMalformed(error, socket, latest.get(socket)))
   server.listen(port, host)
   await once(server, 'listening').catch((cause) => {
     throw new Error(`Cannot listen on port ${port} of ${host}: ${messageOf(cause)}`, { cause })

@@ -1,6 +1,7 @@
-// The errors a caller can act on. Everything else that is thrown is a bug: shown as "Internal error", logged whole.
+// Errors that a caller can act on. All others are unexpected: clients get "Internal error", the log gets
+// details.
 
-/** From code to HTTP status: the one table. */
+/** The HTTP status of every error code. */
 export const HTTP_STATUS = {
   malformed_json: 400,
   invalid_header: 400,
@@ -28,13 +29,13 @@ export const HTTP_STATUS = {
 
 export type ErrorCode = keyof typeof HTTP_STATUS
 
-/** One thing that is wrong in a document. `pointer` is a JSON Pointer in URI fragment form, e.g. `#/input/email`. */
+/** A validation error in a document. `pointer` is a JSON Pointer as URI fragment, e.g. `#/input/email`. */
 export interface Fault {
   pointer: string
   detail: string
 }
 
-/** An error with a message that names the thing and the expectation, fit to be shown to whoever caused it. */
+/** An error that is shown to the client. Its message says which value is wrong and what was expected. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly faults: Fault[]
@@ -47,16 +48,17 @@ export class AppError extends Error {
   }
 }
 
+/** Checks whether a thrown value is an `AppError`, with this code if one is given. */
 export function isAppError(error: unknown, code?: ErrorCode): error is AppError {
   return error instanceof AppError && (code === undefined || error.code === code)
 }
 
-/** The message of whatever was thrown; never empty. */
+/** Returns the message of a thrown value, which may be of any type; never empty, never throws. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message || error.name : error) || 'unknown error'
   } catch {
-    // Whatever can be thrown may be thrown, an object without a prototype too.
+    // `String()` throws for some values, for example an object without a prototype.
     return 'unknown error'
   }
 }

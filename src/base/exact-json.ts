@@ -1,10 +1,11 @@
-// JSON whose large numbers stay as they are written. `JSON.parse` makes doubles of numbers, which hold 15 digits for
-// certain: 9007199254740993 becomes …992, and 1e999 nothing at all. Such numbers are ids more often than not.
+// Parses and writes JSON without rounding large numbers, which are often ids. `JSON.parse` converts numbers
+// to doubles, which are exact for 15 digits only: 9007199254740993 becomes 9007199254740992, and 1e999
+// becomes Infinity.
 
-// 16 digits, or an exponent of three.
-const SUSPECT = /\d[\d.]{15}|\d[eE]\+?\d{3}/
+// 16 digits, or 15 and a decimal point, or an exponent of three digits. A double keeps all shorter numbers.
+const POSSIBLY_LARGE = /\d[\d.]{15}|\d[eE]\+?\d{3}/
 
-// Of ECMAScript 2026 ("JSON.parse source text access"), which TypeScript does not know yet.
+// ECMAScript 2026, "JSON.parse source text access". TypeScript has no types for it yet.
 const { parse, rawJSON, isRawJSON } = JSON as unknown as {
   parse(
     text: string,
@@ -14,35 +15,40 @@ const { parse, rawJSON, isRawJSON } = JSON as unknown as {
   isRawJSON(value: unknown): boolean
 }
 
-/** Whether a text can hold a number that a double would change; one look is all that most texts cost. */
+/** Checks with one regular expression whether a text may contain a number that a double would change. */
 export function mayHoldExactNumbers(text: string): boolean {
-  return SUSPECT.test(text)
+  return POSSIBLY_LARGE.test(text)
 }
 
 /**
- * As `JSON.parse`, but a number that a double would change stands there as an object that `JSON.stringify` writes as it was
- * read. Fractions are rounded, as everywhere. @throws SyntaxError
+ * Parses like `JSON.parse`, but returns a large number that a double would change as a raw JSON object, which
+ * `JSON.stringify` writes digit by digit as it was read. Long fractions of smaller numbers are rounded.
+ * @throws SyntaxError
  */
 export function parseExactly(text: string): unknown {
   if (!mayHoldExactNumbers(text)) return JSON.parse(text)
   try {
     return parse(text, (_name, value, { source }) =>
-      typeof value === 'number' && source !== undefined && !isKept(source) ? rawJSON(source) : value,
+      typeof value === 'number' && source !== undefined && !isSafeAsDouble(source) ? rawJSON(source) : value,
     )
   } catch (error) {
-    // Whoever looks at every value runs out of stack where the parser alone does not: what is nested like that is no
-    // input and no result.
+    // On deeply nested JSON the reviver exceeds the stack, while the parser alone does not. Rounding is
+    // acceptable here: inputs and results of that depth are rejected (`json-depth.ts`).
     if (error instanceof RangeError) return JSON.parse(text)
     throw error
   }
 }
 
-/** As `JSON.stringify`, but takes a bigint for the number that it is. @throws RangeError, TypeError as that */
+/**
+ * Works like `JSON.stringify`, but writes a bigint as a JSON number.
+ * @throws RangeError, TypeError like `JSON.stringify`
+ */
 export function stringifyExactly(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
   } catch (error) {
-    // A bigint, or what nobody can write. It is not looked for before: that would double what every result costs.
+    // The value contains a bigint or cannot be written at all. Searching every value for bigints before the
+    // first attempt would double the cost of every result.
     if (!(error instanceof TypeError)) throw error
     return JSON.stringify(value, (_name, member) =>
       typeof member === 'bigint' ? rawJSON(String(member)) : member,
@@ -50,27 +56,30 @@ export function stringifyExactly(value: unknown): string | undefined {
   }
 }
 
-/** Whether this stands for a number that a double would change. */
+/** Checks whether `parseExactly` has returned this value in place of a number that a double would change. */
 export function isExactNumber(value: unknown): boolean {
   return isRawJSON(value)
 }
 
-/** Whether a double is written with other digits than the number that was given. */
-export function isRounded(written: string): boolean {
-  const value = Number(written)
-  return !Number.isFinite(value) || digitsOf(written) !== digitsOf(String(value))
+/** Checks whether conversion to a double changes the significant digits of a number, or makes it infinite. */
+export function isRounded(text: string): boolean {
+  const value = Number(text)
+  return !Number.isFinite(value) || digitsOf(text) !== digitsOf(String(value))
 }
 
-/** Whether a number may be kept as a double: one that is not large, or keeps its digits. */
-export function isKept(written: string): boolean {
-  return Math.abs(Number(written)) <= Number.MAX_SAFE_INTEGER || !isRounded(written)
+/**
+ * Checks whether a number may be stored as a double: its absolute value is at most 2^53 - 1, where only
+ * fractions are rounded, or its digits do not change.
+ */
+export function isSafeAsDouble(text: string): boolean {
+  return Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER || !isRounded(text)
 }
 
-/** The significant digits, without what says only how large it is. */
-function digitsOf(written: string): string {
-  const [mantissa = ''] = written.toLowerCase().split('e')
+/** The significant digits of a number: no sign, point, exponent, or zeros at either end. */
+function digitsOf(text: string): string {
+  const [mantissa = ''] = text.toLowerCase().split('e')
   const digits = mantissa.replace(/[-.]/g, '').replace(/^0+/, '')
-  // Not by a pattern: it would begin anew at every one of a hundred thousand zeros before another digit.
+  // A regular expression such as /0+$/ takes quadratic time on a long run of zeros before another digit.
   let end = digits.length
   while (digits[end - 1] === '0') end--
   return digits.slice(0, end)

@@ -1,15 +1,15 @@
-// Faults in a document, named by JSON Pointers.
+// Converts zod errors to faults: a JSON Pointer and a description for each.
 import type { z } from 'zod'
 import type { Fault } from './errors.ts'
 
-// As many as a person mends at once; a body of 256 KiB can have a hundred thousand.
+// Limit per response: a person fixes a few at a time, and a body of 256 KiB can contain a hundred thousand.
 export const MAX_FAULTS = 20
 
-/** What zod found, as JSON Pointers (RFC 6901) below `base`; the first of them where they are many. */
+/** Returns at most `MAX_FAULTS` faults of a zod error. Their pointers begin with the path `base`. */
 export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
   const faults = error.issues.flatMap((issue) => {
     const path = [...base, ...issue.path.map(String)]
-    // An unexpected member is reported at its own place, not at the object's.
+    // zod reports unknown members at their object; point to each member instead.
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         pointer: pointerOf([...path, key]),
@@ -22,15 +22,15 @@ export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[]
 }
 
 function detailOf(issue: z.core.$ZodIssue): string {
-  // What is wrong with the name of a member stands one level below.
+  // The reason why a member name is invalid is in the nested issues.
   if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
   if (issue.code === 'invalid_type' && issue.expected === 'nonoptional') return 'must not be left out'
   return issue.message
 }
 
-/** A JSON Pointer in URI fragment form. */
+/** Returns a JSON Pointer in URI fragment form (RFC 6901, 6). */
 export function pointerOf(path: string[]): string {
   const escaped = path.map((step) => step.replaceAll('~', '~0').replaceAll('/', '~1'))
-  // A URI cannot express half of a character.
+  // `encodeURI` throws on a lone surrogate.
   return ['#', ...escaped.map((step) => encodeURI(step.toWellFormed()))].join('/')
 }

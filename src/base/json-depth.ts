@@ -1,20 +1,22 @@
-// Limits the nesting of JSON, so that recursive code cannot run out of stack.
+// Limits the nesting of JSON, so that recursive code cannot exceed the stack.
 
-// Deeper than documents that people write. Parsers run out of stack at some thousand levels.
+// Documents that people write are nested less. Parsers exceed the stack at a few thousand levels.
 export const MAX_DEPTH = 100
 
-/** Whether a value is nested deeper than this. Stops at the limit, so it cannot run out of stack itself. */
+/**
+ * Checks whether a value is nested deeper than `levels`. Recurses only to that depth, so the stack suffices.
+ */
 export function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member))
 }
 
 /**
- * Whether JSON has more levels than a result may have. Counts brackets in the text, which is what others will read,
- * whatever objects it came from.
+ * Checks whether a JSON text is nested deeper than `levels`. Use it where clients get the text: the value
+ * from which it was written can have another depth, because `toJSON` replaces objects.
  */
 export function isTextDeeperThan(levels: number, text: string): boolean {
-  // Every level takes two brackets: most results need no look.
+  // Each level takes two brackets, so a text of this length cannot be too deep. Most results are this short.
   if (text.length <= 2 * levels) return false
   let depth = 0
   let isInString = false

@@ -1,10 +1,10 @@
-// The one background loop: run a body, wait, run it again, until stopped.
-// A body that throws never ends the loop; its error is handed to `onError` and the next round comes as usual.
+// The background loop that every periodic activity uses: run `body`, pause, repeat until stopped. An error of
+// `body` does not end the loop: it is passed to `onError`, and the next round starts after the usual pause.
 
 export interface Loop {
-  /** Starts the next round now, or right after the one under way. */
+  /** Ends the current pause immediately. If called during a round, the pause after that round is skipped. */
   wake(): void
-  /** Resolves when the round under way, if any, has ended. No round starts after it was called. */
+  /** Starts no further round. Resolves when the current round, if any, has ended. */
   stop(): Promise<void>
 }
 
@@ -12,14 +12,14 @@ export interface LoopOptions {
   /** Pause between the end of one round and the start of the next, in milliseconds. */
   intervalMs: number
   /**
-   * May return a shorter pause for this time, in milliseconds. The signal aborts when the loop is to stop: a round of many
-   * steps ends after the one under way.
+   * One round. It may return a shorter pause before the next round, in milliseconds. The signal aborts when
+   * `stop` is called: a round with many steps should then end after the current step.
    */
   body: (stopping: AbortSignal) => Promise<number | undefined> | Promise<void>
   onError: (error: unknown) => void
 }
 
-/** Starts the first round at once. */
+/** Starts a loop. The first round starts immediately. */
 export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   const stopping = new AbortController()
   let waking = new AbortController()
@@ -36,7 +36,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      // What `onError` returns is nobody's business here, and must not be taken for a pause.
+      // Ignore the return value of `onError` (`emit` returns a boolean): it is not a pause.
       const shorterMs = await Promise.resolve(body(stopping.signal)).catch((error) => {
         onError(error)
         return undefined
@@ -47,7 +47,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   }
 }
 
-/** Waits, at most until the signal aborts; never rejects. */
+/** Resolves after `ms` milliseconds, or immediately when the signal aborts; never rejects. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()

@@ -1,91 +1,99 @@
-// One query at the tables for all who ask: what it costs depends on time, and not on how many pages are open.
+// Shares the result of a database query among all callers, so that its cost depends on time and not on the
+// number of open pages.
 import { pause } from './loop.ts'
 
 export interface SharedQuery<T> {
   /**
-   * What was seen lately: within a second where a query is quick, within some seconds where it is not. Does not wait long for
-   * a new query while there is an old one to answer with. @throws what the newest query threw
+   * Resolves with a recent value: at most one second old if the query is fast, a few seconds old if it is
+   * slow. If there is a value younger than `MAX_AGE_MS`, it waits at most `MAX_WAIT_MS` for a newer one.
+   * @throws the error of the newest query
    */
   read(): Promise<T>
-  /** Whoever asks from now on sees what is there now: this process has just changed it. */
+  /**
+   * Discards the current value, because this process has changed the data. Later reads wait for a new query.
+   */
   invalidate(): void
 }
 
-// What nobody notices as late, and often enough for a page that is looked at.
-const SHORTEST_PAUSE_MS = 1_000
-// A query may take a tenth of one connection's time.
-const PAUSE_PER_COST = 10
-const LONGEST_PAUSE_MS = 10_000
-// A quick query is waited for, so that it is new; what takes longer is for those who ask next.
-const PATIENCE_MS = 40
-// An older one would be a lie.
-const OLDEST_MS = 15_000
+// Frequent enough for a page that a person is watching.
+const MIN_PAUSE_MS = 1_000
+// Pause between the starts of two queries, as a multiple of the duration of a query. So a query uses at most
+// a tenth of the time of one database connection. `MAX_PAUSE_MS` limits the pause after slow queries.
+const PAUSE_PER_DURATION = 10
+const MAX_PAUSE_MS = 10_000
+// How long a call waits for a new value. If the query takes longer, later calls get its value.
+const MAX_WAIT_MS = 40
+// Older values are not returned, even while a new query runs.
+const MAX_AGE_MS = 15_000
 
 export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
-  let last: { value: T; begunMs: number; pauseMs: number } | undefined
-  let underWay: Promise<T> | undefined
+  let last: { value: T; startedMs: number; pauseMs: number } | undefined
+  let current: Promise<T> | undefined
   return {
     read() {
-      const ageMs = last ? performance.now() - last.begunMs : Number.POSITIVE_INFINITY
+      const ageMs = last ? performance.now() - last.startedMs : Number.POSITIVE_INFINITY
       if (last && ageMs < last.pauseMs) return Promise.resolve(last.value)
-      underWay ??= query()
-      return last && ageMs < OLDEST_MS ? soonOr(last.value, underWay) : underWay
+      current ??= query()
+      return last && ageMs < MAX_AGE_MS ? newerOrLast(current, last.value) : current
     },
     invalidate() {
       last = undefined
-      underWay = undefined
+      current = undefined
     },
   }
 
   function query(): Promise<T> {
-    const begunMs = performance.now()
-    const looking = load().then(
+    const startedMs = performance.now()
+    const result = load().then(
       (value) => {
-        // After `forget` another one is under way: this one has seen what was before.
-        if (underWay !== looking) return value
-        underWay = undefined
-        const costMs = performance.now() - begunMs
-        const pauseMs = Math.min(Math.max(SHORTEST_PAUSE_MS, PAUSE_PER_COST * costMs), LONGEST_PAUSE_MS)
-        last = { value, begunMs, pauseMs }
+        // After `invalidate` this query is outdated: it may have read the data before the change.
+        if (current !== result) return value
+        current = undefined
+        const durationMs = performance.now() - startedMs
+        const pauseMs = Math.min(Math.max(MIN_PAUSE_MS, PAUSE_PER_DURATION * durationMs), MAX_PAUSE_MS)
+        last = { value, startedMs, pauseMs }
         return value
       },
       (error) => {
-        if (underWay === looking) {
-          underWay = undefined
-          // What was before says nothing about what is.
+        if (current === result) {
+          current = undefined
+          // After a failure the previous value is not returned any more: the next call waits for a new query.
           last = undefined
         }
         throw error
       },
     )
-    // Whoever has been answered meanwhile does not hear of its failure; the next one does.
-    looking.catch(() => {})
-    return looking
+    // A failure after all callers have got the previous value must not count as an unhandled rejection.
+    result.catch(() => {})
+    return result
   }
 }
 
-/** @throws what the newer one throws before patience has ended */
-async function soonOr<T>(last: T, newer: Promise<T>): Promise<T> {
+/**
+ * Resolves with the newer value, or with the last one after `MAX_WAIT_MS`.
+ * @throws the error of `newer` before that
+ */
+async function newerOrLast<T>(newer: Promise<T>, last: T): Promise<T> {
   const done = new AbortController()
   try {
-    return await Promise.race([newer, pause(PATIENCE_MS, done.signal).then(() => last)])
+    return await Promise.race([newer, pause(MAX_WAIT_MS, done.signal).then(() => last)])
   } finally {
     done.abort()
   }
 }
 
-// Whoever asks may choose the key, and nobody queries at so many at once.
-const MOST_KEYS = 100
+// Callers choose the keys, so their number must be bounded. Pages in use at one time need far fewer.
+const MAX_KEYS = 100
 
-/** A query for every key. */
+/** Creates a shared query per key; the queries of the `MAX_KEYS` most recently used keys are kept. */
 export function createSharedQueries<T>(load: (key: number) => Promise<T>): (key: number) => Promise<T> {
   const queries = new Map<number, SharedQuery<T>>()
   return (key) => {
     const query = queries.get(key) ?? createSharedQuery(() => load(key))
-    // The one that was asked for longest ago comes first.
+    // A Map keeps insertion order. Re-inserting moves a key to the end; the least recently used comes first.
     queries.delete(key)
     queries.set(key, query)
-    if (queries.size > MOST_KEYS) for (const oldest of [...queries.keys()].slice(0, 1)) queries.delete(oldest)
+    if (queries.size > MAX_KEYS) for (const oldest of [...queries.keys()].slice(0, 1)) queries.delete(oldest)
     return query.read()
   }
 }

@@ -1,13 +1,13 @@
-// Ids that carry their time: UUIDv7 (RFC 9562, 5.7). The first 48 bits are milliseconds since 1970, so the order of ids
-// is the order of creation, and a listing by primary key is a listing by time.
+// Creates and reads UUIDv7 ids (RFC 9562, 5.7). The first 48 bits are milliseconds since 1970, so the order
+// of ids is the order of creation, and a query that is ordered by the primary key is ordered by time.
 import { randomFillSync } from 'node:crypto'
 
 const BYTES = 16
-// Random bytes for many ids at once: to ask for them costs as much as all the rest.
+// Random bytes for 256 ids. A call for the bytes of a single id would cost as much as the rest of `newId`.
 const pool = Buffer.alloc(BYTES * 256)
 let next = pool.length
 
-/** A new id of this moment, or of the given one. Within a millisecond the order is random. */
+/** Returns a new id for a time in milliseconds since 1970. Ids of one millisecond are in random order. */
 export function newId(atMs: number = Date.now()): string {
   if (next === pool.length) {
     randomFillSync(pool)
@@ -21,38 +21,38 @@ export function newId(atMs: number = Date.now()): string {
   return textOf(start)
 }
 
-// The hyphens stand; the digits are written over those of the id before. One short text is made of it, and no chain of
-// parts that somebody has to put together later.
+// Reused for every id: the hyphens stay, the digits are overwritten. `toString` then makes one flat string.
+// Concatenation would make a chain of parts that V8 has to join later.
 const text = Buffer.alloc(36, '-')
-const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
+const DIGIT_OFFSETS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 const DIGITS = Buffer.from('0123456789abcdef')
 
 function textOf(start: number): string {
-  PLACES.forEach((place, index) => {
+  DIGIT_OFFSETS.forEach((offset, index) => {
     const byte = byteAt(start + index)
-    text[place] = DIGITS[byte >> 4] as number
-    text[place + 1] = DIGITS[byte & 0x0f] as number
+    text[offset] = DIGITS[byte >> 4] as number
+    text[offset + 1] = DIGITS[byte & 0x0f] as number
   })
   return text.toString('latin1')
 }
 
 function byteAt(index: number): number {
-  return pool[index] as number // within the pool
+  return pool[index] as number // callers pass only indices within the pool
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether this is written as the ids of tasks and workers are. */
+/** Checks whether a text is a UUID with hyphens, as ids of tasks and workers are. Accepts every version. */
 export function isUuid(text: string): boolean {
   return UUID.test(text)
 }
 
-/** Milliseconds since 1970. */
+/** Returns when an id was created, in milliseconds since 1970. */
 export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 }
 
-/** The least id of a moment: what is created then or later is not below it. */
+/** Returns the smallest id for a time (milliseconds since 1970): ids created then or later are larger. */
 export function firstIdOf(atMs: number): string {
   const time = hexOf(Math.max(0, atMs))
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`

@@ -1,49 +1,50 @@
-// The typed client of the API, for browsers and Node. Names, inputs and results are those of the task definitions.
-// Of the server it knows types only.
+// The typed client of the API, for browsers and Node. From the server it imports types only.
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import type { AppType } from '../api/app.ts'
 import type { InputOf, Registry, ResultOf } from '../definitions/registry.ts'
 import type { ProjectDefinition } from '../tasks/task-definitions.ts'
-import { pause, persist } from './patience.ts'
-import { type FieldFault, readProblem } from './problem.ts'
+import { createListCalls, type ListQuery, type PageOf } from './list-calls.ts'
+import type { FieldFault } from './problem.ts'
+import {
+  type Api,
+  type CallSettings,
+  idPath,
+  type JsonResponse,
+  type RequestOptions,
+  type Send,
+  sendRequest,
+  type ValueOf,
+} from './request.ts'
+import { readUntilFinal, retryWhileTransient } from './retry.ts'
+import { createSystemCalls } from './system-calls.ts'
 
-type Tasks = ReturnType<typeof hc<AppType>>['v1']['tasks']
-type Statistics = ReturnType<typeof hc<AppType>>['v1']['stats']
+type Tasks = Api['v1']['tasks']
 type Accepted = InferResponseType<Tasks[':name']['$post'], 202>
 
 export type Task = InferResponseType<Tasks[':id']['$get'], 200>
-/** A page of what a task logged. */
+/** A page of the log of a task. */
 export type TaskLogs = InferResponseType<Tasks[':id']['logs']['$get'], 200>
-export type StatsQuery = InferRequestType<Statistics['$get']>['query']
-type Page = InferResponseType<Tasks['$get'], 200>
-/** With whole tasks, or with what is short of each. */
-type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer One
-  ? One extends { data: (infer Item)[] }
-    ? Kind extends keyof Item
-      ? One
-      : never
-    : never
-  : never
-/** A task without what may be large, and the beginning of that. */
+export type StatsQuery = InferRequestType<Api['v1']['stats']['$get']>['query']
+/** A task with excerpts instead of the whole input and result. */
 export type CompactTask = PageOf<'input_excerpt'>['data'][number]
-export type TaskFilter = Omit<InferRequestType<Tasks['$get']>['query'], 'compact'>
-/** One action on many tasks: those with these ids, or all that a filter names. */
+export type TaskFilter = Omit<ListQuery, 'compact'>
+/** One action on many tasks: the tasks with these ids, or all tasks that match a filter. */
 export type BulkAction = InferRequestType<Tasks['bulk']['$post']>['json']
-/** A task as it was accepted. Its name tells `waitFor` what will come of it. */
+/** An accepted task. `waitFor` derives the type of the result from its name. */
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
 export type EndedTask<Result = unknown> = Omit<Task, 'status' | 'result'> &
   ({ status: 'SUCCESS'; result: Result } | { status: 'FAILURE' | 'CANCELLED'; result: null })
-/** What nothing is known of: `createClient<AnyDefinition>` takes every name and every input. */
+/** Any task definition. `createClient<AnyDefinition>` accepts every name and every input. */
 export type AnyDefinition = Registry['all'][number]
 
 export interface ClientOptions {
-  /** Where the API is, e.g. `https://tasks.example.com`; a page may give a path. */
+  /** URL of the API, e.g. `https://tasks.example.com`. In a browser it may be relative to the page. */
   baseUrl: string
-  /** A function is asked anew for every request. */
+  /** An API key, or a function that is called for every request. */
   apiKey?: string | (() => string | undefined)
   fetch?: typeof globalThis.fetch
-  /** For how long a call tries again while the API is away or busy; 0 asks once. Default: 30 seconds. */
-  patienceMs?: number
+  /** How long a call is repeated while the API is unreachable or busy. Default: 30 seconds; 0: no repeats. */
+  retryForMs?: number
 }
 
 export interface CallOptions {
@@ -51,14 +52,14 @@ export interface CallOptions {
 }
 
 export interface SubmitOptions extends CallOptions {
-  /** When and how it is run: see the API. */
+  /** Options of the task, as in the API. */
   options?: InferRequestType<Tasks[':name']['$post']>['json']['options']
-  /** Submissions with the same key make one task. Default: a new key for every call. */
+  /** Submissions with the same key create one task. Default: a new key for every call. */
   idempotencyKey?: string
 }
 
 export interface LogsOptions extends CallOptions {
-  /** The `next_after` of the answer before. */
+  /** The `next_after` of the previous page. */
   after?: number
   /** At most 1000. */
   limit?: number
@@ -66,149 +67,106 @@ export interface LogsOptions extends CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
-  /** How long the API waits for the task's end before it answers; at most 50. */
+  /** How long the API waits for the end of the task before it responds; at most 50. */
   waitSeconds?: number
-  /** What came with the submission lets anybody read its task. */
+  /** The `poll_token` of the submission. It allows reading the task without an API key. */
   pollToken?: string
 }
 
-// The most that the API allows.
-const LONGEST_WAIT_SECONDS = 50
-// Answers that come at once, from whatever stands between, must not make a loop spin.
-const SHORTEST_ROUND_MS = 500
-// What a timer can hold: 24 days.
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+// The longest wait that the API allows.
+const MAX_WAIT_SECONDS = 50
+// The maximum delay of a timer: 24 days.
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * Calls reject with ApiError only. What may be asked twice is asked again while the API is away or busy; `retry` may
- * not. @typeParam Known the definitions that the API has, where they are not the project's own
+ * Creates a client with the types of the task definitions. Calls reject with ApiError only. While the API is
+ * unreachable or busy, calls are repeated, except a retry, which must not be sent twice.
+ * @typeParam Known the definitions of the API, if they are not those of this project
  */
 export function createClient<Known extends AnyDefinition = ProjectDefinition>(options: ClientOptions) {
-  const { baseUrl, apiKey, fetch, patienceMs = 30_000 } = options
-  const { v1, health } = hc<AppType>(baseUrl, {
+  const { baseUrl, apiKey, fetch, retryForMs = 30_000 } = options
+  const api = hc<AppType>(baseUrl, {
     ...(fetch && { fetch }),
     headers(): Record<string, string> {
       const key = typeof apiKey === 'function' ? apiKey() : apiKey
       return key === undefined ? {} : { Authorization: `Bearer ${key}` }
     },
   })
+  const { v1 } = api
 
   return {
-    /** Rejects while the API cannot be used. */
-    ready: (call?: CallOptions) => patiently((one) => health.ready.$get({}, one), call),
+    ...createSystemCalls(api, persistently),
+    ...createListCalls(api, persistently),
 
-    definitions: (call?: CallOptions) => patiently((one) => v1.definitions.$get({}, one), call),
+    definitions: (call?: CallOptions) => persistently((settings) => v1.definitions.$get({}, settings), call),
 
     async submit<Name extends Known['name']>(
       name: Name,
       input: InputOf<Known, Name>,
       { options, idempotencyKey, ...call }: SubmitOptions = {},
     ): Promise<SubmittedTask<Name>> {
-      const headers = idempotent(idempotencyKey)
-      const request = { param: { name: encodeURIComponent(name) }, json: { input, options } }
-      const task = await patiently((one) => v1.tasks[':name'].$post(request, { ...one, headers }), call)
-      // The API answers with the name that it was asked for.
+      const headers = keyHeader(idempotencyKey)
+      const body = { param: { name: encodeURIComponent(name) }, json: { input, options } }
+      const send = (settings: CallSettings) => v1.tasks[':name'].$post(body, { ...settings, headers })
+      const task = await persistently(send, call)
+      // The response contains the name that was submitted.
       return task as Accepted & { name: Name }
     },
 
     task,
 
-    /** What the task logged, oldest first; ask on with `next_after`. */
+    /** Reads the log of a task, oldest line first. Continue with `next_after`. */
     logs: (id: string, { after, limit, pollToken, ...call }: LogsOptions = {}) => {
       const query = {
         ...(after !== undefined && { after: String(after) }),
         ...(limit !== undefined && { limit: String(limit) }),
         ...(pollToken !== undefined && { poll_token: pollToken }),
       }
-      return patiently((one) => v1.tasks[':id'].logs.$get({ ...at(id), query }, one), call)
+      return persistently((settings) => v1.tasks[':id'].logs.$get({ ...idPath(id), query }, settings), call)
     },
 
-    list: (filter: TaskFilter = {}, call?: CallOptions) => page<'input'>(filter, call),
-
-    /** The same without inputs and results, but with the beginning of each. */
-    listCompact: (filter: TaskFilter = {}, call?: CallOptions) =>
-      page<'input_excerpt'>({ ...filter, compact: 'true' }, call),
-
-    /** How many match among the next ones; with the `next_cursor` of the answer as `cursor`, it goes on. */
-    count: (filter: Omit<TaskFilter, 'limit'> = {}, call?: CallOptions) =>
-      patiently((one) => v1.tasks.count.$get({ query: filter }, one), call),
-
-    /** Does a part; with the `next_cursor` of the answer as `cursor`, it goes on. */
+    /** Handles a part of the selected tasks. Continue with `next_cursor` as `cursor`. */
     bulk(
       action: BulkAction,
       { idempotencyKey, ...call }: Pick<SubmitOptions, 'idempotencyKey' | 'signal'> = {},
     ) {
-      const headers = idempotent(idempotencyKey)
-      const send = (one: OneRequest) => v1.tasks.bulk.$post({ json: action }, { ...one, headers })
-      // Once, as a single one is.
-      return action.action === 'retry' ? request(send, call) : patiently(send, call)
+      const headers = keyHeader(idempotencyKey)
+      const send = (settings: CallSettings) => v1.tasks.bulk.$post({ json: action }, { ...settings, headers })
+      // Not repeated, for the same reason as `retry`.
+      return action.action === 'retry' ? request(send, call) : persistently(send, call)
     },
 
     cancel: (id: string, call?: CallOptions) =>
-      patiently((one) => v1.tasks[':id'].cancel.$post(at(id), one), call),
+      persistently((settings) => v1.tasks[':id'].cancel.$post(idPath(id), settings), call),
 
     retry: (id: string, call?: CallOptions) =>
-      // Once: a second one could start the task anew after the first had ended.
-      request((one) => v1.tasks[':id'].retry.$post(at(id), one), call),
+      // Not repeated: a second request could retry the task again after the first retry has ended.
+      request((settings) => v1.tasks[':id'].retry.$post(idPath(id), settings), call),
 
-    /** Submits the same task again, with another input where one is given. */
+    /** Submits the task again as a new task, with another input if one is given. */
     replay(id: string, input?: unknown, { options, idempotencyKey, ...call }: SubmitOptions = {}) {
-      const headers = idempotent(idempotencyKey)
-      const replayed = { ...at(id), json: { ...(input !== undefined && { input }), options } }
-      return patiently((one) => v1.tasks[':id'].replay.$post(replayed, { ...one, headers }), call)
+      const headers = keyHeader(idempotencyKey)
+      const body = { ...idPath(id), json: { ...(input !== undefined && { input }), options } }
+      return persistently((settings) => v1.tasks[':id'].replay.$post(body, { ...settings, headers }), call)
     },
 
-    /** How the system does: see the API. */
-    stats: (query: StatsQuery = {}, call?: CallOptions) =>
-      patiently((one) => v1.stats.$get({ query }, one), call),
-
-    /** What the caller's key is good for. */
-    access: (call?: CallOptions) => patiently((one) => v1.access.$get({}, one), call),
-
-    queues: (call?: CallOptions) => patiently((one) => v1.queues.$get({}, one), call),
-
-    workers: (call?: CallOptions) => patiently((one) => v1.workers.$get({}, one), call),
-
-    pauseQueue: (name: string, call?: CallOptions) =>
-      patiently(
-        (one) => v1.queues[':name'].pause.$post({ param: { name: encodeURIComponent(name) } }, one),
-        call,
-      ),
-
-    resumeQueue: (name: string, call?: CallOptions) =>
-      patiently(
-        (one) => v1.queues[':name'].resume.$post({ param: { name: encodeURIComponent(name) } }, one),
-        call,
-      ),
-
-    /** It takes no more tasks, until `resumeWorker` or the end of its process; what runs goes on. */
-    drainWorker: (id: string, call?: CallOptions) =>
-      patiently((one) => v1.workers[':id'].drain.$post(at(id), one), call),
-
-    resumeWorker: (id: string, call?: CallOptions) =>
-      patiently((one) => v1.workers[':id'].resume.$post(at(id), one), call),
-
     /**
-     * Resolves with the task when it has ended, however often the API is away meanwhile.
-     * @param handle what `submit` gave; by an id alone nothing is known of the result
-     * @param timeoutMs after this long it rejects with the code `timed_out`. Default: as long as the task takes.
+     * Resolves with the task when it has ended. While the API is unreachable or busy it continues to wait.
+     * @param handle the submitted task, or its id; with an id alone, the result has the type unknown
+     * @param timeoutMs time after which it rejects with the code `timed_out`. Default and maximum: 24 days.
      */
     async waitFor<Name extends string = never>(
       handle: string | { id: string; name: Name; poll_token?: string },
-      { timeoutMs = LONGEST_TIMER_MS, signal }: CallOptions & { timeoutMs?: number } = {},
+      { timeoutMs = MAX_TIMER_MS, signal }: CallOptions & { timeoutMs?: number } = {},
     ): Promise<EndedTask<ResultOf<Known, Name>>> {
       const { id, poll_token: pollToken } = typeof handle === 'string' ? { id: handle } : handle
-      const timeout = AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS))
-      const ending = signal ? AbortSignal.any([signal, timeout]) : timeout
-      const read = { waitSeconds: LONGEST_WAIT_SECONDS, pollToken, signal: ending }
+      const timeout = AbortSignal.timeout(Math.min(timeoutMs, MAX_TIMER_MS))
+      const stopped = signal ? AbortSignal.any([signal, timeout]) : timeout
+      const read = { waitSeconds: MAX_WAIT_SECONDS, pollToken, signal: stopped }
       try {
-        for (;;) {
-          const pace = pause(SHORTEST_ROUND_MS, ending)
-          const seen = await persist(() => readOnce(id, read), Number.POSITIVE_INFINITY, ending)
-          // The definition vouches for its result; `is_final` for the status.
-          if (seen.is_final) return seen as EndedTask<ResultOf<Known, Name>>
-          await pace
-        }
+        const ended = await readUntilFinal(() => readOnce(id, read), stopped)
+        // `is_final` guarantees the status, and the output schema of the definition the type of the result.
+        return ended as EndedTask<ResultOf<Known, Name>>
       } catch (error) {
         if (!timeout.aborted || signal?.aborted) throw error
         throw new ApiError(0, 'timed_out', `Task ${id} has not ended within ${timeoutMs} ms`)
@@ -216,16 +174,8 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
     },
   }
 
-  function page<Kind extends 'input' | 'input_excerpt'>(
-    query: InferRequestType<Tasks['$get']>['query'],
-    call?: CallOptions,
-  ): Promise<PageOf<Kind>> {
-    // The API answers as it was asked, compact or not.
-    return patiently((one) => v1.tasks.$get({ query }, one), call) as Promise<PageOf<Kind>>
-  }
-
   function task(id: string, call: ReadOptions = {}): Promise<Task> {
-    return persist(() => readOnce(id, call), patienceMs, call.signal)
+    return retryWhileTransient(() => readOnce(id, call), retryForMs, call.signal)
   }
 
   function readOnce(id: string, { waitSeconds = 0, pollToken, signal }: ReadOptions): Promise<Task> {
@@ -233,28 +183,28 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       ...(waitSeconds > 0 && { wait: String(waitSeconds) }),
       ...(pollToken !== undefined && { poll_token: pollToken }),
     }
-    const send = (one: OneRequest) => v1.tasks[':id'].$get({ ...at(id), query }, one)
+    const send = (settings: CallSettings) => v1.tasks[':id'].$get({ ...idPath(id), query }, settings)
     return request(send, { signal, waitMs: waitSeconds * 1_000 })
   }
 
-  function patiently<R extends JsonResponse>(send: Send<R>, call: CallOptions = {}): Promise<ValueOf<R>> {
-    return persist(() => request(send, call), patienceMs, call.signal)
+  function persistently<R extends JsonResponse>(send: Send<R>, call: CallOptions = {}): Promise<ValueOf<R>> {
+    return retryWhileTransient(() => request(send, call), retryForMs, call.signal)
   }
 }
 
-/** What the API answered instead of what it was asked for, or why it did not answer. */
+/** An error response of the API, or the reason why there was no response. */
 export class ApiError extends Error {
-  /** HTTP status; 0 without an answer. */
+  /** HTTP status; 0 without a response. */
   readonly status: number
   /**
-   * The last part of the problem's type, e.g. `invalid_input`. Of the client itself are `unreachable` (no answer, or
-   * none of the API's), `aborted`, `timed_out`, and `unexpected` for an error that is no problem document.
+   * The last part of the problem's type, e.g. `invalid_input`. The client adds `unreachable` (no response
+   * from the API), `aborted`, `timed_out`, and `unexpected` for an error response without a problem document.
    */
   readonly code: string
-  /** For whoever caused it; the same as the message. */
+  /** Explanation for the user; equals `message`. */
   readonly detail: string
   readonly errors: FieldFault[]
-  /** How long the API asks to wait; at most half a minute, 0 where it does not. */
+  /** Delay that the API requests before the next attempt; at most 30 seconds, 0 if it requests none. */
   readonly retryAfterMs: number
 
   constructor(
@@ -272,64 +222,27 @@ export class ApiError extends Error {
     this.retryAfterMs = more.retryAfterMs ?? 0
   }
 
-  /** Whether the same request may have another answer in a moment. */
-  get isPassing(): boolean {
+  /** Whether the error is transient: the same request may succeed a little later. */
+  get isTransient(): boolean {
     const isInFlight = this.code === 'idempotency_key_in_flight'
     return isInFlight || this.code === 'unreachable' || this.status === 429 || this.status === 503
   }
 }
 
-interface OneRequest {
-  init: RequestInit
+/** Sends one request. @throws ApiError and nothing else */
+async function request<R extends JsonResponse>(send: Send<R>, options?: RequestOptions): Promise<ValueOf<R>> {
+  const outcome = await sendRequest(send, options)
+  if ('value' in outcome) return outcome.value
+  const { status, code, detail, ...more } = outcome.failure
+  throw new ApiError(status, code, detail, more)
 }
 
-/** What is common to fetch's response and to those that are typed by the routes. */
-interface JsonResponse {
-  ok: boolean
-  status: number
-  headers: Headers
-  json(): Promise<unknown>
-}
-
-type Send<R> = (one: OneRequest) => Promise<R>
-
-/** The body of those of a route's typed responses that can be good news. */
-type ValueOf<R> = R extends { ok: infer Ok; json(): Promise<infer T> } ? (true extends Ok ? T : never) : never
-
-// Beyond the time that the API was asked to wait: one that is there but silent counts as one that is away.
-const ANSWER_MS = 10_000
-
-/** One request and its answer. @throws ApiError and nothing else */
-async function request<R extends JsonResponse>(
-  send: Send<R>,
-  { signal, waitMs = 0 }: CallOptions & { waitMs?: number } = {},
-): Promise<ValueOf<R>> {
-  const timeout = AbortSignal.timeout(waitMs + ANSWER_MS)
-  const init = { signal: signal ? AbortSignal.any([signal, timeout]) : timeout }
-  let response: JsonResponse
-  try {
-    response = await send({ init })
-    // The types are those of the API's own routes; both are one version.
-    if (response.ok) return (await response.json()) as ValueOf<R>
-  } catch (cause) {
-    if (signal?.aborted)
-      throw new ApiError(0, 'aborted', 'The request was given up', { cause: signal.reason })
-    throw new ApiError(0, 'unreachable', 'The API cannot be reached', { cause })
-  }
-  const { code, detail, ...more } = await readProblem(response)
-  throw new ApiError(response.status, code, detail, more)
-}
-
-function at(id: string) {
-  return { param: { id: encodeURIComponent(id) } }
-}
-
-/** So that it can be sent again after it got no answer. */
-function idempotent(key = createIdempotencyKey()): { 'Idempotency-Key': string } {
+/** Header with an Idempotency-Key, which makes it safe to repeat a request after a lost response. */
+function keyHeader(key = createIdempotencyKey()): { 'Idempotency-Key': string } {
   return { 'Idempotency-Key': key }
 }
 
-/** 128 random bits. Pages that came over plain HTTP have no `crypto.randomUUID`. */
+/** 128 random bits. Not `crypto.randomUUID`, which does not exist in pages loaded over plain HTTP. */
 export function createIdempotencyKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, '0'))

@@ -1,54 +1,55 @@
-// Reads the problem document (RFC 9457) of an answer that is no good news.
+// Reads the problem document (RFC 9457) of an error response.
 
-/** One thing that is wrong in what was sent; `pointer` is a JSON Pointer such as `#/input/email`. */
+/** One fault in the request body. `pointer` is a JSON Pointer such as `#/input/email`. */
 export interface FieldFault {
   pointer: string
   detail: string
 }
 
 export interface Problem {
-  /** The last part of its type. */
+  /** The last part of the problem's type. */
   code: string
   detail: string
   errors: FieldFault[]
   retryAfterMs: number
 }
 
-interface Answer {
+interface ErrorResponse {
   status: number
   headers: Headers
   json(): Promise<unknown>
 }
 
-/** Never rejects: makes the best of whatever came. */
-export async function readProblem(answer: Answer): Promise<Problem> {
-  const { status, headers } = answer
+/** Reads an error response. Never rejects: without a problem document it describes the status. */
+export async function readProblem(response: ErrorResponse): Promise<Problem> {
+  const { status, headers } = response
   const retryAfterMs = retryAfterMsOf(headers.get('Retry-After'))
-  const body = await answer.json().catch(() => null)
+  const body = await response.json().catch(() => null)
   if (!isRecord(body)) {
-    // Every error of the API is JSON: a gateway error without it comes from a proxy that does not find the API.
+    // Errors of the API have a JSON body. A status from 502 on without one comes from a proxy in front of the
+    // API.
     const isAway = status >= 502
-    const detail = isAway ? 'The API cannot be reached' : `The API answered ${status}`
+    const detail = isAway ? 'The API cannot be reached' : `The API responded with status ${status}`
     return { code: isAway ? 'unreachable' : 'unexpected', detail, errors: [], retryAfterMs }
   }
   return {
     code: codeOf(body.type),
-    // The answer about its health has a reason.
-    detail: firstText(body.detail, body.reason, body.title) ?? `The API answered ${status}`,
+    // Responses of /health have a `reason` instead of a `detail`.
+    detail: firstText(body.detail, body.reason, body.title) ?? `The API responded with status ${status}`,
     errors: Array.isArray(body.errors) ? body.errors.filter(isFieldFault) : [],
     retryAfterMs,
   }
 }
 
-// Whoever was told to wait for longer may as well look again.
-const LONGEST_RETRY_AFTER_MS = 30_000
+// Upper limit of the delay. After half a minute the client may try again, even if the API asked for more.
+const MAX_RETRY_AFTER_MS = 30_000
 
-/** Seconds, or a date: proxies send both. */
+/** Parses Retry-After: seconds or a date, because proxies send both. */
 function retryAfterMsOf(header: string | null): number {
   if (header === null) return 0
   const seconds = Number(header)
   const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1_000
-  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS)
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
 function codeOf(type: unknown): string {

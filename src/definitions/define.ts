@@ -1,52 +1,53 @@
-// What a task definition is. One file per task calls `defineTask`; everything else is derived from it:
-// the validated endpoint, the form on the page, the worker's policy.
+// Defines what a task is. One file per task calls `defineTask`. The validated endpoint, the form on the page,
+// and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
 import type { Backoff } from './task-status.ts'
 
-/** What a running task is given beside its input. */
+/** The second argument of `run`, next to the input. */
 export interface TaskContext {
   id: string
-  /** Which run this is: 1 for the first. A task may run more than once; see the promise in the README. */
+  /** The number of this attempt, from 1. A task may run more than once; see "The promise" in the README. */
   attempt: number
-  /** Of the request that submitted it, where it came with one. */
+  /** Id of the request that submitted the task, if it had one. */
   requestId?: string
-  /** W3C Trace Context of that request, to be passed on. */
+  /** W3C Trace Context of that request. Send it with outgoing requests to continue the trace. */
   traceparent?: string
   /**
-   * Aborts when the task is cancelled, times out, or the worker shuts down. Pass it on, or check it. A copy of the
-   * context (`{...context}`) is without it.
+   * Aborts when the task is cancelled, the attempt times out, or the worker shuts down. Pass it to
+   * asynchronous calls, or check it. A copy of the context (`{...context}`) does not contain it, because it
+   * is a getter of the class.
    */
   signal: AbortSignal
-  /** Reports how far it is: `fraction` from 0 to 1. Shown within a second. */
+  /** Reports progress: `fraction` is 0 to 1. The page shows it within a second. */
   progress(fraction: number, message?: string): void
   /**
-   * Says what it does: kept with the task, seen within a second, and written to the log of the process. Of an attempt at
-   * most 1,000 lines and 256 KiB are kept. Never throws.
+   * Writes a log line. It is stored with the task, shown on the page within a second, and written to the log
+   * of the worker. At most 1,000 lines and 256 KiB are stored per attempt. Never throws.
    */
   log(message: string, fields?: Record<string, unknown>): void
 }
 
-/** `Given` is what a caller may send; `Input` what parsing makes of it. */
+/** A task definition. `Given` is the input that callers send, `Input` the type of it after parsing. */
 export interface TaskDefinition<
   Input = unknown,
   Output = unknown,
   Name extends string = string,
   Given = unknown,
 > {
-  /** Lower case letters, digits and underscores. Part of the URL. */
+  /** At most 64 lower case letters, digits and underscores, beginning with a letter. Part of the URL. */
   name: Name
   title: string
   description: string
   input: z.ZodType<Input, Given>
   output: z.ZodType<Output>
-  /** A valid input, shown in the form, the docs and the API collection. */
+  /** A valid input. It is shown in the form, the API documentation and the Postman collection. */
   example: Input
-  /** Which workers run it: those whose WORKER_QUEUES name this queue. */
+  /** The queue of the task. Workers run it if their WORKER_QUEUES contain this queue. */
   queue: string
-  /** How often it is run again after a failure. */
+  /** How many further attempts may follow failed ones. */
   maxRetries: number
   backoff: Backoff
-  /** How long one attempt may take before its signal aborts, in milliseconds. */
+  /** Time limit of one attempt, in milliseconds. Then its signal aborts. */
   timeoutMs: number
   run(input: Input, context: TaskContext): Promise<Output>
 }
@@ -60,13 +61,18 @@ const DEFAULTS = {
   timeoutMs: 300_000,
 } satisfies Pick<TaskDefinition, Optional>
 
-/** @throws when the name cannot be part of a URL or the example is not a valid input: both are mistakes in the code */
+/**
+ * Adds the defaults to a definition.
+ * @throws Error when its name is not valid in a URL, or its example is not a valid input
+ */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional> &
     Partial<Pick<TaskDefinition, Optional>>,
 ): TaskDefinition<Input, Output, Name, Given> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(definition.name)) {
-    throw new Error(`Task "${definition.name}": the name must be lower case letters, digits and underscores`)
+    throw new Error(
+      `Task "${definition.name}": the name must begin with a lower case letter and have at most 64 lower case letters, digits and underscores`,
+    )
   }
   const example = definition.input.safeParse(definition.example)
   if (!example.success) {
@@ -75,7 +81,9 @@ export function defineTask<Input, Output, Name extends string, Given>(
   return { ...DEFAULTS, ...definition }
 }
 
-/** Thrown by a task for which another attempt is useless: it fails at once, whatever its retries. */
+/**
+ * Thrown by a task when another attempt cannot succeed. The task fails without using its remaining retries.
+ */
 export class PermanentError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)
@@ -83,15 +91,17 @@ export class PermanentError extends Error {
   }
 }
 
-// Beyond any pause that makes sense, and within what Postgres can add to a time.
+// Upper limit for a retry delay: one year. Postgres cannot add arbitrary intervals to a timestamp.
 const MAX_DELAY_MS = 366 * 24 * 3_600_000
 
-/** Thrown by a task that knows when another attempt may help: the next begins no earlier, and uses the retry budget. */
+/**
+ * Thrown by a task to fail and to run again no earlier than after `delayMs`. Uses one retry like any failure.
+ */
 export class RetryLaterError extends Error {
   /** Milliseconds from now. */
   readonly delayMs: number
 
-  /** @throws RangeError when `delayMs` is not between 0 and a year */
+  /** @throws RangeError when `delayMs` is not between 0 and one year */
   constructor(message: string, { delayMs, ...options }: ErrorOptions & { delayMs: number }) {
     super(message, options)
     this.name = 'RetryLaterError'

@@ -1,16 +1,16 @@
-// Lookup of task definitions by name.
+// Finds task definitions by name.
 import { distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { AppError } from '../base/errors.ts'
 import type { TaskDefinition } from './define.ts'
 
-/** What a caller may send to the definition of this name; unknown where any name will do. */
+/** The input type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<Known, Name>['input']>
 
-/** What comes of it. */
+/** The result type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
 
-// A name that is only known to be a text may also be that of a definition added elsewhere.
+// A name of type `string`, or one that is not among the known definitions, may belong to any definition.
 type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
   ? TaskDefinition
   : [Extract<Known, { name: Name }>] extends [never]
@@ -19,9 +19,9 @@ type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
 
 export interface Registry {
   all: readonly TaskDefinition[]
-  /** undefined for a name that this version of the code does not know */
+  /** Returns undefined for an unknown name, for example of a definition that only another version has. */
   find(name: string): TaskDefinition | undefined
-  /** @throws AppError `unknown_definition`, naming those that are spelt alike */
+  /** @throws AppError `unknown_definition`; its message suggests names with a similar spelling */
   get(name: string): TaskDefinition
 }
 
@@ -37,15 +37,15 @@ export function createRegistry(definitions: readonly TaskDefinition[]): Registry
       if (definition) return definition
       throw new AppError(
         'unknown_definition',
-        `There is no task "${name.slice(0, 64)}". ${hint(name, names)}`,
+        `There is no task "${name.slice(0, 64)}". ${suggestion(name, names)}`,
       )
     },
   }
 }
 
-function hint(name: string, names: string[]): string {
-  // Two slips in a name are a typing mistake; more are another word.
-  const near = names.filter((known) => distance(known, name.slice(0, 64).toLowerCase()) <= 2)
-  if (near.length > 0) return `Did you mean ${near.map((known) => `"${known}"`).join(' or ')}?`
+function suggestion(name: string, names: string[]): string {
+  // At most two wrong letters are a typing mistake; with more it is another word.
+  const similar = names.filter((known) => distance(known, name.slice(0, 64).toLowerCase()) <= 2)
+  if (similar.length > 0) return `Did you mean ${similar.map((known) => `"${known}"`).join(' or ')}?`
   return `Known tasks: ${names.join(', ')}.`
 }

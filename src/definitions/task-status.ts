@@ -1,37 +1,37 @@
-// The life of a task: its statuses, and the pure decisions about what an ended attempt means.
+// The statuses of a task, and the pure functions that decide its next status when an attempt ends.
 
-/** One vocabulary for rows, API, page, logs and metrics; the first five are Celery's. */
+/** All statuses, as used in rows, API, page, logs and metrics. The first five are Celery's. */
 export const TASK_STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
-/** Waiting for a worker: may be claimed. */
+/** A task with one of these statuses waits for a worker and may be claimed when it is due. */
 export const WAITING_STATUSES = ['PENDING', 'RETRY'] as const satisfies readonly TaskStatus[]
-/** Nothing changes any more, unless somebody asks for a retry. */
+/** A task with one of these statuses has finished. It changes only if a client requests a retry. */
 export const FINAL_STATUSES = ['SUCCESS', 'FAILURE', 'CANCELLED'] as const satisfies readonly TaskStatus[]
 
 export function isFinal(status: TaskStatus): boolean {
   return (FINAL_STATUSES as readonly TaskStatus[]).includes(status)
 }
 
-/** What went wrong, as it is stored and shown. */
+/** The error of an attempt, as it is stored and shown. */
 export interface TaskError {
   name: string
   message: string
-  /** Whether another attempt could have helped; false where the task said that it is useless. */
+  /** False if another attempt cannot succeed: after a `PermanentError`, or if the result cannot be stored. */
   retryable: boolean
 }
 
 /**
- * How an attempt ended. `released`: by us, before its end (a shutdown), which is nobody's fault. `leastDelayMs`: the
- * task knows that an earlier attempt is useless.
+ * How an attempt ended. `released`: the worker ended it early, for example at its shutdown; this is no
+ * failure. `minDelayMs`: the shortest delay before the next attempt, as given by a `RetryLaterError`.
  */
 export type Outcome =
   | { kind: 'succeeded'; result: unknown }
-  | { kind: 'failed'; error: TaskError; leastDelayMs?: number }
+  | { kind: 'failed'; error: TaskError; minDelayMs?: number }
   | { kind: 'cancelled' }
   | { kind: 'released' }
 
-/** What the row becomes. */
+/** The new values of the task's row. */
 export interface Decision {
   status: Exclude<TaskStatus, 'STARTED'>
   result?: unknown
@@ -41,15 +41,15 @@ export interface Decision {
   delayMs?: number
 }
 
-/** Growth of the pauses between attempts, in milliseconds. */
+/** The delays between attempts, in milliseconds: they grow exponentially from `baseMs` up to `capMs`. */
 export interface Backoff {
   baseMs: number
   capMs: number
 }
 
 /**
- * What an ended attempt means for its task. Pure: chance comes in as `random` (0 up to 1).
- * A thrown error or a lost worker uses the budget of `maxRetries`; a shutdown does not.
+ * Decides what becomes of a task when an attempt has ended. Pure: `random` (0 up to 1) is passed in.
+ * A thrown error or a missing worker uses up a retry of `maxRetries`; a shutdown does not.
  */
 export function decide(
   task: { failures: number; maxRetries: number; backoff: Backoff; isCancelRequested: boolean },
@@ -68,15 +68,16 @@ export function decide(
   const error = outcome.error
   if (task.isCancelRequested) return { status: 'CANCELLED', error, failures }
   if (!error.retryable || failures > task.maxRetries) return { status: 'FAILURE', error, failures }
-  const delayMs = Math.max(retryDelayMs(task.backoff, failures, random), outcome.leastDelayMs ?? 0)
+  const delayMs = Math.max(retryDelayMs(task.backoff, failures, random), outcome.minDelayMs ?? 0)
   return { status: 'RETRY', error, failures, delayMs }
 }
 
 /**
- * The pause before the next attempt: capped exponential with jitter over the whole step, that is, anywhere between
- * the last ceiling and this one. So pauses always grow, and tasks that failed together do not come back together.
- * (Jitter from zero, as in "Exponential Backoff And Jitter", AWS Architecture Blog, spreads as well but lets a
- * third pause be shorter than the first.)
+ * Returns the delay before the next attempt: capped exponential backoff with jitter, a random value between
+ * the previous ceiling and this one. So each delay is at least as long as the previous one until the cap is
+ * reached, and tasks that failed together are not retried together. (Jitter from zero, as in "Exponential
+ * Backoff And Jitter", AWS Architecture Blog, spreads them as well, but a third delay could be shorter than
+ * the first.)
  */
 export function retryDelayMs({ baseMs, capMs }: Backoff, failures: number, random: number): number {
   const ceiling = Math.min(capMs, baseMs * 2 ** (failures - 1))

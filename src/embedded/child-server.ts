@@ -1,34 +1,37 @@
-// Starts a server program as a child that cannot outlive us: a shell holds it and waits on a pipe whose other
-// end is ours, so even a kill -9 of this process closes the pipe and ends the server.
+// Starts a server program as a child process that cannot outlive this process. A shell is the parent of the
+// program and reads from a pipe that this process holds open. When this process ends, even by kill -9, the
+// pipe closes, and the shell stops the program.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 export interface ChildServer {
-  /** The process id of the server program itself, not of the shell that holds it. */
+  /** The process id of the server program itself, not of its parent shell. */
   pid: number
-  /** Ends the server with SIGTERM and resolves when it is gone. */
+  /** Sends SIGTERM to the server and resolves when it has exited. */
   stop(): Promise<void>
 }
 
-// The program runs in the background of the shell, which reads our pipe until it closes. What becomes the program says its
-// id itself: said by the shell that holds it, it could come after the first words of the program.
+// Prints its process id and then becomes the program (`exec`), so the id always comes before the program's
+// own output. If the parent shell printed it, it could come later.
 const PROGRAM = `sh -c 'echo "pid $$"; exec "$@"' program "$@"`
-const KEEPER = `${PROGRAM} & child=$!; trap "" INT TERM; while read -r _; do :; done; kill -TERM $child 2>/dev/null; wait $child`
+// Runs the program in the background, and stops it when standard input ends.
+const PARENT_SHELL = `${PROGRAM} & child=$!; trap "" INT TERM; while read -r _; do :; done; kill -TERM $child 2>/dev/null; wait $child`
 
 /**
  * @param command the program and its arguments
- * @param options `uid`/`gid` to run as somebody else, `onOutput` receives what it prints
+ * @param options `uid`, `gid` and `cwd` of the program; `onOutput` receives its output
+ * @throws Error if the program exits before it has reported its process id
  */
 export async function startChildServer(
   command: string[],
   options: { uid?: number; gid?: number; cwd?: string; onOutput?: (text: string) => void } = {},
 ): Promise<ChildServer> {
-  const { onOutput, ...who } = options
-  const shell = spawn('/bin/sh', ['-c', KEEPER, 'keeper', ...command], {
-    ...who,
+  const { onOutput, ...spawnOptions } = options
+  const shell = spawn('/bin/sh', ['-c', PARENT_SHELL, 'parent', ...command], {
+    ...spawnOptions,
     stdio: ['pipe', 'pipe', 'pipe'],
-    // Its own process group: a Ctrl-C in the terminal reaches us, and we end it in order.
+    // A process group of its own: Ctrl-C then reaches only this process, which stops the server in order.
     detached: true,
   })
   shell.stdin?.on('error', () => {})
@@ -38,35 +41,35 @@ export async function startChildServer(
     pid,
     async stop() {
       if (shell.exitCode !== null || shell.signalCode !== null) return
-      const gone = once(shell, 'exit')
+      const exited = once(shell, 'exit')
       shell.stdin?.end()
-      await gone
+      await exited
     },
   }
 }
 
 function readPid(shell: ChildProcess, onOutput?: (text: string) => void): Promise<number> {
   return new Promise((resolve, reject) => {
-    let seen = ''
+    let output = ''
     shell.once('error', reject)
-    shell.once('exit', () => reject(new Error('the server ended before it began')))
+    shell.once('exit', () => reject(new Error('The server exited before it had started')))
     shell.stdout?.on('data', (text) => {
       onOutput?.(String(text))
-      if (seen.includes('\n')) return
-      seen += text
-      const pid = /^pid (\d+)\n/.exec(seen)?.[1]
+      if (output.includes('\n')) return
+      output += text
+      const pid = /^pid (\d+)\n/.exec(output)?.[1]
       if (pid) resolve(Number(pid))
     })
   })
 }
 
-/** A TCP port of the loopback interface that nobody listens on at this moment. */
+/** Returns a TCP port that is free at present. Another program may still take it before it is used. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const address = probe.address()
   probe.close()
   await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  if (address === null || typeof address === 'string') throw new Error('The probe server has no TCP port')
   return address.port
 }

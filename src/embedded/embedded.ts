@@ -1,4 +1,4 @@
-// What runs where nothing is configured: Postgres inside this process under the data folder, and a private Redis.
+// Provides Postgres (PGlite, inside this process) and a private Redis server if none are configured.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { startRedisServer } from './redis-server.ts'
@@ -10,8 +10,8 @@ export interface EmbeddedServers {
 }
 
 /**
- * Starts what is missing of the two.
- * @throws when another process uses the same data folder: PGlite would damage it
+ * Starts an embedded server for each URL that is not given. Postgres keeps its data in `dataDir`.
+ * @throws Error if another process uses `dataDir`: two PGlite instances would damage the data
  */
 export async function startEmbedded(
   dataDir: string,
@@ -39,7 +39,7 @@ function lock(dataDir: string): () => void {
   return () => rmSync(file, { force: true })
 }
 
-/** The process that holds the lock; null for none, or for one that is gone. */
+/** Returns the id of the process that holds the lock; null without a lock, or if that process has ended. */
 function ownerOf(file: string): number | null {
   try {
     const pid = Number(readFileSync(file, 'utf8'))

@@ -1,4 +1,5 @@
-// A private Redis server on the loopback interface: for `npm start` without a REDIS_URL, for tests and benches.
+// Starts a private Redis server on the loopback interface: for `npm start` without REDIS_URL, for tests and
+// for benchmarks.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,14 +14,15 @@ export interface RedisServer {
   url: string
   /** The process id, for tests that kill it. */
   readonly pid: number
-  /** Starts it again, empty, at the same address, after somebody killed it. */
+  /** Starts the server again at the same address, without data. For tests that killed it. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 /**
- * Keeps nothing on disk: Postgres is the ledger, and what was waiting is rung again from there.
- * @param findPort somebody else may take the port before Redis does; then it is asked for another
+ * Starts the server without persistence: all tasks are in Postgres, from where workers enqueue them again.
+ * @param findPort called again, up to `PORT_TRIES` times, if another program takes the port before Redis does
+ * @throws Error if Redis is not installed and cannot be installed, or does not start
  */
 export async function startRedisServer(findPort = freePort): Promise<RedisServer> {
   const program = findProgram()
@@ -55,7 +57,7 @@ export async function startRedisServer(findPort = freePort): Promise<RedisServer
   }
 
   async function start(port: number): Promise<ChildServer> {
-    // The password goes through a file that only we can read: arguments are visible to every user of the machine.
+    // Pass the password in a file with mode 600: all users of the machine can see command line arguments.
     writeFileSync(
       settings,
       `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${folder}\n`,
@@ -63,7 +65,7 @@ export async function startRedisServer(findPort = freePort): Promise<RedisServer
     )
     const child = await startChildServer([program, settings])
     try {
-      await untilOurs(port, password)
+      await waitUntilReady(port, password)
     } catch (error) {
       await child.stop()
       throw error
@@ -74,7 +76,7 @@ export async function startRedisServer(findPort = freePort): Promise<RedisServer
 
 const PORT_TRIES = 3
 
-/** The installed `redis-server` or `valkey-server`; installs one with the system's package manager if there is none. */
+/** Finds `redis-server` or `valkey-server`. If there is none, the system's package manager installs one. */
 function findProgram(): string {
   const found = installedProgram()
   if (found) return found
@@ -108,7 +110,7 @@ function installRedis() {
   const isRoot = process.getuid?.() === 0 || installer.manager === 'brew'
   if (!isRoot && !hasCommand('sudo')) throw new Error(INSTALL_HINT)
   process.stderr.write(`Redis is not installed: installing it with ${installer.manager}\n`)
-  // The distribution's package would start a server of its own on port 6379, which nobody asked for.
+  // With RUNLEVEL=1 the package does not start its own server on port 6379.
   const environment = { ...process.env, RUNLEVEL: '1', DEBIAN_FRONTEND: 'noninteractive' }
   const shell = ['sh', '-c', installer.script]
   const [command, ...args] = isRoot ? shell : ['sudo', '-E', ...shell]
@@ -123,32 +125,33 @@ function hasCommand(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0
 }
 
-/** Resolves when a server answers that knows our password: whoever else took the port first does not. */
-async function untilOurs(port: number, password: string): Promise<void> {
+/** Resolves when the server on this port accepts the password, which no other program on this port does. */
+async function waitUntilReady(port: number, password: string): Promise<void> {
   const deadline = Date.now() + 10_000
   for (;;) {
-    const answer = await ask(port, `AUTH ${password}\r\n`)
-    if (answer?.startsWith('+OK')) return
-    if (answer !== null) throw new Error(`Port ${port} was taken by somebody else before redis-server had it`)
+    const response = await send(port, `AUTH ${password}\r\n`)
+    if (response?.startsWith('+OK')) return
+    if (response !== null)
+      throw new Error(`Port ${port} was taken by another program before redis-server could use it`)
     if (Date.now() > deadline)
       throw new Error(`redis-server did not listen on port ${port} within 10 seconds`)
     await pause(10)
   }
 }
 
-// Redis answers within milliseconds, on a busy machine within seconds.
-const ANSWER_MS = 5_000
+// Redis responds within milliseconds, on a busy machine within seconds.
+const RESPONSE_TIMEOUT_MS = 5_000
 
-/** The first thing that is answered; empty where nothing is, null where nobody listens. */
-function ask(port: number, question: string): Promise<string | null> {
+/** Returns the first data of the response: empty after a timeout, null if the connection fails. */
+function send(port: number, command: string): Promise<string | null> {
   return new Promise((resolve) => {
-    const socket = createConnection({ port, host: '127.0.0.1', timeout: ANSWER_MS })
-    const end = (answer: string | null) => {
-      resolve(answer)
+    const socket = createConnection({ port, host: '127.0.0.1', timeout: RESPONSE_TIMEOUT_MS })
+    const end = (response: string | null) => {
+      resolve(response)
       socket.destroy()
     }
-    socket.once('connect', () => socket.write(question))
-    socket.once('data', (answer) => end(String(answer)))
+    socket.once('connect', () => socket.write(command))
+    socket.once('data', (response) => end(String(response)))
     socket.once('timeout', () => end(''))
     socket.once('close', () => end(null))
     socket.once('error', () => end(null))

@@ -1,5 +1,6 @@
-// What is delivered: lists of the tasks of one queue that were committed together. A delivery says whom to look for,
-// never how they are; losing all of them loses no task.
+// Delivers task references to workers over Redis. A delivery is one Bee-Queue job: a list of references to
+// tasks of one queue. It holds no state of the tasks, which is in Postgres, so losing a delivery loses no
+// task.
 
 import { isUuid, newId, timeOfId } from '../base/uuidv7.ts'
 import type { Pairs } from './bee/connection.ts'
@@ -7,48 +8,65 @@ import { startConsumer } from './bee/consumer.ts'
 import { type BeeProducer, connectProducer } from './bee/producer.ts'
 import type { BeeRole } from './bee/settings.ts'
 
-/** A task, and the attempt after which it waits. */
+/** Names a task that waits. */
 export interface TaskReference {
   id: string
+  /**
+   * The task's last attempt when it was enqueued; 0 before the first. If a newer attempt exists, a claim
+   * ignores the reference.
+   */
   attempt: number
 }
 
 export interface Delivery {
   references: TaskReference[]
-  /** When these were rung, in milliseconds since 1970. */
+  /** When the tasks were enqueued, in milliseconds since 1970. */
   enqueuedAtMs: number
 }
 
 export interface FetchedDelivery extends Delivery {
-  /** Says that every bell of it has been answered or given back, before the handler is done. */
+  /**
+   * Removes the delivery from Redis before its handler returns. Allowed when all references are claimed or
+   * returned.
+   */
   acknowledge(): Promise<void>
 }
 
-/** When the oldest delivery was rung, in milliseconds since 1970; null where there is none. */
+/** When the oldest delivery was enqueued, in milliseconds since 1970; null if there is none. */
 export interface OldestDeliveries {
+  /** Among the deliveries that no worker has fetched. */
   waitingMs: number | null
-  /** Of those that workers are answering at this moment. */
+  /** Among the deliveries that workers have fetched and not acknowledged. */
   beingClaimedMs: number | null
 }
 
 export interface Queue {
-  /** Rings for tasks of one queue. @throws at once when Redis is away */
+  /** Puts references behind all that wait. @throws immediately when Redis cannot be reached */
   enqueueMany(queueName: string, references: TaskReference[]): Promise<void>
-  /** Puts what a worker cannot take before everything that waits. @throws at once when Redis is away */
+  /**
+   * Puts references that a worker has no slot for in front of all that wait.
+   * @throws immediately when Redis cannot be reached
+   */
   returnToQueue(queueName: string, delivery: Delivery): Promise<void>
-  /** Hands deliveries to `handle`, `fetches` at once; the next is fetched when `handle` has settled. */
+  /**
+   * Calls `handle` with each delivery, up to `fetches` at a time. A call that resolves makes room for the
+   * next fetch.
+   */
   consume(queueName: string, fetches: number, handle: (delivery: FetchedDelivery) => Promise<void>): Consumer
-  /** Connects for a queue ahead of its first bell; resolves when Redis is there for the first time. */
+  /** Connects before the first enqueue. Resolves when Redis has been reached for the first time. */
   prepare(queueName: string): Promise<void>
-  /** Whether references of this queue can be rung at this moment. */
+  /** Whether Redis can be reached for this queue now. */
   isReady(queueName: string): boolean
-  /** What is under way, at one moment. @throws at once when Redis is away */
+  /**
+   * Reads when the oldest deliveries were enqueued, in one transaction.
+   * @throws immediately when Redis cannot be reached
+   */
   oldest(queueName: string): Promise<OldestDeliveries>
   stop(): Promise<void>
 }
 
 export interface Consumer {
-  /** Takes no more, and resolves when every delivery in hand has been handled. */
+  /** Stops fetching. Resolves when every fetched delivery has been handled. */
   stop(): Promise<void>
 }
 
@@ -59,11 +77,11 @@ export interface QueueOptions {
   onError: (error: unknown) => void
 }
 
-// One delivery is one Lua call and one list element; the tasks of one commit share that cost, and a claim of 128 is still
-// quick.
+// References per delivery. A delivery costs one Lua call and one list element, which its references share. A
+// claim of 128 rows still takes only a few milliseconds.
 const MAX_REFERENCES = 128
-// Each is a connection to Redis, and callers may name any queue. Whoever serves one more rings for it all the same: the
-// dispatcher of its workers, within a second.
+// A producer is a connection to Redis, and callers may name any queue. Tasks of further queues are enqueued
+// by the dispatcher of the workers that serve them, within a second.
 const MAX_PRODUCERS = 100
 
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
@@ -73,8 +91,11 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
   return {
     async enqueueMany(queueName, references) {
       if (!producers.has(queueName) && producers.size >= MAX_PRODUCERS)
-        throw new Error(`More than ${MAX_PRODUCERS} queues: ${queueName} is left to its workers`)
-      // First in, first out: the id of the delivery that is taken next tells how old the oldest waiting bell is.
+        throw new Error(
+          `More than ${MAX_PRODUCERS} queues in this process: the workers of "${queueName}" enqueue its tasks`,
+        )
+      // The id carries the time. The list is first in, first out, so its last id tells the age of the oldest
+      // delivery.
       const now = Date.now()
       const producer = producerOf(queueName)
       const parts = chunk(references, MAX_REFERENCES).map((part) => producer.add(newId(now), pairsOf(part)))
@@ -98,10 +119,10 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
     prepare: (queueName) => producerOf(queueName).connected,
     isReady: (queueName) => producerOf(queueName).isReady(),
     async oldest(queueName) {
-      const { next, inHand } = await producerOf(queueName).look()
+      const { next, active } = await producerOf(queueName).readIds()
       return {
         waitingMs: next === null ? null : timeOfId(next),
-        beingClaimedMs: inHand.length === 0 ? null : Math.min(...inHand.map(timeOfId)),
+        beingClaimedMs: active.length === 0 ? null : Math.min(...active.map(timeOfId)),
       }
     },
     async stop() {
@@ -127,7 +148,10 @@ function pairsOf(references: TaskReference[]): Pairs {
   return references.map(({ id, attempt }) => [id, attempt])
 }
 
-/** Without what nobody of ours can have rung: claimed with the others it would be refused, and they with it. */
+/**
+ * Drops invalid references, which other programs may have written: Postgres would reject the whole claim
+ * because of one.
+ */
 function referencesOf(pairs: Pairs): TaskReference[] {
   return pairs
     .filter(([id, attempt]) => isUuid(id) && Number.isInteger(attempt) && Math.abs(attempt) < 2 ** 31)

@@ -1,5 +1,5 @@
-// How often a client may ask, counted in Redis so that all API processes count together.
-// Fails open: a Redis that is away refuses nobody.
+// Limits the requests of each client. The count is in Redis, so that all API processes share it. The limiter
+// fails open: while Redis cannot be reached, no request is refused.
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { createClient } from 'redis'
 
@@ -8,16 +8,16 @@ export interface RateLimit {
   seconds: number
 }
 
-/** How a client stands after this request. */
+/** The client's budget after a request. */
 export interface RateLimitState extends RateLimit {
   isExceeded: boolean
   remaining: number
-  /** Until the window ends and `remaining` is full again. */
+  /** Seconds until the window ends and `remaining` is back at the limit. */
   resetSeconds: number
 }
 
 export interface RateLimiter {
-  /** Counts one request; null when it cannot be counted. Never rejects. */
+  /** Counts one request. Resolves with null if Redis did not answer. Never rejects. */
   count(client: string): Promise<RateLimitState | null>
   stop(): Promise<void>
 }
@@ -29,12 +29,12 @@ export interface RateLimiterOptions {
   onError: (error: unknown) => void
 }
 
-// A limit must not cost more time than the request that it guards.
-const ANSWER_MS = 250
-// After a failure nobody waits for Redis for so long.
-const REST_MS = 1_000
+// Timeout of one count. Waiting longer would cost more than the request that it guards.
+const COUNT_TIMEOUT_MS = 250
+// After a failure no request is counted for this long, so that requests do not wait for a Redis that is down.
+const PAUSE_AFTER_FAILURE_MS = 1_000
 
-/** Returns at once; connects, and connects again, in the background. */
+/** Returns immediately. Connects and reconnects in the background. */
 export function createRateLimiter({
   redisUrl,
   prefix = 'waggle',
@@ -47,7 +47,7 @@ export function createRateLimiter({
     socket: { reconnectStrategy: (tries) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 },
   })
   let isStopped = false
-  let restsUntilMs = 0
+  let pausedUntilMs = 0
   client.on('error', report)
   client.connect().catch(report)
   const limiter = new RateLimiterRedis({
@@ -61,13 +61,13 @@ export function createRateLimiter({
 
   return {
     async count(client) {
-      if (Date.now() < restsUntilMs) return null
+      if (Date.now() < pausedUntilMs) return null
       try {
-        return stateOf(await within(ANSWER_MS, limiter.consume(client)), false)
+        return stateOf(await within(COUNT_TIMEOUT_MS, limiter.consume(client)), false)
       } catch (thrown) {
-        // The library throws its answer where the limit is exceeded.
+        // The library throws its result if the limit is exceeded.
         if (thrown instanceof RateLimiterRes) return stateOf(thrown, true)
-        restsUntilMs = Date.now() + REST_MS
+        pausedUntilMs = Date.now() + PAUSE_AFTER_FAILURE_MS
         report(thrown)
         return null
       }

@@ -1,14 +1,20 @@
-// Best-effort notices over Redis pub/sub: a task ended, a task is to be cancelled. They only make things faster:
-// whoever listens also looks by itself once a second, so losing one costs a second.
+// Best-effort signals over Redis pub/sub: a task has ended, or a task is to be cancelled. Listeners also
+// query Postgres every second, so a lost signal costs a second.
 import { createClient } from 'redis'
 
 const CHANNELS = ['ended', 'cancel'] as const
 export type Channel = (typeof CHANNELS)[number]
 
 export interface Signals {
-  /** Tells everybody who listens; does nothing while Redis is away. Never throws. */
-  announce(channel: Channel, taskIds: string[]): void
-  /** Calls `listener` with ids whenever Redis is there, and `onReady` once it hears. Returns what ends it. */
+  /**
+   * Publishes task ids to all listeners of all processes. Does nothing while Redis cannot be reached. Never
+   * throws.
+   */
+  publish(channel: Channel, taskIds: string[]): void
+  /**
+   * Calls `listener` with published ids. Calls `onReady` once the subscription is active. Returns a function
+   * that ends it.
+   */
   listen(channel: Channel, listener: (taskIds: string[]) => void, onReady?: () => void): () => void
   stop(): Promise<void>
 }
@@ -19,10 +25,11 @@ export interface SignalsOptions {
   onError: (error: unknown) => void
 }
 
-/** Returns at once; connects, and connects again, in the background. */
+/** Returns immediately. Connects and reconnects in the background. */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
   const socket = { reconnectStrategy: (tries: number) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 }
-  // Commands fail at once while Redis is away, instead of waiting in memory.
+  // Without the offline queue, commands fail immediately while Redis cannot be reached, instead of piling up
+  // in memory.
   const publisher = createClient({ url: redisUrl, socket, disableOfflineQueue: true })
   const subscriber = createClient({ url: redisUrl, socket })
   let isStopped = false
@@ -35,7 +42,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
   }
 
   return {
-    announce(channel, taskIds) {
+    publish(channel, taskIds) {
       if (!publisher.isReady) return
       publisher.publish(`${prefix}:${channel}`, taskIds.join(' ')).catch(report)
     },
@@ -43,7 +50,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
       listeners[channel].add(listener)
       subscriptions[channel] ??= subscribe(channel)
       subscriptions[channel].then(onReady, (error) => {
-        // The connection broke on the way: the next listener tries again.
+        // The connection broke before Redis confirmed the subscription. The next listener tries again.
         subscriptions[channel] = undefined
         report(error)
       })
@@ -59,13 +66,16 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     if (!isStopped) onError(error)
   }
 
-  /** For good: an unsubscription on its way would silence whoever begins to listen meanwhile. */
+  /**
+   * Never unsubscribes: an unsubscription under way would also end the subscription of a listener added
+   * meanwhile.
+   */
   function subscribe(channel: Channel): Promise<void> {
-    // The client remembers what it is subscribed to, and subscribes again after a reconnect.
-    return subscriber.subscribe(`${prefix}:${channel}`, (message) => tell(channel, message))
+    // The client restores its subscriptions after a reconnect.
+    return subscriber.subscribe(`${prefix}:${channel}`, (message) => callListeners(channel, message))
   }
 
-  function tell(channel: Channel, message: string) {
+  function callListeners(channel: Channel, message: string) {
     if (listeners[channel].size === 0) return
     const taskIds = message.split(' ')
     for (const listener of listeners[channel]) listener(taskIds)

@@ -1,15 +1,17 @@
-// One task per idempotency key, however often it is submitted: the first makes it, the others get the first answer.
+// Creates one task per idempotency key. Repeated submissions with the key get the first response.
 import { AppError } from '../base/errors.ts'
 import type { NewTask, OnceTask } from '../store/new-tasks.ts'
 import type { TaskRow } from '../store/schema.ts'
 
-/** What was accepted; `isReplayed` where it had been accepted before, under the same idempotency key. */
+/**
+ * An accepted task. `isReplayed` is set if an earlier submission with the same idempotency key created it.
+ */
 export type AcceptedTask = NewTask & { isReplayed?: true }
 
 /**
- * @param insert resolves with null when it has made this task, or else with the row that held its key before
- * @returns what submits one task. It throws AppError `idempotency_key_reused` for another body under the same key, and
- *   `idempotency_key_in_flight` while this process is writing the first
+ * @param insert resolves with null if it has inserted the task, otherwise with the existing row of its key
+ * @returns a function that submits one task. It throws AppError `idempotency_key_reused` if the key was used
+ *    with another body, and `idempotency_key_in_flight` while this process inserts the first task of the key
  */
 export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | null>) {
   const fingerprintsInFlight = new Map<string, string>()
@@ -23,14 +25,16 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | n
       const row = await insert(task)
       if (row === null || isOf(row, task)) return task
       if (row.idempotencyFingerprint !== fingerprint) throw keyReused()
-      return firstAnswerOf(row)
+      return firstResponseOf(row)
     } finally {
       fingerprintsInFlight.delete(key)
     }
   }
 }
 
-/** Made by an earlier try of the same call, whose answer was lost. */
+/**
+ * Whether the row is the task itself: an earlier try of the same call inserted it, and its response was lost.
+ */
 export function isOf(row: TaskRow, task: OnceTask): boolean {
   return row.id === task.id
 }
@@ -38,16 +42,16 @@ export function isOf(row: TaskRow, task: OnceTask): boolean {
 function keyInFlight(): AppError {
   return new AppError(
     'idempotency_key_in_flight',
-    'The first request with this Idempotency-Key is under way: try again in a moment',
+    'The first request with this Idempotency-Key is still being processed: try again in a second',
   )
 }
 
 function keyReused(): AppError {
-  return new AppError('idempotency_key_reused', 'This Idempotency-Key has been used with another body')
+  return new AppError('idempotency_key_reused', 'This Idempotency-Key was already used with another body')
 }
 
-/** The task as it was accepted, whatever has become of it since; only `runAt` has moved on with its retries. */
-function firstAnswerOf(row: TaskRow): AcceptedTask {
+/** The task as it was accepted. Only `runAt` may differ: retries change it. */
+function firstResponseOf(row: TaskRow): AcceptedTask {
   return {
     id: row.id,
     name: row.name,

@@ -1,11 +1,11 @@
-// Checks an input against its definition, and says what is wrong where.
+// Validates an input against its definition.
 import { AppError } from '../base/errors.ts'
 import { faultsOf, pointerOf } from '../base/faults.ts'
 import { isDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 
 /**
- * @param inputPath where the input stands in the caller's document, for the pointers of faults
+ * @param inputPath path of the input in the caller's document, for the pointers of faults
  * @throws AppError `invalid_input`
  */
 export function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {

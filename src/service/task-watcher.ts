@@ -1,5 +1,5 @@
-// Follows tasks for whoever waits for them: told by a signal when one has ended, and asking once a second for all that
-// are watched, in one query, however many watch.
+// Watches tasks for requests that wait for changes. A signal reports the end of a task. In addition, one
+// query per second reads changes of all watched tasks, however many watchers there are.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { TaskRow } from '../store/schema.ts'
@@ -7,25 +7,26 @@ import type { KnownTask } from '../store/task-reader.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface TaskWatcher {
-  /** Begins to watch. Subscribe first and read the row then: what changes in between is not missed. */
+  /** Starts to watch. Subscribe before you read the row, so that no change is missed in between. */
   subscribe(taskId: string): TaskSubscription
-  /** Lets go of everybody who waits. */
+  /** Ends all waits. */
   stop(): Promise<void>
 }
 
 export interface TaskSubscription {
-  /** The watcher has stopped: there will be nothing new. */
+  /** True after the watcher has stopped: no further changes are reported. */
   readonly isOver: boolean
   /**
-   * Resolves with the task as soon as it is newer than this version; with undefined when `timeoutMs` have passed, the
-   * signal aborts, or the watcher stops. What changes several times meanwhile is seen once, as it is.
+   * Resolves with the task as soon as it is newer than `version`. Resolves with undefined after `timeoutMs`,
+   * when the signal aborts, or when the watcher stops. Several changes between two calls are reported once,
+   * with the last state.
    */
   next(version: number, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined>
   close(): void
 }
 
 export interface TaskWatcherDependencies {
-  /** Those of these tasks that are no longer as they are known. */
+  /** Returns the tasks whose version differs from the known one. */
   findChanged: (known: KnownTask[]) => Promise<TaskRow[]>
   find: (taskId: string) => Promise<TaskRow | undefined>
   signals: Signals
@@ -33,10 +34,10 @@ export interface TaskWatcherDependencies {
 }
 
 interface Watcher {
-  /** What it has seen, or been given; undefined while it is still reading the row. */
+  /** Newest version that the watcher knows; undefined until it has read the row. */
   version: number | undefined
-  /** Given, and not taken yet: nobody else keeps a row. */
-  news: TaskRow | undefined
+  /** A newer row that `next` has not returned yet. */
+  newer: TaskRow | undefined
   wake: () => void
 }
 
@@ -50,7 +51,7 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   return {
     subscribe(id) {
       const taskId = id.toLowerCase()
-      const watcher: Watcher = { version: undefined, news: undefined, wake: () => {} }
+      const watcher: Watcher = { version: undefined, newer: undefined, wake: () => {} }
       const watchers = watched.get(taskId) ?? new Set()
       watched.set(taskId, watchers.add(watcher))
       watching ??= watch()
@@ -60,21 +61,21 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
         },
         next(version, timeoutMs, signal) {
           watcher.version = Math.max(watcher.version ?? version, version)
-          if (watcher.news && watcher.news.version <= version) watcher.news = undefined
+          if (watcher.newer && watcher.newer.version <= version) watcher.newer = undefined
           return new Promise((resolve) => {
             const finish = () => {
               clearTimeout(timer)
               signal?.removeEventListener('abort', finish)
               waiting.delete(finish)
               watcher.wake = () => {}
-              resolve(watcher.news)
-              watcher.news = undefined
+              resolve(watcher.newer)
+              watcher.newer = undefined
             }
             const timer = setTimeout(finish, timeoutMs)
             watcher.wake = finish
             signal?.addEventListener('abort', finish)
             waiting.add(finish)
-            if (watcher.news || signal?.aborted || isStopped) finish()
+            if (watcher.newer || signal?.aborted || isStopped) finish()
           })
         },
         close() {
@@ -95,48 +96,50 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   function watch() {
     const loop = startLoop({
       intervalMs: 1_000,
-      body: look,
+      body: queryChanges,
       onError: (error) => events.emit('error.transient', { where: 'watching tasks', error }),
     })
-    // A task may have ended while we were not heard yet: look again once we are.
-    return { loop, unlisten: signals.listen('ended', lookAtEnded, loop.wake) }
+    // A task may have ended before the subscription was active. So query once when it becomes active.
+    return { loop, unlisten: signals.listen('ended', readEnded, loop.wake) }
   }
 
-  async function look() {
+  async function queryChanges() {
     const known = [...watched].flatMap(([id, watchers]) => oldestKnown(id, watchers))
-    if (known.length > 0) return tell(await findChanged(known))
+    if (known.length > 0) return notify(await findChanged(known))
     if (watched.size > 0) return
-    // A round without any watcher: a task that ends costs this process nothing from here on.
+    // No watchers in this round: unsubscribe, so that signals cost this process nothing.
     watching?.unlisten()
     void watching?.loop.stop()
     watching = null
   }
 
-  /** Those that ended together are read together; a million others that end cost a look into a map each. */
-  function lookAtEnded(taskIds: string[]) {
+  /**
+   * `find` reads concurrent tasks in one query. A signal for a task without watchers costs one map lookup.
+   */
+  function readEnded(taskIds: string[]) {
     for (const taskId of taskIds) {
       if (!watched.has(taskId)) continue
       find(taskId).then(
-        (row) => row && tell([row]),
+        (row) => row && notify([row]),
         (error) => events.emit('error.transient', { where: 'watching tasks', error }),
       )
     }
   }
 
-  function tell(rows: TaskRow[]) {
+  function notify(rows: TaskRow[]) {
     for (const row of rows) {
       for (const watcher of [...(watched.get(row.id) ?? [])]) {
-        // Two reads may overtake each other.
+        // Two reads can resolve in the wrong order.
         if (watcher.version !== undefined && row.version <= watcher.version) continue
         watcher.version = row.version
-        watcher.news = row
+        watcher.newer = row
         watcher.wake()
       }
     }
   }
 }
 
-/** What the one has seen who has seen least: whoever is behind is to be told. */
+/** The lowest version that a watcher of the task knows, so that every watcher gets what it lacks. */
 function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
   const versions = [...watchers].flatMap(({ version }) => version ?? [])
   return versions.length > 0 ? [{ id, version: Math.min(...versions) }] : []

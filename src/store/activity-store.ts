@@ -1,21 +1,22 @@
-// How often what happened, in spans of several lengths: sums that every process adds to, and nobody has to count rows.
+// Sums of events (accepted, succeeded, failed, …) per time span. Every process adds its sums, so that
+// statistics do not have to count rows of `tasks`.
 import { type ActivitySum, type Measure, SPANS } from '../telemetry/activity.ts'
 import { type BatchStatement, doubles, integers, texts } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
-/** What happened between two timestamps, in steps of one length. */
+/** Events between two timestamps, in steps of equal length. */
 export interface ActivityWindow {
-  /** When it was read. The last step is under way at this moment. */
+  /** When the window was read. The last step has not ended at that time. */
   atMs: number
   stepSeconds: number
-  /** When the steps begin. */
+  /** Start of each step. */
   startsAtMs: number[]
-  /** Of all definitions together; `step` counts from 0. */
+  /** Sums over all definitions; `step` counts from 0. */
   bySteps: { step: number; measure: Measure; bucket: number; count: number }[]
-  /** Of all steps together. */
+  /** Sums over all steps. */
   byNames: { name: string; measure: Measure; bucket: number; count: number }[]
-  /** How many tasks ended, whichever way. */
+  /** Number of tasks that ended, in any final status. */
   endedByNamesAndSteps: { name: string; step: number; count: number }[]
 }
 
@@ -24,8 +25,8 @@ export type ActivityStore = ReturnType<typeof createActivityStore>
 export function createActivityStore(database: Database) {
   return {
     /**
-     * Adds to what is there; the spans are those of Postgres's clock. Not waited for to be on the disk: should Postgres
-     * itself crash in that moment, the last sums are missing, and no task.
+     * Adds sums to the stored ones. Postgres's clock decides the span. The commit is asynchronous: a crash of
+     * Postgres can lose the last sums, but no task.
      */
     async add(sums: ActivitySum[]): Promise<void> {
       if (sums.length === 0) return
@@ -39,7 +40,9 @@ export function createActivityStore(database: Database) {
       await database.run(ADD, columns)
     },
 
-    /** What happened in the last so many seconds: the step under way, and as many before it as the window has room for. */
+    /**
+     * Reads the last `windowSeconds`: the current step, and as many steps before it as fit into the window.
+     */
     async read(windowSeconds: number): Promise<ActivityWindow> {
       const { widthSeconds, stepSeconds } = stepsFor(windowSeconds)
       const [clock] = await database.query<{ seconds: number }>(
@@ -62,7 +65,7 @@ export function createActivityStore(database: Database) {
       }
     },
 
-    /** Lets go of spans that nobody looks at so closely any more. */
+    /** Deletes spans that are older than their width is kept. */
     async prune(): Promise<void> {
       for (const { widthSeconds, keptSeconds } of SPANS)
         await database.query(sql`
@@ -74,7 +77,7 @@ export function createActivityStore(database: Database) {
 
 const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
 
-// In one order, so that two processes wait for each other and not in a circle.
+// Rows are inserted in a fixed order, so that two processes cannot deadlock.
 const ADD: BatchStatement = {
   name: 'add_activity',
   build: (rows) => sql`
@@ -87,18 +90,21 @@ const ADD: BatchStatement = {
     on conflict (width, starts_at, name, measure, bucket) do update set count = activity.count + excluded.count`,
 }
 
-// More than fit side by side on a screen, for one of those lengths of which the page asks.
-const MOST_STEPS = 160
+// A chart on the page cannot show more steps than this.
+const MAX_STEPS = 160
 
-/** The narrowest spans with which it can be told in so many steps; of the widest ones, several make a step. */
+/**
+ * Chooses the narrowest span that needs at most `MAX_STEPS` steps. If no span is wide enough, a step consists
+ * of several widest spans.
+ */
 function stepsFor(windowSeconds: number): { widthSeconds: number; stepSeconds: number } {
-  const narrow = SPANS.find(({ widthSeconds }) => windowSeconds / widthSeconds <= MOST_STEPS)
+  const narrow = SPANS.find(({ widthSeconds }) => windowSeconds / widthSeconds <= MAX_STEPS)
   if (narrow) return { widthSeconds: narrow.widthSeconds, stepSeconds: narrow.widthSeconds }
   const widthSeconds = Math.max(...SPANS.map((span) => span.widthSeconds))
-  return { widthSeconds, stepSeconds: widthSeconds * Math.ceil(windowSeconds / widthSeconds / MOST_STEPS) }
+  return { widthSeconds, stepSeconds: widthSeconds * Math.ceil(windowSeconds / widthSeconds / MAX_STEPS) }
 }
 
-/** A row of one of the three groupings: what it is not grouped by is null. */
+/** A row of one of the three grouping sets. Columns that the set does not group by are null. */
 interface GroupedRow {
   step: number | null
   name: string | null
@@ -113,7 +119,7 @@ function sorted(rows: GroupedRow[], steps: number) {
   const byNames: ActivityWindow['byNames'] = []
   const endedByNamesAndSteps: ActivityWindow['endedByNamesAndSteps'] = []
   for (const { step, name, measure, bucket, count, ended } of rows) {
-    // A span that began after the clock was read is for those who look next.
+    // Skip a span that started after the clock was read.
     if (step !== null && step >= steps) continue
     if (name === null && step !== null && measure !== null && bucket !== null)
       bySteps.push({ step, measure, bucket, count })

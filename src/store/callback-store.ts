@@ -1,4 +1,6 @@
-// Who is to be told that a task has ended, and the task that tells them: made once, in the statement that notes it.
+// Finds finished tasks with a `callback_url` and creates the task that posts each of them. One statement
+// inserts the callback and sets `callback_id` in the finished task, so that each end of a task has one
+// callback.
 
 import type { Database } from './database.ts'
 import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
@@ -6,10 +8,12 @@ import type { NewTask } from './new-tasks.ts'
 import { tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
 
-/** The task that tells; `parentId` is the one that has ended. */
+/** A task that posts a finished task to its `callback_url`. `parentId` is the finished task. */
 export interface Callback extends NewTask {
   parentId: string
-  /** Of the ended task when it was read: what is told must be how it has ended. */
+  /**
+   * Version of the finished task when it was read. The callback is not created if the task has changed since.
+   */
   parentVersion: number
 }
 
@@ -19,8 +23,8 @@ export type CallbackStore = ReturnType<typeof createCallbackStore>
 export function createCallbackStore(database: Database) {
   return {
     /**
-     * Ended tasks of which nobody was told yet, longest ended first, but for those named. Costs next to nothing when there
-     * is none.
+     * Finished tasks without their callback, oldest end first, except `exceptIds`. A partial index holds only
+     * such tasks, so the query is cheap if there are none.
      */
     async findEnded(limit: number, exceptIds: string[] = []) {
       return database.use((drizzle) =>
@@ -41,10 +45,11 @@ export function createCallbackStore(database: Database) {
     },
 
     /**
-     * Inserts the callbacks and notes each in its ended task: both or neither, and once for an end, however many workers
-     * try at once. Left out is what another worker has in hand, and what has been retried since it was read. The
-     * dispatcher is to ring them, at once by the clock of Postgres, which is the one that it goes by. Answers how many there
-     * are now that were not before.
+     * Inserts callbacks and sets `callback_id` of their finished tasks, both in one statement. Each end of a
+     * task gets one callback, even if several workers try at the same time. Skips tasks that another worker
+     * has locked and tasks that were retried since they were read. The callbacks are due immediately by the
+     * clock of Postgres; the dispatcher enqueues them. Resolves with the number of callbacks that were
+     * created.
      */
     async createMany(callbacks: Callback[]): Promise<number> {
       const records = callbacks.map((callback) => ({
@@ -60,26 +65,26 @@ export function createCallbackStore(database: Database) {
         parent_id: callback.parentId,
         parent_version: callback.parentVersion,
       }))
-      const isUntold = sql`finished_at is not null and callback_url is not null and callback_id is null`
+      const needsCallback = sql`finished_at is not null and callback_url is not null and callback_id is null`
       const parents = callbacks.map(({ parentId }) => ({ id: parentId }))
       const rows = await database.query<{ count: number }>(sql`
         with given as materialized (
           select * from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
             timeout_ms int, created_at timestamptz, request_id text, traceparent text, parent_id uuid, parent_version int)
-        ), untold as (
+        ), locked as (
           select tasks.id from tasks join given on given.parent_id = tasks.id
-          where ${isOneOf(parents)} and ${isUntold} and tasks.version = given.parent_version
+          where ${isOneOf(parents)} and ${needsCallback} and tasks.version = given.parent_version
           for update of tasks skip locked
-        ), noted as (
+        ), updated as (
           update tasks set callback_id = given.id, version = tasks.version + 1 from given
-          where given.parent_id = tasks.id and ${isOneOf(parents)} and tasks.id in (select id from untold)
+          where given.parent_id = tasks.id and ${isOneOf(parents)} and tasks.id in (select id from locked)
           returning given.id
         ), inserted as (
           insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_id,
                              traceparent, parent_id)
           select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, now(), request_id,
                  traceparent, parent_id
-          from given where id in (select id from noted)
+          from given where id in (select id from updated)
           returning id
         )
         select count(*)::int as count from inserted`)

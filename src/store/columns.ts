@@ -1,30 +1,35 @@
-// Rows for a `from` clause, one parameter per column. Servers are sent arrays in the binary format of Postgres, of which
-// nothing has to be parsed: that halves what a row costs beside JSON. For the statements of the hot path; the others
-// take theirs as JSON (statements.ts).
+// Encodes rows as parameters of a batch statement, one array per column, in the binary format of Postgres.
+// Postgres does not have to parse it, which halves the cost of a row compared with JSON. Statements outside
+// the hot path pass their rows as JSON (statements.ts).
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
 type Absent = null | undefined
 
-/** The values of one column, row by row. */
+/** The values of one column, one per row. */
 export interface Column {
-  /** Of an element, as SQL names it. */
+  /** SQL type of an element. */
   type: string
   values: readonly unknown[]
-  /** An array as Postgres sends and receives it (`array_send` in its source); null where no row has a value. */
+  /** The array in the binary format of Postgres (`array_recv` in its source); null if no row has a value. */
   encoded(): Buffer | null
 }
 
 export const uuids = (values: readonly (string | Absent)[]) => column(UUID, values)
-/** What must survive any character (inputs, results) goes as JSON text; a NUL is refused by Postgres. */
+/**
+ * Postgres rejects a text that contains NUL. Inputs and results are passed as JSON text, where NUL is
+ * escaped.
+ */
 export const texts = (values: readonly (string | Absent)[]) => column(TEXT, values)
-/** 32 bits. */
+/** 32-bit integers. */
 export const integers = (values: readonly (number | Absent)[]) => column(INTEGER, values)
 export const doubles = (values: readonly (number | Absent)[]) => column(DOUBLE, values)
 export const booleans = (values: readonly (boolean | Absent)[]) => column(BOOLEAN, values)
 export const timestamps = (values: readonly (Date | Absent)[]) => column(TIMESTAMP, values)
 
-/** `given(id, attempt, …)` for a `from` clause; columns without any value are null in every row. */
+/**
+ * `unnest(…) as given(id, attempt, …)` for a `from` clause. A column without any value is null in every row.
+ */
 export function given(columns: Record<string, Column>): SQL {
   const arrays = Object.values(columns).map((column) => sql`${sql.param(column)}::${sql.raw(column.type)}[]`)
   const names = Object.keys(columns).map((name) => sql.raw(name))
@@ -34,27 +39,30 @@ export function given(columns: Record<string, Column>): SQL {
 const COMMA = sql.raw(', ')
 
 /**
- * A statement of the hot path, always with the same text: written out once, and planned once in every connection. Its only
- * parameters are the columns of the rows that it is given.
+ * A prepared statement of the hot path. Its text never changes: it is generated once, and each connection
+ * plans it once. Its only parameters are the columns of its rows.
  */
 export interface BatchStatement {
-  /** Of the statement in Postgres. */
+  /** Name of the prepared statement. */
   name: string
-  /** @param rows `given(…)`, for its `from` */
+  /** @param rows the result of `given(…)`, for the `from` clause */
   build(rows: SQL): SQL
 }
 
-/** Joins `tasks` with what is given, row by row and by the primary key: connections know no other joins (database.ts). */
+/**
+ * Join condition of batch statements. Hash and merge joins are disabled on our connections (server-pool.ts),
+ * so this is always a nested loop over the primary key.
+ */
 export const IS_GIVEN = sql`tasks.id = given.id`
 
 export function isColumn(parameter: unknown): parameter is Column {
   return typeof parameter === 'object' && parameter !== null && 'encoded' in parameter
 }
 
-/** How Postgres keeps an element: its type, its bytes, and how they are written. */
+/** Binary encoding of one type. */
 interface Element<Value> {
   type: string
-  /** In `pg_type`, where it is the same in every installation. */
+  /** Object id in `pg_type`. Built-in types have the same one in every installation. */
   oid: number
   bytesOf(value: Value): number
   write(buffer: Buffer, value: Value, at: number): void
@@ -64,25 +72,26 @@ const UUID: Element<string> = {
   type: 'uuid',
   oid: 2950,
   bytesOf: () => 16,
-  // Digit by digit: five of them are written for every task, and a text without its hyphens costs as much as the rest.
+  // Writes digit by digit. A task writes five UUIDs, and creating a string without the hyphens would double
+  // the cost.
   write(buffer, value, at) {
     let digits = 0
     for (let index = 0; index < value.length; index++) {
       const code = value.charCodeAt(index)
       if (code === HYPHEN) continue
       const digit = HEX_DIGITS[code] ?? NO_DIGIT
-      if (digit === NO_DIGIT || digits === 32) throw new Error(`${value} is no UUID`)
+      if (digit === NO_DIGIT || digits === 32) throw new Error(`${value} is not a UUID`)
       const byteAt = at + (digits >> 1)
       buffer[byteAt] = digits % 2 === 0 ? digit << 4 : (buffer[byteAt] ?? 0) | digit
       digits++
     }
-    if (digits !== 32) throw new Error(`${value} is no UUID`)
+    if (digits !== 32) throw new Error(`${value} is not a UUID`)
   },
 }
 
 const HYPHEN = 0x2d
 const NO_DIGIT = 0xff
-/** What a character is worth, by its code. */
+/** Value of a hexadecimal digit by its character code. */
 const HEX_DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
   const digit = Number.parseInt(String.fromCharCode(code), 16)
   return Number.isNaN(digit) ? NO_DIGIT : digit
@@ -116,7 +125,7 @@ const BOOLEAN: Element<boolean> = {
   write: (buffer, value, at) => buffer.writeUInt8(value ? 1 : 0, at),
 }
 
-// Postgres counts microseconds from here.
+// Postgres counts timestamps in microseconds since 2000-01-01.
 const EPOCH_MS = Date.UTC(2000, 0)
 
 const TIMESTAMP: Element<Date> = {
@@ -137,11 +146,11 @@ const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
 
 function encode<Value>(element: Element<Value>, values: readonly (Value | Absent)[]): Buffer | null {
-  // -1 is how Postgres is told that there is none.
+  // A length of -1 means null.
   const lengths = new Int32Array(values.length)
   let size = HEADER_BYTES
   let count = 0
-  // By their places: to ask an iterator makes an object for every value of every column.
+  // An index loop: an iterator would allocate an object for every value of every column.
   for (let index = 0; index < values.length; index++) {
     const value = values[index]
     const isAbsent = value === null || value === undefined
@@ -154,11 +163,11 @@ function encode<Value>(element: Element<Value>, values: readonly (Value | Absent
   }
   if (count === 0) return null
   const buffer = Buffer.allocUnsafe(size)
-  buffer.writeInt32BE(1, 0) // dimensions
-  buffer.writeInt32BE(count < values.length ? 1 : 0, 4) // whether there are nulls
+  buffer.writeInt32BE(1, 0) // number of dimensions
+  buffer.writeInt32BE(count < values.length ? 1 : 0, 4) // 1 if there are nulls
   buffer.writeInt32BE(element.oid, 8)
   buffer.writeInt32BE(values.length, 12)
-  buffer.writeInt32BE(1, 16) // the first index
+  buffer.writeInt32BE(1, 16) // lower bound
   let at = HEADER_BYTES
   for (let index = 0; index < values.length; index++) {
     const value = values[index]

@@ -1,4 +1,5 @@
-// The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins `pglite:`.
+// The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins
+// `pglite:`.
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { AppError, isAppError } from '../base/errors.ts'
@@ -18,37 +19,47 @@ export type Drizzle = PgDatabase<PgQueryResultHKT>
 
 export interface Database {
   /**
-   * Runs one statement. @throws AppError `unavailable` when Postgres cannot be reached, or does not answer within
-   * `timeoutMs` (30 s)
+   * Runs one statement. @throws AppError `unavailable` when Postgres cannot be reached or does not answer
+   * within `timeoutMs` (default 30 s)
    */
   query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
-  /** The same for a statement of the hot path, with the columns of its rows: the same ones every time. */
+  /**
+   * Runs a prepared statement of the hot path. `columns` must have the same names in every call.
+   * @throws like `query`
+   */
   run<Row>(
     statement: BatchStatement,
     columns: Record<string, Column>,
     options?: { timeoutMs?: number },
   ): Promise<Row[]>
-  /** Runs what Drizzle's builders make. @throws AppError `unavailable` when Postgres cannot be reached */
+  /**
+   * Runs a query of Drizzle's query builder.
+   * @throws AppError `unavailable` when Postgres cannot be reached
+   */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
   ping(): Promise<void>
   /**
-   * Brings the tables up to date. Several processes may call this at once: they wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an earlier version
+   * Brings the tables up to date. Several processes may call it at the same time: they wait for each other.
+   * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
+   * earlier version
    */
   migrate(options?: MigrateOptions): Promise<void>
-  /** Passes for a database without tables. @throws Error when an earlier version created the database; AppError `unavailable` */
+  /**
+   * Checks that no earlier version of Waggle created the database. A database without tables passes.
+   * @throws Error when an earlier version created it; AppError `unavailable`
+   */
   refuseEarlierVersion(): Promise<void>
   close(): Promise<void>
 }
 
-/** @param url `postgres://…`, `pglite:folder`, or `pglite:` for one that lives in memory only */
+/** @param url `postgres://…`, `pglite:<folder>`, or `pglite:` for a database in memory */
 export async function openDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
 const dialect = new PgDialect()
-// A process that starts while Postgres does not answer goes on without the check.
+// Time limit of `refuseEarlierVersion`. If Postgres does not answer, the process starts without the check.
 const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
@@ -88,13 +99,13 @@ function textOf(statement: BatchStatement, columns: Record<string, Column>): str
   if (known !== undefined) return known
   const { sql: text, params } = dialect.sqlToQuery(statement.build(given(columns)))
   if (params.length !== Object.keys(columns).length)
-    throw new Error(`The statement ${statement.name} has parameters beside its columns`)
+    throw new Error(`The statement ${statement.name} has parameters other than its columns`)
   texts.set(statement, text)
   return text
 }
 
 async function openPglite(folder: string): Promise<Database> {
-  // Loaded only here: servers do without it, and the production image does not carry it.
+  // Imported only when it is used: the production image does not contain it.
   const { PGlite } = await import('@electric-sql/pglite')
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
   const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
@@ -128,16 +139,17 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (isUnavailable(error)) {
-      throw new AppError('unavailable', 'The database cannot be reached at the moment', { cause: error })
+      throw new AppError('unavailable', 'The database cannot be reached', { cause: error })
     }
     throw error
   }
 }
 
-// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x the server is shutting down or starting.
+// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x the server is shutting down or
+// starting.
 const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
-// What `pg` and PGlite throw without any code.
+// Errors that `pg` and PGlite throw without a code.
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
 
@@ -146,7 +158,7 @@ function isUnavailable(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   if (UNAVAILABLE_STATE.test(code) || UNAVAILABLE_CODE.test(code)) return true
   if (UNAVAILABLE_MESSAGE.test(error.message)) return true
-  // Drizzle wraps the driver's error; several addresses of one host fail as an AggregateError.
+  // Drizzle wraps the driver's error. A host with several addresses fails with an AggregateError.
   if (error instanceof AggregateError && error.errors.some(isUnavailable)) return true
   return isUnavailable(error.cause)
 }

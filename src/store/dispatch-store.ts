@@ -1,4 +1,4 @@
-// Which waiting tasks are to be rung, and which count as rung: `enqueued_at`, and nothing else of a task.
+// Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
 import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -10,7 +10,10 @@ export type DispatchStore = ReturnType<typeof createDispatchStore>
 
 export function createDispatchStore(database: Database) {
   return {
-    /** Counts due tasks of a queue that nobody was told of as rung, oldest first; the caller rings them. */
+    /**
+     * Marks due tasks of a queue that are not enqueued, oldest first, and returns them. The caller enqueues
+     * them.
+     */
     async markDueEnqueued(queue: string, limit: number): Promise<TaskToEnqueue[]> {
       return markEnqueued(
         sql`queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
@@ -19,9 +22,9 @@ export function createDispatchStore(database: Database) {
       )
     },
 
-    /** Milliseconds until the next task of these queues is due; null when none waits for its time. */
+    /** Milliseconds until the next task of these queues is due; null if no task waits for its time. */
     async msUntilDue(queues: string[]): Promise<number | null> {
-      // Queue by queue, so that each is answered by the first entry of its index.
+      // One lateral query per queue, so that each reads only the first entry of its index range.
       const rows = await database.query<{ ms: number | null }>(sql`
         select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
         from ${texts(queues)} as given(queue), lateral (
@@ -34,8 +37,10 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Counts again as rung what was rung before `before`, still waits, and so has lost its bell. `before` comes from our
-     * clock; by that of Postgres it must be `lostAfterMs` ago as well, or a clock that is ahead would ring for ever.
+     * Marks again tasks that were enqueued before `before` and still wait, because their delivery was lost;
+     * returns them. `before` is from the clock of this process. By the clock of Postgres, it must be at least
+     * `lostAfterMs` ago too: otherwise a process whose clock is ahead would enqueue the same tasks in every
+     * round.
      */
     async markLostEnqueued(
       queue: string,
@@ -51,7 +56,7 @@ export function createDispatchStore(database: Database) {
       )
     },
 
-    /** The bell could not be rung: leaves these to the dispatcher. */
+    /** Marks tasks as not enqueued, after the enqueue has failed. The dispatcher will enqueue them. */
     async clearEnqueued(refs: TaskToEnqueue[]): Promise<void> {
       await database.query(sql`
         update tasks set enqueued_at = null

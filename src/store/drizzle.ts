@@ -1,8 +1,8 @@
-// Drizzle, loaded as CommonJS. As ES modules its two hundred files make Node parse the package's own package.json
-// (180 KB) once each: 300 ms and 150 MB of garbage at every start of every process. This way it is 60 ms and 25 MB.
+// Loads Drizzle as CommonJS. As ES modules, each of its two hundred files makes Node parse the package's
+// package.json (180 KB): 300 ms and 150 MB of garbage at every start. As CommonJS it takes 60 ms and 25 MB.
 import { createRequire } from 'node:module'
 
-// drizzle-kit reads the schema as CommonJS itself, and there a module has no URL.
+// drizzle-kit loads the schema as CommonJS, where `import.meta.url` is undefined.
 const require = createRequire(import.meta.url ?? `${process.cwd()}/`)
 
 const core: typeof import('drizzle-orm') = require('drizzle-orm')
@@ -38,14 +38,14 @@ export const {
   uuid,
 } = postgres
 
-/** The driver for servers. */
+/** Driver for Postgres servers. */
 export const nodePostgres: typeof import('drizzle-orm/node-postgres') &
   typeof import('drizzle-orm/node-postgres/migrator') = {
   ...require('drizzle-orm/node-postgres'),
   ...require('drizzle-orm/node-postgres/migrator'),
 }
 
-/** The driver for PGlite, which only embedded systems load. */
+/** Loads the driver for PGlite, which only embedded systems use. */
 export function loadPgliteDriver(): typeof import('drizzle-orm/pglite') &
   typeof import('drizzle-orm/pglite/migrator') {
   return { ...require('drizzle-orm/pglite'), ...require('drizzle-orm/pglite/migrator') }

@@ -1,4 +1,4 @@
-// What task code has said while it ran: written by workers, followed by readers.
+// Log lines of tasks: workers insert them, the API lists them.
 import { type BatchStatement, IS_GIVEN, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { and, asc, eq, gt, sql } from './drizzle.ts'
@@ -8,11 +8,11 @@ export interface NewLogLine {
   /** By the clock of the worker. */
   at: Date
   message: string
-  /** JSON of an object. */
+  /** A JSON object as text. */
   fields: string | null
 }
 
-/** Lines of one attempt, in the order in which they were said. */
+/** Lines of one attempt, in the order in which they were logged. */
 export interface AttemptLines {
   id: string
   attempt: number
@@ -25,8 +25,9 @@ export type LogStore = ReturnType<typeof createLogStore>
 export function createLogStore(database: Database) {
   return {
     /**
-     * Of attempts that are under way only: what a worker thought dead still has to say is dropped, so that no line
-     * stands after one of a later attempt. What is written twice, because an answer was lost, stands twice.
+     * Inserts lines of attempts that still run. Lines of a worker that has lost its task are dropped, so that
+     * no line follows one of a later attempt. If the response to an insert is lost, a repeated insert stores
+     * its lines twice.
      */
     async insertMany(attempts: AttemptLines[]): Promise<undefined[]> {
       const lines = attempts.flatMap(({ lines, ...attempt }) =>
@@ -45,7 +46,7 @@ export function createLogStore(database: Database) {
       return new Array(attempts.length)
     },
 
-    /** What was said after the line `after`, in order. */
+    /** Lines with an id greater than `after`, in order. */
     list(taskId: string, { after, limit }: { after: number; limit: number }): Promise<TaskLogRow[]> {
       return database.use((drizzle) =>
         drizzle
@@ -69,5 +70,5 @@ const INSERT_LINES: BatchStatement = {
     order by given.ordinal`,
 }
 
-// The next one waits for this one.
+// Short, because the next insert waits for this one.
 const WRITE_TIMEOUT_MS = 5_000

@@ -21,16 +21,18 @@ export interface LockWait {
 
 export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
-// Queries that queue behind a try for 5 s are late, but do not fail: their limit is 30 s. Twelve tries take two minutes,
-// which is longer than most backups and reports hold a lock.
+// Queries that queue behind a try for 5 s are late, but do not fail: their limit is 30 s. Twelve tries take
+// two minutes, which is longer than most backups and reports hold a lock.
 const LOCK_WAIT: LockWait = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
 
-// Key of the advisory lock. Any number that nobody else uses: 'wagg' in ASCII.
+// Key of the advisory lock: 'wagg' in ASCII, a number that other programs are unlikely to use.
 const MIGRATION_LOCK = 0x77616767
 
 /**
- * Several processes may call this at once: they wait for each other.
- * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an earlier version
+ * Brings the tables of a server up to date. Several processes may call it at the same time: they wait for
+ * each other.
+ * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
+ * earlier version
  */
 export async function migrateServer(
   url: string,
@@ -56,7 +58,10 @@ export async function migrateServer(
   }
 }
 
-/** Runs all migrations in one transaction. Resolves with the error if a lock was not granted in time. @throws any other error */
+/**
+ * Runs all migrations in one transaction. Resolves with the error if a lock was not granted in time.
+ * @throws any other error
+ */
 async function tryToMigrate(client: pg.Client, folder: string): Promise<Error | undefined> {
   try {
     await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: folder })
@@ -92,8 +97,9 @@ export async function firstMigrationOf(
 }
 
 /**
- * Refuses a database whose first migration is not ours. A database of a later version passes: migrations only add to the
- * tables, so this version can still run while a rollout is under way.
+ * Refuses a database whose first migration is not the first one of this version. A database of a later
+ * version passes: migrations only add to the tables, so this version can still run while a rollout is under
+ * way.
  * @throws Error
  */
 export function refuseEarlierVersion(firstMigrationMs: number | null): void {

@@ -1,4 +1,4 @@
-// Which queues are paused. A queue without a row is not.
+// Paused queues, and what waits and runs in each queue.
 
 import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
@@ -6,28 +6,32 @@ import { sql } from './drizzle.ts'
 import { pausedQueues } from './schema.ts'
 
 /**
- * For a `where` clause over `tasks` of any queues: of a paused one nothing is claimed from the moment on at which the pause
- * is committed. Asked once per statement, however many rows it looks at.
+ * Condition that excludes tasks of paused queues. The claim uses it, so no task starts after the pause is
+ * committed. The subquery runs once per statement.
  */
 export const NOT_PAUSED = sql`tasks.queue <> all(array(select name from paused_queues))`
 
-/** The same for a statement about one queue: where it is paused, no row is looked at. */
+/**
+ * Condition like `NOT_PAUSED` for a statement about one queue. If the queue is paused, the statement reads no
+ * task.
+ */
 export function isNotPaused(queue: string): SQL {
   return sql`not exists (select 1 from paused_queues where name = ${queue})`
 }
 
-// Rows that are locked for some milliseconds only: a claim may be waiting for one of them.
+// Rows per statement. Small enough to hold the locks for a few milliseconds, because a claim may wait for one
+// of the rows.
 const RESUME_BATCH = 5_000
 
-/** One queue as it is now. */
+/** The current state of one queue. */
 export interface QueueSummary {
   name: string
-  /** Those that wait for their first attempt and those that wait for another: PENDING and RETRY. */
+  /** Number of tasks in PENDING or RETRY. */
   waiting: number
-  /** Of `waiting`, those that wait for another. */
+  /** Number of tasks in RETRY. */
   retrying: number
   running: number
-  /** By how much the task that has been due for longest is late, in milliseconds; null when none is due. */
+  /** How long the oldest due task has been due, in milliseconds; null if no task is due. */
   oldestWaitingMs: number | null
   pausedAt: Date | null
 }
@@ -36,14 +40,15 @@ export type QueueStore = ReturnType<typeof createQueueStore>
 
 export function createQueueStore(database: Database) {
   return {
-    /** Nothing of this queue starts any more; what runs goes on. Repeating it changes nothing. */
+    /** Stops claims from this queue. Running tasks continue. Repeating it changes nothing. */
     async pause(name: string): Promise<void> {
       await database.use((drizzle) => drizzle.insert(pausedQueues).values({ name }).onConflictDoNothing())
     },
 
     /**
-     * What waits is left to the dispatcher, which rings it within a second. What is locked at this moment, and what is
-     * left when this process dies, is found by the reconciler.
+     * Ends the pause, and marks the waiting tasks as not enqueued, so that the dispatcher enqueues them
+     * within a second. The reconciler finds rows that were locked, and rows that remain if this process dies
+     * meanwhile.
      */
     async resume(name: string): Promise<void> {
       const [resumed] = await database.query<{ at: string }>(
@@ -54,7 +59,7 @@ export function createQueueStore(database: Database) {
         count = await clearEnqueuedBatch(name, resumed.at)
     },
 
-    /** Every queue that has unfinished tasks or is paused. */
+    /** Lists every queue that has unfinished tasks or is paused. */
     async summarize(): Promise<QueueSummary[]> {
       const rows = await database.query<
         Omit<QueueSummary, 'pausedAt'> & { pausedAt: string | Date | null }
@@ -77,7 +82,10 @@ export function createQueueStore(database: Database) {
     },
   }
 
-  /** @returns how many there were, up to a batch, that had been rung before the moment */
+  /**
+   * Marks up to `RESUME_BATCH` tasks that were enqueued before `before` as not enqueued.
+   * @returns how many
+   */
   async function clearEnqueuedBatch(queue: string, before: string): Promise<number> {
     const rows = await database.query(sql`
       update tasks set enqueued_at = null

@@ -1,15 +1,15 @@
-// What a result is stored as: JSON text within bounds, so that whatever carries it on (an answer, a page of tasks, a
-// callback) can be written as well.
+// Serializes results within limits, so that everything that contains a result (a response, a page of tasks, a
+// callback) can be serialized too.
 import { stringifyExactly } from '../base/exact-json.ts'
 import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 
-// Two hundred of them, the longest page of tasks, fit into one text (V8: 512 MiB). What is larger belongs into
-// a store of files, with its address as the result.
+// A page of 200 tasks with results of this size fits into one string (V8's limit: 512 MiB). Larger results
+// belong in a file store, with the address of the file as the result.
 const MAX_MIB = 1
 
 /**
- * undefined for what JSON leaves out.
- * @throws RangeError for what is deeper or larger, TypeError for what is no JSON
+ * Serializes a result. Returns undefined for values that JSON omits, such as functions.
+ * @throws RangeError if the result is too large or nested too deeply, TypeError if it cannot be serialized
  */
 export function resultTextOf(result: unknown): string | undefined {
   const text = stringified(result)
@@ -25,7 +25,7 @@ function stringified(result: unknown): string | undefined {
     return stringifyExactly(result)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
-    // Out of stack, or beyond the longest text that there can be.
+    // The stack overflowed, or the text would be longer than V8's longest string.
     throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels or larger than ${MAX_MIB} MiB`, {
       cause,
     })

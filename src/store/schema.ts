@@ -1,8 +1,9 @@
-// The tables. Migrations are made from this file: `npm run migrations`.
+// The tables. Migrations are generated from this file: `npm run migrations`.
 //
-// Indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index's condition:
-// Postgres can then keep the new row version on the same page without touching any index (a HOT update).
-// That is why "waiting" and "running" are found by `finished_at is null` and not by status.
+// The indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index
+// condition. Postgres can then write the new row version to the same page without updating an index (a HOT
+// update). For this reason, indexes find waiting and running tasks by `finished_at is null` and not by
+// status.
 
 import type { TaskError, TaskStatus } from '../definitions/task-status.ts'
 import {
@@ -20,71 +21,80 @@ import {
   uuid,
 } from './drizzle.ts'
 
-const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+const timestamptz = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 
 export const tasks = pgTable(
   'tasks',
   {
-    /** UUIDv7: ordered by the time of submission, so the primary key serves every listing. */
+    /** UUIDv7: ids are ordered by the time of submission, so lists use the primary key. */
     id: uuid('id').primaryKey(),
     name: text('name').notNull(),
     queue: text('queue').notNull(),
     status: text('status').$type<TaskStatus>().notNull(),
-    /** `json`, not `jsonb`: what was submitted comes back as it was, keys in order. */
+    /** `json`, not `jsonb`: it keeps the submitted text, with the order of keys. */
     input: json('input').notNull(),
     result: json('result'),
     error: json('error').$type<TaskError>(),
     progressFraction: doublePrecision('progress_fraction').notNull().default(0),
     progressMessage: text('progress_message'),
-    /** Which run this is. Only grows; every write of a worker names the attempt that it expects (fencing). */
+    /**
+     * Number of the current or last attempt. It only grows. Each write of a worker names the attempt that it
+     * expects (fencing).
+     */
     attempt: integer('attempt').notNull().default(0),
-    /** How much of the retry budget is used. */
+    /** Used part of the retry budget. */
     failures: integer('failures').notNull().default(0),
     maxRetries: integer('max_retries').notNull(),
     timeoutMs: integer('timeout_ms').notNull(),
     tags: text('tags').array().notNull().default([]),
-    /** Grows with every change a reader can see; the ETag. */
+    /** Incremented by every change that readers can see. It is the ETag. */
     version: integer('version').notNull().default(0),
-    /** Not before this moment. */
-    runAt: moment('run_at').notNull(),
-    /** When its bell was last rung in Redis; null while it has to be. */
-    enqueuedAt: moment('enqueued_at'),
-    createdAt: moment('created_at').notNull(),
-    startedAt: moment('started_at'),
-    finishedAt: moment('finished_at'),
+    /** Earliest start. */
+    runAt: timestamptz('run_at').notNull(),
+    /** When the task was last enqueued in Redis; null if the dispatcher has to enqueue it. */
+    enqueuedAt: timestamptz('enqueued_at'),
+    createdAt: timestamptz('created_at').notNull(),
+    startedAt: timestamptz('started_at'),
+    finishedAt: timestamptz('finished_at'),
     workerId: uuid('worker_id'),
-    cancelRequestedAt: moment('cancel_requested_at'),
+    cancelRequestedAt: timestamptz('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
-    /** Hash of a caller's Idempotency-Key and of what it is valid for: committed with the task, so that it counts once. */
+    /**
+     * Hash of the caller's Idempotency-Key and its scope. Committed with the task, so that the task is
+     * created once.
+     */
     idempotencyKey: text('idempotency_key'),
-    /** Hash of the body that came with the key: the same key with another body is a mistake. */
+    /** Hash of the request body. The same key with another body is an error. */
     idempotencyFingerprint: text('idempotency_fingerprint'),
-    /** Of the request that submitted it: the thread through the logs of API and worker. */
+    /** X-Request-Id of the submission, for the logs of API and worker. */
     requestId: text('request_id'),
-    /** W3C Trace Context of that request. */
+    /** W3C Trace Context of the submission. */
     traceparent: text('traceparent'),
-    /** The task on whose behalf this one runs, as a callback does. */
+    /** The task that caused this one; set in callbacks. */
     parentId: uuid('parent_id'),
-    /** Who is told when it has ended. */
+    /** URL to which the task is posted when it has ended. */
     callbackUrl: text('callback_url'),
-    /** The task that tells them; null until it has ended, and again after a retry by hand. */
+    /**
+     * The task that posts this one to `callback_url`; null until it is created, and again after a manual
+     * retry.
+     */
     callbackId: uuid('callback_id'),
   },
   (table) => [
-    // The dispatcher's: delays, retries, submissions whose bell failed. Empty while all is well.
+    // For the dispatcher: tasks with a delay, retries, submissions whose enqueue failed. Usually small.
     index('tasks_to_enqueue')
       .on(table.queue, table.runAt)
       .where(sql`enqueued_at is null and finished_at is null`),
-    // The reconciler's: everything unfinished, longest rung first.
+    // For the reconciler: unfinished tasks by the time of their last enqueue.
     index('tasks_unfinished').on(table.queue, table.enqueuedAt).where(sql`finished_at is null`),
-    // Holds only what came with a key.
+    // Contains only tasks with a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
-    // Ended, and nobody was told yet. Empty while all is well.
+    // Finished tasks without their callback. Usually empty.
     index('tasks_to_call_back')
       .on(table.finishedAt)
       .where(sql`callback_url is not null and callback_id is null and finished_at is not null`),
-    // For people who look for them among all the others, newest first: what is unfinished, and what ended badly.
-    // Neither names the status, so that a claim stays HOT.
+    // For lists of unfinished tasks and of failed or cancelled tasks, newest first. Neither condition
+    // contains the status, so that a claim is a HOT update.
     index('tasks_live').on(table.id).where(sql`finished_at is null`),
     index('tasks_unsuccessful')
       .on(table.id)
@@ -92,7 +102,7 @@ export const tasks = pgTable(
   ],
 )
 
-/** Every failed or lost attempt. Successful ones are the task row itself. */
+/** Failed and lost attempts. A successful attempt has no row here: its result is in `tasks`. */
 export const attempts = pgTable(
   'attempts',
   {
@@ -103,24 +113,26 @@ export const attempts = pgTable(
     attempt: integer('attempt').notNull(),
     error: json('error').$type<TaskError>().notNull(),
     workerId: uuid('worker_id'),
-    startedAt: moment('started_at'),
-    endedAt: moment('ended_at').notNull().defaultNow(),
+    startedAt: timestamptz('started_at'),
+    endedAt: timestamptz('ended_at').notNull().defaultNow(),
   },
   (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
 )
 
-/** What task code said of its attempts while they ran (`log` of the task context), bounded per attempt. */
+/**
+ * Lines that task code has logged (`log` of the task context). Their number and size per attempt are limited.
+ */
 export const taskLogs = pgTable(
   'task_logs',
   {
-    /** In the order in which they were written; the cursor of who follows. */
+    /** In the order of insertion. Clients use it as a cursor. */
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     taskId: uuid('task_id')
       .notNull()
       .references(() => tasks.id, { onDelete: 'cascade' }),
     attempt: integer('attempt').notNull(),
     /** By the clock of the worker. */
-    at: moment('at').notNull(),
+    at: timestamptz('at').notNull(),
     message: text('message').notNull(),
     fields: json('fields').$type<Record<string, unknown>>(),
   },
@@ -128,21 +140,24 @@ export const taskLogs = pgTable(
 )
 
 /**
- * How often what happened: sums that processes add to every few seconds, so that nobody has to count rows of `tasks`.
- * Kept in several widths, so that a day is as quickly read as five minutes.
+ * Statistics: sums of events per time span. Processes add to them every few seconds, so that statistics do
+ * not count rows of `tasks`. Sums are kept for several span widths, so that a day is read as quickly as five
+ * minutes.
  */
 export const activity = pgTable(
   'activity',
   {
     /** Length of the span in seconds. */
     width: integer('width').notNull(),
-    /** Its beginning. */
-    startsAt: moment('starts_at').notNull(),
-    /** Of the definition. */
+    /** Start of the span. */
+    startsAt: timestamptz('starts_at').notNull(),
+    /** Name of the definition. */
     name: text('name').notNull(),
-    /** What was counted: `accepted`, a status that an attempt ended in, or a time that was measured (`wait`, `run`). */
+    /**
+     * Kind of event: `accepted`, the status in which an attempt ended, or a measured time (`wait`, `run`).
+     */
     measure: text('measure').notNull(),
-    /** Of the histogram, for times; 0 for what is only counted. */
+    /** Histogram bucket of a measured time; 0 for other events. */
     bucket: integer('bucket').notNull(),
     count: integer('count').notNull(),
   },
@@ -151,7 +166,7 @@ export const activity = pgTable(
   ],
 )
 
-/** One row per worker process, kept fresh by its heartbeat and removed when it has stopped in order. */
+/** One row per worker process. The heartbeat updates it every second, and an orderly stop deletes it. */
 export const workers = pgTable('workers', {
   id: uuid('id').primaryKey(),
   host: text('host').notNull(),
@@ -162,16 +177,16 @@ export const workers = pgTable('workers', {
   running: integer('running').notNull().default(0),
   processed: integer('processed').notNull().default(0),
   failed: integer('failed').notNull().default(0),
-  startedAt: moment('started_at').notNull().defaultNow(),
-  lastBeatAt: moment('last_beat_at').notNull().defaultNow(),
-  /** Since when it is to take no more tasks; null while it takes them. */
-  drainRequestedAt: moment('drain_requested_at'),
+  startedAt: timestamptz('started_at').notNull().defaultNow(),
+  lastBeatAt: timestamptz('last_beat_at').notNull().defaultNow(),
+  /** Since when the worker is asked to claim no more tasks; null if it is not. */
+  drainRequestedAt: timestamptz('drain_requested_at'),
 })
 
-/** Queues of which nothing starts until they are resumed; all others have no row. */
+/** Paused queues. Tasks of these queues do not start until the row is deleted. */
 export const pausedQueues = pgTable('paused_queues', {
   name: text('name').primaryKey(),
-  pausedAt: moment('paused_at').notNull().defaultNow(),
+  pausedAt: timestamptz('paused_at').notNull().defaultNow(),
 })
 
 export type TaskRow = typeof tasks.$inferSelect

@@ -1,25 +1,29 @@
-// The connections to a Postgres server: how long a statement may take there, how it is planned, how JSON is read.
+// Pool of connections to a Postgres server. It limits the time of statements, sets planner options, and
+// parses JSON without rounding large numbers.
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
 
-/** A statement that says how long it may take to be answered (30 s). */
+/** A query with a time limit; the default is 30 s. */
 export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }
 
-// Every statement of ours can go by an index, row by row, and has to: a plan that was made while the tables were empty is
-// kept with its statement, and must not read all of them when they are large, as a scan or for a hash or merge join. Where
-// there is no other way (a whole small table), the price that Postgres puts on it would have the statement compiled first,
-// which costs a hundred times what it does.
+// A prepared statement keeps its plan. A plan that was made while the tables were empty must not scan or
+// hash-join whole tables once they are large. All our statements can use an index with nested loops, so the
+// other methods are disabled. Queries that must read a whole (small) table then get a huge cost estimate, and
+// Postgres would compile them with JIT, which costs a hundred times the query. So JIT is off.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 const QUERY_TIMEOUT_MS = 30_000
 
-/** Its `query` takes a `TimedQuery` as well. One that is not answered in time rejects, and its connection is given up. */
+/**
+ * The pool's `query` accepts a `TimedQuery`. A query without a response in time rejects, and its connection
+ * is closed.
+ */
 export function openServerPool(url: string, maxConnections: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
-    // Whoever waits for an answer gets "unavailable" after this, and not a hung request.
+    // Requests fail with "unavailable" after this time instead of hanging.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     application_name: 'waggle',
@@ -27,26 +31,28 @@ export function openServerPool(url: string, maxConnections: number): pg.Pool {
   })
   readExactly(pool)
   pool.on('connect', limitTime)
-  // An idle connection that breaks (a restart, a failover) is replaced at the next query.
+  // An idle connection broke (restart, failover). The pool replaces it at the next query. Without a listener,
+  // the error would end the process.
   pool.on('error', () => {})
   return pool
 }
 
-type Query = (query: unknown, values: unknown, answer?: Answer) => unknown
-type Answer = (error: Error | null | undefined, result: unknown) => void
+type Query = (query: unknown, values: unknown, callback?: Callback) => unknown
+type Callback = (error: Error | null | undefined, result: unknown) => void
 
 /**
- * Not by the driver's own `query_timeout`: it writes a function literal into each query. V8 puts such a function into its
- * old generation at once, and whatever that reaches (the parameters, all the rows) stays until the whole heap is
- * collected, which then happens every second and not every minute.
+ * Limits the time of each query. The driver's own `query_timeout` assigns a closure to a property of each
+ * query. V8 allocates such closures in its old generation. Everything that they reference (parameters, all
+ * rows) then stays in memory until the next full collection, which would run every second instead of every
+ * minute.
  */
 function limitTime(connected: pg.PoolClient) {
-  // What a pool opens; the type of its event leaves out that a connection can be ended.
+  // The type of the event lacks `end`, which the pool's clients have.
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
-  const limited: Query = (config, values, answer) => {
-    // A pool takes the answer by a callback; who has a connection of its own, for a transaction, by a promise.
-    if (!answer) {
+  const limited: Query = (config, values, callback) => {
+    // The pool passes a callback. A caller with its own client, for a transaction, expects a promise.
+    if (!callback) {
       return new Promise((resolve, reject) => {
         limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))
       })
@@ -59,7 +65,10 @@ function limitTime(connected: pg.PoolClient) {
     }, timeoutMs)
     return query(config, values, (error, result) => {
       clearTimeout(timer)
-      answer(isLate ? new Error(`Query read timeout after ${timeoutMs} ms`, { cause: error }) : error, result)
+      callback(
+        isLate ? new Error(`Query read timeout after ${timeoutMs} ms`, { cause: error }) : error,
+        result,
+      )
     })
   }
   client.query = limited as typeof client.query
@@ -67,17 +76,17 @@ function limitTime(connected: pg.PoolClient) {
 
 export const JSON_OID = pg.types.builtins.JSON
 
-/** Drizzle brings types of its own with every query, so it is there that JSON is given its parser. */
+/** Sets the JSON parser in each query, because Drizzle passes its own type parsers with each query. */
 function readExactly(pool: pg.Pool) {
   const query: (...rest: unknown[]) => unknown = pool.query.bind(pool)
   const exactly = (config: unknown, ...rest: unknown[]) =>
     typeof config === 'object'
-      ? query({ ...config, types: typesBeside(config as pg.QueryConfig) }, ...rest)
+      ? query({ ...config, types: withExactJson(config as pg.QueryConfig) }, ...rest)
       : query(config, ...rest)
   pool.query = exactly as typeof pool.query
 }
 
-function typesBeside({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig {
+function withExactJson({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig {
   return {
     getTypeParser: (oid: number, format?: 'text' | 'binary') =>
       oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format),

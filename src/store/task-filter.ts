@@ -1,4 +1,5 @@
-// Which tasks are meant, as conditions: what an index answers by itself, and what every row has to be asked.
+// Translates a filter of tasks into SQL: conditions that select a range of an index, and conditions that are
+// checked per row.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
@@ -11,20 +12,20 @@ export interface TaskFilter {
   queues?: string[]
   workerIds?: string[]
   tag?: string
-  /** Beginning of the id. */
+  /** First characters of the id. */
   idPrefix?: string
   createdAfter?: Date
   createdBefore?: Date
-  /** Somewhere in name, tags, input, result or error; upper and lower case are the same. */
+  /** Text to find in name, tags, input, result or error, ignoring case. */
   text?: string
-  /** Members of the input, all of which have to be as they are here. */
+  /** Conditions on members of the input. All of them must hold. */
   inputs?: InputCondition[]
 }
 
 export interface InputCondition {
-  /** Names of members, one inside the other; for lists the number of the element. */
+  /** Path of member names; for arrays the index of the element. */
   path: string[]
-  /** A text as it is; a number, `true` or `false` as JSON writes it. */
+  /** Expected value. A string without quotes; a number, `true` or `false` as in JSON. */
   value: string
 }
 
@@ -32,14 +33,16 @@ const UNFINISHED: readonly TaskStatus[] = ['PENDING', 'STARTED', 'RETRY']
 const UNSUCCESSFUL: readonly TaskStatus[] = ['FAILURE', 'CANCELLED']
 
 /**
- * What an index answers by itself, newest first. `tasks_live` and `tasks_unsuccessful` hold the few that people look for
- * among very many that went well; the primary key serves everything else.
+ * Conditions that select a range of an index by id. The partial indexes `tasks_live` and `tasks_unsuccessful`
+ * contain unfinished tasks, and failed and cancelled ones, which are few compared with the successful ones.
+ * All other filters use the primary key.
  */
 export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   const { statuses } = filter
   return [
     statuses && isWithin(statuses, UNFINISHED) ? isNull(tasks.finishedAt) : undefined,
-    // A FAILURE has its error and a CANCELLED task the request: `finishMany` and `cancelMany` see to it.
+    // `finishMany` and `cancelMany` guarantee this: a FAILURE has an error, and a CANCELLED task a cancel
+    // request.
     statuses && isWithin(statuses, UNSUCCESSFUL)
       ? sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
       : undefined,
@@ -49,7 +52,7 @@ export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   ]
 }
 
-/** What every row has to be asked. */
+/** Conditions that are checked for each row of the range. */
 export function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
   return [
     filter.statuses && inArray(tasks.status, filter.statuses),
@@ -57,7 +60,7 @@ export function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
     filter.queues && inArray(tasks.queue, filter.queues),
     filter.workerIds && inArray(tasks.workerId, filter.workerIds),
     filter.tag === undefined ? undefined : arrayContains(tasks.tags, [filter.tag]),
-    ...(filter.inputs ?? []).map(isInput),
+    ...(filter.inputs ?? []).map(matchesInput),
     filter.text === undefined ? undefined : containsText(filter.text),
   ]
 }
@@ -67,16 +70,15 @@ function isWithin(statuses: readonly TaskStatus[], all: readonly TaskStatus[]): 
 }
 
 /**
- * Postgres makes no text of a JSON text with `\u0000` or half of a character in it, wherever that stands: for the
- * comparison these become the sign for what cannot be read. `JSON.stringify` wrote the column, and escapes nothing else.
+ * `#>>` fails if the JSON contains `\u0000` or a lone surrogate anywhere. They are replaced by U+FFFD for the
+ * comparison. `JSON.stringify` wrote the column, and it escapes no other characters as `\u…`.
  */
-function isInput({ path, value }: InputCondition): SQL {
+function matchesInput({ path, value }: InputCondition): SQL {
   const readable = sql`(case when strpos(${tasks.input}::text, '\\u') = 0 then ${tasks.input}
     else regexp_replace(${tasks.input}::text, ${'\\\\u(0000|d[89a-f][0-9a-f]{2})'}, ${'\\\\ufffd'}, 'g')::json end)`
   return sql`${readable} #>> array(select json_array_elements_text(${JSON.stringify(path)}::json)) = ${value}`
 }
 
-/** In whatever of a task people remember: what it was given, what became of it, what it was called. */
 function containsText(text: string): SQL {
   const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
   return sql`concat_ws(' ', ${tasks.name}, array_to_string(${tasks.tags}, ' '), ${tasks.input}, ${tasks.result},

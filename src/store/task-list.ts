@@ -1,4 +1,5 @@
-// Lists and counts of tasks, at a cost that depends neither on how many there are nor on how far back one looks.
+// Lists and counts tasks. The cost of a query depends neither on the number of tasks nor on how far back the
+// page is.
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
 import type { Database, Drizzle } from './database.ts'
@@ -6,19 +7,19 @@ import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { conditionsOf, rangeOf, type TaskFilter } from './task-filter.ts'
 
-/** A part of a list: strictly older than `before`, newest first. */
+/** Selects a part of a list: tasks with an id lower than `before`, newest first. */
 export interface Place {
   before?: string
   limit: number
 }
 
-/** `next` is where the following part begins; null at the end. */
+/** `next` is the `before` of the following part; null at the end of the list. */
 export interface Part<Row> {
   rows: Row[]
   next: string | null
 }
 
-/** A task without what may be large, and the beginning of that. */
+/** A task with excerpts instead of its input and result, which can be large. */
 export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
   inputExcerpt: string
   resultExcerpt: string | null
@@ -26,17 +27,23 @@ export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
 
 export interface Count {
   count: number
-  /** Nothing from here on was looked at: whoever begins here sees what was counted, and nothing that came later. */
+  /**
+   * The `before` of this count. A bulk action that starts here sees no task that was submitted after the
+   * count.
+   */
   first: string
   next: string | null
 }
 
-// As many rows as are read in some tens of milliseconds, and as many as what they hold can be read of in that time. The
-// oldest of a hundred thousand that wait are those that run: whoever looks for them is not to wait for many looks.
-const MAX_LOOKED_AT = 30_000
-const MAX_READ = 3_000
-// Those that ended badly lie scattered among all the others, each on a page of its own.
-const MAX_COUNTED = 5_000
+// Rows that one query scans at most; they take some tens of milliseconds. The limit is high, because running
+// tasks are the oldest unfinished ones: with a hundred thousand waiting tasks, a list of running ones would
+// need many queries otherwise.
+const MAX_SCANNED = 30_000
+// Limit for filters that read inputs or results, which can be large.
+const MAX_SCANNED_WITH_INPUT = 3_000
+// A count scans fewer rows, because failed tasks are scattered over the table: each row can be on another
+// disk page.
+const MAX_COUNT_SCANNED = 5_000
 const EXCERPT_CHARACTERS = 200
 
 export type TaskList = ReturnType<typeof createTaskList>
@@ -44,32 +51,34 @@ export type TaskList = ReturnType<typeof createTaskList>
 export function createTaskList(database: Database) {
   return {
     /**
-     * Newest first. SharedQueries at so many rows at most, whatever the filter and the page: where few match, a page may have
-     * fewer than `limit` rows, or none, and there is a next one all the same.
+     * Lists tasks, newest first. Scans a limited number of rows. If few of them match, the page has fewer
+     * than `limit` tasks, or none, and `next` is still set.
      */
     list(filter: TaskFilter, place: Place): Promise<Part<TaskRow>> {
-      return database.use((drizzle) => look(drizzle, WHOLE, filter, place))
+      return database.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place))
     },
 
-    /** The same without what may be large. */
+    /** Like `list`, without inputs and results. */
     listCompact(filter: TaskFilter, place: Place): Promise<Part<CompactRow>> {
-      return database.use((drizzle) => look(drizzle, COMPACT, filter, place))
+      return database.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
     },
 
-    /** The same, of which only ids and statuses are wanted. */
+    /** Like `list`, with ids and statuses only. */
     listIds(filter: TaskFilter, place: Place): Promise<Part<Pick<TaskRow, 'id' | 'status'>>> {
-      return database.use((drizzle) => look(drizzle, IDS, filter, place))
+      return database.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
     },
 
-    /** How many there are among the next so many rows; the caller adds up until there are no more. */
+    /**
+     * Counts matches in a limited number of rows. The caller repeats it with `next` and adds up the counts.
+     */
     count(filter: TaskFilter, before?: string): Promise<Count> {
       return database.use(async (drizzle) => {
         const first = before ?? (await firstOf(drizzle, filter))
-        const limit = isReading(filter) ? MAX_READ : MAX_COUNTED
-        const seen = seenOf(drizzle, filter, { before: first, limit })
+        const limit = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_COUNT_SCANNED
+        const scanned = scannedOf(drizzle, filter, { before: first, limit })
         const [row] = await drizzle
           .select({ count: sql<number>`count(*)::int` })
-          .from(seen.as('tasks'))
+          .from(scanned.as('tasks'))
           .where(and(...conditionsOf(filter)))
         return { count: row?.count ?? 0, first, next: await endOf(drizzle, filter, first, limit) }
       })
@@ -77,36 +86,36 @@ export function createTaskList(database: Database) {
   }
 }
 
-const WHOLE = getTableColumns(tasks)
-const IDS = { id: tasks.id, status: tasks.status }
-const COMPACT = compactColumns()
+const ALL_COLUMNS = getTableColumns(tasks)
+const ID_COLUMNS = { id: tasks.id, status: tasks.status }
+const COMPACT_COLUMNS = compactColumns()
 
-async function look<Columns extends SelectedFields>(
+async function selectPart<Columns extends SelectedFields>(
   drizzle: Drizzle,
   columns: Columns,
   filter: TaskFilter,
   { before, limit }: Place,
 ) {
-  const most = isReading(filter) ? MAX_READ : MAX_LOOKED_AT
-  const seen = seenOf(drizzle, filter, { before, limit: most })
-  // Under the table's own name, so that the conditions are the same everywhere.
+  const maxScanned = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_SCANNED
+  const scanned = scannedOf(drizzle, filter, { before, limit: maxScanned })
+  // The subquery has the name of the table, so that the conditions of task-filter.ts apply to it.
   const found = await drizzle
     .select({ ...columns, cursor: tasks.id })
-    .from(seen.as('tasks'))
+    .from(scanned.as('tasks'))
     .where(and(...conditionsOf(filter)))
     .orderBy(desc(tasks.id))
     .limit(limit + 1)
   const rows = found.slice(0, limit)
-  const next = found.length > limit ? rows.at(-1)?.cursor : await endOf(drizzle, filter, before, most)
+  const next = found.length > limit ? rows.at(-1)?.cursor : await endOf(drizzle, filter, before, maxScanned)
   return { rows, next: next ?? null }
 }
 
-/** Whether inputs or results have to be read. */
-function isReading({ inputs, text }: TaskFilter): boolean {
+/** Whether the filter reads inputs or results. */
+function readsInput({ inputs, text }: TaskFilter): boolean {
   return inputs !== undefined || text !== undefined
 }
 
-function seenOf(drizzle: Drizzle, filter: TaskFilter, { before, limit }: Place) {
+function scannedOf(drizzle: Drizzle, filter: TaskFilter, { before, limit }: Place) {
   return drizzle.select().from(tasks).where(rangeFrom(filter, before)).orderBy(desc(tasks.id)).limit(limit)
 }
 
@@ -114,21 +123,21 @@ function rangeFrom(filter: TaskFilter, before: string | undefined) {
   return and(...rangeOf(filter), before ? lt(tasks.id, before) : undefined)
 }
 
-/** The last of so many rows; null where there are fewer. */
-async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | undefined, looked: number) {
+/** Returns the id of the last row of a scan of `scanned` rows; null if the range has fewer rows. */
+async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | undefined, scanned: number) {
   const [last] = await drizzle
     .select({ id: tasks.id })
     .from(tasks)
     .where(rangeFrom(filter, before))
     .orderBy(desc(tasks.id))
-    .offset(looked - 1)
+    .offset(scanned - 1)
     .limit(1)
   return last?.id ?? null
 }
 
-/** What is newer than everything that is there now. */
+/** An id above every existing task of the range. */
 async function firstOf(drizzle: Drizzle, filter: TaskFilter): Promise<string> {
-  const [newest] = await seenOf(drizzle, filter, { limit: 1 })
+  const [newest] = await scannedOf(drizzle, filter, { limit: 1 })
   return newest ? idAfter(newest.id) : newId()
 }
 
@@ -141,7 +150,7 @@ function compactColumns() {
   const { input, result, ...columns } = getTableColumns(tasks)
   return {
     ...columns,
-    // Of the text: Postgres cuts between characters.
+    // `left` counts characters, not bytes, so it never cuts a character apart.
     inputExcerpt: sql<string>`left(${input}::text, ${EXCERPT_CHARACTERS})`,
     resultExcerpt: sql<string | null>`left(${result}::text, ${EXCERPT_CHARACTERS})`,
   }

@@ -1,4 +1,4 @@
-// What is remembered of workers: their heartbeat, and which tasks were left behind by those that fell silent.
+// Rows of workers: heartbeats, draining, and the tasks that missing workers have abandoned.
 
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
@@ -15,7 +15,7 @@ export interface WorkerInfo {
 }
 
 export interface Beat {
-  /** How long the statement may take. */
+  /** Time limit of the statement. */
   timeoutMs: number
   worker: WorkerInfo
   processed: number
@@ -23,13 +23,13 @@ export interface Beat {
   running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
 }
 
-/** News of a running task that the worker cannot know by itself. */
+/** A change of a running task that was made outside of its worker. */
 export interface BeatNews {
   id: string
   attempt: number
   isCancelRequested: boolean
-  /** False when the task was given to somebody else meanwhile: whatever this run returns will be refused. */
-  isOurs: boolean
+  /** False if the task belongs to another attempt by now. The result of this attempt will be refused. */
+  isCurrent: boolean
 }
 
 export interface AbandonedTask {
@@ -42,18 +42,18 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
-/** What a beat brings back. */
+/** Result of a heartbeat. */
 export interface BeatAnswer {
-  /** Somebody wants this worker to take no more tasks. */
+  /** Whether an operator has asked this worker to claim no more tasks. */
   isDraining: boolean
   news: BeatNews[]
 }
 
-/** A worker as it was read. */
+/** A worker, and the age of its last heartbeat when the row was read. */
 export type ListedWorker = WorkerRow & { sinceHeartbeatMs: number }
 const LISTED = {
   ...getTableColumns(workers),
-  /** Since the last beat, by the clock of Postgres, when this was read. */
+  /** Age of the last heartbeat by the clock of Postgres, in milliseconds. */
   sinceHeartbeatMs: sql<number>`extract(epoch from now() - ${workers.lastBeatAt})::float8 * 1000`,
 }
 
@@ -61,7 +61,10 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>
 
 export function createWorkerStore(database: Database) {
   return {
-    /** One statement carries presence and progress up, and brings cancellations, lost tasks and a drain down. */
+    /**
+     * One statement writes the heartbeat and the progress of tasks, and reads cancel requests, lost tasks and
+     * a drain request.
+     */
     async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
@@ -85,7 +88,7 @@ export function createWorkerStore(database: Database) {
         select is_draining as "isDraining", news.*
         from beat left join (
           select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
-                 tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isOurs"
+                 tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isCurrent"
           from given join tasks on tasks.id = given.id
           where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'
         ) as news on true`
@@ -97,12 +100,14 @@ export function createWorkerStore(database: Database) {
       }
     },
 
-    /** Says good-bye: a worker that stopped in order leaves no row. */
+    /** Deletes the row of a worker that has stopped in order. */
     async remove(id: string): Promise<void> {
       await database.use((drizzle) => drizzle.delete(workers).where(eq(workers.id, id)))
     },
 
-    /** Forgets workers that have been silent for long; their tasks were put back long before. */
+    /**
+     * Deletes rows of workers that have been missing for a long time. Their tasks were recovered long before.
+     */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
         sql`delete from workers where last_beat_at < now() - ${missingAfterMs}::float8 * interval '1 ms'`,
@@ -110,8 +115,9 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Asks a worker to take no more tasks, or to take them again; it hears of it with its next beat. Holds until its process
-     * ends. Repeating it changes nothing. @returns null for an unknown worker
+     * Asks a worker to claim no more tasks, or to claim tasks again. The worker reads the request with its
+     * next heartbeat. The request is valid until the process ends. Repeating it changes nothing. @returns
+     * null for an unknown worker
      */
     async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
       const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null
@@ -126,9 +132,10 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * STARTED tasks that nobody runs: their worker has been silent for `missingAfterMs`, or they are this worker's own
-     * (`self`) but it does not know them, which happens when a claim was written and its answer lost.
-     * With `isThorough` false it looks only while there is a silent worker, which costs nothing otherwise.
+     * Finds abandoned tasks: STARTED, but their worker has been missing for `missingAfterMs`, or the worker
+     * is this one (`self`) and does not know them. The second case occurs if a claim was committed and its
+     * response lost. With `isThorough` false, the query reads tasks only if there is a missing worker;
+     * otherwise it costs nothing.
      */
     async findAbandoned(options: {
       missingAfterMs: number

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { pause } from '../base/loop.ts'
 import { defineTask, PermanentError } from '../definitions/define.ts'
 
-// Stands for real work: long enough to watch the progress bar move.
+// Simulates work: slow enough that a person sees the progress bar move.
 const STEPS = 10
 const STEP_MS = 500
 
 export const divide = defineTask({
   name: 'divide',
   title: 'Divide two numbers',
-  description: 'Divides x by y, taking its time (about five seconds) and reporting progress.',
+  description: 'Divides x by y. Takes about five seconds and reports progress.',
   input: z.object({
     x: z.number().meta({ title: 'Dividend (x)' }),
     y: z.number().meta({ title: 'Divisor (y)' }),

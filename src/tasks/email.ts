@@ -6,7 +6,7 @@ export function createEmailTask(sendMail: SendMail) {
   return defineTask({
     name: 'email',
     title: 'Send an e-mail',
-    description: 'Sends an e-mail; tried again up to three times when the mail server does not take it.',
+    description: 'Sends an e-mail. Retried up to three times if the mail server does not accept it.',
     input: z.object({
       recipient: emailAddress.meta({ title: 'Recipient' }),
       subject: z.string().trim().min(1).max(200).meta({ title: 'Subject' }),
@@ -16,10 +16,10 @@ export function createEmailTask(sendMail: SendMail) {
     example: { recipient: 'someone@example.com', subject: 'Greetings', body: 'Hello from Waggle' },
     maxRetries: 3,
     async run({ recipient, subject, body }, { signal, progress, log, attempt }) {
-      progress(0.3, attempt === 1 ? 'Handing it to the mail server' : `Trying again (attempt ${attempt})`)
-      log('Handing the e-mail to the mail server', { attempt, characters: body.length })
+      progress(0.3, attempt === 1 ? 'Sending to the mail server' : `Sending again (attempt ${attempt})`)
+      log('Sending the e-mail to the mail server', { attempt, characters: body.length })
       const { messageId } = await sendMail({ to: recipient, subject, text: body }, signal)
-      log('The mail server has taken it', { message_id: messageId })
+      log('Accepted by the mail server', { message_id: messageId })
       return { message: `E-mail sent to ${recipient}`, message_id: messageId }
     },
   })

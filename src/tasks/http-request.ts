@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import { defineTask, PermanentError, RetryLaterError, type TaskContext } from '../definitions/define.ts'
-import type { HttpAnswer, HttpClient } from './http/http-client.ts'
+import type { HttpClient, HttpResponse } from './http/http-client.ts'
 import type { HttpRequest } from './http/redirect.ts'
 import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-input.ts'
 import { retryAfterMs } from './http/retry-after.ts'
 import type { SignWebhook } from './http/webhook-signature.ts'
 
-/** Its name: callbacks are tasks of this kind. */
+/** The name of the task. Callbacks are tasks of this definition. */
 export const HTTP_REQUEST = 'http_request'
 
-/** @param sign null where no secret is configured */
+/** @param sign null if no webhook secret is configured */
 export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null) {
   return defineTask({
     name: HTTP_REQUEST,
     title: 'Send an HTTP request',
     description:
-      'Delivers a request to a URL on the public internet; tried again while the other side is away or busy.',
+      'Sends a request to a URL on the public internet. Retried while the server is unreachable or busy.',
     input: httpRequestInput(http.guard),
     output: z.object({
       status: z.int(),
@@ -26,7 +26,7 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
       duration_ms: z.int(),
     }),
     example: { url: 'https://example.com/hooks', method: 'POST', body: { hello: 'world' } },
-    // About a quarter of an hour in all: a restart and a deployment of the other side are survived.
+    // Ten retries take about a quarter of an hour: a request survives a restart or deployment of its target.
     maxRetries: 10,
     backoff: { baseMs: 1_000, capMs: 3_600_000 },
     timeoutMs: 30_000,
@@ -34,22 +34,22 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
       const startedMs = performance.now()
       const isExpected = expectationOf(input)
       const request = requestOf(input, context, sign)
-      // Path and headers may hold what is nobody's business; the input has them.
+      // Log neither path nor headers: they may contain secrets. Both are in the input.
       const target = { method: request.method, host: request.url.host, attempt: context.attempt }
       context.log(`Sending ${request.method} to ${request.url.host}`, target)
-      const answer = await http.send(request, { isExpected, signal: context.signal })
+      const response = await http.send(request, { isExpected, signal: context.signal })
       const durationMs = Math.round(performance.now() - startedMs)
-      context.log(`${answer.url.host} answered ${answer.status}`, {
-        status: answer.status,
+      context.log(`${response.url.host} answered ${response.status}`, {
+        status: response.status,
         duration_ms: durationMs,
       })
-      if (!isExpected(answer.status)) throw failureOf(input, answer)
+      if (!isExpected(response.status)) throw failureOf(input, response)
       return {
-        status: answer.status,
-        headers: shownHeadersOf(answer),
-        body: answer.body,
-        body_truncated: answer.isBodyTruncated,
-        url: answer.url.href,
+        status: response.status,
+        headers: shownHeadersOf(response),
+        body: response.body,
+        body_truncated: response.isBodyTruncated,
+        url: response.url.href,
         duration_ms: durationMs,
       }
     },
@@ -78,7 +78,7 @@ function requestOf(input: HttpRequestInput, context: TaskContext, sign: SignWebh
       ...(text !== undefined && {
         'content-type': callerHeaders['content-type'] ?? contentTypeOf(body),
       }),
-      // A second run of this task carries it again, and the other side can tell that it has been there before.
+      // Every attempt sends the same key, so that the server can detect a repeated request.
       ...(!isSafe && !callerHeaders['idempotency-key'] && { 'idempotency-key': context.id }),
       ...(isTraceparent(context.traceparent) &&
         !callerHeaders.traceparent && { traceparent: context.traceparent }),
@@ -92,18 +92,21 @@ function contentTypeOf(body: unknown): string {
   return typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
 }
 
-/** W3C Trace Context, 3.2. What came with some request must not break this one. */
+/**
+ * Checks the format of W3C Trace Context, 3.2: the value comes from a client and must not break the request.
+ */
 function isTraceparent(text: string | undefined): text is string {
   return text !== undefined && /^[0-9a-f]{2}(-[0-9a-f]+)+$/.test(text) && text.length <= 512
 }
 
-// The other side is away, busy, or was waiting for us: all of that passes (RFC 9110, 15; RFC 6585, 4; RFC 8470, 5.2).
-const PASSING_STATUSES = new Set([408, 425, 429])
+// Temporary client errors: 408 Request Timeout (RFC 9110, 15.5.9), 425 Too Early (RFC 8470, 5.2) and 429 Too
+// Many Requests (RFC 6585, 4).
+const TEMPORARY_STATUSES = new Set([408, 425, 429])
 
-function failureOf({ method }: HttpRequestInput, answer: HttpAnswer): Error {
-  const { status, body, url, headers } = answer
+function failureOf({ method }: HttpRequestInput, response: HttpResponse): Error {
+  const { status, body, url, headers } = response
   const message = `Task "http_request": ${method} ${url.host} answered ${status}${excerptOf(body)}`
-  if (status < 500 && !PASSING_STATUSES.has(status)) return new PermanentError(message)
+  if (status < 500 && !TEMPORARY_STATUSES.has(status)) return new PermanentError(message)
   const delayMs = retryAfterMs(headers['retry-after'], Date.now())
   return delayMs === undefined ? new Error(message) : new RetryLaterError(message, { delayMs })
 }
@@ -116,7 +119,7 @@ function excerptOf(body: string): string {
   return line.length > EXCERPT_LENGTH ? `: ${line.slice(0, EXCERPT_LENGTH).toWellFormed()}…` : `: ${line}`
 }
 
-// What one wants to know of an answer later; cookies and the like are not kept.
+// Response headers that are stored in the result. Others, such as cookies, are not.
 const SHOWN_HEADERS = [
   'content-type',
   'content-length',
@@ -129,7 +132,7 @@ const SHOWN_HEADERS = [
 ]
 const MAX_SHOWN_VALUE = 1_000
 
-function shownHeadersOf({ headers }: HttpAnswer): Record<string, string> {
+function shownHeadersOf({ headers }: HttpResponse): Record<string, string> {
   const shown = SHOWN_HEADERS.flatMap((name) => {
     const value = headers[name]
     return value === undefined ? [] : [[name, value.slice(0, MAX_SHOWN_VALUE)] as const]

@@ -1,4 +1,4 @@
-// How mail leaves: by SMTP where a server is configured, pretended otherwise.
+// Sends e-mail by SMTP if a server is configured; otherwise simulates it.
 import { createTransport } from 'nodemailer'
 import { z } from 'zod'
 import { pause } from '../base/loop.ts'
@@ -10,22 +10,23 @@ export interface Mail {
   text: string
 }
 
-// What browsers take for an address (HTML, 4.10.5.1.5), but with a dot behind the @: `ada@nowhere` is a slip.
+// The pattern that browsers use for addresses (HTML, 4.10.5.1.5), but the domain must contain a dot:
+// `ada@nowhere` is most likely a typing mistake.
 const ADDRESS = new RegExp(z.regexes.html5Email.source.replace(/\*\$$/, '+$'))
 
-/** At most 254 characters, which is all that SMTP can carry (RFC 5321, 4.5.3.1.3). */
+/** An e-mail address of at most 254 characters, the longest that SMTP can transport (RFC 5321, 4.5.3.1.3). */
 export const emailAddress = z.email({ pattern: ADDRESS, error: 'must be an e-mail address' }).max(254)
 
-/** Resolves with the message id once the mail was accepted for delivery; rejects when it was refused. */
+/** Resolves with the message id when the mail server has accepted the mail; rejects when it refuses it. */
 export type SendMail = (mail: Mail, signal: AbortSignal) => Promise<{ messageId: string }>
 
-/** @param smtpUrl `smtp://user:password@host:587` or `smtps://…`; undefined pretends to send */
+/** @param smtpUrl `smtp://user:password@host:587` or `smtps://…`; undefined simulates sending */
 export function createMailer(smtpUrl: string | undefined, from: string): SendMail {
   return smtpUrl ? smtpMailer(smtpUrl, from) : simulatedMailer()
 }
 
 function smtpMailer(smtpUrl: string, from: string): SendMail {
-  // A server that does not answer must not hold a slot for nodemailer's own ten minutes.
+  // An unresponsive server must not occupy a worker slot for nodemailer's default of up to ten minutes.
   const transport = createTransport(
     { url: smtpUrl, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000 },
     { from },
@@ -36,15 +37,15 @@ function smtpMailer(smtpUrl: string, from: string): SendMail {
       const { messageId } = await transport.sendMail(mail)
       return { messageId }
     } catch (error) {
-      throw isRefusedForGood(error) ? new PermanentError(refusalOf(error), { cause: error }) : error
+      throw isPermanentRefusal(error) ? new PermanentError(refusalOf(error), { cause: error }) : error
     }
   }
 }
 
-/** RFC 5321, 4.2.1: replies of 5yz are permanent, the same request must not be repeated. */
-function isRefusedForGood(error: unknown): boolean {
+/** Replies of 5yz are permanent: the same request must not be repeated (RFC 5321, 4.2.1). */
+function isPermanentRefusal(error: unknown): boolean {
   const code = error instanceof Error && 'responseCode' in error ? Number(error.responseCode) : 0
-  // 530 and 535 speak of our own login, which may be mended while the task waits.
+  // 530 and 535 mean that the login of this system failed. An operator may fix it before the next attempt.
   return code >= 500 && code < 600 && code !== 530 && code !== 535
 }
 
@@ -52,7 +53,7 @@ function refusalOf(error: unknown): string {
   return `The mail server refused the message: ${error instanceof Error ? error.message : error}`
 }
 
-// Long enough for a person to see it run.
+// Long enough for a person to see the task run.
 const SIMULATED_SENDING_MS = 1_000
 
 function simulatedMailer(): SendMail {

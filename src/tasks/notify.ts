@@ -8,7 +8,7 @@ export function createNotifyTask(sendMail: SendMail) {
     title: 'Send a notification',
     description: 'Sends a short notification to an e-mail address.',
     input: z.object({
-      email: emailAddress.meta({ title: 'E-mail address', description: 'Who is to be notified' }),
+      email: emailAddress.meta({ title: 'E-mail address', description: 'The recipient of the notification' }),
     }),
     output: z.object({ message: z.string(), message_id: z.string() }),
     example: { email: 'ada@example.com' },
@@ -19,9 +19,9 @@ export function createNotifyTask(sendMail: SendMail) {
         subject: 'Your notification',
         text: 'This is the notification you asked for.',
       }
-      progress(0.5, 'Handing it to the mail server')
+      progress(0.5, 'Sending to the mail server')
       const { messageId } = await sendMail(mail, signal)
-      log('The mail server has taken it', { message_id: messageId })
+      log('Accepted by the mail server', { message_id: messageId })
       return { message: `Notification sent to ${email}`, message_id: messageId }
     },
   })

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { defineTask } from '../definitions/define.ts'
 
-// By what a reader takes for one character: a flag or a family emoji stays whole.
+// Splits by grapheme clusters, so that an emoji of several code points, such as a flag, stays intact.
 const characters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 export const reverse = defineTask({
   name: 'reverse',
   title: 'Reverse a text',
-  description: 'Gives the text back with its characters in the opposite order.',
+  description: 'Returns the text with its characters in reverse order.',
   input: z.object({ text: z.string().min(1).max(10_000).meta({ title: 'Text' }) }),
   output: z.object({ text: z.string() }),
   example: { text: 'Waggle' },

@@ -7,9 +7,9 @@ const lexicon = new Sentiment()
 
 export const sentiment = defineTask({
   name: 'sentiment',
-  title: 'Judge the sentiment of a text',
+  title: 'Analyze the sentiment of a text',
   description:
-    'Tells whether an English text sounds positive, negative or neutral, and which words decided it.',
+    'Classifies an English text as positive, negative or neutral, and lists the words that decided it.',
   input: z.object({
     text: z.string().trim().min(1).max(20_000).meta({ title: 'Text', format: 'multiline' }),
   }),

@@ -1,4 +1,4 @@
-// The tasks of this project. A new task is a new file in this folder and a line in the list below.
+// Lists the tasks of this project. To add a task, add a file to this folder and a line to the list below.
 
 import { divide } from './divide.ts'
 import { createEmailTask } from './email.ts'
@@ -29,5 +29,5 @@ export function createTaskDefinitions({ sendMail, http, signWebhook }: TaskServi
   ] as const
 }
 
-/** Union of the project's definitions. It carries their names, inputs and results as types. */
+/** Union of the types of all definitions, from which names, inputs and results are derived. */
 export type ProjectDefinition = ReturnType<typeof createTaskDefinitions>[number]

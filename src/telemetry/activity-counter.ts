@@ -1,5 +1,5 @@
-// Counts what happens to tasks and how long they waited and ran, and hands the sums on every few seconds. A dozen thousand
-// tasks pass in a second: each costs a few additions.
+// Counts accepted tasks, ended attempts, and how long they waited and ran. At ten thousand tasks per second
+// each one must cost only a few additions in memory; `flush`, called every few seconds, passes the sums on.
 
 import type { TaskStatus } from '../definitions/task-status.ts'
 import { type ActivitySum, BUCKETS, bucketOf, COUNTED_STATUSES, isCounted, type Measure } from './activity.ts'
@@ -7,7 +7,10 @@ import { boundedLabels } from './bounded-labels.ts'
 import type { Events } from './events.ts'
 
 export interface ActivityCounter {
-  /** Hands on what was counted since the last time; what cannot be handed on now is kept for the next. @throws what `add` throws */
+  /**
+   * Passes the sums since the last flush to `add`. If that fails, they are passed again next time.
+   * @throws the error of `add`
+   */
   flush(): Promise<void>
 }
 
@@ -16,19 +19,21 @@ export interface ActivityCounterOptions {
   add: (sums: ActivitySum[]) => Promise<void>
 }
 
-// Tasks of another version of the code; a worker that does not know them says so at every attempt.
-const MOST_UNKNOWN_NAMES = 20
-// While Postgres is away next to nothing happens, and what does is of the first seconds. Beyond this, the oldest is let go.
-const MOST_KEPT_SUMS = 10_000
+// Labels for definitions that only another version of the code has. Attempts of their tasks fail in this
+// process and are counted.
+const MAX_UNKNOWN_NAMES = 20
+// Bounds memory while Postgres is unavailable. Hardly anything is counted then, except in the first seconds.
+// If there are more sums, the oldest are dropped.
+const MAX_UNSAVED_SUMS = 10_000
 
-/** Begins to listen; ends with its events. */
+/** Listens to the events from now on. There is no `stop`: the listeners live as long as `events`. */
 export function countActivity(events: Events, { definitions, add }: ActivityCounterOptions): ActivityCounter {
   const labelOf = boundedLabels(
     definitions.map(({ name }) => name),
-    MOST_UNKNOWN_NAMES,
+    MAX_UNKNOWN_NAMES,
   )
   let counts = new Map<string, Counts>()
-  let kept: CountedSum[] = []
+  let unsaved: CountedSum[] = []
   let flushing = Promise.resolve()
 
   events.on('tasks.accepted', ({ tasks }) => {
@@ -48,17 +53,17 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
     end(counts, status)
     increment(counts.run, bucketOf(runMs))
   })
-  // Its worker never announced an end.
+  // The missing worker itself has not emitted `task.finished`.
   events.on('task.lost', ({ name, status }) => end(countsOf(name), status))
-  // No worker had it.
+  // No worker had claimed these tasks, so `task.finished` is not emitted for them.
   events.on('tasks.cancelled', ({ tasks }) => {
     for (const { name } of tasks) end(countsOf(name), 'CANCELLED')
   })
 
   return {
     flush() {
-      // One at a time, so that nothing is handed on twice.
-      flushing = flushing.catch(() => {}).then(handOn)
+      // One flush at a time, so that no sum is added twice.
+      flushing = flushing.catch(() => {}).then(addSums)
       return flushing
     },
   }
@@ -73,15 +78,15 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
     return ofLabel
   }
 
-  async function handOn(): Promise<void> {
+  async function addSums(): Promise<void> {
     const countedMs = performance.now()
     for (const [name, ofName] of counts)
-      for (const sum of sumsOf(ofName)) kept.push({ ...sum, name, countedMs })
+      for (const sum of sumsOf(ofName)) unsaved.push({ ...sum, name, countedMs })
     counts = new Map()
-    if (kept.length === 0) return
-    kept = kept.slice(-MOST_KEPT_SUMS)
-    await add(kept.map(({ countedMs: atMs, ...sum }) => ({ ...sum, ageMs: performance.now() - atMs })))
-    kept = []
+    if (unsaved.length === 0) return
+    unsaved = unsaved.slice(-MAX_UNSAVED_SUMS)
+    await add(unsaved.map(({ countedMs: atMs, ...sum }) => ({ ...sum, ageMs: performance.now() - atMs })))
+    unsaved = []
   }
 }
 
@@ -92,7 +97,7 @@ interface CountedSum extends Omit<ActivitySum, 'ageMs'> {
 interface Counts {
   accepted: number
   ended: Record<(typeof COUNTED_STATUSES)[number], number>
-  /** By bucket. */
+  /** Counts by bucket, like `run`. */
   wait: Uint32Array
   run: Uint32Array
 }
@@ -107,7 +112,7 @@ function createCounts(): Counts {
 }
 
 function end(counts: Counts, status: TaskStatus) {
-  // What a shutdown has put back has not ended.
+  // A task that was released (PENDING after a shutdown) has not ended.
   if (isCounted(status)) counts.ended[status]++
 }
 

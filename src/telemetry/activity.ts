@@ -1,8 +1,8 @@
-// What is counted of what happens, in how wide spans, and the scale on which times are counted: known to those who count
-// and to those who read.
+// Defines the statistics of the system: what is counted, the spans of time that are summed, and the buckets
+// for durations. The counter, the store and the API share these definitions.
 import type { TaskStatus } from '../definitions/task-status.ts'
 
-/** What an attempt can end in that counts: RETRY is one that failed and is tried again. */
+/** The statuses after an attempt that are counted. RETRY: the attempt failed and another one follows. */
 export const COUNTED_STATUSES = [
   'SUCCESS',
   'FAILURE',
@@ -11,28 +11,28 @@ export const COUNTED_STATUSES = [
 ] as const satisfies readonly TaskStatus[]
 export type CountedStatus = (typeof COUNTED_STATUSES)[number]
 
-/** `wait` and `run` are times, in buckets; the others are only counted. */
+/** `wait` and `run` are durations, counted per bucket; the others are plain counts. */
 export type Measure = 'accepted' | CountedStatus | 'wait' | 'run'
 
 export function isCounted(status: TaskStatus): status is CountedStatus {
   return (COUNTED_STATUSES as readonly TaskStatus[]).includes(status)
 }
 
-/** How often something happened, lately and at one time. */
+/** How often something happened around one point in time. */
 export interface ActivitySum {
-  /** Of the definition. */
+  /** Name of the definition. */
   name: string
   measure: Measure
-  /** 0 for what is only counted. */
+  /** 0 for plain counts. */
   bucket: number
   count: number
-  /** How long ago. */
+  /** How long ago it happened, in milliseconds. */
   ageMs: number
 }
 
 /**
- * Everything is summed in spans of all these lengths, and kept for so long: what is looked at closely is looked at soon,
- * and a day is as quickly read as five minutes.
+ * Every count is added to one span of each length. Short spans show details and are kept for hours; long
+ * spans make reading a day as fast as reading five minutes.
  */
 export const SPANS = [
   { widthSeconds: 10, keptSeconds: 2 * 3_600 },
@@ -40,21 +40,22 @@ export const SPANS = [
   { widthSeconds: 600, keptSeconds: 8 * 86_400 },
 ] as const
 
-// Every edge is 19 % beyond the last: as near as a percentile needs to be, and a handful of rows for a handful of times.
+// Every bucket's upper edge is 19 % (2^(1/4)) above the last. That is precise enough for percentiles, and a
+// few durations make only a few rows.
 const BUCKETS_PER_DOUBLING = 4
-// Beyond a week.
+// The upper edge of the last bucket is 2^30 ms, more than twelve days.
 const LAST_BUCKET = 120
 export const BUCKETS = LAST_BUCKET + 1
 
-/** The bucket of a time: 0 up to a millisecond, then four for every doubling. */
+/** Returns the bucket of a duration: bucket 0 up to one millisecond, then four buckets per doubling. */
 export function bucketOf(ms: number): number {
   return ms > 1 ? Math.min(LAST_BUCKET, Math.ceil(BUCKETS_PER_DOUBLING * Math.log2(ms))) : 0
 }
 
 /**
- * The time that this part (0 to 1) of all times does not exceed, in milliseconds; null where there are none. It lies in the
- * bucket of the true one: at most 19 % away from it, or a millisecond.
- * @param counts by bucket
+ * Returns the duration in milliseconds that the given part (0 to 1) of all durations does not exceed; null if
+ * nothing was counted. It is in the same bucket as the exact value: at most 19 % or one millisecond away.
+ * @param counts how many durations are in each bucket
  */
 export function quantileOf(counts: ReadonlyMap<number, number>, part: number): number | null {
   let total = 0

@@ -1,15 +1,18 @@
-// Names that callers choose are endless; labels that are kept by name must not be.
+// Bounds the number of labels in metrics and statistics: clients can choose any number of different names.
 
-/** What is told of all that have no label of their own. */
+/** The shared label of all names without a label of their own. */
 export const OTHER = 'other'
 
-/** What is known is its own label; beyond that the first `extra` names that come along are, and all further are `other`. */
+/**
+ * Returns a function from name to label. Known names and the first `extra` others keep their name as label,
+ * all further names get `other`.
+ */
 export function boundedLabels(known: string[], extra = 0): (name: string) => string {
   const labels = new Set(known)
-  const most = labels.size + extra
+  const maxLabels = labels.size + extra
   return (name) => {
     if (labels.has(name)) return name
-    if (labels.size >= most) return OTHER
+    if (labels.size >= maxLabels) return OTHER
     labels.add(name)
     return name
   }

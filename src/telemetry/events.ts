@@ -1,8 +1,8 @@
-// What the core announces. It does not know who listens: logs, and metrics beside them. Listeners must not throw.
+// The events that API and worker emit; logs, metrics and statistics listen to them. Listeners must not throw.
 import { EventEmitter } from 'node:events'
 import type { TaskStatus } from '../definitions/task-status.ts'
 
-/** One attempt of a task, and the request that it goes back to. */
+/** One attempt of a task, with the request that submitted the task. */
 export interface AnnouncedTask {
   taskId: string
   name: string
@@ -14,28 +14,31 @@ export interface AnnouncedTask {
 
 export interface TelemetryEvents {
   'tasks.accepted': [{ tasks: readonly { name: string; queue: string }[] }]
-  /** These waited, and will not be run. */
+  /** These tasks were cancelled while they were waiting. */
   'tasks.cancelled': [{ tasks: readonly { name: string }[] }]
   /** One statement of a group commit was written. */
   'batch.written': [{ kind: BatchKind; size: number }]
+  /** Task references could not be put into Redis. A worker enqueues them later. */
   'enqueue.failed': [{ count: number; error: unknown }]
+  /** A worker enqueued tasks. `due`: their time had come; `lost`: their delivery was lost. */
   'tasks.enqueued': [{ reason: 'due' | 'lost'; count: number }]
-  /** `waitMs`: from the moment at which this attempt was due until it was claimed, both as Postgres has them. */
+  /** `waitMs`: from when the attempt was due until it was claimed, both by the clock of Postgres. */
   'task.started': [AnnouncedTask & { waitMs: number }]
-  /** `runMs`: from the start of the handler until it settled; writing the result is not in it. */
+  /** `runMs`: from the start of the handler until it settled, without the time to write the result. */
   'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
-  /** A result came too late: another attempt had been given the task. */
+  /** A result was rejected, because its attempt was no longer the current one of the task. */
   'task.refused': [AnnouncedTask]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
-  /** A silent worker's attempt was ended by another one; `status` is what the task has become. */
+  /** The attempt of a missing worker was ended by another worker. `status`: the new status of the task. */
   'task.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
-  /** `slots` is to be read whenever somebody wants to know, until the worker has stopped. */
+  /** `slots` always has the current numbers and can be read at any time until `worker.stopped`. */
   'worker.started': [{ workerId: string; queues: string[]; concurrency: number; slots: SlotCount }]
-  /** A consumer took nothing although something waited and a slot was free; it was replaced. */
+  /** A consumer fetched nothing although a delivery waited and a slot was free. It was replaced. */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   'worker.stopping': [{ workerId: string; running: number }]
-  'worker.stopped': [{ workerId: string; release: number }]
-  /** `route`: the pattern that the path matched, `none` where it matched none. */
+  /** `released`: how many attempts were still running after the grace period and were aborted. */
+  'worker.stopped': [{ workerId: string; released: number }]
+  /** `route`: the pattern of the matching route, or `none`. */
   'request.finished': [
     {
       method: string
@@ -47,9 +50,9 @@ export interface TelemetryEvents {
       traceparent?: string
     },
   ]
-  /** Something in the background failed and will be tried again. */
+  /** Background work failed and will be retried. */
   'error.transient': [{ where: string; error: unknown }]
-  /** A request failed for a reason that is ours. */
+  /** An error that is not known to be transient. A request that fails with it returns "Internal error". */
   'error.unexpected': [{ where: string; error: unknown; requestId?: string }]
 }
 

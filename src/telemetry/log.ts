@@ -1,22 +1,24 @@
-// Log lines, as JSON on standard output, from what the core announces.
+// Writes events as log lines: JSON on standard output.
 import { pino } from 'pino'
 import { messageOf } from '../base/errors.ts'
 import type { Events } from './events.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** Starts logging. What happens per task or request is `debug`, unless it went wrong. */
+/**
+ * Starts logging. Events of single tasks and requests are `debug`, except failures and log lines of tasks.
+ */
 export function logEvents(events: Events, level: LogLevel, role: string): void {
   const log = pino({ level, base: { role }, timestamp: pino.stdTimeFunctions.isoTime })
-  const isTroubleNew = onceAMinute()
+  const isFirstThisMinute = oncePerMinute()
 
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
   events.on('task.lost', (task) => log.warn(task, 'task lost with its worker'))
   events.on('task.refused', (task) => log.warn(task, 'late result refused'))
   events.on('enqueue.failed', ({ count, error }) =>
-    log.warn({ count, error: messageOf(error) }, 'bells not rung'),
+    log.warn({ count, error: messageOf(error) }, 'could not enqueue tasks'),
   )
-  events.on('tasks.enqueued', (rung) => log.debug(rung, 'bells rung again'))
+  events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued by the worker'))
   events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
@@ -26,7 +28,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   )
   events.on('error.transient', ({ where, error }) => {
     const line = { where, ...reasonOf(error) }
-    log[isTroubleNew(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'trouble, will try again')
+    log[isFirstThisMinute(`${where} ${line.error}`) ? 'warn' : 'debug'](line, 'transient error, will retry')
   })
   events.on('task.finished', (task) => {
     log[task.status === 'FAILURE' ? 'warn' : task.status === 'RETRY' ? 'info' : 'debug'](
@@ -39,7 +41,10 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('request.finished', (request) => log.debug(request, 'request finished'))
 }
 
-/** Without what is between the two ends of the chain: there stands a query with its parameters, which are inputs. */
+/**
+ * Returns the messages of an error and of its innermost cause. Those in between are omitted, and so is
+ * "Failed query: …": it contains the parameters of the statement, which may be inputs of tasks.
+ */
 function reasonOf(error: unknown) {
   const cause = innermost(error)
   if (cause === error) return { error: messageOf(error) }
@@ -50,13 +55,15 @@ function reasonOf(error: unknown) {
 }
 
 function innermost(error: unknown): unknown {
-  // A name with several addresses, none of which answers, fails with one error for each.
+  // Connecting to a host with several addresses fails with one error per address; the first one is enough.
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   return error instanceof Error && error.cause ? innermost(error.cause) : error
 }
 
-/** A server that is away is reported once a minute, not at every try. */
-function onceAMinute(): (key: string) => boolean {
+/**
+ * Returns a function that is true once per minute and key, so that an outage is not logged at every retry.
+ */
+function oncePerMinute(): (key: string) => boolean {
   const lastMs = new Map<string, number>()
   return (key) => {
     const now = Date.now()

@@ -1,4 +1,4 @@
-// Metrics for Prometheus, counted from what the core announces. One registry per process, and nothing global about it.
+// Metrics for Prometheus, derived from events. They use their own registry, not prom-client's global one.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { boundedLabels, OTHER } from './bounded-labels.ts'
 import type { Events, SlotCount } from './events.ts'
@@ -7,20 +7,23 @@ import { countTasks } from './task-metrics.ts'
 
 export interface Metrics {
   contentType: string
-  /** All of them in the text format, within two seconds; the queues are missing while Postgres is away. */
+  /**
+   * Returns all metrics in the text format within two seconds. Without Postgres, those of queues are missing.
+   */
   render(): Promise<string>
 }
 
 export interface MetricsOptions {
-  /** What this version of the code can run: each has its own label, and whatever else there may be shares one. */
+  /** The definitions of this version of the code. Each name has its own label; unknown names share one. */
   definitions: readonly { name: string; queue: string }[]
-  /** Reads from Postgres what waits and what runs. */
+  /** Counts the waiting and running tasks per queue in Postgres. */
   summarizeQueues: () => Promise<QueueDepth[]>
 }
 
 /**
- * Begins to listen, so it comes before the app and the worker. Ends with the process or its events: nothing here keeps a
- * process alive, and what prom-client observes of it cannot be let go of.
+ * Creates the metrics and listens to the events. Call it before the app and the worker are created, so that
+ * no event is missed. There is no `stop`: nothing here keeps the process alive, and the default observers of
+ * prom-client cannot be removed.
  */
 export function createMetrics(events: Events, { definitions, summarizeQueues }: MetricsOptions): Metrics {
   const registry = new Registry()
@@ -48,10 +51,10 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
   }
 }
 
-// Whoever submits a task may name any queue. More than these share one label.
+// Clients may submit to queues of any name. Further names share one label.
 const MAX_QUEUES = 100
 
-// A read with `?wait=` may well take a minute.
+// Seconds. A request with `?wait=` can take a minute.
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
@@ -64,12 +67,12 @@ interface Measured {
 function measureRequests(events: Events, registry: Registry): void {
   const durations = new Histogram({
     name: 'waggle_http_request_duration_seconds',
-    help: 'How long requests took, by the pattern of their route; "none" where there is none.',
+    help: 'Duration of HTTP requests by method, route pattern and status; the route is "none" if none matched.',
     labelNames: ['method', 'route', 'status'],
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
-  // The few that a route has are sooner looked through than a key is made of all three.
+  // A route has few combinations of method and status: a search is faster than building a combined key.
   const known = new Map<string, Measured[]>()
   events.on('request.finished', ({ method: verb, route, status, ms }) => {
     const method = METHODS.has(verb) ? verb : OTHER
@@ -86,7 +89,7 @@ function measureRequests(events: Events, registry: Registry): void {
 function measureBatches(events: Events, registry: Registry): void {
   const sizes = new Histogram({
     name: 'waggle_commit_batch_size',
-    help: 'How many items were written together in one statement.',
+    help: 'Number of items written together in one statement.',
     labelNames: ['kind'],
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers: [registry],
@@ -102,26 +105,26 @@ function measureBatches(events: Events, registry: Registry): void {
 function countEnqueues(events: Events, registry: Registry): void {
   const failed = new Counter({
     name: 'waggle_enqueue_failures_total',
-    help: 'Bells that could not be rung because Redis was away; they are rung when it is back.',
+    help: 'Task references that could not be put into Redis. Workers enqueue them when Redis is available again.',
     registers: [registry],
   })
-  const rungAgain = new Counter({
+  const enqueuedByWorkers = new Counter({
     name: 'waggle_tasks_enqueued_by_workers_total',
-    help: 'Bells rung by a worker: "due" when a time had come, "unheard" when the first had been lost.',
+    help: 'Tasks enqueued by a worker: "due" if their time had come, "lost" if their delivery was lost.',
     labelNames: ['reason'],
     registers: [registry],
   })
   const replaced = new Counter({
     name: 'waggle_consumers_replaced_total',
-    help: 'Consumers that took nothing although something waited and a slot was free.',
+    help: 'Consumers that were replaced because they fetched nothing while a delivery waited and a slot was free.',
     registers: [registry],
   })
   events.on('enqueue.failed', ({ count }) => failed.inc(count))
-  events.on('tasks.enqueued', ({ reason, count }) => rungAgain.inc({ reason }, count))
+  events.on('tasks.enqueued', ({ reason, count }) => enqueuedByWorkers.inc({ reason }, count))
   events.on('worker.stuck', () => replaced.inc())
 }
 
-/** Without a label for the worker: there is one in a process, and its id is another one after every restart. */
+/** The gauges have no label for the worker: a process has one worker, and its id changes at every restart. */
 function showSlots(events: Events, registry: Registry): void {
   const slotsOf = new Map<string, SlotCount>()
   const sum = (count: (slots: SlotCount) => number) =>
@@ -137,12 +140,16 @@ function showSlots(events: Events, registry: Registry): void {
     })
 
   events.on('worker.started', ({ workerId, slots }) => {
-    // A process without a worker has no slots to show, not even none.
+    // Register the gauges with the first worker, so that processes without a worker do not report zero slots.
     if (!registry.getSingleMetric('waggle_worker_slots')) {
-      show('waggle_worker_slots', 'How many tasks the worker can run at once.', ({ capacity }) => capacity)
+      show(
+        'waggle_worker_slots',
+        'How many tasks the worker can run at the same time.',
+        ({ capacity }) => capacity,
+      )
       show(
         'waggle_worker_slots_used',
-        'How many of its slots are taken.',
+        'How many slots of the worker are in use.',
         ({ capacity, free }) => capacity - free,
       )
     }

@@ -1,49 +1,50 @@
-// What waits and what runs, by queue. Only Postgres knows, so it is looked up when somebody reads. The figures are of the
-// whole system, and the same from every process.
+// Gauges of waiting and running tasks per queue. They are read from Postgres at every scrape. They count the
+// tasks of the whole system, so every process reports the same values.
 import { Gauge, type Registry } from 'prom-client'
 import { pause } from '../base/loop.ts'
 
-/** One queue as Postgres has it. */
+/** The tasks of one queue, counted in Postgres. */
 export interface QueueDepth {
   name: string
   waiting: number
   running: number
-  /** By how much the task that has been due for longest is late, in milliseconds; null when none is due. */
+  /** How long ago the oldest due task became due, in milliseconds; null if no task is due. */
   oldestWaitingMs: number | null
   pausedAt: Date | null
 }
 
 export interface QueueMetrics {
-  /** Sets the gauges, or takes them away while Postgres does not answer. Two seconds at most; never rejects. */
+  /** Sets the gauges, or removes them if Postgres does not respond within two seconds. Never rejects. */
   refresh(): Promise<void>
 }
 
 export interface QueueMetricsOptions {
   definitions: readonly { queue: string }[]
-  /** Asked at every reading: whoever gives it sees to it that one look serves many. */
+  /** Called at every scrape. Pass a shared query, so that not every scrape queries Postgres. */
   summarizeQueues: () => Promise<QueueDepth[]>
   labelOfQueue: (queue: string) => string
 }
 
-// Prometheus gives up after ten seconds unless told otherwise; everything else must be there long before.
-const PATIENCE_MS = 2_000
+// The default scrape timeout of Prometheus is ten seconds. The other metrics must be returned well before,
+// even if Postgres does not respond.
+const QUERY_TIMEOUT_MS = 2_000
 
 export function createQueueMetrics(registry: Registry, options: QueueMetricsOptions): QueueMetrics {
   const { definitions, summarizeQueues, labelOfQueue } = options
   const gauge = (name: string, help: string) =>
     new Gauge({ name, help, labelNames: ['queue'], registers: [registry] })
-  const waiting = gauge('waggle_queue_waiting_tasks', 'Tasks that wait, for a worker or for their time.')
-  const running = gauge('waggle_queue_running_tasks', 'Tasks that run.')
+  const waiting = gauge('waggle_queue_waiting_tasks', 'Tasks that wait for a worker or until they are due.')
+  const running = gauge('waggle_queue_running_tasks', 'Tasks that are running.')
   const oldest = gauge(
     'waggle_queue_oldest_waiting_seconds',
-    'How late the task is that has been due for longest; 0 when none is due.',
+    'How long ago the oldest due task became due; 0 if no task is due.',
   )
-  const paused = gauge('waggle_queue_paused', '1 while nothing of the queue is started.')
+  const paused = gauge('waggle_queue_paused', '1 while the queue is paused, otherwise 0.')
 
   return {
     async refresh() {
       const depths = await within(
-        PATIENCE_MS,
+        QUERY_TIMEOUT_MS,
         summarizeQueues().catch(() => null),
       )
       for (const each of [waiting, running, oldest, paused]) each.reset()
@@ -59,7 +60,7 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
 
   function byLabel(depths: QueueDepth[]): Map<string, Depth> {
     const summed = new Map<string, Depth>()
-    // A queue with nothing in it is not in the tables, but it is empty and not unknown.
+    // Postgres returns no row for an empty queue. The queues of definitions are reported with zeros then.
     for (const depth of [...definitions.map(({ queue }) => ({ name: queue, ...EMPTY })), ...depths]) {
       const label = labelOfQueue(depth.name)
       summed.set(label, sum(summed.get(label) ?? EMPTY, depth))
@@ -72,7 +73,7 @@ type Depth = Omit<QueueDepth, 'name'>
 
 const EMPTY: Depth = { waiting: 0, running: 0, oldestWaitingMs: null, pausedAt: null }
 
-/** Of queues that share a label. */
+/** Adds up two queues that share a label. */
 function sum(one: Depth, other: Depth): Depth {
   return {
     waiting: one.waiting + other.waiting,
@@ -82,10 +83,10 @@ function sum(one: Depth, other: Depth): Depth {
   }
 }
 
-/** null when it takes longer. */
-async function within<T>(ms: number, answer: Promise<T>): Promise<T | null> {
+/** Resolves with null if the promise takes longer than `ms`. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   const done = new AbortController()
-  const first = await Promise.race([answer, pause(ms, done.signal).then(() => null)])
+  const first = await Promise.race([promise, pause(ms, done.signal).then(() => null)])
   done.abort()
   return first
 }

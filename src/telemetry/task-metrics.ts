@@ -1,5 +1,5 @@
-// Counts of tasks and how long they waited and ran. A dozen thousand pass in a second, so what belongs to a label is
-// looked up once, and a batch of like tasks is one increment.
+// Metrics of tasks and attempts. At more than ten thousand tasks per second every lookup counts: the metrics
+// of each label are cached, and consecutive accepted tasks of one definition and queue are one increment.
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Events } from './events.ts'
@@ -17,7 +17,7 @@ export function countTasks(
 ): void {
   const accepted = countAccepted(registry, labels)
   const attemptsOf = createAttemptMetrics(registry, labels)
-  // Zero from the start: a rate sees the first failure only if there was a number before it.
+  // Start every counter at zero: `rate()` sees the first increment only if the series existed before it.
   for (const { name, queue } of definitions) {
     accepted([{ name, queue }], 0)
     attemptsOf(name)
@@ -34,7 +34,7 @@ export function countTasks(
     finished[status].inc()
     run.observe(runMs / 1_000)
   })
-  // Its worker never announced an end: this is the end, so that what was started is finished once.
+  // The missing worker has not emitted `task.finished`. Count the end here: every start needs one.
   events.on('task.lost', ({ name, status }) => {
     const { finished, lost } = attemptsOf(name)
     finished[status].inc()
@@ -73,34 +73,36 @@ interface AttemptMetrics {
   run: Histogram.Internal<string>
 }
 
-// From a task that finds an idle worker to one that waits behind a night's worth of others.
+// Seconds: from a task that an idle worker claims immediately to one that waits for an hour behind a backlog.
 const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600,
 ]
 
-/** Answers what belongs to the attempts of a definition. */
+/** Returns a function from the name of a definition to its metrics. */
 function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name: string) => AttemptMetrics {
   const counterOf = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] })
   const histogramOf = (name: string, help: string) =>
     new Histogram({ name, help, labelNames: ['name'], buckets: BUCKETS, registers: [registry] })
-  const started = counterOf('waggle_tasks_started_total', 'Attempts that were begun.', ['name'])
+  const started = counterOf('waggle_tasks_started_total', 'Attempts that were started.', ['name'])
   const finished = counterOf(
     'waggle_tasks_finished_total',
-    'Attempts that ended, by what their task became: RETRY when it goes on later, PENDING after a shutdown.',
+    'Attempts that ended, by the new status of their task: RETRY if another attempt follows, PENDING after a shutdown.',
     ['name', 'status'],
   )
-  const lost = counterOf('waggle_tasks_lost_total', 'Attempts that were lost with their worker.', ['name'])
+  const lost = counterOf('waggle_tasks_lost_total', 'Attempts that ended because their worker was missing.', [
+    'name',
+  ])
   const refused = counterOf(
     'waggle_results_refused_total',
-    'Results that came too late: the task had been given to another attempt.',
+    'Results that were rejected because their attempt was no longer the current one of the task.',
     ['name'],
   )
   const wait = histogramOf(
     'waggle_task_wait_seconds',
-    'From the moment at which an attempt was due (submission, its own time, the end of a pause) to its start.',
+    'Time from when an attempt was due (submission, requested start time or end of a retry delay) to its start.',
   )
-  const run = histogramOf('waggle_task_run_seconds', 'From the start of a handler until it settled.')
+  const run = histogramOf('waggle_task_run_seconds', 'Time from the start of a handler until it settled.')
 
   const known = new Map<string, AttemptMetrics>()
   return (name) => {

@@ -1,9 +1,9 @@
-// What one attempt has to say for itself: lines within bounds, in a form that Postgres can keep.
+// The log lines of one attempt: limits their number and size, and makes them storable in Postgres.
 import { messageOf } from '../base/errors.ts'
 import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 import type { NewLogLine } from '../store/log-store.ts'
 
-// Enough to tell what an attempt did; who has more to say has a place for it, and leaves its address here.
+// Limits per attempt. Larger logs belong in a log service; the task can log their address.
 const MAX_LINES = 1_000
 const MAX_BYTES = 256 * 1_024
 const MAX_MESSAGE = 4_000
@@ -11,18 +11,20 @@ const MAX_FIELDS_BYTES = 8 * 1_024
 const MAX_MEMBERS = 100
 
 export interface AttemptLog {
-  /** What is left to be written. */
+  /** Lines that are not written yet. */
   readonly waiting: readonly NewLogLine[]
   /**
-   * Keeps a line, unless that is one too many: then the last line says so, once. Never throws.
-   * @returns the fields as they are kept, where they could not be kept as they are
+   * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are
+   * dropped. Never throws. @returns the stored fields if they differ from the given ones
    */
   add(message: string, fields?: Record<string, unknown>): Record<string, unknown> | undefined
-  /** Takes what is to be written now. */
-  take(): NewLogLine[]
-  /** Puts back, before everything else, what could not be written. */
-  release(lines: NewLogLine[]): void
-  /** Keeps nothing from now on: the handler has settled, and how it ended is about to be told. */
+  /** Removes and returns the lines that are not written yet. */
+  drain(): NewLogLine[]
+  /** Puts lines that could not be written in front of the others. */
+  restore(lines: NewLogLine[]): void
+  /**
+   * Drops all further lines. Called when the handler has returned, before the end of the attempt is written.
+   */
   close(): void
 }
 
@@ -40,13 +42,13 @@ export function createAttemptLog(): AttemptLog {
       if (!isClosed) keep({ at: new Date(), message: storable(message), fields: text })
       return replacement
     },
-    take() {
+    drain() {
       const taken = waiting
       waiting = []
       return taken
     },
-    release(taken) {
-      waiting = [...taken, ...waiting]
+    restore(lines) {
+      waiting = [...lines, ...waiting]
     },
     close() {
       isClosed = true
@@ -60,21 +62,23 @@ export function createAttemptLog(): AttemptLog {
       waiting.push(line)
     } else {
       isClosed = true
-      waiting.push({ at: line.at, message: BEYOND, fields: null })
+      waiting.push({ at: line.at, message: LIMIT_REACHED, fields: null })
     }
   }
 }
 
-const BEYOND = `Nothing is kept beyond this: an attempt may log ${MAX_LINES} lines and ${MAX_BYTES / 1_024} KiB`
+const LIMIT_REACHED = `Further lines are dropped: an attempt may log ${MAX_LINES} lines and ${MAX_BYTES / 1_024} KiB`
 
-/** What Postgres can keep as text: no NUL, and after the cut no half of a character. */
+/** Makes a text storable in Postgres: shortened, without NUL and without lone surrogates. */
 function storable(message: unknown): string {
   const text = typeof message === 'string' ? message : messageOf(message)
   const cut = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text
   return cut.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-/** JSON of an object within bounds; what cannot be had of it is replaced by a word of why. */
+/**
+ * Serializes fields within the limits. Members that cannot be stored are replaced by a text with the reason.
+ */
 function fieldsText(fields: Record<string, unknown> | undefined): {
   text: string | null
   replacement?: Record<string, unknown>
@@ -86,7 +90,7 @@ function fieldsText(fields: Record<string, unknown> | undefined): {
   return { text: JSON.stringify(replacement), replacement }
 }
 
-/** undefined for what is no JSON, no object, too deep or too large. */
+/** Undefined if the fields are not serializable, not an object, nested too deeply or too large. */
 function objectText(fields: unknown): string | undefined {
   try {
     const text = JSON.stringify(fields)
@@ -104,7 +108,7 @@ function isWithinBounds(text: string): boolean {
   )
 }
 
-/** Member by member: one that cannot be kept does not take the others with it. */
+/** Serializes each member alone, so that one that cannot be stored does not affect the others. */
 function replaced(fields: unknown): Record<string, unknown> {
   const kept: [string, unknown][] = []
   let bytes = 0
@@ -129,7 +133,7 @@ function namesOf(fields: unknown): string[] {
   }
 }
 
-// A member that is too large by itself leaves room for the others.
+// Limit per member, so that one large member leaves space for the others.
 const MAX_MEMBER_BYTES = 2 * 1_024
 
 function memberText(fields: unknown, name: string): string {

@@ -1,5 +1,5 @@
-// Tells those who asked for it that a task has ended: makes a task that posts it to their `callback_url`. Any worker may,
-// for whatever worker or API ended it; none is elected.
+// Creates callbacks: when a task with a `callback_url` has ended, a new task posts it there. Every worker
+// does this for all tasks, whichever process ended them. No worker is elected.
 import { isAppError } from '../base/errors.ts'
 import { type Loop, startLoop } from '../base/loop.ts'
 import { newId } from '../base/uuidv7.ts'
@@ -12,17 +12,19 @@ import type { Events } from '../telemetry/events.ts'
 export interface CallbacksDependencies {
   store: CallbackStore
   registry: Registry
-  /** Called when callbacks have been made that are to be rung. */
+  /** Called when callbacks were created, because the dispatcher has to enqueue them. */
   onCreated: () => void
   events: Events
   intervalMs: number
 }
 
-// Each carries a result of up to 1 MiB, several times over while it is written; more comes in the next turn of the round.
+// Small, because each callback contains a result of up to 1 MiB, which exists several times in memory while
+// it is written.
 const BATCH = 20
-// Where so many cannot be written it is not they who are to blame: all are tried again in the next round.
-const MAX_PASSED = 1_000
-// Some four hours with the pauses of `http_request`: nobody stands by to send it again.
+// Failed callbacks per round. If this many fail, the cause is not in single callbacks, and the round ends.
+const MAX_FAILED = 1_000
+// With the backoff of `http_request` these take about four hours. After that a failed callback is not
+// repeated automatically.
 const MAX_RETRIES = 15
 
 export function startCallbacks({
@@ -40,19 +42,22 @@ export function startCallbacks({
   })
 
   async function callBack() {
-    const passed: string[] = []
-    while (passed.length < MAX_PASSED) {
-      const ended = await store.findEnded(BATCH, passed)
+    const failed: string[] = []
+    while (failed.length < MAX_FAILED) {
+      const ended = await store.findEnded(BATCH, failed)
       if (ended.length === 0) return
       const { count, failedIds } = await write(ended)
-      passed.push(...failedIds)
+      failed.push(...failedIds)
       if (count > 0) onCreated()
-      // Not a whole batch: there is no more, or another worker is at the same ones.
+      // Fewer than a batch: there are no more, or another worker has locked the others.
       if (count + failedIds.length < BATCH) return
     }
   }
 
-  /** One that cannot be told must not keep the others from being told: it fails alone, and waits for the next round. */
+  /**
+   * If the batch fails, each callback is written alone, so that one bad callback does not block the others.
+   * It is tried again in the next round.
+   */
   async function write(ended: EndedTask[]): Promise<{ count: number; failedIds: string[] }> {
     try {
       return { count: await store.createMany(ended.map(callbackOf)), failedIds: [] }
@@ -75,11 +80,11 @@ export function startCallbacks({
     return written
   }
 
-  /** Once, not in every round. */
+  /** Reports a failed callback once, not in every round. */
   function report(id: string, error: unknown) {
     if (reportedIds.has(id)) return
     reportedIds.add(id)
-    events.emit('error.unexpected', { where: `making the callback of task ${id}`, error })
+    events.emit('error.unexpected', { where: `creating the callback of task ${id}`, error })
   }
 
   function callbackOf(ended: EndedTask): Callback {
@@ -103,14 +108,14 @@ export function startCallbacks({
 }
 
 /**
- * Signed where there is a secret. The URL was checked when the task was submitted; should it be refused by now, the
- * callback fails and says so.
+ * Returns the input of a callback. `http_request` signs the request if a secret is configured. The URL was
+ * checked at submission. If it is refused now, the callback task fails with that error.
  */
 function inputOf(ended: EndedTask): HttpRequestInput {
   return { method: 'POST', url: ended.callbackUrl ?? '', body: payloadOf(ended) }
 }
 
-/** In the form of Standard Webhooks 1.0, "Payload structure", and in the words of the API. */
+/** Payload structure of Standard Webhooks 1.0, with the field names of the API. */
 function payloadOf(ended: EndedTask) {
   return {
     type: `task.${ended.status.toLowerCase()}`,

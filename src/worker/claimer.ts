@@ -1,9 +1,10 @@
-// Answers deliveries: claims what the free slots allow, starts it, and gives the rest back.
-
+// Handles deliveries: claims as many tasks as there are free slots, starts them, and returns the other
+// references to the queue.
 import { createGroupCommit, writeLists } from '../base/group-commit.ts'
 import { pause } from '../base/loop.ts'
 import type { Delivery, FetchedDelivery, Queue, TaskReference } from '../redis/queue.ts'
-import type { Claim, ClaimedTask, TaskStore } from '../store/task-store.ts'
+import type { Claim, ClaimedTask } from '../store/claim.ts'
+import type { TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Slots } from './slots.ts'
@@ -14,30 +15,30 @@ export interface ClaimerDependencies {
   store: TaskStore
   slots: Slots
   heartbeat: Heartbeat
-  /** Puts tasks back that were claimed and not run, or not to their end. */
+  /** Releases tasks that were claimed but did not run. */
   release: (tasks: ClaimedTask[]) => Promise<void>
-  /** Runs a claimed task; its slot is given back when the handler has settled. */
+  /** Runs a claimed task. Frees its slot when the handler has returned. */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
-  /** Aborts when the worker stops: nothing is claimed any more. */
+  /** Aborts when the worker stops. No task is claimed after that. */
   stopping: AbortSignal
 }
 
 export interface Claimer {
   /**
-   * Handles one delivery, and resolves when a slot is free again: only then may the next one be fetched, so that no
-   * worker sits on a delivery while another is idle. Never rejects.
+   * Handles one delivery. Resolves when a slot is available, because only then may the worker fetch the next
+   * delivery: a worker without slots must not hold deliveries that another worker could run. Never rejects.
    */
-  take(queueName: string, delivery: FetchedDelivery): Promise<void>
+  handle(queueName: string, delivery: FetchedDelivery): Promise<void>
   /** Resolves when no claim is under way. */
-  settled(): Promise<void>
+  whenIdle(): Promise<void>
 }
 
 const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, release, events, stopping } = dependencies
-  // By the list, as they are rung: nobody waits for one of them alone.
+  // The references of a delivery are one item: they are claimed and started as one list.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
     write: writeLists(store.claimMany),
@@ -46,37 +47,44 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const underWay = new Set<Promise<unknown>>()
 
   return {
-    take,
-    async settled() {
+    handle,
+    async whenIdle() {
       await Promise.all(underWay)
     },
   }
 
-  async function take(
-    queueName: string,
-    { references, enqueuedAtMs, acknowledge }: FetchedDelivery,
-  ): Promise<void> {
-    let rest = references
-    while (rest.length > 0) {
-      const granted = slots.reserve(rest.length)
-      // Slots of claims under way may be free in a moment, when their tasks are gone or quick. Those of running
-      // tasks are not waited for: another worker may be idle.
-      if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
-      else if (granted === 0) break
-      else await claimAndStart(rest.slice(0, granted))
-      rest = rest.slice(granted)
-    }
+  async function handle(queueName: string, delivery: FetchedDelivery): Promise<void> {
+    const { enqueuedAtMs, acknowledge } = delivery
+    const rest = await claimWhileSlots(delivery.references)
     if (rest.length > 0) await returnToQueue(queueName, { references: rest, enqueuedAtMs })
     if (slots.available > 0) return
     await acknowledge().catch((error) =>
-      events.emit('error.transient', { where: 'letting go of a delivery', error }),
+      events.emit('error.transient', { where: 'acknowledging a delivery', error }),
     )
     await slots.whenAvailable()
   }
 
-  /** Resolves with the claims, not with the runs: from here on Postgres and the heartbeat answer for the tasks. */
+  /** @returns the references that found no slot */
+  async function claimWhileSlots(references: TaskReference[]): Promise<TaskReference[]> {
+    let rest = references
+    while (rest.length > 0) {
+      const granted = slots.reserve(rest.length)
+      // A claim under way may free slots soon: references that claim no task return their slots, and short
+      // tasks end. Running tasks are not waited for, because another worker may have free slots.
+      if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
+      else if (granted === 0) return rest
+      else await claimAndStart(rest.slice(0, granted))
+      rest = rest.slice(granted)
+    }
+    return rest
+  }
+
+  /**
+   * Resolves when the tasks are claimed. From then on they need no delivery: if this worker dies, the
+   * reconciler recovers them.
+   */
   async function claimAndStart(references: TaskReference[]): Promise<void> {
-    const started = claimForSure(references).then((tasks) => {
+    const started = claimUntilAnswered(references).then((tasks) => {
       slots.release(references.length - tasks.length)
       return start(tasks)
     })
@@ -85,16 +93,17 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     underWay.delete(started)
   }
 
-  async function claimForSure(references: TaskReference[]): Promise<ClaimedTask[]> {
+  async function claimUntilAnswered(references: TaskReference[]): Promise<ClaimedTask[]> {
     for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
       try {
         await heartbeat.ensureHeartbeat()
-        const answers = await claims.submit(
+        const results = await claims.submit(
           references.map(({ id, attempt }) => ({ id, attempt, workerId, isRepeated })),
         )
-        return answers.filter((task) => task !== null)
+        return results.filter((task) => task !== null)
       } catch (error) {
-        // Perhaps it was written and only the answer was lost: ask again, and take what is already ours.
+        // The claim may have been committed although its response was lost. A repeated claim returns such
+        // tasks.
         events.emit('error.transient', { where: 'claiming', error })
         await pause(CLAIM_RETRY_MS, stopping)
       }
@@ -104,7 +113,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
 
   async function start(tasks: ClaimedTask[]): Promise<void> {
     if (stopping.aborted) {
-      // The answer came when we had begun to stop: they were never started, and go back as if nothing had been.
+      // The worker began to stop while the claim was under way. The tasks never started, so they are
+      // released.
       slots.release(tasks.length)
       return release(tasks)
     }
@@ -113,7 +123,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   async function returnToQueue(queueName: string, delivery: Delivery): Promise<void> {
-    // When Redis has gone meanwhile, the reconciler finds them.
+    // If Redis cannot be reached, the reconciler enqueues these tasks again.
     await queue.returnToQueue(queueName, delivery).catch((error) => {
       events.emit('enqueue.failed', { count: delivery.references.length, error })
     })

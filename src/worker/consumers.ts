@@ -1,12 +1,16 @@
-// One consumer per queue, and a watch over each: one that takes nothing although something has long been waiting and a
-// slot is free is replaced by a new one. What runs is not touched by that.
+// One consumer per queue. A consumer is replaced if it fetches nothing although a delivery has waited for
+// long and a slot is free. Running tasks are not affected.
 import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './slots.ts'
 
 export interface Consumers {
-  /** Tells what was seen of a queue: when its oldest waiting delivery was rung, in milliseconds; null when none waits. */
-  watch(queueName: string, oldestWaitingMs: number | null): Promise<void>
+  /**
+   * Replaces the consumer of a queue if it is stuck.
+   * @param oldestWaitingMs when the oldest waiting delivery was enqueued, in milliseconds since 1970; null if
+   * none waits
+   */
+  check(queueName: string, oldestWaitingMs: number | null): Promise<void>
   stop(): Promise<void>
 }
 
@@ -14,20 +18,27 @@ export interface ConsumersOptions {
   queues: string[]
   queue: Queue
   slots: Slots
-  take: (queueName: string, delivery: FetchedDelivery) => Promise<void>
+  handle: (queueName: string, delivery: FetchedDelivery) => Promise<void>
   events: Events
-  /** For how long something may wait beside a free slot before its consumer counts as stuck. */
+  /** A consumer is stuck if a delivery has waited this long while a slot was free. */
   stuckMs: number
 }
 
-// While one delivery is being claimed the next is already on its way.
+// While one delivery is being claimed, the next one is fetched.
 const FETCHES = 2
 
-export function startConsumers({ queues, queue, slots, take, events, stuckMs }: ConsumersOptions): Consumers {
+export function startConsumers({
+  queues,
+  queue,
+  slots,
+  handle,
+  events,
+  stuckMs,
+}: ConsumersOptions): Consumers {
   const byQueue = new Map(queues.map((name) => [name, start(name)]))
 
   return {
-    async watch(queueName, oldestWaitingMs) {
+    async check(queueName, oldestWaitingMs) {
       const watched = byQueue.get(queueName)
       if (!watched || slots.available === 0 || oldestWaitingMs === null) return
       const sinceMs = Math.max(oldestWaitingMs, watched.lastFetchedMs)
@@ -44,8 +55,8 @@ export function startConsumers({ queues, queue, slots, take, events, stuckMs }: 
   function start(name: string): { consumer: Consumer; lastFetchedMs: number } {
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
       started.lastFetchedMs = Date.now()
-      await take(name, delivery)
-      // Being full is no fault of the consumer's: its time counts from the next free slot on.
+      await handle(name, delivery)
+      // `handle` also waits for a free slot. That time does not count.
       started.lastFetchedMs = Date.now()
     })
     const started = { consumer, lastFetchedMs: Date.now() }

@@ -1,4 +1,5 @@
-// Rings what is due: delays, retries, and submissions whose bell could not be rung. Any worker may; none is elected.
+// Enqueues tasks that are due: delays, retries, released tasks, and submissions whose enqueue failed. Every
+// worker does this for its queues. No worker is elected.
 import { startLoop } from '../base/loop.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
@@ -6,7 +7,7 @@ import type { TaskToEnqueue } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface Dispatcher {
-  /** SharedQueries again after so many milliseconds: a task will be due then. */
+  /** Starts a round after `delayMs`, because a task will be due then. */
   wakeIn(delayMs: number): void
   stop(): Promise<void>
 }
@@ -19,16 +20,11 @@ export interface DispatcherDependencies {
   intervalMs: number
 }
 
-// Enough for some full deliveries; more comes in the next turn of the same round.
+// Tasks per statement: enough for several full deliveries. A round repeats until no queue has a full batch.
 const BATCH = 1_000
 
-export function startDispatcher({
-  queues,
-  queue,
-  dispatchStore,
-  events,
-  intervalMs,
-}: DispatcherDependencies): Dispatcher {
+export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
+  const { queues, queue, dispatchStore, events, intervalMs } = dependencies
   const timers = new Set<NodeJS.Timeout>()
   const loop = startLoop({
     intervalMs,
@@ -37,7 +33,7 @@ export function startDispatcher({
   })
   return {
     wakeIn(delayMs) {
-      // What is due later is found by the next round, which sleeps no longer than until then.
+      // The next round finds tasks that are due later, and its pause ends when the next task is due.
       if (delayMs >= intervalMs) return
       const timer = setTimeout(() => {
         timers.delete(timer)
@@ -54,34 +50,37 @@ export function startDispatcher({
   async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
-    // A batch of each in turn: the backlog of one queue does not hold up the others.
+    // Queues take turns, one batch each, so that the backlog of one does not delay the others.
     for (let rest = reachable; rest.length > 0 && !stopping.aborted; ) {
       const full: string[] = []
-      for (const name of rest) if ((await dispatchSome(name)) === BATCH) full.push(name)
+      for (const name of rest) if ((await dispatchBatch(name)) === BATCH) full.push(name)
       rest = full
     }
     return (await dispatchStore.msUntilDue(reachable)) ?? undefined
   }
 
-  async function dispatchSome(name: string): Promise<number> {
-    const refs = await dispatchStore.markDueEnqueued(name, BATCH)
-    if (refs.length > 0) await enqueueMarked({ queue, dispatchStore, events }, 'due', name, refs)
-    return refs.length
+  async function dispatchBatch(name: string): Promise<number> {
+    const tasks = await dispatchStore.markDueEnqueued(name, BATCH)
+    if (tasks.length > 0) await enqueueMarked({ queue, dispatchStore, events }, 'due', name, tasks)
+    return tasks.length
   }
 }
 
-/** Rings what was just counted as rung, of one queue; leaves it to the next round when Redis went away in between. */
+/**
+ * Enqueues tasks that were just marked as enqueued. If Redis cannot be reached, clears the mark for the next
+ * round.
+ */
 export async function enqueueMarked(
-  { queue, dispatchStore, events }: { queue: Queue; dispatchStore: DispatchStore; events: Events },
+  { queue, dispatchStore, events }: Pick<DispatcherDependencies, 'queue' | 'dispatchStore' | 'events'>,
   reason: 'due' | 'lost',
   name: string,
-  refs: TaskToEnqueue[],
+  tasks: TaskToEnqueue[],
 ): Promise<void> {
   try {
-    await queue.enqueueMany(name, refs)
-    events.emit('tasks.enqueued', { reason, count: refs.length })
+    await queue.enqueueMany(name, tasks)
+    events.emit('tasks.enqueued', { reason, count: tasks.length })
   } catch (error) {
-    await dispatchStore.clearEnqueued(refs)
+    await dispatchStore.clearEnqueued(tasks)
     throw error
   }
 }

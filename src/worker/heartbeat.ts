@@ -1,4 +1,5 @@
-// Once a second, one statement: presence up, progress up; cancellations, lost tasks and a drain down.
+// The heartbeat: one statement per second writes that the worker is alive and the progress of its tasks, and
+// reads cancel requests, lost tasks and a drain request.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
@@ -6,11 +7,11 @@ import type { Events } from '../telemetry/events.ts'
 import type { RunningTasks } from './running-tasks.ts'
 
 export interface Heartbeat {
-  /** Resolves when others have lately seen us alive; beats at once where they have not. @throws when it cannot */
+  /** Resolves if the last heartbeat is recent; sends one otherwise. @throws when it fails */
   ensureHeartbeat(): Promise<void>
-  /** For how long, in milliseconds, this worker has been beating without a gap. */
+  /** How long heartbeats have been written without a gap, in milliseconds. */
   stableMs(): number
-  /** Whether a round has begun within the silence limit, be it that Postgres has heard it or not. */
+  /** Whether a round has started within `missingAfterMs`, whether it reached Postgres or not. */
   isBeating(): boolean
   stop(): Promise<void>
 }
@@ -21,15 +22,15 @@ export interface HeartbeatDependencies {
   signals: Signals
   running: RunningTasks
   counts: { processed: number; failed: number }
-  /** Told with every beat whether somebody wants this worker to take no more tasks. */
+  /** Called after every heartbeat with the drain request. */
   onDraining: (isDraining: boolean) => void
   events: Events
   intervalMs: number
-  /** After this long without a beat, others take our tasks over. */
+  /** After this long without a heartbeat, other workers recover the tasks of this one. */
   missingAfterMs: number
 }
 
-// One connection that hangs must not stop the only heart: the next beat goes through another.
+// Short, because a hanging connection must not stop the heartbeat. The next one uses another connection.
 const BEAT_TIMEOUT_MS = 5_000
 
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
@@ -52,7 +53,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
 
   return {
     async ensureHeartbeat() {
-      // Half of the limit: a claim that takes its time is still a living worker's when it is written.
+      // Half of the limit, so that the worker does not become missing while a slow claim is written.
       if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
     isBeating: () => Date.now() - lastRoundMs < missingAfterMs,
@@ -79,8 +80,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     onDraining(isDraining)
     if (!isStable()) stableSinceMs = beganMs
     lastBeatMs = beganMs
-    for (const { id, attempt, isCancelRequested, isOurs } of news) {
-      running.abort(id, isOurs && isCancelRequested ? 'cancelled' : 'lost', attempt)
+    for (const { id, attempt, isCancelRequested, isCurrent } of news) {
+      running.abort(id, isCurrent && isCancelRequested ? 'cancelled' : 'lost', attempt)
     }
   }
 

@@ -1,11 +1,13 @@
-// Repairs what was lost: bells that nobody heard, and tasks that a silent worker left behind.
-// Any worker may; every write is conditional, so two at once do no harm.
+// Repairs lost state: enqueues tasks whose delivery was lost, and recovers tasks that missing workers have
+// abandoned. Every worker does this. All writes are conditional, so two workers can repair the same task at
+// the same time.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { decide } from '../definitions/task-status.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
-import type { Finish, TaskStore } from '../store/task-store.ts'
+import type { Finish } from '../store/finish.ts'
+import type { TaskStore } from '../store/task-store.ts'
 import type { AbandonedTask, WorkerStore } from '../store/worker-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Consumers } from './consumers.ts'
@@ -26,15 +28,20 @@ export interface ReconcilerDependencies {
   consumers: Consumers
   events: Events
   intervalMs: number
-  /** A bell counts as unheard when it is this much older than the oldest delivery that waits. */
+  /**
+   * A delivery counts as lost if its task was enqueued this much earlier than the oldest delivery in Redis,
+   * in milliseconds.
+   */
   lostAfterMs: number
   missingAfterMs: number
 }
 
 const BATCH = 1_000
-// Without a silent worker a left-behind task is a claim whose answer was lost: rare enough to be looked for rarely.
+// Without a missing worker, only a claim whose response was lost leaves an abandoned task. That is rare, so
+// only some rounds search for it.
 const THOROUGH_EVERY_ROUNDS = 12
-const FORGET_WORKER_MS = 600_000
+// Rows of missing workers are kept for a while, because the page shows them.
+const REMOVE_WORKER_MS = 600_000
 
 export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   const {
@@ -59,24 +66,25 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   })
 
   async function reconcile(stopping: AbortSignal) {
-    // When Postgres was away, everybody's beats are old: first give the others time to be seen again.
-    if (heartbeat.stableMs() >= missingAfterMs) await repairWorkers()
-    // Last, because it asks Redis: what needs Postgres alone must not wait for that.
+    // After an outage of Postgres all heartbeats are old. Other workers get time to send a new one first.
+    if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
+    // Last, because it needs Redis. Repairs that need only Postgres must not wait for Redis.
     for (const name of queues) if (queue.isReady(name)) await reenqueueLost(name, stopping)
   }
 
-  async function repairWorkers() {
+  async function recoverFromMissingWorkers() {
     const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
-    await endAbandoned(isThorough)
-    // Only now: what a worker left behind is found by its row.
-    if (isThorough) await workerStore.removeMissing(FORGET_WORKER_MS)
+    await recoverAbandoned(isThorough)
+    // Last, because other rounds find abandoned tasks only while the row of a missing worker exists.
+    if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
   }
 
   async function reenqueueLost(name: string, stopping: AbortSignal) {
-    // First in, first out: whatever was rung before the oldest delivery and is not claimed has lost its bell.
+    // The queue is first in, first out. A waiting task that was enqueued before the oldest delivery has lost
+    // its delivery.
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
-    // While Postgres is away nobody can claim, and no consumer is to blame.
-    if (heartbeat.stableMs() > 0) await consumers.watch(name, waitingMs)
+    // Without Postgres no task can be claimed, so a consumer that fetches nothing is not stuck.
+    if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), beingClaimedMs ?? Date.now(), Date.now())
     while (!stopping.aborted) {
       const refs = await dispatchStore.markLostEnqueued(
@@ -90,19 +98,22 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     }
   }
 
-  async function endAbandoned(isThorough: boolean) {
+  async function recoverAbandoned(isThorough: boolean) {
     const self = { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
     const tasks = await workerStore.findAbandoned({ missingAfterMs, self, isThorough, limit: BATCH })
     if (tasks.length === 0) return
-    const statuses = await store.finishMany(tasks.map(lost))
+    const statuses = await store.finishMany(tasks.map(failureOf))
     for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
       const status = statuses[index]
       if (status) events.emit('task.lost', { taskId: id, name, attempt, workerId, status })
     }
   }
 
-  /** Uses the budget like any failure: a task that kills its worker must stop somewhere. */
-  function lost(task: AbandonedTask): Finish {
+  /**
+   * A lost attempt uses the retry budget like any failure, so that a task that kills its worker does not run
+   * forever.
+   */
+  function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
     const error = {
       name: 'WorkerLost',

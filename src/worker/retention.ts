@@ -1,23 +1,24 @@
-// Lets go of what is old: tasks that ended long ago, and statistics that nobody looks at so closely any more. Any worker
-// may; two at once delete different rows.
+// Deletes old finished tasks and old statistics. Every worker does this. Two workers at the same time delete
+// different rows.
 import { type Loop, pause, startLoop } from '../base/loop.ts'
 import type { ActivityStore } from '../store/activity-store.ts'
-import { BEFORE_ALL, type RetentionStore } from '../store/retention-store.ts'
+import { LOWEST_ID, type RetentionStore } from '../store/retention-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface RetentionDependencies {
   store: RetentionStore
   activityStore: ActivityStore
   events: Events
-  /** How long a task is kept after its end; undefined keeps it for ever. */
+  /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
   intervalMs: number
 }
 
-// Rows that are locked for some tens of milliseconds only.
+// Rows per statement, so that locks are held for some tens of milliseconds.
 const BATCH = 1_000
-// What ended late, or was in somebody's hand, is met by the next walk from the beginning.
-const WALK_ANEW_MS = 3_600_000
+// A new scan starts after this time. It finds tasks that ended after the last scan had passed them, or that
+// were locked.
+const RESTART_SCAN_MS = 3_600_000
 
 export function startRetention({
   store,
@@ -26,7 +27,7 @@ export function startRetention({
   keptMs,
   intervalMs,
 }: RetentionDependencies): Loop {
-  let walk = { afterId: BEFORE_ALL, begunMs: performance.now() }
+  let scan = { afterId: LOWEST_ID, begunMs: performance.now() }
   return startLoop({
     intervalMs,
     async body(stopping) {
@@ -36,16 +37,16 @@ export function startRetention({
     onError: (error) => events.emit('error.transient', { where: 'retention', error }),
   })
 
-  /** Goes on where the last round has stopped: what is old and unfinished is not looked at over and over. */
+  /** Continues where the last round stopped, so that old unfinished tasks are not scanned in every round. */
   async function pruneTasks(olderThanMs: number, stopping: AbortSignal) {
-    if (performance.now() - walk.begunMs > WALK_ANEW_MS)
-      walk = { afterId: BEFORE_ALL, begunMs: performance.now() }
+    if (performance.now() - scan.begunMs > RESTART_SCAN_MS)
+      scan = { afterId: LOWEST_ID, begunMs: performance.now() }
     while (!stopping.aborted) {
       const beganMs = performance.now()
-      const { lastId, isAtEnd } = await store.pruneTasks(walk.afterId, olderThanMs, BATCH)
-      walk.afterId = lastId
+      const { lastId, isAtEnd } = await store.pruneTasks(scan.afterId, olderThanMs, BATCH)
+      scan.afterId = lastId
       if (isAtEnd) return
-      // Half of the time for the others.
+      // Pauses as long as the statement took, so that pruning uses at most half of the time.
       await pause(performance.now() - beganMs, stopping)
     }
   }

@@ -1,4 +1,4 @@
-// Runs one claimed task to its end. Reads as a recipe; the decisions are pure and live elsewhere.
+// Runs one attempt of a task: calls the handler, decides what its end means, and writes it.
 import { isAppError, messageOf } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import {
@@ -15,7 +15,8 @@ import {
   type TaskError,
   type TaskStatus,
 } from '../definitions/task-status.ts'
-import type { ClaimedTask, Finish } from '../store/task-store.ts'
+import type { ClaimedTask } from '../store/claim.ts'
+import type { Finish } from '../store/finish.ts'
 import type { AnnouncedTask, Events } from '../telemetry/events.ts'
 import type { RunningTask, RunningTasks } from './running-tasks.ts'
 import type { TaskLogs } from './task-logs.ts'
@@ -25,23 +26,26 @@ export interface RunnerDependencies {
   registry: Registry
   running: RunningTasks
   logs: TaskLogs
-  /** Writes how an attempt ended; null when another attempt had been given the task. */
+  /**
+   * Writes the end of an attempt. Resolves with null if it was refused, because the task belongs to another
+   * attempt.
+   */
   finish: (finish: Finish) => Promise<TaskStatus | null>
-  /** Called when the handler has settled, before its result is written: another may run meanwhile. */
+  /** Called when the handler has returned, before the end is written. Another task may run in its slot. */
   onHandlerDone: () => void
-  /** Called when a result was accepted. */
+  /** Called when the end was written. */
   onFinished: (end: AttemptEnd) => void
   events: Events
 }
 
 export interface AttemptEnd {
   status: TaskStatus
-  /** The pause before the next attempt, if there is to be one. */
+  /** Delay before the next attempt, if there is one. */
   delayMs?: number
   hasCallback: boolean
 }
 
-/** Resolves when the result is written and the handler has settled; never rejects. */
+/** Resolves when the handler has returned and the end of the attempt is written. Never rejects. */
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
@@ -60,7 +64,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const backoff = definition?.backoff ?? UNKNOWN_BACKOFF
     const policy = { failures, maxRetries, backoff, isCancelRequested: false }
     const decision = decide(policy, outcome, Math.random())
-    const status = await finishForSure(attempt, decision)
+    const status = await finishUntilWritten(attempt, decision)
     logs.forget(attempt)
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
@@ -71,7 +75,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const { task } = attempt
     const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
     try {
-      // A worker of another version may know it: an error that may be tried again, not a final one.
+      // Retryable, because a worker of another version may have the definition.
       if (!definition) throw new Error(`This worker has no task "${task.name}"`)
       const result = await definition.run(task.input, contextOf(attempt))
       return { kind: 'succeeded', result: result ?? null }
@@ -86,7 +90,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const progress: TaskContext['progress'] = (fraction, message) => {
       attempt.progress = {
         fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
-        message: line(message),
+        message: progressMessageOf(message),
       }
     }
     const log: TaskContext['log'] = (message, fields) => {
@@ -96,11 +100,11 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     return new AttemptContext(attempt, { progress, log })
   }
 
-  /** The work is done; a database that is away must not undo it. */
-  async function finishForSure(attempt: RunningTask, decision: Decision): Promise<TaskStatus | null> {
+  /** Repeats the write while Postgres cannot be reached, so that the finished work is not lost. */
+  async function finishUntilWritten(attempt: RunningTask, decision: Decision): Promise<TaskStatus | null> {
     const { task } = attempt
     for (;;) {
-      // First the log: who sees that an attempt has ended finds all that it said.
+      // The log comes first, so that the log of a finished attempt is complete.
       if (attempt.log) await logs.finish(attempt)
       try {
         return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
@@ -109,7 +113,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
           events.emit('error.transient', { where: 'writing a result', error })
           await pause(FINISH_RETRY_MS)
         } else if (decision.status === 'SUCCESS' || decision.error?.name !== UNSTORABLE) {
-          decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorable(error) }
+          decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorableResult(error) }
         } else {
           events.emit('error.unexpected', { where: 'writing a result', error })
           return null
@@ -133,8 +137,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 }
 
 /**
- * A class for the sake of its getter: of an object literal V8 makes a getter anew for every object, in its old generation,
- * from where it keeps the task with its input until the whole heap is collected.
+ * A class because of its getter. For a getter in an object literal, V8 allocates a closure per object in its
+ * old generation. The closure would keep the task and its input in memory until the next full collection.
  */
 class AttemptContext implements TaskContext {
   readonly id: string
@@ -175,8 +179,9 @@ const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 const UNSTORABLE = 'UnstorableResult'
 
 /**
- * Whether it is the result that cannot be written: no JSON, too deep or too large (`resultTextOf`), or nothing that
- * Postgres can keep (SQLSTATE classes 22 data exception, 54 limit exceeded). Anything else (an outage, a failover, a changed password) passes.
+ * Whether the result itself cannot be stored: not serializable, nested too deeply or too large
+ * (`resultTextOf`), or rejected by Postgres (SQLSTATE classes 22 data exception, 54 limit exceeded). All
+ * other errors (outage, failover, changed password) are transient.
  */
 function isUnstorable(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return true
@@ -192,20 +197,20 @@ function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): 
     const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
     return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
   }
-  const leastDelayMs = error instanceof RetryLaterError ? error.delayMs : undefined
-  return { kind: 'failed', error: taskErrorOf(error), leastDelayMs }
+  const minDelayMs = error instanceof RetryLaterError ? error.delayMs : undefined
+  return { kind: 'failed', error: taskErrorOf(error), minDelayMs }
 }
 
-// One line under a progress bar.
+// Shown as one line under the progress bar.
 const MAX_PROGRESS_MESSAGE = 500
 
-/** What Postgres can keep as text: no NUL, and after the cut no half of a character. */
-function line(message: string | undefined): string | undefined {
+/** Makes a text storable in Postgres: shortened, without NUL and without lone surrogates. */
+function progressMessageOf(message: string | undefined): string | undefined {
   if (message === undefined) return undefined
   return String(message).slice(0, MAX_PROGRESS_MESSAGE).toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-// What a task throws is shown to people and kept; a novel is cut.
+// Limit for error messages, which are stored and shown on the page.
 const MAX_MESSAGE = 4_000
 
 function taskErrorOf(error: unknown): TaskError {
@@ -214,7 +219,7 @@ function taskErrorOf(error: unknown): TaskError {
   return { name, message, retryable: !(error instanceof PermanentError) }
 }
 
-function unstorable(error: unknown): TaskError {
+function unstorableResult(error: unknown): TaskError {
   return {
     name: UNSTORABLE,
     message: `The result cannot be stored as JSON: ${messageOf(error)}`,

@@ -1,29 +1,32 @@
-// The attempts that run in this process right now: how to abort them, and how far they are.
-import type { ClaimedTask } from '../store/task-store.ts'
+// The attempts that run in this process, with their abort signal, progress and log.
+import type { ClaimedTask } from '../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
-/** Why an attempt is told to stop. `lost`: the task was given to another worker, nobody waits for this result. */
+/**
+ * Why an attempt is aborted. `lost`: another worker has the task, so the result of this attempt would be
+ * refused.
+ */
 export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
 
 export interface RunningTask {
   task: ClaimedTask
   /** Aborts with an `AttemptAborted`. */
   readonly signal: AbortSignal
-  /** Why it was told to stop; undefined while it was not. */
+  /** Why it was aborted; undefined if it was not. */
   readonly abortReason: AbortReason | undefined
-  /** Set until a heartbeat has carried it. */
+  /** Progress that no heartbeat has written yet. */
   progress?: { fraction: number; message?: string }
-  /** Absent until it has logged something. */
+  /** Created with the first log line. */
   log?: AttemptLog
   abort(reason: AbortReason): void
 }
 
-/** The reason of an attempt's signal, and what a task throws that lets its signal throw. */
+/** The reason of an attempt's abort signal. `signal.throwIfAborted()` throws it. */
 export class AttemptAborted extends Error {
   readonly reason: AbortReason
 
   constructor(reason: AbortReason) {
-    super(`This attempt was told to stop: ${reason}`)
+    super(`This attempt was aborted: ${reason}`)
     this.name = 'AbortError'
     this.reason = reason
   }
@@ -31,23 +34,23 @@ export class AttemptAborted extends Error {
 
 export interface RunningTasks {
   readonly size: number
-  /** null when this very attempt runs already. */
+  /** Returns null if this attempt is already running here. */
   begin(task: ClaimedTask): RunningTask | null
   end(running: RunningTask): void
   all(): RunningTask[]
-  /** Aborts this attempt of the task, or whichever runs here when none is named. */
+  /** Aborts the given attempt of the task, or without `attempt` every attempt of the task that runs here. */
   abort(taskId: string, reason: AbortReason, attempt?: number): void
-  /** Resolves when nothing runs any more. */
+  /** Resolves when no attempt is running. */
   whenEmpty(): Promise<void>
 }
 
-// More than run in most workers, so that few share one.
+// More buckets than most workers have running tasks, so that few tasks share one.
 const BUCKETS = 256
 
 export function createRunningTasks(): RunningTasks {
-  // By the end of the id, which is random. Not a map or a set: what V8 leaves of one whenever it grows or shrinks still
-  // holds what was in it, and each of these leftovers keeps the next from being collected. A thousand short tasks a second
-  // fill the old generation with their remains.
+  // A hash table by the last digits of the id, which are random. Not a Map or Set: when one grows or shrinks,
+  // V8 allocates a new table, and the old table still references its entries. With a thousand short tasks per
+  // second, these tables fill the old generation with finished tasks.
   const buckets: RunningTask[][] = Array.from({ length: BUCKETS }, () => [])
   let size = 0
   let emptied: (() => void)[] = []
@@ -98,7 +101,7 @@ class Attempt implements RunningTask {
   readonly task: ClaimedTask
   progress: RunningTask['progress']
   log: RunningTask['log']
-  // Made when it is asked for: many tasks are over before anybody could abort them.
+  // Created on demand: most tasks never read their signal.
   private controller: AbortController | undefined
 
   constructor(task: ClaimedTask) {
@@ -124,7 +127,7 @@ class Attempt implements RunningTask {
   }
 }
 
-/** One task may run twice here: an old attempt that lost its claim, and its successor. */
+/** One task can run twice here: an old attempt that has lost its claim, and a new attempt. */
 function isAttempt({ task }: RunningTask, { id, attempt }: Pick<ClaimedTask, 'id' | 'attempt'>): boolean {
   return task.id === id && task.attempt === attempt
 }

@@ -1,18 +1,19 @@
-// How many tasks may run at once. A slot is taken before the claim and given back when the handler has settled.
+// Limits the number of tasks that run at the same time. A slot is reserved before the claim and released when
+// the handler has returned.
 
 export interface Slots {
   readonly capacity: number
   readonly free: number
-  /** How many of them are given out now: all, or none while the worker drains. */
+  /** Free slots that can be reserved now; 0 while the worker drains. */
   readonly available: number
-  /** Takes up to `wanted` free slots at once; answers how many it got. */
+  /** Reserves up to `wanted` slots. @returns how many were reserved */
   reserve(wanted: number): number
   release(count: number): void
-  /** Resolves at once while a slot is available, or else when the next becomes so, or when closed. */
+  /** Resolves when a slot is available, or when the slots are closed. */
   whenAvailable(): Promise<void>
-  /** While draining no slot is given; those that are taken come back as ever. */
+  /** While draining, no slot can be reserved. Reserved slots can be released. */
   setDraining(isDraining: boolean): void
-  /** No slot is given any more; whoever waits is let go. */
+  /** Ends all reservations and resolves all waits. */
   close(): void
 }
 

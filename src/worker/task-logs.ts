@@ -1,5 +1,5 @@
-// Brings what running tasks log to Postgres: within a second while they run, and all of it before anybody can see that
-// they have ended. Best effort: a log that cannot be written costs its task nothing.
+// Writes the log lines of running tasks to Postgres: within a second while they run, and all lines before the
+// end of the attempt is written. Best effort: a task does not fail if its log cannot be written.
 import { isAppError } from '../base/errors.ts'
 import { createGroupCommit } from '../base/group-commit.ts'
 import { pause, startLoop } from '../base/loop.ts'
@@ -9,18 +9,18 @@ import { createAttemptLog } from './attempt-log.ts'
 import type { RunningTask } from './running-tasks.ts'
 
 export interface TaskLogs {
-  /** Keeps a line. @returns the fields as they are kept, where they could not be kept as they are. Never throws */
+  /** Adds a line. Never throws. @returns the stored fields if they differ from the given ones */
   add(
     running: RunningTask,
     message: string,
     fields?: Record<string, unknown>,
   ): Record<string, unknown> | undefined
   /**
-   * Keeps no more lines of this attempt, and resolves when those that it has are written, or when that takes too long.
-   * Before the end of the attempt is written: who sees the end finds the log whole. Never rejects.
+   * Closes the log of the attempt. Resolves when its lines are written, or after a time limit. Called before
+   * the end of the attempt is written, so that the log of a finished attempt is complete. Never rejects.
    */
   finish(running: RunningTask): Promise<void>
-  /** Forgets what could not be written of an attempt that has ended. */
+  /** Drops lines of an ended attempt that could not be written. */
   forget(running: RunningTask): void
   stop(): Promise<void>
 }
@@ -32,13 +32,13 @@ export interface TaskLogsDependencies {
   intervalMs: number
 }
 
-// A log that Postgres does not take by then is left behind, and the task goes on.
-const PATIENCE_MS = 1_000
-// As much as one statement may carry when every attempt has its fill: some megabytes.
+// Time limit for the last lines. After that the end of the attempt is written without them.
+const FINISH_TIMEOUT_MS = 1_000
+// Limits a statement to some megabytes, if every attempt has reached its limit.
 const MAX_ATTEMPTS_PER_WRITE = 50
 
 export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsDependencies): TaskLogs {
-  /** Those with lines that are not written yet. Most tasks never come here. */
+  /** Attempts with lines that are not written yet. Attempts that log nothing are never in it. */
   const unwritten = new Set<RunningTask>()
   const writing = new WeakMap<RunningTask, Promise<void>>()
   const commits = createGroupCommit<AttemptLines, undefined>({
@@ -64,15 +64,18 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     async finish(running) {
       running.log?.close()
       if (!unwritten.has(running)) return
-      const giveUp = new AbortController()
-      await Promise.race([write(running).then(() => write(running)), pause(PATIENCE_MS, giveUp.signal)])
-      giveUp.abort()
+      const timeout = new AbortController()
+      await Promise.race([
+        write(running).then(() => write(running)),
+        pause(FINISH_TIMEOUT_MS, timeout.signal),
+      ])
+      timeout.abort()
     },
     forget: (running) => unwritten.delete(running),
     stop: loop.stop,
   }
 
-  /** One write per attempt at a time; who asks meanwhile waits for that one. Never rejects. */
+  /** One write per attempt at a time. Concurrent calls share it. Never rejects. */
   function write(running: RunningTask): Promise<void> {
     const underWay = writing.get(running) ?? writeNow(running).finally(() => writing.delete(running))
     writing.set(running, underWay)
@@ -81,17 +84,17 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
 
   async function writeNow(running: RunningTask): Promise<void> {
     const { task, log } = running
-    const lines = log?.take() ?? []
+    const lines = log?.drain() ?? []
     if (!log || lines.length === 0) return
     try {
       await commits.submit({ id: task.id, attempt: task.attempt, workerId, lines })
     } catch (error) {
-      // What is wrong with the lines themselves stays wrong.
+      // Not an outage: these lines can never be stored; drop them.
       if (!isAppError(error)) {
         events.emit('error.unexpected', { where: 'writing task logs', error })
         return
       }
-      log.release(lines)
+      log.restore(lines)
       events.emit('error.transient', { where: 'writing task logs', error })
     } finally {
       if (log.waiting.length === 0) unwritten.delete(running)

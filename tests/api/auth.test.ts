@@ -1,4 +1,4 @@
-// Who may do what: keys, scopes, tokens for browsers, and what is open to everybody.
+// Authorization: API keys, scopes, poll tokens, and public routes.
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
@@ -36,7 +36,7 @@ function submit(name = 'everything') {
 }
 
 describe('without a key', () => {
-  test('every route but those of health and documentation answers 401 and says how to send a key', async () => {
+  test('every route except health and documentation responds with 401 and WWW-Authenticate', async () => {
     const app = createApp(
       createApiDependencies(system.connections, system.registry, system.events, {
         apiKeys: keys.apiKeys,
@@ -57,27 +57,27 @@ describe('without a key', () => {
     }
   })
 
-  test('health is answered', async () => {
+  test('health checks respond with 200', async () => {
     expect((await system.request('GET', '/health')).status).toBe(200)
     expect((await system.request('GET', '/health/ready')).status).toBe(200)
   })
 
   test.each([
-    ['nothing known', { Authorization: `Bearer ${createApiKey('other', ['read']).key}` }],
+    ['an unknown key', { Authorization: `Bearer ${createApiKey('other', ['read']).key}` }],
     ['an empty key', { Authorization: 'Bearer ' }],
     ['another scheme', { Authorization: 'Basic YTpi' }],
     [
       'the hash of a known key',
       { Authorization: `Bearer ${createHash('sha256').update(keys.key('reader')).digest('hex')}` },
     ],
-    ['a key with something behind it', { Authorization: `Bearer ${keys.key('reader')}x` }],
-  ])('%s is refused', async (_what, headers) => {
+    ['a key with an appended character', { Authorization: `Bearer ${keys.key('reader')}x` }],
+  ])('%s is rejected', async (_what, headers) => {
     expect((await system.request('GET', '/v1/tasks', undefined, headers)).status).toBe(401)
   })
 })
 
 describe('with a key', () => {
-  test('it is taken as a bearer token and as X-API-Key', async () => {
+  test('the key is accepted as a bearer token and as X-API-Key', async () => {
     for (const headers of [keys.headers('reader'), { 'X-API-Key': keys.key('reader') }]) {
       expect((await system.request('GET', '/v1/tasks', undefined, headers)).status).toBe(200)
     }
@@ -98,23 +98,23 @@ describe('with a key', () => {
     ['POST', `/v1/tasks/${newId()}/cancel`, 'operator', 'submitter'],
     ['POST', `/v1/tasks/${newId()}/retry`, 'operator', 'reader'],
     ['POST', `/v1/tasks/${newId()}/replay`, 'operator', 'submitter'],
-  ])('%s %s is for the scope of %s and not for %s', async (method, path, may, mayNot) => {
-    const refused = await system.request(method, path, undefined, keys.headers(mayNot))
+  ])('%s %s is allowed for the %s and forbidden for the %s', async (method, path, allowed, forbidden) => {
+    const refused = await system.request(method, path, undefined, keys.headers(forbidden))
     expect(refused.status).toBe(403)
     expect(refused.body).toMatchObject({ type: 'urn:waggle:problem:forbidden' })
-    const admitted = await system.request(method, path, undefined, keys.headers(may))
+    const admitted = await system.request(method, path, undefined, keys.headers(allowed))
     expect([401, 403]).not.toContain(admitted.status)
   })
 
-  test('any key may see which tasks there are', async () => {
+  test('every key can list the definitions', async () => {
     for (const name of ['submitter', 'reader', 'operator']) {
       expect((await system.request('GET', '/v1/definitions', undefined, keys.headers(name))).status).toBe(200)
     }
   })
 })
 
-describe('the token of a submission', () => {
-  test('reads its task everywhere that one task is read, and nothing else', async () => {
+describe('the poll token of a submission', () => {
+  test('allows every endpoint that reads its task, and nothing else', async () => {
     const { body: task } = await submit('submitter')
     const query = `poll_token=${task.poll_token}`
     for (const path of [`/v1/tasks/${task.id}`, `/task_status/${task.id}`, `/check_task/${task.id}`]) {
@@ -130,15 +130,10 @@ describe('the token of a submission', () => {
     expect((await system.request('GET', `/v1/tasks/${other.id}?${query}`)).status).toBe(401)
   })
 
-  test('comes with every kind of submission', async () => {
+  test('is returned by every kind of submission', async () => {
     const headers = keys.headers('submitter')
     const notify = await system.request('POST', '/notify/', { email: 'a@example.com' }, headers)
-    const classic = await system.request(
-      'POST',
-      '/submit_task',
-      { form_type: 'reverse', text: 'ab' },
-      headers,
-    )
+    const form = await system.request('POST', '/submit_task', { form_type: 'reverse', text: 'ab' }, headers)
     const batch = await system.request(
       'POST',
       '/v1/tasks/batch',
@@ -146,7 +141,7 @@ describe('the token of a submission', () => {
       headers,
     )
     const { poll_token: first, task_id: firstId } = notify.body as { poll_token: string; task_id: string }
-    const { poll_token: second, task_id: secondId } = classic.body as { poll_token: string; task_id: string }
+    const { poll_token: second, task_id: secondId } = form.body as { poll_token: string; task_id: string }
     const [item] = (batch.body as { items: { id: string; poll_token: string }[] }).items
     for (const [id, token] of [
       [firstId, first],
@@ -157,7 +152,7 @@ describe('the token of a submission', () => {
     }
   })
 
-  test('leads a browser without scripts from its form to the page of the task', async () => {
+  test('is in the links that lead a browser without scripts from the form to the page of the task', async () => {
     const form = await fetch(`${system.url}/submit_task`, {
       method: 'POST',
       headers: { ...keys.headers('submitter'), 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -171,15 +166,15 @@ describe('the token of a submission', () => {
     expect((await fetch(new URL(link ?? '', system.url))).status).toBe(200)
   })
 
-  test('is not given where the API is open', async () => {
+  test('is not returned by an API without keys', async () => {
     const open = await startSystem({ worker: false })
     expect(await open.submit('reverse', { text: 'ab' })).not.toHaveProperty('poll_token')
     await open.stop()
   })
 })
 
-describe('the setting', () => {
-  test('an entry is all that the API needs to know a key, and the key is not in it', () => {
+describe('API_KEYS', () => {
+  test('an entry identifies its key without containing it', () => {
     const { key, entry } = createApiKey('ci', ['submit', 'operate'])
     expect(entry).not.toContain(key)
     const { API_KEYS: known = [] } = readConfig({ API_KEYS: entry })
@@ -193,11 +188,11 @@ describe('the setting', () => {
     ['no scope', `ci::${'a'.repeat(64)}`],
     ['half a hash', `ci:read:${'a'.repeat(32)}`],
     ['the same name twice', [`ci:read:${'a'.repeat(64)}`, `ci:submit:${'b'.repeat(64)}`].join()],
-  ])('%s is refused', (_what, value) => {
+  ])('%s is rejected', (_what, value) => {
     expect(() => readConfig({ API_KEYS: value })).toThrow('API_KEYS: ')
   })
 
-  test('in production the API does not start open, unless it is told to', () => {
+  test('is required in production, unless ALLOW_ANONYMOUS is true', () => {
     const production = { NODE_ENV: 'production' }
     expect(() => readConfig(production, ['API_KEYS'])).toThrow('ALLOW_ANONYMOUS=true')
     expect(() => readConfig({ ...production, API_KEYS: '' }, ['API_KEYS'])).toThrow('API_KEYS: ')
@@ -207,7 +202,7 @@ describe('the setting', () => {
     readConfig({}, ['API_KEYS'])
   })
 
-  test('the API and the worker as processes: the one refuses to start open in production, the other does not ask', async () => {
+  test('is required by an API process in production and not by a worker process', async () => {
     const settings = {
       NODE_ENV: 'production',
       DATABASE_URL: system.database.url,
@@ -221,10 +216,10 @@ describe('the setting', () => {
     await worker.end('SIGTERM')
   })
 
-  test('the command makes a key that a started API lets in', async () => {
-    const made = await startMain('keys', {})
-    expect(await made.ended).toBe(1)
-    expect(made.output()).toContain('Usage: npm run keys -- create --name')
+  test('accepts the entries that the keys command prints', async () => {
+    const command = await startMain('keys', {})
+    expect(await command.ended).toBe(1)
+    expect(command.output()).toContain('Usage: npm run keys -- create --name')
     const { key, entry } = await makeKey('--name', 'page', '--scope', 'read', '--scope', 'submit')
     expect(entry).toMatch(/^page:submit\+read:[0-9a-f]{64}$/)
     const api = await startMain('api', {
@@ -242,10 +237,10 @@ describe('the setting', () => {
 })
 
 async function makeKey(...args: string[]): Promise<{ key: string; entry: string }> {
-  const made = await startMain(['keys', 'create', ...args], {})
-  expect(await made.ended).toBe(0)
+  const command = await startMain(['keys', 'create', ...args], {})
+  expect(await command.ended).toBe(0)
   return {
-    key: /^ {2}(wgl_\S+)$/m.exec(made.output())?.[1] ?? '',
-    entry: /^ {2}(\S+:\S+:\S+)$/m.exec(made.output())?.[1] ?? '',
+    key: /^ {2}(wgl_\S+)$/m.exec(command.output())?.[1] ?? '',
+    entry: /^ {2}(\S+:\S+:\S+)$/m.exec(command.output())?.[1] ?? '',
   }
 }

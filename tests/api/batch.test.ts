@@ -1,4 +1,4 @@
-// Many submissions in one request, and one submission again.
+// Batches of submissions, and replays of a task.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BatchResponse } from '../../src/api/tasks/batch.ts'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
@@ -24,7 +24,7 @@ const pointersOf = (item: object) =>
     : []
 
 describe('a batch', () => {
-  test('of a thousand tasks is accepted, and all of them run', async () => {
+  test('of 1,000 tasks is accepted, and all of them run', async () => {
     const { status, body } = await submitBatch(Array.from({ length: 1_000 }, () => REVERSE))
     expect([status, body.accepted, body.rejected]).toEqual([202, 1_000, 0])
     const ids = body.items.flatMap((item) => ('id' in item ? [item.id] : []))
@@ -38,7 +38,7 @@ describe('a batch', () => {
     }
   })
 
-  test('is judged task by task: the good ones are accepted, the others say what is wrong where', async () => {
+  test('is validated task by task: valid tasks are accepted, the others are rejected with a pointer to each fault', async () => {
     const { status, body } = await submitBatch([
       REVERSE,
       { name: 'revers', input: {} },
@@ -71,7 +71,7 @@ describe('a batch', () => {
     })
   })
 
-  test('refuses every number that would be changed, and nothing beside it', async () => {
+  test('rejects the tasks with numbers that a double would change, and no others', async () => {
     const bad = '{"name":"reverse","input":{"text":"ab","id":[9007199254740993,1e999]}}'
     const good = '{"name":"reverse","input":{"text":"ab","id":[9007199254740991,1e99]}}'
     const response = await fetch(`${system.url}/v1/tasks/batch`, {
@@ -88,16 +88,16 @@ describe('a batch', () => {
   })
 
   test.each([
-    ['no task', { tasks: [] }],
-    ['a thousand and one', { tasks: Array.from({ length: 1_001 }, () => 0) }],
-    ['no list', { tasks: REVERSE }],
-    ['something beside the list', { tasks: [REVERSE], more: 1 }],
-  ])('of %s is refused as a whole', async (_what, body) => {
+    ['zero tasks', { tasks: [] }],
+    ['1,001 tasks', { tasks: Array.from({ length: 1_001 }, () => 0) }],
+    ['an object instead of a list', { tasks: REVERSE }],
+    ['a list and an unknown member', { tasks: [REVERSE], more: 1 }],
+  ])('of %s is rejected', async (_what, body) => {
     const { status } = await system.request('POST', '/v1/tasks/batch', body)
     expect(status).toBe(422)
   })
 
-  test('of which nothing could be committed is 503, although one of it would have been refused anyway', async () => {
+  test('with a rejected task and one that could not be stored gets 503', async () => {
     const { database } = system.connections
     const { run } = database
     database.run = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
@@ -109,7 +109,7 @@ describe('a batch', () => {
     }
   })
 
-  test('that cannot be committed is 503 as a whole, so that it may be sent again', async () => {
+  test('that could not be stored gets 503, so that it can be sent again', async () => {
     const { database } = system.connections
     const { run } = database
     database.run = () => Promise.reject(new AppError('unavailable', 'The database cannot be reached'))
@@ -131,7 +131,7 @@ describe('a replay', () => {
     }
   }
 
-  test('is a new task with the same input and options that knows where it comes from', async () => {
+  test('is a new task with the same input and options and with replayed_from', async () => {
     const options = { queue: 'default', tags: ['night'], max_retries: 7, timeout_seconds: 12 }
     const first = await system.submit('reverse', { text: 'ab' }, options)
     await system.taskWhenFinal(first.id)
@@ -149,14 +149,14 @@ describe('a replay', () => {
     expect(await system.task(first.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
   })
 
-  test('takes another input and other options', async () => {
+  test('accepts another input and other options', async () => {
     const first = await system.submit('divide', { x: 1, y: 0 }, { tags: ['a'] })
     await system.taskWhenFinal(first.id)
     const { body } = await replay(first.id, { input: { x: 1, y: 4 }, options: { tags: ['b'] } })
     expect(body).toMatchObject({ input: { x: 1, y: 4 }, tags: ['b'], replayed_from: first.id })
   })
 
-  test('of what is unknown is 404, and with a wrong input 422', async () => {
+  test('of an unknown task gets 404, and with an invalid input 422', async () => {
     expect((await replay(newId())).status).toBe(404)
     expect((await replay('nonsense')).status).toBe(404)
     const { id } = await system.submit('reverse', { text: 'ab' })

@@ -1,4 +1,5 @@
-// The thread through a task's life: request id and trace, in the row, in the answer, and in what API and worker announce.
+// Correlation: the request id and the trace context in responses, task rows, and the events of API and
+// worker.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
@@ -17,43 +18,43 @@ function submit(headers: Record<string, string>) {
   }>
 }
 
-test('what the caller sent is returned, stored with the task, and announced by the worker', async () => {
+test('the request id and trace of a submission are returned, stored with the task, and in the events of the worker', async () => {
   const { headers, body } = await submit({ 'X-Request-Id': 'order-4711', Traceparent: TRACEPARENT })
   expect(headers.get('X-Request-Id')).toBe('order-4711')
   expect(headers.get('Traceparent')).toBe(TRACEPARENT)
   expect(body).toMatchObject({ request_id: 'order-4711', traceparent: TRACEPARENT })
   const done = await system.taskWhenFinal(body.id)
   expect(done).toMatchObject({ request_id: 'order-4711', traceparent: TRACEPARENT })
-  const thread = { taskId: body.id, requestId: 'order-4711', traceparent: TRACEPARENT }
+  const correlation = { taskId: body.id, requestId: 'order-4711', traceparent: TRACEPARENT }
   expect(system.announced('request.finished')).toContainEqual(
     expect.objectContaining({ method: 'POST', requestId: 'order-4711', traceparent: TRACEPARENT }),
   )
-  expect(system.announced('task.started')).toContainEqual(expect.objectContaining(thread))
-  expect(system.announced('task.finished')).toContainEqual(expect.objectContaining(thread))
+  expect(system.announced('task.started')).toContainEqual(expect.objectContaining(correlation))
+  expect(system.announced('task.finished')).toContainEqual(expect.objectContaining(correlation))
 })
 
-test('without one, every request gets an id of its own', async () => {
+test('a request without an id gets a new one', async () => {
   const [first, second] = [await submit({}), await submit({})]
   expect(first.body.request_id).toBe(first.headers.get('X-Request-Id'))
   expect(first.body.request_id).not.toBe(second.body.request_id)
   expect(first.body.traceparent).toBeNull()
 })
 
-describe('what is no request id or trace is not taken over', () => {
+describe('an invalid request id or trace is replaced or dropped', () => {
   test.each([
-    ['a space in it', 'a b'],
-    ['129 characters', 'x'.repeat(129)],
-    ['another alphabet', 'ü'],
+    ['an id with a space', 'a b'],
+    ['an id of 129 characters', 'x'.repeat(129)],
+    ['an id that is not ASCII', 'ü'],
   ])('%s', async (_what, id) => {
     const { headers } = await submit({ 'X-Request-Id': id })
     expect(headers.get('X-Request-Id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   test.each([
-    ['all zero', `00-${'0'.repeat(32)}-${'1'.repeat(16)}-01`],
-    ['upper case', TRACEPARENT.toUpperCase()],
-    ['something else', 'x'],
-  ])('a trace of %s', async (_what, traceparent) => {
+    ['a trace id of zeros', `00-${'0'.repeat(32)}-${'1'.repeat(16)}-01`],
+    ['a trace in upper case', TRACEPARENT.toUpperCase()],
+    ['a malformed trace', 'x'],
+  ])('%s', async (_what, traceparent) => {
     const { headers, body } = await submit({ Traceparent: traceparent })
     expect([headers.get('Traceparent'), body.traceparent]).toEqual([null, null])
   })
@@ -66,7 +67,7 @@ test.each([
   ['POST', '/v1/tasks/nothing'],
   ['GET', '/check_task/nonsense'],
   ['GET', '/submit_task'],
-])('%s %s carries the id and the headers that keep browsers safe', async (method, path) => {
+])('the response to %s %s has the request id and the security headers', async (method, path) => {
   const { headers } = await system.request(method, path, undefined, { 'X-Request-Id': 'r-1' })
   expect(Object.fromEntries(headers)).toMatchObject({
     'x-request-id': 'r-1',
@@ -77,7 +78,7 @@ test.each([
 })
 
 describe('a page of another origin', () => {
-  test('may call where it is configured, and see the headers of the contract', async () => {
+  test('can call the API and read its headers if its origin is in CORS_ORIGINS', async () => {
     const own = await startSystem({ worker: false, corsOrigins: ['https://app.example.com'] })
     const from = (origin: string) =>
       own.request('GET', '/v1/tasks', undefined, { Origin: origin }).then(({ headers }) => headers)
@@ -102,22 +103,22 @@ describe('a page of another origin', () => {
     expect(tooLong.status).toBe(413)
     expect(tooLong.headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com')
     expect(tooLong.headers.get('Vary')).toContain('Origin')
-    const asked = { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'POST' }
+    const preflightHeaders = { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'POST' }
     for (const [path, headers, status] of [
       ['/health', {}, 200],
-      ['/health/live', asked, 200],
+      ['/health/live', preflightHeaders, 200],
       ['/health/ready', {}, 200],
       ['/nothing', {}, 404],
       ['/v1/tasks', {}, 405],
     ] as const) {
-      const answer = await own.request('OPTIONS', path, undefined, headers)
-      expect([path, answer.status]).toEqual([path, status])
-      if (status === 200) expect(answer.body).toHaveProperty('status')
+      const response = await own.request('OPTIONS', path, undefined, headers)
+      expect([path, response.status]).toEqual([path, status])
+      if (status === 200) expect(response.body).toHaveProperty('status')
     }
     await own.stop()
   })
 
-  test('may not, where none is', async () => {
+  test('cannot call the API if no origin is configured', async () => {
     const { headers } = await system.request('GET', '/v1/tasks', undefined, {
       Origin: 'https://app.example.com',
     })

@@ -1,4 +1,4 @@
-// The documentation page in a real browser: everything on it comes from this server, and everything works.
+// The documentation page in a browser: it works, and it loads everything from its own server.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findChromium, launchBrowser } from '../support/browser.ts'
@@ -20,7 +20,7 @@ describe.skipIf(!chromium)('GET /docs', () => {
   })
 
   test.each(['light', 'dark'] as const)(
-    'shows every operation in %s colours, and asks nobody else',
+    'shows every operation in %s colours, without requests to other servers',
     async (colorScheme) => {
       await using visit = await openDocs({ colorScheme })
       const operations = await visit.page.locator('.opblock').count()
@@ -29,12 +29,12 @@ describe.skipIf(!chromium)('GET /docs', () => {
       expect(operations).toBe(Object.values(paths).flatMap((methods) => Object.keys(methods)).length)
       const background = await visit.page.evaluate('getComputedStyle(document.body).backgroundColor')
       expect(background).toBe(colorScheme === 'dark' ? 'rgb(28, 32, 34)' : 'rgb(250, 250, 250)')
-      expect(visit.strangers).toEqual([])
-      expect(visit.complaints).toEqual([])
+      expect(visit.foreignUrls).toEqual([])
+      expect(visit.problems).toEqual([])
     },
   )
 
-  test('a task can be submitted from it, with a key', async () => {
+  test('submits a task with an API key', async () => {
     await using visit = await openDocs({})
     const { page } = visit
     await page.getByRole('button', { name: 'Authorize', exact: true }).click()
@@ -44,47 +44,50 @@ describe.skipIf(!chromium)('GET /docs', () => {
     const operation = page.locator('[id$=submit_reverse]')
     await operation.locator('.opblock-summary-control').click()
     await operation.getByRole('button', { name: 'Try it out' }).click()
-    const answered = page.waitForResponse((response) => response.request().method() === 'POST')
+    const posted = page.waitForResponse((response) => response.request().method() === 'POST')
     await operation.getByRole('button', { name: 'Execute' }).click()
-    const response = await answered
+    const response = await posted
     expect(response.status()).toBe(202)
     expect(response.url()).toBe(`${system.url}/v1/tasks/reverse`)
     expect(response.request().headers().authorization).toBe('Bearer a-key')
     await operation.locator('.live-responses-table .response-col_status', { hasText: '202' }).waitFor()
-    expect(visit.strangers).toEqual([])
-    expect(visit.complaints).toEqual([])
+    expect(visit.foreignUrls).toEqual([])
+    expect(visit.problems).toEqual([])
   })
 
   test('works below a prefix', async () => {
     await using visit = await openDocs({ prefix: '/somewhere/below' })
     expect(await visit.page.locator('.opblock').count()).toBeGreaterThan(20)
-    expect(visit.complaints).toEqual([])
+    expect(visit.problems).toEqual([])
   })
 
-  /** Opens the page; `strangers` are requests to elsewhere, `complaints` whatever the browser did not like. */
+  /**
+   * Opens the page. `foreignUrls` are requests to other servers, `problems` are errors and warnings of the
+   * browser.
+   */
   async function openDocs({ colorScheme, prefix = '' }: { colorScheme?: 'light' | 'dark'; prefix?: string }) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme })
     const page = await context.newPage()
-    const strangers: string[] = []
-    const complaints = listenForComplaints(page)
+    const foreignUrls: string[] = []
+    const problems = recordProblems(page)
     await page.route('**/*', async (route) => {
       const url = route.request().url()
-      if (!url.startsWith(`${system.url}${prefix}/`) && !url.startsWith('data:')) strangers.push(url)
-      // What a proxy with a prefix does.
+      if (!url.startsWith(`${system.url}${prefix}/`) && !url.startsWith('data:')) foreignUrls.push(url)
+      // Remove the prefix, as a proxy does.
       if (prefix) return route.fulfill({ response: await route.fetch({ url: url.replace(prefix, '') }) })
       return route.continue()
     })
     await page.goto(`${system.url}${prefix}/docs`)
     await page.locator('.opblock').first().waitFor()
-    return { page, strangers, complaints, [Symbol.asyncDispose]: () => context.close() }
+    return { page, foreignUrls, problems, [Symbol.asyncDispose]: () => context.close() }
   }
 })
 
-function listenForComplaints(page: Page): string[] {
-  const complaints: string[] = []
+function recordProblems(page: Page): string[] {
+  const problems: string[] = []
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text())
   })
-  page.on('pageerror', (error) => complaints.push(error.message))
-  return complaints
+  page.on('pageerror', (error) => problems.push(error.message))
+  return problems
 }

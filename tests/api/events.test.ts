@@ -1,4 +1,4 @@
-// Following a task: server-sent events and long polls, and what they cost.
+// Server-sent events and long polls of a task, and the number of queries that they need.
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
@@ -13,21 +13,21 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-interface Following {
+interface EventStream {
   response: Response
   events: EventSourceMessage[]
   comments: string[]
   tasks(): TaskView[]
   /** Resolves when the API has ended the stream. */
   ended: Promise<void>
-  leave(): void
+  close(): void
 }
 
-async function follow(id: string, lastEventId?: string, url = system.url): Promise<Following> {
-  const leaving = new AbortController()
+async function follow(id: string, lastEventId?: string, url = system.url): Promise<EventStream> {
+  const controller = new AbortController()
   const response = await fetch(`${url}/v1/tasks/${id}/events`, {
     headers: lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId },
-    signal: leaving.signal,
+    signal: controller.signal,
   })
   const events: EventSourceMessage[] = []
   const comments: string[] = []
@@ -41,7 +41,7 @@ async function follow(id: string, lastEventId?: string, url = system.url): Promi
     comments,
     tasks: () => events.map(({ data }) => JSON.parse(data)),
     ended: read(),
-    leave: () => leaving.abort(),
+    close: () => controller.abort(),
   }
 
   async function read() {
@@ -49,54 +49,54 @@ async function follow(id: string, lastEventId?: string, url = system.url): Promi
     try {
       for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }))
     } catch (error) {
-      if (!leaving.signal.aborted) throw error
+      if (!controller.signal.aborted) throw error
     }
   }
 }
 
 describe('server-sent events', () => {
-  test('tell how the task is, every change of status and progress, and its end, and then they end', async () => {
+  test('contain the task, each change of status and progress, and its end, and then the stream ends', async () => {
     const { id } = await system.submit('divide', { x: 10, y: 4 })
-    const following = await follow(id)
-    expect(following.response.status).toBe(200)
-    expect(following.response.headers.get('Content-Type')).toMatch(/^text\/event-stream/)
-    expect(following.response.headers.get('X-Accel-Buffering')).toBe('no')
-    expect(following.response.headers.get('Cache-Control')).toContain('no-cache')
-    await following.ended
-    const tasks = following.tasks()
-    expect(following.events.every(({ event }) => event === 'task')).toBe(true)
+    const stream = await follow(id)
+    expect(stream.response.status).toBe(200)
+    expect(stream.response.headers.get('Content-Type')).toMatch(/^text\/event-stream/)
+    expect(stream.response.headers.get('X-Accel-Buffering')).toBe('no')
+    expect(stream.response.headers.get('Cache-Control')).toContain('no-cache')
+    await stream.ended
+    const tasks = stream.tasks()
+    expect(stream.events.every(({ event }) => event === 'task')).toBe(true)
     expect(tasks.at(-1)).toMatchObject({ id, status: 'SUCCESS', result: { quotient: 2.5 }, is_final: true })
     const fractions = tasks.map(({ progress }) => progress.fraction)
     expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
-    // About five seconds of work, told once a second.
+    // The task takes about five seconds, and its progress is sent once a second.
     expect(new Set(fractions).size).toBeGreaterThanOrEqual(4)
-    const versions = following.events.map(({ id: version }) => Number(version))
+    const versions = stream.events.map(({ id: version }) => Number(version))
     expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => a - b))
   })
 
-  test('of a task that has ended are one event', async () => {
+  test('of a finished task are a single event', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' })
     await system.taskWhenFinal(id)
-    const following = await follow(id)
-    await following.ended
-    expect(following.tasks()).toMatchObject([{ id, status: 'SUCCESS' }])
+    const stream = await follow(id)
+    await stream.ended
+    expect(stream.tasks()).toMatchObject([{ id, status: 'SUCCESS' }])
   })
 
-  test('go on where somebody left: what was seen is not told again', async () => {
+  test('continue after Last-Event-ID without repeating events', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 3_600 })
     const first = await follow(id)
     await until(
       async () => first.events.length,
       (count) => count === 1,
     )
-    first.leave()
+    first.close()
     const second = await follow(id, first.events[0]?.id)
     await system.request('POST', `/v1/tasks/${id}/cancel`)
     await second.ended
     expect(second.tasks().map(({ status }) => status)).toEqual(['CANCELLED'])
   })
 
-  test('who has seen the end is told not to come again', async () => {
+  test('end with 204 for a client that already has the last event', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' })
     await system.taskWhenFinal(id)
     const first = await follow(id)
@@ -105,7 +105,7 @@ describe('server-sent events', () => {
     expect(second.response.status).toBe(204)
   })
 
-  test('of a task that was put back by hand go on to its next end', async () => {
+  test('of a task that was retried continue to its next end', async () => {
     const { id } = await system.submit('divide', { x: 1, y: 0 })
     await system.taskWhenFinal(id)
     const first = await follow(id)
@@ -118,14 +118,14 @@ describe('server-sent events', () => {
 
   test.each([
     ['an unknown id', newId()],
-    ['no id at all', 'nonsense'],
-  ])('of %s are 404', async (_what, id) => {
+    ['an invalid id', 'nonsense'],
+  ])('of %s get 404', async (_what, id) => {
     const { response } = await follow(id)
     expect(response.status).toBe(404)
     expect(response.headers.get('Content-Type')).toBe('application/problem+json')
   })
 
-  test('are not begun for whoever asks for the headers alone, and nothing of it stays', async () => {
+  test('are not started by a HEAD request, which leaves no subscription', async () => {
     const own = await startSystem({ worker: false })
     const { id } = await own.submit('reverse', { text: 'ab' })
     for (let count = 0; count < 5; count++) {
@@ -137,13 +137,13 @@ describe('server-sent events', () => {
       async () => queries.quietSeconds(),
       (seconds) => seconds >= 3,
     )
-    // One round in which nobody was found to watch.
+    // One round of the watcher that finds no subscription.
     expect(queries.inQuietSeconds()).toBeLessThanOrEqual(1)
     queries.stop()
     await own.stop()
   })
 
-  test('tell each who follows what he has not seen, whoever else has seen it already', async () => {
+  test('are sent to each client, whichever events other clients have', async () => {
     const { id } = await system.submit('sleep', { ms: 60_000 })
     const first = await follow(id)
     await until(
@@ -157,41 +157,41 @@ describe('server-sent events', () => {
     expect(second.tasks().at(-1)?.status).toBe('CANCELLED')
   })
 
-  test('say something every 15 seconds, so that no proxy takes them for dead', async () => {
+  test('contain a comment every 15 seconds, so that no proxy closes the connection', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 3_600 })
-    const following = await follow(id)
+    const stream = await follow(id)
     await until(
-      async () => following.comments.length,
+      async () => stream.comments.length,
       (count) => count === 1,
     )
-    following.leave()
+    stream.close()
   })
 
-  test('do not hold up the end of the API', async () => {
+  test('do not delay the shutdown of the API', async () => {
     const own = await startSystem({ worker: false })
     const task = await own.submit('reverse', { text: 'ab' })
     const response = await fetch(`${own.url}/v1/tasks/${task.id}/events`)
     await own.stop()
-    // Ended in order, not cut.
+    // The stream was ended normally: a connection that is cut makes text() reject.
     expect(await response.text()).toContain('event: task')
   })
 })
 
 describe('a long poll', () => {
-  test('ends with the task', async () => {
+  test('ends when the task finishes', async () => {
     const { id } = await system.submit('sleep', { ms: 300 })
     const { body } = await system.request('GET', `/v1/tasks/${id}?wait=30`)
     expect(body).toMatchObject({ status: 'SUCCESS', is_final: true })
   })
 
-  test('ends with the time that was asked for, and shows the task as it is', async () => {
+  test('ends after the requested time and returns the unfinished task', async () => {
     const { id } = await system.submit('sleep', { ms: 60_000 })
     const { status, body } = await system.request('GET', `/v1/tasks/${id}?wait=1.5`)
     expect([status, (body as TaskView).status]).toEqual([200, 'STARTED'])
     await system.request('POST', `/v1/tasks/${id}/cancel`)
   })
 
-  test('of what the caller knows already is 304', async () => {
+  test('gets 304 if the task still has the ETag of the request', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 3_600 })
     const { headers } = await system.request('GET', `/v1/tasks/${id}`)
     const known = { 'If-None-Match': headers.get('ETag') ?? '' }
@@ -202,8 +202,8 @@ describe('a long poll', () => {
   })
 })
 
-test('a thousand who wait cost one query a second, and all are told of the end', async () => {
-  // Without a worker: its own statements are not to be counted.
+test('1,000 waiting clients need one query a second, and all get the end', async () => {
+  // There is no worker, because its statements would be counted too.
   const own = await startSystem({ worker: false })
   const tasks = await Promise.all(Array.from({ length: 100 }, () => own.submit('reverse', { text: 'ab' })))
   const ids = tasks.map(({ id }) => id)
@@ -212,25 +212,26 @@ test('a thousand who wait cost one query a second, and all are told of the end',
     .flat()
     .map(async (id, index) => {
       if (index % 2) return (await own.request('GET', `/v1/tasks/${id}?wait=50`)).body as TaskView
-      const following = await follow(id, undefined, own.url)
-      await following.ended
-      return following.tasks().at(-1)
+      const stream = await follow(id, undefined, own.url)
+      await stream.ended
+      return stream.tasks().at(-1)
     })
   await until(
     async () => queries.quietSeconds(),
     (seconds) => seconds >= 5,
   )
-  // Five quiet seconds, once everybody has come: a look each, and none for any one of the thousand.
+  // In five seconds after all clients have connected there is one query a second, and none for a single
+  // client.
   expect(queries.inQuietSeconds()).toBeLessThanOrEqual(6)
   queries.stop()
   await own.connections.taskStore.cancelMany(ids)
-  own.connections.signals.announce('ended', ids)
-  const answers = await Promise.all(waiting)
-  expect(answers.filter((task) => task?.status === 'CANCELLED')).toHaveLength(1_000)
+  own.connections.signals.publish('ended', ids)
+  const responses = await Promise.all(waiting)
+  expect(responses.filter((task) => task?.status === 'CANCELLED')).toHaveLength(1_000)
   await own.stop()
 })
 
-/** Counts what is asked of the database from here on. */
+/** Counts the statements that are sent to the database from now on. */
 function countQueries(database: Database) {
   const { use, query } = database
   const atMs: number[] = []
@@ -244,7 +245,7 @@ function countQueries(database: Database) {
     return query(...statement)
   }
   return {
-    /** Seconds since there were last two statements within half a second. */
+    /** Returns the seconds since two statements were last sent within half a second. */
     quietSeconds() {
       sinceMs = atMs.findLast((ms, index) => ms - (atMs[index - 1] ?? 0) < 500) ?? sinceMs
       return (Date.now() - sinceMs) / 1_000

@@ -1,23 +1,23 @@
-// The endpoints that systems of this kind have always had: notify, task_status, submit_task, check_task.
+// The form endpoints: notify, task_status, submit_task and check_task.
 import { setTimeout as sleepUntilAborted } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-const NASTY = `<script>alert("1")</script> & 'more'`
+const MARKUP = `<script>alert("1")</script> & 'more'`
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
-const NOBODY = { queue: 'nobody-works-here' }
+const UNSERVED = { queue: 'unserved' }
 
 const endless = defineTask({
   name: 'endless',
   title: 'Endless',
-  description: 'Reports a nasty progress message and runs until it is aborted.',
+  description: 'Reports a progress message with markup and runs until it is aborted.',
   input: z.object({}),
   output: z.object({}),
   example: {},
   async run(_input, { signal, progress }) {
-    progress(0.25, NASTY)
+    progress(0.25, MARKUP)
     return sleepUntilAborted(3_600_000, {}, { signal })
   },
 })
@@ -25,13 +25,13 @@ const endless = defineTask({
 const failing = defineTask({
   name: 'failing',
   title: 'Failing',
-  description: 'Fails with a nasty message; its second pause is longer than any test.',
+  description: 'Fails with a message that contains markup. Its retry delay is longer than any test.',
   input: z.object({}),
   output: z.object({}),
   example: {},
   backoff: { baseMs: 3_600_000, capMs: 3_600_000 },
   async run() {
-    throw new Error(NASTY)
+    throw new Error(MARKUP)
   },
 })
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => system.stop())
 
 describe.each(['/notify', '/notify/'])('POST %s', (path) => {
-  test('submits a notification from JSON and answers 202 itself, without a redirect', async () => {
+  test('submits a notification from JSON and responds with 202 without a redirect', async () => {
     const { status, headers, body } = await system.request('POST', path, { email: 'ada@example.com' })
     const { task_id: id } = body as { task_id: string }
     expect({ status, body }).toEqual({ status: 202, body: { task_id: id, status: 'PENDING' } })
@@ -68,70 +68,70 @@ describe.each(['/notify', '/notify/'])('POST %s', (path) => {
     [{ email: 7 }],
     [{ email: ['ada@example.com'] }],
     [{}],
-  ])('refuses %j with a pointer to the e-mail address', async (fields) => {
+  ])('rejects %j with a pointer to the e-mail address', async (fields) => {
     const { status, body } = await system.request('POST', path, fields)
     expect({ status, body }).toMatchObject({ status: 422, body: { errors: [{ pointer: '#/email' }] } })
   })
 })
 
 describe('GET /task_status/{id}', () => {
-  test('shows a waiting task as PENDING, with nothing else to tell', async () => {
-    const { id } = await system.submit('reverse', { text: 'x' }, NOBODY)
+  test('returns PENDING for a waiting task, without result, error and progress', async () => {
+    const { id } = await system.submit('reverse', { text: 'x' }, UNSERVED)
     const { status, body } = await system.request('GET', `/task_status/${id}`)
     const progress = { fraction: 0, message: null }
     expect(status).toBe(200)
     expect(body).toEqual({ task_id: id, status: 'PENDING', result: null, error: null, progress })
   })
 
-  test('shows how far a running task is', async () => {
+  test('returns the progress of a running task', async () => {
     const id = await taskWith('STARTED')
     expect((await system.request('GET', `/task_status/${id}`)).body).toMatchObject({
       status: 'STARTED',
-      progress: { fraction: 0.25, message: NASTY },
+      progress: { fraction: 0.25, message: MARKUP },
     })
   })
 
-  test('shows the result of a successful task', async () => {
+  test('returns the result of a successful task', async () => {
     const id = await taskWith('SUCCESS')
     expect((await system.request('GET', `/task_status/${id}`)).body).toEqual({
       task_id: id,
       status: 'SUCCESS',
-      result: { text: NASTY },
+      result: { text: MARKUP },
       error: null,
       progress: { fraction: 1, message: null },
     })
   })
 
-  test('shows the error of a failed task', async () => {
+  test('returns the error of a failed task', async () => {
     const id = await taskWith('FAILURE')
     expect((await system.request('GET', `/task_status/${id}`)).body).toMatchObject({
       task_id: id,
       status: 'FAILURE',
       result: null,
-      error: { name: 'Error', message: NASTY, retryable: true },
+      error: { name: 'Error', message: MARKUP, retryable: true },
     })
   })
 
-  test.each(['RETRY', 'CANCELLED'] as const)('knows a task that is %s', async (status) => {
+  test.each(['RETRY', 'CANCELLED'] as const)('returns the status of a %s task', async (status) => {
     const id = await taskWith(status)
     expect((await system.request('GET', `/task_status/${id}`)).body).toMatchObject({ task_id: id, status })
   })
 
-  test.each([UNKNOWN_ID, 'no-id-at-all', '1', `${UNKNOWN_ID}0`])('does not know %s', async (id) => {
+  test.each([UNKNOWN_ID, 'no-id-at-all', '1', `${UNKNOWN_ID}0`])('responds with 404 for %s', async (id) => {
     const { status, body } = await system.request('GET', `/task_status/${id}`)
     expect({ status, body }).toMatchObject({ status: 404, body: { status: 404 } })
   })
 })
 
 describe('POST /submit_task', () => {
-  const GIVEN = {
+  const FIELDS = {
     email: { recipient: 'ada@example.com', subject: 'Hello', body: 'A word' },
     reverse: { text: 'abc' },
     sentiment: { text: 'good' },
     divide: { x: 10, y: 4 },
   }
 
-  test.each(Object.entries(GIVEN))('submits %s from JSON with flat fields', async (name, fields) => {
+  test.each(Object.entries(FIELDS))('submits %s from JSON with flat fields', async (name, fields) => {
     const { status, body } = await system.request('POST', '/submit_task', { form_type: name, ...fields })
     const { task_id: id, status_url: url } = body as { task_id: string; status_url: string }
     expect({ status, body }).toEqual({ status: 202, body: { task_id: id, status_url: url } })
@@ -139,8 +139,8 @@ describe('POST /submit_task', () => {
     expect(await system.request('GET', url)).toMatchObject({ status: 200, body: { task_id: id } })
   })
 
-  test.each(Object.entries(GIVEN))(
-    'sends the browser of a form for %s on to its page',
+  test.each(Object.entries(FIELDS))(
+    'redirects a browser from a form for %s to the page of the task',
     async (name, fields) => {
       const form = new URLSearchParams({ form_type: name })
       for (const [field, value] of Object.entries(fields)) form.set(field, String(value))
@@ -153,7 +153,7 @@ describe('POST /submit_task', () => {
   )
 
   test.each(['nonsense', 'notify', 'constructor', '', 7, null, undefined])(
-    'refuses form_type %j and lists the known ones',
+    'rejects form_type %j and lists the known form types',
     async (formType) => {
       const { status, body } = await system.request('POST', '/submit_task', { form_type: formType })
       expect({ status, body }).toMatchObject({ status: 422, body: { errors: [{ pointer: '#/form_type' }] } })
@@ -161,14 +161,14 @@ describe('POST /submit_task', () => {
     },
   )
 
-  test('refuses a form with wrong fields, with a pointer to each', async () => {
+  test('rejects a form with a pointer to each invalid field', async () => {
     const form = new URLSearchParams({ form_type: 'divide', x: 'ten', y: '' })
     const response = await postForm('/submit_task', form)
     expect(response.status).toBe(422)
     expect(await response.json()).toMatchObject({ errors: [{ pointer: '#/x' }, { pointer: '#/y' }] })
   })
 
-  test('takes numbers from forms only as texts', async () => {
+  test('converts strings to numbers in forms only, not in JSON', async () => {
     const fields = { form_type: 'divide', x: '10', y: 2 }
     const { status, body } = await system.request('POST', '/submit_task', fields)
     expect({ status, body }).toMatchObject({ status: 422, body: { errors: [{ pointer: '#/x' }] } })
@@ -176,7 +176,7 @@ describe('POST /submit_task', () => {
 })
 
 describe('GET /submit_task', () => {
-  test('divides and shows a page with the id and a link', async () => {
+  test('submits a division and returns a page with the id and a link', async () => {
     const response = await fetch(`${system.url}/submit_task?x=10&y=2`)
     const page = await response.text()
     const [, id = ''] = /href="\/check_task\/([0-9a-f-]{36})"/.exec(page) ?? []
@@ -194,7 +194,7 @@ describe('GET /submit_task', () => {
     ['Sec-Purpose', 'prefetch'],
     ['Sec-Purpose', 'prefetch;prerender'],
     ['Purpose', 'prefetch'],
-  ])('submits nothing for %s: %s', async (name, value) => {
+  ])('submits nothing for a prefetch request with %s: %s', async (name, value) => {
     const before = await taskCount()
     const response = await fetch(`${system.url}/submit_task?x=10&y=2`, { headers: { [name]: value } })
     expect(response.status).toBe(400)
@@ -203,7 +203,7 @@ describe('GET /submit_task', () => {
     expect(await taskCount()).toBe(before)
   })
 
-  test('refuses what is no number, with a pointer', async () => {
+  test('rejects a value that is not a number, with a pointer', async () => {
     const { status, body } = await system.request('GET', '/submit_task?x=ten&y=2')
     expect({ status, body }).toMatchObject({ status: 422, body: { errors: [{ pointer: '#/x' }] } })
   })
@@ -217,7 +217,7 @@ describe('GET /check_task/{id}', () => {
     ['SUCCESS', 'Success'],
     ['FAILURE', 'Failed'],
     ['CANCELLED', 'Cancelled'],
-  ] as const)('a task that is %s has a page that says %s', async (status, word) => {
+  ] as const)('the page of a %s task says %s', async (status, word) => {
     const id = await taskWith(status)
     const { page, headers } = await pageOf(id)
     expect(headers.get('Content-Type')).toMatch(/^text\/html/)
@@ -237,49 +237,49 @@ describe('GET /check_task/{id}', () => {
     expect(page).not.toContain('<script')
   })
 
-  test('is JSON for whoever asks for JSON', async () => {
+  test('is JSON if Accept asks for JSON', async () => {
     const id = await taskWith('SUCCESS')
     const response = await fetch(`${system.url}/check_task/${id}`, {
       headers: { Accept: 'application/json' },
     })
     expect(response.headers.get('Content-Type')).toMatch(/^application\/json/)
-    expect(await response.json()).toMatchObject({ task_id: id, status: 'SUCCESS', result: { text: NASTY } })
+    expect(await response.json()).toMatchObject({ task_id: id, status: 'SUCCESS', result: { text: MARKUP } })
   })
 
-  test('is HTML for what a browser sends', async () => {
+  test('is HTML for the Accept header of a browser', async () => {
     const { page } = await pageOf(await taskWith('SUCCESS'), 'text/html,application/json;q=0.9,*/*;q=0.8')
     expect(page).toContain('<!doctype html>')
   })
 
-  test.each([UNKNOWN_ID, 'no-id-at-all'])('does not know %s', async (id) => {
+  test.each([UNKNOWN_ID, 'no-id-at-all'])('responds with 404 for %s', async (id) => {
     expect((await system.request('GET', `/check_task/${id}`)).status).toBe(404)
   })
 })
 
-/** A task in a state in which it stays. */
-const taskWith = remembered(
+/** Returns the id of a task that stays in this status. */
+const taskWith = memoized(
   async (status: 'PENDING' | 'STARTED' | 'RETRY' | 'SUCCESS' | 'FAILURE' | 'CANCELLED') => {
-    if (status === 'PENDING') return (await system.submit('endless', {}, NOBODY)).id
+    if (status === 'PENDING') return (await system.submit('endless', {}, UNSERVED)).id
     if (status === 'CANCELLED') {
-      const { id } = await system.submit('endless', {}, NOBODY)
+      const { id } = await system.submit('endless', {}, UNSERVED)
       await system.request('POST', `/v1/tasks/${id}/cancel`)
       return id
     }
     if (status === 'STARTED') {
       const { id } = await system.submit('endless', {})
-      await system.taskWhen(id, ({ progress }) => progress.message === NASTY)
+      await system.taskWhen(id, ({ progress }) => progress.message === MARKUP)
       return id
     }
     const { id } =
       status === 'SUCCESS'
-        ? await system.submit('reverse', { text: [...NASTY].reverse().join('') })
+        ? await system.submit('reverse', { text: [...MARKUP].reverse().join('') })
         : await system.submit('failing', {}, status === 'FAILURE' ? { max_retries: 0 } : {})
     await system.taskWhen(id, (task) => task.status === status)
     return id
   },
 )
 
-function remembered<Key, Value>(make: (key: Key) => Promise<Value>): (key: Key) => Promise<Value> {
+function memoized<Key, Value>(make: (key: Key) => Promise<Value>): (key: Key) => Promise<Value> {
   const known = new Map<Key, Promise<Value>>()
   return (key) => {
     const value = known.get(key) ?? make(key)

@@ -1,4 +1,4 @@
-// The internal port of each role: health and metrics, and nothing else.
+// The health port of each role: it serves health checks and metrics only.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
@@ -17,8 +17,8 @@ import { killLeftovers, startMain } from '../support/main-process.ts'
 import { scrape } from '../support/prometheus-text.ts'
 import { startSystem, until } from '../support/system.ts'
 
-const VERBS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'PROPFIND']
-const NOBODY = 'postgres://127.0.0.1:1/nobody'
+const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'PROPFIND']
+const NO_POSTGRES = 'postgres://127.0.0.1:1/none'
 
 afterEach(killLeftovers)
 
@@ -28,14 +28,14 @@ async function startWithHealth(command: string, settings: Record<string, string>
   return { ...main, healthUrl: `http://127.0.0.1:${port}` }
 }
 
-async function answerOf(url: string) {
+async function responseOf(url: string) {
   const response = await fetch(url)
   return { status: response.status, body: await response.json() }
 }
 
 // PGlite can be opened by one process only.
 describe.skipIf(inject('postgresUrl') === null)('a worker process', () => {
-  test('answers health whatever the verb, and counts what it has run', async () => {
+  test('responds to health checks with every method, and counts the tasks that it ran', async () => {
     const system = await startSystem({ worker: false })
     onTestFinished(() => system.stop())
     const worker = await startWithHealth('worker', {
@@ -43,12 +43,12 @@ describe.skipIf(inject('postgresUrl') === null)('a worker process', () => {
       REDIS_URL: system.redis.url,
       WORKER_CONCURRENCY: '3',
     })
-    for (const method of VERBS) {
+    for (const method of METHODS) {
       for (const path of ['/health', '/health/live', '/health/ready'])
         expect((await fetch(`${worker.healthUrl}${path}`, { method })).status).toBe(200)
     }
     await until(
-      () => answerOf(`${worker.healthUrl}/health/ready`),
+      () => responseOf(`${worker.healthUrl}/health/ready`),
       ({ body }) => (body as { status: string }).status === 'ok',
     )
     await system.taskWhenFinal((await system.submit('reverse', { text: 'ab' })).id)
@@ -59,7 +59,7 @@ describe.skipIf(inject('postgresUrl') === null)('a worker process', () => {
       ({ value }) => value('waggle_tasks_finished_total', labels) === 1,
     )
     expect(metrics.value('waggle_worker_slots')).toBe(3)
-    // It has accepted nothing: that was somebody else.
+    // The API process accepted the task, not the worker.
     expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(0)
     expect(metrics.value('waggle_queue_waiting_tasks', { queue: 'default' })).toBe(0)
     expect((await fetch(`${worker.healthUrl}/metrics`, { method: 'HEAD' })).status).toBe(200)
@@ -73,9 +73,12 @@ test.each(['api', 'worker'])(
   async (role) => {
     const redis = await startRedisServer()
     onTestFinished(() => redis.stop())
-    const { healthUrl, end } = await startWithHealth(role, { DATABASE_URL: NOBODY, REDIS_URL: redis.url })
-    expect(await answerOf(`${healthUrl}/health/live`)).toEqual({ status: 200, body: { status: 'ok' } })
-    expect(await answerOf(`${healthUrl}/health/ready`)).toEqual({
+    const { healthUrl, end } = await startWithHealth(role, {
+      DATABASE_URL: NO_POSTGRES,
+      REDIS_URL: redis.url,
+    })
+    expect(await responseOf(`${healthUrl}/health/live`)).toEqual({ status: 200, body: { status: 'ok' } })
+    expect(await responseOf(`${healthUrl}/health/ready`)).toEqual({
       status: 503,
       body: { status: 'unavailable', reason: 'Postgres cannot be reached' },
     })
@@ -87,33 +90,34 @@ test.each(['api', 'worker'])(
   },
 )
 
-test('a worker process whose heart hangs is not live', async () => {
+test('a worker process whose heartbeat hangs is not live', async () => {
   const redis = await startRedisServer()
-  // A Postgres that takes connections and says nothing: the shortest limit is over before a round is.
-  const silent = createServer()
-  silent.listen(0, '127.0.0.1')
-  await once(silent, 'listening')
+  // This server accepts connections and sends nothing, so a heartbeat takes longer than
+  // WORKER_MISSING_AFTER_SECONDS.
+  const unresponsive = createServer()
+  unresponsive.listen(0, '127.0.0.1')
+  await once(unresponsive, 'listening')
   onTestFinished(async () => {
-    silent.close()
+    unresponsive.close()
     await redis.stop()
   })
-  // A server on TCP has no other kind of address.
-  const { port } = silent.address() as AddressInfo
+  // The address of a TCP server is an AddressInfo.
+  const { port } = unresponsive.address() as AddressInfo
   const { healthUrl } = await startWithHealth('worker', {
-    DATABASE_URL: `postgres://127.0.0.1:${port}/nobody`,
+    DATABASE_URL: `postgres://127.0.0.1:${port}/none`,
     REDIS_URL: redis.url,
     WORKER_MISSING_AFTER_SECONDS: '3',
   })
-  expect((await answerOf(`${healthUrl}/health/live`)).status).toBe(200)
+  expect((await responseOf(`${healthUrl}/health/live`)).status).toBe(200)
   await until(
-    () => answerOf(`${healthUrl}/health/live`),
+    () => responseOf(`${healthUrl}/health/live`),
     ({ status }) => status === 503,
   )
-  expect((await answerOf(`${healthUrl}/health`)).status).toBe(200)
+  expect((await responseOf(`${healthUrl}/health`)).status).toBe(200)
   expect((await scrape(`${healthUrl}/metrics`)).status).toBe(200)
 })
 
-test('everything in one process is in one registry, on both ports', async () => {
+test('the dev process serves the metrics of the API and the worker on both ports', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   const { url, healthUrl, end } = await startWithHealth('dev', { DATA_DIR: dataDir })
@@ -126,11 +130,11 @@ test('everything in one process is in one registry, on both ports', async () => 
   expect(await end('SIGTERM')).toBe(0)
 })
 
-test('a worker whose port is taken ends with one line, before it has begun', async () => {
+test('a worker whose health port is taken prints one line and exits before it starts', async () => {
   const redis = await startRedisServer()
   onTestFinished(() => redis.stop())
   const taken = new URL(redis.url).port
-  const settings = { DATABASE_URL: NOBODY, REDIS_URL: redis.url, HEALTH_PORT: taken }
+  const settings = { DATABASE_URL: NO_POSTGRES, REDIS_URL: redis.url, HEALTH_PORT: taken }
   const worker = await startMain('worker', settings)
   expect(await worker.ended).toBe(1)
   expect(worker.output()).toMatch(
@@ -138,16 +142,16 @@ test('a worker whose port is taken ends with one line, before it has begun', asy
   )
 })
 
-describe('a worker is live', () => {
-  test('while its heart tries to beat, and no longer when it stands still', async () => {
+describe('the liveness of a worker', () => {
+  test('holds while heartbeats are tried, and ends when a heartbeat hangs', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
-    let beat: WorkerStore['beat'] = () => Promise.reject(new Error('away'))
+    let beat: WorkerStore['beat'] = () => Promise.reject(new Error('unavailable'))
     const heartbeat = startHeartbeat({
       worker: { id: 'a', host: 'b', pid: 1, version: 'test', queues: [], concurrency: 1 },
-      // Nothing else of the store is used here.
+      // The heartbeat uses only this function of the store.
       store: { beat: (given) => beat(given) } as WorkerStore,
-      signals: { announce: () => {}, listen: () => () => {}, stop: async () => {} },
+      signals: { publish: () => {}, listen: () => () => {}, stop: async () => {} },
       running: createRunningTasks(),
       counts: { processed: 0, failed: 0 },
       onDraining: () => {},
@@ -164,7 +168,7 @@ describe('a worker is live', () => {
     expect(heartbeat.isBeating()).toBe(false)
   })
 
-  test('and /health/live says so, while /health only says that somebody is there', async () => {
+  test('is checked by /health/live; /health always responds with 200', async () => {
     const events = createEvents()
     const metrics = createMetrics(events, { definitions: [], summarizeQueues: async () => [] })
     const health = { pingDatabase: async () => {}, isRedisReady: () => true, isLive: () => false }
@@ -172,11 +176,11 @@ describe('a worker is live', () => {
     const live = await app.request('/health/live')
     expect([live.status, await live.json()]).toEqual([
       503,
-      { status: 'unavailable', reason: 'The heartbeat stands still' },
+      { status: 'unavailable', reason: 'The heartbeat of the worker has stopped' },
     ])
-    const there = await app.request('/health', { headers: { 'X-Request-Id': 'probe-1' } })
-    expect(there.status).toBe(200)
-    expect(Object.fromEntries(there.headers)).toMatchObject({
+    const response = await app.request('/health', { headers: { 'X-Request-Id': 'probe-1' } })
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
       'x-request-id': 'probe-1',
       'x-content-type-options': 'nosniff',
     })

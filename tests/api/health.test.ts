@@ -1,4 +1,4 @@
-// Is it up? What a probe sees, and what is left while Redis or Postgres is away.
+// Health checks, and the API during outages of Redis and Postgres.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { type PostgresServer, startPostgresServer } from '../support/postgres-se
 import { exchange } from '../support/raw-http.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
-const VERBS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'PROPFIND']
+const METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'PROPFIND']
 
 describe('the API', () => {
   let system: TestSystem
@@ -24,17 +24,17 @@ describe('the API', () => {
   })
   afterAll(() => system.stop())
 
-  test.each(VERBS)('/health is 200 for %s', async (method) => {
+  test.each(METHODS)('/health is 200 for %s', async (method) => {
     const response = await fetch(`${system.url}/health`, { method })
     expect(response.status).toBe(200)
     expect(await response.text()).toBe(method === 'HEAD' ? '' : '{"status":"ok"}')
   })
 
-  test.each(VERBS)('/health/live is 200 for %s', async (method) => {
+  test.each(METHODS)('/health/live is 200 for %s', async (method) => {
     expect((await fetch(`${system.url}/health/live`, { method })).status).toBe(200)
   })
 
-  test('/health is 200 for HTTP/1.0 without a host, as load balancers ask', async () => {
+  test('/health is 200 for HTTP/1.0 without a Host header, as load balancers send it', async () => {
     expect(await exchange(system.url, 'GET /health HTTP/1.0\r\n\r\n')).toMatchObject({
       status: 200,
       text: '{"status":"ok"}',
@@ -42,39 +42,39 @@ describe('the API', () => {
     expect((await exchange(system.url, 'GET /health HTTP/1.1\r\n\r\n')).status).toBe(400)
   })
 
-  test('/health cares for no body and no type', async () => {
+  test('/health ignores the body and its type', async () => {
     const headers = { 'Content-Type': 'nonsense' }
     const response = await fetch(`${system.url}/health`, { method: 'POST', headers, body: '{' })
     expect(response.status).toBe(200)
   })
 
-  test('/health/ready is ok while both servers are there', async () => {
+  test('/health/ready is ok while Postgres and Redis are available', async () => {
     const ready = await until(() => system.request('GET', '/health/ready'), isStatus('ok'))
     expect(ready).toMatchObject({ status: 200, body: { status: 'ok' } })
   })
 
-  test('while Redis is away tasks are accepted, and they run when it is back', async () => {
+  test('tasks are accepted while Redis is unavailable, and run when it is available again', async () => {
     process.kill(system.redis.pid, 'SIGKILL')
     const degraded = await until(() => system.request('GET', '/health/ready'), isStatus('degraded'))
     expect(degraded).toMatchObject({ status: 200, body: { reason: expect.stringContaining('Redis') } })
     expect((await system.request('GET', '/health')).status).toBe(200)
 
     const task = await system.submit('reverse', { text: 'abc' })
-    const notice = await system.request('POST', '/notify', { email: 'ada@example.com' })
-    expect(notice.status).toBe(202)
+    const notification = await system.request('POST', '/notify', { email: 'ada@example.com' })
+    expect(notification.status).toBe(202)
     expect((await system.request('GET', `/v1/tasks/${task.id}?wait=0.1`)).status).toBe(200)
     expect(await system.task(task.id)).toMatchObject({ status: 'PENDING', attempt: 0 })
 
     await system.redis.restart()
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
-    const { task_id: noticeId } = notice.body as { task_id: string }
-    expect(await system.taskWhenFinal(noticeId)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+    const { task_id: notificationId } = notification.body as { task_id: string }
+    expect(await system.taskWhenFinal(notificationId)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
     await until(() => system.request('GET', '/health/ready'), isStatus('ok'))
   })
 })
 
-// Where no server is installed, the tests run on PGlite, which is never away.
-describe.skipIf(inject('postgresUrl') === null)('an API process with a PostgreSQL of its own', () => {
+// Without an installed server the tests run on PGlite, which cannot be killed.
+describe.skipIf(inject('postgresUrl') === null)('an API process with its own PostgreSQL', () => {
   let postgres: OwnPostgres
   let redis: RedisServer
   let api: ApiProcess
@@ -90,17 +90,17 @@ describe.skipIf(inject('postgresUrl') === null)('an API process with a PostgreSQ
     await Promise.all([postgres.stop(), redis.stop()])
   })
 
-  test.each(VERBS)('HEALTH_PORT answers %s /health, alone', async (method) => {
+  test.each(METHODS)('HEALTH_PORT serves %s /health and nothing else', async (method) => {
     expect((await fetch(`${api.healthUrl}/health`, { method })).status).toBe(200)
     expect((await fetch(`${api.healthUrl}/v1/tasks`, { method })).status).toBe(404)
   })
 
-  test('HEALTH_PORT tells with a problem that there is nothing else', async () => {
+  test('HEALTH_PORT responds to other paths with a problem document', async () => {
     const response = await fetch(`${api.healthUrl}/v1/tasks`)
     expect(response.headers.get('Content-Type')).toBe('application/problem+json')
   })
 
-  test('while PostgreSQL is away everything is 503 but health, and it goes on when it is back', async () => {
+  test('while PostgreSQL is unavailable all routes that need it are 503, and they work when it is available again', async () => {
     const accepted = (await submit(api)).id
     postgres.kill()
     await until(
@@ -147,11 +147,11 @@ describe.skipIf(inject('postgresUrl') === null)('an API process with a PostgreSQ
     expect(api.process.exitCode).toBe(null)
   })
 
-  test('when PostgreSQL is killed in a flood, answers are 202 or 503, and every 202 is kept', async () => {
-    const answers: { status: number; id: string }[] = []
-    const countOf = (wanted: number) => answers.filter(({ status }) => status === wanted).length
+  test('when PostgreSQL is killed under load, submissions get 202 or 503, and every task with a 202 exists', async () => {
+    const responses: { status: number; id: string }[] = []
+    const countOf = (wanted: number) => responses.filter(({ status }) => status === wanted).length
     const clients = Array.from({ length: 16 }, async () => {
-      while (countOf(503) < 50) answers.push(await submit(api))
+      while (countOf(503) < 50) responses.push(await submit(api))
     })
     await until(
       async () => countOf(202),
@@ -165,8 +165,8 @@ describe.skipIf(inject('postgresUrl') === null)('an API process with a PostgreSQ
       ({ status }) => status === 202,
     )
 
-    expect(answers.filter(({ status }) => status !== 202 && status !== 503)).toEqual([])
-    const ids = answers.flatMap(({ status, id }) => (status === 202 ? [id] : []))
+    expect(responses.filter(({ status }) => status !== 202 && status !== 503)).toEqual([])
+    const ids = responses.flatMap(({ status, id }) => (status === 202 ? [id] : []))
     const kept = await Promise.all(
       ids.map(async (id) => (await request(api, 'GET', `/task_status/${id}`)).status),
     )
@@ -196,7 +196,7 @@ async function startApiProcess(servers: Record<string, string>): Promise<ApiProc
   })
   const [line] = await once(createInterface(child.stdout), 'line')
   const url = /^API is ready: (http:\S+)$/.exec(line)?.[1]
-  if (!url) throw new Error(`the API said: ${line}`)
+  if (!url) throw new Error(`Unexpected output of the API: ${line}`)
   return {
     process: child,
     url,
@@ -222,9 +222,9 @@ async function submit(api: ApiProcess): Promise<{ status: number; id: string }> 
 
 interface OwnPostgres {
   url: string
-  /** Ends it at once, as a crash would: without good-byes to its clients. */
+  /** Kills the server immediately, like a crash: its connections are not closed normally. */
   kill(): void
-  /** Starts it again, at the same address and with the same data. */
+  /** Starts the server again with the same address and data. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
@@ -232,9 +232,9 @@ interface OwnPostgres {
 async function startOwnPostgres(): Promise<OwnPostgres> {
   const first = await startPostgresServer()
   if (!first) throw new Error('PostgreSQL is not installed')
-  const { data, folder, port, bin } = await placesOf(first)
+  const { data, folder, port, bin } = await settingsOf(first)
   const owner = statSync(data)
-  const who = process.getuid?.() === 0 ? { uid: owner.uid, gid: owner.gid } : {}
+  const user = process.getuid?.() === 0 ? { uid: owner.uid, gid: owner.gid } : {}
   const command = [join(bin, 'postgres'), '-D', data, '-p', port, '-h', '127.0.0.1', '-k', folder]
   let current: { pid: number; stop(): Promise<void> } = first
   return {
@@ -243,20 +243,20 @@ async function startOwnPostgres(): Promise<OwnPostgres> {
     async restart() {
       await until(
         async () => existsSync(join(data, 'postmaster.pid')),
-        (isThere) => !isThere,
+        (exists) => !exists,
       )
       if (current !== first) await current.stop()
-      current = await startChildServer(command, { ...who, cwd: folder })
+      current = await startChildServer(command, { ...user, cwd: folder })
     },
     async stop() {
       await current.stop()
-      // Removes the folder as well.
+      // This also removes the data folder.
       await first.stop()
     },
   }
 }
 
-async function placesOf({ url }: PostgresServer) {
+async function settingsOf({ url }: PostgresServer) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const { rows } = await client.query(`

@@ -1,4 +1,4 @@
-// A new task is answered as text that is put together; it must be the text of its view, whatever the task is like.
+// The response to a submission is built from text templates. It must equal the JSON of the task's view.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { textOfNewTask } from '../../src/api/tasks/new-task-text.ts'
@@ -7,7 +7,7 @@ import { parseExactly } from '../../src/base/exact-json.ts'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { NewTask } from '../../src/store/new-tasks.ts'
 
-test('the text of a new task is that of its view', () => {
+test('the text of a new task equals the JSON of its view', () => {
   fc.assert(
     fc.property(newTasks(), (task) => {
       expect(textOfNewTask(task)).toBe(JSON.stringify(viewOfNewTask(task)))
@@ -18,18 +18,18 @@ test('the text of a new task is that of its view', () => {
   )
 })
 
-test('numbers that a double would change stay in it as they are written', () => {
+test('the text contains numbers that a double would change with all their digits', () => {
   const input = parseExactly('{"big":9007199254740993}')
   expect(textOfNewTask(plainTask({ input }))).toContain('"input":{"big":9007199254740993}')
 })
 
-test('values that look like what marks their places are values', () => {
+test('values that look like placeholders of the template are not replaced', () => {
   const input = ['<id>', '"<input>"', '<request>', new Date(0).toISOString()]
   const task = plainTask({ input, requestId: '"<id>"', createdAt: new Date(0) })
   expect(textOfNewTask(task)).toBe(JSON.stringify(viewOfNewTask(task)))
 })
 
-test('more kinds of one definition than are kept are answered alike', () => {
+test('the text is right also when more templates are needed than are cached', () => {
   for (let maxRetries = 0; maxRetries < 30; maxRetries++) {
     const task = plainTask({ name: 'many_kinds', maxRetries })
     expect(textOfNewTask(task)).toBe(JSON.stringify(viewOfNewTask(task)))
@@ -42,7 +42,7 @@ function plainTask(task: Partial<NewTask> = {}): NewTask {
 }
 
 function newTasks(): fc.Arbitrary<NewTask> {
-  const moment = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31') })
+  const timestamp = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31') })
   const rarely = <Value>(value: fc.Arbitrary<Value>) =>
     fc.oneof({ weight: 20, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
   return fc.record({
@@ -56,8 +56,8 @@ function newTasks(): fc.Arbitrary<NewTask> {
     maxRetries: fc.constantFrom(0, 3),
     timeoutMs: fc.constantFrom(100, 30_000),
     tags: rarely(fc.array(fc.string())).map((tags) => tags ?? []),
-    createdAt: moment,
-    runAt: rarely(moment),
+    createdAt: timestamp,
+    runAt: rarely(timestamp),
     requestId: fc.option(fc.stringMatching(/^[\x21-\x7e]{1,40}$/), { nil: undefined }),
     traceparent: rarely(fc.string()),
     callbackUrl: rarely(fc.webUrl()),

@@ -1,12 +1,12 @@
-// Keys and limits against the OpenAPI document: who is refused, where, and how it is told.
+// API keys and rate limits compared with the OpenAPI document: which operations reject which requests.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { createDocumentChecker, type DocumentChecker, operationsOf } from '../support/documented.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
-const keys = createTestKeys({ reader: ['read'], submitter: ['submit'], hasty: ['submit', 'operate'] })
-// Enough for the other tests, with a key each.
+const keys = createTestKeys({ reader: ['read'], submitter: ['submit'], limited: ['submit', 'operate'] })
+// Enough requests for each key of the other tests.
 const REQUESTS = 30
 
 let system: TestSystem
@@ -20,26 +20,26 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('without a key, what needs one is 401 and everything else is not', async () => {
+test('without a key exactly the operations that need one respond with 401', async () => {
   for (const { operation, method, path } of operationsOf(document)) {
-    const status = await ask(operation.operationId, method, path)
+    const status = await check(operation.operationId, method, path)
     expect([path, status === 401]).toEqual([path, operation.security.length > 0])
   }
 })
 
-test('a key without the scope is 403', async () => {
+test('a key without the scope gets 403', async () => {
   const wrongKeys: Record<string, string> = { read: 'submitter', submit: 'reader', operate: 'reader' }
   for (const { operation, method, path } of operationsOf(document)) {
     const wrongKey = wrongKeys[operation.security[0]?.apiKey?.[0] ?? '']
     if (wrongKey === undefined) continue
-    expect([path, await ask(operation.operationId, method, path, keys.headers(wrongKey))]).toEqual([
+    expect([path, await check(operation.operationId, method, path, keys.headers(wrongKey))]).toEqual([
       path,
       403,
     ])
   }
 })
 
-test('a submission is answered with the token that reads its task', async () => {
+test('a submission returns a poll token that reads its task', async () => {
   const { status, headers, body } = await system.request(
     'POST',
     '/v1/tasks/reverse',
@@ -52,30 +52,30 @@ test('a submission is answered with the token that reads its task', async () => 
   for (const { operation, method, path } of operationsOf(document)) {
     if (!operation.security.some((scheme) => 'pollToken' in scheme)) continue
     const place = `${path.replace('{id}', id)}?poll_token=${token}`
-    expect([path, await ask(operation.operationId, method, place)]).toEqual([path, 200])
+    expect([path, await check(operation.operationId, method, place)]).toEqual([path, 200])
   }
 })
 
-test('who asks too often is 429 wherever that is documented, and nowhere else', async () => {
-  const headers = keys.headers('hasty')
+test('requests beyond the rate limit get 429 exactly where that is documented', async () => {
+  const headers = keys.headers('limited')
   for (const { operation, method, path } of operationsOf(document)) {
-    const request = () => ask(operation.operationId, method, path, headers)
-    // A limiter that cannot count for a moment lets everybody pass: asking on gets there all the same.
+    const request = () => check(operation.operationId, method, path, headers)
+    // The limiter accepts requests while it cannot count them, so repeat the request until it is rejected.
     if ('429' in operation.responses) await until(request, (status) => status === 429)
     else expect([path, await request()]).not.toEqual([path, 429])
   }
 })
 
-/** Holds the answer against the document, and gives its status. */
-async function ask(operationId: string, method: string, path: string, headers = {}): Promise<number> {
-  const leaving = new AbortController()
-  const { signal } = leaving
+/** Sends a request, checks the response against the document, and returns its status. */
+async function check(operationId: string, method: string, path: string, headers = {}): Promise<number> {
+  const controller = new AbortController()
+  const { signal } = controller
   const response = await fetch(system.url + path, { method: method.toUpperCase(), headers, signal })
   const { status } = response
-  // The events of a task that waits have no end.
+  // The event stream of a waiting task does not end.
   const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream')
   const text = isStream ? '' : await response.text()
-  leaving.abort()
+  controller.abort()
   expect(checker.faultsOf({ operationId, status, headers: response.headers, text })).toEqual([])
   return status
 }

@@ -1,4 +1,4 @@
-// The OpenAPI document by itself: valid, complete, and true to the routes.
+// The OpenAPI document: it is valid and complete, and it matches the routes.
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -16,8 +16,8 @@ interface Tree {
 const tree: z.ZodType<Tree> = z.lazy(() => z.object({ leaf: z.string(), children: z.array(tree).optional() }))
 const EXAMPLE: Tree = { leaf: 'a', children: [{ leaf: 'b' }] }
 
-/** What contains itself, and what is shared with other definitions. */
-const odd = ['grow_tree', 'cut_tree'].map((name) =>
+/** Definitions with a recursive schema that both of them use. */
+const recursive = ['grow_tree', 'cut_tree'].map((name) =>
   defineTask({
     name,
     title: `${name} of any depth`,
@@ -32,12 +32,12 @@ const odd = ['grow_tree', 'cut_tree'].map((name) =>
 let system: TestSystem
 let document: OpenApiDocument
 beforeAll(async () => {
-  system = await startSystem({ worker: false, definitions: odd })
+  system = await startSystem({ worker: false, definitions: recursive })
   document = (await system.request('GET', '/openapi.json')).body
 })
 afterAll(() => system.stop())
 
-test('a strict validator accepts it as OpenAPI 3.1', async () => {
+test('a strict validator accepts the document as OpenAPI 3.1', async () => {
   const validator = new Validator()
   const { valid, errors } = await validator.validate(structuredClone(document))
   expect({ valid, errors, version: validator.version }).toEqual({
@@ -47,14 +47,14 @@ test('a strict validator accepts it as OpenAPI 3.1', async () => {
   })
 })
 
-test('every route is documented, and every documented operation is there', () => {
+test('every route is documented, and every documented operation has a route', () => {
   const documented = operationsOf(document).map(({ method, path }) => `${method} ${path}`)
   const served = servedOperations()
   expect(served.filter((route) => !isDocumented(route, documented))).toEqual([])
   expect(documented.filter((operation) => !isServed(operation, served))).toEqual([])
 })
 
-test('every definition has an operation of its own, with its schemas and its example', () => {
+test('every definition has its own operation with its schemas and its example', () => {
   for (const { name, title, example } of system.registry.all) {
     expect(document.paths[`/v1/tasks/${name}`]?.post).toMatchObject({
       operationId: `submit_${name}`,
@@ -66,12 +66,12 @@ test('every definition has an operation of its own, with its schemas and its exa
   }
 })
 
-test('operations have names of their own', () => {
+test('operation ids are unique', () => {
   const names = operationsOf(document).map(({ operation }) => operation.operationId)
   expect(names).toEqual([...new Set(names)])
 })
 
-test('every type of problem is listed, with its status and an example', () => {
+test('every problem type is documented with its status and an example', () => {
   const { schemas, examples } = document.components
   for (const [code, status] of Object.entries(HTTP_STATUS)) {
     const type = `urn:waggle:problem:${code}`
@@ -81,7 +81,7 @@ test('every type of problem is listed, with its status and an example', () => {
   }
 })
 
-test('nothing is referred to that is not there', () => {
+test('every $ref points to a component that exists', () => {
   const references = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g)
   const components: Record<string, object> = document.components
   const broken = [...references].filter(
@@ -90,8 +90,8 @@ test('nothing is referred to that is not there', () => {
   expect(broken.map(([reference]) => reference)).toEqual([])
 })
 
-describe('every example is valid', () => {
-  test('of requests and answers', () => {
+describe('examples are valid', () => {
+  test('of requests and responses', () => {
     const checker = createDocumentChecker(document)
     const seen = operationsOf(document).flatMap(({ operation }) => contentsOf(operation))
     const faults = seen.flatMap(({ where, schema, value }) => {
@@ -109,7 +109,7 @@ describe('every example is valid', () => {
     }
   })
 
-  test('and one that is not is found', () => {
+  test('the checker finds invalid examples', () => {
     const checker = createDocumentChecker(document)
     expect(
       checker.faultOf({ $ref: '#/components/schemas/NotifySubmission' }, { input: { email: 7 } }),
@@ -121,7 +121,7 @@ describe('every example is valid', () => {
 })
 
 describe('GET /openapi.json', () => {
-  test('is not sent again to whoever has it', async () => {
+  test('responds with 304 to a client that has the document', async () => {
     const { headers } = await system.request('GET', '/openapi.json')
     const tag = headers.get('ETag') ?? ''
     expect(headers.get('Cache-Control')).toBe('no-cache')
@@ -130,7 +130,7 @@ describe('GET /openapi.json', () => {
   })
 })
 
-/** `get /v1/tasks/:id` for every route; `all` for those that take any verb. */
+/** Returns all routes as `get /v1/tasks/:id`. The method is `all` for routes that accept every method. */
 function servedOperations(): string[] {
   const { routes } = createApp(system.dependencies)
   const own = routes.filter(({ path }) => !path.includes('*'))
@@ -145,13 +145,16 @@ function isServed(operation: string, served: string[]): boolean {
   return served.some((route) => isSame(route, operation))
 }
 
-/** A documented path may be one of many of a route: `/v1/tasks/notify` of `/v1/tasks/:name`. */
+/**
+ * Whether an operation belongs to a route. A route can have many operations: `/v1/tasks/notify` matches
+ * `/v1/tasks/:name`.
+ */
 function isSame(route: string, operation: string): boolean {
   const [routeMethod, routePath = ''] = route.split(' ')
   const [method, path = ''] = operation.split(' ')
   if (routeMethod !== 'all' && routeMethod !== method && !(routeMethod === 'get' && method === 'head'))
     return false
-  // A literal path wins over a pattern: `/v1/tasks/batch` is no definition's.
+  // A literal path takes precedence over a pattern: `/v1/tasks/batch` is not a definition.
   if (path === '/v1/tasks/batch') return routePath === path
   return new RegExp(`^${routePath.replace(/:\w+/g, '[^/]+')}$`).test(path)
 }

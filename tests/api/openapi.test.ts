@@ -1,4 +1,4 @@
-// The OpenAPI document against a running system: what it promises is what is answered, and nothing else.
+// The OpenAPI document compared with the responses of a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import { createGatedTask } from '../support/browser-definitions.ts'
@@ -11,17 +11,17 @@ import {
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
-/** What is submitted to the queue `default` stays there: examples must not be run. */
+/** The queue of the worker. Tasks in the queue "default" are never run, so the examples have no effects. */
 const SERVED = { queue: 'served' }
 
-/** Statuses that cannot be provoked here, and why. */
-const NOT_PROVOKED: Record<string, string> = {
-  '401': 'this system has no keys: openapi-admission.test.ts',
-  '403': 'this system has no keys: openapi-admission.test.ts',
-  '429': 'this system has no limits: openapi-admission.test.ts',
-  '503': 'Postgres is there; tests of outages are elsewhere',
-  default: 'it stands for mistakes of ours',
-  'submission 409': 'two requests with one key would have to be under way at once',
+/** Documented statuses that these tests cannot cause, with the reason. */
+const NOT_CAUSED: Record<string, string> = {
+  '401': 'this system has no keys; see openapi-admission.test.ts',
+  '403': 'this system has no keys; see openapi-admission.test.ts',
+  '429': 'this system has no rate limit; see openapi-admission.test.ts',
+  '503': 'Postgres is available; other tests cover outages',
+  default: 'it documents internal errors',
+  'submission 409': 'it needs two concurrent requests with one key',
 }
 
 const gated = createGatedTask()
@@ -37,32 +37,32 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('every documented example of a request is accepted, and answered as documented', async () => {
+test('every documented example of a request is accepted, and its response is as documented', async () => {
   const { id } = await finishedTask()
   for (const { operation, path } of operationsOf(document)) {
     for (const [mediaType, { examples }] of Object.entries(operation.requestBody?.content ?? {})) {
       for (const example of Object.values(examples)) {
         const value = 'value' in example ? example.value : undefined
-        const status = await ask(operation.operationId, path.replace('{id}', id), encoded(mediaType, value))
+        const status = await check(operation.operationId, path.replace('{id}', id), encoded(mediaType, value))
         expect([200, 202, 303]).toContain(status)
       }
     }
   }
 })
 
-test('a form with files is read like any other', async () => {
+test('multipart forms are accepted', async () => {
   for (const operationId of ['notify', 'notify_without_slash', 'submit_form']) {
     const body = new FormData()
     body.set('email', 'ada@example.com')
     body.set('form_type', 'reverse')
     body.set('text', 'abc')
-    expect(await ask(operationId, findOperation(document, operationId).path, { body })).toBe(
+    expect(await check(operationId, findOperation(document, operationId).path, { body })).toBe(
       operationId === 'submit_form' ? 303 : 202,
     )
   }
 })
 
-describe('what is wrong with a body is told as documented', () => {
+describe('invalid bodies get the documented problems', () => {
   test.each([
     [400, { headers: { 'Content-Type': 'application/json' }, body: '{' }],
     [413, { headers: { 'Content-Type': 'application/json' }, body: `"${'x'.repeat(300_000)}"` }],
@@ -73,81 +73,81 @@ describe('what is wrong with a body is told as documented', () => {
     for (const { operation, path } of operationsOf(document).filter(
       ({ operation }) => operation.requestBody,
     )) {
-      const answered = await ask(operation.operationId, path.replace('{id}', id), request)
-      expect([operation.operationId, answered]).toEqual([operation.operationId, status])
+      const actual = await check(operation.operationId, path.replace('{id}', id), request)
+      expect([operation.operationId, actual]).toEqual([operation.operationId, status])
     }
   })
 })
 
-test('a task that nobody knows is 404 everywhere', async () => {
+test('an unknown task gets 404 from every operation', async () => {
   for (const { operation, path } of operationsOf(document).filter(({ path }) => path.includes('{id}'))) {
-    expect(await ask(operation.operationId, path.replace('{id}', UNKNOWN_ID))).toBe(404)
+    expect(await check(operation.operationId, path.replace('{id}', UNKNOWN_ID))).toBe(404)
   }
 })
 
-test('what has not changed is 304', async () => {
+test('an unchanged response is 304', async () => {
   const { id } = await finishedTask()
   for (const { operation, path } of operationsOf(document).filter(
     ({ operation }) => '304' in operation.responses,
   )) {
     const place = path.replace('{id}', id).replace('{file}', 'start.js')
-    expect(await ask(operation.operationId, place)).toBe(200)
+    expect(await check(operation.operationId, place)).toBe(200)
     const tag = (await fetch(system.url + place)).headers.get('ETag') ?? ''
-    expect(await ask(operation.operationId, place, { headers: { 'If-None-Match': tag } })).toBe(304)
+    expect(await check(operation.operationId, place, { headers: { 'If-None-Match': tag } })).toBe(304)
   }
 })
 
-test('everything that can be read without an id is as documented', async () => {
+test('the responses of all operations without parameters are as documented', async () => {
   await finishedTask()
   await waitingTask()
   const plain = operationsOf(document).filter(
     ({ operation, path }) => !operation.requestBody && !path.includes('{'),
   )
-  for (const { operation, path } of plain) expect(await ask(operation.operationId, path)).toBe(200)
+  for (const { operation, path } of plain) expect(await check(operation.operationId, path)).toBe(200)
 })
 
-test('a submission that is repeated under its key is answered again, and its key holds for it only', async () => {
+test('a submission can be repeated with its key, and its key is rejected with another body', async () => {
   const submissions = [
     ['submit_reverse', '/v1/tasks/reverse', { input: { text: 'abc' } }, { input: { text: 'xyz' } }],
     ['notify', '/notify/', { email: 'ada@example.com' }, { email: 'bob@example.com' }],
     ['submit_form', '/submit_task', { form_type: 'reverse', text: 'a' }, { form_type: 'reverse', text: 'b' }],
   ] as const
   for (const [operationId, path, first, other] of submissions) {
-    const under = (key: string, body: object) =>
-      ask(operationId, path, {
+    const submitWithKey = (key: string, body: object) =>
+      check(operationId, path, {
         headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
         body: JSON.stringify(body),
       })
-    expect([await under('a', first), await under('a', first)]).toEqual([202, 202])
-    expect([await under('a', other), await under('', first)]).toEqual([422, 400])
+    expect([await submitWithKey('a', first), await submitWithKey('a', first)]).toEqual([202, 202])
+    expect([await submitWithKey('a', other), await submitWithKey('', first)]).toEqual([422, 400])
   }
 })
 
-test('a query that is not valid is 400', async () => {
+test('an invalid query gets 400', async () => {
   const { id } = await finishedTask()
-  expect(await ask('get_task', `/v1/tasks/${id}?wait=51`)).toBe(400)
-  expect(await ask('list_tasks', '/v1/tasks?limit=0')).toBe(400)
-  expect(await ask('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
-  expect(await ask('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
-  expect(await ask('get_statistics', '/v1/stats?window=1')).toBe(400)
+  expect(await check('get_task', `/v1/tasks/${id}?wait=51`)).toBe(400)
+  expect(await check('list_tasks', '/v1/tasks?limit=0')).toBe(400)
+  expect(await check('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
+  expect(await check('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
+  expect(await check('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
-describe('a task in each of its states is as documented', () => {
+describe('a task in each status is as documented', () => {
   test('waiting, cancelled, retried', async () => {
     const { id } = await waitingTask()
     await readEverywhere(id)
-    expect(await ask('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
-    expect(await ask('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
+    expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
+    expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
     await readEverywhere(id)
-    expect(await ask('retry_task', `/v1/tasks/${id}/retry`)).toBe(202)
-    expect(await ask('retry_task', `/v1/tasks/${id}/retry`)).toBe(409)
+    expect(await check('retry_task', `/v1/tasks/${id}/retry`)).toBe(202)
+    expect(await check('retry_task', `/v1/tasks/${id}/retry`)).toBe(409)
   })
 
-  test('running, asked to stop', async () => {
+  test('running, with a requested cancellation', async () => {
     const { id } = await system.submit('gated', { gate: 'north' }, SERVED)
     await system.taskWhen(id, ({ status }) => status === 'STARTED')
     await readEverywhere(id)
-    expect(await ask('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(202)
+    expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(202)
     await system.taskWhenFinal(id)
     await readEverywhere(id)
   })
@@ -159,68 +159,68 @@ describe('a task in each of its states is as documented', () => {
     expect((await system.task(id)).attempts).toHaveLength(1)
   })
 
-  test('finished, not to be cancelled', async () => {
+  test('finished, with a rejected cancellation', async () => {
     const { id } = await finishedTask()
     await readEverywhere(id)
-    expect(await ask('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(409)
+    expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(409)
   })
 })
 
-test('the classic link divides for a person, not ahead of a click, and only numbers', async () => {
-  expect(await ask('submit_link', '/submit_task?x=10&y=2')).toBe(200)
-  expect(await ask('submit_link', '/submit_task', { headers: { 'Sec-Purpose': 'prefetch' } })).toBe(400)
-  expect(await ask('submit_link', '/submit_task?x=ten')).toBe(422)
+test('the link of the form endpoint divides numbers and rejects prefetch requests', async () => {
+  expect(await check('submit_link', '/submit_task?x=10&y=2')).toBe(200)
+  expect(await check('submit_link', '/submit_task', { headers: { 'Sec-Purpose': 'prefetch' } })).toBe(400)
+  expect(await check('submit_link', '/submit_task?x=ten')).toBe(422)
 })
 
-test('the documentation has no other files', async () => {
-  expect(await ask('get_docs_file', '/docs/nothing.js')).toBe(404)
+test('an unknown file of the documentation gets 404', async () => {
+  expect(await check('get_docs_file', '/docs/nothing.js')).toBe(404)
 })
 
-test('events end with the task, and are not repeated', async () => {
+test('events end with the task and are not repeated', async () => {
   const { id } = await finishedTask()
   const tag = (await system.request('GET', `/v1/tasks/${id}`)).headers.get('ETag') ?? ''
-  expect(await ask('follow_task', `/v1/tasks/${id}/events`)).toBe(200)
+  expect(await check('follow_task', `/v1/tasks/${id}/events`)).toBe(200)
   const headers = { 'Last-Event-ID': tag.replaceAll('"', '') }
-  expect(await ask('follow_task', `/v1/tasks/${id}/events`, { headers })).toBe(204)
+  expect(await check('follow_task', `/v1/tasks/${id}/events`, { headers })).toBe(204)
 })
 
 test('a queue is paused and resumed', async () => {
   for (const verb of ['pause', 'resume']) {
-    expect(await ask(`${verb}_queue`, `/v1/queues/default/${verb}`)).toBe(200)
-    expect(await ask(`${verb}_queue`, `/v1/queues/NO!/${verb}`)).toBe(404)
+    expect(await check(`${verb}_queue`, `/v1/queues/default/${verb}`)).toBe(200)
+    expect(await check(`${verb}_queue`, `/v1/queues/NO!/${verb}`)).toBe(404)
   }
 })
 
-test('a worker drains and takes tasks again', async () => {
+test('a worker is drained and resumed', async () => {
   const { body } = (await system.request('GET', '/v1/workers')) as { body: { data: { id: string }[] } }
   for (const verb of ['drain', 'resume']) {
-    expect(await ask(`${verb}_worker`, `/v1/workers/${body.data[0]?.id}/${verb}`)).toBe(200)
-    expect(await ask(`${verb}_worker`, `/v1/workers/nobody/${verb}`)).toBe(404)
+    expect(await check(`${verb}_worker`, `/v1/workers/${body.data[0]?.id}/${verb}`)).toBe(200)
+    expect(await check(`${verb}_worker`, `/v1/workers/unknown/${verb}`)).toBe(404)
   }
 })
 
-test('a batch says of each task what became of it', async () => {
+test('a batch returns a result for each task', async () => {
   const tasks = [
     { name: 'reverse', input: { text: 'abc' } },
     { name: 'reverse', input: {} },
-    { name: 'nobody', input: {} },
+    { name: 'unknown', input: {} },
   ]
-  expect(await ask('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
+  expect(await check('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
 })
 
-test('one action on many tasks says how many it changed', async () => {
+test('a bulk action returns how many tasks it changed', async () => {
   const { id } = await finishedTask()
   const body = (action: object) => encoded('application/json', action)
   const act = (action: object, headers = {}) => {
     const { headers: type, ...init } = body(action)
-    return ask('act_on_tasks', '/v1/tasks/bulk', { ...init, headers: { ...type, ...headers } })
+    return check('act_on_tasks', '/v1/tasks/bulk', { ...init, headers: { ...type, ...headers } })
   }
   expect(await act({ action: 'cancel', ids: [id] })).toBe(200)
   expect(await act({ action: 'retry', filter: { status: 'FAILURE', 'input.y': '0' } })).toBe(200)
   expect(await act({ action: 'replay', ids: [id] }, { 'Idempotency-Key': '' })).toBe(400)
 })
 
-test('every documented status was seen, or cannot be provoked', () => {
+test('every documented status was seen, except those that cannot be caused here', () => {
   const unseen = operationsOf(document).flatMap(({ operation: { operationId, responses } }) =>
     Object.keys(responses)
       .filter((status) => !seen.has(`${operationId} ${status}`) && !isExcused(operationId, status))
@@ -229,8 +229,8 @@ test('every documented status was seen, or cannot be provoked', () => {
   expect(unseen).toEqual([])
 })
 
-/** Sends a request, holds the answer against the document, and gives its status. */
-async function ask(operationId: string, path: string, init: RequestInit = {}): Promise<number> {
+/** Sends a request, checks the response against the document, and returns its status. */
+async function check(operationId: string, path: string, init: RequestInit = {}): Promise<number> {
   const { method } = findOperation(document, operationId)
   const response = await fetch(system.url + path, {
     method: method.toUpperCase(),
@@ -245,13 +245,15 @@ async function ask(operationId: string, path: string, init: RequestInit = {}): P
 }
 
 async function readEverywhere(id: string) {
-  expect(await ask('get_task', `/v1/tasks/${id}`)).toBe(200)
-  expect(await ask('list_logs', `/v1/tasks/${id}/logs`)).toBe(200)
-  expect(await ask('list_tasks', `/v1/tasks?id=${id}`)).toBe(200)
-  expect(await ask('list_tasks', `/v1/tasks?id=${id}&compact=true&input.text=abc`)).toBe(200)
-  expect(await ask('task_status', `/task_status/${id}`)).toBe(200)
-  expect(await ask('check_task', `/check_task/${id}`)).toBe(200)
-  expect(await ask('check_task', `/check_task/${id}`, { headers: { Accept: 'application/json' } })).toBe(200)
+  expect(await check('get_task', `/v1/tasks/${id}`)).toBe(200)
+  expect(await check('list_logs', `/v1/tasks/${id}/logs`)).toBe(200)
+  expect(await check('list_tasks', `/v1/tasks?id=${id}`)).toBe(200)
+  expect(await check('list_tasks', `/v1/tasks?id=${id}&compact=true&input.text=abc`)).toBe(200)
+  expect(await check('task_status', `/task_status/${id}`)).toBe(200)
+  expect(await check('check_task', `/check_task/${id}`)).toBe(200)
+  expect(await check('check_task', `/check_task/${id}`, { headers: { Accept: 'application/json' } })).toBe(
+    200,
+  )
 }
 
 async function finishedTask() {
@@ -260,12 +262,12 @@ async function finishedTask() {
 }
 
 function waitingTask() {
-  return system.submit('reverse', { text: 'abc' }, { queue: 'nobody-works-here' })
+  return system.submit('reverse', { text: 'abc' }, { queue: 'unserved' })
 }
 
 function isExcused(operationId: string, status: string): boolean {
   const isSubmission = /^(submit_|notify|replay_|act_on_)/.test(operationId)
-  return status in NOT_PROVOKED || (isSubmission && `submission ${status}` in NOT_PROVOKED)
+  return status in NOT_CAUSED || (isSubmission && `submission ${status}` in NOT_CAUSED)
 }
 
 function encoded(mediaType: string, value: unknown): RequestInit {

@@ -1,4 +1,4 @@
-// The router that remembers where submissions go: it answers as one that looks every time.
+// The path cache router: it routes like a router without a cache.
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { createPathCacheRouter } from '../../src/api/http/path-cache-router.ts'
@@ -25,24 +25,24 @@ const ROUTES = [
   ['GET', '/tasks/batch', 'read batch'],
 ] as const
 
-test('whoever comes again is answered by the same handler, with the same parameters', async () => {
+test('repeated requests reach the same handler with the same parameters', async () => {
   const app = createTestApp()
-  for (const [method, path, answer] of [...ROUTES, ...ROUTES.toReversed(), ...ROUTES]) {
+  for (const [method, path, expected] of [...ROUTES, ...ROUTES.toReversed(), ...ROUTES]) {
     const response = await app.request(path, { method })
-    expect([await response.text(), response.headers.get('X-Method')]).toEqual([answer, method])
+    expect([await response.text(), response.headers.get('X-Method')]).toEqual([expected, method])
   }
 })
 
-test('two who come at once do not take each other for the same', async () => {
+test('concurrent requests reach their own handlers', async () => {
   const app = createTestApp()
-  const asked = Array.from({ length: 50 }, () => ROUTES).flat()
-  const answers = await Promise.all(
-    asked.map(async ([method, path]) => (await app.request(path, { method })).text()),
+  const requests = Array.from({ length: 50 }, () => ROUTES).flat()
+  const responses = await Promise.all(
+    requests.map(async ([method, path]) => (await app.request(path, { method })).text()),
   )
-  expect(answers).toEqual(asked.map(([, , answer]) => answer))
+  expect(responses).toEqual(requests.map(([, , expected]) => expected))
 })
 
-test('more paths than it remembers are answered as well, and unknown ones are not found', async () => {
+test('more paths than fit into the cache are routed, and unknown paths get 404', async () => {
   const app = createTestApp()
   for (let index = 0; index < 1_200; index++) {
     const response = await app.request(`/tasks/t${index % 700}`, { method: 'POST' })

@@ -1,4 +1,4 @@
-// Queues: what is in them, pause and resume.
+// Queues: their lengths, pausing and resuming.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { QueueView } from '../../src/api/system/queue-routes.ts'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
@@ -23,12 +23,17 @@ async function queueNamed(name: string): Promise<QueueView | undefined> {
   return body.data.find((queue) => queue.name === name)
 }
 
-/** One look at the queues serves all who ask within a second, so what is expected may take as long to be told. */
+/**
+ * Waits until the queue is as expected. A change shows late, because a shared query serves all reads within a
+ * second.
+ */
 async function untilQueue(name: string, expected: object): Promise<void> {
   await expect.poll(() => queueNamed(name), { timeout: 30_000 }).toMatchObject(expected)
 }
 
-/** Two rounds of the dispatcher and of the reconciler: whatever could start has started. */
+/**
+ * Waits for two rounds of the dispatcher and the reconciler, so that every task that can start has started.
+ */
 async function severalRounds() {
   for (const _ of [1, 2]) {
     const probe = await system.submit('reverse', { text: 'ab' }, { queue: 'mail', delay_seconds: 1 })
@@ -36,7 +41,7 @@ async function severalRounds() {
   }
 }
 
-test('every queue that a task or a worker knows is listed, with its length and its workers', async () => {
+test('every queue of a task or a worker is listed with its length and its number of workers', async () => {
   await until(
     () => queueNamed('default'),
     (queue) => queue?.workers === 1,
@@ -50,8 +55,8 @@ test('every queue that a task or a worker knows is listed, with its length and i
     paused_at: null,
     workers: 1,
   })
-  await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
-  await untilQueue('nobody', {
+  await system.submit('reverse', { text: 'ab' }, { queue: 'without-worker' })
+  await untilQueue('without-worker', {
     waiting: 1,
     running: 0,
     workers: 0,
@@ -59,7 +64,7 @@ test('every queue that a task or a worker knows is listed, with its length and i
   })
 })
 
-test('nothing of a paused queue starts; others go on; after the resume everything runs', async () => {
+test('tasks of a paused queue do not start while other queues continue, and run after the resume', async () => {
   const paused = await post('/v1/queues/slow/pause')
   expect([paused.status, paused.body.is_paused]).toEqual([200, true])
   expect(paused.body.paused_at).not.toBeNull()
@@ -79,7 +84,7 @@ test('nothing of a paused queue starts; others go on; after the resume everythin
   }
 })
 
-test('what runs when its queue is paused goes on to its end, and its retry waits', async () => {
+test('tasks that run when their queue is paused finish, and retries wait', async () => {
   const running = await system.submit('sleep', { ms: 500 }, { queue: 'slow' })
   await system.taskWhen(running.id, ({ status }) => status === 'STARTED')
   const failing = await system.submit(
@@ -97,7 +102,7 @@ test('what runs when its queue is paused goes on to its end, and its retry waits
   await post('/v1/queues/slow/resume')
 })
 
-test('a paused queue stays so over a restart of workers and Redis', async () => {
+test('a queue stays paused through a restart of Redis and the start of a worker', async () => {
   await post('/v1/queues/slow/pause')
   const task = await system.submit('reverse', { text: 'ab' }, { queue: 'slow' })
   await system.redis.restart()
@@ -108,10 +113,10 @@ test('a paused queue stays so over a restart of workers and Redis', async () => 
   expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
 })
 
-test('the resume of a queue that was not paused leaves its tasks alone', async () => {
+test('resuming a queue that is not paused does not change its tasks', async () => {
   const { taskStore, taskReader } = system.connections
   const task = { id: newId(), name: 'reverse', queue: 'unserved', input: {}, tags: [], createdAt: new Date() }
-  // Not submitted: its bell would fail or not, and be put down as that, in its own time.
+  // Inserted and not submitted, because the enqueue of a submission could change enqueued_at at any time.
   await taskStore.insertMany([{ ...task, maxRetries: 0, timeoutMs: 1_000 }])
   const enqueuedAt = async () => (await taskReader.find(task.id))?.enqueuedAt
   const before = await enqueuedAt()
@@ -120,43 +125,43 @@ test('the resume of a queue that was not paused leaves its tasks alone', async (
   expect(await enqueuedAt()).toEqual(before)
 })
 
-test('a queue without anything due has no oldest waiting task, also while it is paused', async () => {
+test('a queue without due tasks has no oldest waiting task, also while it is paused', async () => {
   await post('/v1/queues/slow/pause')
   await untilQueue('slow', { waiting: 0, oldest_waiting_seconds: null })
   await post('/v1/queues/slow/resume')
 })
 
-test('the backlog of one queue does not hold up the others', async () => {
+test('the backlog of one queue does not delay other queues', async () => {
   const { database, dispatchStore } = system.connections
   await database.query(sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
     select ('01910000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'backlog', 'PENDING',
            '{"text":"ab"}', 3, 1000, now() - interval '1 hour', now()
     from generate_series(1, 12000) as n`)
-  const taken: string[] = []
+  const dispatched: string[] = []
   const { markDueEnqueued } = dispatchStore
   dispatchStore.markDueEnqueued = async (queue, limit) => {
     const refs = await markDueEnqueued(queue, limit)
-    if (refs.length > 0) taken.push(queue)
+    if (refs.length > 0) dispatched.push(queue)
     return refs
   }
-  const beside = await system.submit('reverse', { text: 'ab' }, { queue: 'beside', delay_seconds: 0.01 })
-  const worker = system.startWorker({ queues: ['backlog', 'beside'], concurrency: 1 })
-  await system.taskWhenFinal(beside.id)
-  expect(taken.indexOf('beside')).toBeLessThanOrEqual(2)
+  const other = await system.submit('reverse', { text: 'ab' }, { queue: 'other', delay_seconds: 0.01 })
+  const worker = system.startWorker({ queues: ['backlog', 'other'], concurrency: 1 })
+  await system.taskWhenFinal(other.id)
+  expect(dispatched.indexOf('other')).toBeLessThanOrEqual(2)
   await worker.stop(0)
   dispatchStore.markDueEnqueued = markDueEnqueued
   await database.query(sql`delete from tasks where queue = 'backlog'`)
 })
 
-test('pausing and resuming may be repeated', async () => {
+test('pausing and resuming can be repeated', async () => {
   for (const verb of ['pause', 'pause', 'resume', 'resume']) {
     const { status, body } = await post(`/v1/queues/spare/${verb}`)
     expect([status, body.name, body.is_paused]).toEqual([200, 'spare', verb === 'pause'])
   }
 })
 
-test('a retry by hand of a task in a paused queue waits as well', async () => {
+test('a task of a paused queue that is retried by an operator waits', async () => {
   const task = await system.submit('divide', { x: 1, y: 0 }, { queue: 'slow' })
   await system.taskWhenFinal(task.id)
   await post('/v1/queues/slow/pause')
@@ -170,7 +175,7 @@ test('a retry by hand of a task in a paused queue waits as well', async () => {
   expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'FAILURE', attempt: 2 })
 })
 
-test.each(['Default', 'a b', '../..', 'x'.repeat(65)])('%j cannot be the name of a queue', async (name) => {
+test.each(['Default', 'a b', '../..', 'x'.repeat(65)])('the queue name %j gets 404', async (name) => {
   const { status } = await post(`/v1/queues/${encodeURIComponent(name)}/pause`)
   expect(status).toBe(404)
 })

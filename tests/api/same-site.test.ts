@@ -1,4 +1,4 @@
-// What the pages of other sites may make a browser do to an API that is open to everybody.
+// Protection of an API without keys from pages of other sites, which can make a browser send requests.
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
@@ -6,19 +6,19 @@ import { isLoopback } from '../../src/api/http/same-site.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-const FRIEND = 'https://app.example.com'
+const ALLOWED_ORIGIN = 'https://app.example.com'
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const CROSS = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }
-// As for an image or a link: browsers name no origin there.
+// Requests for images and links have no Origin header.
 const CROSS_GET = { 'Sec-Fetch-Site': 'cross-site' }
 
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({ worker: false, corsOrigins: [FRIEND] })
+  system = await startSystem({ worker: false, corsOrigins: [ALLOWED_ORIGIN] })
 })
 afterAll(() => system.stop())
 
-/** `fetch` sets `Sec-Fetch-*` and `Host` itself. */
+/** Sends a request with `node:http`, because `fetch` sets `Sec-Fetch-*` and `Host` itself. */
 function statusOf(method: string, path: string, headers: Record<string, string>, body = ''): Promise<number> {
   const { hostname, port } = new URL(system.url)
   return new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ function statusOf(method: string, path: string, headers: Record<string, string>,
   })
 }
 
-describe('the page of another site', () => {
+describe('a page of another site', () => {
   test.each([
     ['POST', '/v1/queues/default/pause', CROSS],
     ['POST', '/v1/queues/default/pause', { ...CROSS, 'Sec-Fetch-Site': 'same-site' }],
@@ -40,46 +40,46 @@ describe('the page of another site', () => {
     ['POST', '/submit_task', { ...CROSS, ...FORM }],
     ['GET', '/submit_task?x=1&y=2', CROSS_GET],
     ['GET', '/submit_task?x=1&y=2', { ...CROSS_GET, 'Sec-Fetch-Mode': 'navigate' }],
-  ])('cannot make a browser %s %s, with %j', async (method, path, headers) => {
+  ])('cannot make a browser send %s %s with %j', async (method, path, headers) => {
     expect(await statusOf(method, path, headers, 'email=a@example.com')).toBe(403)
     expect(await system.countByStatus()).toEqual({})
   })
 
-  test('is told why, as a problem', async () => {
+  test('gets a problem document with the reason', async () => {
     const app = createApp({ ...system.dependencies, corsOrigins: [] })
-    const answer = await app.request('/v1/queues/default/pause', { method: 'POST', headers: CROSS })
-    expect(await answer.json()).toMatchObject({ status: 403, type: 'urn:waggle:problem:forbidden' })
+    const response = await app.request('/v1/queues/default/pause', { method: 'POST', headers: CROSS })
+    expect(await response.json()).toMatchObject({ status: 403, type: 'urn:waggle:problem:forbidden' })
   })
 
   test.each(['/v1/definitions', '/docs', '/openapi.json', '/v1/tasks'])(
-    'may lead to what only shows something: %s',
+    'can link to read-only routes: %s',
     async (path) => {
       expect(await statusOf('GET', path, { ...CROSS_GET, 'Sec-Fetch-Mode': 'navigate' })).toBe(200)
     },
   )
 
-  test('may do what it likes with /health', async () => {
+  test('can send any request to /health', async () => {
     expect(await statusOf('POST', '/health', { ...CROSS, Host: 'evil.example' })).toBe(200)
   })
 })
 
 test.each([
   ['a program', {}],
-  ['the page itself', { 'Sec-Fetch-Site': 'same-origin', Origin: 'http://127.0.0.1:8000' }],
-  ['what is typed into the address bar', { 'Sec-Fetch-Site': 'none' }],
-  ['a page whose origin is configured', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }],
-])('%s is let in', async (_who, headers: Record<string, string>) => {
+  ['a page of the same origin', { 'Sec-Fetch-Site': 'same-origin', Origin: 'http://127.0.0.1:8000' }],
+  ['an address that a user typed', { 'Sec-Fetch-Site': 'none' }],
+  ['a page of a configured origin', { 'Sec-Fetch-Site': 'cross-site', Origin: ALLOWED_ORIGIN }],
+])('a request from %s is accepted', async (_origin, headers: Record<string, string>) => {
   expect(await statusOf('POST', '/v1/queues/default/resume', headers)).toBe(200)
 })
 
-describe('on the loopback interface, the name', () => {
+describe('on the loopback interface the host name', () => {
   test.each([
     'evil.example',
     'evil.example:8000',
     '127.0.0.1.evil.example',
     'localhost.evil.example',
     '10.0.0.1',
-  ])('%s is not ours', async (host) => {
+  ])('%s is rejected', async (host) => {
     expect(await statusOf('GET', '/v1/tasks', { Host: host })).toBe(403)
   })
 
@@ -91,29 +91,29 @@ describe('on the loopback interface, the name', () => {
     '[::1]',
     '[::1]:8000',
     'app.example.com',
-  ])('%s is ours', async (host) => {
+  ])('%s is accepted', async (host) => {
     expect(await statusOf('GET', '/v1/tasks', { Host: host })).toBe(200)
   })
 })
 
-describe('names are left alone', () => {
-  const asEvil = (changes: object) =>
+describe('host names are not checked', () => {
+  const requestWithUnknownHost = (changes: object) =>
     createApp({ ...system.dependencies, ...changes }).request('/v1/tasks', {
       headers: { Host: 'evil.example' },
     })
 
-  test.each(['0.0.0.0', '::', '10.1.2.3', undefined])('where the API listens on %s', async (listensOn) => {
-    expect((await asEvil({ listensOn })).status).toBe(200)
-    expect((await asEvil({ listensOn: '127.0.0.1' })).status).toBe(403)
+  test.each(['0.0.0.0', '::', '10.1.2.3', undefined])('when the API listens on %s', async (listensOn) => {
+    expect((await requestWithUnknownHost({ listensOn })).status).toBe(200)
+    expect((await requestWithUnknownHost({ listensOn: '127.0.0.1' })).status).toBe(403)
   })
 
-  test('where keys are asked for: that is what is said', async () => {
+  test('when the API requires keys: the response is 401', async () => {
     const { apiKeys } = createTestKeys({ ci: ['read'] })
     const closed = await startSystem({ worker: false, apiKeys })
-    const answer = await createApp(closed.dependencies).request('/v1/tasks', {
+    const response = await createApp(closed.dependencies).request('/v1/tasks', {
       headers: { ...CROSS, Host: 'evil.example' },
     })
-    expect(answer.status).toBe(401)
+    expect(response.status).toBe(401)
     await closed.stop()
   })
 })
@@ -129,6 +129,6 @@ test.each([
   ['::', false],
   ['192.168.0.1', false],
   ['localhost.example.com', false],
-])('%s leads to this machine only: %s', (name, expected) => {
+])('isLoopback(%j) is %s', (name, expected) => {
   expect(isLoopback(name)).toBe(expected)
 })

@@ -1,4 +1,5 @@
-// Finding tasks by what is in them, at a cost that does not depend on how many there are.
+// Search: tasks are found by text and by members of their input, at a cost that does not grow with the number
+// of tasks.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
@@ -8,7 +9,7 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 
 const freeForm = defineTask({
   name: 'free_form',
-  title: 'Takes whatever it is given',
+  title: 'Accepts any input',
   description: 'for tests',
   input: z.unknown(),
   output: z.unknown(),
@@ -29,14 +30,14 @@ interface Page {
 
 async function list(filter: Record<string, string>): Promise<Page> {
   const { status, body } = await system.request('GET', `/v1/tasks?${new URLSearchParams(filter)}`)
-  if (status !== 200) throw new Error(`answered ${status}: ${JSON.stringify(body)}`)
+  if (status !== 200) throw new Error(`Status ${status}: ${JSON.stringify(body)}`)
   return body
 }
 
 const idsOf = ({ data }: Page) => data.map(({ id }) => id)
 
 describe('a text is found', () => {
-  test('in input, result, error, tags and name, whatever its case', async () => {
+  test('in input, result, error, tags and name, in any case', async () => {
     const task = await system.submit('reverse', { text: 'Quokka' }, { tags: ['night-shift'] })
     const failed = await system.submit('divide', { x: 7, y: 0 }, { tags: ['night-shift'] })
     await Promise.all([task, failed].map(({ id }) => system.taskWhenFinal(id)))
@@ -48,25 +49,28 @@ describe('a text is found', () => {
     expect(idsOf(await list({ q: 'quokka', status: 'FAILURE' }))).toEqual([])
   })
 
-  test.each(['100 %', 'under_score', "quote'"])(
-    'with %j in it, and not what it could stand for',
-    async (text) => {
-      const task = await system.submit('reverse', { text })
-      await system.submit('reverse', { text: '100 x, underXscore, quoteX' })
-      expect(idsOf(await list({ q: text }))).toEqual([task.id])
+  test.each(['100 %', 'under_score', "quote'"])('with %j as it is, without wildcards', async (text) => {
+    const task = await system.submit('reverse', { text })
+    await system.submit('reverse', { text: '100 x, underXscore, quoteX' })
+    expect(idsOf(await list({ q: text }))).toEqual([task.id])
+  })
+
+  test.each(['', '%00', 'a%0Ab', 'x'.repeat(201)])(
+    'unless it is invalid, which gets 400: %j',
+    async (query) => {
+      expect((await system.request('GET', `/v1/tasks?q=${query}`)).status).toBe(400)
     },
   )
-
-  test.each(['', '%00', 'a%0Ab', 'x'.repeat(201)])('but %j is no text to look for', async (query) => {
-    expect((await system.request('GET', `/v1/tasks?q=${query}`)).status).toBe(400)
-  })
 })
 
 describe('a member of the input is found', () => {
   const taskWith = (input: object) => system.submit('free_form', input)
 
-  test('by its path and its value, as JSON writes numbers and truth', async () => {
-    const one = await taskWith({ to: { address: 'a@b.c', parts: [1.5, true, 'last words'] }, lines: 'x\ny' })
+  test('by its path and its value; numbers and booleans are written as in JSON', async () => {
+    const matching = await taskWith({
+      to: { address: 'a@b.c', parts: [1.5, true, 'last words'] },
+      lines: 'x\ny',
+    })
     await taskWith({ to: { address: 'a@b.cc', parts: [15, false, 'first words'] } })
     await taskWith({ to: 'a@b.c' })
     for (const [name, value] of [
@@ -76,13 +80,13 @@ describe('a member of the input is found', () => {
       ['input.to.parts.2', 'last words'],
       ['input.lines', 'x\ny'],
     ] as const) {
-      expect(idsOf(await list({ [name]: value })), name).toEqual([one.id])
+      expect(idsOf(await list({ [name]: value })), name).toEqual([matching.id])
     }
     expect(idsOf(await list({ 'input.to.address': 'a@b.c', 'input.to.parts.0': '15' }))).toEqual([])
     expect(idsOf(await list({ 'input.to.address.0': 'a' }))).toEqual([])
   })
 
-  test('beside what Postgres makes no text of', async () => {
+  test('also when the input contains characters that Postgres cannot store as text', async () => {
     const mark = `mark-${Math.random()}`
     const nul = await taskWith({ mark, text: 'a\0b', path: 'C:\\u0000' })
     const half = await taskWith({ mark, text: 'a\ud83d', 'half \udc00': [] })
@@ -103,7 +107,7 @@ describe('a member of the input is found', () => {
     ['input', 'x'],
     ['inputs', 'x'],
     ['__proto__', 'x'],
-  ])('but ?%s=%s is refused, and says what is wrong', async (name, value) => {
+  ])('unless the parameter is invalid, which gets 400 with its name: ?%s=%s', async (name, value) => {
     const { status, body } = await system.request('GET', `/v1/tasks?${name}=${value}`)
     expect([status, (body as { detail: string }).detail]).toEqual([
       400,
@@ -113,7 +117,7 @@ describe('a member of the input is found', () => {
 })
 
 describe('several values', () => {
-  test('of name, queue, worker and status are each as good as the other', async () => {
+  test('of name, queue, worker and status match tasks with any of them', async () => {
     const tag = 'several'
     const a = await system.submit('reverse', { text: 'a' }, { tags: [tag], queue: 'left' })
     const b = await system.submit('sentiment', { text: 'b' }, { tags: [tag], queue: 'right' })
@@ -132,7 +136,7 @@ describe('several values', () => {
 })
 
 describe('a compact list', () => {
-  test('has the beginning of input and result, cut between characters', async () => {
+  test('contains the beginning of input and result, cut between characters', async () => {
     const text = '🐝'.repeat(300)
     const task = await system.submit('reverse', { text }, { tags: ['compact'] })
     await system.taskWhenFinal(task.id)
@@ -145,7 +149,7 @@ describe('a compact list', () => {
       status: 'SUCCESS',
       input_excerpt: [...`{"text":"${text}`].slice(0, 200).join(''),
     })
-    const waiting = await system.submit('reverse', { text: 'a' }, { tags: ['compact'], queue: 'nobody' })
+    const waiting = await system.submit('reverse', { text: 'a' }, { tags: ['compact'], queue: 'unserved' })
     expect((await list({ id: waiting.id, compact: 'true' })).data).toMatchObject([
       { input_excerpt: '{"text":"a"}', result_excerpt: null },
     ])
@@ -153,10 +157,10 @@ describe('a compact list', () => {
   })
 })
 
-test('where few of very many match, a page is short and leads on, and nothing is missed', async () => {
+test('if few of many tasks match, pages are short, and their cursors lead to all matching tasks', async () => {
   const own = await startSystem({ worker: false })
   const { database } = own.connections
-  // 25,000 rows, of which every 6,000th is to be found: ids in the order of their numbers.
+  // 25,000 rows, of which every 6,000th matches. The ids are in the order of the numbers.
   await database.query(sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
     select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'q', 'PENDING',
@@ -169,11 +173,11 @@ test('where few of very many match, a page is short and leads on, and nothing is
     const { body } = await read(`q=needle${cursor && `&cursor=${cursor}`}`)
     found.push(...idsOf(body))
     cursor = body.next_cursor
-    if (pages > 15) throw new Error('it does not come to an end')
+    if (pages > 15) throw new Error('The pages do not end')
   }
   expect(found.map((id) => Number.parseInt(id.slice(-12), 16))).toEqual([24_000, 18_000, 12_000, 6_000])
   expect(pages).toBe(9)
-  // Without a filter a page is full, and no row is read beyond it.
+  // Without a filter a page is full.
   expect((await read('limit=200')).body.data).toHaveLength(200)
   await own.stop()
 })

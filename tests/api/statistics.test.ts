@@ -1,4 +1,4 @@
-// GET /v1/stats: what it counts, and from when.
+// GET /v1/stats: counts, rates and quantiles of a time window.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StatisticsView } from '../../src/api/system/statistics.ts'
 import { newId } from '../../src/base/uuidv7.ts'
@@ -20,7 +20,7 @@ async function read(window = 300): Promise<StatisticsView> {
 
 const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0)
 
-test('a system in which nothing has happened has nothing to tell', async () => {
+test('a system without tasks has zero counts, and null for rates and quantiles', async () => {
   const stats = await read()
   expect(stats).toMatchObject({
     window_seconds: 300,
@@ -46,7 +46,7 @@ test('a system in which nothing has happened has nothing to tell', async () => {
   expect(new Set(stats.series.wait_p95_ms)).toEqual(new Set([null]))
 })
 
-test('what ends is counted in its window, as a whole, by step and by definition', async () => {
+test('finished tasks are counted in their window, in total, by step and by definition', async () => {
   const quick = Array.from({ length: 6 }, () => system.submit('reverse', { text: 'ab' }))
   const failing = [1, 2].map(() => system.submit('divide', { x: 1, y: 0 }))
   const slow = system.submit('sleep', { ms: 300 })
@@ -56,8 +56,8 @@ test('what ends is counted in its window, as a whole, by step and by definition'
   const cancelled = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 3_600 })
   await system.request('POST', `/v1/tasks/${cancelled.id}/cancel`)
 
-  const stats = await until(read, ({ by_status: ended, accepted, waiting }) => {
-    return ended.SUCCESS === 7 && ended.CANCELLED === 1 && accepted === 11 && waiting === 1
+  const stats = await until(read, ({ by_status: finished, accepted, waiting }) => {
+    return finished.SUCCESS === 7 && finished.CANCELLED === 1 && accepted === 11 && waiting === 1
   })
   expect(stats.by_status).toEqual({
     PENDING: 1,
@@ -69,7 +69,7 @@ test('what ends is counted in its window, as a whole, by step and by definition'
   })
   expect(stats.failure_rate).toBeCloseTo(2 / 9, 3)
   expect(stats.throughput_per_second).toBeGreaterThan(10 / 310)
-  // It waits for its time, and is not late.
+  // The delayed task is not due yet.
   expect(stats.oldest_waiting_seconds).toBeNull()
   const { series } = stats
   expect([series.step_seconds, series.starts_at.length]).toEqual([10, 30])
@@ -88,7 +88,7 @@ test('what ends is counted in its window, as a whole, by step and by definition'
   await system.request('POST', `/v1/tasks/${late.id}/cancel`)
 })
 
-test('what waits and runs is counted as it is now, with what is late', async () => {
+test('waiting and running tasks are counted as they are now, with the age of the oldest due task', async () => {
   const failing = await system.submit(
     'email',
     { recipient: 'fail@example.com', subject: 's', body: 'b' },
@@ -96,7 +96,7 @@ test('what waits and runs is counted as it is now, with what is late', async () 
   )
   const running = await system.submit('sleep', { ms: 60_000 })
   const createdAt = new Date(Date.now() - 3_600_000)
-  const old = { id: newId(createdAt.getTime()), name: 'reverse', queue: 'nobody', input: {}, createdAt }
+  const old = { id: newId(createdAt.getTime()), name: 'reverse', queue: 'unserved', input: {}, createdAt }
   await system.connections.taskStore.insertMany([{ ...old, maxRetries: 0, timeoutMs: 1_000, tags: [] }])
   const stats = await until(read, ({ by_status: now }) => now.RETRY + now.STARTED === 2 && now.RETRY === 1)
   expect(stats).toMatchObject({ by_status: { PENDING: 1, STARTED: 1, RETRY: 1 }, waiting: 2, running: 1 })
@@ -104,15 +104,15 @@ test('what waits and runs is counted as it is now, with what is late', async () 
   for (const { id } of [failing, running]) await system.request('POST', `/v1/tasks/${id}/cancel`)
 })
 
-test('what happened before the window is not told, and the last step is under way', async () => {
+test('events from before the window are not counted, and the last step contains the present', async () => {
   await system.connections.database.query(sql`delete from activity`)
   const { add } = system.connections.activityStore
-  const happened = (secondsAgo: number, count: number) =>
+  const addFailures = (secondsAgo: number, count: number) =>
     add([{ name: 'reverse', measure: 'FAILURE', bucket: 0, count, ageMs: secondsAgo * 1_000 }])
-  await happened(7_000, 1)
-  await happened(90_000, 10)
-  await happened(600_000, 100)
-  const told = async (window: number) => {
+  await addFailures(7_000, 1)
+  await addFailures(90_000, 10)
+  await addFailures(600_000, 100)
+  const failuresIn = async (window: number) => {
     const { by_status: byStatus, series, at } = await read(window)
     const last = Date.parse(series.starts_at.at(-1) ?? '')
     expect(last).toBeLessThanOrEqual(Date.parse(at))
@@ -120,5 +120,10 @@ test('what happened before the window is not told, and the last step is under wa
     expect(Date.parse(at) - Date.parse(series.starts_at[0] ?? '')).toBeLessThanOrEqual(window * 1_000)
     return byStatus.FAILURE
   }
-  expect([await told(60), await told(3_600), await told(86_400), await told(604_800)]).toEqual([0, 0, 1, 111])
+  expect([
+    await failuresIn(60),
+    await failuresIn(3_600),
+    await failuresIn(86_400),
+    await failuresIn(604_800),
+  ]).toEqual([0, 0, 1, 111])
 })

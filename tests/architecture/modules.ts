@@ -34,8 +34,11 @@ export const LAYERS: Module[][] = [
       path: 'src/store/',
       face: [
         'database.ts',
+        'stores.ts',
         'schema.ts',
         'new-tasks.ts',
+        'claim.ts',
+        'finish.ts',
         'task-filter.ts',
         'task-list.ts',
         'task-reader.ts',
@@ -51,7 +54,7 @@ export const LAYERS: Module[][] = [
     },
   ],
   [
-    { path: 'src/service/', face: ['task-service.ts', 'task-watcher.ts', 'insert-once.ts'] },
+    { path: 'src/service/', face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts'] },
     { path: 'src/connections.ts' },
   ],
   [

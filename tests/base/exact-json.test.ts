@@ -1,9 +1,9 @@
-// JSON whose large numbers stay as they are written, read and written.
+// Parsing and serializing JSON without rounding large numbers.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isExactNumber, isKept, parseExactly, stringifyExactly } from '../../src/base/exact-json.ts'
+import { isExactNumber, isSafeAsDouble, parseExactly, stringifyExactly } from '../../src/base/exact-json.ts'
 
-describe('what is read', () => {
+describe('parseExactly', () => {
   test.each([
     '9007199254740993',
     '-12345678901234567890',
@@ -11,10 +11,10 @@ describe('what is read', () => {
     '1E+999',
     '1234567890.12345678901e9',
     '18446744073709551616',
-  ])('%s is written as it was', (text) => {
+  ])('keeps the digits of %s, which a double would change', (text) => {
     expect(isExactNumber(parseExactly(text))).toBe(true)
     expect(stringifyExactly(parseExactly(`{"a":[${text}]}`))).toBe(`{"a":[${text}]}`)
-    expect(isKept(text)).toBe(false)
+    expect(isSafeAsDouble(text)).toBe(false)
   })
 
   test.each([
@@ -27,12 +27,12 @@ describe('what is read', () => {
     '0.12345678901234567890',
     '1e-999',
     '5e-324',
-  ])('%s is the number that JSON.parse makes of it', (text) => {
+  ])('returns the same number as JSON.parse for %s', (text) => {
     expect(parseExactly(text)).toBe(JSON.parse(text))
-    expect(isKept(text)).toBe(true)
+    expect(isSafeAsDouble(text)).toBe(true)
   })
 
-  test('is otherwise what JSON.parse reads, texts that look like numbers too', () => {
+  test('returns the same value as JSON.parse for all other JSON, including strings of digits', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify({ value, id: '9007199254740993', at: 0.1234567890123456 })
@@ -41,28 +41,28 @@ describe('what is read', () => {
     )
   })
 
-  test('is refused where JSON.parse refuses it', () => {
+  test('throws a SyntaxError where JSON.parse does', () => {
     expect(() => parseExactly('{"a":9007199254740993,}')).toThrow(SyntaxError)
   })
 
   test.each([
     ['a fraction', `10000000000000000.${'0'.repeat(250_000)}1`],
     ['an exponent', `1${'0'.repeat(250_000)}1e-249980`],
-    ['many', `[${'10000000000000001,'.repeat(10_000)}1]`],
-  ])('costs no more than its length, with zeros up to the last digit: %s', (_kind, text) => {
-    // Where every zero is looked at again from each before it, this takes minutes: more than a test may.
+    ['many numbers', `[${'10000000000000001,'.repeat(10_000)}1]`],
+  ])('takes linear time for numbers with many zeros before their last digit: %s', (_kind, text) => {
+    // A pattern that backtracks over the zeros takes quadratic time: minutes, longer than the test's timeout.
     expect(stringifyExactly(parseExactly(text)) === text).toBe(true)
   })
 
-  test('may be nested deeper than anybody can look', () => {
+  test('parses arrays that are nested too deep for a reviver', () => {
     const text = `${'['.repeat(100_000)}9007199254740993${']'.repeat(100_000)}`
     expect(Array.isArray(parseExactly(text))).toBe(true)
   })
 })
 
-test('a bigint is written as the number that it is, and a circle is refused', () => {
+test('stringifyExactly writes a bigint as a number and rejects a circular value', () => {
   expect(stringifyExactly([2n ** 64n, { id: -1n }])).toBe('[18446744073709551616,{"id":-1}]')
-  const circle: unknown[] = [1n]
-  circle.push(circle)
-  expect(() => stringifyExactly(circle)).toThrow(TypeError)
+  const circular: unknown[] = [1n]
+  circular.push(circular)
+  expect(() => stringifyExactly(circular)).toThrow(TypeError)
 })

@@ -1,4 +1,4 @@
-// Group commit without timers: what arrives while a write is under way goes out together in the next one.
+// Group commit without timers: items that arrive during a write are written together in the next one.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
@@ -10,23 +10,23 @@ import { tasks } from '../../src/store/schema.ts'
 import { createTaskStore } from '../../src/store/task-store.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
-test('a lone item waits for nobody', async () => {
+test('a single item is written without waiting for others', async () => {
   const { submit, writes } = setup()
-  const answer = submit('a')
+  const result = submit('a')
   await settled()
   expect(batchesOf(writes)).toEqual(['a'])
   writes[0]?.succeed()
-  expect(await answer).toBe('A')
+  expect(await result).toBe('A')
 })
 
-test('what arrives within one turn of the event loop goes out together', async () => {
+test('items that arrive within one turn of the event loop are written together', async () => {
   const { submit, writes } = setup()
   for (const item of 'abc') submit(item)
   await settled()
   expect(batchesOf(writes)).toEqual(['abc'])
 })
 
-test('what arrives while a write is under way goes out together in the next one', async () => {
+test('items that arrive during a write are written together in the next one', async () => {
   const { submit, writes, group } = setup()
   submit('a')
   await settled()
@@ -42,7 +42,7 @@ test('what arrives while a write is under way goes out together in the next one'
   expect(group.waiting).toBe(0)
 })
 
-test('the next batch is sent off before the answers of the last one are given', async () => {
+test('the next batch is sent before the items of the previous batch are resolved', async () => {
   const { submit, writes } = setup()
   const batchesThen: string[][] = []
   submit('a').then(() => batchesThen.push(batchesOf(writes)))
@@ -59,7 +59,7 @@ test('the next batch is sent off before the answers of the last one are given', 
   ])
 })
 
-test('a write that failed makes room for the next', async () => {
+test('the next batch is written after a write has failed', async () => {
   const { submit, writes } = setup()
   const failed = submit('a')
   await settled()
@@ -71,7 +71,7 @@ test('a write that failed makes room for the next', async () => {
   expect(await next).toBe('B')
 })
 
-test('a flood goes out in batches of the greatest size', async () => {
+test('many items are written in batches of at most maxBatch', async () => {
   const { submit, writes } = setup({ maxBatch: 3 })
   for (const item of 'abcdefgh') submit(item)
   await settled()
@@ -84,23 +84,23 @@ test('a flood goes out in batches of the greatest size', async () => {
   expect(batchesOf(writes)).toEqual(['abc', 'def', 'gh'])
 })
 
-test('everybody gets the answer to their own item', async () => {
+test('each submission resolves with the result of its own item', async () => {
   const { submit, writes } = setup({ maxBatch: 2 })
-  const answers = Promise.all([...'abcd'].map(submit))
+  const results = Promise.all([...'abcd'].map(submit))
   await settled()
   writes[0]?.succeed()
   await settled()
   writes[1]?.succeed()
-  expect(await answers).toEqual(['A', 'B', 'C', 'D'])
+  expect(await results).toEqual(['A', 'B', 'C', 'D'])
 })
 
-test('lists go out in one write, and each gets its own answers', async () => {
+test('lists are written in one write, and each list gets its own results', async () => {
   const write = vi.fn(async (letters: string[]) => letters.map((letter) => letter.toUpperCase()))
   expect(await writeLists(write)([['a', 'b'], [], ['c']])).toEqual([['A', 'B'], [], ['C']])
   expect(write.mock.calls).toEqual([[['a', 'b', 'c']]])
 })
 
-test('items are announced when they are written, and not before', async () => {
+test('onWritten is called with the items after they are written, not before', async () => {
   const onWritten = vi.fn()
   const { submit, writes } = setup({ onWritten })
   submit('a')
@@ -117,8 +117,8 @@ test('items are announced when they are written, and not before', async () => {
   ])
 })
 
-describe('a bad item', () => {
-  test('fails alone, and its neighbours are written one by one', async () => {
+describe('an item that cannot be written', () => {
+  test('fails alone, and the other items of its batch are written one by one', async () => {
     const onWritten = vi.fn()
     const write = vi.fn(async (items: string[]) => {
       if (items.includes('!')) throw new Error('! cannot be written')
@@ -140,14 +140,14 @@ describe('a bad item', () => {
     ])
   })
 
-  test('that is alone is tried once only', async () => {
+  test('is tried only once when it is alone in its batch', async () => {
     const write = vi.fn(() => Promise.reject(new Error('no')))
     const { submit } = createGroupCommit<string, string>({ name: 'letters', write })
     await expect(submit('!')).rejects.toThrow('no')
     expect(write).toHaveBeenCalledTimes(1)
   })
 
-  test('that makes the write throw at once is no different', async () => {
+  test('fails alone also when the write function throws synchronously', async () => {
     const write = (items: string[]) => {
       if (items.includes('!')) throw new RangeError('too deep')
       return Promise.resolve(items)
@@ -157,7 +157,7 @@ describe('a bad item', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
   })
 
-  test('does not take its neighbours with it in Postgres', async () => {
+  test('does not fail the other items of its batch when Postgres rejects it', async () => {
     const { store, idsInTable } = await taskStore()
     const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
     const tasks = [newTask(['fine']), newTask(['not \u0000 fine']), newTask([])]
@@ -167,19 +167,19 @@ describe('a bad item', () => {
   })
 })
 
-describe('while the database is away', () => {
-  const away = new AppError('unavailable', 'The database cannot be reached at the moment')
+describe('while the database is unavailable', () => {
+  const unavailable = new AppError('unavailable', 'The database cannot be reached')
 
-  test('a batch fails as a whole, and its items are not tried one by one', async () => {
+  test('the whole batch fails, and its items are not tried one by one', async () => {
     const { submit, writes } = setup()
     const outcomes = Promise.allSettled([...'abc'].map(submit))
     await settled()
-    writes[0]?.fail(away)
-    expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: away }))
+    writes[0]?.fail(unavailable)
+    expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: unavailable }))
     expect(batchesOf(writes)).toEqual(['abc'])
   })
 
-  test('what is left fails at once when it goes away amid the search for a bad item', async () => {
+  test('the remaining items fail immediately when it becomes unavailable while items are written one by one', async () => {
     const { submit, writes } = setup()
     const outcomes = Promise.allSettled([...'abcd'].map(submit))
     await settled()
@@ -187,7 +187,7 @@ describe('while the database is away', () => {
     await settled()
     writes[1]?.succeed()
     await settled()
-    writes[2]?.fail(away)
+    writes[2]?.fail(unavailable)
     await settled()
     expect(batchesOf(writes)).toEqual(['abcd', 'a', 'b'])
     expect((await outcomes).map(({ status }) => status)).toEqual([
@@ -198,7 +198,7 @@ describe('while the database is away', () => {
     ])
   })
 
-  test('everybody hears that it cannot be reached, from the real one too', async () => {
+  test('every submission rejects with the error "unavailable" from the Postgres store', async () => {
     const { store, database } = await taskStore()
     const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
     await database.close()
@@ -209,7 +209,7 @@ describe('while the database is away', () => {
   })
 })
 
-test('who comes when too many wait is turned away, and nobody else', async () => {
+test('a submission beyond maxWaiting is rejected, and all others are written', async () => {
   const { submit, writes, group } = setup({ maxWaiting: 2 })
   const first = submit('a')
   await settled()
@@ -231,12 +231,12 @@ test('who comes when too many wait is turned away, and nobody else', async () =>
 
 interface Write {
   items: string[]
-  /** Answers every item with its capital letter. */
+  /** Resolves every item with its capital letter. */
   succeed(): void
   fail(error: Error): void
 }
 
-/** A group commit whose writes end when the test says so. */
+/** Creates a group commit whose writes stay pending until the test calls `succeed` or `fail`. */
 function setup(options: Partial<GroupCommitOptions<string, string>> = {}) {
   const writes: Write[] = []
   const group = createGroupCommit<string, string>({
@@ -254,7 +254,7 @@ function batchesOf(writes: Write[]): string[] {
   return writes.map(({ items }) => items.join(''))
 }
 
-/** Two turns: whatever was put off to the next one has happened. */
+/** Waits two turns of the event loop, so that work deferred to the next turn is done. */
 async function settled() {
   await nextTurn()
   await nextTurn()

@@ -1,16 +1,17 @@
+// Background loops: the pause between rounds and what happens after a failed round.
 import { expect, test } from 'vitest'
 import { startLoop } from '../../src/base/loop.ts'
 
-test('a round that fails is followed by the usual pause, whatever the report of it returns', async () => {
+test('a failed round is followed by the usual pause, whatever onError returns', async () => {
   let rounds = 0
   const errors: unknown[] = []
   const loop = startLoop({
     intervalMs: 3_600_000,
     async body() {
       rounds++
-      throw new Error('Postgres is away')
+      throw new Error('Postgres is unavailable')
     },
-    // As an event emitter answers when somebody listens.
+    // Returns true, like `EventEmitter.emit` when there is a listener.
     onError: (error) => errors.push(error) > 0,
   })
   await new Promise((resolve) => setTimeout(resolve, 50))
@@ -22,7 +23,7 @@ test('a round that fails is followed by the usual pause, whatever the report of 
   await loop.stop()
 })
 
-test('a round may ask for a shorter pause, and for none', async () => {
+test('a round can return a shorter pause; a negative one starts the next round immediately', async () => {
   let rounds = 0
   await new Promise<void>((resolve) => {
     const loop = startLoop({

@@ -1,4 +1,4 @@
-// One query for all who ask: how old an answer may be, and what happens when a query takes long or fails.
+// A shared query: how old its value may be, and what callers get while a new query is slow or has failed.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createSharedQueries, createSharedQuery } from '../../src/base/shared-query.ts'
 
@@ -7,7 +7,7 @@ beforeEach(() => {
 })
 afterEach(() => void vi.useRealTimers())
 
-/** Queries that take this long, and return their number. */
+/** The n-th query takes `durationsMs[n - 1]` and resolves with n. */
 function slowQuery(durationsMs: number[]) {
   let count = 0
   const load = vi.fn(() => {
@@ -17,8 +17,8 @@ function slowQuery(durationsMs: number[]) {
   return { load, query: createSharedQuery(load) }
 }
 
-test('all who ask within a second are answered by one query', async () => {
-  const load = vi.fn(async () => 'seen')
+test('all reads within a second share one query', async () => {
+  const load = vi.fn(async () => 'value')
   const { read } = createSharedQuery(load)
   const readAll = () => Promise.all(Array.from({ length: 20 }, read))
   await readAll()
@@ -30,7 +30,7 @@ test('all who ask within a second are answered by one query', async () => {
   expect(load).toHaveBeenCalledTimes(2)
 })
 
-test('while a new query takes long, the last one answers, and the new one those who ask next', async () => {
+test('while a new query is slow, reads return the previous value; later reads return the new one', async () => {
   const { query } = slowQuery([10, 500])
   const first = query.read()
   await vi.advanceTimersByTimeAsync(10)
@@ -43,7 +43,7 @@ test('while a new query takes long, the last one answers, and the new one those 
   expect(await query.read()).toBe(2)
 })
 
-test('a quick new query is waited for', async () => {
+test('a read waits for a new query that is fast', async () => {
   const { query } = slowQuery([10, 20])
   const first = query.read()
   await vi.advanceTimersByTimeAsync(10)
@@ -54,7 +54,7 @@ test('a quick new query is waited for', async () => {
   expect(await second).toBe(2)
 })
 
-test('the more a query costs, the longer it serves, but never for so long that it would be a lie', async () => {
+test('a slower query is reused for longer, but a value older than 15 seconds is never returned', async () => {
   const { query, load } = slowQuery([300, 20_000])
   const first = query.read()
   await vi.advanceTimersByTimeAsync(300)
@@ -73,14 +73,14 @@ test('the more a query costs, the longer it serves, but never for so long that i
   expect(load).toHaveBeenCalledTimes(2)
 })
 
-test('what a query throws is told to all who wait for it, and after that nothing old', async () => {
-  const answers = [
+test('a failed query rejects all reads that wait for it, and the value from before it is not returned again', async () => {
+  const outcomes = [
     () => Promise.resolve(1),
-    () => Promise.reject(new Error('away')),
+    () => Promise.reject(new Error('unavailable')),
     () => Promise.resolve(3),
   ]
   const { read } = createSharedQuery(
-    () => answers.shift()?.() ?? Promise.reject(new Error('asked too often')),
+    () => outcomes.shift()?.() ?? Promise.reject(new Error('too many queries')),
   )
   expect(await read()).toBe(1)
   vi.advanceTimersByTime(1_000)
@@ -89,7 +89,7 @@ test('what a query throws is told to all who wait for it, and after that nothing
   expect(await read()).toBe(3)
 })
 
-test('whoever has changed something sees it at once', async () => {
+test('a read after invalidate() starts a new query', async () => {
   const { query } = slowQuery([50, 10])
   const before = query.read()
   await vi.advanceTimersByTimeAsync(20)
@@ -97,12 +97,12 @@ test('whoever has changed something sees it at once', async () => {
   const after = query.read()
   await vi.advanceTimersByTimeAsync(10)
   expect(await after).toBe(2)
-  // The query from before comes later, and is for those who asked before.
+  // The older query resolves later; only the reads that began before invalidate() get its value.
   await vi.advanceTimersByTimeAsync(20)
   expect([await before, await query.read()]).toEqual([1, 2])
 })
 
-test('every key has looks of its own, and keys without end are not all remembered', async () => {
+test('each key has its own shared query, and only the 100 most recently read keys are kept', async () => {
   const load = vi.fn(async (key: number) => key)
   const read = createSharedQueries(load)
   expect(await Promise.all([read(60), read(300), read(60)])).toEqual([60, 300, 60])

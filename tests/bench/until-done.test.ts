@@ -1,25 +1,25 @@
-// What the bench takes for the end of a flood, by a clock that only pauses move.
+// Tests how the bench detects the end of a flood, with a clock that advances only in pauses.
 import { expect, test } from 'vitest'
 import { untilDone } from '../../bench/until-done.ts'
 
 const signal = new AbortController().signal
 
 test.each([0, 1, 40, 120, 900, 8_000])(
-  'an end %i ms after the first question is seen at once',
+  'an end %i ms after the first query is detected within 10 ms',
   async (endMs) => {
     const clock = createClock()
-    let questions = 0
+    let queries = 0
     const countUnfinished = async () => {
-      questions++
+      queries++
       return Math.max(0, Math.ceil(20 * (endMs - clock.now())))
     }
     expect(await untilDone(countUnfinished, signal, clock)).toBe(0)
     expect(clock.now() - endMs).toBeLessThanOrEqual(10)
-    expect(questions).toBeLessThan(60)
+    expect(queries).toBeLessThan(60)
   },
 )
 
-test('what stands still is given up', async () => {
+test('tasks that do not finish are returned after 30 s without progress', async () => {
   expect(await untilDone(async () => 7, signal, createClock())).toBe(7)
 })
 

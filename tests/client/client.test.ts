@@ -1,4 +1,5 @@
-// The typed client, against the API: a task's whole life, and what happens while the API is away.
+// The typed client against a running API: all calls on a task, refusals, waiting, and repeated requests
+// during outages.
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
 import { type AnyDefinition, ApiError, createClient } from 'waggle/client'
 import { createTestKeys } from '../support/api-keys.ts'
@@ -14,17 +15,20 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-/** A client of the project's own definitions, whose requests go through the test's hands. */
+/**
+ * Creates a client typed with the project's definitions. A test can pass its own `fetch` to intercept
+ * requests.
+ */
 function connect(fetch?: typeof globalThis.fetch) {
   return createClient({ baseUrl: system.url, fetch })
 }
 
-/** One that takes every name, for the definitions of the tests. */
+/** Creates a client that accepts every definition name, because the test definitions have no types. */
 function connectToAny() {
   return createClient<AnyDefinition>({ baseUrl: system.url })
 }
 
-test('a whole life: submitted, waited for, listed, replayed with another input', async () => {
+test('a task is submitted, waited for, listed, and replayed with another input', async () => {
   const client = connect()
   const task = await client.submit('reverse', { text: 'Waggle' }, { options: { tags: ['whole-life'] } })
   const done = await client.waitFor(task)
@@ -35,7 +39,7 @@ test('a whole life: submitted, waited for, listed, replayed with another input',
   expect(await client.task(task.id)).toMatchObject({ status: 'SUCCESS', attempts: [] })
 })
 
-test('a running task is cancelled, and started anew by hand', async () => {
+test('a running task is cancelled and then retried', async () => {
   const client = connectToAny()
   const task = await client.submit('gated', { gate: 'cancelled' })
   await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
@@ -46,7 +50,7 @@ test('a running task is cancelled, and started anew by hand', async () => {
   expect(await client.waitFor(task)).toMatchObject({ status: 'SUCCESS', result: { passed: 'cancelled' } })
 })
 
-test('the definitions and the health of the API can be asked for', async () => {
+test('definitions() lists the definitions and ready() returns the health status', async () => {
   const client = connect()
   expect((await client.definitions()).data.map(({ name }) => name)).toContain('divide')
   expect(await client.ready()).toEqual({ status: 'ok' })
@@ -54,7 +58,7 @@ test('the definitions and the health of the API can be asked for', async () => {
 
 test('names, inputs and results have the types of their definitions', () => {
   const client = connect()
-  // Only compiled: what is wrong here is found by tsc, not by running it.
+  // This function is compiled and never called: tsc checks it.
   const compiled = async () => {
     const task = await client.submit('divide', { x: 1, y: 2 })
     const done = await client.waitFor(task)
@@ -79,8 +83,8 @@ test('names, inputs and results have the types of their definitions', () => {
   expectTypeOf(compiled).returns.resolves.toBeVoid()
 })
 
-describe('what the API refuses', () => {
-  test('is an ApiError that points to every fault', async () => {
+describe('a request that the API rejects', () => {
+  test('becomes an ApiError that points to every invalid field', async () => {
     const refusal = connectToAny().submit('divide', { x: 'one', y: 'two' })
     await expect(refusal).rejects.toBeInstanceOf(ApiError)
     await expect(refusal).rejects.toMatchObject({
@@ -91,15 +95,15 @@ describe('what the API refuses', () => {
   })
 
   test.each([
-    ['a name that nobody knows', () => connectToAny().submit('divid', {}), 404, 'unknown_definition'],
-    ['an id that nobody knows', () => connect().waitFor(UNKNOWN_ID), 404, 'unknown_task'],
-    ['an id that is none', () => connect().task('../tasks?limit=1'), 404, 'unknown_task'],
-    ['a filter that is none', () => connect().list({ limit: '0' }), 400, 'invalid_query'],
-  ])('%s', async (_what, call, status, code) => {
-    await expect(call()).rejects.toMatchObject({ name: 'ApiError', status, code, isPassing: false })
+    ['an unknown definition', () => connectToAny().submit('divid', {}), 404, 'unknown_definition'],
+    ['an unknown id', () => connect().waitFor(UNKNOWN_ID), 404, 'unknown_task'],
+    ['an invalid id', () => connect().task('../tasks?limit=1'), 404, 'unknown_task'],
+    ['an invalid filter', () => connect().list({ limit: '0' }), 400, 'invalid_query'],
+  ])('becomes an ApiError that is not retried: %s', async (_what, call, status, code) => {
+    await expect(call()).rejects.toMatchObject({ name: 'ApiError', status, code, isTransient: false })
   })
 
-  test('a task that has ended is not cancelled', async () => {
+  test('is a cancellation of a finished task', async () => {
     const client = connect()
     const task = await client.submit('reverse', { text: 'done' })
     await client.waitFor(task)
@@ -107,8 +111,8 @@ describe('what the API refuses', () => {
   })
 })
 
-describe('waiting', () => {
-  test('ends after the time that it was given', async () => {
+describe('waitFor', () => {
+  test('rejects with "timed_out" after timeoutMs', async () => {
     const client = connectToAny()
     const task = await client.submit('gated', { gate: 'never' })
     await expect(client.waitFor(task, { timeoutMs: 100 })).rejects.toMatchObject({
@@ -117,23 +121,23 @@ describe('waiting', () => {
     })
   })
 
-  test('ends when its signal aborts', async () => {
+  test('rejects with "aborted" when its signal aborts', async () => {
     const client = connectToAny()
     const task = await client.submit('gated', { gate: 'never' })
-    const leaving = new AbortController()
-    const waiting = client.waitFor(task, { signal: leaving.signal })
-    leaving.abort(new Error('The person went away'))
-    await expect(waiting).rejects.toMatchObject({ code: 'aborted', cause: leaving.signal.reason })
+    const controller = new AbortController()
+    const waiting = client.waitFor(task, { signal: controller.signal })
+    controller.abort(new Error('The page was closed'))
+    await expect(waiting).rejects.toMatchObject({ code: 'aborted', cause: controller.signal.reason })
   })
 
-  test('outlives an API that goes away and comes back', async () => {
+  test('continues to wait while the API is stopped and started again', async () => {
     const client = connectToAny()
     const task = await client.submit('gated', { gate: 'outage' })
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
     const waiting = client.waitFor(task)
     await system.stopApi()
     gate.open('outage')
-    await expect(createClient({ baseUrl: system.url, patienceMs: 0 }).task(task.id)).rejects.toMatchObject({
+    await expect(createClient({ baseUrl: system.url, retryForMs: 0 }).task(task.id)).rejects.toMatchObject({
       status: 0,
       code: 'unreachable',
     })
@@ -142,8 +146,8 @@ describe('waiting', () => {
   })
 })
 
-describe('asking again', () => {
-  test('a submission whose answer was lost is sent again and makes one task', async () => {
+describe('repeated requests', () => {
+  test('a submission whose response was lost is sent again and creates one task', async () => {
     const lost: unknown[] = []
     const client = connect(async (...request) => {
       const response = await fetch(...request)
@@ -156,7 +160,7 @@ describe('asking again', () => {
     expect((await client.list({ tag: 'once' })).data).toHaveLength(1)
   })
 
-  test('every call is a submission of its own, unless its key is given', async () => {
+  test('each call creates a new task, unless the same idempotency key is given', async () => {
     const client = connect()
     const input = { text: 'twice' }
     const [first, second] = [await client.submit('reverse', input), await client.submit('reverse', input)]
@@ -169,24 +173,24 @@ describe('asking again', () => {
     })
   })
 
-  test.each([429, 503])('a %i is waited out for as long as it says', async (status) => {
-    const askedMs: number[] = []
+  test.each([429, 503])('a %i response is repeated after its Retry-After', async (status) => {
+    const requestedMs: number[] = []
     const client = connect(async (...request) => {
-      askedMs.push(performance.now())
-      if (askedMs.length > 1) return fetch(...request)
+      requestedMs.push(performance.now())
+      if (requestedMs.length > 1) return fetch(...request)
       const problem = { type: 'urn:waggle:problem:busy', status, detail: 'Not now' }
       return Response.json(problem, { status, headers: { 'Retry-After': '1' } })
     })
     await client.definitions()
-    // Timers may be a little early.
-    expect((askedMs[1] ?? 0) - (askedMs[0] ?? 0)).toBeGreaterThan(990)
+    // Timers can fire a little early.
+    expect((requestedMs[1] ?? 0) - (requestedMs[0] ?? 0)).toBeGreaterThan(990)
   })
 
-  test('it ends with the last refusal when patience is at its end', async () => {
+  test('a call rejects with the last error when the next try would be after retryForMs', async () => {
     const problem = { type: 'urn:waggle:problem:unavailable', detail: 'Postgres cannot be reached' }
     const client = createClient({
       baseUrl: system.url,
-      patienceMs: 1_000,
+      retryForMs: 1_000,
       fetch: async () => Response.json(problem, { status: 503, headers: { 'Retry-After': '2' } }),
     })
     await expect(client.submit('reverse', { text: 'x' })).rejects.toMatchObject({
@@ -197,7 +201,7 @@ describe('asking again', () => {
     })
   })
 
-  test('a retry by hand is sent once', async () => {
+  test('a retry is never sent twice', async () => {
     let count = 0
     const client = connect(async () => {
       count += 1
@@ -208,7 +212,7 @@ describe('asking again', () => {
   })
 })
 
-test('a key that may only submit is enough to wait for what it has submitted', async () => {
+test('a key with only the scope "submit" can wait for the tasks that it submitted', async () => {
   const { apiKeys, key } = createTestKeys({ shop: ['submit'] })
   const closed = await startSystem({ apiKeys })
   try {
@@ -216,8 +220,8 @@ test('a key that may only submit is enough to wait for what it has submitted', a
     const task = await client.submit('reverse', { text: 'Waggle' })
     expect(await client.waitFor(task)).toMatchObject({ result: { text: 'elggaW' } })
     await expect(client.task(task.id)).rejects.toMatchObject({ status: 403, code: 'forbidden' })
-    const stranger = createClient({ baseUrl: closed.url })
-    await expect(stranger.definitions()).rejects.toMatchObject({ status: 401, code: 'unauthorized' })
+    const withoutKey = createClient({ baseUrl: closed.url })
+    await expect(withoutKey.definitions()).rejects.toMatchObject({ status: 401, code: 'unauthorized' })
   } finally {
     await closed.stop()
   }

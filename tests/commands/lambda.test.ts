@@ -1,12 +1,15 @@
-// The same API as a Lambda function, given events as API Gateway (HTTP API, payload format 2.0) sends them.
+// The API as a Lambda function. It gets events like those of API Gateway (HTTP API, payload format 2.0).
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { type LambdaProcess, startLambda } from '../support/lambda-process.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-/** After an event recorded from an HTTP API with a `$default` stage; names and addresses are changed. */
-function recorded(method: string, path: string, changes: object = {}) {
+/**
+ * Creates an event modelled on one recorded from an HTTP API with a `$default` stage. Names and addresses are
+ * changed.
+ */
+function createEvent(method: string, path: string, changes: object = {}) {
   const [rawPath, rawQueryString = ''] = path.split('?')
   return {
     version: '2.0',
@@ -58,54 +61,54 @@ describe.skipIf(inject('postgresUrl') === null)('the API as a Lambda function', 
   const servers = () => ({ DATABASE_URL: system.database.url, REDIS_URL: system.redis.url })
   const submission = (text: string) => ({ body: JSON.stringify({ input: { text } }) })
 
-  test('takes a task, and reads it when it is done', async () => {
-    const accepted = await lambda.invoke(recorded('POST', '/v1/tasks/reverse', submission('ab')))
+  test('accepts a task and returns its result when it has finished', async () => {
+    const accepted = await lambda.invoke(createEvent('POST', '/v1/tasks/reverse', submission('ab')))
     expect(accepted.statusCode).toBe(202)
     const task: TaskView = JSON.parse(accepted.body)
     expect(accepted.headers.location).toBe(`/v1/tasks/${task.id}`)
-    const read = await lambda.invoke(recorded('GET', `/v1/tasks/${task.id}?wait=20`))
+    const read = await lambda.invoke(createEvent('GET', `/v1/tasks/${task.id}?wait=20`))
     expect(JSON.parse(read.body)).toMatchObject({ status: 'SUCCESS', result: { text: 'ba' } })
   })
 
-  test('frozen as soon as it has answered, it has rung the bell', async () => {
-    const accepted = await lambda.invoke(recorded('POST', '/v1/tasks/reverse', submission('cd')))
+  test('enqueues the task before it responds, so that the task runs although the function is frozen', async () => {
+    const accepted = await lambda.invoke(createEvent('POST', '/v1/tasks/reverse', submission('cd')))
     lambda.freeze()
     const { id }: TaskView = JSON.parse(accepted.body)
     await system.taskWhenFinal(id)
-    // Heard the first time: nobody had to ring again.
+    // No worker enqueued the task: the function had done it.
     expect(system.announced('tasks.enqueued')).toEqual([])
   })
 
-  test('takes a body in Base64, as API Gateway encodes what it takes for binary', async () => {
+  test('accepts a Base64 body, which API Gateway sends for content types that it treats as binary', async () => {
     const body = Buffer.from(JSON.stringify({ email: 'ada@example.com' })).toString('base64')
-    const answer = await lambda.invoke(recorded('POST', '/notify/', { body, isBase64Encoded: true }))
-    expect(answer.statusCode).toBe(202)
-    expect(JSON.parse(answer.body)).toMatchObject({ status: 'PENDING' })
+    const response = await lambda.invoke(createEvent('POST', '/notify/', { body, isBase64Encoded: true }))
+    expect(response.statusCode).toBe(202)
+    expect(JSON.parse(response.body)).toMatchObject({ status: 'PENDING' })
   })
 
-  test('answers what is wrong as everywhere', async () => {
-    const wrong = await lambda.invoke(recorded('POST', '/v1/tasks/reverse', { body: '{"input": {}}' }))
+  test('responds to invalid requests with problem documents', async () => {
+    const wrong = await lambda.invoke(createEvent('POST', '/v1/tasks/reverse', { body: '{"input": {}}' }))
     expect(wrong.statusCode).toBe(422)
     expect(wrong.headers['content-type']).toBe('application/problem+json')
     expect(JSON.parse(wrong.body).errors).toMatchObject([{ pointer: '#/input/text' }])
-    expect((await lambda.invoke(recorded('GET', '/v1/nothing'))).statusCode).toBe(404)
-    expect((await lambda.invoke(recorded('HEAD', '/health'))).statusCode).toBe(200)
+    expect((await lambda.invoke(createEvent('GET', '/v1/nothing'))).statusCode).toBe(404)
+    expect((await lambda.invoke(createEvent('HEAD', '/health'))).statusCode).toBe(200)
   })
 
-  test('does not start open unless it is told to, whatever NODE_ENV is', async () => {
+  test('does not start without API_KEYS or ALLOW_ANONYMOUS, whatever NODE_ENV is', async () => {
     await expect(startLambda(servers())).rejects.toThrow('the function has ended')
     await expect(startLambda({ ...servers(), NODE_ENV: 'development' })).rejects.toThrow('has ended')
   })
 
-  test('asks for keys where there are some', async () => {
+  test('requires an API key when API_KEYS is set', async () => {
     const own = await startLambda({
       ...servers(),
       API_KEYS: keys.apiKeys
         .map(({ name, scopes, hash }) => `${name}:${scopes.join('+')}:${hash.toString('hex')}`)
         .join(),
     })
-    expect((await own.invoke(recorded('GET', '/v1/tasks'))).statusCode).toBe(401)
-    const event = recorded('GET', '/v1/tasks')
+    expect((await own.invoke(createEvent('GET', '/v1/tasks'))).statusCode).toBe(401)
+    const event = createEvent('GET', '/v1/tasks')
     const headers = { ...event.headers, authorization: keys.headers('ci').Authorization }
     expect((await own.invoke({ ...event, headers })).statusCode).toBe(200)
     await own.end()

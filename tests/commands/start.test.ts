@@ -1,4 +1,4 @@
-// The commands as they are started for real: everything in one process, and one process per role.
+// The commands, started as real processes: everything in one process (dev), and one process per role.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,10 +10,10 @@ import { killLeftovers, startMain } from '../support/main-process.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-// Each test starts the whole program once or twice, and a first start makes a database.
+// Each test starts the whole program once or twice, and a first start creates a database.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
-interface TaskStatusAnswer {
+interface TaskStatusResponse {
   status: string
   result: unknown
 }
@@ -31,9 +31,9 @@ async function get<T>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T
 }
 
-const statusOf = (url: string, id: string) => get<TaskStatusAnswer>(`${url}/task_status/${id}`)
+const statusOf = (url: string, id: string) => get<TaskStatusResponse>(`${url}/task_status/${id}`)
 
-/** The processes that a process has started, and those that these have. */
+/** Returns the ids of all child processes, recursively. */
 function descendantsOf(pid: number): number[] {
   const parents = readdirSync('/proc').flatMap((name) =>
     /^\d+$/.test(name) ? [[Number(name), parentOf(name)] as const] : [],
@@ -44,7 +44,8 @@ function descendantsOf(pid: number): number[] {
 
 function parentOf(pid: string): number | null {
   try {
-    // The name of the program, in brackets, may contain anything; the parent comes after its state.
+    // The program's name stands in brackets and can contain any character. The state and the parent's id
+    // follow it.
     return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
   } catch {
     return null
@@ -57,7 +58,7 @@ function isAlive(pid: number): boolean {
 
 afterEach(killLeftovers)
 
-describe('with nothing set', () => {
+describe('dev without configuration', () => {
   let dataDir: string
   let usedData: Awaited<ReturnType<typeof createUsedData>>
   beforeAll(async () => {
@@ -69,18 +70,18 @@ describe('with nothing set', () => {
   })
   afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
 
-  test('a task goes PENDING, STARTED, SUCCESS; Ctrl-C ends all; the data survive', async () => {
+  test('runs a task from PENDING to SUCCESS, ends all child processes on Ctrl-C, and keeps the data', async () => {
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const { status, body } = await post(`${first.url}/notify/`, { email: 'ada@example.com' })
     expect(status).toBe(202)
     expect(body).toMatchObject({ status: 'PENDING' })
     await until(
       () => statusOf(first.url, body.task_id),
-      (answer) => answer.status === 'STARTED',
+      (task) => task.status === 'STARTED',
     )
     await until(
       () => statusOf(first.url, body.task_id),
-      (answer) => answer.status === 'SUCCESS',
+      (task) => task.status === 'SUCCESS',
     )
     const helpers = descendantsOf(first.pid)
     expect(helpers.length).toBeGreaterThan(0)
@@ -96,7 +97,7 @@ describe('with nothing set', () => {
     expect(await second.end('SIGTERM')).toBe(0)
   })
 
-  test('after a kill -9 the next start goes on with what was waiting', async () => {
+  test('runs waiting tasks when it is started again after a kill -9', async () => {
     usedData.copyTo(dataDir)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const waiting = await post(`${first.url}/v1/tasks/reverse`, {
@@ -107,12 +108,12 @@ describe('with nothing set', () => {
     const second = await startMain('dev', { DATA_DIR: dataDir })
     await until(
       () => statusOf(second.url, waiting.body.id),
-      (answer) => answer.status === 'SUCCESS',
+      (task) => task.status === 'SUCCESS',
     )
     expect(await second.end('SIGTERM')).toBe(0)
   })
 
-  test('a second one on the same data is refused with a clear message', async () => {
+  test('does not start a second process on the same data directory', async () => {
     usedData.copyTo(dataDir)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const second = await startMain('dev', { DATA_DIR: dataDir })
@@ -121,12 +122,12 @@ describe('with nothing set', () => {
     await first.end('SIGTERM')
   })
 
-  test('a port that is taken is named', async () => {
-    const others = join(dataDir, 'others')
-    for (const each of [dataDir, others]) usedData.copyTo(each)
+  test('names the port in the error when the port is taken', async () => {
+    const secondDir = join(dataDir, 'second')
+    for (const each of [dataDir, secondDir]) usedData.copyTo(each)
     const first = await startMain('dev', { DATA_DIR: dataDir })
     const { port } = new URL(first.url)
-    const second = await startMain('dev', { DATA_DIR: others, PORT: port })
+    const second = await startMain('dev', { DATA_DIR: secondDir, PORT: port })
     expect(await second.ended).toBe(1)
     expect(second.output()).toContain(`port ${port}`)
     expect(second.output()).not.toContain('    at ')
@@ -164,7 +165,7 @@ describe('one process per role', () => {
     expect(await api.end('SIGTERM')).toBe(0)
   })
 
-  test('the API starts without Redis and accepts; the task runs when both are there', async () => {
+  test('the API starts and accepts tasks without Redis; they run when Redis and a worker are available', async () => {
     await (await startMain('migrate', settings)).ended
     process.kill(redis.pid, 'SIGKILL')
     const api = await startMain('api', settings)
@@ -175,22 +176,27 @@ describe('one process per role', () => {
     await startMain('worker', settings)
     await until(
       () => statusOf(api.url, body.id),
-      (answer) => answer.status === 'SUCCESS',
+      (task) => task.status === 'SUCCESS',
     )
   })
 
-  test('an open API says so where others can reach it, and only there', async () => {
-    const warning = 'Warning: without API_KEYS the API is open to everybody who reaches 0.0.0.0\n'
+  test('an API without keys prints a warning, unless it listens on the loopback interface only', async () => {
+    const warning = 'Warning: API_KEYS is not set. Every client that can reach 0.0.0.0 can use the API\n'
     const open = await startMain('api', { ...settings, HOST: '0.0.0.0' })
     expect(open.output()).toContain(warning)
     const { entry } = createApiKey('ci', ['read'])
-    const silent: Record<string, string>[] = [{ HOST: '0.0.0.0', API_KEYS: entry }, { HOST: 'localhost' }]
-    for (const closed of silent) {
-      expect((await startMain('api', { ...settings, ...closed })).output()).not.toContain('Warning')
+    const withoutWarning: Record<string, string>[] = [
+      { HOST: '0.0.0.0', API_KEYS: entry },
+      { HOST: 'localhost' },
+    ]
+    for (const protectedSettings of withoutWarning) {
+      expect((await startMain('api', { ...settings, ...protectedSettings })).output()).not.toContain(
+        'Warning',
+      )
     }
   })
 
-  test('the API starts without Postgres and says 503', async () => {
+  test('the API starts without Postgres and responds with 503', async () => {
     const api = await startMain('api', {
       ...settings,
       DATABASE_URL: 'postgres://waggle@127.0.0.1:1/none',
@@ -201,19 +207,19 @@ describe('one process per role', () => {
     expect((await fetch(`${api.url}/health`)).status).toBe(200)
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
     await fetch(`${api.url}/v1/tasks`)
-    // Why, and not which statement with whose input.
+    // The log contains the cause, but neither the statement nor its parameters, which contain inputs.
     expect(api.output()).toContain('ECONNREFUSED')
     expect(api.output()).not.toMatch(/Failed query|params:/)
   })
 
-  test('a second SIGTERM ends a worker at once', async () => {
+  test('a second SIGTERM ends a worker immediately', async () => {
     await (await startMain('migrate', settings)).ended
     const api = await startMain('api', settings)
     const worker = await startMain('worker', { ...settings, SHUTDOWN_GRACE_SECONDS: '3600' })
     const { body } = await post(`${api.url}/v1/tasks/divide`, { input: { x: 1, y: 2 } })
     await until(
       () => statusOf(api.url, body.id),
-      (answer) => answer.status === 'STARTED',
+      (task) => task.status === 'STARTED',
     )
     process.kill(worker.pid, 'SIGTERM')
     await until(
@@ -221,7 +227,7 @@ describe('one process per role', () => {
       (text) => text.includes('worker stopping'),
     )
     expect(await worker.end('SIGTERM')).toBe(1)
-    // It had no time to put the task back: that is the reconciler's to do, and it is still known as started.
+    // The worker had no time to release the task: it stays STARTED until a reconciler finds it abandoned.
     expect(await statusOf(api.url, body.id)).toMatchObject({ status: 'STARTED' })
   })
 })

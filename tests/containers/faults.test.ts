@@ -1,31 +1,34 @@
-// What happens to accepted tasks when containers are killed or cut off: nothing.
+// Accepted tasks survive when containers are killed or disconnected from the network.
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { pause } from '../../src/base/loop.ts'
 import { until } from '../support/system.ts'
-import { ask, submitSteadily, untilAnswer, untilEnded } from './support/client.ts'
+import { send, submitAtRate, untilEnded, untilResponse } from './support/client.ts'
 import { docker } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
 
-const given = inject('stack')
-const stack = given as Stack // where there is none, nothing of this runs
+const provided = inject('stack')
+const stack = provided as Stack // null only where every test of this file is skipped
 
-// Nobody was told "accepted": nginx or the API said that it could not be reached. 504: the connection to an API that has
-// just gone was not refused, but came to nothing.
+// Statuses of submissions that were not accepted: nginx or the API responded that a server cannot be reached.
+// 504 occurs when the API has just died and the connection attempt to it times out instead of being refused.
 const REFUSALS = ['502', '503', '504']
 
-/** As if it had crashed: what `docker kill` ends is not started again. */
+/**
+ * Kills the process of a container, as a crash does. After `docker kill`, Docker would not restart the
+ * container.
+ */
 async function crash(service: string): Promise<void> {
   const [id = ''] = await containersOf(stack, service)
   process.kill(Number(await docker(['inspect', '-f', '{{.State.Pid}}', id])), 'SIGKILL')
 }
 
-/** How often Docker has started it again. */
+/** Returns how often Docker has restarted each container of these services. */
 async function restartsOf(services: string[]): Promise<number[]> {
   const ids = await Promise.all(services.map((service) => containersOf(stack, service)))
   return (await docker(['inspect', '-f', '{{.RestartCount}}', ...ids.flat()])).split('\n').map(Number)
 }
 
-/** To the program itself, and not to the init that holds it. */
+/** Sends a signal to the Node process of a container, not to its init process. */
 async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
   const rows = await docker(['top', container, '-o', 'pid,args'])
   const [, pid] = /^\s*(\d+)\s+node /m.exec(rows) ?? []
@@ -36,16 +39,16 @@ async function untilHealthy(): Promise<void> {
   await compose(stack, ['up', '-d', '--no-recreate', '--wait', '--wait-timeout', '120'])
 }
 
-describe.skipIf(!given)('accepted tasks survive', () => {
+describe.skipIf(!provided)('accepted tasks survive', () => {
   afterEach(untilHealthy)
 
-  // Where nginx itself is gone, nobody is there to say 502.
+  // While nginx is down there is no response at all, which counts as status 0.
   test.each([
     [['api', 'worker', 'redis', 'postgres'], 1_000, REFUSALS],
     [['nginx'], 300, [...REFUSALS, '0']],
-  ])('a crash of %j, one after the other, under %i tasks', async (services, count, refusals) => {
+  ])('a crash of %j, one after the other, during %i submissions', async (services, count, refusals) => {
     const before = await restartsOf(services)
-    const submitting = submitSteadily(stack, { perSecond: 50, count })
+    const submitting = submitAtRate(stack, { perSecond: 50, count })
     for (const service of services) {
       await pause(3_000)
       await crash(service)
@@ -59,14 +62,14 @@ describe.skipIf(!given)('accepted tasks survive', () => {
     expect(ended.every(({ result }) => JSON.stringify(result) === '{"text":"ba"}')).toBe(true)
   })
 
-  test('a worker that stands still, though its process exists, is not healthy, and others run its tasks', async () => {
+  test('a worker whose process is stopped becomes unhealthy, and another worker runs the tasks', async () => {
     const [worker = ''] = await containersOf(stack, 'worker')
     const health = () => docker(['inspect', '-f', '{{.State.Health.Status}}', worker])
     await signalNode(worker, 'STOP')
     try {
       await until(health, (status) => status === 'unhealthy')
       await compose(stack, ['up', '-d', '--no-recreate', '--scale', 'worker=2', 'worker'])
-      const { accepted } = await submitSteadily(stack, { perSecond: 10, count: 10 })
+      const { accepted } = await submitAtRate(stack, { perSecond: 10, count: 10 })
       const ended = await untilEnded(stack, accepted)
       expect(ended.map(({ status }) => status)).toEqual(accepted.map(() => 'SUCCESS'))
     } finally {
@@ -76,28 +79,28 @@ describe.skipIf(!given)('accepted tasks survive', () => {
     await compose(stack, ['up', '-d', '--no-recreate', '--scale', 'worker=1', 'worker'])
   })
 
-  test('a Redis that is cut off the network: submissions are accepted, and run when it is back', async () => {
+  test('while Redis is disconnected from the network, submissions are accepted; they run when it is connected again', async () => {
     const [redis = ''] = await containersOf(stack, 'redis')
     await docker(['network', 'disconnect', stack.project, redis])
-    const { accepted, refused } = await submitSteadily(stack, { perSecond: 10, count: 20 })
+    const { accepted, refused } = await submitAtRate(stack, { perSecond: 10, count: 20 })
     expect(refused).toEqual({})
     await docker(['network', 'connect', '--alias', 'redis', stack.project, redis])
     const ended = await untilEnded(stack, accepted)
     expect(ended.map(({ status }) => status)).toEqual(accepted.map(() => 'SUCCESS'))
   })
 
-  test('a Postgres that is cut off the network: submissions are refused, and the rest goes on when it is back', async () => {
+  test('while Postgres is disconnected from the network, submissions are refused; earlier tasks run when it is connected again', async () => {
     const [postgres = ''] = await containersOf(stack, 'postgres')
-    const before = await submitSteadily(stack, { perSecond: 20, count: 20 })
+    const before = await submitAtRate(stack, { perSecond: 20, count: 20 })
     await docker(['network', 'disconnect', stack.project, postgres])
-    const submit = () => ask(stack, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } })
-    const refusal = await untilAnswer(submit, ({ status }) => status !== 202)
+    const submit = () => send(stack, 'POST', '/v1/tasks/reverse', { input: { text: 'ab' } })
+    const refusal = await untilResponse(submit, ({ status }) => status !== 202)
     expect(refusal).toMatchObject({
       status: 503,
       headers: { 'retry-after': expect.stringMatching(/^\d+$/), 'content-type': 'application/problem+json' },
     })
     await docker(['network', 'connect', '--alias', 'postgres', stack.project, postgres])
-    const after = await untilAnswer(submit, ({ status }) => status === 202)
+    const after = await untilResponse(submit, ({ status }) => status === 202)
     const ids = [...before.accepted, (after.body as { id: string }).id]
     const ended = await untilEnded(stack, ids)
     expect(ended.map(({ status }) => status)).toEqual(ids.map(() => 'SUCCESS'))

@@ -1,4 +1,4 @@
-// The same compose file with one role per host, and on AWS.
+// Tests docker-compose.yml with one role per host, and its additions for AWS.
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,14 +7,14 @@ import { type ListedWorker, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import type { Stack } from './support/stack.ts'
 
-const given = inject('stack')
-const stack = given as Stack // where there is none, nothing of this runs
+const provided = inject('stack')
+const stack = provided as Stack // null only where every test of this file is skipped
 
-/** As on a host of its own: another folder with another .env. */
+/** A folder with another .env, which stands for another host. */
 let host: string
 beforeEach(() => {
   host = mkdtempSync(join(tmpdir(), 'waggle-host-'))
-  if (!given) return
+  if (!provided) return
   for (const file of ['docker-compose.yml', 'docker-compose.aws.yml', 'docker-compose.hosts.yml'])
     cpSync(join(stack.folder, file), join(host, file))
 })
@@ -32,7 +32,7 @@ function writeEnv(settings: Record<string, string>): void {
   )
 }
 
-/** What the stack's own .env says. */
+/** Reads a setting from the .env of the stack. */
 function settingOf(name: string): string {
   return new RegExp(`^${name}=(.*)$`, 'm').exec(readFileSync(join(stack.folder, '.env'), 'utf8'))?.[1] ?? ''
 }
@@ -42,7 +42,7 @@ const containerOf = (service: string) => docker(['compose', 'ps', '-q', service]
 
 const servicesOf = async () => (await docker(['compose', 'config', '--services'], host)).split('\n').sort()
 
-describe.skipIf(!given)('one role per host', () => {
+describe.skipIf(!provided)('one role per host', () => {
   test.each([
     ['edge', ['nginx']],
     ['api', ['api', 'migrate']],
@@ -50,13 +50,13 @@ describe.skipIf(!given)('one role per host', () => {
     ['redis', ['redis']],
     ['postgres', ['postgres']],
     ['edge,api', ['api', 'migrate', 'nginx']],
-  ])('the profile %s is %j, and needs no other', async (profiles, services) => {
+  ])('the profile %s starts %j and depends on no other service', async (profiles, services) => {
     writeEnv({ COMPOSE_PROFILES: profiles })
     expect(await servicesOf()).toEqual(services)
     expect(await run('docker', ['compose', 'config', '-q'], host)).toEqual({ code: 0, output: '' })
   })
 
-  test('Redis and Postgres are published at the private address, and only where they are asked to be', async () => {
+  test('docker-compose.hosts.yml publishes Redis and Postgres at the private address, and requires that address', async () => {
     const files = 'docker-compose.yml:docker-compose.hosts.yml'
     writeEnv({ COMPOSE_PROFILES: 'redis,postgres', COMPOSE_FILE: files })
     expect((await run('docker', ['compose', 'config', '-q'], host)).output).toContain(
@@ -73,7 +73,7 @@ describe.skipIf(!given)('one role per host', () => {
       ])
   })
 
-  test('a worker on a host of its own finds Postgres and Redis by their addresses, and takes part', async () => {
+  test('a worker on a host of its own connects to Postgres and Redis by their addresses, and registers', async () => {
     writeEnv({
       COMPOSE_PROFILES: 'worker',
       WAGGLE_IMAGE: `${stack.project}/app`,
@@ -85,28 +85,28 @@ describe.skipIf(!given)('one role per host', () => {
     try {
       await docker(['compose', 'create', 'worker'], host)
       id = await docker(['compose', 'ps', '-aq', 'worker'], host)
-      // What a private network and its DNS are elsewhere.
+      // Aliases in the Docker network stand for a private network with its DNS.
       for (const [service, name] of Object.entries(NAMES))
         await docker(['network', 'connect', '--alias', name, project(), await containerOf(service)])
       await docker(['start', id])
-      await untilWorkers(stack, (workers) => workers.some(isOurs))
+      await untilWorkers(stack, (workers) => workers.some(isStartedHere))
     } finally {
       await docker(['compose', 'rm', '-sf', 'worker'], host)
       for (const service of Object.keys(NAMES))
         await docker(['network', 'disconnect', '-f', project(), await containerOf(service)]).catch(() => {})
       await docker(['network', 'rm', project()]).catch(() => {})
     }
-    // It has said good-bye: a silent one would be listed for ten minutes.
-    await untilWorkers(stack, (workers) => !workers.some(isOurs))
+    // The stopped worker has deleted its row. A killed worker would stay listed as missing for ten minutes.
+    await untilWorkers(stack, (workers) => !workers.some(isStartedHere))
 
-    function isOurs({ host }: ListedWorker): boolean {
+    function isStartedHere({ host }: ListedWorker): boolean {
       return host !== '' && id.startsWith(host)
     }
   })
 })
 
-describe.skipIf(!given)('on AWS', () => {
-  test('images come from ECR, rows go to RDS by verified TLS, lines to CloudWatch without holding anybody up', async () => {
+describe.skipIf(!provided)('on AWS', () => {
+  test('images come from ECR, connections to RDS verify its certificate, and logs go to CloudWatch without blocking', async () => {
     writeEnv({
       COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',
       COMPOSE_PROFILES: 'edge,api,worker,redis',
@@ -139,7 +139,7 @@ describe.skipIf(!given)('on AWS', () => {
   })
 
   test.each(['AWS_REGION', 'ECR_REGISTRY', 'DATABASE_URL'])(
-    'without %s it is said what is missing',
+    'without %s, the error names the missing setting',
     async (name) => {
       const all: Record<string, string> = {
         COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',

@@ -1,24 +1,25 @@
-// docker/rollout.sh: another version takes over, and nobody who uses the system notices.
+// Tests docker/rollout.sh: it replaces the version without failed requests and without lost or repeated
+// tasks.
 import { mkdtempDisposableSync, statSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { ask, submitSteadily, untilEnded, untilWorkers } from './support/client.ts'
+import { send, submitAtRate, untilEnded, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { type RunCounter, startRunCounter } from './support/run-counter.ts'
 import { openSlowLine } from './support/slow-line.ts'
 import { containersOf, type Stack, TAGS } from './support/stack.ts'
 
-const given = inject('stack')
-const stack = given as Stack // where there is none, nothing of this runs
+const provided = inject('stack')
+const stack = provided as Stack // null only where every test of this file is skipped
 const [first, second] = TAGS
 
 async function rollout(tag: string, settings: string[] = []) {
   return run('env', [...settings, 'docker/rollout.sh', tag], stack.folder)
 }
 
-/** A version of its own making: what runs in it is up to the test. */
+/** Builds images of another version, with instructions that the test adds to the Dockerfile. */
 async function buildImages(tag: string, dockerfile: string): Promise<void> {
   const app = `${stack.project}/app`
   const text = `FROM ${app}:${first}\n${dockerfile}\n`
@@ -32,32 +33,35 @@ async function imagesOf(service: string): Promise<string[]> {
   return Promise.all(ids.map((id) => docker(['inspect', '-f', '{{.Config.Image}}', id])))
 }
 
-/** Waits for a task that is not due for long, again and again: the statuses of the answers. */
-async function waitSteadily(stopping: AbortSignal): Promise<number[]> {
+/**
+ * Sends long polls for a task that is due in an hour, one after the other. @returns the statuses of the
+ * responses
+ */
+async function waitRepeatedly(stopping: AbortSignal): Promise<number[]> {
   const late = { input: { text: 'ab' }, options: { delay_seconds: 3_600 } }
-  const { body } = await ask(stack, 'POST', '/v1/tasks/reverse', late)
+  const { body } = await send(stack, 'POST', '/v1/tasks/reverse', late)
   const { id } = body as { id: string }
   const statuses: number[] = []
-  while (!stopping.aborted) statuses.push((await ask(stack, 'GET', `/v1/tasks/${id}?wait=5`)).status)
-  await ask(stack, 'POST', `/v1/tasks/${id}/cancel`)
+  while (!stopping.aborted) statuses.push((await send(stack, 'GET', `/v1/tasks/${id}?wait=5`)).status)
+  await send(stack, 'POST', `/v1/tasks/${id}/cancel`)
   return statuses
 }
 
-const titleOfPage = async () => /<title>(\w+)/.exec((await ask(stack, 'GET', '/')).text)?.[1]
+const titleOfPage = async () => /<title>(\w+)/.exec((await send(stack, 'GET', '/')).text)?.[1]
 
-describe.skipIf(!given)('a rollout', () => {
+describe.skipIf(!provided)('a rollout', () => {
   let counter: RunCounter
   beforeAll(async () => {
     counter = await startRunCounter(stack)
   })
   afterAll(() => counter?.remove())
 
-  test('under 50 requests a second fails none, runs no task twice, and can be taken back', async () => {
+  test('at 50 requests per second fails no request, runs no task twice, and can be rolled back', async () => {
     const stopping = new AbortController()
     const { task } = counter
-    const submitting = submitSteadily(stack, { perSecond: 50, task, stopping: stopping.signal })
-    const there = await rollout(second)
-    expect(there).toMatchObject({ code: 0 })
+    const submitting = submitAtRate(stack, { perSecond: 50, task, stopping: stopping.signal })
+    const forward = await rollout(second)
+    expect(forward).toMatchObject({ code: 0 })
     expect(await imagesOf('api')).toEqual([`${stack.project}/app:${second}`])
     expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
     await untilWorkers(stack, (workers) =>
@@ -79,13 +83,13 @@ describe.skipIf(!given)('a rollout', () => {
     expect(await counter.runs()).toEqual(Object.fromEntries(accepted.map((id) => [id, 1])))
   })
 
-  test('is not noticed by clients far away that keep their connections, nor by those that wait', async () => {
+  test('fails no request of clients with keep-alive connections over a slow line, and no long poll', async () => {
     const line = await openSlowLine(stack.url, 40)
     const agent = new Agent({ keepAlive: true, maxSockets: 10 })
     const stopping = new AbortController()
     const far = { ...stack, url: line.url, agent }
-    const submitting = submitSteadily(far, { perSecond: 50, stopping: stopping.signal })
-    const waiting = waitSteadily(stopping.signal)
+    const submitting = submitAtRate(far, { perSecond: 50, stopping: stopping.signal })
+    const waiting = waitRepeatedly(stopping.signal)
     for (const tag of [second, first]) expect(await rollout(tag)).toMatchObject({ code: 0 })
     stopping.abort()
     const { accepted, refused } = await submitting
@@ -97,8 +101,8 @@ describe.skipIf(!given)('a rollout', () => {
     expect(new Set(statuses)).toEqual(new Set([200]))
   })
 
-  test('lets a running task end where it runs', async () => {
-    const { body } = await ask(stack, 'POST', '/v1/tasks/divide', { input: { x: 10, y: 4 } })
+  test('lets a running task finish in its old worker', async () => {
+    const { body } = await send(stack, 'POST', '/v1/tasks/divide', { input: { x: 10, y: 4 } })
     const { id } = body as { id: string }
     expect(await rollout(second)).toMatchObject({ code: 0 })
     const [task] = await untilEnded(stack, [id])
@@ -114,54 +118,58 @@ describe.skipIf(!given)('a rollout', () => {
       'was not healthy within 10 s',
     ],
     ['cannot migrate', 'ENTRYPOINT ["sh", "-c", "exit 4"]', 'The migration failed'],
-  ])('to a version that %s leaves the old one at work, and says so', async (_, dockerfile, message) => {
-    await buildImages('broken', dockerfile)
-    const before = await containersOf(stack, 'api')
-    const stopping = new AbortController()
-    const submitting = submitSteadily(stack, { perSecond: 20, stopping: stopping.signal })
-    const { code, output } = await rollout('broken', ['HEALTHY_SECONDS=10'])
-    stopping.abort()
-    expect(code).toBe(1)
-    expect(output).toContain(message)
-    expect(output.trim().split('\n').at(-1)).toContain(`${first} goes on running`)
-    expect((await submitting).refused).toEqual({})
-    expect(await containersOf(stack, 'api')).toEqual(before)
-    expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
-  })
-
-  test.each(['api', 'worker'])(
-    'that is interrupted the moment its new %s is there leaves the old one at work',
-    async (role) => {
-      await buildImages('broken', 'ENTRYPOINT ["sh", "-c", "[ $0 = migrate ] || sleep 600"]')
+  ])(
+    'to a version that %s leaves the old version running, and reports it',
+    async (_, dockerfile, message) => {
+      await buildImages('broken', dockerfile)
       const before = await containersOf(stack, 'api')
-      using folder = mkdtempDisposableSync(join(tmpdir(), 'waggle-docker-'))
-      // A docker that interrupts whoever asked it to start the role, before it returns.
-      const script = `PATH=\${PATH#*:} docker "$@"\ncase "$*" in *" up "*" ${role}") kill -TERM $PPID ;; esac\n`
-      writeFileSync(join(folder.path, 'docker'), `#!/bin/sh\nset -e\n${script}`, { mode: 0o755 })
-      const path = `PATH=${folder.path}:${process.env.PATH}`
-      const { code, output } = await rollout('broken', [path])
-      expect([code, output]).toEqual([1, expect.stringContaining('It was interrupted')])
+      const stopping = new AbortController()
+      const submitting = submitAtRate(stack, { perSecond: 20, stopping: stopping.signal })
+      const { code, output } = await rollout('broken', ['HEALTHY_SECONDS=10'])
+      stopping.abort()
+      expect(code).toBe(1)
+      expect(output).toContain(message)
+      expect(output.trim().split('\n').at(-1)).toContain(`${first} keeps running`)
+      expect((await submitting).refused).toEqual({})
       expect(await containersOf(stack, 'api')).toEqual(before)
       expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
     },
   )
 
-  test('to a version that is nowhere changes nothing', async () => {
+  test.each(['api', 'worker'])(
+    'that is interrupted right after the new %s was started leaves the old version running',
+    async (role) => {
+      await buildImages('broken', 'ENTRYPOINT ["sh", "-c", "[ $0 = migrate ] || sleep 600"]')
+      const before = await containersOf(stack, 'api')
+      using folder = mkdtempDisposableSync(join(tmpdir(), 'waggle-docker-'))
+      // A wrapper around docker that sends SIGTERM to its caller as soon as it has started the role, before
+      // it returns.
+      const script = `PATH=\${PATH#*:} docker "$@"\ncase "$*" in *" up "*" ${role}") kill -TERM $PPID ;; esac\n`
+      writeFileSync(join(folder.path, 'docker'), `#!/bin/sh\nset -e\n${script}`, { mode: 0o755 })
+      const path = `PATH=${folder.path}:${process.env.PATH}`
+      const { code, output } = await rollout('broken', [path])
+      expect([code, output]).toEqual([1, expect.stringContaining('The rollout was interrupted')])
+      expect(await containersOf(stack, 'api')).toEqual(before)
+      expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${first}`])
+    },
+  )
+
+  test('to a version without images changes nothing', async () => {
     const { code, output } = await rollout('nowhere')
     expect(code).toBe(1)
-    expect(output).toContain(`There is no image ${stack.project}/`)
+    expect(output).toContain(`Cannot pull the image ${stack.project}/`)
   })
 
-  test('with an .env that is not right changes nothing, and says what is wrong', async () => {
+  test('with an invalid .env changes nothing, and names the missing setting', async () => {
     const before = await containersOf(stack, 'api')
     const { code, output } = await rollout(second, ['COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml'])
     expect(code).not.toBe(0)
-    // Compose names one of those that are missing, now this one, now that one.
+    // Compose names only one of the missing settings, and not always the same one.
     expect(output).toMatch(/AWS_REGION|ECR_REGISTRY|DATABASE_URL/)
     expect(await containersOf(stack, 'api')).toEqual(before)
   })
 
-  test('on a host without nginx and API replaces the workers alone', async () => {
+  test('on a host without nginx and API replaces only the workers', async () => {
     const before = await containersOf(stack, 'api')
     expect(await rollout(second, ['COMPOSE_PROFILES=worker'])).toMatchObject({ code: 0 })
     expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
@@ -169,7 +177,7 @@ describe.skipIf(!given)('a rollout', () => {
     expect(await rollout(first, ['COMPOSE_PROFILES=worker'])).toMatchObject({ code: 0 })
   })
 
-  test('waits for no other one: it says that one is under way', async () => {
+  test('fails immediately while another rollout runs', async () => {
     const [one, other] = await Promise.all([rollout(first), rollout(first)])
     expect([one.code, other.code].sort()).toEqual([0, 1])
     expect(one.output + other.output).toContain('Another rollout is under way')

@@ -1,16 +1,17 @@
-// What `docker compose up` on a fresh checkout gives: the page and the API behind nginx, and nothing else within reach.
+// Tests the result of `docker compose up` on a fresh checkout: nginx serves the page and the API, and no
+// other service is published.
 import { readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { exchange } from '../support/raw-http.ts'
 import { until } from '../support/system.ts'
-import { ask, untilAnswer, untilEnded, untilWorkers } from './support/client.ts'
+import { send, untilEnded, untilResponse, untilWorkers } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
 
-const given = inject('stack')
-const stack = given as Stack // where there is none, nothing of this runs
+const provided = inject('stack')
+const stack = provided as Stack // null only where every test of this file is skipped
 
 interface Container {
   Name: string
@@ -31,12 +32,12 @@ async function inspectAll(): Promise<Container[]> {
   return JSON.parse(await docker(['inspect', ...ids])) as Container[]
 }
 
-describe.skipIf(!given)('the containers', () => {
-  test('are known to compose without a word of warning', async () => {
+describe.skipIf(!provided)('the containers', () => {
+  test('have a compose file without errors and warnings', async () => {
     expect(await run('docker', ['compose', 'config', '-q'], stack.folder)).toEqual({ code: 0, output: '' })
   })
 
-  test('have secrets of their own, which only their owner can read and which are made once', async () => {
+  test('have random secrets in .env, which only its owner can read and which is never overwritten', async () => {
     const path = join(stack.folder, '.env')
     const before = readFileSync(path, 'utf8')
     expect(before).toMatch(/^POSTGRES_PASSWORD=[0-9a-f]{48}$/m)
@@ -47,7 +48,7 @@ describe.skipIf(!given)('the containers', () => {
     expect(readFileSync(path, 'utf8')).toBe(before)
   })
 
-  test('may write nowhere but where they must, and have no privileges', async () => {
+  test('have a read-only root, no capabilities, a memory limit, and an unprivileged user', async () => {
     const containers = await inspectAll()
     expect(containers).toHaveLength(5)
     for (const { Name, Config, HostConfig } of containers) {
@@ -63,7 +64,7 @@ describe.skipIf(!given)('the containers', () => {
     }
   })
 
-  test('publish one port, that of nginx', async () => {
+  test('publish only the port of nginx', async () => {
     const published = (await inspectAll()).flatMap(({ Name, NetworkSettings }) =>
       Object.values(NetworkSettings.Ports).flatMap((ports) =>
         (ports ?? []).map(({ HostPort }) => [Name, HostPort]),
@@ -72,20 +73,20 @@ describe.skipIf(!given)('the containers', () => {
     expect(published).toEqual([[expect.stringContaining('nginx'), new URL(stack.url).port]])
   })
 
-  test('carry no secrets and no tools in their images', async () => {
+  test('have images without secrets and development tools', async () => {
     const image = `${stack.project}/app:first`
     const history = await docker(['history', '--no-trunc', '--format', '{{.CreatedBy}}', image])
     expect(history).not.toMatch(/PASSWORD|wgl_|whsec_/)
-    const look =
+    const list =
       'ls /app; ls /app/node_modules /app/node_modules/.bin; id -u; ls -a /app | grep -c "^.env" || true'
-    const found = await docker(['run', '--rm', '--network', 'none', '--entrypoint', 'sh', image, '-c', look])
+    const found = await docker(['run', '--rm', '--network', 'none', '--entrypoint', 'sh', image, '-c', list])
     expect(found.split('\n')).not.toEqual(expect.arrayContaining(['vitest']))
     for (const name of ['vitest', 'vite', 'typescript', 'drizzle-kit', 'tests', 'web', '@electric-sql'])
       expect(found.split('\n')).not.toContain(name)
     expect(found).toContain('\n1000\n0')
   })
 
-  test('have the certificates of RDS', async () => {
+  test('have the CA certificates of RDS', async () => {
     const [api = ''] = await containersOf(stack, 'api')
     expect(
       await docker(['exec', api, 'grep', '-c', 'BEGIN CERTIFICATE', '/etc/ssl/certs/rds-ca.pem']),
@@ -93,9 +94,9 @@ describe.skipIf(!given)('the containers', () => {
   })
 })
 
-describe.skipIf(!given)('nginx', () => {
-  test('serves the page, which asks nobody else, and its assets for ever', async () => {
-    const page = await ask(stack, 'GET', '/')
+describe.skipIf(!provided)('nginx', () => {
+  test('serves the page, which calls no other origin, and lets browsers cache its assets forever', async () => {
+    const page = await send(stack, 'GET', '/')
     expect(page).toMatchObject({
       status: 200,
       headers: { 'cache-control': 'no-cache', 'x-frame-options': 'DENY' },
@@ -105,7 +106,7 @@ describe.skipIf(!given)('nginx', () => {
     const assets = page.text.match(/assets\/[\w.-]+/g) ?? []
     expect(assets.length).toBeGreaterThan(1)
     for (const asset of assets) {
-      const { status, headers, text } = await ask(stack, 'GET', `/${asset}`, undefined, {
+      const { status, headers, text } = await send(stack, 'GET', `/${asset}`, undefined, {
         'Accept-Encoding': 'identity',
       })
       expect(status).toBe(200)
@@ -113,12 +114,12 @@ describe.skipIf(!given)('nginx', () => {
       expect(text).not.toMatch(/localhost|127\.0\.0\.1/)
     }
     const [asset = ''] = assets
-    const small = await ask(stack, 'GET', `/${asset}`, undefined, { 'Accept-Encoding': 'gzip' })
+    const small = await send(stack, 'GET', `/${asset}`, undefined, { 'Accept-Encoding': 'gzip' })
     expect(small.headers['content-encoding']).toBe('gzip')
   })
 
-  test.each(['GET', 'HEAD', 'POST', 'OPTIONS'])('answers %s /health', async (method) => {
-    expect((await ask({ ...stack, apiKey: 'none' }, method, '/health')).status).toBe(200)
+  test.each(['GET', 'HEAD', 'POST', 'OPTIONS'])('responds to %s /health', async (method) => {
+    expect((await send({ ...stack, apiKey: 'none' }, method, '/health')).status).toBe(200)
   })
 
   test.each([
@@ -131,36 +132,36 @@ describe.skipIf(!given)('nginx', () => {
     ['GET', '/..%2f..%2fetc/passwd', 400, 'malformed_request'],
     ['DELETE', '/v1/tasks', 405, 'method_not_allowed'],
     ['GET', '/v1/tasks/unknown', 404, 'unknown_task'],
-  ])('%s %s is %i, as a problem', async (method, path, status, code) => {
-    const reply = await ask(stack, method, path)
-    expect(reply).toMatchObject({
+  ])('%s %s has the status %i and a problem document', async (method, path, status, code) => {
+    const response = await send(stack, method, path)
+    expect(response).toMatchObject({
       status,
       headers: { 'content-type': 'application/problem+json', 'x-content-type-options': 'nosniff' },
       body: { type: `urn:waggle:problem:${code}`, status },
     })
   })
 
-  test('answers a probe that speaks HTTP/1.0 and names no host', async () => {
+  test('responds to an HTTP/1.0 request without a Host header', async () => {
     const { status } = await exchange(stack.url, 'GET /health HTTP/1.0\r\n\r\n')
     expect(status).toBe(200)
   })
 
-  test('refuses a body over the limit, and names it', async () => {
-    const reply = await ask(
+  test('refuses a body over the limit, and names the limit', async () => {
+    const response = await send(
       stack,
       'POST',
       '/v1/tasks/reverse',
       JSON.stringify({ input: { text: 'a'.repeat(300_000) } }),
     )
-    expect(reply).toMatchObject({ status: 413, headers: { 'content-type': 'application/problem+json' } })
-    expect(reply.text).toContain('262144')
+    expect(response).toMatchObject({ status: 413, headers: { 'content-type': 'application/problem+json' } })
+    expect(response.text).toContain('262144')
   })
 
-  test('many bodies that never end are refused for want of room, and nobody else is', async () => {
+  test('when incomplete bodies fill the space for bodies, nginx refuses further ones but still accepts a complete request', async () => {
     const [nginx = ''] = await containersOf(stack, 'nginx')
     const { hostname, port } = new URL(stack.url)
     const head = `POST /notify HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: 262000\r\n\r\n`
-    // 175 MB in all: more than nginx may take.
+    // 175 MB in total: more than the 64 MB tmpfs for bodies.
     const sockets = Array.from({ length: 700 }, () => connect(Number(port), hostname))
     let refused = 0
     for (const socket of sockets) {
@@ -173,7 +174,7 @@ describe.skipIf(!given)('nginx', () => {
         async () => refused,
         (count) => count > 100,
       )
-      const { status } = await ask(stack, 'POST', '/notify/', { email: 'ada@example.com' })
+      const { status } = await send(stack, 'POST', '/notify/', { email: 'ada@example.com' })
       expect(status).toBe(202)
     } finally {
       for (const socket of sockets) socket.destroy()
@@ -181,20 +182,20 @@ describe.skipIf(!given)('nginx', () => {
     expect(await docker(['inspect', '-f', '{{.State.OOMKilled}}', nginx])).toBe('false')
   })
 
-  test('lets nobody in without a key', async () => {
-    expect((await ask({ ...stack, apiKey: 'wrong' }, 'POST', '/notify/', { email: 'a@b.co' })).status).toBe(
+  test('refuses a submission with a wrong key', async () => {
+    expect((await send({ ...stack, apiKey: 'wrong' }, 'POST', '/notify/', { email: 'a@b.co' })).status).toBe(
       401,
     )
   })
 })
 
-describe.skipIf(!given)('tasks', () => {
-  test('POST /notify/ goes to SUCCESS, as GET /task_status/{id} tells', async () => {
-    const { status, body } = await ask(stack, 'POST', '/notify/', { email: 'ada@example.com' })
+describe.skipIf(!provided)('tasks', () => {
+  test('a task from POST /notify/ ends as SUCCESS in GET /task_status/{id}', async () => {
+    const { status, body } = await send(stack, 'POST', '/notify/', { email: 'ada@example.com' })
     expect(status).toBe(202)
     const { task_id } = body as { task_id: string }
-    const done = await untilAnswer(
-      () => ask(stack, 'GET', `/task_status/${task_id}`),
+    const done = await untilResponse(
+      () => send(stack, 'GET', `/task_status/${task_id}`),
       ({ text }) => text.includes('"SUCCESS"'),
     )
     expect(done.body).toMatchObject({ result: { message: 'Notification sent to ada@example.com' } })
@@ -206,14 +207,14 @@ describe.skipIf(!given)('tasks', () => {
     ['sentiment', { text: 'a good day' }, 'SUCCESS'],
     ['divide', { x: 10, y: 4 }, 'SUCCESS'],
     ['divide', { x: 1, y: 0 }, 'FAILURE'],
-  ])('%s %o ends as it should', async (name, input, status) => {
-    const { body } = await ask(stack, 'POST', `/v1/tasks/${name}`, { input })
+  ])('%s %o ends with the expected status', async (name, input, status) => {
+    const { body } = await send(stack, 'POST', `/v1/tasks/${name}`, { input })
     const [task] = await untilEnded(stack, [(body as { id: string }).id])
     expect(task).toMatchObject({ status })
   })
 
-  test('events of a task arrive one by one, as they happen', async () => {
-    const { body } = await ask(stack, 'POST', '/v1/tasks/divide', { input: { x: 10, y: 4 } })
+  test('events of a task arrive one by one, when they occur', async () => {
+    const { body } = await send(stack, 'POST', '/v1/tasks/divide', { input: { x: 10, y: 4 } })
     const { id } = body as { id: string }
     const response = await fetch(`${stack.url}/v1/tasks/${id}/events`, {
       headers: { Authorization: `Bearer ${stack.apiKey}` },
@@ -223,12 +224,12 @@ describe.skipIf(!given)('tasks', () => {
     for await (const chunk of response.body ?? [])
       chunks.push({ atMs: Date.now(), text: decoder.decode(chunk) })
     expect(chunks.map(({ text }) => text).join('')).toContain('"SUCCESS"')
-    // Buffered, they would all come with the last one.
+    // With buffering, all events would arrive together with the last.
     expect(chunks.length).toBeGreaterThan(2)
     expect((chunks.at(-1)?.atMs ?? 0) - (chunks[0]?.atMs ?? 0)).toBeGreaterThan(1_000)
   })
 
-  test('more workers are one command away', async () => {
+  test('one command changes the number of workers', async () => {
     for (const count of [3, 1]) {
       await compose(stack, ['up', '-d', '--wait', '--no-recreate', '--scale', `worker=${count}`, 'worker'])
       await untilWorkers(stack, (workers) => workers.filter((worker) => worker.is_alive).length === count)

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['tests/containers/*.test.ts'],
     globalSetup: 'tests/containers/support/global-setup.ts',
-    // One stack for all of them: they take turns, and each leaves it as it found it.
+    // All files use one stack, so they run one after the other. Each file restores the state of the stack.
     fileParallelism: false,
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -1,4 +1,4 @@
-// What can be set for the containers: the compose files, .env.example and the settings of the program say the same.
+// Checks that the compose files, .env.example and the settings in src/config.ts name the same variables.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
@@ -9,19 +9,19 @@ const namesIn = (text: string, pattern: RegExp) =>
 const compose = ['docker-compose.yml', 'docker-compose.hosts.yml', 'docker-compose.aws.yml']
   .map(textOf)
   .join()
-// `$${…}` is left to a shell inside the container.
+// `$${…}` is not a variable of Compose: a shell inside the container expands it.
 const read = namesIn(compose, /(?<!\$)\$\{(\w+)/g)
 
-test('every variable that the compose files read is documented in .env.example, and no other', () => {
+test('.env.example documents exactly the variables that the compose files, Compose and rollout.sh read', () => {
   const documented = namesIn(textOf('.env.example'), /^(?:# )?([A-Z_]+)=/gm)
-  // Read by Compose itself and by docker/rollout.sh.
+  // Variables that Compose itself and docker/rollout.sh read.
   const readElsewhere = ['COMPOSE_FILE', 'COMPOSE_PROFILES', 'WAGGLE_PREVIOUS_TAG']
   expect(documented).toEqual([...read, ...readElsewhere].sort())
 })
 
-test('every setting of the program can be given in .env, but for those that the image decides', () => {
+test('every setting of src/config.ts can be set in .env, except those that the image sets', () => {
   const settings = namesIn(textOf('src/config.ts'), /^ {2}([A-Z_]+): /gm)
   expect(settings.length).toBeGreaterThan(20)
-  const decided = [...namesIn(textOf('docker/Dockerfile'), /([A-Z_]+)=/g), 'DATA_DIR']
-  expect(settings.filter((name) => !read.includes(name) && !decided.includes(name))).toEqual([])
+  const setByImage = [...namesIn(textOf('docker/Dockerfile'), /([A-Z_]+)=/g), 'DATA_DIR']
+  expect(settings.filter((name) => !read.includes(name) && !setByImage.includes(name))).toEqual([])
 })

@@ -1,5 +1,5 @@
-// infra-cdktf/host/database-role.js on a real Postgres: the role of the API and the workers, made by a master that is no
-// superuser, as on RDS.
+// Tests infra-cdktf/host/database-role.js on a real Postgres: a master user that is not a superuser, as on
+// RDS, creates the role of the API and the workers.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'waggle-role-'))
   chmodSync(folder, 0o755)
   const rules = join(folder, 'pg_hba.conf')
-  // The superuser is the test's own; everybody else needs a password.
+  // Only the superuser, which the test uses, connects without a password.
   writeFileSync(rules, 'host all waggle all trust\nhost all all all scram-sha-256\n')
   server = await startPostgresServer({ fsync: 'off', hba_file: rules })
   if (!server) return
@@ -37,7 +37,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** As host/database-role.sh runs it in the container. */
+/** Runs the script as host/database-role.sh runs it in the container. */
 function run(password: string, settings: Record<string, string> = {}) {
   const url = urlOf(password)
   const env = { PATH: process.env.PATH, DATABASE_URL: url, ...settings }
@@ -56,11 +56,11 @@ describe('the role of the API and the workers', () => {
     if (!server) context.skip('needs PostgreSQL')
   })
 
-  test('does not get in before it was made', () => {
+  test('cannot connect before it exists, which the script reports with exit code 3', () => {
     expect(run('first')).toEqual({ status: 3, stderr: '' })
   })
 
-  test('is made by the master, gets in, and owns what it needs to migrate', async () => {
+  test('is created by the master user, can connect, and can migrate the database', async () => {
     expect(run('first', MASTER)).toEqual({ status: 0, stderr: '' })
     expect(run('first')).toEqual({ status: 0, stderr: '' })
     const database = await openDatabase(urlOf('first'))
@@ -68,13 +68,13 @@ describe('the role of the API and the workers', () => {
     await database.close()
   })
 
-  test('is given another password when that has changed, as often as it takes', () => {
+  test('gets a changed password from the master user, also when the script runs twice', () => {
     expect(run(`it's "new"`)).toEqual({ status: 3, stderr: '' })
     for (let time = 0; time < 2; time++) expect(run(`it's "new"`, MASTER)).toEqual({ status: 0, stderr: '' })
     expect(run(`it's "new"`)).toEqual({ status: 0, stderr: '' })
   })
 
-  test('a Postgres that cannot be reached is no reason to ask for the master', () => {
+  test('a Postgres that cannot be reached has another exit code than a refused role', () => {
     const { status, stderr } = run('first', {
       DATABASE_URL: 'postgres://waggle_app:first@127.0.0.1:1/waggle',
     })

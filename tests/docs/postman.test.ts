@@ -1,4 +1,5 @@
-// The Postman collection: as its sources say, and run by Postman's own runner against a running system.
+// The Postman collection: it matches its sources, and Postman's own runner passes it against a running
+// system.
 import { readFileSync } from 'node:fs'
 import newman, { type NewmanRunSummary } from 'newman'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -10,12 +11,12 @@ const FOLDER = new URL('../../docs/postman/', import.meta.url)
 
 const keys = createTestKeys({ everything: ['submit', 'read', 'operate'] })
 
-/** Tests send nothing to the internet. */
-const nowhere = () => Promise.reject(new Error('no names here'))
+/** Rejects every host name, so that tests send nothing to the internet. */
+const rejectAllNames = () => Promise.reject(new Error('No name resolution in tests'))
 
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({ apiKeys: keys.apiKeys, http: { resolve: nowhere } })
+  system = await startSystem({ apiKeys: keys.apiKeys, http: { resolve: rejectAllNames } })
 })
 afterAll(() => system.stop())
 
@@ -23,7 +24,7 @@ test.each(Object.entries(createPostmanFiles()))('%s is up to date (else: npm run
   expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
 })
 
-test('all of it runs from the top without a failure', { timeout: 120_000 }, async () => {
+test('the whole collection runs without a failure', { timeout: 120_000 }, async () => {
   const { run } = await runCollection(system.url, keys.key('everything'))
   expect(run.failures.map(({ source, error }) => `${source?.name}: ${error.message}`)).toEqual([])
   expect(run.stats.assertions.failed).toBe(0)
@@ -31,12 +32,12 @@ test('all of it runs from the top without a failure', { timeout: 120_000 }, asyn
   expect(run.stats.requests.total).toBeGreaterThan(30)
 })
 
-test('and it fails where the system does not answer as it should', async () => {
+test('the collection fails when the API does not respond as documented', async () => {
   const { run } = await runCollection(`${system.url}/nowhere`, keys.key('everything'), 'Problems')
   expect(run.failures).not.toEqual([])
 })
 
-test('no key is needed where the system asks for none', async () => {
+test('the collection needs no API key when the API requires none', async () => {
   const open = await startSystem()
   const { run } = await runCollection(open.url, '', 'Tasks')
   await open.stop()

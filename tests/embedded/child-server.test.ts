@@ -1,8 +1,8 @@
-// Servers as children of ours: found whatever they print, and never left behind.
+// Servers started as child processes: their process id is read correctly, and stopping ends them.
 import { expect, test } from 'vitest'
 import { startChildServer } from '../../src/embedded/child-server.ts'
 
-const isThere = (pid: number) => {
+const isRunning = (pid: number) => {
   try {
     return process.kill(pid, 0)
   } catch {
@@ -10,14 +10,15 @@ const isThere = (pid: number) => {
   }
 }
 
-test('the id of a program is its own, even when it speaks before anything else does', async () => {
-  // Many at once: on a busy machine whoever started it may come to say so late.
+test('the reported pid is that of the program, even when the program prints a pid first', async () => {
+  // Start them in parallel. On a busy machine a start can be reported late.
   const starts = Array.from({ length: 300 }, async (_, index) => {
     const server = await startChildServer(['sh', '-c', `echo "pid 1 of ${index}"; exec sleep 60`])
-    const wasThere = isThere(server.pid)
+    const wasRunning = isRunning(server.pid)
     await server.stop()
-    return { wasThere, isLeft: isThere(server.pid), isOurs: server.pid > 1 }
+    return { wasRunning, isStillRunning: isRunning(server.pid), isValidPid: server.pid > 1 }
   })
   const seen = await Promise.all(starts)
-  expect(seen.filter(({ wasThere, isLeft, isOurs }) => !wasThere || isLeft || !isOurs)).toEqual([])
+  const wrong = seen.filter((pid) => !pid.wasRunning || pid.isStillRunning || !pid.isValidPid)
+  expect(wrong).toEqual([])
 })

@@ -1,5 +1,4 @@
-// The private Redis of an embedded system: it is ours, or it is none.
-
+// The embedded Redis server: it starts on a free port, never on one that another program has taken.
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -11,7 +10,7 @@ afterEach(async () => {
   for (const server of running.splice(0)) await server.stop()
 })
 
-/** Somebody who was faster. */
+/** Listens on a port, like another program that took it first. */
 async function occupy(greet: (socket: Socket) => void): Promise<number> {
   const server: Server = createServer(greet).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -36,16 +35,16 @@ async function start(ports: number[]): Promise<RedisServer> {
 }
 
 test.each([
-  ['answers something else', (socket: Socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
-  ['wants another password', (socket: Socket) => socket.end('-WRONGPASS invalid password\r\n')],
-  ['says nothing', () => {}],
-])('a port that was taken meanwhile by one who %s is given up for another', async (_, greet) => {
+  ['speaks another protocol', (socket: Socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ['rejects the password', (socket: Socket) => socket.end('-WRONGPASS invalid password\r\n')],
+  ['sends nothing', () => {}],
+])('another port is used when the first was taken by a program that %s', async (_, greet) => {
   const taken = await occupy(greet)
   const redis = await start([taken])
   expect(new URL(redis.url).port).not.toBe(String(taken))
 })
 
-test('when no port can be had, that is said', async () => {
+test('the start fails with "Port … was taken" when every port is taken', async () => {
   const taken = await occupy((socket) => socket.end('-ERR\r\n'))
   await expect(start([taken, taken, taken])).rejects.toThrow(`Port ${taken} was taken`)
 })

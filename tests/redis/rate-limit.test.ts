@@ -1,4 +1,4 @@
-// How often a client may ask.
+// Limits how many requests a client can send in a time window.
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRateLimiter } from '../../src/redis/rate-limiter.ts'
 import { createTestKeys } from '../support/api-keys.ts'
@@ -18,7 +18,7 @@ afterEach(() => Promise.all(started.splice(0).map((system) => system.stop())))
 const submit = (system: TestSystem, headers: Record<string, string> = {}) =>
   system.request('POST', '/v1/tasks/reverse', REVERSE, headers)
 
-test('the request after the last allowed one is 429, says when to come back, and then it works', async () => {
+test('a request beyond the limit gets 429 with Retry-After, and submissions succeed again after the window', async () => {
   const system = await start({ rateLimit: { requests: 3, seconds: 2 } })
   for (const remaining of [2, 1, 0]) {
     const { status, headers } = await submit(system)
@@ -39,14 +39,14 @@ test('the request after the last allowed one is 429, says when to come back, and
   )
 })
 
-test('nothing is committed for a request beyond the limit', async () => {
+test('a request beyond the limit creates no task', async () => {
   const system = await start({ rateLimit: { requests: 5, seconds: 60 } })
-  const answers = await Promise.all(Array.from({ length: 20 }, () => submit(system)))
-  expect(answers.filter(({ status }) => status === 202)).toHaveLength(5)
+  const responses = await Promise.all(Array.from({ length: 20 }, () => submit(system)))
+  expect(responses.filter(({ status }) => status === 202)).toHaveLength(5)
   expect(await system.countByStatus()).toEqual({ PENDING: 5 })
 })
 
-test('looking at tasks is not limited', async () => {
+test('reading tasks is not limited', async () => {
   const system = await start({ rateLimit: { requests: 1, seconds: 60 } })
   const { id } = (await submit(system)).body as { id: string }
   for (let count = 0; count < 10; count++) {
@@ -55,42 +55,47 @@ test('looking at tasks is not limited', async () => {
   }
 })
 
-describe('a client is', () => {
-  test('its key, wherever it calls from', async () => {
+describe('a client is identified', () => {
+  test('by its API key', async () => {
     const system = await start({ rateLimit: { requests: 1, seconds: 60 }, apiKeys: keys.apiKeys })
     expect((await submit(system, keys.headers('one'))).status).toBe(202)
     expect((await submit(system, keys.headers('one'))).status).toBe(429)
     expect((await submit(system, keys.headers('other'))).status).toBe(202)
   })
 
-  test('its address, and not what it says of itself', async () => {
+  test('by its address without a key; X-Forwarded-For is ignored', async () => {
     const system = await start({ rateLimit: { requests: 1, seconds: 60 } })
     expect((await submit(system, { 'X-Forwarded-For': '203.0.113.1' })).status).toBe(202)
     expect((await submit(system, { 'X-Forwarded-For': '203.0.113.2' })).status).toBe(429)
   })
 
-  test('behind a proxy of ours, the address that the proxy saw', async () => {
+  test('by the address that the trusted proxy appended', async () => {
     const system = await start({ rateLimit: { requests: 1, seconds: 60 }, trustedProxies: 1 })
     const from = (forwarded: string) => submit(system, { 'X-Forwarded-For': forwarded })
     expect((await from('203.0.113.1')).status).toBe(202)
     expect((await from('203.0.113.2')).status).toBe(202)
-    // What stands before was written by the client.
+    // Entries before the last one were written by the client.
     expect((await from('203.0.113.99, 203.0.113.1')).status).toBe(429)
   })
 })
 
 test.each([
-  ['the same client from another port', '203.0.113.1:5555', '203.0.113.1:6666', 429],
-  ['the same one, told as IPv6', '::ffff:203.0.113.1', '203.0.113.1', 429],
-  ['another address of the same network of IPv6', '2001:db8::1', '[2001:db8::ffff:2]:443', 429],
-  ['another network of IPv6', '2001:db8:0:1::1', '2001:db8:0:2::1', 202],
+  ['requests from one address and two ports share a limit', '203.0.113.1:5555', '203.0.113.1:6666', 429],
+  [
+    'an IPv4-mapped IPv6 address shares the limit of the IPv4 address',
+    '::ffff:203.0.113.1',
+    '203.0.113.1',
+    429,
+  ],
+  ['two IPv6 addresses in one /64 network share a limit', '2001:db8::1', '[2001:db8::ffff:2]:443', 429],
+  ['two IPv6 networks have separate limits', '2001:db8:0:1::1', '2001:db8:0:2::1', 202],
 ])('%s: %s and %s', async (_what, first, second, status) => {
   const system = await start({ rateLimit: { requests: 1, seconds: 60 }, trustedProxies: 1 })
   expect((await submit(system, { 'X-Forwarded-For': first })).status).toBe(202)
   expect((await submit(system, { 'X-Forwarded-For': second })).status).toBe(status)
 })
 
-test('two processes count together', async () => {
+test('two API processes share one count', async () => {
   const system = await start({ rateLimit: { requests: 2, seconds: 60 } })
   const other = createRateLimiter({
     redisUrl: system.redis.url,
@@ -106,18 +111,18 @@ test('two processes count together', async () => {
   await other.stop()
 })
 
-test('while Redis is away nobody is refused, and a log line says so', async () => {
+test('no request is limited while Redis is unavailable, and error.transient is logged', async () => {
   const system = await start({ rateLimit: { requests: 1, seconds: 60 } })
   expect((await submit(system)).status).toBe(202)
   expect((await submit(system)).status).toBe(429)
   process.kill(system.redis.pid, 'SIGKILL')
   for (let count = 0; count < 3; count++) expect((await submit(system)).status).toBe(202)
   expect(system.announced('error.transient').map(({ where }) => where)).toContain(
-    'counting requests, nobody is limited',
+    'rate limiter, no request is limited',
   )
 })
 
-test('a Redis that does not answer holds nobody up for long', async () => {
+test('requests are still accepted when Redis does not respond', async () => {
   const system = await start({ rateLimit: { requests: 1, seconds: 60 } })
   expect((await submit(system)).status).toBe(202)
   process.kill(system.redis.pid, 'SIGSTOP')

@@ -1,3 +1,4 @@
+// Distribution of deliveries over workers and queues.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Queue } from '../../src/redis/queue.ts'
 import { startWorker } from '../../src/worker/worker.ts'
@@ -10,9 +11,9 @@ beforeEach(async () => {
 })
 afterEach(() => system.stop())
 
-test('no worker sits on a delivery while another is idle', async () => {
+test('two workers share the tasks evenly, and neither is idle while tasks wait', async () => {
   const workers = [system.startWorker({ concurrency: 10 }), system.startWorker({ concurrency: 10 })]
-  // Committed together, so that they travel in few deliveries.
+  // Submitted together, so that a few deliveries contain all of them.
   const tasks = await Promise.all(
     Array.from({ length: 200 }, () => system.service.submit('sleep', { ms: 300 })),
   )
@@ -27,15 +28,15 @@ test('no worker sits on a delivery while another is idle', async () => {
 
   const rows = await Promise.all(tasks.map(({ id }) => system.task(id)))
   const share = (id: string) => rows.filter(({ worker_id }) => worker_id === id).length
-  // Both worked all the time: neither did less than two of its ten rounds below its half.
+  // Each worker's half is 100 tasks, ten rounds of ten. A worker may run two rounds less than that.
   for (const { id } of workers) expect(share(id)).toBeGreaterThanOrEqual(80)
-  // Ten rounds of 20 in a row: whatever ran, 20 ran at once, and the whole took ten rounds and not twenty.
+  // Two workers run 20 tasks at the same time, so 200 tasks take ten rounds; one worker would take twenty.
   const from = Math.min(...rows.map(({ started_at }) => Date.parse(started_at ?? '')))
   const to = Math.max(...rows.map(({ finished_at }) => Date.parse(finished_at ?? '')))
   expect((to - from) / 300).toBeLessThan(15)
 })
 
-test('tasks are started in the order of their submission', async () => {
+test('tasks are started in the order of submission', async () => {
   const tasks = []
   for (let index = 0; index < 150; index++) tasks.push(await system.service.submit('reverse', { text: 'ab' }))
   system.startWorker({ concurrency: 3 })
@@ -44,16 +45,16 @@ test('tasks are started in the order of their submission', async () => {
     ({ SUCCESS }) => SUCCESS === 150,
   )
   const startedIds = system.announced('task.started').map(({ taskId }) => taskId)
-  // Within one claim the order is the database's own; between claims it is that of submission.
+  // Postgres decides the order within one claim. Claims are in the order of submission.
   for (const [index, id] of startedIds.entries()) {
     expect(Math.abs(index - tasks.findIndex((task) => task.id === id))).toBeLessThanOrEqual(64)
   }
 })
 
-test('a consumer that takes nothing although a task waits is replaced', async () => {
+test('a consumer that fetches nothing while a task is waiting is replaced', async () => {
   const { queue } = system.connections
   let isFirst = true
-  const deafAtFirst: Queue = {
+  const stuckAtFirst: Queue = {
     ...queue,
     consume(...given) {
       if (!isFirst) return queue.consume(...given)
@@ -72,7 +73,7 @@ test('a consumer that takes nothing although a task waits is replaced', async ()
     stuckMs: 500,
   }
   const worker = startWorker(
-    { ...system.connections, queue: deafAtFirst },
+    { ...system.connections, queue: stuckAtFirst },
     system.registry,
     system.events,
     options,
@@ -83,12 +84,12 @@ test('a consumer that takes nothing although a task waits is replaced', async ()
   await worker.stop(0)
 })
 
-test('a worker takes only from its own queues', async () => {
+test('a worker fetches only from its own queues', async () => {
   system.startWorker({ queues: ['slow', 'mail'] })
-  const other = await system.submit('reverse', { text: 'ab' })
-  const mine = await system.submit('reverse', { text: 'ab' }, { queue: 'mail' })
-  expect(await system.taskWhenFinal(mine.id)).toMatchObject({ status: 'SUCCESS', queue: 'mail' })
-  expect(await system.task(other.id)).toMatchObject({ status: 'PENDING' })
+  const defaultTask = await system.submit('reverse', { text: 'ab' })
+  const mailTask = await system.submit('reverse', { text: 'ab' }, { queue: 'mail' })
+  expect(await system.taskWhenFinal(mailTask.id)).toMatchObject({ status: 'SUCCESS', queue: 'mail' })
+  expect(await system.task(defaultTask.id)).toMatchObject({ status: 'PENDING' })
   system.startWorker()
-  expect(await system.taskWhenFinal(other.id)).toMatchObject({ status: 'SUCCESS' })
+  expect(await system.taskWhenFinal(defaultTask.id)).toMatchObject({ status: 'SUCCESS' })
 })

@@ -1,3 +1,4 @@
+// Cancelling tasks that wait, run or fail, with and without Redis.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createRunRecorder, createTestDefinitions, type RunRecorder } from '../support/test-definitions.ts'
@@ -8,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('a waiting task is cancelled at once and never runs', async () => {
+test('a waiting task is cancelled immediately and never runs', async () => {
   const task = await system.submit('hold', {}, { delay_seconds: 3_600 })
   const { status, body } = await system.request('POST', `/v1/tasks/${task.id}/cancel`)
   expect(status).toBe(200)
@@ -24,7 +25,7 @@ test('a running task is aborted and ends as CANCELLED', async () => {
   expect(done).toMatchObject({ status: 'CANCELLED', attempt: 1, failures: 0, error: null })
 })
 
-test('a task that fails while its cancellation is on the way is not tried again', async () => {
+test('a task that fails after its cancellation was requested is cancelled and not retried', async () => {
   const task = await system.submit('hold', {})
   const { attempt, worker_id: workerId } = await system.taskWhen(
     task.id,
@@ -39,7 +40,7 @@ test('a task that fails while its cancellation is on the way is not tried again'
   expect(await system.task(task.id)).toMatchObject({ status: 'CANCELLED', is_final: true })
 })
 
-test('without Redis the heartbeat brings the cancellation to the worker', async (context) => {
+test('without Redis the worker learns of a cancellation from its heartbeat', async (context) => {
   if (!system.database.isServer)
     return context.skip('the recorder needs a second connection, which PGlite has not')
   const recorder: RunRecorder = await createRunRecorder(system.database.url)

@@ -1,4 +1,4 @@
-// The same request sent again makes nothing new: Idempotency-Key.
+// Idempotency-Key: a repeated request creates no second task.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiDependencies } from '../../src/api/dependencies.ts'
@@ -16,13 +16,13 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-interface Answer {
+interface SubmissionResponse {
   status: number
   headers: Headers
   body: { id: string; type?: string; accepted?: number; items?: { id: string }[]; task_id?: string }
 }
 
-function post(path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {
+function post(path: string, body: unknown, headers: Record<string, string>): Promise<SubmissionResponse> {
   return system.request('POST', path, body, headers)
 }
 
@@ -31,7 +31,7 @@ async function countTasks(): Promise<number> {
 }
 
 describe('the same key and body', () => {
-  test('is answered as the first time, and makes one task that runs once', async () => {
+  test('get the first response again, and create one task that runs once', async () => {
     const first = await post('/v1/tasks/reverse', REVERSE, as('one', 'k-1'))
     expect(first.status).toBe(202)
     expect(first.headers.get('Idempotent-Replayed')).toBeNull()
@@ -44,21 +44,21 @@ describe('the same key and body', () => {
     expect(again.status).toBe(202)
     expect(again.headers.get('Idempotent-Replayed')).toBe('true')
     expect(again.headers.get('Location')).toBe(first.headers.get('Location'))
-    // The first answer, not the state of today.
+    // The body is that of the first response, not the current state.
     expect(again.body).toEqual(first.body)
   })
 
   test.each([
     ['/notify', { email: 'ada@example.com' }],
     ['/submit_task', { form_type: 'reverse', text: 'ab' }],
-  ])('holds for %s as well', async (path, body) => {
-    const first = await post(path, body, as('one', 'classic'))
-    const again = await post(path, body, as('one', 'classic'))
+  ])('create one task with %s', async (path, body) => {
+    const first = await post(path, body, as('one', 'form-endpoint'))
+    const again = await post(path, body, as('one', 'form-endpoint'))
     expect(again.headers.get('Idempotent-Replayed')).toBe('true')
     expect(again.body.task_id).toBe(first.body.task_id)
   })
 
-  test('holds for a replay', async () => {
+  test('create one replay', async () => {
     const { body: task } = await post('/v1/tasks/reverse', REVERSE, keys.headers('one'))
     const first = await post(`/v1/tasks/${task.id}/replay`, {}, as('one', 'replay'))
     const again = await post(`/v1/tasks/${task.id}/replay`, {}, as('one', 'replay'))
@@ -66,7 +66,7 @@ describe('the same key and body', () => {
     expect(first.body.id).not.toBe(task.id)
   })
 
-  test('holds for every task of a batch', async () => {
+  test('create each task of a batch once', async () => {
     const batch = {
       tasks: [
         { name: 'reverse', ...REVERSE },
@@ -82,7 +82,7 @@ describe('the same key and body', () => {
     expect(await countTasks()).toBe(before + 2)
   })
 
-  test('of a batch is said to be a repetition, also where a part of it was refused', async () => {
+  test('get Idempotent-Replayed for a repeated batch, also when some of its tasks were rejected', async () => {
     const batch = {
       tasks: [
         { name: 'nothing', input: 1 },
@@ -100,7 +100,7 @@ describe('the same key and body', () => {
   test.each([
     ['members in another order', '{"options":{"tags":["a"]},"input":{"text":"ab"}}'],
     ['other white space', '{ "input" : {"text": "ab"} , "options":{"tags":["a"]} }'],
-  ])('is the same with %s', async (_what, text) => {
+  ])('match a body with %s', async (_what, text) => {
     const send = (body: string) =>
       fetch(`${system.url}/v1/tasks/reverse`, {
         method: 'POST',
@@ -113,8 +113,8 @@ describe('the same key and body', () => {
   })
 })
 
-describe('what a key is valid for', () => {
-  test('the same key with another body is refused, and makes nothing', async () => {
+describe('an Idempotency-Key', () => {
+  test('is rejected with another body and creates no task', async () => {
     await post('/v1/tasks/reverse', REVERSE, as('one', 'k-2'))
     const before = await countTasks()
     const other = await post('/v1/tasks/reverse', { input: { text: 'other' } }, as('one', 'k-2'))
@@ -123,7 +123,7 @@ describe('what a key is valid for', () => {
     expect(await countTasks()).toBe(before)
   })
 
-  test('the same key with another batch is refused as a whole, whatever the two have in common', async () => {
+  test('is rejected with another batch, even when the two batches have tasks in common', async () => {
     const reverse = (text: string) => ({ name: 'reverse', input: { text } })
     await post('/v1/tasks/batch', { tasks: ['no task', reverse('a')] }, as('one', 'k-batch'))
     const before = await countTasks()
@@ -135,7 +135,7 @@ describe('what a key is valid for', () => {
     expect(await countTasks()).toBe(before)
   })
 
-  test('a key that is none is refused with the whole batch', async () => {
+  test('rejects the whole batch when it is invalid', async () => {
     const { status } = await post(
       '/v1/tasks/batch',
       { tasks: [{ name: 'reverse', ...REVERSE }] },
@@ -144,14 +144,14 @@ describe('what a key is valid for', () => {
     expect(status).toBe(400)
   })
 
-  test('a replay is the same operation however its id is written', async () => {
+  test('matches a replay of the same task, whatever the case of the id in the path', async () => {
     const { body: task } = await post('/v1/tasks/reverse', REVERSE, keys.headers('one'))
     const lower = await post(`/v1/tasks/${task.id}/replay`, {}, as('one', 'k-case'))
     const upper = await post(`/v1/tasks/${task.id.toUpperCase()}/replay`, {}, as('one', 'k-case'))
     expect(upper.body.id).toBe(lower.body.id)
   })
 
-  test('another operation and another caller may use the same key for something else', async () => {
+  test('belongs to one caller and one operation', async () => {
     const ids = [
       (await post('/v1/tasks/reverse', REVERSE, as('one', 'k-3'))).body.id,
       (await post('/v1/tasks/sentiment', REVERSE, as('one', 'k-3'))).body.id,
@@ -160,44 +160,44 @@ describe('what a key is valid for', () => {
     expect(new Set(ids).size).toBe(3)
   })
 
-  test('a refused body is not remembered: the corrected one is accepted under the same key', async () => {
+  test('can be used again with a corrected body after the first body was rejected', async () => {
     expect((await post('/v1/tasks/reverse', { input: {} }, as('one', 'k-4'))).status).toBe(422)
     expect((await post('/v1/tasks/reverse', REVERSE, as('one', 'k-4'))).status).toBe(202)
   })
 
   test.each([
-    ['a quoted key', '"k 5"', 202],
-    ['255 characters', 'k'.repeat(255), 202],
-    ['an empty one', '', 400],
-    ['256 characters', 'k'.repeat(256), 400],
-    ['a space without quotes', 'k 5', 400],
-    ['an unfinished quote', '"k', 400],
+    ['may be quoted', '"k 5"', 202],
+    ['may have 255 characters', 'k'.repeat(255), 202],
+    ['may not be empty', '', 400],
+    ['may not have 256 characters', 'k'.repeat(256), 400],
+    ['may not contain a space without quotes', 'k 5', 400],
+    ['may not lack its closing quote', '"k', 400],
   ])('%s', async (_what, key, status) => {
     expect((await post('/v1/tasks/reverse', REVERSE, as('one', key))).status).toBe(status)
   })
 
-  test('a key is the same with and without quotes', async () => {
+  test('is the same with and without quotes', async () => {
     const bare = await post('/v1/tasks/reverse', REVERSE, as('one', 'k-6'))
     const quoted = await post('/v1/tasks/reverse', REVERSE, as('one', '"k-6"'))
     expect(quoted.body.id).toBe(bare.body.id)
   })
 })
 
-describe('at the same moment', () => {
-  test('fifty requests with one key make one task', async () => {
+describe('concurrent requests', () => {
+  test('fifty requests with one key create one task', async () => {
     const before = await countTasks()
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, () => post('/v1/tasks/reverse', REVERSE, as('one', 'race'))),
     )
     expect(await countTasks()).toBe(before + 1)
-    const accepted = answers.filter(({ status }) => status === 202)
+    const accepted = responses.filter(({ status }) => status === 202)
     expect(new Set(accepted.map(({ body }) => body.id)).size).toBe(1)
     expect(accepted.filter(({ headers }) => headers.get('Idempotent-Replayed') === null)).toHaveLength(1)
-    // The others came while it was being written, or after.
-    expect(answers.every(({ status }) => status === 202 || status === 409)).toBe(true)
+    // The other requests came during the write (409) or after it (202).
+    expect(responses.every(({ status }) => status === 202 || status === 409)).toBe(true)
   })
 
-  test('fifty submissions with one key to two processes of one database make one task', async (context) => {
+  test('fifty submissions with one key through two API processes create one task', async (context) => {
     if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
     const connections = await openConnections(
       { databaseUrl: system.database.url, redisUrl: system.redis.url },
@@ -215,44 +215,44 @@ describe('at the same moment', () => {
         (index % 2 ? service : system.service).submit('reverse', { text: 'ab' }, { idempotency }),
       ),
     )
-    await service.settled()
+    await service.whenEnqueued()
     await connections.close()
     expect(await countTasks()).toBe(before + 1)
     const accepted = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-    // One from each process; the rest were told that the first is under way.
+    // Each process accepts at least one. The others are rejected because the first is still being written.
     expect(accepted.length).toBeGreaterThanOrEqual(2)
     expect(new Set(accepted.map(({ id }) => id)).size).toBe(1)
     expect(accepted.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1)
   })
 
-  test('of identical batches one makes the tasks, and the others get its answer or are told to wait', async () => {
+  test('one of several identical batches creates the tasks; the others get its response or 409', async () => {
     const batch = { tasks: Array.from({ length: 500 }, () => ({ name: 'reverse', ...REVERSE })) }
     const before = await countTasks()
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 6 }, () => post('/v1/tasks/batch', batch, as('one', 'batch-race'))),
     )
     expect(await countTasks()).toBe(before + 500)
-    for (const { status, body } of answers) {
+    for (const { status, body } of responses) {
       expect(status === 409 || (status === 202 && body.accepted === 500)).toBe(true)
     }
   })
 
-  test('what was committed together is rung together', async () => {
-    const delivered: number[] = []
+  test('tasks that were committed together are enqueued together', async () => {
+    const enqueued: number[] = []
     const { queue } = system.connections
     const { enqueueMany } = queue
-    queue.enqueueMany = (name, bells) => {
-      delivered.push(bells.length)
-      return enqueueMany(name, bells)
+    queue.enqueueMany = (name, refs) => {
+      enqueued.push(refs.length)
+      return enqueueMany(name, refs)
     }
     const batch = { tasks: Array.from({ length: 200 }, () => ({ name: 'reverse', ...REVERSE })) }
-    await post('/v1/tasks/batch', batch, as('one', 'rung-together'))
+    await post('/v1/tasks/batch', batch, as('one', 'enqueued-together'))
     queue.enqueueMany = enqueueMany
-    expect(delivered.length).toBeLessThanOrEqual(4)
-    expect(delivered.reduce((sum, count) => sum + count, 0)).toBe(200)
+    expect(enqueued.length).toBeLessThanOrEqual(4)
+    expect(enqueued.reduce((sum, count) => sum + count, 0)).toBe(200)
   })
 
-  test('while the first is being written the second is told to try again, and then gets its answer', async (context) => {
+  test('a repeated request gets 409 during the write of the first, and its response afterwards', async (context) => {
     if (!system.database.isServer) return context.skip('needs a second connection, which PGlite has not')
     const blocker = new pg.Client({ connectionString: system.database.url })
     await blocker.connect()

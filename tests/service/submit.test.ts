@@ -1,3 +1,4 @@
+// Submitting a task.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
@@ -7,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('a submitted task is run and its result can be read', async () => {
+test('a submitted task is run, and its result can be read', async () => {
   const task = await system.submit('reverse', { text: 'Waggle' })
   expect(task).toMatchObject({ name: 'reverse', status: 'PENDING', attempt: 0, is_final: false })
   const done = await system.taskWhenFinal(task.id)

@@ -1,4 +1,5 @@
-// Postgres over TLS, as on RDS: its certificate is verified against the authority that is named, or nothing is said to it.
+// Postgres over TLS, as on RDS: a connection needs a certificate of the configured authority and a matching
+// host name.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,12 +14,12 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'waggle-tls-'))
   chmodSync(folder, 0o755)
   if (spawnSync('openssl', ['version']).status !== 0) return
-  for (const name of ['authority', 'stranger']) makeCertificate(name, ['-subj', `/CN=${name}`])
+  for (const name of ['authority', 'other-authority']) makeCertificate(name, ['-subj', `/CN=${name}`])
   makeCertificate('server', [
     ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
     ...['-CA', join(folder, 'authority.crt'), '-CAkey', join(folder, 'authority.key')],
   ])
-  // Postgres wants a key that belongs to itself or to root, and that nobody else reads.
+  // Postgres requires that its key file belongs to its own user or root and that no other user can read it.
   spawnSync('chown', ['postgres', join(folder, 'server.key')])
   server = await startPostgresServer({
     fsync: 'off',
@@ -48,7 +49,7 @@ function makeCertificate(name: string, options: string[]) {
   execFileSync('openssl', [...kind, ...files, ...options], { stdio: 'pipe' })
 }
 
-/** As docker-compose.aws.yml writes it. */
+/** Returns a URL like that in docker-compose.aws.yml. */
 function urlTo(host: string, authority: string): string {
   const { port } = new URL(server?.url ?? '')
   const file = join(folder, `${authority}.crt`)
@@ -56,13 +57,16 @@ function urlTo(host: string, authority: string): string {
 }
 
 test.for([
-  ['localhost', 'authority', 'is spoken to'],
-  ['localhost', 'stranger', 'is refused'],
-  ['127.0.0.1', 'authority', 'is refused'],
-] as const)('a server at %s, checked against %s, %s', async ([host, authority, verdict], context) => {
-  if (!server) return context.skip('needs PostgreSQL and openssl')
-  const database = await openDatabase(urlTo(host, authority))
-  if (verdict === 'is spoken to') await database.ping()
-  else await expect(database.ping()).rejects.toThrow()
-  await database.close()
-})
+  ['localhost', 'authority', 'is accepted'],
+  ['localhost', 'other-authority', 'is rejected'],
+  ['127.0.0.1', 'authority', 'is rejected'],
+] as const)(
+  'the certificate of a server at %s, verified with %s, %s',
+  async ([host, authority, verdict], context) => {
+    if (!server) return context.skip('needs PostgreSQL and openssl')
+    const database = await openDatabase(urlTo(host, authority))
+    if (verdict === 'is accepted') await database.ping()
+    else await expect(database.ping()).rejects.toThrow()
+    await database.close()
+  },
+)

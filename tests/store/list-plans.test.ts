@@ -1,4 +1,5 @@
-// What a list costs among very many tasks: the same whatever the page, and little where few are meant.
+// Cost of lists among 300,000 tasks: every page costs the same, and statuses with few tasks are read from
+// their own index.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { TaskStatus } from '../../src/definitions/task-status.ts'
@@ -10,7 +11,7 @@ import { createTaskList, type TaskList } from '../../src/store/task-list.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const ALL = 300_000
-// Of so many one waits, one has failed and one is cancelled.
+// Of this many tasks one is PENDING, one FAILURE and one CANCELLED; the others are SUCCESS.
 const RARE = 50_000
 
 interface Statement {
@@ -30,7 +31,7 @@ interface PlanNode {
 const idOf = (number: number) => `01900000-0000-7000-8000-${number.toString(16).padStart(12, '0')}`
 const numberOf = (id: string | null) => Number.parseInt(id?.slice(-12) ?? '', 16)
 
-// The planner and its statistics are those of a server.
+// PGlite is skipped: the tests check the planner and the statistics of a Postgres server.
 describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
   let system: TestSystem
   let pool: pg.Pool
@@ -39,12 +40,12 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
 
   beforeAll(async () => {
     system = await startSystem({ worker: false })
-    // Connections like those of the system, whose statements can be read.
+    // Connections with the same planner settings as the system's own. Their statements are recorded.
     pool = new pg.Pool({
       connectionString: system.database.url,
       options: PLANNER,
     })
-    // Their database may be gone before they have hung up.
+    // The database can be dropped before the connections are closed.
     pool.on('connect', (client) => client.on('error', () => {}))
     const drizzle = nodePostgres.drizzle(pool, {
       logger: { logQuery: (text, params) => statements.push({ text, params }) },
@@ -67,9 +68,9 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
     await system?.stop()
   })
 
-  describe.each(['has not', 'has'])('when Postgres %s looked at the table', (has) => {
+  describe.each(['before', 'after'])('%s vacuum analyze', (when) => {
     beforeAll(async () => {
-      if (has === 'has') await system.connections.database.query(sql`vacuum analyze tasks`)
+      if (when === 'after') await system.connections.database.query(sql`vacuum analyze tasks`)
     })
 
     test.each<[TaskStatus[], number, string]>([
@@ -77,35 +78,38 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
       [['CANCELLED'], 6, 'tasks_unsuccessful'],
       [['FAILURE', 'CANCELLED'], 12, 'tasks_unsuccessful'],
       [['PENDING', 'STARTED', 'RETRY'], 6, 'tasks_live'],
-    ])('the few %s are found at once, by an index without the others', async (statuses, count, index) => {
-      const { rows, next } = await list.list({ statuses }, { limit: 50 })
-      expect([rows.length, next]).toEqual([count, null])
-      const cost = await costOf({ statuses })
-      expect(cost.rows).toBeLessThanOrEqual(50)
-      // Of a table that it does not know it sorts the few.
-      if (has === 'has') expect(cost.indexes).toEqual([index])
-    })
+    ])(
+      'the few %s tasks are read from a partial index without the other tasks',
+      async (statuses, count, index) => {
+        const { rows, next } = await list.list({ statuses }, { limit: 50 })
+        expect([rows.length, next]).toEqual([count, null])
+        const cost = await costOf({ statuses })
+        expect(cost.rows).toBeLessThanOrEqual(50)
+        // Without statistics the planner may read the few rows and sort them.
+        if (when === 'after') expect(cost.indexes).toEqual([index])
+      },
+    )
 
-    // A table of which nothing is known is believed to be short, and may be sorted: for a minute at most.
-    test.skipIf(has === 'has not').each<[string, TaskFilter, number]>([
+    // Without statistics, for a minute at most, the planner assumes a small table and may sort all of it.
+    test.skipIf(when === 'before').each<[string, TaskFilter, number]>([
       ['no filter', {}, 60],
-      ['a status that most have', { statuses: ['SUCCESS'] }, 60],
-      ['a name that nothing has', { names: ['other'] }, 60_000],
-      ['statuses of either kind', { statuses: ['FAILURE', 'PENDING'] }, 60_000],
-      ['a text that is nowhere', { text: 'nowhere' }, 20_000],
-      ['an input that nothing has', { inputs: [{ path: ['text'], value: 'x' }] }, 20_000],
-    ])('with %s a page costs the same at both ends', async (_what, filter, most) => {
+      ['a status of most tasks', { statuses: ['SUCCESS'] }, 60],
+      ['a name without tasks', { names: ['other'] }, 60_000],
+      ['a finished and an unfinished status', { statuses: ['FAILURE', 'PENDING'] }, 60_000],
+      ['a text without matches', { text: 'nowhere' }, 20_000],
+      ['an input without matches', { inputs: [{ path: ['text'], value: 'x' }] }, 20_000],
+    ])('the newest and the oldest page cost the same with %s', async (_what, filter, maxRows) => {
       const [newest, oldest] = [await costOf(filter), await costOf(filter, idOf(ALL / 5))]
-      expect(newest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
-      expect(oldest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(most)) })
+      expect(newest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(maxRows)) })
+      expect(oldest).toEqual({ indexes: ['tasks_pkey'], rows: expect.toSatisfy(atMost(maxRows)) })
     })
 
-    test('a look that finds nothing says how far it went', async () => {
+    test('a page without matches returns a cursor to the last row that was read', async () => {
       const { rows, next } = await list.list({ names: ['other'] }, { limit: 50 })
       expect([rows, numberOf(next)]).toEqual([[], ALL - 30_000 + 1])
     })
 
-    test('a count goes in looks of one size, and together they count all', async () => {
+    test('a count is done in parts of 5,000 rows, and the sum of the parts is exact', async () => {
       const counts: number[] = []
       let before: string | undefined
       do {
@@ -121,7 +125,7 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
     })
   })
 
-  /** Of one look: which indexes served it, and how many rows they had to give. */
+  /** Returns the indexes that one page reads and the number of rows read. */
   async function costOf(filter: TaskFilter, before?: string) {
     statements = []
     await list.listCompact(filter, { before, limit: 50 })
@@ -140,9 +144,9 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
 })
 
 function scansIn(node: PlanNode): PlanNode[] {
-  // What is sorted was read whole.
-  const isMeant = /Scan|Sort/.test(node['Node Type']) && node['Node Type'] !== 'Subquery Scan'
-  return [...(isMeant ? [node] : []), ...(node.Plans ?? []).flatMap(scansIn)]
+  // Rows below a sort count too: a sort reads all of its input.
+  const isCounted = /Scan|Sort/.test(node['Node Type']) && node['Node Type'] !== 'Subquery Scan'
+  return [...(isCounted ? [node] : []), ...(node.Plans ?? []).flatMap(scansIn)]
 }
 
-const atMost = (most: number) => (rows: number) => rows <= most
+const atMost = (maxRows: number) => (rows: number) => rows <= maxRows

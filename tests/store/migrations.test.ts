@@ -1,4 +1,5 @@
-// A migration that needs a table which others hold waits in short turns, so that nobody queues behind it for long.
+// Migrations wait for a locked table in short tries, so that other statements do not queue behind them for
+// long.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,25 +10,25 @@ import { sql } from '../../src/store/drizzle.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
-// PGlite has one connection: nobody else can hold anything.
-describe.skipIf(inject('postgresUrl') === null)('while somebody reads a table', () => {
-  test('a migration lets others through between its tries, and goes on when the reader is done', async () => {
+// PGlite has one connection, so no other session can hold a lock.
+describe.skipIf(inject('postgresUrl') === null)('while another session reads a table', () => {
+  test('other statements run between the tries of a migration, which continues after the reader has committed', async () => {
     const { database, reader, folder } = await setup()
     await reader.query('begin')
     await reader.query('select count(*) from tasks')
     const migrated = database.migrate({ folder, lockWait: { lockMs: 200, pauseMs: 20, tries: 1_000 } })
     await until(
-      () => waiting(database),
+      () => countWaiting(database),
       (count) => count === 1,
     )
-    // Queues behind the migration, and is served while the reader still reads.
+    // This statement queues behind the migration and runs while the reader still holds its lock.
     await database.query(sql`select count(*) from tasks`)
     await reader.query('commit')
     await migrated
     expect(await database.query(sql`select added_later from tasks`)).toEqual([])
   })
 
-  test('a migration that never gets its turn says what it waited for, and leaves everything as it was', async () => {
+  test('a migration that never gets its lock fails with the statement that waited and changes nothing', async () => {
     const { database, reader, folder } = await setup()
     await reader.query('begin')
     await reader.query('select count(*) from tasks')
@@ -40,12 +41,12 @@ describe.skipIf(inject('postgresUrl') === null)('while somebody reads a table', 
     await database.migrate({ folder })
   })
 
-  test('migrations wait for each other, however long one takes', async () => {
+  test('a migration waits for another migration without a time limit', async () => {
     const { database, reader, folder } = await setup()
     await reader.query('select pg_advisory_lock($1)', [0x77616767])
     const migrated = database.migrate({ folder, lockWait: { lockMs: 20, pauseMs: 1, tries: 1 } })
     await until(
-      () => waiting(database),
+      () => countWaiting(database),
       (count) => count === 1,
     )
     await database.query(sql`select pg_sleep(0.1)`)
@@ -54,7 +55,7 @@ describe.skipIf(inject('postgresUrl') === null)('while somebody reads a table', 
   })
 })
 
-/** A database with the initial migration, a folder with one more migration, and a second connection. */
+/** Opens a database with the initial migration, a folder with one more migration, and a second connection. */
 async function setup() {
   const testDatabase = await createTestDatabase()
   const database = await openDatabase(testDatabase.url)
@@ -90,10 +91,10 @@ async function writeMigrations(folder: string): Promise<void> {
 
 const EARLIER_VERSION = /^The database was created by an earlier version of Waggle and cannot be upgraded\. /
 
-test('a database of an earlier version is refused', async () => {
+test('a database of an earlier version is rejected', async () => {
   const database = await openDatabase('pglite:')
   onTestFinished(() => database.close())
-  // No tables yet, and tables of this version.
+  // A database without tables and one with the tables of this version are accepted.
   await database.refuseEarlierVersion()
   await database.migrate()
   await database.refuseEarlierVersion()
@@ -102,7 +103,7 @@ test('a database of an earlier version is refused', async () => {
   await expect(database.migrate()).rejects.toThrow(EARLIER_VERSION)
 })
 
-test('a database of a later version is not refused', async () => {
+test('a database of a later version is accepted', async () => {
   const database = await openDatabase('pglite:')
   onTestFinished(() => database.close())
   await database.migrate()
@@ -113,8 +114,8 @@ test('a database of a later version is not refused', async () => {
   await database.migrate()
 })
 
-/** How many connections wait for a lock. */
-async function waiting(database: Database): Promise<number> {
+/** Counts the connections that wait for a lock. */
+async function countWaiting(database: Database): Promise<number> {
   const rows = await database.query<{ count: number }>(sql`
     select count(*)::int as count from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`)

@@ -1,4 +1,4 @@
-// What a task may return: whatever can be carried on, to an answer, a page of tasks, a callback.
+// Results of tasks: which values can be stored as JSON, and the limits on depth and size.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
@@ -8,41 +8,41 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 
 const MIB = 1024 * 1024
 
-describe('the text of a result', () => {
+describe('resultTextOf', () => {
   test.each<[what: string, result: unknown]>([
     ['100 levels', nested(100)],
     ['100 levels of lists and objects', nested(100, (inner) => ({ inner }))],
     ['1 MiB', 'x'.repeat(MIB - 2)],
     ['brackets in a text', `${'['.repeat(500)}"\\${'{'.repeat(500)}`],
     ['brackets in a name', { [`\\"${'['.repeat(500)}`]: '\\' }],
-    ['many lists beside each other', Array.from({ length: 500 }, () => [{}])],
-  ])('may have %s', (_what, result) => {
+    ['many lists in one list', Array.from({ length: 500 }, () => [{}])],
+  ])('accepts %s', (_what, result) => {
     expect(resultTextOf(result)).toBe(JSON.stringify(result))
   })
 
-  test('is left out where JSON leaves it out', () => {
+  test('returns undefined for undefined', () => {
     expect(resultTextOf(undefined)).toBeUndefined()
   })
 
   test.each<[what: string, result: unknown, message: string]>([
     ['101 levels', nested(101), 'it is nested deeper than 100 levels'],
     ['101 levels of objects', nested(101, (inner) => ({ '"]': inner })), 'deeper than 100 levels'],
-    ['levels that only its JSON has', { toJSON: () => nested(101) }, 'deeper than 100 levels'],
-    ['more levels than there is stack', nested(100_000), 'deeper than 100 levels or larger than 1 MiB'],
+    ['101 levels that toJSON returns', { toJSON: () => nested(101) }, 'deeper than 100 levels'],
+    ['more levels than the stack allows', nested(100_000), 'deeper than 100 levels or larger than 1 MiB'],
     ['a byte more than 1 MiB', 'x'.repeat(MIB - 1), 'it is larger than 1 MiB'],
     ['more bytes than characters', 'ä'.repeat(MIB / 2), 'it is larger than 1 MiB'],
-  ])('may not have %s', (_what, result, message) => {
+  ])('rejects %s', (_what, result, message) => {
     expect(() => resultTextOf(result)).toThrow(expect.objectContaining({ name: 'RangeError' }))
     expect(() => resultTextOf(result)).toThrow(message)
   })
 
-  test('may not be what JSON cannot express', () => {
-    const circle: { self?: unknown } = {}
-    circle.self = circle
-    expect(() => resultTextOf(circle)).toThrow(TypeError)
+  test('rejects a circular value', () => {
+    const circular: { self?: unknown } = {}
+    circular.self = circular
+    expect(() => resultTextOf(circular)).toThrow(TypeError)
   })
 
-  test('holds a bigint as the number that it is', () => {
+  test('writes a bigint as a number with all its digits', () => {
     expect(resultTextOf({ id: 2n ** 64n, all: [-1n, 0.1] })).toBe(
       '{"id":18446744073709551616,"all":[-1,0.1]}',
     )
@@ -59,32 +59,35 @@ describe('in a running system', () => {
   test.each([
     ['nest', 4_000, 'it is nested deeper than 100 levels'],
     ['fill', MIB, 'it is larger than 1 MiB'],
-  ])('a result beyond the bounds ends as FAILURE that names them: %s', async (name, size, why) => {
-    const [bad, good] = await Promise.all([
-      system.submit(name, { size }),
-      system.submit('reverse', { text: 'ab' }),
-    ])
-    expect(await system.taskWhenFinal(bad.id)).toMatchObject({
-      status: 'FAILURE',
-      attempt: 1,
-      result: null,
-      error: {
-        name: 'UnstorableResult',
-        message: `The result cannot be stored as JSON: ${why}`,
-        retryable: false,
-      },
-    })
-    expect(await system.taskWhenFinal(good.id)).toMatchObject({ status: 'SUCCESS' })
-    expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
-  })
+  ])(
+    'a task whose result exceeds a limit ends as FAILURE, and the error names the limit: %s',
+    async (name, size, why) => {
+      const [bad, good] = await Promise.all([
+        system.submit(name, { size }),
+        system.submit('reverse', { text: 'ab' }),
+      ])
+      expect(await system.taskWhenFinal(bad.id)).toMatchObject({
+        status: 'FAILURE',
+        attempt: 1,
+        result: null,
+        error: {
+          name: 'UnstorableResult',
+          message: `The result cannot be stored as JSON: ${why}`,
+          retryable: false,
+        },
+      })
+      expect(await system.taskWhenFinal(good.id)).toMatchObject({ status: 'SUCCESS' })
+      expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
+    },
+  )
 
-  test('results at the bounds are stored and listed', async () => {
+  test('results at the limits are stored and listed', async () => {
     const tasks = [await system.submit('nest', { size: 100 }), await system.submit('fill', { size: MIB - 2 })]
     for (const { id } of tasks) expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
   })
 
-  test('a bigint is given digit by digit, whoever asks', async () => {
+  test('every endpoint returns a bigint with all its digits', async () => {
     const { id } = await system.submit('count_far', {})
     await system.taskWhenFinal(id)
     const textOf = async (path: string, headers?: Record<string, string>) =>

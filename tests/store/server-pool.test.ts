@@ -1,4 +1,4 @@
-// The connections to a Postgres server.
+// The connection pool of a Postgres server: query timeouts, transactions and memory.
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
@@ -6,7 +6,7 @@ import { openServerPool } from '../../src/store/server-pool.ts'
 import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
-describe.skipIf(inject('postgresUrl') === null)('on a server', () => {
+describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
   let testDatabase: TestDatabase
   let database: Database
   beforeAll(async () => {
@@ -18,7 +18,7 @@ describe.skipIf(inject('postgresUrl') === null)('on a server', () => {
     await testDatabase.drop()
   })
 
-  test('a statement that is not answered in time is given up with its connection, and the next one has another', async () => {
+  test('a statement that exceeds its timeout is rejected and its connection closed; the next one uses a new connection', async () => {
     const [first] = await database.query<{ pid: number }>(sql`select pg_backend_pid() as pid`)
     await expect(database.query(sql`select pg_sleep(2)`, { timeoutMs: 100 })).rejects.toMatchObject({
       code: 'unavailable',
@@ -28,8 +28,8 @@ describe.skipIf(inject('postgresUrl') === null)('on a server', () => {
     expect(next?.pid).not.toBe(first?.pid)
   })
 
-  test('the statements of a transaction have their answers, and their faults undo it', async () => {
-    const both = (second: string) =>
+  test('a transaction is committed, and a statement that fails rolls it back', async () => {
+    const runBoth = (second: string) =>
       database.use((drizzle) =>
         drizzle.transaction(async (transaction) => {
           await transaction.execute(sql`create temporary table if not exists kept (word text)`)
@@ -37,12 +37,12 @@ describe.skipIf(inject('postgresUrl') === null)('on a server', () => {
           await transaction.execute(sql.raw(second))
         }),
       )
-    await both('select 1')
-    await expect(both('select 1 / 0')).rejects.toMatchObject({ cause: { code: '22012' } })
+    await runBoth('select 1')
+    await expect(runBoth('select 1 / 0')).rejects.toMatchObject({ cause: { code: '22012' } })
     expect(await database.query(sql`select count(*)::int as count from kept`)).toEqual([{ count: 1 }])
   })
 
-  test('what a statement was given is let go of without a collection of the whole heap', async () => {
+  test('the parameters of a statement are freed by minor garbage collections', async () => {
     const pool = openServerPool(testDatabase.url, 1)
     const send = () => pool.query({ text: 'select length($1::bytea)', values: [Buffer.alloc(MIB / 10, 1)] })
     await send()

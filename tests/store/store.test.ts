@@ -1,5 +1,5 @@
-// The conditional writes: who may change what, and what it costs.
-
+// Conditional writes to tasks: which claims, results and cancellations are accepted, and the plans of the
+// statements.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Decision } from '../../src/definitions/task-status.ts'
@@ -22,7 +22,7 @@ async function insert(count = 1): Promise<string[]> {
   const tasks = Array.from({ length: count }, () => ({
     id: newId(),
     name: 'reverse',
-    queue: 'nobody',
+    queue: 'unused',
     input: { text: 'ab' },
     maxRetries: 3,
     timeoutMs: 1_000,
@@ -40,17 +40,17 @@ const claimOf = (id: string, attempt = 0, isRepeated = false) => ({
   isRepeated,
 })
 
-test('one attempt is given to one of many simultaneous claims', async () => {
+test('only one of several concurrent claims gets an attempt', async () => {
   const ids = await insert(20)
   const rounds = await Promise.all(
     Array.from({ length: 5 }, () => store.claimMany(ids.map((id) => claimOf(id)))),
   )
-  const given = rounds.flat().filter((task) => task !== null)
-  expect(given).toHaveLength(20)
-  expect(new Set(given.map(({ id }) => id)).size).toBe(20)
+  const claimed = rounds.flat().filter((task) => task !== null)
+  expect(claimed).toHaveLength(20)
+  expect(new Set(claimed.map(({ id }) => id)).size).toBe(20)
 })
 
-test('a bell of an earlier attempt claims nothing', async () => {
+test('a task reference of an earlier attempt claims nothing', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
   await store.finishMany([
@@ -60,14 +60,14 @@ test('a bell of an earlier attempt claims nothing', async () => {
   expect(await store.claimMany([claimOf(id, 1)])).toMatchObject([{ id, attempt: 2 }])
 })
 
-test('a claim whose answer was lost is given again to the same worker only', async () => {
+test('only the same worker can repeat a claim whose response was lost', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
   expect(await store.claimMany([{ ...claimOf(id, 0, true), workerId: newId() }])).toEqual([null])
   expect(await store.claimMany([claimOf(id, 0, true)])).toMatchObject([{ id, attempt: 1 }])
 })
 
-test('the result of a worker thought dead is refused', async () => {
+test('the result of a worker that counted as missing is rejected', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
   const lost: Decision = {
@@ -86,20 +86,21 @@ test('the result of a worker thought dead is refused', async () => {
   expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right' })
 })
 
-test('another worker that was given the same attempt number cannot end it', async () => {
-  // A claim that was undone by a crash of Postgres leaves a worker that believes in its attempt.
+test('another worker cannot finish an attempt with the same number', async () => {
+  // A crash of Postgres can undo a claim. The worker that made it then still runs an attempt that it no
+  // longer holds.
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
-  const believer = newId()
+  const otherWorkerId = newId()
   expect(
-    await store.finishMany([{ id, attempt: 1, workerId: believer, decision: success('wrong') }]),
+    await store.finishMany([{ id, attempt: 1, workerId: otherWorkerId, decision: success('wrong') }]),
   ).toEqual([null])
   expect(await store.finishMany([{ id, attempt: 1, workerId, decision: success('right') }])).toEqual([
     'SUCCESS',
   ])
 })
 
-test('two attempts of one task in one batch each get their own answer', async () => {
+test('two attempts of one task in one batch each get their own result', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])
   await store.finishMany([
@@ -108,11 +109,11 @@ test('two attempts of one task in one batch each get their own answer', async ()
   await store.claimMany([claimOf(id, 1)])
   const error = { name: 'Error', message: 'late', retryable: true }
   const late: Decision = { status: 'FAILURE', failures: 1, error }
-  const answers = await store.finishMany([
+  const statuses = await store.finishMany([
     { id, attempt: 1, workerId, decision: late },
     { id, attempt: 2, workerId, decision: success('right') },
   ])
-  expect(answers).toEqual([null, 'SUCCESS'])
+  expect(statuses).toEqual([null, 'SUCCESS'])
   expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', result: 'right', attempts: [] })
 })
 
@@ -124,7 +125,7 @@ test('a finished task can neither be cancelled nor claimed', async () => {
   expect(await store.claimMany([claimOf(id, 1)])).toEqual([null])
 })
 
-test('dispatch, repair and claims read no finished rows', async (context) => {
+test('the queries of the dispatcher and the reconciler read no finished tasks', async (context) => {
   if (!system.database.isServer) return context.skip('needs the planner and the statistics of a server')
   const { database } = system.connections
   await database.query(sql`
@@ -148,40 +149,42 @@ test('dispatch, repair and claims read no finished rows', async (context) => {
   }
 })
 
-test('a look at a whole small table is not compiled first', async (context) => {
+test('a query that reads a whole small table is not compiled by the JIT', async (context) => {
   if (!system.database.isServer) return context.skip('needs a server that can compile')
   const { database } = system.connections
   await database.query(sql`
     insert into workers (id, host, pid, version, queues, concurrency)
-    select gen_random_uuid(), 'here', n, 'test', '{nobody}', 1 from generate_series(1, 5) as n`)
+    select gen_random_uuid(), 'here', n, 'test', '{unused}', 1 from generate_series(1, 5) as n`)
   const rows = await database.query<{ 'QUERY PLAN': string }>(
     sql`explain analyze select pid, host from workers order by started_at`,
   )
   await database.query(sql`delete from workers`)
-  // To read all of it has the price that makes Postgres compile a statement, for 50 ms and more.
+  // enable_seqscan=off gives a sequential scan a cost at which Postgres would compile the statement, for 50
+  // ms or more.
   const text = rows.map((row) => row['QUERY PLAN']).join('\n')
   expect(text).toContain('Seq Scan on workers  (cost=10000000000')
   expect(text).not.toContain('JIT')
 })
 
-test('plans that were made while the tables were empty go by the primary key when they are large', async (context) => {
+test('plans made while tasks was empty still use the primary key when the table is large', async (context) => {
   if (!system.database.isServer) return context.skip('needs the statistics of a server')
   const own = await startSystem({ worker: false })
   const { taskStore, database } = own.connections
   let inserted = 0
   const ids = Array.from({ length: 5_000 }, () => newId())
-  const given = { name: 'reverse', queue: 'nobody', input: {}, maxRetries: 0, timeoutMs: 1_000, tags: [] }
-  // Often enough that every connection keeps a plan, with next to nothing in the table; then all at once.
-  for (const id of ids.slice(0, 100)) await liveThrough([id])
-  await liveThrough(ids.slice(100))
+  const given = { name: 'reverse', queue: 'unused', input: {}, maxRetries: 0, timeoutMs: 1_000, tags: [] }
+  // Run the statements often enough that every connection caches their plans while the table is almost empty.
+  for (const id of ids.slice(0, 100)) await runThrough([id])
+  await runThrough(ids.slice(100))
   const before = await rowsRead()
   const more = Array.from({ length: 100 }, () => newId())
-  await liveThrough(more)
-  // Each of the hundred is read a few times by its key; a plan that reads the table would read thousands.
+  await runThrough(more)
+  // Each of the 100 tasks is read a few times by its key. A plan that scans the table would read thousands of
+  // rows.
   expect((await rowsRead()) - before).toBeLessThan(1_000)
   await own.stop()
 
-  async function liveThrough(taskIds: string[]) {
+  async function runThrough(taskIds: string[]) {
     inserted += taskIds.length
     await taskStore.insertMany(taskIds.map((id) => ({ ...given, id, createdAt: new Date() })))
     await taskStore.claimMany(taskIds.map((id) => claimOf(id)))
@@ -189,7 +192,8 @@ test('plans that were made while the tables were empty go by the primary key whe
   }
 
   async function rowsRead(): Promise<number> {
-    // Every connection tells its own a second late, reads together with writes: of these, how many there were is known.
+    // Each connection reports its statistics with a delay of a second, reads and writes together. The number
+    // of writes is known, so the statistics are complete when all writes are in them.
     const stats = () =>
       database.query<{ inserted: number; updated: number; read: number }>(sql`
         select n_tup_ins::int as inserted, n_tup_upd::int as updated, (seq_tup_read + idx_tup_fetch)::int as read
@@ -199,7 +203,7 @@ test('plans that were made while the tables were empty go by the primary key whe
   }
 })
 
-test('a claim stays on its page: the row is updated without touching an index', async (context) => {
+test('a claim is a HOT update, which changes no index', async (context) => {
   if (!system.database.isServer) return context.skip('needs the statistics of a server')
   const ids = await insert(200)
   const before = await hotUpdates()

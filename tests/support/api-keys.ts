@@ -1,17 +1,17 @@
-// API keys as an operator would configure them.
+// Creates API keys, configured as an operator configures them.
 import { createApiKey } from '../../src/api/http/api-keys.ts'
 import { type ApiKey, readConfig, type Scope } from '../../src/config.ts'
 
 export interface TestKeys {
-  /** For `startSystem`. */
+  /** An option of `startSystem`. */
   apiKeys: ApiKey[]
-  /** Headers that present the key of this name. */
+  /** Returns the Authorization header with the key of this name. */
   headers(name: string): { Authorization: string }
-  /** The key itself. */
+  /** Returns the key of this name. */
   key(name: string): string
 }
 
-/** Makes a key for every name, and reads their entries as the API reads them. */
+/** Creates a key for every name, and parses their entries as the API does. */
 export function createTestKeys(scopesByName: Record<string, Scope[]>): TestKeys {
   const made = Object.entries(scopesByName).map(([name, scopes]) => ({ name, ...createApiKey(name, scopes) }))
   const { API_KEYS: apiKeys = [] } = readConfig({ API_KEYS: made.map(({ entry }) => entry).join(',') })

@@ -1,13 +1,17 @@
-// The table of hostile requests, as bytes, in families; each row is another attack, or the same on another field.
+// Hostile requests as bytes, grouped by kind. Each entry is a different attack, or the same attack on a
+// different field.
 import { type RawHeaders, requestOf } from './raw-http.ts'
 
-/** `request` as bytes; `{finished}` in it stands for the id of a task that has ended, `{waiting}` of one that waits. */
+/**
+ * A request as bytes. Tests replace `{finished}` by the id of a finished task, `{FINISHED}` by the same id in
+ * capitals, and `{waiting}` by the id of a waiting task.
+ */
 export interface Attack {
   name: string
   request: string
-  /** What may be answered; 0 is a connection closed without an answer. */
+  /** The allowed statuses; 0 stands for a connection that is closed without a response. */
   expected: number[]
-  /** Asks for what everybody may see. */
+  /** The request needs no API key. */
   isPublic?: true
 }
 
@@ -15,10 +19,10 @@ export const BODY_LIMIT = 256 * 1024
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
 const JSON_TYPE: RawHeaders = [['Content-Type', 'application/json']]
 const FORM_TYPE: RawHeaders = [['Content-Type', 'application/x-www-form-urlencoded']]
-const HALF = '\\ud800'
+const LONE_SURROGATE = '\\ud800'
 
 const MAIL = { recipient: 'a@example.com', subject: 's', body: 'b' }
-const RIGHT: Record<string, ('number' | 'array' | 'string')[]> = {
+const VALID_KINDS: Record<string, ('number' | 'array' | 'string')[]> = {
   delay_seconds: ['number'],
   max_retries: ['number'],
   timeout_seconds: ['number'],
@@ -31,8 +35,8 @@ export const ATTACKS: Attack[] = [
   ...wrongTypes(),
   ...wrongNumbers(),
   ...wrongTimes(),
-  ...hugeThings(),
-  ...deepThings(),
+  ...hugeValues(),
+  ...deepValues(),
   ...prototypes(),
   ...unstorableTexts(),
   ...wrongMethods(),
@@ -48,31 +52,31 @@ export const ATTACKS: Attack[] = [
   ...targets(),
 ]
 
-// The families of attacks.
+// The kinds of attacks.
 
 function brokenBodies(): Attack[] {
   const BROKEN: [name: string, body: string][] = [
-    ['nothing', ''],
-    ['an open object', '{"input":{"text":"a"}'],
+    ['an empty body', ''],
+    ['an unclosed object', '{"input":{"text":"a"}'],
     ['two values', '{"input":{"text":"a"}}{}'],
     ['a comment', '{"input":{"text":"a"}/* */}'],
-    ['a comma too many', '{"input":{"text":"a"},}'],
+    ['a trailing comma', '{"input":{"text":"a"},}'],
     ['single quotes', "{'input':{'text':'a'}}"],
-    ['names without quotes', '{input:{text:"a"}}'],
+    ['unquoted names', '{input:{text:"a"}}'],
     ['a raw line break in a string', '{"input":{"text":"a\nb"}}'],
     ['a raw NUL in a string', '{"input":{"text":"\u0000"}}'],
     ['a bad escape', '{"input":{"text":"\\x41"}}'],
-    ['half an escape', '{"input":{"text":"\\u12"}}'],
+    ['an incomplete escape', '{"input":{"text":"\\u12"}}'],
     ['a number with a leading zero', '{"input":{"text":01}}'],
     ['a number in hexadecimal', '{"input":{"text":0x10}}'],
     ['NaN', '{"input":NaN}'],
     ['Infinity', '{"input":-Infinity}'],
     ['undefined', '{"input":undefined}'],
-    ['brackets that are never closed', '['.repeat(100_000)],
+    ['unclosed brackets', '['.repeat(100_000)],
     ['YAML', 'input:\n  text: a\n'],
     ['XML with an entity', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hosts">]><a>&b;</a>'],
   ]
-  const one = BROKEN.map(([name, body]) =>
+  const submissions = BROKEN.map(([name, body]) =>
     attack(`broken JSON for a submission: ${name}`, post('/v1/tasks/reverse', body), 400),
   )
   const others = ['/v1/tasks/batch', `/v1/tasks/{finished}/replay`, '/notify', '/submit_task'].flatMap(
@@ -82,11 +86,11 @@ function brokenBodies(): Attack[] {
       ),
   )
   return [
-    ...one,
+    ...submissions,
     ...others,
     attack('a body in UTF-16', post('/v1/tasks/reverse', Buffer.from('{"input":{}}', 'utf16le')), 400),
-    attack('a body that is no UTF-8', post('/v1/tasks/reverse', Buffer.from([0x22, 0xff])), 400),
-    attack('invalid UTF-8 in a name of a member', postRaw('/v1/tasks/anything', '{"input":{"\xff":1}}'), 202),
+    attack('a body that is not UTF-8', post('/v1/tasks/reverse', Buffer.from([0x22, 0xff])), 400),
+    attack('invalid UTF-8 in a member name', postRaw('/v1/tasks/anything', '{"input":{"\xff":1}}'), 202),
     attack(
       'invalid UTF-8 in a tag',
       postRaw('/v1/tasks/anything', '{"input":1,"options":{"tags":["\xc0\xaf"]}}'),
@@ -98,7 +102,7 @@ function brokenBodies(): Attack[] {
       422,
     ),
     attack(
-      'invalid UTF-8 with a key',
+      'invalid UTF-8 with an Idempotency-Key',
       postRaw('/v1/tasks/anything', '{"input":"\xed\xa0\x80"}', keyed('utf-8')),
       202,
     ),
@@ -115,7 +119,7 @@ function brokenBodies(): Attack[] {
 function wrongTypes(): Attack[] {
   const VALUES = { null: null, true: true, number: 7, string: 'text', array: [], object: {} }
   type Kind = keyof typeof VALUES
-  const FIELDS: [field: string, path: string, bodyWith: (value: unknown) => unknown, right: Kind[]][] = [
+  const FIELDS: [field: string, path: string, bodyWith: (value: unknown) => unknown, valid: Kind[]][] = [
     ['input of reverse', '/v1/tasks/reverse', (input) => ({ input }), []],
     ['text of reverse', '/v1/tasks/reverse', (text) => ({ input: { text } }), ['string']],
     ['text of sentiment', '/v1/tasks/sentiment', (text) => ({ input: { text } }), ['string']],
@@ -131,7 +135,7 @@ function wrongTypes(): Attack[] {
         option,
         '/v1/tasks/anything',
         (value) => ({ input: 1, options: { [option]: value } }),
-        RIGHT[option] ?? [],
+        VALID_KINDS[option] ?? [],
       ],
     ),
     ['a tag', '/v1/tasks/anything', (tag) => ({ input: 1, options: { tags: [tag] } }), ['string']],
@@ -141,9 +145,9 @@ function wrongTypes(): Attack[] {
     ['a whole batch', '/v1/tasks/batch', (body) => body, []],
     ['a whole notification', '/notify', (body) => body, []],
   ]
-  return FIELDS.flatMap(([field, path, bodyWith, right]) =>
+  return FIELDS.flatMap(([field, path, bodyWith, valid]) =>
     Object.entries(VALUES)
-      .filter(([kind]) => !right.includes(kind as Kind))
+      .filter(([kind]) => !valid.includes(kind as Kind))
       .map(([kind, value]) =>
         attack(`${field} is ${kind}`, post(path, JSON.stringify(bodyWith(value))), 422),
       ),
@@ -200,40 +204,40 @@ function wrongNumbers(): Attack[] {
     ...divisions,
     ...links.map(([search, status]) =>
       attack(
-        `a link that divides: ${search.slice(0, 40)}`,
+        `a GET request that divides: ${search.slice(0, 40)}`,
         requestOf('GET', `/submit_task?${search}`),
         status,
       ),
     ),
     attack(
-      'a link that divides what is no number, with a key',
+      'a GET request that divides a number beyond the range of a double, with an Idempotency-Key',
       requestOf('GET', '/submit_task?x=1e999', keyed('link')),
       422,
     ),
-    attack('a number beyond all numbers', post('/v1/tasks/anything', '{"input":1e999}'), 422),
+    attack('a number beyond the range of a double', post('/v1/tasks/anything', '{"input":1e999}'), 422),
     attack(
-      'a number beyond all numbers, with a key',
+      'a number beyond the range of a double, with an Idempotency-Key',
       post('/v1/tasks/anything', '{"input":[-1e999]}', keyed('1e999')),
       422,
     ),
     attack('a number of 10,000 digits', post('/v1/tasks/anything', `{"input":${'1'.repeat(10_000)}}`), 422),
     attack(
-      'fifty thousand numbers that cannot be kept',
+      '40,000 numbers beyond the range of a double',
       post('/v1/tasks/anything', `{"input":[${'1e999,'.repeat(40_000)}1]}`),
       422,
     ),
     attack(
-      'a large number with zeros up to its last digit',
+      'a large number with 200,000 zeros before its last digit',
       post('/v1/tasks/anything', `{"input":10000000000000000.${'0'.repeat(200_000)}1}`),
       422,
     ),
     attack(
-      'a number that cannot be kept, deeper than anybody looks',
+      'a number beyond the range of a double, inside 100,000 brackets',
       post('/v1/tasks/anything', `{"input":${'['.repeat(100_000)}1e999${']'.repeat(100_000)}}`),
       422,
     ),
     attack(
-      'a batch of such numbers',
+      'a batch of 900 numbers beyond the range of a double',
       post('/v1/tasks/batch', `{"tasks":[${'{"name":"anything","input":1e999},'.repeat(900)}7]}`),
       202,
     ),
@@ -271,12 +275,12 @@ function wrongTimes(): Attack[] {
   )
 }
 
-function hugeThings(): Attack[] {
+function hugeValues(): Attack[] {
   const long = 'x'.repeat(200_000)
   const of = (input: unknown, options?: unknown) => JSON.stringify({ input, options })
   return [
     attack('a text of 200,000 letters', post('/v1/tasks/reverse', of({ text: long })), 422),
-    attack('a name of a member of 200,000 letters', post('/v1/tasks/anything', of({ [long]: 1 })), 202),
+    attack('a member name of 200,000 letters', post('/v1/tasks/anything', of({ [long]: 1 })), 202),
     attack(
       'an unknown member with a name of 200,000 letters',
       post('/v1/tasks/reverse', `{"input":{"text":"a"},"${long}":1}`),
@@ -285,7 +289,7 @@ function hugeThings(): Attack[] {
     attack('a queue of 200,000 letters', post('/v1/tasks/anything', of(1, { queue: long })), 422),
     attack('a tag of 200,000 letters', post('/v1/tasks/anything', of(1, { tags: [long] })), 422),
     attack(
-      '120,000 tags that are none',
+      '120,000 tags that are numbers',
       post('/v1/tasks/anything', `{"input":1,"options":{"tags":[${'1,'.repeat(120_000)}1]}}`),
       422,
     ),
@@ -302,36 +306,36 @@ function hugeThings(): Attack[] {
     ),
     attack('a form_type of 200,000 letters', post('/submit_task', JSON.stringify({ form_type: long })), 422),
     attack(
-      'an address of 200,000 letters',
+      'an e-mail address of 200,000 letters',
       post('/notify', JSON.stringify({ email: `${long}@example.com` })),
       422,
     ),
     attack(
-      'an address that is made to take long',
+      'an e-mail address that slows down naive regular expressions',
       post('/notify', JSON.stringify({ email: `${'a.'.repeat(50_000)}@${'a-'.repeat(10_000)}` })),
       422,
     ),
     attack(
-      'a text of 60,000 marks upon one letter',
+      'a text of 60,000 combining marks on one letter',
       post('/v1/tasks/reverse', of({ text: `a${'\u0301'.repeat(60_000)}` })),
       422,
     ),
-    attack('a hundred thousand elements', post('/v1/tasks/anything', of(new Array(100_000).fill(0))), 202),
+    attack('100,000 elements', post('/v1/tasks/anything', of(new Array(100_000).fill(0))), 202),
     attack(
-      'a hundred thousand elements with a key',
+      '100,000 elements with an Idempotency-Key',
       post('/v1/tasks/anything', of(new Array(100_000).fill(0)), keyed('wide')),
       202,
     ),
   ]
 }
 
-function deepThings(): Attack[] {
+function deepValues(): Attack[] {
   const arrays = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
   const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
   return [
     attack('100,000 brackets', post('/v1/tasks/anything', `{"input":${arrays(100_000)}}`), 422),
     attack(
-      '100,000 brackets with a key',
+      '100,000 brackets with an Idempotency-Key',
       post('/v1/tasks/anything', `{"input":${arrays(100_000)}}`, keyed('deep')),
       422,
     ),
@@ -341,7 +345,7 @@ function deepThings(): Attack[] {
       422,
     ),
     attack(
-      '40,000 objects with a key',
+      '40,000 objects with an Idempotency-Key',
       post('/v1/tasks/anything', `{"input":${objects(40_000)}}`, keyed('objects')),
       422,
     ),
@@ -351,18 +355,18 @@ function deepThings(): Attack[] {
     attack('a deep unknown member', post('/v1/tasks/anything', `{"input":1,"more":${arrays(100_000)}}`), 422),
     attack('a deep notification', post('/notify', objects(40_000)), 422),
     attack(
-      'a deep address with a key',
+      'a deep e-mail address with an Idempotency-Key',
       post('/notify', `{"email":${arrays(100_000)}}`, keyed('notify')),
       422,
     ),
     attack(
-      'a deep unknown member of a notification with a key',
+      'a deep unknown member of a notification with an Idempotency-Key',
       post('/notify', `{"email":"a@example.com","a":${arrays(100_000)}}`, keyed('notify-2')),
       422,
     ),
     attack('a deep form_type', post('/submit_task', `{"form_type":${arrays(100_000)}}`), 422),
     attack(
-      'a deep field of a form with a key',
+      'a deep field of a form with an Idempotency-Key',
       post('/submit_task', `{"form_type":"reverse","text":${objects(40_000)}}`, keyed('form')),
       422,
     ),
@@ -374,17 +378,17 @@ function deepThings(): Attack[] {
     ),
     attack('a deep replay', post('/v1/tasks/{finished}/replay', `{"input":${arrays(100_000)}}`), 422),
     attack(
-      'a deep replay with a key',
+      'a deep replay with an Idempotency-Key',
       post('/v1/tasks/{finished}/replay', `{"input":${arrays(100_000)}}`, keyed('replay')),
       422,
     ),
     attack(
-      'an input of just the depth that is taken',
+      'an input of the maximum depth',
       post('/v1/tasks/anything', `{"input":${arrays(100)}}`, keyed('just')),
       202,
     ),
     attack(
-      'an input one level deeper',
+      'an input one level deeper than the maximum',
       post('/v1/tasks/anything', `{"input":${arrays(101)}}`, keyed('one-more')),
       422,
     ),
@@ -396,7 +400,7 @@ function prototypes(): Attack[] {
   return [
     attack('__proto__ in an input', post('/v1/tasks/anything', `{"input":{"__proto__":${polluted}}}`), 202),
     attack(
-      '__proto__ in an input, with a key',
+      '__proto__ in an input, with an Idempotency-Key',
       post('/v1/tasks/anything', `{"input":{"__proto__":${polluted}}}`, keyed('proto')),
       202,
     ),
@@ -421,7 +425,7 @@ function prototypes(): Attack[] {
       422,
     ),
     attack(
-      '__proto__ beside an input',
+      '__proto__ next to an input',
       post('/v1/tasks/anything', `{"input":1,"__proto__":${polluted}}`),
       422,
     ),
@@ -436,7 +440,7 @@ function prototypes(): Attack[] {
       422,
     ),
     attack(
-      'toJSON in an input, with a key',
+      'toJSON in an input, with an Idempotency-Key',
       post('/v1/tasks/anything', '{"input":{"toJSON":1,"then":2,"valueOf":3}}', keyed('toJSON')),
       202,
     ),
@@ -518,17 +522,17 @@ function prototypes(): Attack[] {
       200,
     ),
     attack(
-      'the input of which the last one counts',
+      'a duplicate input, the last one valid',
       post('/v1/tasks/reverse', '{"input":{"text":7},"input":{"text":"a"}}'),
       202,
     ),
     attack(
-      'a member that comes twice, the wrong one last',
+      'a duplicate member, the last one invalid',
       post('/v1/tasks/reverse', '{"input":{"text":"a","text":7}}'),
       422,
     ),
     attack(
-      'the same member in two spellings',
+      'a duplicate member, the invalid one written with an escape',
       post('/v1/tasks/reverse', '{"input":{"text":"a","t\\u0065xt":7}}'),
       422,
     ),
@@ -538,25 +542,25 @@ function prototypes(): Attack[] {
 function unstorableTexts(): Attack[] {
   const HOSTILE: [name: string, escaped: string][] = [
     ['a NUL', '\\u0000'],
-    ['half of a character', HALF],
-    ['halves in the wrong order', '\\udc00\\ud800'],
+    ['a lone surrogate', LONE_SURROGATE],
+    ['surrogates in the wrong order', '\\udc00\\ud800'],
   ]
   const PLACES: [place: string, request: (text: string) => string, expected: number][] = [
     ['an input', (text) => post('/v1/tasks/anything', `{"input":"${text}"}`), 202],
     [
-      'an input with a key',
+      'an input with an Idempotency-Key',
       (text) => post('/v1/tasks/anything', `{"input":"${text}"}`, keyed(`text ${text}`)),
       202,
     ],
-    ['the name of a member', (text) => post('/v1/tasks/anything', `{"input":{"${text}":1}}`), 202],
+    ['a member name', (text) => post('/v1/tasks/anything', `{"input":{"${text}":1}}`), 202],
     [
-      'the name of a member with a key',
+      'a member name with an Idempotency-Key',
       (text) => post('/v1/tasks/anything', `{"input":{"${text}":1}}`, keyed(`name ${text}`)),
       202,
     ],
     ['a text to reverse', (text) => post('/v1/tasks/reverse', `{"input":{"text":"${text}"}}`), 202],
     [
-      'a subject with a key',
+      'a subject with an Idempotency-Key',
       (text) =>
         post(
           '/v1/tasks/email',
@@ -574,7 +578,7 @@ function unstorableTexts(): Attack[] {
       422,
     ],
     [
-      'an unknown member of a submission with a key',
+      'an unknown member of a submission with an Idempotency-Key',
       (text) => post('/v1/tasks/anything', `{"input":1,"${text}":1}`, keyed(`unknown ${text}`)),
       422,
     ],
@@ -585,7 +589,7 @@ function unstorableTexts(): Attack[] {
       202,
     ],
     [
-      'an input in a batch with a key',
+      'an input in a batch with an Idempotency-Key',
       (text) =>
         post('/v1/tasks/batch', `{"tasks":[{"name":"anything","input":"${text}"}]}`, keyed(`batch ${text}`)),
       202,
@@ -596,20 +600,20 @@ function unstorableTexts(): Attack[] {
       202,
     ],
     [
-      'a replay with a key',
+      'a replay with an Idempotency-Key',
       (text) =>
         post('/v1/tasks/{finished}/replay', `{"input":{"${text}":"${text}"}}`, keyed(`replay ${text}`)),
       202,
     ],
     ['a form_type', (text) => post('/submit_task', `{"form_type":"reverse${text}","text":"a"}`), 422],
     [
-      'a field of a form with a key',
+      'a field of a form with an Idempotency-Key',
       (text) => post('/submit_task', `{"form_type":"reverse","text":"${text}"}`, keyed(`form ${text}`)),
       202,
     ],
-    ['an address', (text) => post('/notify', `{"email":"${text}@example.com"}`), 422],
+    ['an e-mail address', (text) => post('/notify', `{"email":"${text}@example.com"}`), 422],
     [
-      'an unknown member of a notification with a key',
+      'an unknown member of a notification with an Idempotency-Key',
       (text) => post('/notify', `{"email":"a@example.com","${text}":1}`, keyed(`notify ${text}`)),
       202,
     ],
@@ -620,7 +624,7 @@ function unstorableTexts(): Attack[] {
 }
 
 function wrongMethods(): Attack[] {
-  const ROUTES: [path: string, right: string[]][] = [
+  const ROUTES: [path: string, valid: string[]][] = [
     ['/notify', ['POST']],
     ['/notify/', ['POST']],
     ['/submit_task', ['POST', 'GET', 'HEAD']],
@@ -642,19 +646,19 @@ function wrongMethods(): Attack[] {
   ]
   const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY']
   return [
-    ...ROUTES.flatMap(([path, right], index) =>
-      // Every route meets three of them, and every one of them meets several routes.
+    ...ROUTES.flatMap(([path, valid], index) =>
+      // Send three of the methods to each route, so that each method is sent to several routes.
       [0, 1, 2]
         .map((step) => METHODS[(index * 2 + step * 3) % METHODS.length] ?? '')
-        .filter((method) => !right.includes(method))
+        .filter((method) => !valid.includes(method))
         .map((method) => attack(`${method} ${path}`, requestOf(method, path, JSON_TYPE, '{}'), 405)),
     ),
-    attack('a verb nobody knows', requestOf('BREW', '/v1/tasks'), 400),
-    attack('a verb in small letters', requestOf('get', '/v1/tasks'), 400),
-    attack('a verb of 10,000 letters', requestOf('G'.repeat(10_000), '/v1/tasks'), 400),
+    attack('an unknown method', requestOf('BREW', '/v1/tasks'), 400),
+    attack('a method in lowercase', requestOf('get', '/v1/tasks'), 400),
+    attack('a method of 10,000 letters', requestOf('G'.repeat(10_000), '/v1/tasks'), 400),
     attack('CONNECT', requestOf('CONNECT', 'localhost:1'), 0, 400, 405),
     attack(
-      'a verb in a header',
+      'a method in a header',
       requestOf('GET', '/v1/tasks/{waiting}/cancel', [['X-HTTP-Method-Override', 'POST']]),
       405,
     ),
@@ -691,17 +695,17 @@ function wrongContentTypes(): Attack[] {
       ),
     ),
     attack(
-      'two content types, one of them right',
+      'two content types, one of them valid',
       requestOf('POST', '/v1/tasks/reverse', [['Content-Type', 'text/plain'], ...JSON_TYPE], body),
       415,
     ),
     attack(
-      'a replay whose body says nothing of its type',
+      'a replay with a body but without a Content-Type',
       requestOf('POST', '/v1/tasks/{finished}/replay', [], '{"input":"b"}'),
       415,
     ),
     attack(
-      'a replay in chunks that say nothing of their type',
+      'a chunked replay without a Content-Type',
       requestOf(
         'POST',
         '/v1/tasks/{finished}/replay',
@@ -740,9 +744,9 @@ function forms(): Attack[] {
     attack('a file instead of a text', multipart([type, file('text', 'a.txt')]), 422),
     attack('a file with the name of a path', multipart([type, file('text', '../../../etc/hosts')]), 422),
     attack('a file instead of a form_type', multipart([file('form_type', 'reverse')]), 422),
-    attack('a file nobody asked for', multipart([type, field('text', 'a'), file('more', 'a.exe')]), 303),
+    attack('a file in an unknown field', multipart([type, field('text', 'a'), file('more', 'a.exe')]), 303),
     attack(
-      'a file with a key',
+      'a file with an Idempotency-Key',
       requestOf(
         'POST',
         '/submit_task',
@@ -751,25 +755,29 @@ function forms(): Attack[] {
       ),
       422,
     ),
-    attack('a form of parts without boundary', multipart([type], 'multipart/form-data'), 400),
+    attack('a multipart form without a boundary', multipart([type], 'multipart/form-data'), 400),
     attack(
-      'a form of parts with an empty boundary',
+      'a multipart form with an empty boundary',
       multipart([type], 'multipart/form-data; boundary='),
       400,
     ),
     attack(
-      'a form of parts with another boundary',
+      'a multipart form with another boundary',
       multipart([type], 'multipart/form-data; boundary=other'),
       400,
     ),
     attack(
-      'a form of parts with a boundary of 5,000 letters',
+      'a multipart form with a boundary of 5,000 letters',
       multipart([type], `multipart/form-data; boundary=${'b'.repeat(5_000)}`),
       400,
     ),
-    attack('a form of parts without names', multipart(['Content-Disposition: form-data\r\n\r\na']), 400),
     attack(
-      'a form of parts without end',
+      'a multipart form without field names',
+      multipart(['Content-Disposition: form-data\r\n\r\na']),
+      400,
+    ),
+    attack(
+      'a multipart form without its end',
       requestOf(
         'POST',
         '/submit_task',
@@ -779,45 +787,45 @@ function forms(): Attack[] {
       400,
     ),
     attack(
-      '3,000 parts',
+      'a multipart form of 3,000 fields',
       multipart([type, ...Array.from({ length: 3_000 }, (_, n) => field(`f${n}`, ''))]),
       422,
     ),
-    attack('100,000 fields', form('/submit_task', `form_type=reverse&text=a${'&a='.repeat(80_000)}`), 303),
     attack(
-      '80,000 different fields',
+      '80,000 fields of one name',
+      form('/submit_task', `form_type=reverse&text=a${'&a='.repeat(80_000)}`),
+      303,
+    ),
+    attack(
+      '30,000 different fields',
       form(
         '/submit_task',
         `form_type=reverse${Array.from({ length: 30_000 }, (_, n) => `&f${n}=`).join('')}`,
       ),
       422,
     ),
+    attack('a duplicate field', form('/submit_task', 'form_type=divide&form_type=reverse&text=a'), 303),
     attack(
-      'a field that comes twice',
-      form('/submit_task', 'form_type=divide&form_type=reverse&text=a'),
-      303,
-    ),
-    attack(
-      'a field with brackets that comes twice',
+      'a duplicate field with brackets',
       form('/submit_task', 'form_type=reverse&text[]=a&text[]=b'),
       422,
     ),
     attack(
-      'a form with percent signs and nothing behind',
+      'a form with incomplete percent escapes',
       form('/submit_task', 'form_type=reverse&text=%&%=%zz'),
       303,
     ),
     attack(
-      'a form with bytes that are no UTF-8',
+      'a form with bytes that are not UTF-8',
       form('/submit_task', 'form_type=reverse&text=%FF%C0%AF'),
       303,
     ),
     attack('a form with a NUL', form('/submit_task', 'form_type=reverse&text=%00'), 303),
     attack('a form with a NUL in its type', form('/submit_task', 'form_type=reverse%00&text=a'), 422),
-    attack('a form of nothing', form('/submit_task', ''), 422),
-    attack('a form of ampersands', form('/submit_task', '&'.repeat(100_000)), 422),
+    attack('an empty form', form('/submit_task', ''), 422),
+    attack('a form of 100,000 ampersands', form('/submit_task', '&'.repeat(100_000)), 422),
     attack(
-      'a division of a number beyond all, by form and with a key',
+      'a form that divides a number beyond the range of a double, with an Idempotency-Key',
       form('/submit_task', 'form_type=divide&x=1e999&y=1', keyed('divide')),
       422,
     ),
@@ -826,26 +834,26 @@ function forms(): Attack[] {
 }
 
 function batches(): Attack[] {
-  const item = { name: 'anything', input: 1, options: { queue: 'nobody' } }
+  const item = { name: 'anything', input: 1, options: { queue: 'unserved' } }
   const batch = (tasks: unknown[]) => post('/v1/tasks/batch', JSON.stringify({ tasks }))
   return [
     attack('a batch of 1001', batch(new Array(1_001).fill(item)), 422),
     attack(
-      'a batch of 1000 with an object that says its length',
+      'a batch whose tasks are an object with a length',
       post('/v1/tasks/batch', '{"tasks":{"length":1000}}'),
       422,
     ),
     attack('a batch of 100,000 numbers', batch(new Array(100_000).fill(1)), 422),
     attack('a batch of every wrong type', batch([null, true, 7, 'text', [], {}]), 202),
     attack('a batch within a batch', batch([{ name: 'batch', input: { tasks: [item] } }]), 202),
-    attack('a batch in which one is good', batch([null, item]), 202),
+    attack('a batch with one valid task', batch([null, item]), 202),
     attack(
-      'a batch of 1000 faults of many kinds',
+      'a batch of 1000 tasks with several faults each',
       batch(new Array(1_000).fill({ a: 1, b: 2, options: { c: 3, tags: [1, 2, 3] } })),
       202,
     ),
     attack(
-      'a batch with options for all',
+      'a batch with options next to its tasks',
       post('/v1/tasks/batch', JSON.stringify({ tasks: [item], options: {} })),
       422,
     ),
@@ -860,9 +868,13 @@ function batches(): Attack[] {
       ),
       202,
     ),
-    attack('a batch with a key of nothing', post('/v1/tasks/batch', '{"tasks":[]}', keyed('empty')), 422),
     attack(
-      'a batch with an invalid key',
+      'an empty batch with an Idempotency-Key',
+      post('/v1/tasks/batch', '{"tasks":[]}', keyed('empty')),
+      422,
+    ),
+    attack(
+      'a batch with an invalid Idempotency-Key',
       post('/v1/tasks/batch', JSON.stringify({ tasks: [item] }), [['Idempotency-Key', '"']]),
       202,
       400,
@@ -872,21 +884,21 @@ function batches(): Attack[] {
 
 function replays(): Attack[] {
   const BODIES: [name: string, body: string, expected: number][] = [
-    ['an id of its own', `{"id":"${UNKNOWN_ID}"}`, 422],
+    ['an id', `{"id":"${UNKNOWN_ID}"}`, 422],
     ['another name', '{"name":"divide"}', 422],
-    ['a queue that is none', '{"options":{"queue":"../a"}}', 422],
-    ['two times', '{"options":{"delay_seconds":1,"run_at":"2030-01-01T00:00:00Z"}}', 422],
+    ['an invalid queue', '{"options":{"queue":"../a"}}', 422],
+    ['a delay and a time', '{"options":{"delay_seconds":1,"run_at":"2030-01-01T00:00:00Z"}}', 422],
     ['an array', '[]', 422],
     ['null', 'null', 422],
     ['a text', '"replay"', 422],
-    ['nothing, said to be JSON', '', 400],
+    ['an empty JSON body', '', 400],
   ]
   return [
     ...BODIES.map(([name, body, expected]) =>
       attack(`a replay with ${name}`, post('/v1/tasks/{finished}/replay', body), expected),
     ),
-    attack('a replay of nothing', post(`/v1/tasks/${UNKNOWN_ID}/replay`, '{}'), 404),
-    attack('a replay of no id', post('/v1/tasks/x/replay', '{}'), 404),
+    attack('a replay of an unknown task', post(`/v1/tasks/${UNKNOWN_ID}/replay`, '{}'), 404),
+    attack('a replay of an invalid id', post('/v1/tasks/x/replay', '{}'), 404),
   ]
 }
 
@@ -953,14 +965,14 @@ function queries(): Attack[] {
   return [
     ...[...BAD, ...UNKNOWN].map((search) =>
       attack(
-        `GET /v1/tasks?${search.slice(0, 60)} is bad`,
+        `GET /v1/tasks?${search.slice(0, 60)} is rejected`,
         requestOf('GET', `/v1/tasks?${uri(search)}`),
         400,
       ),
     ),
     ...FINE.map((search) =>
       attack(
-        `GET /v1/tasks?${search.slice(0, 60)} is answered`,
+        `GET /v1/tasks?${search.slice(0, 60)} is accepted`,
         requestOf('GET', `/v1/tasks?${uri(search)}`),
         200,
       ),
@@ -1004,7 +1016,7 @@ function ids(): Attack[] {
   ]
   return [
     ...BAD.flatMap((id, index) =>
-      // Every id at three places, every place with several ids.
+      // Put each id in three places, so that each place gets several ids.
       [0, 1, 2].map((step) => {
         const [method, path] = PLACES[(index + step * 3) % PLACES.length]?.(id) ?? ['', '']
         return attack(`${method} ${path.slice(0, 60)}`, requestOf(method, path), 404)
@@ -1013,7 +1025,7 @@ function ids(): Attack[] {
     attack('a queue in capitals', requestOf('POST', '/v1/queues/Default/pause'), 404),
     attack('a queue of 65 letters', requestOf('POST', `/v1/queues/${'a'.repeat(65)}/pause`), 404),
     attack('a queue with a colon', requestOf('POST', '/v1/queues/waggle:default/pause'), 404),
-    attack('an id in capitals is the same id', requestOf('GET', `/v1/tasks/${'{FINISHED}'}`), 200),
+    attack('an id in capitals, which is valid', requestOf('GET', `/v1/tasks/${'{FINISHED}'}`), 200),
   ]
 }
 
@@ -1043,7 +1055,7 @@ function staticPaths(): Attack[] {
   return [
     ...PATHS.map((path) => openAttack(`GET ${path.slice(0, 50)}`, requestOf('GET', path), 404)),
     openAttack('a backslash in a path', requestOf('GET', '/..\\..\\etc'), 400),
-    openAttack('a range behind the end of a file', requestOf('GET', '/', [['Range', 'bytes=999999-']]), 416),
+    openAttack('a range beyond the end of a file', requestOf('GET', '/', [['Range', 'bytes=999999-']]), 416),
     openAttack('a range that ends before it begins', requestOf('GET', '/', [['Range', 'bytes=9-2']]), 416),
     openAttack(
       'a range of absurd numbers',
@@ -1070,17 +1082,17 @@ function hostileHeaders(): Attack[] {
     ['of 8,000 letters', 'k'.repeat(8_000), 400],
     ['with a space', 'a b', 400],
     ['with an open quote', '"abc', 400],
-    ['with nothing between quotes', '""', 400],
-    ['with bytes beyond ASCII', '\xff\xfe', 400],
+    ['with an empty text in quotes', '""', 400],
+    ['with non-ASCII bytes', '\xff\xfe', 400],
     ['with a tab', 'a\tb', 400],
     ['in a list', '"a", "b"', 400],
     ['with SQL', "');--", 202],
   ]
   const TRACES: [name: string, value: string][] = [
-    ['of nothing but zeros', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`],
+    ['of zeros only', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`],
     ['in capitals', `00-${'A'.repeat(32)}-${'B'.repeat(16)}-01`],
     ['of 8,000 letters', '0'.repeat(8_000)],
-    ['of other bytes', '\xff'.repeat(55)],
+    ['of non-ASCII bytes', '\xff'.repeat(55)],
   ]
   return [
     ...KEYS.map(([name, value, expected]) =>
@@ -1113,7 +1125,7 @@ function hostileHeaders(): Attack[] {
       202,
     ),
     attack(
-      'an X-Request-Id of other bytes',
+      'an X-Request-Id of non-ASCII bytes',
       post('/v1/tasks/anything', body, [['X-Request-Id', '\xff\x80']]),
       202,
     ),
@@ -1126,47 +1138,47 @@ function hostileHeaders(): Attack[] {
       202,
     ),
     attack(
-      'a Last-Event-ID that is none',
+      'an invalid Last-Event-ID',
       requestOf('GET', '/v1/tasks/{finished}/events', [['Last-Event-ID', "';--"]]),
       200,
     ),
     attack(
-      'a Last-Event-ID beyond all',
+      'a Last-Event-ID of 5,000 digits',
       requestOf('GET', '/v1/tasks/{finished}/events', [['Last-Event-ID', '9'.repeat(5_000)]]),
       200,
     ),
     attack(
-      'a Last-Event-ID of other bytes',
+      'a Last-Event-ID of a non-ASCII byte',
       requestOf('GET', '/v1/tasks/{finished}/events', [['Last-Event-ID', '\xff']]),
       200,
     ),
     attack(
-      'a flood of If-None-Match',
+      'an If-None-Match of 2,000 entity tags',
       requestOf('GET', '/v1/tasks/{finished}', [['If-None-Match', '"0", '.repeat(2_000)]]),
       200,
     ),
     attack(
-      'If-None-Match of commas',
+      'an If-None-Match of 10,000 commas',
       requestOf('GET', '/v1/tasks/{finished}', [['If-None-Match', ','.repeat(10_000)]]),
       200,
     ),
     attack(
-      'a thousand If-None-Match',
+      '500 If-None-Match headers',
       requestOf('GET', '/v1/definitions', new Array(500).fill(['If-None-Match', 'W/"x"'])),
       200,
     ),
     attack(
-      'If-None-Match of everything',
+      'an If-None-Match list with an asterisk',
       requestOf('GET', '/v1/tasks/{finished}', [['If-None-Match', 'a, *']]),
       304,
     ),
     attack(
-      'an Accept without end',
+      'an Accept of 600 types',
       requestOf('GET', '/check_task/{finished}', [['Accept', 'text/html;q=0.1,'.repeat(600)]]),
       200,
     ),
     attack(
-      'an Origin that is none',
+      'two invalid Origin headers',
       requestOf('GET', '/v1/tasks', [
         ['Origin', 'null'],
         ['Origin', "');--"],
@@ -1174,7 +1186,7 @@ function hostileHeaders(): Attack[] {
       200,
     ),
     attack(
-      'an X-Forwarded-For without end',
+      'an X-Forwarded-For of 10,000 commas',
       requestOf('GET', '/v1/tasks', [['X-Forwarded-For', ','.repeat(10_000)]]),
       200,
     ),
@@ -1185,7 +1197,7 @@ function hostileHeaders(): Attack[] {
       431,
     ),
     attack(
-      'the name of a header of 20,000 letters',
+      'a header name of 20,000 letters',
       requestOf('GET', '/v1/tasks', [['x'.repeat(20_000), '1']]),
       431,
     ),
@@ -1194,15 +1206,15 @@ function hostileHeaders(): Attack[] {
       requestOf('GET', '/v1/tasks', new Array(100).fill(['X-Flood', 'x'.repeat(1_000)])),
       431,
     ),
-    attack('a path of 20,000 letters', requestOf('GET', `/v1/tasks?name=${'x'.repeat(20_000)}`), 431),
+    attack('a query of 20,000 letters', requestOf('GET', `/v1/tasks?name=${'x'.repeat(20_000)}`), 431),
     attack('a raw NUL in a header', requestOf('GET', '/v1/tasks', [['X-A', 'a\0b']]), 400),
-    attack('a raw return in a header', requestOf('GET', '/v1/tasks', [['X-A', 'a\rb']]), 400),
+    attack('a raw carriage return in a header', requestOf('GET', '/v1/tasks', [['X-A', 'a\rb']]), 400),
     attack('a header without a name', requestOf('GET', '/v1/tasks', [['', 'x']]), 400),
-    attack('a space in the name of a header', requestOf('GET', '/v1/tasks', [['X A', 'x']]), 400),
+    attack('a space in a header name', requestOf('GET', '/v1/tasks', [['X A', 'x']]), 400),
     attack('a folded header', requestOf('GET', '/v1/tasks', [['X-A', 'a\r\n b']]), 400, 200),
-    attack('an expectation nobody knows', post('/v1/tasks/anything', body, [['Expect', 'miracles']]), 202),
+    attack('an unknown Expect header', post('/v1/tasks/anything', body, [['Expect', 'miracles']]), 202),
     attack(
-      'an upgrade to what is not there',
+      'an upgrade to an unsupported protocol',
       requestOf('GET', '/v1/tasks', [
         ['Connection', 'Upgrade, close'],
         ['Upgrade', 'websocket'],
@@ -1249,7 +1261,7 @@ function framing(): Attack[] {
     ),
     attack('Transfer-Encoding before Content-Length', chunked('0\r\n\r\n', [['Content-Length', '4']]), 400),
     attack(
-      'a hidden Transfer-Encoding',
+      'a Transfer-Encoding with a space after its name',
       requestOf(
         'POST',
         path,
@@ -1259,7 +1271,7 @@ function framing(): Attack[] {
       400,
     ),
     attack(
-      'a Transfer-Encoding nobody knows',
+      'an unknown Transfer-Encoding',
       requestOf('POST', path, [...JSON_TYPE, ['Transfer-Encoding', 'xchunked']], body),
       400,
     ),
@@ -1274,16 +1286,16 @@ function framing(): Attack[] {
       400,
     ),
     attack('a chunk of negative size', chunked('-1\r\na\r\n0\r\n\r\n'), 400),
-    attack('a chunk of a size that is none', chunked('xyz\r\n'), 400),
-    attack('a chunk of a size beyond all', chunked('ffffffffffffffffff\r\n'), 400),
-    attack('a chunk longer than it says', chunked(`2\r\n${body}\r\n0\r\n\r\n`), 400),
+    attack('a chunk with an invalid size', chunked('xyz\r\n'), 400),
+    attack('a chunk size of more than 64 bits', chunked('ffffffffffffffffff\r\n'), 400),
+    attack('a chunk longer than declared', chunked(`2\r\n${body}\r\n0\r\n\r\n`), 400),
     attack(
       'a chunk with an extension of 20,000 letters',
       chunked(`b;${'x'.repeat(20_000)}\r\n${body}\r\n0\r\n\r\n`),
       413,
     ),
     attack(
-      'chunks with trailers that would be headers',
+      'chunks with trailers that have the names of request headers',
       chunked(`b\r\n${body}\r\n0\r\nIdempotency-Key: "\r\nAuthorization: x\r\n\r\n`),
       202,
     ),
@@ -1305,7 +1317,7 @@ function framing(): Attack[] {
       413,
     ),
     attack(
-      'a declared body of terabytes for a page',
+      'a declared body of terabytes in a GET request',
       requestOf('GET', '/v1/tasks', [['Content-Length', '999999999999999']], ''),
       200,
     ),
@@ -1315,7 +1327,7 @@ function framing(): Attack[] {
       413,
     ),
     attack(
-      'a body beyond the limit for what does not exist',
+      'a body beyond the limit for an unknown route',
       requestOf('PUT', '/v1/nothing', [], 'x'.repeat(BODY_LIMIT + 1)),
       413,
     ),
@@ -1346,15 +1358,15 @@ function targets(): Attack[] {
   return [
     openAttack('no host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n', 400),
     openAttack('an empty host', requestOf('GET', '/health', [['Host', '']]), 400),
-    openAttack('a host that is none', requestOf('GET', '/health', [['Host', 'a b']]), 400),
+    openAttack('an invalid host', requestOf('GET', '/health', [['Host', 'a b']]), 400),
     openAttack('a host with a path', requestOf('GET', '/health', [['Host', 'localhost/../..']]), 400),
     openAttack('a host with a user', requestOf('GET', '/health', [['Host', 'admin@localhost']]), 400),
     openAttack(
-      'a host with a port beyond all',
+      'a host with a port above 65535',
       requestOf('GET', '/health', [['Host', 'localhost:99999']]),
       400,
     ),
-    openAttack('a host of other bytes', requestOf('GET', '/health', [['Host', '\xff\xfe']]), 400),
+    openAttack('a host of non-ASCII bytes', requestOf('GET', '/health', [['Host', '\xff\xfe']]), 400),
     openAttack(
       'a host of 8,000 letters',
       requestOf('GET', '/health', [['Host', 'h'.repeat(8_000)]]),
@@ -1370,11 +1382,11 @@ function targets(): Attack[] {
       200,
       400,
     ),
-    openAttack('the whole address of another host', requestOf('GET', 'http://example.com/health'), 200),
-    attack('the whole address of a task', requestOf('GET', 'http://example.com/v1/tasks/{finished}'), 200),
-    openAttack('a whole address that is none', requestOf('GET', 'http://[/health'), 400),
-    openAttack('an address of another scheme', requestOf('GET', 'file:///etc/hosts'), 400),
-    openAttack('an address with a password', requestOf('GET', 'http://a:b@localhost/health'), 200, 400),
+    openAttack('an absolute URL with another host', requestOf('GET', 'http://example.com/health'), 200),
+    attack('an absolute URL of a task', requestOf('GET', 'http://example.com/v1/tasks/{finished}'), 200),
+    openAttack('an invalid absolute URL', requestOf('GET', 'http://[/health'), 400),
+    openAttack('a URL with another scheme', requestOf('GET', 'file:///etc/hosts'), 400),
+    openAttack('a URL with a password', requestOf('GET', 'http://a:b@localhost/health'), 200, 400),
     openAttack('no path', 'GET  HTTP/1.1\r\nHost: localhost\r\n\r\n', 400),
     openAttack('a path without a slash', requestOf('GET', 'health'), 400),
     openAttack('an asterisk', requestOf('OPTIONS', '*'), 400),
@@ -1382,19 +1394,19 @@ function targets(): Attack[] {
     openAttack('a space in the path', requestOf('GET', '/v1/no thing'), 400),
     openAttack('raw bytes in the path', requestOf('GET', '/v1/\xff\xfe'), 400, 404),
     openAttack('a raw NUL in the path', requestOf('GET', '/v1/\0'), 400),
-    openAttack('a version nobody knows', 'GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n', 400),
+    openAttack('an unknown HTTP version', 'GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n', 400),
     openAttack('no version', 'GET /health\r\n\r\n', 400),
-    openAttack('HTTP/2 without asking', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400),
+    openAttack('HTTP/2 without negotiation', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400),
     openAttack('the beginning of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400),
     openAttack('another protocol', 'EHLO localhost\r\nMAIL FROM:<a@example.com>\r\n\r\n', 400),
     openAttack('commands for Redis', '*1\r\n$8\r\nFLUSHALL\r\n\r\n', 400),
-    openAttack('nothing but line ends', '\r\n'.repeat(100).concat('x\r\n\r\n'), 400),
+    openAttack('100 line ends before an invalid request line', '\r\n'.repeat(100).concat('x\r\n\r\n'), 400),
     openAttack(
       'a health check with a body beyond the limit',
       requestOf('POST', '/health', [], 'x'.repeat(BODY_LIMIT + 1)),
       413,
     ),
-    openAttack('a health check by an unusual verb', requestOf('PROPFIND', '/health'), 200),
+    openAttack('a health check with an unusual method', requestOf('PROPFIND', '/health'), 200),
     attack('a double slash', requestOf('GET', '//v1//tasks'), 404),
     attack('dots in the path of the API', requestOf('GET', '/v1/queues/../tasks'), 200),
     attack('encoded dots in the path of the API', requestOf('GET', '/health/%2e%2e/v1/tasks'), 200),
@@ -1404,7 +1416,7 @@ function targets(): Attack[] {
   ]
 }
 
-// How attacks are made.
+// Helpers that build attacks.
 
 function attack(name: string, request: string, ...expected: number[]): Attack {
   return { name, request, expected }
@@ -1418,7 +1430,7 @@ function post(path: string, body: string | Buffer, headers: RawHeaders = []): st
   return postRaw(path, Buffer.from(body).toString('latin1'), headers)
 }
 
-/** The body as bytes. */
+/** @param bytes the body as a latin1 string, one character per byte */
 function postRaw(path: string, bytes: string, headers: RawHeaders = []): string {
   return requestOf('POST', path, [...JSON_TYPE, ['Content-Length', String(bytes.length)], ...headers]) + bytes
 }

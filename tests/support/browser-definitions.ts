@@ -1,10 +1,9 @@
-// Tasks for the tests of the page: one that waits for the test, one whose form has every kind of field, and one that
-// takes anything.
+// Task definitions for the tests of the page.
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
 import { defineTask } from '../../src/definitions/define.ts'
 
-/** A task that runs until the test opens its gate, or until it is cancelled. */
+/** A definition whose tasks run until the test opens their gate, or until they are cancelled. */
 export function createGatedTask() {
   const gates = new Map<string, PromiseWithResolvers<void>>()
   const gateOf = (name: string) => {
@@ -32,13 +31,13 @@ export function createGatedTask() {
   return { definition, open: (gate: string) => gateOf(gate).resolve() }
 }
 
-/** A task that logs all the time until it is hushed. */
+/** A definition whose tasks log five lines per second until `hush` is called or the task is aborted. */
 export function createMurmuringTask() {
   let isHushed = false
   const definition = defineTask({
     name: 'murmur',
     title: 'Murmur',
-    description: 'Says something five times a second.',
+    description: 'Logs five lines per second.',
     input: z.object({}),
     output: z.object({}),
     example: {},
@@ -66,7 +65,7 @@ export const booking = defineTask({
     guest: z
       .string()
       .min(2)
-      .refine((guest) => guest !== 'Nobody', 'We do not know this guest')
+      .refine((guest) => guest !== 'Nobody', 'This guest is unknown')
       .meta({ title: 'Guest' }),
     seats: z.int().min(1).max(8).meta({ title: 'Seats' }),
     tip: z.number().gt(0).optional().meta({ title: 'Tip' }),
@@ -102,29 +101,29 @@ export const booking = defineTask({
   },
 })
 
-/** Takes whatever it is given, and gives it back. */
+/** Returns its input unchanged. */
 export const echo = defineTask({
   name: 'echo',
   title: 'Give back',
-  description: 'Gives back what it was given.',
+  description: 'Returns its input unchanged.',
   input: z.object({ value: z.unknown() }),
   output: z.unknown(),
   example: { value: 1 },
   run: async ({ value }) => value,
 })
 
-/** Gives a number that no double holds. */
+/** Returns an integer that a double cannot represent. */
 export const countFar = defineTask({
   name: 'count_far',
   title: 'Count far',
-  description: 'Gives a number of twenty digits.',
+  description: 'Returns an integer of twenty digits.',
   input: z.object({}),
   output: z.object({ id: z.bigint() }),
   example: {},
   run: async () => ({ id: 12345678901234567890n }),
 })
 
-/** Fails as often as it is told to, and says so each time. */
+/** Logs a line in each attempt, and fails in the first `times` attempts. */
 export const stumble = defineTask({
   name: 'stumble',
   title: 'Stumble',

@@ -1,4 +1,4 @@
-// A real Chromium for the tests of the page, where this machine has one.
+// Starts a real Chromium for the tests of the page, if one is installed.
 import { spawnSync } from 'node:child_process'
 import {
   type Browser,
@@ -8,7 +8,7 @@ import {
   type Page,
 } from 'playwright-core'
 
-// The first is the same engine without windows: a visit costs it a third.
+// The first is the same browser engine without windows: opening a page takes it a third of the time.
 const PROGRAMS = [
   'chromium-headless-shell',
   'chromium',
@@ -17,7 +17,7 @@ const PROGRAMS = [
   'google-chrome',
 ]
 
-/** Path of the browser: `CHROMIUM_PATH`, or the one that is installed; undefined where there is none. */
+/** Returns the path of the browser: `CHROMIUM_PATH` or an installed one; undefined if there is none. */
 export function findChromium(): string | undefined {
   const given = process.env.CHROMIUM_PATH
   if (given) return given
@@ -47,7 +47,7 @@ export interface OpenedView {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Opens a view, by the hash of its URL, as somebody who was never there before. */
+/** Opens a view by the hash of its URL, in a new browser context without stored data. */
 export async function openView(
   browser: Browser,
   url: string,
@@ -61,24 +61,26 @@ export async function openView(
   return { page, context, [Symbol.asyncDispose]: () => context.close() }
 }
 
-/** The page as a person uses it: by what can be read on it. */
+/** Operates the page as a person does: finds elements by their visible texts. */
 export interface PageUser {
   page: Page
-  /** Chooses a task by its title. */
+  /** Selects a task definition by its title. */
   pick(title: string): Promise<void>
   fill(label: string, text: string): Promise<void>
   submit(): Promise<void>
   press(button: string): Promise<void>
-  /** Waits until the task on show has this status. */
+  /** Waits until the displayed task has this status. */
   untilStatus(status: string): Promise<void>
-  /** Waits until this text can be read. */
+  /** Waits until this text is visible. */
   untilText(text: string | RegExp): Promise<void>
-  /** Id of the task on show. */
+  /** Returns the id of the displayed task. */
   shownId(): string
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Opens the form of the tasks as somebody who was never there before, up to where there is something to do. */
+/**
+ * Opens the form for tasks in a new browser context, and waits for the form or for the field for the API key.
+ */
 export async function openPage(
   browser: Browser,
   url: string,

@@ -1,7 +1,7 @@
-// A task as a worker gets it from a claim.
+// Creates a task as a claim returns it to a worker.
 
 import { newId } from '../../src/base/uuidv7.ts'
-import type { ClaimedTask } from '../../src/store/task-store.ts'
+import type { ClaimedTask } from '../../src/store/claim.ts'
 
 export function claimedTask(own: Partial<ClaimedTask> = {}): ClaimedTask {
   return {

@@ -1,9 +1,9 @@
-// Holds answers and examples against the OpenAPI document of the system.
+// Checks responses and examples against the OpenAPI document of the API.
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 
-export interface SeenAnswer {
+export interface ObservedResponse {
   operationId: string
   status: number
   headers: Headers
@@ -11,21 +11,21 @@ export interface SeenAnswer {
 }
 
 export interface DocumentChecker {
-  /** Everything about this answer that the document does not say, one sentence each. */
-  faultsOf(answer: SeenAnswer): string[]
-  /** Why a value is not of this schema; null when it is. */
+  /** Lists all differences between a response and the document, one sentence each. */
+  faultsOf(response: ObservedResponse): string[]
+  /** Explains why a value does not match a schema; null if it matches. */
   faultOf(schema: object, value: unknown): string | null
 }
 
 export function createDocumentChecker(document: OpenApiDocument): DocumentChecker {
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true })
-  // The package's types know only how it is required, not how Node imports it.
+  // The types declare a member `default`, as `require` returns it. The import in Node is the function itself.
   const addFormats = formats as unknown as typeof formats.default
   addFormats(ajv)
-  // Ours: a hint for forms.
+  // A format of our own: a hint for forms, which Ajv does not know.
   ajv.addFormat('multiline', true)
   const { schemas } = document.components
-  ajv.addSchema({ $id: 'document:/openapi', components: { schemas: closeAnswers(schemas) } })
+  ajv.addSchema({ $id: 'document:/openapi', components: { schemas: closeResponses(schemas) } })
 
   return { faultsOf, faultOf }
 
@@ -34,7 +34,7 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
     return validate(value) ? null : ajv.errorsText(validate.errors)
   }
 
-  function faultsOf({ operationId, status, headers, text }: SeenAnswer): string[] {
+  function faultsOf({ operationId, status, headers, text }: ObservedResponse): string[] {
     const where = `${operationId} ${status}`
     const documented = findOperation(document, operationId).operation.responses[status]
     if (!documented) return [`${where} is not documented`]
@@ -56,18 +56,18 @@ export function createDocumentChecker(document: OpenApiDocument): DocumentChecke
     if (!documented) return [`${where} is ${mediaType || 'without a type'}, which is not documented`]
     const body: unknown = mediaType.endsWith('json') ? JSON.parse(text) : text
     const fault =
-      faultOf(documented.schema, body) ?? (isStrangeProblem(documented.examples, body) ? 'type' : null)
+      faultOf(documented.schema, body) ?? (isUndocumentedProblem(documented.examples, body) ? 'type' : null)
     return fault ? [`${where}: ${fault}: ${text.slice(0, 300)}`] : []
   }
 }
 
 export function findOperation(document: OpenApiDocument, operationId: string) {
   const found = operationsOf(document).find(({ operation }) => operation.operationId === operationId)
-  if (!found) throw new Error(`there is no operation ${operationId}`)
+  if (!found) throw new Error(`the document has no operation ${operationId}`)
   return found
 }
 
-/** Every operation with its method and path. */
+/** Lists every operation with its method and path. */
 export function operationsOf({ paths }: OpenApiDocument) {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
@@ -79,20 +79,25 @@ function isRequired(document: OpenApiDocument, name: string): boolean {
   return header !== undefined && 'required' in header
 }
 
-/** A problem of a type that this operation does not name: it has an example of each. */
-function isStrangeProblem(examples: object, body: unknown): boolean {
+/**
+ * Whether the body is a problem of a type that the operation does not document. An operation has an example
+ * of each type.
+ */
+function isUndocumentedProblem(examples: object, body: unknown): boolean {
   if (typeof body !== 'object' || body === null || !('type' in body)) return false
   return !Object.hasOwn(examples, String(body.type).replace('urn:waggle:problem:', ''))
 }
 
-/** References lead into the document, from wherever a schema stands. */
+/** Makes references absolute, so that a schema outside the document can refer to its components. */
 function absolute(schema: object): object {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"document:/openapi#/components/'))
 }
 
-/** Members of answers that the document does not know are faults here; it leaves them open for later versions. */
-function closeAnswers(schemas: Record<string, object>): object {
-  // Inputs are what the definitions make of them.
+/**
+ * Forbids undocumented members in responses. The document itself allows them, for later versions of the API.
+ */
+function closeResponses(schemas: Record<string, object>): object {
+  // The schemas of inputs come from the definitions and stay unchanged.
   const entries = Object.entries(schemas).map(([name, schema]) => [
     name,
     name.endsWith('Input') ? schema : closed(schema),

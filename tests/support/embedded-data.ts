@@ -1,11 +1,11 @@
-// A data folder as an earlier start has left it. To make one, Postgres in WebAssembly takes seconds of a whole core; to
-// copy one, next to nothing.
+// Provides a data folder of an earlier start. Creating one takes Postgres in WebAssembly seconds of processor
+// time; copying it takes very little.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '../../src/store/database.ts'
 
-/** For tests that are not about a first start. */
+/** Creates a migrated data folder, for tests that do not test the first start. */
 export async function createUsedData(): Promise<{ copyTo(dataDir: string): void; remove(): void }> {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-used-data-'))
   const database = await openDatabase(`pglite:${join(folder, 'postgres')}`)

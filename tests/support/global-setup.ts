@@ -1,11 +1,11 @@
-// One PostgreSQL for all test files, each of which makes a database of its own in it.
+// Starts one PostgreSQL server for all test files. Each file creates a database of its own on it.
 import type { TestProject } from 'vitest/node'
 import { useFastFolder } from './fast-folder.ts'
 import { startPostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** URL of a server where databases can be made; null where there is none, and PGlite has to do. */
+    /** URL of a server on which tests create databases; null without PostgreSQL: then tests use PGlite. */
     postgresUrl: string | null
   }
 }
@@ -25,12 +25,13 @@ export default async function setup(project: TestProject) {
 }
 
 async function providePostgres(project: TestProject): Promise<() => Promise<void>> {
-  const given = process.env.TEST_DATABASE_URL
-  // Durability on disk is Postgres's own promise; ours is tested by killing our processes and Redis, not the machine.
-  const server = given
+  const configuredUrl = process.env.TEST_DATABASE_URL
+  // Without fsync: tests kill processes and Redis, but never the machine. Durability on disk is the guarantee
+  // of Postgres.
+  const server = configuredUrl
     ? undefined
     : await startPostgresServer({ fsync: 'off', full_page_writes: 'off', autovacuum: 'off' })
-  const url = given ?? server?.url ?? null
+  const url = configuredUrl ?? server?.url ?? null
   process.stdout.write(
     url
       ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`

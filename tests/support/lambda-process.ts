@@ -1,10 +1,11 @@
-// The Lambda function as AWS runs it: a process that imports its module once and hands it one event after the other.
+// Runs the Lambda function as AWS does: a process imports the module once and passes it one event after the
+// other.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 
-export interface LambdaAnswer {
+export interface LambdaResponse {
   statusCode: number
   headers: Record<string, string>
   body: string
@@ -13,9 +14,9 @@ export interface LambdaAnswer {
 }
 
 export interface LambdaProcess {
-  /** Hands over one event, and resolves with what API Gateway would be given. */
-  invoke(event: object): Promise<LambdaAnswer>
-  /** Stands still between two events, as AWS lets it. */
+  /** Passes one event to the function. Resolves with the response for API Gateway. */
+  invoke(event: object): Promise<LambdaResponse>
+  /** Stops the process until the next event, as AWS freezes a function between events. */
   freeze(): void
   end(): Promise<void>
 }
@@ -25,13 +26,13 @@ export async function startLambda(settings: Record<string, string>): Promise<Lam
     env: { ...CHILD_ENVIRONMENT, ...settings },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  await answerOf(child)
+  await nextMessage(child)
   return {
     async invoke(event) {
       child.kill('SIGCONT')
-      const answer = answerOf(child)
+      const response = nextMessage(child)
       child.send(event)
-      return (await answer) as LambdaAnswer
+      return (await response) as LambdaResponse
     },
     freeze: () => child.kill('SIGSTOP'),
     async end() {
@@ -41,19 +42,20 @@ export async function startLambda(settings: Record<string, string>): Promise<Lam
   }
 }
 
-async function answerOf(child: ChildProcess): Promise<unknown> {
-  const gone = once(child, 'exit').then(() => Promise.reject(new Error('the function has ended')))
-  gone.catch(() => {})
-  const [answer] = await Promise.race([once(child, 'message'), gone])
-  return answer
+/** @throws when the process exits first */
+async function nextMessage(child: ChildProcess): Promise<unknown> {
+  const exited = once(child, 'exit').then(() => Promise.reject(new Error('the function has ended')))
+  exited.catch(() => {})
+  const [message] = await Promise.race([once(child, 'message'), exited])
+  return message
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && process.argv[2] === 'lambda') {
   const { handler } = await import('../../src/lambda.ts')
-  // A function must not outlive the test that started it.
+  // Exit when the parent disconnects, so that the function does not outlive the test process.
   process.on('disconnect', () => process.exit(2))
   process.on('message', async (event) => {
-    // What AWS sends is what the adapter's type describes; the tests' events were written after recorded ones.
+    // The events of the tests follow recorded events of AWS, which the adapter's type describes.
     process.send?.(await handler(event as never, { awsRequestId: 'test' } as never))
   })
   process.send?.('ready')

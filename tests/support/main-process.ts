@@ -1,4 +1,4 @@
-// The program itself as a process, started as `npm start` and its siblings start it.
+// Runs src/main.ts as a process, as `npm start`, `npm run api` and the other scripts do.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { until } from './system.ts'
 
 export interface MainProcess {
   pid: number
-  /** Where it says that it serves. */
+  /** The URL that the process has printed; empty if it printed none. */
   url: string
   output(): string
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */
@@ -19,7 +19,10 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const START_SECONDS = 120
 const started = new Set<ChildProcess>()
 
-/** Knows no variable of this environment but the path. Resolves when it has said that it is ready, or has ended. */
+/**
+ * Starts a command of main.ts. Of this environment the process gets only PATH and the compile cache. Resolves
+ * when it has printed that it is ready, or has ended.
+ */
 export async function startMain(
   command: string | string[],
   settings: Record<string, string>,
@@ -31,14 +34,14 @@ export async function startMain(
   started.add(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
-  // 'close' and not 'exit': only then has everything that it printed arrived.
+  // 'close' and not 'exit': after 'exit', output can still arrive.
   const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
   await Promise.race([
     ended,
     until(
       async () => output,
       (text) => /is ready|worker started/.test(text),
-      // A first start makes a database, and beside other tests it has a fraction of a core for that.
+      // A first start creates a database, for which it has only a fraction of a core while other tests run.
       START_SECONDS,
     ),
   ])
@@ -54,7 +57,7 @@ export async function startMain(
   }
 }
 
-/** For `afterEach`: nothing that a failed test left running outlives it. */
+/** Kills all started processes. Call it in `afterEach`, so that no process survives a failed test. */
 export function killLeftovers(): void {
   for (const child of started) child.kill('SIGKILL')
   started.clear()

@@ -1,17 +1,18 @@
-// Collects V8's young generation only, as it is done all the time: what the whole heap would have to be collected for stays.
+// Collects only V8's young generation, as V8 does frequently. Objects in the old generation stay until a full
+// collection.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
 const gc: (options: { type: 'minor' }) => void = runInNewContext('gc')
 
-/** Twice: what lives through both is old from then on. */
+/** Collects the young generation twice: objects that survive two collections move to the old generation. */
 export function collectYoung(): void {
   gc({ type: 'minor' })
   gc({ type: 'minor' })
 }
 
-/** Bytes of buffers, in MiB. */
+/** Returns the memory that array buffers hold, in MiB. */
 export function heldMiB(): number {
   return process.memoryUsage().arrayBuffers / MIB
 }

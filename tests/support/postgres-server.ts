@@ -1,4 +1,5 @@
-// A real PostgreSQL server of our own for tests and benches, in a temporary folder, from the installed binaries.
+// Starts a PostgreSQL server for tests and benches from the installed binaries, with its data in a temporary
+// folder.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +17,7 @@ export interface PostgresServer {
 }
 
 /**
- * @param settings server settings, e.g. `{ fsync: 'off' }` for tests that are about something else
+ * @param settings server settings, e.g. `{ fsync: 'off' }` for tests that do not depend on durability
  * @returns undefined where PostgreSQL is not installed
  */
 export async function startPostgresServer(
@@ -24,14 +25,14 @@ export async function startPostgresServer(
 ): Promise<PostgresServer | undefined> {
   const bin = findBinaries()
   if (!bin) return undefined
-  const who = unprivilegedUser()
+  const user = unprivilegedUser()
   const folder = mkdtempSync(join(tmpdir(), 'waggle-postgres-'))
-  if (who.uid !== undefined) chownSync(folder, who.uid, who.gid as number)
+  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid as number)
   const data = join(folder, 'data')
   execFileSync(
     join(bin, 'initdb'),
     ['-D', data, '-U', 'waggle', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
-    { ...who, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    { ...user, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const port = await freePort()
   const flags = Object.entries({ max_connections: '200', ...settings }).flatMap(([k, v]) => [
@@ -40,7 +41,7 @@ export async function startPostgresServer(
   ])
   const child = await startChildServer(
     [join(bin, 'postgres'), '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, ...flags],
-    { ...who, cwd: folder },
+    { ...user, cwd: folder },
   )
   const url = `postgres://waggle@127.0.0.1:${port}/postgres`
   const version = await untilReady(url)
@@ -65,14 +66,17 @@ function findBinaries(): string | undefined {
   )
 }
 
-/** PostgreSQL refuses to run as root, so root becomes `postgres` or `nobody` for it. */
+/**
+ * PostgreSQL refuses to run as root. For root, returns the ids of the user `postgres` or `nobody`; otherwise
+ * nothing.
+ */
 function unprivilegedUser(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {}
   for (const name of ['postgres', 'nobody']) {
     const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }))
     if (uid?.status === 0 && gid?.status === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
   }
-  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as')
+  throw new Error('PostgreSQL does not run as root, and neither the user postgres nor nobody exists')
 }
 
 async function untilReady(url: string): Promise<string> {

@@ -1,16 +1,17 @@
-// HTTP as bytes, for what no client would send: the request is written as it is, the answer read to its end.
+// Sends HTTP requests as raw bytes, for requests that no HTTP client would send, and reads one complete
+// response.
 import { connect, type Socket } from 'node:net'
 
 export type RawHeaders = [name: string, value: string][]
 
 export interface RawAnswer {
-  /** 0 where the connection was closed without an answer. */
+  /** 0 if the connection was closed without a response. */
   status: number
   headers: Record<string, string>
   text: string
 }
 
-/** One request as bytes (latin1), with the headers that every request needs unless they are given. */
+/** Builds a request as bytes (latin1). Adds Host, Connection and Content-Length unless they are given. */
 export function requestOf(method: string, path: string, headers: RawHeaders = [], body?: string): string {
   const bytes = body === undefined ? undefined : bytesOf(body)
   const has = (name: string) => headers.some(([given]) => given.toLowerCase() === name)
@@ -25,31 +26,31 @@ export function requestOf(method: string, path: string, headers: RawHeaders = []
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${bytes ?? ''}`
 }
 
-/** A text as the bytes of its UTF-8, one character each. */
+/** Encodes a text as UTF-8 and returns the bytes as a latin1 string, one character per byte. */
 export function bytesOf(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
-/** Writes the bytes (latin1) and reads one answer. @throws after 30 seconds: nothing may hang */
+/** Writes the bytes (latin1) and reads one response. @throws after 30 seconds, so that no test hangs */
 export function exchange(url: string, bytes: string): Promise<RawAnswer> {
   return converse(url, (socket) => socket.write(bytes, 'latin1'))
 }
 
-/** Lets `write` say whatever it wants, and reads one answer. @throws after 30 seconds */
+/** Connects, calls `write` with the socket, and reads one response. @throws after 30 seconds */
 export function converse(url: string, write: (socket: Socket) => void): Promise<RawAnswer> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect({ host: hostname, port: Number(port) }, () => write(socket))
-    const timer = setTimeout(() => end(() => reject(new Error('no answer in 30 seconds'))), 30_000)
+    const timer = setTimeout(() => end(() => reject(new Error('no response within 30 seconds'))), 30_000)
     socket.on('data', (chunk) => {
       chunks.push(chunk)
-      const answer = answerOf(Buffer.concat(chunks))
-      if (answer.isComplete) end(() => resolve(answer))
+      const response = parseResponse(Buffer.concat(chunks))
+      if (response.isComplete) end(() => resolve(response))
     })
-    // A reset may come behind an answer that is there already.
+    // A reset can follow a response that has already arrived.
     socket.on('error', () => {})
-    socket.on('close', () => end(() => resolve(answerOf(Buffer.concat(chunks)))))
+    socket.on('close', () => end(() => resolve(parseResponse(Buffer.concat(chunks)))))
 
     function end(settle: () => void) {
       clearTimeout(timer)
@@ -59,7 +60,7 @@ export function converse(url: string, write: (socket: Socket) => void): Promise<
   })
 }
 
-function answerOf(received: Buffer): RawAnswer & { isComplete: boolean } {
+function parseResponse(received: Buffer): RawAnswer & { isComplete: boolean } {
   const bytes = received.toString('latin1').replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd < 0) return { status: 0, headers: {}, text: bytes, isComplete: false }

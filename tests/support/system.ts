@@ -1,4 +1,5 @@
-// A whole system in this process for one test file: its own Redis and database, an API on a free port, and workers.
+// Runs a whole system in this process for one test file: its own Redis and database, an API on a free port,
+// and workers.
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { createApp } from '../../src/api/app.ts'
 import { type ApiDependencies, createApiDependencies } from '../../src/api/dependencies.ts'
@@ -20,7 +21,8 @@ import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { startWorker, type Worker, type WorkerOptions } from '../../src/worker/worker.ts'
+import type { WorkerOptions } from '../../src/worker/parts.ts'
+import { startWorker, type Worker } from '../../src/worker/worker.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 export type FullTask = TaskView & { attempts: AttemptView[] }
@@ -32,13 +34,13 @@ export interface TestSystem {
   connections: Connections
   service: TaskService
   registry: Registry
-  /** What the API is made of. */
+  /** The dependencies of the API. */
   dependencies: ApiDependencies
   events: Events
-  /** Everything announced so far under this name. */
+  /** Lists the payloads of all events of this name so far. */
   announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
   startWorker(options?: Partial<WorkerOptions>): Worker
-  /** JSON in, JSON out. */
+  /** Sends a JSON request and parses the JSON response. */
   request(
     method: string,
     path: string,
@@ -47,7 +49,7 @@ export interface TestSystem {
   ): Promise<{ status: number; headers: Headers; body: never }>
   submit(name: string, input: unknown, options?: object): Promise<TaskView>
   task(id: string): Promise<FullTask>
-  /** Waits for a state, at most 30 seconds. */
+  /** Waits until the task fulfils a condition. @throws after 30 seconds */
   taskWhen(id: string, isReached: (task: FullTask) => boolean): Promise<FullTask>
   taskWhenFinal(id: string): Promise<FullTask>
   countByStatus(): Promise<Record<string, number>>
@@ -57,24 +59,24 @@ export interface TestSystem {
 }
 
 export interface SystemOptions {
-  /** Beside the ones that the project comes with. */
+  /** Definitions in addition to those of the project. */
   definitions?: TaskDefinition[]
   /** Options of the first worker; false starts none. */
   worker?: Partial<WorkerOptions> | false
   smtpUrl?: string
-  /** Undefined leaves the API open. */
+  /** Without keys the API accepts every request. */
   apiKeys?: ApiKey[]
   rateLimit?: RateLimit
   trustedProxies?: number
   corsOrigins?: string[]
-  /** Which addresses `http_request` may go to; nothing on this machine where it is left out. */
+  /** The addresses that `http_request` may reach. By default it can reach no address of this machine. */
   http?: HttpClientOptions
   webhookSecrets?: string[]
   webRoot?: string
   serverLimits?: ServerLimits
 }
 
-/** As in production, but with seconds where it has tens of them. */
+/** Worker options as in production, but with intervals and limits of at most a few seconds. */
 const FAST = {
   concurrency: 20,
   queues: ['default'],
@@ -157,12 +159,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
         input,
         options: submitOptions,
       })
-      if (status !== 202) throw new Error(`submission answered ${status}: ${JSON.stringify(body)}`)
+      if (status !== 202) throw new Error(`the submission got status ${status}: ${JSON.stringify(body)}`)
       return body
     },
     async task(id) {
       const { status, body } = await system.request('GET', `/v1/tasks/${id}`)
-      if (status !== 200) throw new Error(`GET /v1/tasks/${id} answered ${status}`)
+      if (status !== 200) throw new Error(`GET /v1/tasks/${id} got status ${status}`)
       return body
     },
     taskWhen: (id, isReached) => until(() => system.task(id), isReached),
@@ -189,30 +191,31 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
       await Promise.all([redis.stop(), database.drop()])
     },
   }
-  // As long after its start as any real client comes.
+  // Wait until the queue and the rate limiter are connected: real clients send no requests right after the
+  // start.
   await queue.prepare('default')
   const { rateLimiter } = connections
   if (rateLimiter)
     await until(
-      () => rateLimiter.count('nobody'),
+      () => rateLimiter.count('startup'),
       (state) => state !== null,
     )
   if (options.worker !== false) system.startWorker(options.worker)
   return system
 }
 
-/** Asks until the answer is as wanted. @throws after 30 seconds, or so many, with the last answer */
+/** Reads a value until it fulfils a condition. @throws after `seconds`, with the last value */
 export async function until<T>(
-  ask: () => Promise<T>,
-  isReached: (answer: T) => boolean,
+  read: () => Promise<T>,
+  isReached: (value: T) => boolean,
   seconds = 30,
 ): Promise<T> {
   const deadlineMs = Date.now() + seconds * 1_000
   for (;;) {
-    const answer = await ask()
-    if (isReached(answer)) return answer
+    const value = await read()
+    if (isReached(value)) return value
     if (Date.now() > deadlineMs)
-      throw new Error(`not reached in ${seconds} seconds: ${JSON.stringify(answer)}`)
+      throw new Error(`the condition was not met within ${seconds} seconds: ${JSON.stringify(value)}`)
     await pause(20)
   }
 }

@@ -1,11 +1,11 @@
-// A database of its own for every test file.
+// Creates a database for one test file.
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
 
 export interface TestDatabase {
   url: string
-  /** False where PGlite stands in, which only one process can open. */
+  /** False for PGlite, which only one process can open. */
   isServer: boolean
   drop(): Promise<void>
 }
@@ -24,7 +24,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   }
 }
 
-/** Runs one statement on the server, beside whatever the system under test does. */
+/** Runs one statement on the server, over a connection of its own. */
 async function command(url: string, statement: string) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

@@ -1,4 +1,5 @@
-// Tasks that behave badly, for the tests of what happens then. Each run leaves a row in the table `runs`.
+// Definitions of tasks that misbehave (block, kill the worker, ignore the abort signal, fail). Each run
+// inserts a row into the table `runs`.
 import pg from 'pg'
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
@@ -10,11 +11,13 @@ export interface RunRecorder {
   close(): Promise<void>
 }
 
-/** Writes to the database beside the system under test, so that runs are counted even if their results are refused. */
+/**
+ * Writes over its own connections, so that a run is counted even if the system under test refuses its result.
+ */
 export async function createRunRecorder(databaseUrl: string): Promise<RunRecorder> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => {})
-  // Two that make it at once collide even so; one of them has made it.
+  // Despite `if not exists`, two concurrent creations can collide. One of them has then created the table.
   await pool
     .query(`create table if not exists runs
     (task_id uuid, attempt int, pid int, note text, at timestamptz default clock_timestamp())`)
@@ -33,7 +36,7 @@ export async function createRunRecorder(databaseUrl: string): Promise<RunRecorde
   }
 }
 
-/** @param recorder absent where the definitions are only submitted, not run, or nobody counts the runs */
+/** @param recorder is not needed if the test only submits the tasks or does not count their runs */
 export function createTestDefinitions(recorder?: RunRecorder) {
   const record: RunRecorder['record'] = async (context, note) => recorder?.record(context, note)
   const quick = { output: z.unknown(), description: 'for tests', backoff: { baseMs: 50, capMs: 200 } }
@@ -41,7 +44,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'sleep',
-      title: 'Sleeps, and heeds its signal',
+      title: 'Sleeps, and stops when it is aborted',
       input: z.object({ ms: z.number() }),
       example: { ms: 1 },
       async run({ ms }, context) {
@@ -54,7 +57,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'deaf',
-      title: 'Sleeps, and heeds nothing',
+      title: 'Sleeps, and ignores an abort',
       input: z.object({ ms: z.number() }),
       example: { ms: 1 },
       async run({ ms }, context) {
@@ -93,7 +96,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'hold',
-      title: 'Runs until it is told to stop',
+      title: 'Runs until it is aborted',
       input: z.object({}),
       example: {},
       async run(_, context): Promise<unknown> {
@@ -106,13 +109,13 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'say',
-      title: 'Logs lines, and then ends, fails, or waits to be told to stop',
+      title: 'Logs lines, and then ends, fails, or runs until it is aborted',
       input: z.object({ lines: z.array(z.string()), ending: z.enum(['end', 'fail', 'hold']) }),
       example: { lines: [], ending: 'end' },
       async run({ lines, ending }, context): Promise<unknown> {
         for (const line of lines) context.log(line, { attempt: context.attempt })
         await record(context)
-        if (ending === 'fail') throw new Error('as it was told to')
+        if (ending === 'fail') throw new Error('as requested')
         if (ending === 'end') return null
         await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()))
         throw context.signal.reason
@@ -121,7 +124,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'unstorable',
-      title: 'Returns what JSON cannot express',
+      title: 'Returns a value that JSON cannot express',
       input: z.object({}),
       example: {},
       async run() {

@@ -1,4 +1,4 @@
-// A worker as a process of its own, with the test definitions, so that tests can kill it.
+// Runs a worker with the test definitions as a process of its own, so that tests can kill it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,8 @@ import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
-import { startWorker, type WorkerOptions } from '../../src/worker/worker.ts'
+import type { WorkerOptions } from '../../src/worker/parts.ts'
+import { startWorker } from '../../src/worker/worker.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
 
@@ -38,7 +39,7 @@ const OPTIONS = {
   lostAfterMs: 500,
 }
 
-/** Resolves when the worker has said that it runs. */
+/** Starts a worker process. Resolves when the worker has printed that it runs, or has ended. */
 export async function spawnWorker(
   system: { database: { url: string }; redis: { url: string } },
   options: Partial<WorkerOptions> = {},
@@ -55,7 +56,7 @@ export async function spawnWorker(
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
-  await Promise.race([untilItSpeaks(child), ended])
+  await Promise.race([untilFirstOutput(child), ended])
   return {
     pid: child.pid as number,
     ended,
@@ -71,7 +72,7 @@ export async function spawnWorker(
   }
 }
 
-async function untilItSpeaks(child: ChildProcess) {
+async function untilFirstOutput(child: ChildProcess) {
   if (child.stdout) await once(child.stdout, 'data')
 }
 
@@ -85,7 +86,7 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
     ...createTestDefinitions(recorder),
   ])
   const worker = startWorker(connections, registry, events, options)
-  // A worker must not outlive the test that started it, however that ends.
+  // Exit when stdin closes, so that the worker does not outlive the test process, even if that is killed.
   process.stdin.resume().once('close', () => process.exit(2))
   process.once('SIGTERM', async () => {
     await worker.stop(graceMs)

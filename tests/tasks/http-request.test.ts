@@ -1,4 +1,4 @@
-// The task http_request, against a real server on the loopback interface.
+// The task http_request against a real server on the loopback interface.
 import { gzipSync } from 'node:zlib'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -25,15 +25,15 @@ beforeAll(async () => {
     if (to) response.setHeader('Location', to)
     if (retryAfter) response.setHeader('Retry-After', retryAfter)
     if (pathname === '/broken') return response.destroy()
-    if (pathname === '/silent') return
+    if (pathname === '/no-response') return
     if (pathname === '/large') return response.end(`x${'ä'.repeat(65_536)}`)
-    if (pathname === '/endless') return void pour()
+    if (pathname === '/endless') return void writeEndlessly()
     if (pathname === '/binary') return response.end(gzipSync('\0'))
     response.writeHead(isRecovered ? 200 : status).end(`you asked for ${pathname}`)
 
-    function pour() {
+    function writeEndlessly() {
       while (response.write('x'.repeat(16_384)));
-      response.once('drain', pour)
+      response.once('drain', writeEndlessly)
     }
   })
   system = await startSystem({ http: LOOPBACK, webhookSecrets: SECRETS })
@@ -44,8 +44,8 @@ afterAll(async () => {
   await other.stop()
 })
 
-describe('what is sent', () => {
-  test('a JSON value goes as JSON by POST, with the id of the task as its key', async () => {
+describe('the request', () => {
+  test('is a POST with a JSON body, and its Idempotency-Key is the id of the task', async () => {
     const task = await run({ url: `${server.url}/json`, body: { order: 7, names: ['ä'] } })
     expect(task).toMatchObject({ status: 'SUCCESS', attempt: 1 })
     const [sent] = server.receivedAt('/json')
@@ -56,10 +56,10 @@ describe('what is sent', () => {
     })
   })
 
-  test('a string goes as it is, and the headers of the caller come first', async () => {
+  test('contains a string body unchanged, and headers of the input replace the defaults', async () => {
     const headers = {
       'Content-Type': 'text/csv',
-      'Idempotency-Key': 'mine',
+      'Idempotency-Key': 'own-key',
       Authorization: 'Bearer x',
       'X-Empty': '',
     }
@@ -69,14 +69,14 @@ describe('what is sent', () => {
       body: 'a;b\n',
       headers: {
         'content-type': 'text/csv',
-        'idempotency-key': 'mine',
+        'idempotency-key': 'own-key',
         authorization: 'Bearer x',
         'x-empty': '',
       },
     })
   })
 
-  test.each(['GET', 'HEAD', 'DELETE'])('%s goes without a body', async (method) => {
+  test.each(['GET', 'HEAD', 'DELETE'])('has no body with the method %s', async (method) => {
     const task = await run({ url: `${server.url}/none-${method}`, method })
     expect(task.status).toBe('SUCCESS')
     const [sent] = server.receivedAt(`/none-${method}`)
@@ -84,7 +84,7 @@ describe('what is sent', () => {
     expect(sent?.headers).not.toHaveProperty('content-type')
   })
 
-  test('the trace of the request that submitted it goes on', async () => {
+  test('continues the trace of the request that submitted the task', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const input = { url: `${server.url}/traced` }
     const { id } = await system.service.submit('http_request', input, { traceparent, requestId: 'r-1' })
@@ -92,7 +92,7 @@ describe('what is sent', () => {
     expect(server.receivedAt('/traced')[0]?.headers.traceparent).toBe(traceparent)
   })
 
-  test('a trace that is none does not spoil the request', async () => {
+  test('is sent without a trace when the traceparent of the task is invalid', async () => {
     const input = { url: `${server.url}/untraced` }
     const { id } = await system.service.submit('http_request', input, { traceparent: 'no\nsuch: trace' })
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
@@ -101,41 +101,47 @@ describe('what is sent', () => {
 })
 
 describe('a signature', () => {
-  test.each(SECRETS)('holds for the very bytes, by each of the secrets', async (secret) => {
-    const path = `/signed-${SECRETS.indexOf(secret)}`
-    const task = await run({ url: server.url + path, sign: true, body: { text: 'ä €' } })
-    const [sent] = server.receivedAt(path)
-    expect(sent?.headers['webhook-id']).toBe(task.id)
-    const headers = sent?.headers as Record<string, string>
-    expect(new Webhook(secret).verify(sent?.body ?? '', headers)).toEqual({ text: 'ä €' })
-    expect(() => new Webhook(secret).verify(`${sent?.body} `, headers)).toThrow()
-  })
+  test.each(SECRETS)(
+    'covers the exact bytes of the body and is valid for each of the secrets',
+    async (secret) => {
+      const path = `/signed-${SECRETS.indexOf(secret)}`
+      const task = await run({ url: server.url + path, sign: true, body: { text: 'ä €' } })
+      const [sent] = server.receivedAt(path)
+      expect(sent?.headers['webhook-id']).toBe(task.id)
+      const headers = sent?.headers as Record<string, string>
+      expect(new Webhook(secret).verify(sent?.body ?? '', headers)).toEqual({ text: 'ä €' })
+      expect(() => new Webhook(secret).verify(`${sent?.body} `, headers)).toThrow()
+    },
+  )
 
-  test('is left out where it is not wanted', async () => {
+  test('is omitted with sign: false', async () => {
     await run({ url: `${server.url}/unsigned`, sign: false, body: 'x' })
     expect(server.receivedAt('/unsigned')[0]?.headers).not.toHaveProperty('webhook-signature')
   })
 
-  test('that is wanted and cannot be made fails at once and says why', async () => {
-    const poor = await startSystem({ http: LOOPBACK })
+  test('cannot be created without WEBHOOK_SECRET: a task with sign: true fails without a retry', async () => {
+    const withoutSecret = await startSystem({ http: LOOPBACK })
     try {
-      const wanted = await poor.submit('http_request', { url: `${server.url}/poor`, sign: true })
-      expect(await poor.taskWhenFinal(wanted.id)).toMatchObject({
+      const signed = await withoutSecret.submit('http_request', {
+        url: `${server.url}/without-secret`,
+        sign: true,
+      })
+      expect(await withoutSecret.taskWhenFinal(signed.id)).toMatchObject({
         status: 'FAILURE',
         failures: 1,
         error: { message: expect.stringContaining('WEBHOOK_SECRET is not set'), retryable: false },
       })
-      const unspoken = await poor.submit('http_request', { url: `${server.url}/poor` })
-      expect(await poor.taskWhenFinal(unspoken.id)).toMatchObject({ status: 'SUCCESS' })
-      expect(server.receivedAt('/poor')).toHaveLength(1)
+      const unsigned = await withoutSecret.submit('http_request', { url: `${server.url}/without-secret` })
+      expect(await withoutSecret.taskWhenFinal(unsigned.id)).toMatchObject({ status: 'SUCCESS' })
+      expect(server.receivedAt('/without-secret')).toHaveLength(1)
     } finally {
-      await poor.stop()
+      await withoutSecret.stop()
     }
   })
 })
 
-describe('what comes back', () => {
-  test('is the status, a few headers and the text', async () => {
+describe('the result', () => {
+  test('contains the status, a few headers and the body', async () => {
     const task = await run({ url: `${server.url}/plain`, method: 'GET' })
     expect(task.result).toEqual({
       status: 200,
@@ -147,24 +153,24 @@ describe('what comes back', () => {
     })
   })
 
-  test('is cut at 64 KiB, between two characters', async () => {
-    // A byte before the others, so that the limit falls into a character of two.
+  test('contains at most 64 KiB of the body, cut between two characters', async () => {
+    // One single-byte character comes first, so that the limit falls inside a character of two bytes.
     const { result } = await run({ url: `${server.url}/large`, method: 'GET' })
     expect(result).toMatchObject({ body: `x${'ä'.repeat(32_767)}`, body_truncated: true })
   })
 
-  test('is not waited for to its end when it has none', async () => {
+  test('contains the first 64 KiB of a body that never ends', async () => {
     const { result } = await run({ url: `${server.url}/endless`, method: 'GET' })
     expect(result).toMatchObject({ body: 'x'.repeat(65_536), body_truncated: true })
   })
 
-  test('may be no text at all', async () => {
+  test('can contain a binary body', async () => {
     expect(await run({ url: `${server.url}/binary`, method: 'GET' })).toMatchObject({ status: 'SUCCESS' })
   })
 })
 
-describe('an answer that was not expected', () => {
-  test.each([400, 401, 404, 409, 410, 422, 304])('fails at once: %i', async (status) => {
+describe('an unexpected status', () => {
+  test.each([400, 401, 404, 409, 410, 422, 304])('fails the task without a retry: %i', async (status) => {
     const task = await run({ url: `${server.url}/status/${status}`, body: '' })
     expect(task).toMatchObject({
       status: 'FAILURE',
@@ -175,7 +181,7 @@ describe('an answer that was not expected', () => {
     if (status !== 304) expect(task.error?.message).toContain(`: you asked for /status/${status}`)
   })
 
-  test.each([408, 425, 429, 500, 502, 503, 504])('is tried again: %i', async (status) => {
+  test.each([408, 425, 429, 500, 502, 503, 504])('is retried: %i', async (status) => {
     const task = await run({ url: `${server.url}/status/${status}?then-ok`, body: '' })
     expect(task).toMatchObject({ status: 'SUCCESS', attempt: 2, failures: 1 })
     expect(task.attempts[0]?.error).toMatchObject({ retryable: true })
@@ -185,7 +191,7 @@ describe('an answer that was not expected', () => {
     expect(keys).toEqual([task.id, task.id])
   })
 
-  test('may be expected after all', async () => {
+  test('is a success when the input lists it in expect.status', async () => {
     const expected = { expect: { status: [200, '404-410'] } }
     expect(await run({ url: `${server.url}/status/410`, ...expected })).toMatchObject({
       status: 'SUCCESS',
@@ -194,7 +200,7 @@ describe('an answer that was not expected', () => {
     expect(await run({ url: `${server.url}/status/201`, ...expected })).toMatchObject({ status: 'FAILURE' })
   })
 
-  test.each([429, 503, 500])('says when to come back, and that is heeded: %i', async (status) => {
+  test.each([429, 503, 500])('is retried no earlier than its Retry-After: %i', async (status) => {
     const url = `${server.url}/status/${status}?retry-after=120`
     const { id } = await system.submit('http_request', { url })
     const task = await system.taskWhen(id, (now) => now.status === 'RETRY')
@@ -205,7 +211,7 @@ describe('an answer that was not expected', () => {
   })
 })
 
-describe('the wish for when to come back', () => {
+describe('the Retry-After header', () => {
   const nowMs = Date.parse('2030-01-01T00:00:00Z')
 
   test.each<[header: string | undefined, delayMs: number | undefined]>([
@@ -231,22 +237,22 @@ describe('the wish for when to come back', () => {
 
 describe('the network', () => {
   test.each([
-    ['that nobody listens at', () => 'http://127.0.0.1:1/', 'the connection was refused'],
+    ['that refuses the connection', () => 'http://127.0.0.1:1/', 'the connection was refused'],
     ['that closes the connection', () => `${server.url}/broken`, 'the connection was closed before'],
-  ])('a server %s is tried again', async (_kind, url, reason) => {
+  ])('a request to a server %s is retried', async (_kind, url, reason) => {
     const task = await run({ url: url() }, { max_retries: 1 })
     expect(task).toMatchObject({ status: 'FAILURE', attempt: 2, error: { retryable: true } })
     expect(task.error?.message).toContain(reason)
   })
 
-  test('a server that does not answer is given up after the time of the task, and tried again', async () => {
-    const task = await run({ url: `${server.url}/silent` }, { timeout_seconds: 0.3, max_retries: 1 })
+  test('a request without a response is aborted at the timeout of the task and retried', async () => {
+    const task = await run({ url: `${server.url}/no-response` }, { timeout_seconds: 0.3, max_retries: 1 })
     expect(task).toMatchObject({ status: 'FAILURE', attempt: 2, error: { name: 'TimeoutError' } })
-    expect(server.receivedAt('/silent')).toHaveLength(2)
+    expect(server.receivedAt('/no-response')).toHaveLength(2)
   })
 
-  test('a request under way is given up when its task is cancelled', async () => {
-    const path = '/silent?for-ever'
+  test('a pending request is aborted when its task is cancelled', async () => {
+    const path = '/no-response?for-ever'
     const { id } = await system.submit('http_request', { url: server.url + path })
     await until(
       async () => server.receivedAt(path).length,
@@ -270,7 +276,7 @@ describe('a redirect', () => {
     [302, 'DELETE', 'DELETE'],
     [307, 'POST', 'POST'],
     [308, 'PATCH', 'PATCH'],
-  ])('%i of %s goes on as %s', async (status, method, next) => {
+  ])('with %i after %s is followed with %s', async (status, method, next) => {
     const target = `/after-${status}-${method}`
     const body = method === 'HEAD' || method === 'DELETE' ? undefined : { a: 1 }
     const url = `${server.url}/status/${status}?to=${target}`
@@ -278,13 +284,13 @@ describe('a redirect', () => {
     expect(task).toMatchObject({ status: 'SUCCESS', result: { url: server.url + target } })
     const [sent] = server.receivedAt(target)
     expect(sent).toMatchObject({ method: next, body: next === method && body ? '{"a":1}' : '' })
-    // The same origin may see what was meant for it.
+    // Headers of the input are kept, because the redirect stays on the same origin.
     expect(sent?.headers).toMatchObject({ authorization: 'Bearer x', cookie: 'a=b', 'x-api-key': 'y' })
     const isSigned = sent?.headers['webhook-signature'] !== undefined
     expect(isSigned).toBe(next === method)
   })
 
-  test('to another origin carries the body and nothing of the caller', async () => {
+  test('to another origin keeps the body and drops the headers of the input', async () => {
     const url = `${server.url}/status/307?to=${other.url}/elsewhere`
     expect(await run({ url, body: { a: 1 }, headers: secret })).toMatchObject({ result: { body: 'other' } })
     const [sent] = other.receivedAt('/elsewhere')
@@ -293,7 +299,7 @@ describe('a redirect', () => {
     expect(sent?.headers).toMatchObject({ host: `127.0.0.1:${other.port}`, 'user-agent': 'Waggle' })
   })
 
-  test('is followed five times and no more', async () => {
+  test('is followed at most five times', async () => {
     const chain = (hops: number): string =>
       hops === 0 ? '/end' : `/status/302?to=${encodeURIComponent(chain(hops - 1))}`
     expect(await run({ url: server.url + chain(5), method: 'GET' })).toMatchObject({ status: 'SUCCESS' })
@@ -304,7 +310,7 @@ describe('a redirect', () => {
     })
   })
 
-  test('is an answer like any other where it is expected', async () => {
+  test('is not followed when its status is expected', async () => {
     const url = `${server.url}/status/302?to=/never`
     expect(await run({ url, expect: { status: [302] } })).toMatchObject({
       result: { status: 302, headers: { location: '/never' } },
@@ -313,7 +319,7 @@ describe('a redirect', () => {
   })
 })
 
-describe('a submission is refused', () => {
+describe('a submission is rejected for an invalid input at', () => {
   const url = 'https://example.com/'
   test.each<[pointer: string, input: object]>([
     ['#/input/url', {}],

@@ -1,4 +1,5 @@
-// Which addresses a request may go to: the very address that is dialled is checked, in every hop.
+// Addresses that an HTTP request may connect to. The address of every connection is checked, also after
+// redirects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAddressGuard } from '../../src/tasks/http/address-guard.ts'
 import { createHttpClient } from '../../src/tasks/http/http-client.ts'
@@ -10,14 +11,14 @@ describe('an address', () => {
 
   test.each([
     ['loopback', '127.0.0.1'],
-    ['loopback, not the usual one', '127.255.255.254'],
+    ['last address of loopback', '127.255.255.254'],
     ['loopback', '::1'],
     ['unspecified', '0.0.0.0'],
     ['this network', '0.1.2.3'],
     ['unspecified', '::'],
     ['private', '10.0.0.1'],
     ['private', '172.16.0.1'],
-    ['private, the last one', '172.31.255.255'],
+    ['last address of a private range', '172.31.255.255'],
     ['private', '192.168.1.1'],
     ['carrier-grade NAT', '100.64.0.1'],
     ['metadata service of Alibaba', '100.100.100.200'],
@@ -40,7 +41,7 @@ describe('an address', () => {
     ['unique local', 'fdff:ffff::1'],
     ['discard', '100::1'],
     ['segment routing', '5f00::1'],
-    ['outside of what is given out', '4000::1'],
+    ['unallocated', '4000::1'],
     ['IPv4-mapped loopback', '::ffff:127.0.0.1'],
     ['IPv4-mapped metadata', '::ffff:a9fe:a9fe'],
     ['IPv4-compatible loopback', '::127.0.0.1'],
@@ -53,7 +54,7 @@ describe('an address', () => {
     ['Teredo', '2001:0:7f00:1::1'],
     ['no address', 'localhost'],
     ['nothing', ''],
-  ])('is refused: %s %s', (_kind, address) => {
+  ])('is rejected: %s %s', (_kind, address) => {
     expect(guard.isAllowed('hooks.example.com', address)).toBe(false)
   })
 
@@ -73,7 +74,7 @@ describe('an address', () => {
     expect(guard.isAllowed('hooks.example.com', address)).toBe(true)
   })
 
-  test('is allowed where its range, itself or its host is named', () => {
+  test('is allowed if HTTP_REQUEST_ALLOW lists its range, the address or its host', () => {
     const open = createAddressGuard(['10.0.0.0/8', '192.168.1.7', 'fd00::/8', 'Hooks.Internal'])
     expect(open.isAllowed('a', '10.9.8.7')).toBe(true)
     expect(open.isAllowed('a', '::ffff:10.9.8.7')).toBe(true)
@@ -99,7 +100,7 @@ describe('a request', () => {
   })
   afterAll(() => server.stop())
 
-  // All spellings of 127.0.0.1 and its like that a URL knows.
+  // All URL spellings of loopback and unspecified addresses.
   test.each([
     '127.0.0.1',
     '127.1',
@@ -118,7 +119,7 @@ describe('a request', () => {
     '[0:0:0:0:0:ffff:7f00:0001]',
     '[64:ff9b::7f00:1]',
     '[::127.0.0.1]',
-  ])('to the literal %s is refused', async (host) => {
+  ])('to the address %s is rejected', async (host) => {
     await expect(send(createHttpClient(), `http://${host}:${server.port}/literal`)).rejects.toMatchObject({
       name: 'PermanentError',
       message: expect.stringMatching(/is not on the public internet; HTTP_REQUEST_ALLOW/),
@@ -126,7 +127,7 @@ describe('a request', () => {
     expect(server.receivedAt('/literal')).toEqual([])
   })
 
-  test('to a name is refused where it resolves to an internal address, which is not told', async () => {
+  test('to a name that resolves to an internal address is rejected, and the error does not contain the address', async () => {
     const client = createHttpClient({ resolve: resolvingTo('10.11.12.13') })
     const error: Error = await send(client, 'http://hooks.example.com/').catch((refusal) => refusal)
     expect(error).toMatchObject({ name: 'PermanentError' })
@@ -135,34 +136,34 @@ describe('a request', () => {
     expect(error.message).not.toContain('10.11.12.13')
   })
 
-  test('to a name is refused where one of its addresses is internal', async () => {
+  test('to a name is rejected when one of its addresses is internal', async () => {
     const client = createHttpClient({ resolve: resolvingTo('1.1.1.1', '127.0.0.1') })
     await expect(send(client, `http://hooks.example.com:${server.port}/`)).rejects.toThrow(/public internet/)
   })
 
-  test('to localhost is refused, whatever the system takes that for', async () => {
+  test('to localhost is rejected', async () => {
     await expect(send(createHttpClient(), `http://localhost:${server.port}/`)).rejects.toThrow(
       /"localhost" is not on the public internet/,
     )
   })
 
-  test('goes to the address that was checked, and nothing is looked up twice', async () => {
-    const answers = [['127.0.0.1'], ['10.0.0.1']]
-    const asked: string[] = []
+  test('connects to the address that was checked and resolves the name only once', async () => {
+    const resolutions = [['127.0.0.1'], ['10.0.0.1']]
+    const resolved: string[] = []
     const resolve = async (host: string) => {
-      asked.push(host)
-      return familiesOf(...(answers.shift() ?? []))
+      resolved.push(host)
+      return familiesOf(...(resolutions.shift() ?? []))
     }
-    // Allowed is the range, not the name: the first answer may be dialled, the second may not.
+    // The first address is in the allowed range, the second is not.
     const client = createHttpClient({ allow: ['127.0.0.0/8'], resolve })
-    const answer = await send(client, `http://rebinding.example.com:${server.port}/`)
-    expect(answer).toMatchObject({ status: 200, body: 'reached' })
-    expect(asked).toEqual(['rebinding.example.com'])
+    const response = await send(client, `http://rebinding.example.com:${server.port}/`)
+    expect(response).toMatchObject({ status: 200, body: 'reached' })
+    expect(resolved).toEqual(['rebinding.example.com'])
   })
 
-  test('to a name that has come to mean an internal address is refused at the next connection', async () => {
-    const answers = [['127.0.0.1'], ['10.0.0.1']]
-    const resolve = async () => familiesOf(...(answers.shift() ?? []))
+  test('to a name that now resolves to an internal address is rejected at the next connection', async () => {
+    const resolutions = [['127.0.0.1'], ['10.0.0.1']]
+    const resolve = async () => familiesOf(...(resolutions.shift() ?? []))
     const client = createHttpClient({ allow: ['127.0.0.0/8'], resolve })
     await send(client, `http://rebinding.example.com:${server.port}/`)
     const other = await startTestServer((_request, response) => response.end('reached'))
@@ -179,8 +180,8 @@ describe('a request', () => {
     'http://2852039166/',
     'https://10.0.0.1/',
     'http://metadata.example.com/',
-  ])('that is redirected to %s is refused there', async (target) => {
-    // Only the first host is allowed; a name resolves to the metadata service.
+  ])('that is redirected to %s is rejected', async (target) => {
+    // Only the first host is allowed. The names resolve to the address of the metadata service.
     const client = createHttpClient({ allow: ['127.0.0.1'], resolve: resolvingTo('169.254.169.254') })
     await expect(send(client, `${server.url}/to/${encodeURIComponent(target)}`)).rejects.toMatchObject({
       name: 'PermanentError',
@@ -188,7 +189,7 @@ describe('a request', () => {
     })
   })
 
-  test('is refused in its third hop as well', async () => {
+  test('is rejected also at its third hop', async () => {
     const client = createHttpClient({ allow: ['127.0.0.1'] })
     const hops = ['http://192.168.0.1/', '/to/', '/to/'].reduce(
       (target, hop) => hop + encodeURIComponent(target),

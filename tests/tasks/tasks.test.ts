@@ -1,4 +1,4 @@
-// The tasks that the project comes with, and how mail leaves.
+// The project's sample tasks and the delivery of mail.
 import { once } from 'node:events'
 import { text as textOf } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
@@ -10,7 +10,7 @@ import { createMailer } from '../../src/tasks/mail.ts'
 import { type FullTask, startSystem, type TestSystem, until } from '../support/system.ts'
 
 let system: TestSystem
-// Begun first and looked at last: their steps and pauses take seconds.
+// These tasks start first and are checked last, because their steps and retry delays take seconds.
 let refusedMailId = ''
 let tooLargeId = ''
 let division: Promise<{ done: FullTask; fractions: number[] }>
@@ -19,7 +19,7 @@ beforeAll(async () => {
   const mail = { recipient: 'fail@example.com', subject: 'Hello', body: 'A word' }
   refusedMailId = (await system.submit('email', mail)).id
   tooLargeId = (await system.submit('divide', { x: 1e300, y: 1e-300 })).id
-  division = watched((await system.submit('divide', { x: 10, y: 4 })).id)
+  division = recordProgress((await system.submit('divide', { x: 10, y: 4 })).id)
 })
 afterAll(() => system.stop())
 
@@ -37,7 +37,7 @@ describe.concurrent('reverse', () => {
     ['1\r\n2', '2\r\n1'],
     ['\u0000a', 'a\u0000'],
   ])('%j becomes %j', async (text, reversed) => {
-    const done = await ended('reverse', { text })
+    const done = await runToEnd('reverse', { text })
     expect(done).toMatchObject({ status: 'SUCCESS', attempt: 1, result: { text: reversed } })
   })
 })
@@ -52,7 +52,7 @@ describe.concurrent('sentiment', () => {
     ['constructor toString __proto__ hasOwnProperty', 'neutral', [], []],
     ['42 …', 'neutral', [], []],
   ])('"%s" is %s', async (text, label, positive, negative) => {
-    const { status, result } = await ended('sentiment', { text })
+    const { status, result } = await runToEnd('sentiment', { text })
     const { score } = result as { score: number }
     expect(status).toBe('SUCCESS')
     expect(result).toEqual({ label, score, positive_words: positive, negative_words: negative })
@@ -61,8 +61,8 @@ describe.concurrent('sentiment', () => {
 })
 
 describe('divide', () => {
-  test('by 0 fails at once, with a message that says why', async () => {
-    expect(await ended('divide', { x: 1, y: 0 })).toMatchObject({
+  test('by 0 fails without a retry, and the message contains the reason', async () => {
+    expect(await runToEnd('divide', { x: 1, y: 0 })).toMatchObject({
       status: 'FAILURE',
       attempt: 1,
       failures: 1,
@@ -77,8 +77,8 @@ describe.concurrent('without a mail server', () => {
   test.each([
     ['notify', { email: 'ada@example.com' }, 'Notification sent to ada@example.com'],
     ['email', { recipient: 'bob@example.com', subject: 'x', body: 'y' }, 'E-mail sent to bob@example.com'],
-  ])('%s pretends to send', async (name, input, message) => {
-    expect(await ended(name, input)).toMatchObject({
+  ])('%s simulates the delivery', async (name, input, message) => {
+    expect(await runToEnd(name, input)).toMatchObject({
       status: 'SUCCESS',
       attempt: 1,
       result: { message, message_id: expect.stringMatching(/^<.+@simulated\.invalid>$/) },
@@ -88,20 +88,20 @@ describe.concurrent('without a mail server', () => {
 
 describe.concurrent('with a mail server', () => {
   const smtp = startMailServer()
-  let mailing: TestSystem
+  let systemWithMail: TestSystem
   let early: FullTask
   beforeAll(async () => {
     const port = await freePort()
-    mailing = await startSystem({ smtpUrl: `smtp://127.0.0.1:${port}` })
-    const { id } = await mailing.submit('notify', { email: 'early@example.com' })
-    early = await mailing.taskWhen(id, ({ failures }) => failures > 0)
+    systemWithMail = await startSystem({ smtpUrl: `smtp://127.0.0.1:${port}` })
+    const { id } = await systemWithMail.submit('notify', { email: 'early@example.com' })
+    early = await systemWithMail.taskWhen(id, ({ failures }) => failures > 0)
     await smtp.listen(port)
   })
-  afterAll(() => Promise.all([mailing.stop(), smtp.stop()]))
+  afterAll(() => Promise.all([systemWithMail.stop(), smtp.stop()]))
 
-  test('email delivers what it was given, under the id in its result', async () => {
+  test('email delivers subject and body, with the Message-ID of its result', async () => {
     const mail = { recipient: 'bob@example.com', subject: 'Greetings', body: 'First line\n.\nGrüße' }
-    const done = await ended('email', mail, mailing)
+    const done = await runToEnd('email', mail, systemWithMail)
     const [delivered, ...others] = smtp.deliveredTo('bob@example.com')
     expect(done).toMatchObject({ status: 'SUCCESS', attempt: 1 })
     expect(others).toEqual([])
@@ -114,7 +114,7 @@ describe.concurrent('with a mail server', () => {
 
   test('a line break in a subject adds no header and no recipient', async () => {
     const subject = 'Hello\r\nBcc: eve@example.com\r\n\r\nAnother body'
-    await ended('email', { recipient: 'carol@example.com', subject, body: 'The body' }, mailing)
+    await runToEnd('email', { recipient: 'carol@example.com', subject, body: 'The body' }, systemWithMail)
     const [delivered = ''] = smtp.deliveredTo('carol@example.com')
     expect(delivered.split('\r\n\r\n')[0]).not.toMatch(/^bcc:/im)
     expect(delivered.split('\r\n\r\n')[1]).toMatch(/^The body/)
@@ -122,36 +122,38 @@ describe.concurrent('with a mail server', () => {
   })
 
   test('notify delivers its notification', async () => {
-    expect(await ended('notify', { email: 'dan@example.com' }, mailing)).toMatchObject({ status: 'SUCCESS' })
+    expect(await runToEnd('notify', { email: 'dan@example.com' }, systemWithMail)).toMatchObject({
+      status: 'SUCCESS',
+    })
     expect(smtp.deliveredTo('dan@example.com')).toHaveLength(1)
   })
 
   test.each([
     ['at the recipient', 'busy', '451'],
     ['after the message', 'full', '452'],
-  ])('a passing refusal (4xx) %s is tried again', async (_when, who, code) => {
-    expect(await ended('notify', { email: `${who}@example.com` }, mailing)).toMatchObject({
+  ])('a temporary rejection (4xx) %s is retried', async (_when, user, code) => {
+    expect(await runToEnd('notify', { email: `${user}@example.com` }, systemWithMail)).toMatchObject({
       status: 'SUCCESS',
       attempt: 2,
       failures: 1,
       attempts: [{ attempt: 1, error: { message: expect.stringContaining(code), retryable: true } }],
     })
-    expect(smtp.deliveredTo(`${who}@example.com`)).toHaveLength(1)
+    expect(smtp.deliveredTo(`${user}@example.com`)).toHaveLength(1)
   })
 
   test.each([
-    ['at the recipient', 'nobody', '550 No such user'],
-    ['after the message', 'spam', '554 SharedQueries like spam'],
-  ])('a final refusal (5xx) %s is the end', async (_when, who, reply) => {
-    expect(await ended('notify', { email: `${who}@example.com` }, mailing)).toMatchObject({
+    ['at the recipient', 'unknown', '550 No such user'],
+    ['after the message', 'spam', '554 Looks like spam'],
+  ])('a permanent rejection (5xx) %s fails the task without a retry', async (_when, user, reply) => {
+    expect(await runToEnd('notify', { email: `${user}@example.com` }, systemWithMail)).toMatchObject({
       status: 'FAILURE',
       attempt: 1,
       error: { name: 'PermanentError', message: expect.stringContaining(reply), retryable: false },
     })
-    expect(smtp.deliveredTo(`${who}@example.com`)).toEqual([])
+    expect(smtp.deliveredTo(`${user}@example.com`)).toEqual([])
   })
 
-  test('a refused login may be mended: it is not final', async () => {
+  test('a rejected login is retryable, because its cause can be corrected', async () => {
     const send = createMailer(smtp.urlWith('user:wrong'), 'waggle@example.com')
     const mail = { to: 'ada@example.com', subject: 'x', text: 'y' }
     const error = await send(mail, new AbortController().signal).catch((error: unknown) => error)
@@ -159,50 +161,50 @@ describe.concurrent('with a mail server', () => {
     expect(error).not.toBeInstanceOf(PermanentError)
   })
 
-  test('mail for a server that was down is delivered when it is back', async () => {
+  test('mail is retried while the server is down and delivered when it is available again', async () => {
     expect(early).toMatchObject({
       error: { message: expect.stringContaining('ECONNREFUSED'), retryable: true },
     })
-    expect(await mailing.taskWhenFinal(early.id)).toMatchObject({ status: 'SUCCESS' })
+    expect(await systemWithMail.taskWhenFinal(early.id)).toMatchObject({ status: 'SUCCESS' })
     expect(smtp.deliveredTo('early@example.com')).toHaveLength(1)
   })
 })
 
-describe.concurrent('a task of somebody else', () => {
+describe.concurrent('a task of a project', () => {
   const reporting = defineTask({
     name: 'reporting',
     title: 'Reporting',
-    description: 'Reports its progress with the words it was given, and runs until it is aborted.',
-    input: z.object({ words: z.string() }),
+    description: 'Reports its progress with the given message and runs until it is aborted.',
+    input: z.object({ message: z.string() }),
     output: z.object({}),
-    example: { words: '' },
-    run: ({ words }, { progress, signal }) =>
+    example: { message: '' },
+    run: ({ message }, { progress, signal }) =>
       new Promise((_resolve, reject) => {
-        progress(0.5, words)
+        progress(0.5, message)
         signal.addEventListener('abort', () => reject(signal.reason))
       }),
   })
 
   test.each(['a\u0000b', 'a\ud800b', `${'a'.repeat(499)}😀`])(
-    'may report %j without stopping the heart of its worker',
-    async (words) => {
+    'can report %j as progress without a failure of the heartbeat',
+    async (message) => {
       const other = await startSystem({ definitions: [reporting] })
-      const { id } = await other.submit('reporting', { words })
-      const heartTrouble = () =>
+      const { id } = await other.submit('reporting', { message })
+      const heartbeatErrors = () =>
         other.announced('error.transient').filter(({ where }) => where === 'heartbeat')
       await until(
         () => other.task(id),
-        ({ progress }) => progress.fraction > 0 || heartTrouble().length > 0,
+        ({ progress }) => progress.fraction > 0 || heartbeatErrors().length > 0,
       )
-      const found = heartTrouble()
+      const found = heartbeatErrors()
       await other.stop()
       expect(found).toEqual([])
     },
   )
 })
 
-describe('what was begun first', () => {
-  test('divide shows how far it is, and that 10 / 4 is 2.5', async () => {
+describe('tasks with steps and retry delays', () => {
+  test('divide reports its progress, and 10 / 4 is 2.5', async () => {
     const { done, fractions } = await division
     expect(done).toMatchObject({ status: 'SUCCESS', attempt: 1, result: { quotient: 2.5 } })
     expect(done.progress).toEqual({ fraction: 1, message: null })
@@ -210,7 +212,7 @@ describe('what was begun first', () => {
     expect(fractions.filter((fraction) => fraction > 0 && fraction < 1).length).toBeGreaterThanOrEqual(2)
   })
 
-  test('divide fails when the quotient is no number that JSON can hold', async () => {
+  test('divide fails when the quotient is too large for a JSON number', async () => {
     expect(await system.taskWhenFinal(tooLargeId)).toMatchObject({
       status: 'FAILURE',
       attempt: 1,
@@ -218,7 +220,7 @@ describe('what was begun first', () => {
     })
   })
 
-  test('email to an address that always fails is tried four times, with growing pauses', async () => {
+  test('email to an address that always fails has four attempts with increasing delays', async () => {
     const done = await system.taskWhenFinal(refusedMailId)
     const error = {
       message: 'Simulated mail server: recipient fail@example.com was refused',
@@ -237,7 +239,7 @@ describe('what was begun first', () => {
     const finishes = system.announced('task.finished').filter(({ taskId }) => taskId === refusedMailId)
     expect(finishes.map(({ status }) => status)).toEqual(['RETRY', 'RETRY', 'RETRY', 'FAILURE'])
     const pauses = finishes.slice(0, 3).map(({ delayMs = -1 }) => delayMs)
-    // Each is somewhere in a step of its own, twice as long as the one before.
+    // Each delay lies in its own range, and each range is at least as long as the one before.
     const steps = [
       [0, 1_000],
       [1_000, 2_000],
@@ -250,18 +252,18 @@ describe('what was begun first', () => {
     for (const [index, pauseMs] of pauses.entries()) {
       const endedAt = Date.parse(done.attempts[index]?.ended_at ?? '')
       const startedAt = Date.parse(done.attempts[index + 1]?.started_at ?? '')
-      // Postgres rounds each of the two moments to a millisecond.
+      // Postgres rounds each of the two timestamps to a millisecond.
       expect(startedAt - endedAt).toBeGreaterThanOrEqual(pauseMs - 2)
     }
   })
 })
 
-async function ended(name: string, input: unknown, where = system): Promise<FullTask> {
+async function runToEnd(name: string, input: unknown, where = system): Promise<FullTask> {
   return where.taskWhenFinal((await where.submit(name, input)).id)
 }
 
-/** Follows a task to its end, and notes each step that it saw. */
-async function watched(id: string): Promise<{ done: FullTask; fractions: number[] }> {
+/** Follows a task until it has finished and records the progress values. */
+async function recordProgress(id: string): Promise<{ done: FullTask; fractions: number[] }> {
   const fractions = new Set<number>()
   const done = await system.taskWhen(id, ({ progress, is_final: isFinal }) => {
     fractions.add(progress.fraction)
@@ -270,23 +272,23 @@ async function watched(id: string): Promise<{ done: FullTask; fractions: number[
   return { done, fractions: [...fractions] }
 }
 
-/** A real SMTP server that keeps what it takes, and refuses some recipients: the first time or always. */
+/** Starts a real SMTP server that stores messages and rejects some recipients, the first time or always. */
 function startMailServer() {
   const delivered: { to: string[]; message: string }[] = []
-  const refusedOnce = new Set<string>()
+  const rejectedOnce = new Set<string>()
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS'],
-    onAuth: (_auth, _session, done) => done(refusal(535, 'Wrong password')),
+    onAuth: (_auth, _session, done) => done(rejection(535, 'Wrong password')),
     onRcptTo: ({ address }, _session, done) => {
-      if (address.startsWith('nobody@')) return done(refusal(550, 'No such user'))
-      done(address.startsWith('busy@') && isFirst(address) ? refusal(451, 'Busy, try again') : null)
+      if (address.startsWith('unknown@')) return done(rejection(550, 'No such user'))
+      done(address.startsWith('busy@') && isFirst(address) ? rejection(451, 'Busy, try again') : null)
     },
     async onData(stream, { envelope }, done) {
       const message = await textOf(stream)
       const to = envelope.rcptTo.map(({ address }) => address)
-      if (to[0]?.startsWith('spam@')) return done(refusal(554, 'SharedQueries like spam'))
-      if (to[0]?.startsWith('full@') && isFirst(to[0])) return done(refusal(452, 'Mailbox full'))
+      if (to[0]?.startsWith('spam@')) return done(rejection(554, 'Looks like spam'))
+      if (to[0]?.startsWith('full@') && isFirst(to[0])) return done(rejection(452, 'Mailbox full'))
       delivered.push({ to, message })
       done()
     },
@@ -306,10 +308,10 @@ function startMailServer() {
   }
 
   function isFirst(address: string): boolean {
-    return !refusedOnce.has(address) && refusedOnce.add(address).size > 0
+    return !rejectedOnce.has(address) && rejectedOnce.add(address).size > 0
   }
 
-  function refusal(responseCode: number, message: string): Error {
+  function rejection(responseCode: number, message: string): Error {
     return Object.assign(new Error(message), { responseCode })
   }
 }

@@ -1,4 +1,5 @@
-// What is counted of what happens: nothing twice, nothing lost that was handed on, and times as near as promised.
+// Activity statistics: every event is counted once, stored counts are not lost, and quantiles are within
+// their error.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type ActivityStore,
@@ -31,9 +32,9 @@ const sum = (more: Partial<ActivitySum>): ActivitySum => ({
   ...more,
 })
 
-describe('times', () => {
-  test.each([0.95, 0.5, 0.99, 0.01])('their quantile %d is at most 19 %% from the true one', (part) => {
-    // From a tenth of a millisecond to hours, the same ones in every run.
+describe('durations', () => {
+  test.each([0.95, 0.5, 0.99, 0.01])('have a quantile %d within 19 %% of the exact one', (part) => {
+    // From 0.1 ms to hours, the same values in every run.
     const times = Array.from({ length: 5_000 }, (_, n) => 10 ** (((n * 2_654_435_761) % 5_000) / 625 - 1))
     const counts = new Map<number, number>()
     for (const ms of times) counts.set(bucketOf(ms), (counts.get(bucketOf(ms)) ?? 0) + 1)
@@ -44,7 +45,7 @@ describe('times', () => {
     expect(found / exact).toBeLessThan(2 ** 0.25)
   })
 
-  test('that are all the same, none, and beyond the scale have one as well', () => {
+  test('have a quantile also if all are equal or beyond the largest bucket, and null if there are none', () => {
     const [lower, upper] = [
       quantileOf(new Map([[bucketOf(800), 7]]), 0),
       quantileOf(new Map([[bucketOf(800), 7]]), 1),
@@ -56,21 +57,23 @@ describe('times', () => {
   })
 })
 
-describe('of one process', () => {
-  test('everything is handed on once', async () => {
-    const { events, flush, handedOn } = countWith()
-    events.emit('tasks.accepted', { tasks: [of('reverse'), of('reverse'), of('divide'), of('reverse')] })
+describe('the counter of a process', () => {
+  test('stores every event once', async () => {
+    const { events, flush, stored } = countWith()
+    events.emit('tasks.accepted', {
+      tasks: [taskOf('reverse'), taskOf('reverse'), taskOf('divide'), taskOf('reverse')],
+    })
     events.emit('task.started', { ...attempt, name: 'reverse', waitMs: 3 })
     events.emit('task.started', { ...attempt, name: 'reverse', waitMs: 3 })
     events.emit('task.finished', { ...attempt, name: 'reverse', status: 'SUCCESS', runMs: 100 })
     events.emit('task.finished', { ...attempt, name: 'reverse', status: 'RETRY', runMs: 0.4 })
-    // Put back by a shutdown: it has not ended, but its code ran.
+    // Released by a shutdown: the task has not finished, but its code ran.
     events.emit('task.finished', { ...attempt, name: 'reverse', status: 'PENDING', runMs: 0.4 })
     events.emit('task.lost', { ...attempt, name: 'reverse', status: 'FAILURE', workerId: null })
     events.emit('tasks.cancelled', { tasks: [{ name: 'divide' }] })
     await flush()
     await flush()
-    expect(handedOn()).toEqual({
+    expect(stored()).toEqual({
       'divide CANCELLED 0': 1,
       'divide accepted 0': 1,
       'reverse FAILURE 0': 1,
@@ -83,36 +86,36 @@ describe('of one process', () => {
     })
   })
 
-  test('what could not be handed on is, with its age, when it can be again', async () => {
+  test('stores counts later, with their age, after the store was unavailable', async () => {
     const ages: number[] = []
-    const { events, flush, handedOn } = countWith((sums) => {
+    const { events, flush, stored } = countWith((sums) => {
       ages.push(...sums.map(({ ageMs }) => ageMs))
-      if (ages.length < 4) throw new Error('away')
+      if (ages.length < 4) throw new Error('unavailable')
     })
-    events.emit('tasks.accepted', { tasks: [of('reverse')] })
-    await expect(flush()).rejects.toThrow('away')
-    await expect(flush()).rejects.toThrow('away')
-    events.emit('tasks.accepted', { tasks: [of('reverse')] })
+    events.emit('tasks.accepted', { tasks: [taskOf('reverse')] })
+    await expect(flush()).rejects.toThrow('unavailable')
+    await expect(flush()).rejects.toThrow('unavailable')
+    events.emit('tasks.accepted', { tasks: [taskOf('reverse')] })
     await flush()
-    expect(handedOn()).toEqual({ 'reverse accepted 0': 2 })
+    expect(stored()).toEqual({ 'reverse accepted 0': 2 })
     const [first = 0, second = 0, third = 0, fresh = 0] = ages
     expect([first, second, third]).toEqual([first, second, third].toSorted((a, b) => a - b))
     expect(fresh).toBeLessThanOrEqual(third)
   })
 
-  test('names without end share one', async () => {
-    const { events, flush, handedOn } = countWith()
+  test('counts unknown names as "other" beyond a limit', async () => {
+    const { events, flush, stored } = countWith()
     for (let n = 0; n < 1_000; n++) {
       events.emit('task.finished', { ...attempt, name: `made_up_${n}`, status: 'RETRY', runMs: 1 })
     }
     await flush()
-    const names = new Set(Object.keys(handedOn()).map((key) => key.split(' ')[0]))
+    const names = new Set(Object.keys(stored()).map((key) => key.split(' ')[0]))
     expect(names.size).toBeLessThan(30)
-    expect(handedOn()['other RETRY 0']).toBeGreaterThan(900)
+    expect(stored()['other RETRY 0']).toBeGreaterThan(900)
   })
 })
 
-describe('of all processes', () => {
+describe('the statistics of all processes', () => {
   let others: Database[]
   beforeAll(async () => {
     others = await Promise.all([1, 2].map(() => openDatabase(system.database.url, { poolSize: 4 })))
@@ -122,7 +125,7 @@ describe('of all processes', () => {
     await system.connections.database.query(sql`delete from activity`)
   })
 
-  test('sums add up, and nobody waits in a circle', async (context) => {
+  test('are the sums of concurrent writes, which do not deadlock', async (context) => {
     if (!system.database.isServer) return context.skip('needs several connections')
     const names = Array.from({ length: 40 }, (_, n) => `definition_${n}`)
     const stores = others.map(createActivityStore)
@@ -132,15 +135,15 @@ describe('of all processes', () => {
         return stores[round % 2]?.add(round % 3 === 0 ? sums.toReversed() : sums)
       }),
     )
-    // Read by one that was not there when they were written.
+    // Read through a new store that wrote none of them.
     const { byNames, bySteps } = await createActivityStore(others[0] as Database).read(300)
     expect(byNames.length).toBe(names.length)
     expect(new Set(byNames.map(({ count }) => count))).toEqual(new Set([80]))
     expect(bySteps.reduce((all, { count }) => all + count, 0)).toBe(40 * 80)
   })
 
-  test('a window shows what lies in it, in spans as narrow as it can have', async () => {
-    // Five minutes, an hour, a day, a week: each has something on both sides of its edge.
+  test('show in each window exactly its events, in the narrowest steps available', async () => {
+    // From one minute to a week: each window has events on both sides of its beginning.
     const windows = [
       [60, 10, 6],
       [300, 10, 30],
@@ -155,7 +158,7 @@ describe('of all processes', () => {
     for (const [index, [seconds, step, steps]] of windows.entries()) {
       const window = await store.read(seconds)
       expect([window.stepSeconds, window.startsAtMs.length]).toEqual([step, steps])
-      // All edges of the shorter windows lie within the longer ones.
+      // A longer window contains all events of the shorter windows.
       expect(totalOf(window)).toBe(100 * index + index + 1)
       const edge = window.bySteps.find((one) => one.step <= 1)
       expect(edge?.count).toBe(1)
@@ -164,7 +167,7 @@ describe('of all processes', () => {
     }
   })
 
-  test('old spans are let go of, wide ones last', async () => {
+  test('are deleted when they are old, narrow steps before wide ones', async () => {
     const ages = [60, 3 * 3_600, 3 * 86_400, 9 * 86_400]
     await store.add(ages.map((seconds) => sum({ ageMs: seconds * 1_000 })))
     await store.prune()
@@ -179,7 +182,7 @@ describe('of all processes', () => {
     ])
   })
 
-  test('it is read by the primary key', async (context) => {
+  test('are read by the primary key', async (context) => {
     if (!system.database.isServer) return context.skip('needs the planner of a server')
     await system.connections.database.query(sql`
       insert into activity select 60, now() - n * interval '1 minute', 'reverse', 'wait', bucket, 1
@@ -191,9 +194,9 @@ describe('of all processes', () => {
   })
 })
 
-describe('of a whole system', () => {
-  test('a task that is cancelled while it waits, and one that is lost for the last time, have ended', async () => {
-    const earlier = await readCounts()
+describe('the statistics of a running system', () => {
+  test('count a waiting task that is cancelled and an abandoned task that ends as FAILURE', async () => {
+    const countsBefore = await readCounts()
     const waiting = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 600 })
     await system.request('POST', `/v1/tasks/${waiting.id}/cancel`)
     await system.connections.database.query(sql`
@@ -201,10 +204,10 @@ describe('of a whole system', () => {
                          attempt, worker_id)
       select gen_random_uuid(), 'divide', 'default', 'STARTED', '{}', 0, 1000, now(), now(), now(),
              now() - interval '1 hour', 1, gen_random_uuid()`)
-    await until(readCounts, (now) => now('divide', 'FAILURE') === earlier('divide', 'FAILURE') + 1)
-    await until(readCounts, (now) => now('reverse', 'CANCELLED') === earlier('reverse', 'CANCELLED') + 1)
+    await until(readCounts, (now) => now('divide', 'FAILURE') === countsBefore('divide', 'FAILURE') + 1)
+    await until(readCounts, (now) => now('reverse', 'CANCELLED') === countsBefore('reverse', 'CANCELLED') + 1)
     const now = await readCounts()
-    expect(now('reverse', 'accepted')).toBe(earlier('reverse', 'accepted') + 1)
+    expect(now('reverse', 'accepted')).toBe(countsBefore('reverse', 'accepted') + 1)
   })
 
   async function readCounts() {
@@ -214,7 +217,7 @@ describe('of a whole system', () => {
   }
 })
 
-function of(name: string) {
+function taskOf(name: string) {
   return { name, queue: 'default' }
 }
 
@@ -222,23 +225,23 @@ function totalOf({ byNames }: ActivityWindow): number {
   return byNames.reduce((all, { count }) => all + count, 0)
 }
 
-/** A counter of events of its own, and what it has handed on. */
-function countWith(beforeTaken: (sums: ActivitySum[]) => void = () => {}): {
+/** Creates an event emitter with a counter, and records what the counter stores. */
+function countWith(onAdd: (sums: ActivitySum[]) => void = () => {}): {
   events: Events
   flush: () => Promise<void>
-  handedOn: () => Record<string, number>
+  stored: () => Record<string, number>
 } {
   const events = createEvents()
-  const taken: Record<string, number> = {}
+  const counts: Record<string, number> = {}
   const { flush } = countActivity(events, {
     definitions: [{ name: 'reverse' }, { name: 'divide' }],
     async add(sums) {
-      beforeTaken(sums)
+      onAdd(sums)
       for (const { name, measure, bucket, count } of sums) {
         const key = `${name} ${measure} ${bucket}`
-        taken[key] = (taken[key] ?? 0) + count
+        counts[key] = (counts[key] ?? 0) + count
       }
     },
   })
-  return { events, flush, handedOn: () => taken }
+  return { events, flush, stored: () => counts }
 }

@@ -1,5 +1,4 @@
-// What Prometheus is told: exact counts after known work, few labels whatever comes, and answers in an outage.
-
+// Prometheus metrics: exact counts, a bounded number of labels, and responses during outages.
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { createSharedQuery } from '../../src/base/shared-query.ts'
@@ -24,7 +23,7 @@ async function start(options: SystemOptions = {}) {
 
 const read = () => scrape(`${system.url}/metrics`)
 
-/** Until so many attempts have been announced as ended; a row is written a moment before. */
+/** Waits until this many attempts were announced as finished. The row is written shortly before the event. */
 const untilFinished = (count: number) =>
   until(
     async () => system.announced('task.finished').length,
@@ -42,7 +41,7 @@ const finishedOf = (metrics: Scrape, name: string) =>
 describe('tasks', () => {
   beforeEach(() => start())
 
-  test('are counted when accepted, started and finished, attempt by attempt', async () => {
+  test('are counted when accepted, and each attempt when started and finished', async () => {
     for (const text of ['a', 'b', 'c']) await system.submit('reverse', { text })
     await system.submit('second_time', {})
     await system.submit('never', {})
@@ -65,7 +64,7 @@ describe('tasks', () => {
     }
   })
 
-  test('submitted twice under one idempotency key are accepted once', async () => {
+  test('submitted twice with one idempotency key are counted as accepted once', async () => {
     const idempotency = { key: 'key', fingerprint: 'body' }
     const submit = () => system.service.submit('reverse', { text: 'ab' }, { idempotency })
     await submit()
@@ -74,7 +73,7 @@ describe('tasks', () => {
     expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(1)
   })
 
-  test('wait from the moment at which they are due, and not from their submission', async () => {
+  test('have a wait time from when they are due, not from their submission', async () => {
     const twoHoursAgo = new Date(Date.now() - 2 * HOUR_MS)
     await commit('reverse', { createdAt: twoHoursAgo })
     await commit('second_time', { createdAt: twoHoursAgo, runAt: new Date() })
@@ -89,7 +88,7 @@ describe('tasks', () => {
     expect(Math.floor((sum ?? 0) / 3_600)).toBe(2)
   })
 
-  test('run from the start of their handler until it has settled', async () => {
+  test('have a run time from the start of their handler until it has settled', async () => {
     await system.submit('sleep', { ms: 60 })
     await untilFinished(1)
     const metrics = await read()
@@ -97,17 +96,17 @@ describe('tasks', () => {
     expect([within('0.05'), within('3600')]).toEqual([0, 1])
   })
 
-  test('that this worker does not know share one label', async () => {
-    await commit('gone', { maxRetries: 0 })
-    await commit('gone_too', { maxRetries: 0 })
+  test('with unknown definitions share one label', async () => {
+    await commit('removed', { maxRetries: 0 })
+    await commit('removed_too', { maxRetries: 0 })
     await untilFinished(2)
     const metrics = await read()
     expect(finishedOf(metrics, 'other')).toMatchObject({ FAILURE: 2 })
     const names = metrics.series('waggle_tasks_started_total').map(({ name }) => name)
-    expect(names.filter((name) => name?.startsWith('gone'))).toEqual([])
+    expect(names.filter((name) => name?.startsWith('removed'))).toEqual([])
   })
 
-  test('whose result comes too late are counted as refused, and not as finished', async () => {
+  test('whose result is too late are counted as refused and not as finished', async () => {
     const { id } = await system.submit('hold', {})
     await system.taskWhen(id, ({ status }) => status === 'STARTED')
     await system.connections.database.query(sql`update tasks set attempt = 7 where id = ${id}`)
@@ -127,7 +126,7 @@ describe('tasks', () => {
   })
 })
 
-test('a task lost with its worker is counted as lost, and as what it becomes', async () => {
+test('an abandoned task is counted as lost and with its new status', async () => {
   await start({ worker: false })
   const id = await commit('reverse', { maxRetries: 0 })
   const claim = { id, attempt: 0, workerId: crypto.randomUUID(), isRepeated: false }
@@ -143,7 +142,7 @@ test('a task lost with its worker is counted as lost, and as what it becomes', a
   expect(finishedOf(metrics, 'reverse')).toMatchObject({ FAILURE: 1, SUCCESS: 0 })
 })
 
-test('a bell that cannot be rung is counted', async () => {
+test('a failed enqueue is counted', async () => {
   await start({ worker: false })
   process.kill(system.redis.pid, 'SIGKILL')
   await system.submit('reverse', { text: 'ab' })
@@ -154,7 +153,7 @@ test('a bell that cannot be rung is counted', async () => {
   expect((await read()).value('waggle_enqueue_failures_total')).toBe(1)
 })
 
-test('every batch is measured, by kind', async () => {
+test('batch sizes are measured by kind of batch', async () => {
   await start()
   await Promise.all(Array.from({ length: 200 }, () => system.service.submit('reverse', { text: 'ab' })))
   const idempotency = { key: 'key', fingerprint: 'body' }
@@ -164,12 +163,12 @@ test('every batch is measured, by kind', async () => {
   const sum = (kind: string) => metrics.value('waggle_commit_batch_size_sum', { kind })
   expect([sum('submissions'), sum('claims'), sum('results')]).toEqual([201, 201, 201])
   expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(201)
-  // All at once in the first, the one with the key alone.
+  // The first batch has the 200 tasks, the second the one with the idempotency key.
   expect(metrics.value('waggle_commit_batch_size_count', { kind: 'submissions' })).toBe(2)
 })
 
 describe('slots', () => {
-  test('are shown as the worker has them', async () => {
+  test('are reported as capacity and used slots', async () => {
     await start({ worker: { concurrency: 7 } })
     const tasks = await Promise.all([1, 2, 3].map(() => system.submit('hold', {})))
     for (const { id } of tasks) await system.taskWhen(id, ({ status }) => status === 'STARTED')
@@ -181,7 +180,7 @@ describe('slots', () => {
     expect((await read()).value('waggle_worker_slots_used')).toBe(0)
   })
 
-  test('are not shown where no worker is', async () => {
+  test('are not reported by a process without a worker', async () => {
     await start({ worker: false })
     expect((await read()).families).not.toContain('waggle_worker_slots')
   })
@@ -191,7 +190,7 @@ describe('requests', () => {
   beforeEach(() => start({ worker: false }))
   const DURATION = 'waggle_http_request_duration_seconds'
 
-  test('are measured by method, pattern of the route, and status', async () => {
+  test('are measured by method, route pattern and status', async () => {
     const { id } = await system.submit('reverse', { text: 'ab' })
     await system.request('GET', `/v1/tasks/${id}`)
     await system.request('GET', `/v1/tasks/${newId()}`)
@@ -215,7 +214,7 @@ describe('requests', () => {
     })
   })
 
-  test('for unknown paths, ids and verbs make no new series', async () => {
+  test('for unknown paths, ids and methods create no new series', async () => {
     const visit = async (path: string) => {
       for (const method of ['GET', 'POST', 'PROPFIND', 'MKCOL']) await system.request(method, path)
       await system.request('GET', `/v1/tasks/${newId()}`)
@@ -231,7 +230,7 @@ describe('requests', () => {
 })
 
 describe('queues', () => {
-  test('are shown as Postgres has them', async () => {
+  test('are reported as they are in Postgres', async () => {
     await start({ worker: false })
     const { taskStore, queueStore } = system.connections
     await commit('reverse', { createdAt: new Date(Date.now() - 2 * HOUR_MS) })
@@ -242,19 +241,19 @@ describe('queues', () => {
     await queueStore.pause('idle')
     const metrics = await read()
     const row = (queue: string) =>
-      ['waiting_tasks', 'running_tasks', 'paused'].map((what) =>
-        metrics.value(`waggle_queue_${what}`, { queue }),
+      ['waiting_tasks', 'running_tasks', 'paused'].map((metric) =>
+        metrics.value(`waggle_queue_${metric}`, { queue }),
       )
     expect([row('default'), row('slow'), row('idle')]).toEqual([
       [2, 0, 0],
       [0, 1, 1],
       [0, 0, 1],
     ])
-    const late = (queue: string) => metrics.value('waggle_queue_oldest_waiting_seconds', { queue })
-    expect([Math.floor((late('default') ?? 0) / 3_600), late('slow')]).toEqual([2, 0])
+    const oldestSeconds = (queue: string) => metrics.value('waggle_queue_oldest_waiting_seconds', { queue })
+    expect([Math.floor((oldestSeconds('default') ?? 0) / 3_600), oldestSeconds('slow')]).toEqual([2, 0])
   })
 
-  test('that are made up by clients share one label beyond a hundred', async () => {
+  test('beyond 100 names chosen by clients share one label', async () => {
     const many = Array.from({ length: 300 }, (_, index) => ({ name: 'reverse', queue: `queue-${index}` }))
     const depth = { waiting: 1, running: 0, pausedAt: null }
     const { events, render } = setup({
@@ -273,40 +272,40 @@ describe('queues', () => {
   })
 })
 
-describe('while Postgres is away', () => {
-  test('everything but the queues is shown, and they come back', async () => {
+describe('while Postgres is unavailable', () => {
+  test('all metrics except those of queues are reported; those of queues return afterwards', async () => {
     await start()
     await system.submit('reverse', { text: 'ab' })
     await untilFinished(1)
     const { database } = system.connections
-    const isAway = ({ series }: Scrape) => series('waggle_queue_waiting_tasks').length === 0
-    expect(isAway(await read())).toBe(false)
-    const query = vi.spyOn(database, 'query').mockRejectedValue(new Error('away'))
-    const metrics = await until(read, isAway)
+    const hasNoQueues = ({ series }: Scrape) => series('waggle_queue_waiting_tasks').length === 0
+    expect(hasNoQueues(await read())).toBe(false)
+    const query = vi.spyOn(database, 'query').mockRejectedValue(new Error('unavailable'))
+    const metrics = await until(read, hasNoQueues)
     expect([metrics.status, metrics.series('waggle_queue_oldest_waiting_seconds')]).toEqual([200, []])
     expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(1)
     query.mockRestore()
-    await until(read, (later) => !isAway(later))
+    await until(read, (later) => !hasNoQueues(later))
   })
 
-  test('nobody waits for an answer that does not come', async () => {
+  test('a response does not wait longer than two seconds for the query', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const summarizeQueues = vi.fn(() => new Promise<never>(() => {}))
     const { render } = setup({ summarizeQueues: createSharedQuery(summarizeQueues).read })
-    const answers = Promise.all([render(), render()])
+    const responses = Promise.all([render(), render()])
     await vi.advanceTimersByTimeAsync(2_000)
-    for (const text of await answers) {
+    for (const text of await responses) {
       const { samples } = parseMetrics(text)
       expect(samples.some(({ name }) => name === 'process_cpu_seconds_total')).toBe(true)
       expect(samples.some(({ name }) => name === 'waggle_queue_waiting_tasks')).toBe(false)
     }
-    // And no second question is asked while the first is open.
+    // No second query is started while the first is pending.
     expect(summarizeQueues).toHaveBeenCalledTimes(1)
   })
 })
 
-test('the answer is text of version 0.0.4, kept by nobody, and without a body for HEAD', async () => {
+test('the response is text of version 0.0.4 with no-store, and has no body for HEAD', async () => {
   await start({ worker: false })
   const metrics = await read()
   expect([metrics.status, metrics.contentType]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
@@ -327,7 +326,10 @@ function setup(options: Pick<MetricsOptions, 'summarizeQueues'>): {
   return { events, render: metrics.render }
 }
 
-/** A row as if it had been submitted at another time, or by another version of the code; rung by the next worker's round. */
+/**
+ * Inserts a task with another creation time, or one of another version of the code, without enqueuing it. The
+ * dispatcher or the reconciler enqueues it in its next round.
+ */
 async function commit(
   name: string,
   given: { createdAt?: Date; runAt?: Date; queue?: string; maxRetries?: number },

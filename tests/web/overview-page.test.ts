@@ -83,7 +83,7 @@ describe.skipIf(!chromium)('the overview', () => {
   test('keeps the window in the URL, for links and for Back', async () => {
     await using user = await open('?window=3600')
     const { page } = user
-    const windows = page.getByRole('navigation', { name: 'How far to look back' })
+    const windows = page.getByRole('navigation', { name: 'Time range' })
     const chosen = windows.locator('[aria-current]')
     await page.getByText('Ended in the last hour').waitFor()
     expect(await chosen.textContent()).toBe('1 h')

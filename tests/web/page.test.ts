@@ -64,7 +64,7 @@ describe.skipIf(!chromium)('the page', () => {
 
   async function leaveForGood(user: PageUser) {
     await user.page.goto(`${system.url}/#/run`)
-    await user.untilText('No task on show')
+    await user.untilText('No task selected')
     // Its seconds are counted four times a second; whoever still counts them brings it back.
     await user.page.waitForTimeout(2_000)
     expect(await user.page.locator('.card-head').count()).toBe(0)
@@ -141,7 +141,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.press('Use the example')
       await user.fill('Guest', 'Nobody')
       await user.submit()
-      await user.untilText('We do not know this guest')
+      await user.untilText('This guest is unknown')
       const field = user.page.getByLabel('Guest')
       expect(await field.getAttribute('aria-invalid')).toBe('true')
       expect(await user.page.evaluate('document.activeElement.id')).toBe(await field.getAttribute('id'))
@@ -260,13 +260,13 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilText('dnoces')
       expect(user.shownId()).toBe(id)
       await rows.first().getByRole('button').click()
-      await user.untilText('No task on show')
+      await user.untilText('No task selected')
       expect(await rows.count()).toBe(1)
       await user.press('Undo')
       expect(await rows.count()).toBe(2)
       await user.press('Clear the list')
       await user.page.reload()
-      await user.untilText('Nothing yet.')
+      await user.untilText('No tasks submitted yet.')
     })
 
     test('a task that the API does not know any more is told to be gone, and can be forgotten', async () => {
@@ -279,9 +279,9 @@ describe.skipIf(!chromium)('the page', () => {
       await user.page.reload()
       await user.page.locator('.row [data-status=GONE]').waitFor()
       await user.page.locator('.row').getByRole('link').click()
-      await user.untilText('The API does not know this task')
+      await user.untilText('Task not found')
       await user.press('Forget this task')
-      await user.untilText('Nothing yet.')
+      await user.untilText('No tasks submitted yet.')
     })
 
     test('a slow double click submits once', async () => {
@@ -322,7 +322,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.pick('Reverse a text')
       await user.fill('Text', 'Waggle')
       await user.submit()
-      await user.untilText('This task waits here')
+      await user.untilText('Not submitted yet: the API is not available.')
       gate.open('outage')
       await system.startApi()
       await banner.waitFor({ state: 'detached' })
@@ -366,7 +366,7 @@ describe.skipIf(!chromium)('the page', () => {
       )
       await user.fill('E-mail address', 'hasty@example.com')
       await user.submit()
-      await user.untilText('The API takes no more from here for now.')
+      await user.untilText('Not submitted yet: the request limit is reached.')
       // Everything else goes on.
       expect(await user.page.getByText(/^The API (is not ready|cannot be reached)/).count()).toBe(0)
       await user.untilStatus('SUCCESS')
@@ -384,7 +384,7 @@ describe.skipIf(!chromium)('the page', () => {
       )
       await user.fill('E-mail address', 'lost@example.com')
       await user.submit()
-      await user.untilText('The API did not answer, so it may have taken this task.')
+      await user.untilText('No response: the task may have been submitted.')
       await user.untilStatus('SUCCESS')
       const { body } = await system.request('GET', '/v1/tasks?name=notify&limit=200')
       const { data } = body as { data: { id: string; input: { email: string } }[] }

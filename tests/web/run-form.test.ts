@@ -112,7 +112,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await user.page.locator('.field-fault').allTextContents()).toEqual([
       'Item 1 is required.',
       'Street is required.',
-      'There is another same.',
+      'Duplicate name “same”.',
     ])
     await expect.poll(() => user.page.evaluate('document.activeElement.id')).toBe('field-booking-courses/0')
     await courses.getByRole('textbox', { name: 'Item 1' }).fill('soup')
@@ -154,7 +154,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await editor(user).getAttribute('aria-invalid')).toBe('true')
     await editor(user).fill('{"guest": ["a list"]}')
     await user.press('Edit in the form')
-    await user.untilText('The fields of the form cannot show all of this')
+    await user.untilText('The form has no fields for all of this')
     // The API has the last word.
     await user.submit()
     await user.untilText('#/input/guest')
@@ -208,7 +208,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     await user.fill('Delay in seconds', '5')
     await user.page.getByLabel('Run at').fill('2030-01-31T12:30')
     await user.submit()
-    await user.untilText('Choose either a delay or a moment.')
+    await user.untilText('Set either a delay or a start time.')
   })
 
   test('the last five inputs are remembered, chosen from, and cleared', async () => {
@@ -221,7 +221,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
       await user.page.waitForURL((url) => url.hash.includes('task='))
       await user.untilStatus('SUCCESS')
       await user.page.goto(`${system.url}/#/run/booking`)
-      await user.untilText('No task on show')
+      await user.untilText('No task selected')
     }
     await user.page.reload()
     const menu = user.page.getByLabel('Last inputs', { exact: true })

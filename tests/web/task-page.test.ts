@@ -293,7 +293,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
   test('a task that does not exist is told to be gone', async () => {
     await using user = await openPage(browser, system.url)
     await user.page.goto(`${system.url}/#/tasks/01890a5d-ac96-774b-bcce-b302099a8057`)
-    await user.untilText('The API does not know this task')
+    await user.untilText('Task not found')
     await user.press('To the list')
     await user.page.waitForURL((url) => url.hash === '#/tasks')
   })

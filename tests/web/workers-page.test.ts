@@ -56,7 +56,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
       .waitFor()
     await system.request('POST', `/v1/tasks/${held.id}/cancel`)
     await row.getByText('Drained').waitFor()
-    await row.getByRole('button', { name: /^Let the worker/ }).click()
+    await row.getByRole('button', { name: /^Resume the worker/ }).click()
     await row.getByText('Working').waitFor()
     await system.taskWhenFinal((await system.submit('reverse', { text: 'ab' })).id)
   })
@@ -82,7 +82,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     const worker = { ...silent, queues: ['default'], concurrency: 3 }
     await workerStore.beat({ timeoutMs: 5_000, worker, processed: 1, failed: 0, running: [] })
     const row = view.page.getByRole('row', { name: /^far:7/ })
-    await row.getByText('Silent').waitFor()
+    await row.getByText('Missing').waitFor()
     expect(await row.getByRole('button').count()).toBe(0)
     await workerStore.remove(worker.id)
     await row.waitFor({ state: 'detached' })

@@ -1,5 +1,5 @@
-// `callback_url`: whoever asked for it is told that a task has ended, once, whoever ended it and whatever dies meanwhile.
-
+// callback_url: each finished task makes exactly one callback, whichever process finished it and whichever
+// process dies.
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
@@ -17,7 +17,7 @@ let system: TestSystem
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer(({ path }, response, nth) => {
-    response.writeHead(path === '/away' && nth === 1 ? 503 : 200).end()
+    response.writeHead(path === '/unavailable' && nth === 1 ? 503 : 200).end()
   })
 })
 afterAll(() => server.stop())
@@ -32,14 +32,14 @@ beforeEach(async () => {
 })
 afterEach(() => system.stop())
 
-describe('a task that ends in a worker', () => {
-  test('as SUCCESS is told with its result, signed, at once', async () => {
-    // Nobody looks before the test is over: it is the end of the task that wakes the loop.
+describe('a task that finishes in a worker', () => {
+  test('as SUCCESS makes a signed callback with its result immediately', async () => {
+    // The interval is longer than the test, so that only the end of the task wakes the loop.
     system.startWorker({ callbackMs: 3_600_000 })
-    const options = { callback_url: `${server.url}/ended`, tags: ['a'] }
+    const options = { callback_url: `${server.url}/finished`, tags: ['a'] }
     const task = await system.submit('reverse', { text: 'äb' }, options)
-    expect(task).toMatchObject({ callback_url: `${server.url}/ended`, callback_id: null, parent_id: null })
-    const call = await callOf(task.id)
+    expect(task).toMatchObject({ callback_url: `${server.url}/finished`, callback_id: null, parent_id: null })
+    const call = await finishedCallback(task.id)
     expect(call).toMatchObject({
       name: 'http_request',
       status: 'SUCCESS',
@@ -48,7 +48,7 @@ describe('a task that ends in a worker', () => {
       callback_id: null,
     })
 
-    const [sent, ...rest] = server.receivedAt('/ended')
+    const [sent, ...rest] = server.receivedAt('/finished')
     expect(rest).toEqual([])
     expect(sent).toMatchObject({
       method: 'POST',
@@ -73,10 +73,10 @@ describe('a task that ends in a worker', () => {
     })
   })
 
-  test('as FAILURE is told with its error', async () => {
+  test('as FAILURE makes a callback with its error', async () => {
     system.startWorker()
     const task = await submitWithCallback('divide', { x: 1, y: 0 })
-    await callOf(task.id)
+    await finishedCallback(task.id)
     expect(payloads()).toMatchObject([
       {
         type: 'task.failure',
@@ -85,25 +85,25 @@ describe('a task that ends in a worker', () => {
     ])
   })
 
-  test('as CANCELLED is told', async () => {
+  test('as CANCELLED makes a callback', async () => {
     system.startWorker()
     const task = await submitWithCallback('hold', {})
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
     await system.request('POST', `/v1/tasks/${task.id}/cancel`)
-    await callOf(task.id)
+    await finishedCallback(task.id)
     expect(payloads()).toMatchObject([{ type: 'task.cancelled', data: { id: task.id, attempt: 1 } }])
   })
 
-  test('with what Postgres cannot keep as text is told all the same', async () => {
+  test('with a result that Postgres cannot store as text makes a callback', async () => {
     system.startWorker()
     const task = await submitWithCallback('reverse', { text: 'a\0b' })
-    await callOf(task.id)
+    await finishedCallback(task.id)
     expect(payloads()).toMatchObject([{ data: { result: { text: 'b\0a' } } }])
   })
 
-  test('with a number that no double holds is told digit by digit, and so by a replay', async () => {
+  test('with a number beyond a double makes a callback with all digits, also when the callback is replayed', async () => {
     system.startWorker()
-    const call = await callOf((await submitWithCallback('count_far', {})).id)
+    const call = await finishedCallback((await submitWithCallback('count_far', {})).id)
     const replayed = await system.request('POST', `/v1/tasks/${call.id}/replay`)
     expect(replayed.status).toBe(202)
     await system.taskWhenFinal((replayed.body as { id: string }).id)
@@ -112,69 +112,70 @@ describe('a task that ends in a worker', () => {
     expect(second).toBe(first)
   })
 
-  test('is not told before its last attempt, nor without having asked', async () => {
+  test('makes no callback before its last attempt, and none without a callback_url', async () => {
     system.startWorker()
-    const waits = await submitWithCallback('email', { recipient: 'fail@x.yz', subject: 's', body: 'b' })
-    const silent = await system.submit('reverse', { text: 'x' })
-    await system.taskWhen(waits.id, ({ status }) => status === 'RETRY')
-    await system.taskWhenFinal(silent.id)
+    const waiting = await submitWithCallback('email', { recipient: 'fail@x.yz', subject: 's', body: 'b' })
+    const withoutCallback = await system.submit('reverse', { text: 'x' })
+    await system.taskWhen(waiting.id, ({ status }) => status === 'RETRY')
+    await system.taskWhenFinal(withoutCallback.id)
     expect(await system.connections.callbackStore.findEnded(10)).toEqual([])
     expect(await callbackCount()).toBe(0)
   })
 
-  test('is told again when it has ended again after a retry by hand', async () => {
+  test('makes a second callback when it finishes again after a manual retry', async () => {
     system.startWorker()
     const task = await submitWithCallback('divide', { x: 1, y: 0 })
-    const first = await callOf(task.id)
+    const first = await finishedCallback(task.id)
     await system.request('POST', `/v1/tasks/${task.id}/retry`)
-    const second = await callOf(task.id, first.id)
+    const second = await finishedCallback(task.id, first.id)
     expect(second.id).not.toBe(first.id)
     expect(payloads().map(({ data }) => data.attempt)).toEqual([1, 2])
   })
 
-  test('is told later when the other side is away', async () => {
+  test('makes its callback later when the receiver responds with 503', async () => {
     system.startWorker()
-    const options = { callback_url: `${server.url}/away` }
+    const options = { callback_url: `${server.url}/unavailable` }
     const task = await system.submit('reverse', { text: 'x' }, options)
-    expect(await callOf(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 2 })
-    const ids = server.receivedAt('/away').map(({ headers }) => headers['webhook-id'])
+    expect(await finishedCallback(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 2 })
+    const ids = server.receivedAt('/unavailable').map(({ headers }) => headers['webhook-id'])
     expect(new Set(ids).size).toBe(1)
   })
 })
 
-describe('a task that ends elsewhere', () => {
-  test('by being cancelled while it waits is told', async () => {
+describe('a task that finishes outside its worker', () => {
+  test('because it is cancelled while it waiting makes a callback', async () => {
     const task = await submitWithCallback('reverse', { text: 'x' }, { delay_seconds: 3_600 })
     await system.request('POST', `/v1/tasks/${task.id}/cancel`)
     system.startWorker()
-    await callOf(task.id)
+    await finishedCallback(task.id)
     expect(payloads()).toMatchObject([{ type: 'task.cancelled', data: { id: task.id, attempt: 0 } }])
   })
 
-  test('with a worker that is lost for the last time is told', async () => {
+  test('because its worker is missing and no retries are left makes a callback', async () => {
     const task = await submitWithCallback('hold', {}, { max_retries: 0 })
-    // As a worker that was killed leaves it.
+    // Claim the task for a worker that does not exist, like a worker that was killed.
     await system.connections.taskStore.claimMany([
       { id: task.id, attempt: 0, workerId: newId(), isRepeated: false },
     ])
     await system.connections.database.query(sql`update tasks set started_at = now() - interval '1 hour'`)
     system.startWorker()
-    await callOf(task.id)
+    await finishedCallback(task.id)
     expect(payloads()).toMatchObject([{ type: 'task.failure', data: { error: { name: 'WorkerLost' } } }])
   })
 
-  test('in a process that dies before it can tell is told by another, once', async () => {
-    const ended = await submitEnded(30)
+  test('in a process that dies before it creates the callback gets one callback from another process', async () => {
+    const finished = await submitFinished(30)
     system.startWorker({ callbackMs: 20 })
     system.startWorker({ callbackMs: 20 })
-    for (const id of ended) expect(await callOf(id)).toMatchObject({ status: 'SUCCESS', parent_id: id })
-    const told = payloads().map(({ data }) => data.id)
-    expect(told.toSorted()).toEqual(ended.toSorted())
+    for (const id of finished)
+      expect(await finishedCallback(id)).toMatchObject({ status: 'SUCCESS', parent_id: id })
+    const parentIds = payloads().map(({ data }) => data.id)
+    expect(parentIds.toSorted()).toEqual(finished.toSorted())
     expect(await callbackCount()).toBe(30)
   })
 
-  test('is told by a worker that has more of them than it takes at once', async () => {
-    await submitEnded(250)
+  test('makes its callback also when more tasks have finished than fit into one batch', async () => {
+    await submitFinished(250)
     const loop = startCallbacks({
       store: system.connections.callbackStore,
       registry: system.registry,
@@ -182,47 +183,47 @@ describe('a task that ends elsewhere', () => {
       events: createEvents(),
       intervalMs: 3_600_000,
     })
-    // Waits for the first round, which is the only one.
+    // Waits for the first round, which is the only round.
     await loop.stop()
     expect(await callbackCount()).toBe(250)
   })
 })
 
-describe('of several who want to tell', () => {
-  test('one does, whenever they come', async () => {
+describe('several processes that create callbacks', () => {
+  test('create one callback for each task', async () => {
     const { callbackStore } = system.connections
-    const ended = await submitEnded(20)
+    const finished = await submitFinished(20)
     const read = await callbackStore.findEnded(100)
-    expect(read.map(({ id }) => id).toSorted()).toEqual(ended.toSorted())
+    expect(read.map(({ id }) => id).toSorted()).toEqual(finished.toSorted())
     const callbacks = () => read.map(({ id, version }) => callbackFor(id, version))
     const counts = await Promise.all(
       Array.from({ length: 5 }, () => callbackStore.createMany(callbacks().reverse())),
     )
     const late = await callbackStore.createMany(callbacks())
-    // What one of them skipped since another had it in hand is that other's.
+    // A process skips tasks that another process has locked; the other process creates their callbacks.
     expect(counts.reduce((sum, count) => sum + count)).toBe(20)
     expect(late).toBe(0)
     expect(await callbackCount()).toBe(20)
   })
 
-  test('none tells of what has been told, has not ended or did not ask', async () => {
+  test('create none for tasks that have one, are not finished, or have no callback_url', async () => {
     const { callbackStore, taskReader } = system.connections
-    const [told = ''] = await submitEnded(1)
-    const waits = await submitWithCallback('reverse', { text: 'x' })
-    const silent = await system.submit('reverse', { text: 'x' })
-    await system.request('POST', `/v1/tasks/${silent.id}/cancel`)
+    const [withCallback = ''] = await submitFinished(1)
+    const waiting = await submitWithCallback('reverse', { text: 'x' })
+    const withoutCallback = await system.submit('reverse', { text: 'x' })
+    await system.request('POST', `/v1/tasks/${withoutCallback.id}/cancel`)
     const createAll = async () => {
-      const rows = await Promise.all([told, waits.id, silent.id].map(taskReader.find))
+      const rows = await Promise.all([withCallback, waiting.id, withoutCallback.id].map(taskReader.find))
       return callbackStore.createMany(rows.map((row) => callbackFor(row?.id ?? '', row?.version ?? 0)))
     }
     expect(await createAll()).toBe(1)
-    expect(await system.task(told)).toMatchObject({ callback_id: expect.any(String) })
+    expect(await system.task(withCallback)).toMatchObject({ callback_id: expect.any(String) })
     expect(await createAll()).toBe(0)
   })
 
-  test('none tells how a task had ended before it was retried', async () => {
+  test('create none for an end of a task from before a retry', async () => {
     const { callbackStore, taskStore } = system.connections
-    const [id = ''] = await submitEnded(1, 'FAILURE')
+    const [id = ''] = await submitFinished(1, 'FAILURE')
     const [read] = await callbackStore.findEnded(1)
     await taskStore.retryMany([id])
     expect(await callbackStore.createMany([callbackFor(id, read?.version ?? 0)])).toBe(0)
@@ -234,7 +235,7 @@ describe('of several who want to tell', () => {
 
 describe('a callback_url', () => {
   test.each(['ftp://x.yz/', 'nonsense', 'http://10.0.0.1/', 'http://[::1]/', 'http://a:b@x.yz/'])(
-    'is refused with the submission: %s',
+    'that is not allowed rejects the submission: %s',
     async (url) => {
       const { status, body } = await system.request('POST', '/v1/tasks/reverse', {
         input: { text: 'x' },
@@ -246,12 +247,12 @@ describe('a callback_url', () => {
     },
   )
 
-  test('that turns out to be internal fails as a task that can be seen', async () => {
+  test('that resolves to an internal address ends as a failed http_request task', async () => {
     system.startWorker()
     const options = { callback_url: 'http://hooks.example.com/' }
     const task = await system.submit('reverse', { text: 'x' }, options)
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
-    expect(await callOf(task.id)).toMatchObject({
+    expect(await finishedCallback(task.id)).toMatchObject({
       status: 'FAILURE',
       attempt: 1,
       error: { message: expect.stringContaining('HTTP_REQUEST_ALLOW') },
@@ -260,12 +261,12 @@ describe('a callback_url', () => {
 })
 
 function submitWithCallback(name: string, input: unknown, options: object = {}) {
-  return system.submit(name, input, { ...options, callback_url: `${server.url}/ended` })
+  return system.submit(name, input, { ...options, callback_url: `${server.url}/finished` })
 }
 
-/** As a process leaves them that died between the end and the callback. */
-async function submitEnded(count: number, status: 'SUCCESS' | 'FAILURE' = 'SUCCESS'): Promise<string[]> {
-  const options = { callbackUrl: `${server.url}/ended` }
+/** Creates finished tasks without callbacks, like a process that dies between the two. */
+async function submitFinished(count: number, status: 'SUCCESS' | 'FAILURE' = 'SUCCESS'): Promise<string[]> {
+  const options = { callbackUrl: `${server.url}/finished` }
   const submitted = await Promise.all(
     Array.from({ length: count }, () => system.service.submit('reverse', { text: 'x' }, options)),
   )
@@ -275,8 +276,8 @@ async function submitEnded(count: number, status: 'SUCCESS' | 'FAILURE' = 'SUCCE
   return submitted.map(({ id }) => id)
 }
 
-/** The task that tells, when it has ended. */
-async function callOf(id: string, exceptId?: string) {
+/** Returns the http_request task of the callback when it has finished. */
+async function finishedCallback(id: string, exceptId?: string) {
   const { callback_id } = await system.taskWhen(
     id,
     ({ callback_id }) => callback_id !== null && callback_id !== exceptId,

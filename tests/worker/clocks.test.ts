@@ -1,11 +1,11 @@
-// Clocks of our processes may be wrong: what may run at once is due by the clock of Postgres.
+// Wrong clocks of processes: a task that may run immediately is due by the clock of Postgres.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const HOUR_MS = 3_600_000
-const ahead = () => new Date(Date.now() + HOUR_MS)
+const inOneHour = () => new Date(Date.now() + HOUR_MS)
 
 let system: TestSystem
 beforeAll(async () => {
@@ -13,20 +13,22 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('a callback of a worker whose clock is ahead is due at once', async () => {
+test('a callback created by a worker whose clock is ahead is due immediately', async () => {
   const { callbackStore, database } = system.connections
-  const ended = await system.service.submit(
+  const finished = await system.service.submit(
     'reverse',
     { text: 'x' },
-    { callbackUrl: 'https://example.com/', queue: 'ended' },
+    { callbackUrl: 'https://example.com/', queue: 'finished' },
   )
-  await database.query(sql`update tasks set status = 'SUCCESS', finished_at = now() where id = ${ended.id}`)
+  await database.query(
+    sql`update tasks set status = 'SUCCESS', finished_at = now() where id = ${finished.id}`,
+  )
   const callback = newTask('callbacks')
-  await callbackStore.createMany([{ ...callback, parentId: ended.id, parentVersion: 0 }])
+  await callbackStore.createMany([{ ...callback, parentId: finished.id, parentVersion: 0 }])
   expect(await dueIds('callbacks')).toEqual([callback.id])
 })
 
-test('a task of an API whose clock is ahead is due at once when its bell could not be rung', async () => {
+test('a task that an API with a clock ahead could not enqueue is due immediately', async () => {
   const { taskStore, dispatchStore } = system.connections
   const task = newTask('submitted')
   const once = { ...newTask('submitted'), idempotency: { key: newId(), fingerprint: '' } }
@@ -36,9 +38,9 @@ test('a task of an API whose clock is ahead is due at once when its bell could n
   expect(await dueIds('submitted')).toEqual([task.id, once.id].toSorted())
 })
 
-test('a task with a time of its own waits for it, and one that is old keeps its age', async () => {
+test('a delayed task is due at its own time, and an old task at its creation time', async () => {
   const { taskStore, taskReader } = system.connections
-  const later = { ...newTask('later'), runAt: ahead() }
+  const later = { ...newTask('later'), runAt: inOneHour() }
   const old = { ...newTask('old'), createdAt: new Date(Date.now() - HOUR_MS) }
   await taskStore.insertMany([later, old])
   expect(await dueIds('later')).toEqual([])
@@ -48,7 +50,7 @@ test('a task with a time of its own waits for it, and one that is old keeps its 
 
 function newTask(queue: string) {
   const policy = { maxRetries: 0, timeoutMs: 1_000, tags: [] }
-  return { id: newId(), name: 'reverse', queue, input: {}, createdAt: ahead(), ...policy }
+  return { id: newId(), name: 'reverse', queue, input: {}, createdAt: inOneHour(), ...policy }
 }
 
 async function dueIds(queue: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-// What a loop of many steps does when its worker is to stop.
+// The dispatcher stops in the middle of a long backlog.
 import { expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Queue } from '../../src/redis/queue.ts'
@@ -7,10 +7,10 @@ import { createEvents } from '../../src/telemetry/events.ts'
 import { startDispatcher } from '../../src/worker/dispatcher.ts'
 import { until } from '../support/system.ts'
 
-test('a dispatcher stops although what is to be rung has no end', async () => {
+test('a dispatcher stops although more tasks are always due', async () => {
   let batches = 0
-  // More than anybody would wait to insert: whatever is asked for is there.
-  const bells = {
+  // The store returns as many due tasks as requested, without end.
+  const dispatchStore = {
     markDueEnqueued: async (queue: string, limit: number) => {
       batches++
       await new Promise((resolve) => setImmediate(resolve))
@@ -22,7 +22,7 @@ test('a dispatcher stops although what is to be rung has no end', async () => {
   const dispatcher = startDispatcher({
     queues: ['a', 'b'],
     queue,
-    dispatchStore: bells,
+    dispatchStore,
     events: createEvents(),
     intervalMs: 10,
   })
@@ -31,7 +31,7 @@ test('a dispatcher stops although what is to be rung has no end', async () => {
     (count) => count > 10,
   )
   await dispatcher.stop()
-  const atTheEnd = batches
+  const batchesAtStop = batches
   await new Promise((resolve) => setImmediate(resolve))
-  expect(batches).toBe(atTheEnd)
+  expect(batches).toBe(batchesAtStop)
 })

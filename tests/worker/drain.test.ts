@@ -1,4 +1,4 @@
-// A worker that drains: it takes no more, ends what it runs, and takes again when it is told to.
+// Draining workers: they fetch nothing, finish their running tasks, and fetch again after a resume.
 import { afterEach, expect, test } from 'vitest'
 import type { QueueView } from '../../src/api/system/queue-routes.ts'
 import type { WorkerView } from '../../src/api/system/worker-routes.ts'
@@ -18,67 +18,70 @@ async function startWithWorker(): Promise<WorkerView> {
   return worker
 }
 
-async function ask(worker: WorkerView, verb: 'drain' | 'resume') {
+async function post(worker: WorkerView, verb: 'drain' | 'resume') {
   return (await system.request('POST', `/v1/workers/${worker.id}/${verb}`)) as {
     status: number
     body: WorkerView
   }
 }
 
-/** The worker has heard what was asked of it, and has had the time to do otherwise. */
-async function twoBeats() {
+/**
+ * Waits for two heartbeats. The first one reads the drain state; between both the worker could fetch if it
+ * did not obey.
+ */
+async function twoHeartbeats() {
   for (const _ of [1, 2]) {
-    const asked = Date.now()
-    await until(workers, ([worker]) => Date.parse(worker?.last_beat_at ?? '') > asked)
+    const afterMs = Date.now()
+    await until(workers, ([worker]) => Date.parse(worker?.last_beat_at ?? '') > afterMs)
   }
 }
 
-test('a draining worker takes nothing more, ends what it runs, and goes on after the resume', async () => {
+test('a draining worker fetches nothing, finishes its running tasks, and continues after a resume', async () => {
   const worker = await startWithWorker()
   const held = await system.submit('hold', {})
   await system.taskWhen(held.id, ({ status }) => status === 'STARTED')
 
-  const drained = await ask(worker, 'drain')
+  const drained = await post(worker, 'drain')
   expect([drained.status, drained.body.is_draining, drained.body.is_alive]).toEqual([200, true, true])
-  await twoBeats()
+  await twoHeartbeats()
   const tasks = await Promise.all(Array.from({ length: 10 }, () => system.submit('reverse', { text: 'ab' })))
   await system.request('POST', `/v1/tasks/${held.id}/cancel`)
   expect(await system.taskWhenFinal(held.id)).toMatchObject({ status: 'CANCELLED' })
-  await twoBeats()
+  await twoHeartbeats()
   for (const { id } of tasks) expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 0 })
-  // Drained it is, and not dead: what it is, it says.
+  // The worker still sends heartbeats while it is drained.
   expect(await workers()).toMatchObject([{ id: worker.id, is_alive: true, is_draining: true, running: 0 }])
 
-  expect((await ask(worker, 'resume')).body.is_draining).toBe(false)
+  expect((await post(worker, 'resume')).body.is_draining).toBe(false)
   for (const { id } of tasks) expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
 })
 
-test('a queue whose only worker drains has none', async () => {
+test('a draining worker is not counted among the workers of its queue', async () => {
   const worker = await startWithWorker()
-  const served = async () => {
+  const workerCount = async () => {
     const { body } = (await system.request('GET', '/v1/queues')) as { body: { data: QueueView[] } }
     return body.data.find(({ name }) => name === 'default')?.workers
   }
-  expect(await served()).toBe(1)
-  await ask(worker, 'drain')
-  expect(await served()).toBe(0)
-  await ask(worker, 'resume')
-  expect(await served()).toBe(1)
+  expect(await workerCount()).toBe(1)
+  await post(worker, 'drain')
+  expect(await workerCount()).toBe(0)
+  await post(worker, 'resume')
+  expect(await workerCount()).toBe(1)
 })
 
-test('asking twice changes nothing, and a draining worker stops in order', async () => {
+test('a second drain request changes nothing, and a draining worker can be stopped', async () => {
   system = await startSystem({ worker: false, definitions: createTestDefinitions() })
   const started = system.startWorker()
   const [worker] = await until(workers, ({ length }) => length === 1)
   if (!worker) throw new Error('there is no worker')
-  await ask(worker, 'drain')
-  expect((await ask(worker, 'drain')).body).toMatchObject({ is_draining: true })
-  await twoBeats()
+  await post(worker, 'drain')
+  expect((await post(worker, 'drain')).body).toMatchObject({ is_draining: true })
+  await twoHeartbeats()
   await started.stop(0)
   expect(await until(workers, ({ length }) => length === 0)).toEqual([])
 })
 
-test('a worker that nobody knows cannot drain', async () => {
+test('a drain request for an unknown worker gets 404', async () => {
   await startWithWorker()
   for (const id of ['0189a5d0-ac96-474b-bcce-b302099a8057', 'none', '%00']) {
     const { status, body } = await system.request('POST', `/v1/workers/${id}/drain`)

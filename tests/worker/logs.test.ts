@@ -1,4 +1,4 @@
-// What a task logs: kept within bounds, seen while it runs, whole at its end, and never in its way.
+// Task logs: their limits, reading them during and after an attempt, and failures to store them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { AppError } from '../../src/base/errors.ts'
@@ -15,11 +15,11 @@ import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
 import { spawnWorker } from '../support/worker-process.ts'
 
-/** Runs whatever the test wants to be run. */
+/** The functions that the task "scripted" runs, by name. */
 const scripts = new Map<string, (context: TaskContext) => Promise<void> | void>()
 const scripted = defineTask({
   name: 'scripted',
-  title: 'Does what the test says',
+  title: 'Runs a function of the test',
   description: 'for tests',
   input: z.object({ script: z.string() }),
   output: z.unknown(),
@@ -50,14 +50,14 @@ async function logsOf(id: string, query = '?limit=1000'): Promise<TaskLogs> {
 
 const messagesOf = async (id: string) => (await logsOf(id)).data.map(({ message }) => message)
 
-test('whoever sees the end finds the log whole and in order', async () => {
+test('the log is complete and in order as soon as the task is seen as finished', async () => {
   const ids = await Promise.all(
     Array.from({ length: 20 }, async (_, task) => {
       const lines = Array.from({ length: 30 }, (_, line) => `${task}.${line}`)
       const { id } = await system.submit('say', { lines, ending: 'end' })
       const client = createClient({ baseUrl: system.url })
       await client.waitFor(id)
-      // Asked for once, right after the end was seen.
+      // Read the log only once, right after waitFor has resolved.
       expect((await client.logs(id)).data.map(({ message }) => message)).toEqual(lines)
       return id
     }),
@@ -68,7 +68,7 @@ test('whoever sees the end finds the log whole and in order', async () => {
   expect(Date.now() - Date.parse(data[0]?.at ?? '')).toBeLessThan(60_000)
 })
 
-test('lines are seen while the task runs, page by page and from where one was', async () => {
+test('lines can be read page by page while the task runs', async () => {
   const { id } = await system.submit('say', { lines: ['one', 'two', 'three'], ending: 'hold' })
   const { data } = await until(
     () => logsOf(id),
@@ -79,13 +79,13 @@ test('lines are seen while the task runs, page by page and from where one was', 
   expect(page).toEqual({ data: data.slice(0, 2), next_after: data[1]?.id })
   const rest = await logsOf(id, `?after=${page.next_after}`)
   expect(rest).toEqual({ data: data.slice(2), next_after: data[2]?.id })
-  // Who follows goes on from there.
+  // A client that follows the log continues from next_after.
   expect(await logsOf(id, `?after=${rest.next_after}`)).toEqual({ data: [], next_after: rest.next_after })
   await system.request('POST', `/v1/tasks/${id}/cancel`)
   await system.taskWhenFinal(id)
 })
 
-test('every attempt keeps its lines, also those before a retry by hand', async () => {
+test('the lines of all attempts are kept, also those from before a manual retry', async () => {
   const { id } = await system.submit('say', { lines: ['a', 'b'], ending: 'fail' }, { max_retries: 1 })
   await system.taskWhenFinal(id)
   await system.request('POST', `/v1/tasks/${id}/retry`)
@@ -96,47 +96,47 @@ test('every attempt keeps its lines, also those before a retry by hand', async (
   )
 })
 
-test('a task that never logs has no log, and leaves nothing behind', async () => {
+test('a task that logs nothing has an empty log', async () => {
   const { id } = await system.submit('reverse', { text: 'abc' })
   await system.taskWhenFinal(id)
   expect(await logsOf(id)).toEqual({ data: [], next_after: 0 })
 })
 
-test('a worker that is killed leaves what it had told', async (context) => {
+test('lines that were written before a worker was killed are kept', async (context) => {
   if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
-  const apart = await startSystem({ worker: false, definitions: createTestDefinitions() })
-  const worker = await spawnWorker(apart)
+  const ownSystem = await startSystem({ worker: false, definitions: createTestDefinitions() })
+  const worker = await spawnWorker(ownSystem)
   const options = { max_retries: 0 }
-  const { id } = await apart.submit('say', { lines: ['before', 'the kill'], ending: 'hold' }, options)
+  const { id } = await ownSystem.submit('say', { lines: ['before', 'the kill'], ending: 'hold' }, options)
   const read = async () => {
-    const { body } = await apart.request('GET', `/v1/tasks/${id}/logs`)
+    const { body } = await ownSystem.request('GET', `/v1/tasks/${id}/logs`)
     return (body as TaskLogs).data.map(({ message }) => message)
   }
   await until(read, (lines) => lines.length === 2)
   await worker.kill()
-  // Another one finds it lost.
-  apart.startWorker()
-  expect(await apart.taskWhenFinal(id)).toMatchObject({ error: { name: 'WorkerLost' } })
+  // This worker finds the task abandoned.
+  ownSystem.startWorker()
+  expect(await ownSystem.taskWhenFinal(id)).toMatchObject({ error: { name: 'WorkerLost' } })
   expect(await read()).toEqual(['before', 'the kill'])
-  await apart.stop()
+  await ownSystem.stop()
 })
 
-test('a shutdown writes what the task has said before the task is given away', async () => {
-  const apart = await startSystem({ worker: false, definitions: createTestDefinitions() })
-  // Writes by itself only after the test.
-  const worker = apart.startWorker({ logMs: 600_000 })
-  const { id } = await apart.submit('say', { lines: ['still there'], ending: 'hold' })
-  await apart.taskWhen(id, ({ status }) => status === 'STARTED')
+test('a shutdown writes the waiting lines before the task is released', async () => {
+  const ownSystem = await startSystem({ worker: false, definitions: createTestDefinitions() })
+  // The interval is longer than the test, so that only the shutdown writes lines.
+  const worker = ownSystem.startWorker({ logMs: 600_000 })
+  const { id } = await ownSystem.submit('say', { lines: ['still there'], ending: 'hold' })
+  await ownSystem.taskWhen(id, ({ status }) => status === 'STARTED')
   await worker.stop(0)
-  expect(await apart.task(id)).toMatchObject({ status: 'PENDING', attempt: 1 })
-  const { body } = await apart.request('GET', `/v1/tasks/${id}/logs`)
+  expect(await ownSystem.task(id)).toMatchObject({ status: 'PENDING', attempt: 1 })
+  const { body } = await ownSystem.request('GET', `/v1/tasks/${id}/logs`)
   expect((body as TaskLogs).data).toMatchObject([{ message: 'still there' }])
-  await apart.stop()
+  await ownSystem.stop()
 })
 
-test('what a task says after it was given away is not kept', async () => {
+test('lines of an attempt that has ended are not stored', async () => {
   const { connections } = system
-  const { id } = await system.submit('say', { lines: ['mine'], ending: 'end' })
+  const { id } = await system.submit('say', { lines: ['in time'], ending: 'end' })
   await system.taskWhenFinal(id)
   const [line] = (await logsOf(id)).data
   const late: AttemptLines = {
@@ -149,8 +149,8 @@ test('what a task says after it was given away is not kept', async () => {
   expect((await logsOf(id)).data).toEqual([line])
 })
 
-describe('bounds of an attempt', () => {
-  test('1,000 lines, and one that says so', async () => {
+describe('the limits of an attempt', () => {
+  test('are 1,000 lines, followed by a line that states the limit', async () => {
     const { id, status } = await run('many', ({ log }) => {
       for (let line = 1; line <= 5_000; line++) log(`line ${line}`)
     })
@@ -159,20 +159,20 @@ describe('bounds of an attempt', () => {
     const { data: rest } = await logsOf(id, `?after=${first.next_after}`)
     const messages = [...first.data, ...rest].map(({ message }) => message)
     expect(messages.slice(0, -1)).toEqual(Array.from({ length: 1_000 }, (_, line) => `line ${line + 1}`))
-    expect(messages.at(-1)).toMatch(/^Nothing is kept beyond this: .* 1000 lines and 256 KiB$/)
+    expect(messages.at(-1)).toMatch(/^Further lines are dropped: .* 1000 lines and 256 KiB$/)
   })
 
-  test('256 KiB, fields included', () => {
+  test('are 256 KiB including fields', () => {
     const log = createAttemptLog()
     for (let line = 0; line < 500; line++) log.add('ü'.repeat(1_000), { text: 'x'.repeat(1_000) })
     const bytes = log.waiting.map(({ message, fields }) => Buffer.byteLength(message + (fields ?? '')))
     expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(257 * 1_024)
     expect(log.waiting.length).toBeGreaterThan(80)
-    expect(log.waiting.at(-1)?.message).toMatch(/^Nothing is kept beyond this/)
+    expect(log.waiting.at(-1)?.message).toMatch(/^Further lines are dropped/)
   })
 
-  test('a novel is cut, and what Postgres cannot keep is replaced', async () => {
-    const { id } = await run('novel', ({ log }) => {
+  test('include the length of a message; characters that Postgres cannot store are replaced', async () => {
+    const { id } = await run('long', ({ log }) => {
       log('😀'.repeat(5_000))
       log('a\0b\ud800c', { 'na\0me': 'a\0b\ud800c' })
       log(undefined as never)
@@ -186,9 +186,9 @@ describe('bounds of an attempt', () => {
   })
 })
 
-describe('fields that cannot be kept', () => {
-  const circle: Record<string, unknown> = { name: 'circle' }
-  circle.self = circle
+describe('fields that cannot be stored', () => {
+  const circular: Record<string, unknown> = { name: 'itself' }
+  circular.self = circular
   let deep: unknown = 1
   for (let level = 0; level < 20_000; level++) deep = [deep]
   const thrower = {
@@ -211,23 +211,27 @@ describe('fields that cannot be kept', () => {
 
   test.each<[what: string, fields: unknown, kept: unknown]>([
     ['a BigInt', { count: 2n ** 70n, other: 'kept' }, { count: '1180591620717411303424', other: 'kept' }],
-    ['a circle', circle, { name: 'circle', self: expect.stringMatching(/^not JSON: .*circular/) }],
+    ['a circular value', circular, { name: 'itself', self: expect.stringMatching(/^not JSON: .*circular/) }],
     ['a function', { call: () => 1, also: undefined }, {}],
-    ['no object', 'a text' as never, { 0: 'a', 1: ' ', 2: 't', 3: 'e', 4: 'x', 5: 't' }],
+    ['a string', 'a text' as never, { 0: 'a', 1: ' ', 2: 't', 3: 'e', 4: 'x', 5: 't' }],
     ['a list', [1, 2], { 0: 1, 1: 2 }],
     ['a getter that throws', thrower, { good: 1, bad: 'not JSON: not to be read' }],
-    ['what throws at every touch', everythingThrows, {}],
-    ['a depth beyond measure', { deep, other: 1 }, { deep: expect.any(String), other: 1 }],
-    ['a text beyond measure', { long: 'x'.repeat(1e6), other: 1 }, { long: 'left out: too large', other: 1 }],
-    ['a toJSON that lies', { toJSON: () => 'x', other: 1 }, { toJSON: 'not JSON', other: 1 }],
+    ['a proxy that throws on every access', everythingThrows, {}],
+    ['a value nested too deep', { deep, other: 1 }, { deep: expect.any(String), other: 1 }],
+    [
+      'a text that is too large',
+      { long: 'x'.repeat(1e6), other: 1 },
+      { long: 'left out: too large', other: 1 },
+    ],
+    ['a toJSON that returns a string', { toJSON: () => 'x', other: 1 }, { toJSON: 'not JSON', other: 1 }],
     ['null', null, null],
-  ])('%s', async (what, fields, kept) => {
-    const { id, status } = await run(what, ({ log }) => log('said', fields as never))
+  ])('are replaced or omitted: %s', async (kind, fields, kept) => {
+    const { id, status } = await run(kind, ({ log }) => log('said', fields as never))
     expect(status).toBe('SUCCESS')
     expect((await logsOf(id)).data).toMatchObject([{ message: 'said', fields: kept }])
   })
 
-  test('a thousand members are cut to what there is room for', () => {
+  test('are cut after 8 KiB', () => {
     const log = createAttemptLog()
     const fields = Object.fromEntries(
       Array.from({ length: 1_000 }, (_, index) => [`m${index}`, 'x'.repeat(500)]),
@@ -239,22 +243,22 @@ describe('fields that cannot be kept', () => {
   })
 })
 
-describe('while Postgres is away', () => {
+describe('while Postgres is unavailable', () => {
   function startLogs(insertMany: (batch: AttemptLines[]) => Promise<undefined[]>) {
     const running = createRunningTasks().begin({ id: 'a', attempt: 1 } as never)
-    if (!running) throw new Error('it begins')
+    if (!running) throw new Error('The attempt must begin')
     const events = createEvents()
-    const bugs: unknown[] = []
-    events.on('error.unexpected', (bug) => bugs.push(bug))
+    const unexpectedErrors: unknown[] = []
+    events.on('error.unexpected', (error) => unexpectedErrors.push(error))
     const logs = startTaskLogs({ workerId: 'w', store: { insertMany }, events, intervalMs: 5 })
-    return { running, logs, bugs }
+    return { running, logs, unexpectedErrors }
   }
 
-  test('lines wait, within their bounds, and are written in order when it is back', async () => {
-    let isAway = true
+  test('lines wait within their limits and are written in order when it is available again', async () => {
+    let isUnavailable = true
     const written: string[] = []
     const { running, logs } = startLogs(async (batch) => {
-      if (isAway) throw new AppError('unavailable', 'away')
+      if (isUnavailable) throw new AppError('unavailable', 'unavailable')
       for (const { lines } of batch) written.push(...lines.map(({ message }) => message))
       return []
     })
@@ -263,7 +267,7 @@ describe('while Postgres is away', () => {
       if (line % 100 === 0) await new Promise(setImmediate)
     }
     expect(running.log?.waiting.length).toBeLessThanOrEqual(1_001)
-    isAway = false
+    isUnavailable = false
     await logs.finish(running)
     expect(written.length).toBe(1_001)
     expect(written.slice(0, 3)).toEqual(['line 0', 'line 1', 'line 2'])
@@ -271,7 +275,7 @@ describe('while Postgres is away', () => {
     await logs.stop()
   })
 
-  test('the end of a task does not wait for a log that nobody takes', async () => {
+  test('the end of a task does not wait forever for a log that cannot be written', async () => {
     const { running, logs } = startLogs(() => new Promise(() => {}))
     logs.add(running, 'never written')
     await logs.finish(running)
@@ -280,26 +284,26 @@ describe('while Postgres is away', () => {
     logs.forget(running)
   })
 
-  test('lines that cannot be written at all are dropped and reported, once', async () => {
-    const { running, logs, bugs } = startLogs(() => Promise.reject(new Error('no such table')))
+  test('lines that can never be written are dropped and reported once', async () => {
+    const { running, logs, unexpectedErrors } = startLogs(() => Promise.reject(new Error('no such table')))
     logs.add(running, 'dropped')
     await logs.finish(running)
     expect(running.log?.waiting).toEqual([])
-    expect(bugs).toHaveLength(1)
+    expect(unexpectedErrors).toHaveLength(1)
     await logs.stop()
   })
 })
 
 test('a log that cannot be written does not fail its task', async () => {
-  const apart = await startSystem({ definitions: createTestDefinitions() })
-  await apart.connections.database.query(sql`alter table task_logs rename to elsewhere`)
-  const { id } = await apart.submit('say', { lines: ['lost'], ending: 'end' })
-  expect(await apart.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
-  expect(apart.announced('error.unexpected')).toMatchObject([{ where: 'writing task logs' }])
-  await apart.stop()
+  const ownSystem = await startSystem({ definitions: createTestDefinitions() })
+  await ownSystem.connections.database.query(sql`alter table task_logs rename to elsewhere`)
+  const { id } = await ownSystem.submit('say', { lines: ['lost'], ending: 'end' })
+  expect(await ownSystem.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
+  expect(ownSystem.announced('error.unexpected')).toMatchObject([{ where: 'writing task logs' }])
+  await ownSystem.stop()
 })
 
-describe('who asks', () => {
+describe('a request for logs', () => {
   test.each([
     'after=-1',
     'after=x',
@@ -309,48 +313,48 @@ describe('who asks', () => {
     'limit=1001',
     'x=1',
     'after=',
-  ])('for ?%s is told what is wrong with it', async (query) => {
+  ])('with the invalid query ?%s gets 400', async (query) => {
     const { id } = await system.submit('reverse', { text: 'abc' })
     const { status, body } = await system.request('GET', `/v1/tasks/${id}/logs?${query}`)
     expect([status, body]).toMatchObject([400, { type: 'urn:waggle:problem:invalid_query' }])
   })
 
   test.each(['01890000-0000-7000-8000-000000000000', 'nonsense', "'; drop table task_logs; --", '%00'])(
-    'for the log of a task that is not there (%s) is told so',
+    'for an unknown task (%s) gets 404',
     async (id) => {
       expect((await system.request('GET', `/v1/tasks/${encodeURIComponent(id)}/logs`)).status).toBe(404)
     },
   )
 
-  test('needs a key that may read, or the token of that very task', async () => {
+  test('needs a key with the scope "read" or the poll token of the same task', async () => {
     const keys = createTestKeys({ submitter: ['submit'], reader: ['read'] })
-    const apart = await startSystem({ apiKeys: keys.apiKeys, definitions: createTestDefinitions() })
+    const ownSystem = await startSystem({ apiKeys: keys.apiKeys, definitions: createTestDefinitions() })
     const say = async () => {
       const input = { lines: ['hello'], ending: 'end' }
-      const { body } = await apart.request('POST', '/v1/tasks/say', { input }, keys.headers('submitter'))
+      const { body } = await ownSystem.request('POST', '/v1/tasks/say', { input }, keys.headers('submitter'))
       return body as { id: string; poll_token: string }
     }
     const [own, other] = [await say(), await say()]
     const asReader = (id: string) =>
-      apart.request('GET', `/v1/tasks/${id}`, undefined, keys.headers('reader'))
+      ownSystem.request('GET', `/v1/tasks/${id}`, undefined, keys.headers('reader'))
     await until(
       () => asReader(own.id),
       ({ body }) => (body as { is_final: boolean }).is_final,
     )
-    const ask = (query: string, headers = {}) =>
-      apart.request('GET', `/v1/tasks/${own.id}/logs${query}`, undefined, headers)
-    expect((await ask('')).status).toBe(401)
-    expect((await ask('', keys.headers('submitter'))).status).toBe(403)
-    expect((await ask(`?poll_token=${other.poll_token}`)).status).toBe(401)
-    expect((await ask('', keys.headers('reader'))).body).toMatchObject({ data: [{ message: 'hello' }] })
-    const client = createClient({ baseUrl: apart.url })
+    const readLogs = (query: string, headers = {}) =>
+      ownSystem.request('GET', `/v1/tasks/${own.id}/logs${query}`, undefined, headers)
+    expect((await readLogs('')).status).toBe(401)
+    expect((await readLogs('', keys.headers('submitter'))).status).toBe(403)
+    expect((await readLogs(`?poll_token=${other.poll_token}`)).status).toBe(401)
+    expect((await readLogs('', keys.headers('reader'))).body).toMatchObject({ data: [{ message: 'hello' }] })
+    const client = createClient({ baseUrl: ownSystem.url })
     const { data } = await client.logs(own.id, { pollToken: own.poll_token, limit: 10 })
     expect(data.map(({ message }) => message)).toEqual(['hello'])
-    await apart.stop()
+    await ownSystem.stop()
   })
 })
 
-test('the tasks of the project tell what they do', async () => {
+test('the sample tasks log their steps', async () => {
   const [divide, email] = [
     await system.submit('divide', { x: 1, y: 4 }),
     await system.submit('email', { recipient: 'ada@example.com', subject: 'Hi', body: 'Hello' }),
@@ -358,7 +362,7 @@ test('the tasks of the project tell what they do', async () => {
   await Promise.all([divide, email].map(({ id }) => system.taskWhenFinal(id)))
   expect((await messagesOf(divide.id)).slice(0, 2)).toEqual(['Dividing 1 by 4', 'Step 1 of 10 is done'])
   expect(await messagesOf(email.id)).toEqual([
-    'Handing the e-mail to the mail server',
-    'The mail server has taken it',
+    'Sending the e-mail to the mail server',
+    'Accepted by the mail server',
   ])
 })

@@ -1,5 +1,4 @@
-// The promise: an accepted task is never lost; it runs at least once, and exactly one result is accepted.
-
+// The guarantee: an accepted task is never lost. It runs at least once, and exactly one result is accepted.
 import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pause } from '../../src/base/loop.ts'
@@ -14,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('2,000 tasks survive five kills of the worker, two flushes of Redis and a restart without its scripts', async (context) => {
+test('2,000 tasks all succeed despite five kills of the worker, two flushes of Redis and a restart of Redis', async (context) => {
   if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
   const total = 2_000
   const faults = [kill, flush, kill, restartRedis, kill, flush, kill, kill]
@@ -22,7 +21,7 @@ test('2,000 tasks survive five kills of the worker, two flushes of Redis and a r
 
   const submitting = submitAll(total)
   for (const [index, fault] of faults.entries()) {
-    // Spread over the run: each strikes when its share of the tasks has ended, or is under way.
+    // The faults are spread over the run: each occurs after its share of the tasks has succeeded.
     await until(countDone, (done) => done >= (total * index) / (faults.length + 1))
     await fault()
   }
@@ -32,7 +31,7 @@ test('2,000 tasks survive five kills of the worker, two flushes of Redis and a r
 
   expect(new Set(ids).size).toBe(total)
   expect(await system.countByStatus()).toEqual({ SUCCESS: total })
-  // Exactly one accepted result: the one of the attempt that the row names.
+  // Each row has exactly one result: the result of the attempt in its attempt column.
   const rows = await system.connections.database.query<{ wrong: number; failed: number }>(sql`
     select count(*) filter (where result::text <> attempt::text)::int as wrong,
            count(*) filter (where failures >= attempt)::int as failed from tasks`)
@@ -41,7 +40,7 @@ test('2,000 tasks survive five kills of the worker, two flushes of Redis and a r
   async function submitAll(count: number): Promise<string[]> {
     const ids: string[] = []
     while (ids.length < count) {
-      // Slow enough that the faults meet submissions too.
+      // Submit slowly, so that faults occur during submissions too.
       const batch = await Promise.all(
         Array.from({ length: 50 }, () => system.submit('sleep', { ms: 20 }, { max_retries: 20 })),
       )

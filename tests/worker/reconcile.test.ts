@@ -1,5 +1,4 @@
-// What is repaired when bells are lost, Redis forgets, or a worker falls silent.
-
+// Repair of lost deliveries, of lost data in Redis, and of tasks abandoned by missing workers.
 import { createClient } from 'redis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
@@ -14,10 +13,10 @@ beforeEach(async () => {
 })
 afterEach(() => system.stop())
 
-async function flush(what: 'flushAll' | 'scriptFlush') {
+async function flush(command: 'flushAll' | 'scriptFlush') {
   const client = createClient({ url: system.redis.url })
   await client.connect()
-  await client[what]()
+  await client[command]()
   client.destroy()
 }
 
@@ -27,8 +26,8 @@ const allSucceeded = (total: number) =>
     ({ SUCCESS }) => SUCCESS === total,
   )
 
-describe('Redis forgets', () => {
-  test('after a flush of the scripts the next submission is rung as ever', async () => {
+describe('Redis loses its data', () => {
+  test('a task is enqueued after Redis has lost its scripts', async () => {
     system.startWorker()
     await system.taskWhenFinal((await system.submit('reverse', { text: 'before' })).id)
     await flush('scriptFlush')
@@ -37,7 +36,7 @@ describe('Redis forgets', () => {
     expect(system.announced('enqueue.failed')).toEqual([])
   })
 
-  test('after a flush of everything with 1,000 tasks waiting, all of them run', async () => {
+  test('1,000 waiting tasks run after Redis was flushed', async () => {
     await Promise.all(Array.from({ length: 1_000 }, () => system.service.submit('reverse', { text: 'ab' })))
     await until(
       () => system.connections.queue.oldest('default'),
@@ -49,7 +48,7 @@ describe('Redis forgets', () => {
     expect(system.announced('task.started')).toHaveLength(1_000)
   })
 
-  test('after a restart of Redis the consumer takes again', async () => {
+  test('the consumer fetches again after a restart of Redis', async () => {
     system.startWorker()
     await system.taskWhenFinal((await system.submit('reverse', { text: 'before' })).id)
     process.kill(system.redis.pid, 'SIGKILL')
@@ -60,7 +59,7 @@ describe('Redis forgets', () => {
     await allSucceeded(tasks.length + 1)
   })
 
-  test('what was submitted while Redis was away runs when it is back', async () => {
+  test('a task that was submitted while Redis was unavailable runs when it is available again', async () => {
     system.startWorker()
     await until(async () => system.connections.queue.isReady('default'), Boolean)
     process.kill(system.redis.pid, 'SIGKILL')
@@ -78,8 +77,8 @@ describe('Redis forgets', () => {
   })
 })
 
-/** As if the API had died between the commit and the bell. */
-async function commitWithoutBell(): Promise<string> {
+/** Commits a task without enqueuing it, like an API that is killed between the two. */
+async function commitOnly(): Promise<string> {
   const id = newId()
   const given = {
     name: 'reverse',
@@ -93,21 +92,21 @@ async function commitWithoutBell(): Promise<string> {
   return id
 }
 
-describe('a bell is lost', () => {
-  test('a row that was committed but never rung is found', async () => {
-    const id = await commitWithoutBell()
+describe('lost deliveries', () => {
+  test('a task that was committed but never enqueued is enqueued as a lost delivery', async () => {
+    const id = await commitOnly()
     system.startWorker()
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', result: { text: 'ba' } })
     expect(system.announced('tasks.enqueued')).toContainEqual({ reason: 'lost', count: 1 })
   })
 
-  test('ids in a list without a delivery behind them hide no lost bell', async () => {
+  test('a lost delivery is found although the lists in Redis contain ids without a Bee-Queue job', async () => {
     const client = createClient({ url: system.redis.url })
     await client.connect()
     const ancient = '01000000-0000-7000-8000-000000000000'
     await client.lPush('waggle:default:active', ancient)
     await client.lPush('waggle:default:waiting', ancient)
-    const id = await commitWithoutBell()
+    const id = await commitOnly()
     system.startWorker()
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     await until(
@@ -117,34 +116,34 @@ describe('a bell is lost', () => {
     client.destroy()
   })
 
-  test('what nobody of ours has rung keeps the others of its delivery from nothing', async () => {
-    const id = await commitWithoutBell()
-    const strange = [
-      { id: 'nobody', attempt: 0 },
+  test('invalid task references do not prevent the claims of the others in their delivery', async () => {
+    const id = await commitOnly()
+    const invalid = [
+      { id: 'no-uuid', attempt: 0 },
       { id, attempt: 2 ** 40 },
       { id, attempt: 0.5 },
     ]
-    await system.connections.queue.enqueueMany('default', [...strange, { id, attempt: 0 }])
+    await system.connections.queue.enqueueMany('default', [...invalid, { id, attempt: 0 }])
     system.startWorker({ lostAfterMs: 60_000 })
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     expect(system.announced('error.transient')).toEqual([])
   })
 
-  test('what waits in a long list is not rung again', async () => {
+  test('a task that waits in a long list is not enqueued again', async () => {
     await Promise.all(Array.from({ length: 200 }, () => system.service.submit('sleep', { ms: 30 })))
     await until(
       () => system.connections.queue.oldest('default'),
       ({ waitingMs }) => waitingMs !== null,
     )
-    // As if their commit had taken no time: on a busy machine it may take longer than these 200 ms, by which a row may
-    // be older than its delivery.
+    // A task counts as lost when it is 200 ms older than the oldest delivery. On a busy machine its commit
+    // alone can take longer than that, so set enqueued_at to a later time.
     await system.connections.database.query(sql`update tasks set enqueued_at = now()`)
     system.startWorker({ concurrency: 2, lostAfterMs: 200, reconcileMs: 100 })
     await allSucceeded(200)
     expect(system.announced('tasks.enqueued')).toEqual([])
   })
 
-  test('two workers that find the same lost bells run each task once', async () => {
+  test('two workers that find the same lost deliveries run each task once', async () => {
     await Promise.all(Array.from({ length: 300 }, () => system.service.submit('reverse', { text: 'ab' })))
     await flush('flushAll')
     system.startWorker()
@@ -154,7 +153,7 @@ describe('a bell is lost', () => {
   })
 })
 
-describe('a worker falls silent', () => {
+describe('missing workers', () => {
   let recorder: RunRecorder
   beforeEach(async (context) => {
     if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
@@ -162,9 +161,9 @@ describe('a worker falls silent', () => {
   })
   afterEach(() => recorder?.close())
 
-  test('a task that kills its worker ends as FAILURE "worker lost" after its budget', async () => {
+  test('a task that kills its worker in every attempt ends as FAILURE "worker lost" when its retries are used up', async () => {
     const task = await system.submit('kill', {}, { max_retries: 1 })
-    // A supervisor starts the worker again, however often it dies.
+    // A supervisor starts the worker again each time it has died.
     let isOver = false
     const supervised = (async () => {
       while (!isOver) {
@@ -185,14 +184,14 @@ describe('a worker falls silent', () => {
     expect(await recorder.all()).toHaveLength(2)
   })
 
-  test('a handler that blocks the event loop too long runs twice, and one result is accepted', async () => {
+  test('a task whose handler blocks the event loop too long runs twice, and one result is accepted', async () => {
     const blocked = await spawnWorker(system, { missingAfterMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('block', { ms: 6_000 })
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
     system.startWorker({ missingAfterMs: 1_000, heartbeatMs: 200 })
     const done = await system.taskWhenFinal(task.id)
     expect(done).toMatchObject({ status: 'SUCCESS', attempt: 2, result: 2, failures: 1 })
-    // The first run ends too: its worker writes, is refused, and lives on.
+    // The first attempt ends too: its result is rejected, and its worker continues to run.
     await until(
       () => recorder.all(),
       (runs) => runs.length >= 1,
@@ -201,11 +200,11 @@ describe('a worker falls silent', () => {
     expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 2, result: 2 })
   })
 
-  test('nobody is taken for silent right after Postgres was away for everybody', async () => {
+  test('no worker counts as missing right after Postgres was unavailable for all of them', async () => {
     const worker = await spawnWorker(system, { missingAfterMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('sleep', { ms: 3_000 })
     await system.taskWhen(task.id, ({ status }) => status === 'STARTED')
-    // As if all beats had been missed for an hour, seen by a worker that has just come back itself.
+    // All heartbeats are an hour old, as after an outage of Postgres, and the other worker has just started.
     await system.connections.database.query(sql`update workers set last_beat_at = now() - interval '1 hour'`)
     system.startWorker({ missingAfterMs: 1_000, heartbeatMs: 200 })
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1, failures: 0 })

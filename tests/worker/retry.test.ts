@@ -1,4 +1,4 @@
-// The pure decisions about attempts, and what they come to in a running system.
+// Retries: the decisions about ended attempts, and their effects in a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RetryLaterError } from '../../src/definitions/define.ts'
 import { decide, retryDelayMs } from '../../src/definitions/task-status.ts'
@@ -12,15 +12,15 @@ const failed = (retryable = true) => ({
   error: { name: 'Error', message: 'no', retryable },
 })
 
-describe('the pause before the next attempt', () => {
-  test('grows with every failure, whatever chance says, up to the cap', () => {
-    for (const [longest, shortest] of [
+describe('the retry delay', () => {
+  test('does not decrease with further failures, whatever the random value, and ends at the cap', () => {
+    for (const [oddRandom, evenRandom] of [
       [0.999, 0],
       [0.5, 0.5],
       [0, 0.999],
     ] as const) {
       const pauses = [1, 2, 3].map((failures) =>
-        retryDelayMs(backoff, failures, failures % 2 ? longest : shortest),
+        retryDelayMs(backoff, failures, failures % 2 ? oddRandom : evenRandom),
       )
       expect(pauses.toSorted((a, b) => a - b)).toEqual(pauses)
     }
@@ -28,26 +28,26 @@ describe('the pause before the next attempt', () => {
     expect(retryDelayMs(backoff, 2_000, 1)).toBe(10_000)
   })
 
-  test('is spread over the whole step between two ceilings', () => {
+  test('is spread over the whole range between the previous limit and the next', () => {
     expect([0, 0.5, 1].map((random) => retryDelayMs(backoff, 1, random))).toEqual([0, 500, 1_000])
     expect([0, 0.5, 1].map((random) => retryDelayMs(backoff, 3, random))).toEqual([2_000, 3_000, 4_000])
   })
 })
 
 describe('an ended attempt', () => {
-  test('that failed is tried again while there is budget, and fails when it is used', () => {
+  test('that failed leads to RETRY while retries are left, and to FAILURE when none are left', () => {
     expect(decide(task, failed(), 0)).toMatchObject({ status: 'RETRY', failures: 1 })
     expect(decide({ ...task, failures: 1 }, failed(), 0)).toMatchObject({ status: 'RETRY', failures: 2 })
     expect(decide({ ...task, failures: 2 }, failed(), 0)).toMatchObject({ status: 'FAILURE', failures: 3 })
   })
 
-  test('that knows when another may help is tried again no earlier, and no earlier than any other', () => {
+  test('with a minimum delay is retried after that or after the usual delay, whichever is later', () => {
     const { delayMs: usualMs = 0 } = decide(task, failed(), 0.5)
-    const delayOf = (leastDelayMs: number) => decide(task, { ...failed(), leastDelayMs }, 0.5).delayMs
+    const delayOf = (minDelayMs: number) => decide(task, { ...failed(), minDelayMs }, 0.5).delayMs
     expect(delayOf(60_000)).toBe(60_000)
     expect(delayOf(usualMs - 1)).toBe(usualMs)
     expect(delayOf(0)).toBe(usualMs)
-    expect(decide({ ...task, failures: 2 }, { ...failed(), leastDelayMs: 60_000 }, 0.5)).toEqual({
+    expect(decide({ ...task, failures: 2 }, { ...failed(), minDelayMs: 60_000 }, 0.5)).toEqual({
       status: 'FAILURE',
       error: failed().error,
       failures: 3,
@@ -55,17 +55,17 @@ describe('an ended attempt', () => {
   })
 
   test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 1e300])(
-    'cannot ask for a pause that is none: %s',
+    'cannot request an invalid delay: %s',
     (delayMs) => {
       expect(() => new RetryLaterError('later', { delayMs })).toThrow(RangeError)
     },
   )
 
-  test('that cannot be helped by another fails at once', () => {
+  test('that is not retryable leads to FAILURE', () => {
     expect(decide(task, failed(false), 0)).toMatchObject({ status: 'FAILURE', failures: 1 })
   })
 
-  test('that was put back by a shutdown waits again and uses no budget', () => {
+  test('that was released by a shutdown leads to PENDING and uses no retry', () => {
     expect(decide({ ...task, failures: 2 }, { kind: 'released' }, 0)).toEqual({
       status: 'PENDING',
       failures: 2,
@@ -73,7 +73,7 @@ describe('an ended attempt', () => {
     })
   })
 
-  test('whose cancellation was asked for is never put back', () => {
+  test('of a task with a requested cancellation leads to CANCELLED or SUCCESS', () => {
     const cancelled = { ...task, isCancelRequested: true }
     expect(decide(cancelled, failed(), 0).status).toBe('CANCELLED')
     expect(decide(cancelled, { kind: 'released' }, 0).status).toBe('CANCELLED')
@@ -88,7 +88,7 @@ describe('in a running system', () => {
   })
   afterAll(() => system.stop())
 
-  test('a result that is no JSON ends as FAILURE that says so, and takes nobody with it', async () => {
+  test('a task whose result is not JSON ends as FAILURE, and other tasks are not affected', async () => {
     const [bad, good] = await Promise.all([
       system.submit('unstorable', {}),
       system.submit('reverse', { text: 'ab' }),
@@ -101,11 +101,11 @@ describe('in a running system', () => {
     expect(await system.taskWhenFinal(good.id)).toMatchObject({ status: 'SUCCESS' })
   })
 
-  test('a task that this version of the code does not know is tried again, and fails by its name', async () => {
+  test('a task with an unknown definition fails with a retryable error that contains its name', async () => {
     const id = '01900000-0000-7000-8000-000000000002'
     const task = {
       id,
-      name: 'from_the_future',
+      name: 'unknown_definition',
       queue: 'default',
       input: {},
       maxRetries: 0,
@@ -115,11 +115,11 @@ describe('in a running system', () => {
     await system.connections.taskStore.insertMany([{ ...task, createdAt: new Date() }])
     expect(await system.taskWhenFinal(id)).toMatchObject({
       status: 'FAILURE',
-      error: { message: 'This worker has no task "from_the_future"', retryable: true },
+      error: { message: 'This worker has no task "unknown_definition"', retryable: true },
     })
   })
 
-  test('a delayed task waits for its time', async () => {
+  test('a delayed task does not start before its time', async () => {
     const later = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 1 })
     const never = await system.submit('reverse', { text: 'ab' }, { run_at: '2099-01-01T00:00:00Z' })
     const done = await system.taskWhenFinal(later.id)

@@ -1,4 +1,4 @@
-// What is left of a task that has run.
+// Memory of attempts that have ended.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { newId } from '../../src/base/uuidv7.ts'
@@ -10,10 +10,10 @@ import { createRunningTasks } from '../../src/worker/running-tasks.ts'
 import { claimedTask } from '../support/claimed-task.ts'
 import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
 
-const look = defineTask({
-  name: 'look',
-  title: 'Look',
-  description: 'SharedQueries at all that it is given.',
+const readInput = defineTask({
+  name: 'read_input',
+  title: 'Read the input',
+  description: 'Reads all of its input.',
   input: z.any(),
   output: z.boolean(),
   example: null,
@@ -24,10 +24,10 @@ const look = defineTask({
   },
 })
 
-test('a task that has ended is let go of without a collection of the whole heap', async () => {
+test('the memory of an ended attempt is freed by minor garbage collections', async () => {
   const run = createRunner({
     workerId: newId(),
-    registry: createRegistry([look as TaskDefinition]),
+    registry: createRegistry([readInput as TaskDefinition]),
     running: createRunningTasks(),
     logs: { add: () => undefined, finish: async () => {}, forget: () => {}, stop: async () => {} },
     finish: async ({ decision }) => decision.status,
@@ -44,5 +44,8 @@ test('a task that has ended is let go of without a collection of the whole heap'
   expect(heldMiB() - before).toBeLessThan(5)
 })
 
-/** With an input of a tenth of a megabyte, which tells by what a process holds whether it is still there. */
-const claimed = () => claimedTask({ name: 'look', input: Buffer.alloc(MIB / 10, 1) })
+/**
+ * Creates a claimed task with an input of 0.1 MiB, so that a retained task shows in the memory of the
+ * process.
+ */
+const claimed = () => claimedTask({ name: 'read_input', input: Buffer.alloc(MIB / 10, 1) })

@@ -1,4 +1,4 @@
-// Which attempts run in a process.
+// The attempts that run in a process.
 import { expect, test } from 'vitest'
 import { createRunningTasks } from '../../src/worker/running-tasks.ts'
 import { claimedTask } from '../support/claimed-task.ts'
@@ -6,7 +6,7 @@ import { claimedTask } from '../support/claimed-task.ts'
 const ID = '01900000-0000-7000-8000-000000000000'
 const attemptOf = (attempt: number) => claimedTask({ id: ID, attempt })
 
-test('an attempt runs once at a time, beside its successor', () => {
+test('an attempt cannot begin twice, but can run at the same time as the next attempt', () => {
   const running = createRunningTasks()
   const first = running.begin(attemptOf(1))
   expect(running.begin(attemptOf(1))).toBeNull()
@@ -17,14 +17,14 @@ test('an attempt runs once at a time, beside its successor', () => {
   expect(running.size).toBe(2)
 })
 
-test('of tasks whose ids end alike each is known by itself', async () => {
+test('tasks whose ids have the same ending are distinguished', async () => {
   const running = createRunningTasks()
   const ids = [ID, ID.replace('019', '018'), ID.replace('019', '017')]
-  const all = ids.map((id) => running.begin(claimedTask({ id })))
+  const attempts = ids.map((id) => running.begin(claimedTask({ id })))
   running.abort(ids[1] ?? '', 'cancelled')
-  expect(all.map((one) => one?.abortReason)).toEqual([undefined, 'cancelled', undefined])
+  expect(attempts.map((attempt) => attempt?.abortReason)).toEqual([undefined, 'cancelled', undefined])
   const emptied = running.whenEmpty()
-  for (const one of all) if (one) running.end(one)
+  for (const attempt of attempts) if (attempt) running.end(attempt)
   await emptied
   expect([running.size, running.all()]).toEqual([0, []])
 })

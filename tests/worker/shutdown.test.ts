@@ -1,3 +1,4 @@
+// Shutdown of a worker process on SIGTERM.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createRunRecorder, createTestDefinitions, type RunRecorder } from '../support/test-definitions.ts'
@@ -21,13 +22,14 @@ const started = (count: number) =>
     ({ STARTED }) => STARTED === count,
   )
 
-test('SIGTERM during 50 running tasks: all end in order, none runs twice, the process ends with 0', async () => {
+test('after SIGTERM with 50 running tasks all of them finish, none runs twice, and the process exits with 0', async () => {
   const worker = await spawnWorker(system, { concurrency: 50 })
   await Promise.all(Array.from({ length: 80 }, () => system.submit('sleep', { ms: 3_000 })))
   await started(50)
   expect(await worker.terminate()).toBe(0)
 
-  // On a slow machine the first may have ended, and others begun in their slots, before the last of the fifty started.
+  // On a slow machine some tasks can have finished, and others started in their slots, before 50 were
+  // STARTED.
   const runs = await recorder.all()
   expect(runs.length).toBeGreaterThanOrEqual(50)
   expect(runs.length).toBeLessThan(80)
@@ -36,28 +38,28 @@ test('SIGTERM during 50 running tasks: all end in order, none runs twice, the pr
   expect(await system.connections.workerStore.list()).toEqual([])
 })
 
-test('what outlives the grace is put back without using its retry budget, and another worker runs it', async () => {
+test('a task that runs longer than the grace period is released without using a retry, and another worker runs it', async () => {
   const worker = await spawnWorker(system, { concurrency: 20 }, 100)
-  const heeding = await Promise.all(
+  const holding = await Promise.all(
     Array.from({ length: 10 }, () => system.submit('hold', {}, { max_retries: 0 })),
   )
-  const deaf = await Promise.all(
+  const ignoring = await Promise.all(
     Array.from({ length: 5 }, () => system.submit('deaf', { ms: 30_000 }, { max_retries: 0 })),
   )
   await started(15)
   expect(await worker.terminate()).toBe(0)
 
-  for (const { id } of [...heeding, ...deaf]) {
+  for (const { id } of [...holding, ...ignoring]) {
     expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 1, failures: 0, attempts: [] })
   }
   const notes = (await recorder.all()).flatMap(({ note }) => note ?? [])
   expect(notes).toEqual(Array(10).fill('aborted: shutdown'))
   system.startWorker({ concurrency: 20 })
   await started(15)
-  for (const { id } of [...heeding, ...deaf]) await system.request('POST', `/v1/tasks/${id}/cancel`)
+  for (const { id } of [...holding, ...ignoring]) await system.request('POST', `/v1/tasks/${id}/cancel`)
 })
 
-test('a worker stops in order although Redis is gone', async () => {
+test('a worker stops normally when Redis was killed', async () => {
   const worker = await spawnWorker(system)
   const task = await system.submit('sleep', { ms: 500 })
   await started(1)
@@ -66,13 +68,14 @@ test('a worker stops in order although Redis is gone', async () => {
   expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
 })
 
-test('a worker stops in order although Redis is frozen', async () => {
+test('a worker stops normally when Redis does not respond', async () => {
   const worker = await spawnWorker(system)
   const task = await system.submit('sleep', { ms: 1_500 })
   await started(1)
   process.kill(system.redis.pid, 'SIGSTOP')
   try {
-    // By the end of the task, which needs Postgres only, every loop of the worker has asked Redis and waits.
+    // The task needs Postgres only. When it has finished, every loop of the worker waits for a response from
+    // Redis.
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
     expect(await worker.terminate()).toBe(0)
   } finally {

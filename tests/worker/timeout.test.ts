@@ -1,3 +1,4 @@
+// Timeouts of attempts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
@@ -8,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test('a task past its timeout is aborted and retried', async () => {
+test('an attempt is aborted at its timeout and the task is retried', async () => {
   const task = await system.submit('sleep', { ms: 60_000 }, { timeout_seconds: 0.2, max_retries: 2 })
   const done = await system.taskWhenFinal(task.id)
   expect(done).toMatchObject({
@@ -20,15 +21,16 @@ test('a task past its timeout is aborted and retried', async () => {
   expect(done.attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
 })
 
-test('a handler that does not heed its signal keeps its slot until it has settled', async () => {
-  const deaf = await system.submit('deaf', { ms: 1_000 }, { timeout_seconds: 0.1 })
-  await system.taskWhen(deaf.id, ({ status }) => status === 'STARTED')
+test('a handler that ignores its signal occupies its slot until it has settled', async () => {
+  const ignoring = await system.submit('deaf', { ms: 1_000 }, { timeout_seconds: 0.1 })
+  await system.taskWhen(ignoring.id, ({ status }) => status === 'STARTED')
   const next = await system.submit('reverse', { text: 'ab' })
-  const ended = await system.taskWhenFinal(next.id)
-  // With one slot the second can only have begun after the first had ended; the late result of the deaf one counts.
-  const first = await system.task(deaf.id)
+  const second = await system.taskWhenFinal(next.id)
+  // With one slot the second task can only start after the first has finished. The late result of the first
+  // is accepted.
+  const first = await system.task(ignoring.id)
   expect(first).toMatchObject({ status: 'SUCCESS', attempt: 1, result: 1 })
-  expect(Date.parse(ended.started_at ?? '')).toBeGreaterThanOrEqual(Date.parse(first.finished_at ?? ''))
+  expect(Date.parse(second.started_at ?? '')).toBeGreaterThanOrEqual(Date.parse(first.finished_at ?? ''))
 })
 
 test('the slot is free again after a timeout', async () => {

@@ -1,4 +1,4 @@
-// A callback that cannot be written keeps nobody else's from being written.
+// A callback that cannot be stored does not prevent other callbacks from being stored.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
 import type { CallbackStore } from '../../src/store/callback-store.ts'
@@ -6,9 +6,9 @@ import { sql } from '../../src/store/drizzle.ts'
 import { startCallbacks } from '../../src/worker/callbacks.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
-// More than are taken at once.
+// More than one batch of callbacks.
 const UNWRITABLE = 25
-// JSON.stringify runs out of stack; Postgres and JSON.parse do not.
+// Nested deep enough that JSON.stringify overflows the stack; Postgres and JSON.parse do not.
 const LEVELS = 6_000
 
 let system: TestSystem
@@ -17,25 +17,25 @@ beforeEach(async () => {
 })
 afterEach(() => system.stop())
 
-test('those that ended later are told, and each that cannot be is reported once', async () => {
-  const unwritable = await submitEnded(UNWRITABLE, `${'['.repeat(LEVELS)}${']'.repeat(LEVELS)}`)
-  const healthy = await submitEnded(30, '"x"')
+test('callbacks of tasks that finished later are created, and each callback that cannot be stored is reported once', async () => {
+  const unwritable = await submitFinished(UNWRITABLE, `${'['.repeat(LEVELS)}${']'.repeat(LEVELS)}`)
+  const healthy = await submitFinished(30, '"x"')
   const loop = runCallbacks(system.connections.callbackStore, 10)
-  await until(toldIds, (told) => told.length === healthy.length)
+  await until(parentIds, (ids) => ids.length === healthy.length)
   await until(
     async () => system.announced('error.unexpected').length,
     (count) => count >= UNWRITABLE,
   )
-  const late = await submitEnded(1, '"x"')
-  await until(toldIds, (told) => told.length === healthy.length + 1)
+  const late = await submitFinished(1, '"x"')
+  await until(parentIds, (ids) => ids.length === healthy.length + 1)
   await loop.stop()
-  expect(await toldIds()).toEqual([...healthy, ...late].toSorted())
+  expect(await parentIds()).toEqual([...healthy, ...late].toSorted())
   const reports = system.announced('error.unexpected').map(({ where }) => where)
-  expect(reports.toSorted()).toEqual(unwritable.map((id) => `making the callback of task ${id}`).toSorted())
+  expect(reports.toSorted()).toEqual(unwritable.map((id) => `creating the callback of task ${id}`).toSorted())
 })
 
-test('a batch that is too large as a whole is written one by one', async () => {
-  const ended = await submitEnded(3, '"x"')
+test('a batch that is too large is stored one callback at a time', async () => {
+  const finished = await submitFinished(3, '"x"')
   const { callbackStore } = system.connections
   await runCallbacks({
     ...callbackStore,
@@ -44,18 +44,18 @@ test('a batch that is too large as a whole is written one by one', async () => {
       return callbackStore.createMany(callbacks)
     },
   }).stop()
-  expect(await toldIds()).toEqual(ended.toSorted())
+  expect(await parentIds()).toEqual(finished.toSorted())
   expect(system.announced('error.unexpected')).toEqual([])
 })
 
-test('nobody is tried one by one while the database is away', async () => {
-  await submitEnded(3, '"x"')
+test('callbacks are not tried one by one while the database is unavailable', async () => {
+  await submitFinished(3, '"x"')
   const sizes: number[] = []
   await runCallbacks({
     ...system.connections.callbackStore,
     async createMany(callbacks) {
       sizes.push(callbacks.length)
-      throw new AppError('unavailable', 'away')
+      throw new AppError('unavailable', 'unavailable')
     },
   }).stop()
   expect(sizes).toEqual([3])
@@ -63,15 +63,15 @@ test('nobody is tried one by one while the database is away', async () => {
   expect(system.announced('error.unexpected')).toEqual([])
 })
 
-/** With `stop()` right away: one round. */
+/** Starts the loop. If it is stopped immediately, it does exactly one round. */
 function runCallbacks(store: CallbackStore, intervalMs = 3_600_000) {
   const { registry, events } = system
   return startCallbacks({ store, registry, onCreated: () => {}, events, intervalMs })
 }
 
-/** As an earlier version left them that stored any result. */
-async function submitEnded(count: number, result: string): Promise<string[]> {
-  const options = { callbackUrl: 'https://example.com/ended' }
+/** Creates finished tasks with a result that is beyond the limits, as an earlier version could store it. */
+async function submitFinished(count: number, result: string): Promise<string[]> {
+  const options = { callbackUrl: 'https://example.com/finished' }
   const submitted = await Promise.all(
     Array.from({ length: count }, () => system.service.submit('reverse', { text: 'x' }, options)),
   )
@@ -81,7 +81,7 @@ async function submitEnded(count: number, result: string): Promise<string[]> {
   return submitted.map(({ id }) => id)
 }
 
-async function toldIds(): Promise<string[]> {
+async function parentIds(): Promise<string[]> {
   const rows = await system.connections.database.query<{ id: string }>(
     sql`select parent_id as id from tasks where parent_id is not null order by 1`,
   )

@@ -1,4 +1,5 @@
-// A worker gives way to what else runs on its machine. Each is a process of its own: what is given away does not come back.
+// Worker priority: nice values of the process and its session. Each test starts a process, because a process
+// without privileges cannot raise its priority again.
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -16,7 +17,7 @@ const ofSession = existsSync('/proc/self/autogroup') ? readFileSync('/proc/self/
 console.log(JSON.stringify({ process: getPriority(), session: Number(/nice (-?\\d+)/.exec(ofSession)?.[1]) }))
 `
 
-/** @param shell the words before and after the program, in which it is "$@" */
+/** @param shell a shell script that runs the program as "$@" */
 async function priorities(nice: number, shell: string, options: SpawnOptions = {}) {
   const program = [process.execPath, '--input-type=module', '-e', CODE, String(nice)]
   const child = spawn('sh', ['-c', shell, 'sh', ...program], {
@@ -28,25 +29,25 @@ async function priorities(nice: number, shell: string, options: SpawnOptions = {
   return JSON.parse(output)
 }
 
-const SERVICE = { detached: true }
+const OWN_SESSION = { detached: true }
 
-test('0 gives nothing away', async () => {
-  expect(await priorities(0, 'exec "$@"', SERVICE)).toMatchObject({ process: 0 })
+test('the nice value 0 changes nothing', async () => {
+  expect(await priorities(0, 'exec "$@"', OWN_SESSION)).toMatchObject({ process: 0 })
 })
 
-test('the process gives way, and one that gives way more already stays as it is', async () => {
+test('the nice value of the process is raised, unless it is already higher', async () => {
   expect(await priorities(10, 'exec "$@"')).toMatchObject({ process: 10 })
   expect(await priorities(10, 'exec nice -n 15 "$@"')).toMatchObject({ process: 15 })
 })
 
-describe.skipIf(!existsSync('/proc/self/autogroup'))('where processors are shared out by session', () => {
-  test('a session of its own gives way', async () => {
-    expect(await priorities(0, '"$@"; true', SERVICE)).toEqual({ process: 0, session: 0 })
-    expect(await priorities(10, '"$@"; true', SERVICE)).toEqual({ process: 10, session: 10 })
+describe.skipIf(!existsSync('/proc/self/autogroup'))('with autogroup scheduling', () => {
+  test('the nice value of a session is raised if the worker is alone in it', async () => {
+    expect(await priorities(0, '"$@"; true', OWN_SESSION)).toEqual({ process: 0, session: 0 })
+    expect(await priorities(10, '"$@"; true', OWN_SESSION)).toEqual({ process: 10, session: 10 })
   })
 
-  test('one that others share does not', async () => {
-    const besideAnother = 'sleep 60 >/dev/null & "$@"; kill $!'
-    expect(await priorities(10, besideAnother, SERVICE)).toEqual({ process: 10, session: 0 })
+  test('the nice value of a session is unchanged if other processes share it', async () => {
+    const withAnother = 'sleep 60 >/dev/null & "$@"; kill $!'
+    expect(await priorities(10, withAnother, OWN_SESSION)).toEqual({ process: 10, session: 0 })
   })
 })

@@ -1,6 +1,6 @@
-// The page: what is always there, and the view that the URL asks for.
+// The page: header, banners and key dialog, and the view that the URL names.
 import { useRef } from 'hono/jsx/dom'
-import { ShutOutBanner } from './api/access-notice.tsx'
+import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
@@ -18,9 +18,10 @@ export function App({ page }: { page: Page }) {
   const route = useObservable(page.route)
   const main = useRef<HTMLElement>(null)
   const isFirst = useRef(true)
-  const place = placeOf(route)
+  const viewKey = viewKeyOf(route)
 
-  // Whoever goes elsewhere is told where they are, and begins at its top. Filters are not elsewhere.
+  // A change of the view moves the focus to it, so that screen readers announce it, and scrolls to the top. A
+  // change of filters does neither.
   useEffect(() => {
     document.title = `${TITLES[route.view]} · Waggle`
     if (!isFirst.current) {
@@ -28,24 +29,24 @@ export function App({ page }: { page: Page }) {
       scrollTo(0, 0)
     }
     isFirst.current = false
-  }, [place])
+  }, [viewKey])
 
   return (
     <>
       <PageHeader connection={page.connection} access={page.access} view={route.view} />
       <div class="banner-place">
         <ConnectionBanner connection={page.connection} />
-        <ShutOutBanner access={page.access} />
+        <KeyRequiredBanner access={page.access} />
       </div>
       <main class="view" ref={main} tabIndex={-1} aria-label={TITLES[route.view]}>
-        <ViewOf key={place} page={page} route={route} />
+        <CurrentView key={viewKey} page={page} route={route} />
       </main>
       <KeyDialog access={page.access} />
     </>
   )
 }
 
-function ViewOf({ page, route }: { page: Page; route: Route }) {
+function CurrentView({ page, route }: { page: Page; route: Route }) {
   switch (route.view) {
     case 'overview':
       return <OverviewView page={page} route={route} />
@@ -60,8 +61,8 @@ function ViewOf({ page, route }: { page: Page; route: Route }) {
   }
 }
 
-/** What is the same place as long as only filters and choices change. */
-function placeOf({ view, id }: Route): string {
+/** Identifies the view; the same for all filters and choices in it. */
+function viewKeyOf({ view, id }: Route): string {
   return view === 'task' ? `task ${id}` : view
 }
 

@@ -1,6 +1,6 @@
-// Name, the way to every view, state of the connection, and the key that is in use.
+// Header of the page: links to the views, the state of the connection, and a button that removes the key.
 import type { Access } from './api/access.ts'
-import { ForgetKey } from './api/access-notice.tsx'
+import { ForgetKeyButton } from './api/access-notice.tsx'
 import type { Connection } from './api/connection.ts'
 import { Logo } from './parts/icons.tsx'
 import { useObservable } from './parts/observable.ts'
@@ -21,9 +21,9 @@ export interface PageHeaderProps {
 
 export function PageHeader({ connection, access, view }: PageHeaderProps) {
   const state = useObservable(connection.state)
-  const isAway = !state.isUp && state.kind === 'unreachable'
-  const text = state.isUp ? 'API connected' : isAway ? 'API not reachable' : 'API not ready'
-  // One task belongs to the list of them.
+  const isUnreachable = !state.isUp && state.kind === 'unreachable'
+  const text = state.isUp ? 'API connected' : isUnreachable ? 'API not reachable' : 'API not ready'
+  // The page of one task counts as part of the list of tasks.
   const current = view === 'task' ? 'tasks' : view
   return (
     <header class="header">
@@ -44,7 +44,7 @@ export function PageHeader({ connection, access, view }: PageHeaderProps) {
         ))}
       </nav>
       <div class="header-state">
-        <ForgetKey access={access} />
+        <ForgetKeyButton access={access} />
         <p class={`link-state ${state.isUp ? 'is-up' : 'is-down'}`}>
           <span class="link-dot" aria-hidden="true" />
           {text}

@@ -1,6 +1,5 @@
-// Everything behind the page that is not to be seen: what it knows, and the loops that keep it true.
+// State and actions of the page, which all views share, and the loops that keep the state up to date.
 import { type Access, createAccess, withKey } from './api/access.ts'
-import type { Answer } from './api/api-answer.ts'
 import {
   type ApiClient,
   createApiClient,
@@ -8,143 +7,144 @@ import {
   type Submission,
   type Task,
 } from './api/api-client.ts'
+import type { ApiResponse } from './api/api-response.ts'
 import { type Connection, createConnection } from './api/connection.ts'
 import { createServerClock } from './api/server-clock.ts'
 import { createObservable, type Observable } from './parts/observable.ts'
 import { createRoute, goTo, type Route, shownTaskOf } from './route.ts'
-import { createRememberedTasks, type RememberedTasks } from './run/remembered-tasks.ts'
-import { type HeldReason, type SubmittedTask, sendTask } from './run/submission.ts'
-import { createLiveTasks, type LiveTasks } from './task/live-tasks.ts'
-import { startTaskPoller } from './task/task-poller.ts'
+import { createRememberedTasks, type RememberedTasks } from './state/remembered-tasks.ts'
+import { type SubmittedTask, sendTask, type WaitReason } from './state/submission.ts'
+import { createTaskCache, type TaskCache } from './state/task-cache.ts'
+import { startTaskPoller } from './state/task-poller.ts'
 
 export interface Page {
-  /** For what a view asks and keeps to itself; see `useAnswer`. */
+  /** For queries of a single view; see `useQuery`. */
   api: ApiClient
   connection: Connection
   access: Access
   route: Observable<Route>
-  /** What can be submitted; null until the API has told. */
+  /** The definitions of the API; null until they are loaded. */
   definitions: Observable<Definition[] | null>
   remembered: RememberedTasks
-  live: LiveTasks
-  /** The server's time. */
+  cache: TaskCache
+  /** The server's current time. */
   nowMs: () => number
-  /** Sends a task and shows it; see `sendTask`. */
+  /** Submits a task and shows it next to its form; see `sendTask`. */
   submit(
     submission: Submission,
-    onHeld: (reason: HeldReason) => void,
+    onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
-  ): Promise<Answer<unknown>>
-  /** Sends a task once more, with this input, and shows the new one. */
+  ): Promise<ApiResponse<unknown>>
+  /** Submits a copy of a task with this input and options, and shows the new task. */
   replay(
     id: string,
     edited: Omit<Submission, 'name'>,
-    onHeld: (reason: HeldReason) => void,
+    onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
-  ): Promise<Answer<unknown>>
-  cancel(id: string): Promise<Answer<unknown>>
-  retry(id: string): Promise<Answer<unknown>>
+  ): Promise<ApiResponse<unknown>>
+  cancel(id: string): Promise<ApiResponse<unknown>>
+  retry(id: string): Promise<ApiResponse<unknown>>
 }
 
 export function startPage(): Page {
   const clock = createServerClock()
   const access = createAccess((key) => api.tryKey(key))
-  const api = createApiClient({ clock, note: (fault) => connection.note(fault), access })
+  const api = createApiClient({ clock, report: (fault) => connection.report(fault), access })
   const connection = createConnection(api.findFault)
   const route = createRoute()
   const remembered = createRememberedTasks()
-  const live = createLiveTasks(remembered, clock.nowMs)
+  const cache = createTaskCache(remembered, clock.nowMs)
   const shownId = () => shownTaskOf(route.get())
-  const poller = startTaskPoller({ api, connection, access, remembered, live, shownId, nowMs: clock.nowMs })
+  const poller = startTaskPoller({ api, connection, access, remembered, cache, shownId, nowMs: clock.nowMs })
   route.subscribe(() => {
     const id = shownId()
     if (id) poller.refresh(id)
   })
   access.key.subscribe(() => {
-    // Another key may see other things; without one nothing stays in sight.
-    if (access.key.get() === null) live.clear()
-    else live.forgetRefusals()
+    // Another key can have other scopes, so load again. Without a key, show nothing.
+    if (access.key.get() === null) cache.clear()
+    else cache.dropFaults()
     const id = shownId()
     if (id) poller.refresh(id)
   })
 
-  keepScopes(api, connection, access)
+  loadScopes(api, connection, access)
 
   return {
     api,
     connection,
     access,
     route,
-    definitions: keepDefinitions(api, connection, access),
+    definitions: loadDefinitions(api, connection, access),
     remembered,
-    live,
+    cache,
     nowMs: clock.nowMs,
-    async submit(submission, onHeld, signal) {
-      const answer = await send((key) => api.submit(submission, key), onHeld, signal)
-      if (answer.ok) goTo({ view: 'run', id: submission.name, params: { task: answer.value.id } })
-      return answer
+    async submit(submission, onWait, signal) {
+      const response = await send((key) => api.submit(submission, key), onWait, signal)
+      if (response.ok) goTo({ view: 'run', id: submission.name, params: { task: response.value.id } })
+      return response
     },
-    async replay(id, edited, onHeld, signal) {
-      const answer = await send((key) => api.replay(id, edited, key), onHeld, signal)
-      if (answer.ok) goTo({ view: 'task', id: answer.value.id })
-      return answer
+    async replay(id, edited, onWait, signal) {
+      const response = await send((key) => api.replay(id, edited, key), onWait, signal)
+      if (response.ok) goTo({ view: 'task', id: response.value.id })
+      return response
     },
     cancel: (id) => change(id, () => api.cancel(id)),
     retry: (id) => change(id, () => api.retry(id)),
   }
 
   async function send(
-    ask: (idempotencyKey: string) => Promise<Answer<SubmittedTask>>,
-    onHeld: (reason: HeldReason) => void,
+    request: (idempotencyKey: string) => Promise<ApiResponse<SubmittedTask>>,
+    onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
-  ): Promise<Answer<SubmittedTask>> {
-    const answer = await sendTask({ connection, access }, ask, onHeld, signal)
-    if (answer.ok) {
-      remembered.remember(answer.value)
-      live.saw(answer.value)
+  ): Promise<ApiResponse<SubmittedTask>> {
+    const response = await sendTask({ connection, access }, request, onWait, signal)
+    if (response.ok) {
+      remembered.remember(response.value)
+      cache.put(response.value)
     }
-    return answer
+    return response
   }
 
-  /** Shows what a change made of the task, and also what it is when the change was refused. */
+  /** Changes a task and shows the result. Loads the task again, also if the change was refused. */
   async function change(
     id: string,
-    ask: () => Promise<Answer<Omit<Task, 'attempts'>>>,
-  ): Promise<Answer<unknown>> {
-    const answer = await withKey(access, ask)
-    if (answer.ok) live.saw(answer.value)
+    request: () => Promise<ApiResponse<Omit<Task, 'attempts'>>>,
+  ): Promise<ApiResponse<unknown>> {
+    const response = await withKey(access, request)
+    if (response.ok) cache.put(response.value)
     poller.refresh(id)
-    return answer
+    return response
   }
 }
 
-function keepDefinitions(
+function loadDefinitions(
   api: ApiClient,
   connection: Connection,
   access: Access,
 ): Observable<Definition[] | null> {
   const definitions = createObservable<Definition[] | null>(null)
-  atEveryArrival(connection, access, async () => {
-    const answer = await api.definitions()
-    if (answer.ok) definitions.set(answer.value.data)
+  onEveryConnect(connection, access, async () => {
+    const response = await api.definitions()
+    if (response.ok) definitions.set(response.value.data)
   })
   return definitions
 }
 
-/** So that what a key may not do is not even offered. */
-function keepScopes(api: ApiClient, connection: Connection, access: Access) {
-  atEveryArrival(connection, access, async () => {
+/** Loads the scopes of the key, so that actions which the key does not allow are disabled. */
+function loadScopes(api: ApiClient, connection: Connection, access: Access) {
+  onEveryConnect(connection, access, async () => {
     const key = access.key.get()
-    const answer = await api.access()
-    if (answer.ok) access.learn(answer.value.scopes, key)
+    const response = await api.access()
+    if (response.ok) access.setScopes(response.value.scopes, key)
   })
 }
 
 /**
- * At the start, again when the API has been away, as it may have come back as another version, and again when it has let
- * the page in.
+ * Calls `load` at the start, after every new key, and after every outage, because the API may run another
+ * version then.
  */
-function atEveryArrival(connection: Connection, access: Access, load: () => Promise<void>) {
+function onEveryConnect(connection: Connection, access: Access, load: () => Promise<void>) {
   connection.state.subscribe(() => {
     if (connection.state.get().isUp) void load()
   })

@@ -1,15 +1,15 @@
-// What is shown, by the hash of the URL, which holds all of it: a link leads there, Back leads back.
+// The route: view, id and parameters. All are in the hash of the URL, so that links and Back restore them.
 import { createObservable, type Observable } from './parts/observable.ts'
 
-/** `tasks` is the list, `task` one of them, `run` the form of a definition. */
+/** `tasks` is the list of tasks, `task` the page of one task, `run` the form of a definition. */
 export const VIEWS = ['overview', 'tasks', 'task', 'run', 'workers'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {
   view: View
-  /** Of the task on show, or the name of the definition; null where the view has none. */
+  /** Id of the task, or name of the definition; null if the view has neither. */
   id: string | null
-  /** Filters, choices and whatever else the view wants to be part of a link. */
+  /** Filters and choices of the view. */
   params: URLSearchParams
 }
 
@@ -31,17 +31,17 @@ export function hashOf({ view, id, params }: Destination): string {
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
 }
 
-/** As it is at this moment, which what is on show may be a frame behind. */
+/** The route of the current URL. The rendered route can be one frame older. */
 export function currentRoute(): Route {
   return routeOf(location.hash)
 }
 
-/** The `hashchange` that follows does the rest. */
+/** Changes the URL. The `hashchange` event then updates the route. */
 export function goTo(destination: Destination) {
   location.hash = hashOf(destination)
 }
 
-/** The same without a step for Back: for what changes while somebody types or chooses. */
+/** Like `goTo`, but without a new history entry: used while a person types or changes choices. */
 export function replaceRoute(destination: Destination) {
   location.replace(hashOf(destination))
 }
@@ -51,7 +51,7 @@ function routeOf(hash: string): Route {
   const params = new URLSearchParams(query)
   const [first, second = ''] = path.split('/')
   if (first === 'tasks') {
-    // What is no id of a task goes nowhere, least of all into a request.
+    // Anything but a task id shows the list. Unchecked text from the URL must not get into a request.
     return TASK_ID.test(second)
       ? { view: 'task', id: second.toLowerCase(), params }
       : { view: 'tasks', id: null, params }
@@ -64,9 +64,9 @@ function routeOf(hash: string): Route {
 const TASK_ID = /^[0-9a-f-]{36}$/i
 const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
-/** The task that the route shows, whether alone or beside the form that submitted it. */
+/** Id of the task that the route shows: on its own page, or next to the form that submitted it. */
 export function shownTaskOf({ view, id, params }: Route): string | null {
   if (view === 'task') return id
-  const beside = view === 'run' ? params.get('task') : null
-  return beside !== null && TASK_ID.test(beside) ? beside.toLowerCase() : null
+  const taskId = view === 'run' ? params.get('task') : null
+  return taskId !== null && TASK_ID.test(taskId) ? taskId.toLowerCase() : null
 }

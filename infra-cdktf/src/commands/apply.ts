@@ -1,32 +1,35 @@
-// Plans, and applies what was planned: what a reviewer has seen is what happens.
+// The commands plan and apply. Apply executes the saved plan, so that exactly the reviewed changes happen.
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { SHARED_STACK } from '../names.ts'
-import { messageOf, refusalsIn } from './gate.ts'
+import { dataLossesIn, describeDataLosses } from './data-loss.ts'
 import { initialize, prepare, type Stack, type StackOptions } from './stack.ts'
 
 const PLAN = 'plan'
 
-/** Leaves the plan beside the stack, unless it would lose data. */
+/** Saves the plan in the folder of the stack. @throws Error if the plan would lose data */
 export async function plan(name: string, options: StackOptions): Promise<void> {
   const stack = prepare(name, options)
   await initialize(stack)
   await makePlan(stack)
 }
 
-/** Applies the plan that `plan` has left, once. */
+/** Applies the saved plan and deletes it. @throws Error without a saved plan, or if it would lose data */
 export async function apply(name: string, options: StackOptions): Promise<void> {
   const stack = prepare(name, options)
   if (!existsSync(join(stack.folder, PLAN))) {
-    throw new Error(`There is no plan of ${name} yet: npm run infra:plan -- ${name}`)
+    throw new Error(`There is no saved plan of ${name}; run npm run infra:plan -- ${name}`)
   }
   await initialize(stack)
   await applyPlan(stack)
 }
 
-/** The shared stack for the first time: the bucket for its state is one of the things that it makes. */
+/**
+ * Applies the shared stack for the first time with a local state, then moves the state to S3: the stack
+ * itself creates the bucket. @throws Error for any other stack
+ */
 export async function applyFirst(name: string, options: StackOptions): Promise<void> {
-  if (name !== SHARED_STACK) throw new Error(`Only ${SHARED_STACK} has a first time`)
+  if (name !== SHARED_STACK) throw new Error(`--first is only valid for the stack ${SHARED_STACK}`)
   const local = prepare(name, { ...options, state: 'local' })
   await initialize(local)
   await makePlan(local)
@@ -36,24 +39,24 @@ export async function applyFirst(name: string, options: StackOptions): Promise<v
 
 async function makePlan(stack: Stack): Promise<void> {
   rmSync(join(stack.folder, PLAN), { force: true })
-  // Nothing is locked, because pull requests may only read: a plan that is out of date cannot be applied anyway.
+  // Pull requests have no permission to write a lock. Terraform refuses to apply a stale plan.
   await stack.terraform.run('plan', '-input=false', '-lock=false', `-out=${PLAN}`)
-  await refuseLoss(stack).catch((error: unknown) => {
+  await assertNoDataLoss(stack).catch((error: unknown) => {
     rmSync(join(stack.folder, PLAN), { force: true })
     throw error
   })
 }
 
 async function applyPlan(stack: Stack): Promise<void> {
-  await refuseLoss(stack)
+  await assertNoDataLoss(stack)
   await stack.terraform.run('apply', '-input=false', PLAN)
   rmSync(join(stack.folder, PLAN))
 }
 
-async function refuseLoss({ terraform, config, name }: Stack): Promise<void> {
-  const refusals = refusalsIn(
+async function assertNoDataLoss({ terraform, config, name }: Stack): Promise<void> {
+  const losses = dataLossesIn(
     JSON.parse(await terraform.read('show', '-json', PLAN)),
     name === SHARED_STACK ? [] : config.mayLose,
   )
-  if (refusals.length > 0) throw new Error(messageOf(refusals))
+  if (losses.length > 0) throw new Error(describeDataLosses(losses))
 }

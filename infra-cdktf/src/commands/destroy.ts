@@ -1,16 +1,19 @@
-// Takes an environment away, but for a last snapshot of its database. Never production.
+// The command destroy. It keeps a final snapshot of the database, and refuses production.
 import { namesOf, SHARED_STACK } from '../names.ts'
 import { initialize, prepare, type StackOptions } from './stack.ts'
 
 const DATABASE = 'aws_db_instance.database'
-/** Without its key a snapshot cannot be read any more. */
+/** With kms "cmk" the key is kept: without it the final snapshot could not be read. */
 const KEY = ['aws_kms_key.key', 'aws_kms_alias.key-alias']
 
+/** @param isSure skips Terraform's confirmation. @throws Error for prod and shared */
 export async function destroy(name: string, options: StackOptions, isSure: boolean): Promise<void> {
   if (name === 'prod')
-    throw new Error('prod is not destroyed by a command. docs/deploy.md says how a person does it')
+    throw new Error('This command does not destroy prod; docs/deploy.md describes how to do it by hand')
   if (name === SHARED_STACK)
-    throw new Error('shared holds the state and the images of all environments, and stays')
+    throw new Error(
+      'This command does not destroy shared, which contains the state and the images of all environments',
+    )
   const stack = prepare(name, {
     ...options,
     change: (config) => ({
@@ -23,9 +26,10 @@ export async function destroy(name: string, options: StackOptions, isSure: boole
   const { terraform, config } = stack
   const approval = isSure ? ['-auto-approve'] : []
   const resources = (await terraform.read('state', 'list')).split('\n')
-  // What protects it is lifted, and the name of the snapshot is set, by a change of its own.
+  // A separate apply removes the deletion protection and sets the name of the snapshot, which destroy reads
+  // from the state.
   if (resources.includes(DATABASE)) await terraform.run('apply', `-target=${DATABASE}`, ...approval)
   if (config.kms === 'cmk' && resources.includes(KEY[0] ?? '')) await terraform.run('state', 'rm', ...KEY)
   await terraform.run('destroy', ...approval)
-  process.stdout.write(`${name} is gone. Its database is in the snapshot ${config.lastSnapshot}\n`)
+  process.stdout.write(`${name} is destroyed. The final snapshot of its database is ${config.lastSnapshot}\n`)
 }

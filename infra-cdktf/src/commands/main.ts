@@ -1,4 +1,4 @@
-// synth, plan, apply, destroy: the first argument says which, the second is the stack.
+// Command line of synth, plan, apply and destroy. The first argument is the command, the second the stack.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ENVIRONMENTS, SHARED_STACK } from '../names.ts'
@@ -8,13 +8,13 @@ import { prepare, ROOT } from './stack.ts'
 
 const STACKS = [SHARED_STACK, ...ENVIRONMENTS].join('|')
 const USAGE = `Usage:
-  npm run infra:synth -- ${STACKS}      writes its Terraform, and says where
-  npm run infra:plan -- ${STACKS}       what would change; refused where data would be lost
-  npm run infra:apply -- ${STACKS}      what was planned
-  npm run infra:apply -- shared --first              the very first time
-  npm run infra:destroy -- dev|staging               asks before it does; with --yes it does not
-  --emulator                                         against AWS_ENDPOINT_URL, with the state in a file
-  --output FOLDER                                    instead of infra-cdktf/cdktf.out`
+  npm run infra:synth -- ${STACKS}      writes the Terraform JSON and prints its path
+  npm run infra:plan -- ${STACKS}       saves and shows a plan; fails if it would lose data
+  npm run infra:apply -- ${STACKS}      applies the saved plan
+  npm run infra:apply -- shared --first              plans and applies shared for the first time
+  npm run infra:destroy -- dev|staging               destroys it after a confirmation; --yes skips it
+  --emulator                                         uses AWS_ENDPOINT_URL, with a local state
+  --output FOLDER                                    output folder; default infra-cdktf/cdktf.out`
 
 await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

@@ -1,4 +1,4 @@
-// A stack on its way to AWS: synthesized, held against the rules, initialized.
+// Prepares a stack for a command: synthesizes it, checks the rules and initializes Terraform.
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { account } from '../config/account.ts'
@@ -10,17 +10,17 @@ import { readConfigs, synthesize } from '../synthesize.ts'
 import { createTerraform, type Terraform } from './terraform.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
-/** The checksums of the provider; committed once it was fetched for the first time. */
+/** Checksums of the provider, written by the first `terraform init` and committed. */
 const LOCK = join(ROOT, 'locks/aws.lock.hcl')
-/** The account in the examples of AWS, and in config/account.ts until you have put yours there. */
+/** The account of the examples in the AWS documentation, and the initial value in config/account.ts. */
 export const EXAMPLE_ACCOUNT = '123456789012'
 
 export interface StackOptions {
   isEmulated: boolean
-  /** Where stacks, plans and the states of emulators lie. */
+  /** Folder for stacks, plans and the states of emulators. */
   output: string
   state?: State
-  /** The configuration of this stack, where it is to differ. */
+  /** Changes the configuration of this stack before it is synthesized. */
   change?: (config: Config) => Config
 }
 
@@ -31,37 +31,38 @@ export interface Stack {
   terraform: Terraform
 }
 
-/** @throws ConfigError, or an error with every finding of the rules */
+/** Synthesizes a stack and checks the rules. @throws ConfigError, or an Error that lists all violations */
 export function prepare(
   name: string,
   { isEmulated, output, state = 's3', change = (config) => config }: StackOptions,
 ): Stack {
   const stacks = [SHARED_STACK, ...ENVIRONMENTS]
   if (!stacks.some((known) => known === name)) {
-    throw new ConfigError(name, [`There is no stack "${name}", only ${stacks.join(', ')}`])
+    throw new ConfigError(name, [`No stack is named "${name}"; known are ${stacks.join(', ')}`])
   }
   if (isEmulated && !process.env.AWS_ENDPOINT_URL)
-    throw new Error('AWS_ENDPOINT_URL must say where the emulator is')
+    throw new Error('AWS_ENDPOINT_URL must be set to the endpoint of the emulator')
   const configs = readConfigs(isEmulated ? 'emulator' : undefined).map((config) =>
     config.name === name ? change(config) : config,
   )
   synthesize(configs, { state, folder: output })
-  const config = configs.find((one) => one.name === name) ?? configs[0]
-  if (!config) throw new Error('There is no environment')
+  // The shared stack has no configuration of its own. Every environment contains the same account.
+  const config = configs.find((candidate) => candidate.name === name) ?? configs[0]
+  if (!config) throw new Error('No environment is configured')
   const folder = join(output, 'stacks', name)
   const findings = findingsIn(JSON.parse(readFileSync(join(folder, 'cdk.tf.json'), 'utf8')), config)
-  if (findings.length > 0) throw new Error(`${name} does not keep the rules:\n  ${findings.join('\n  ')}`)
+  if (findings.length > 0) throw new Error(`${name} violates the rules:\n  ${findings.join('\n  ')}`)
   return { name, folder, config, terraform: createTerraform(folder) }
 }
 
-/** Fetches the provider, whose checksums must be those of the first time, and looks for the state. */
+/** Runs `terraform init`. The checksums of the provider must match the lock file, if it exists. */
 export async function initialize(
   { config, folder, terraform, name }: Stack,
   ...args: string[]
 ): Promise<void> {
   const isReal = config.target === 'aws'
   if (isReal && account.id === EXAMPLE_ACCOUNT) {
-    throw new ConfigError(name, ['src/config/account.ts: id is still that of the example'])
+    throw new ConfigError(name, ['src/config/account.ts: id is still the account of the example'])
   }
   const known = join(folder, '.terraform.lock.hcl')
   const isLocked = isReal && existsSync(LOCK)
@@ -71,7 +72,7 @@ export async function initialize(
     mkdirSync(join(ROOT, 'locks'), { recursive: true })
     copyFileSync(known, LOCK)
     process.stdout.write(
-      'The checksums of the provider are in infra-cdktf/locks/aws.lock.hcl now: commit them\n',
+      'Wrote the checksums of the provider to infra-cdktf/locks/aws.lock.hcl; commit this file\n',
     )
   }
 }

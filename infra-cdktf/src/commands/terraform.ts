@@ -1,14 +1,14 @@
-// Runs terraform in the folder of a stack.
+// Runs Terraform in the folder of a stack.
 import { spawn } from 'node:child_process'
 
 export interface Terraform {
-  /** Shows what it says. @throws when it fails */
+  /** Runs a command and shows its output. @throws Error if it fails */
   run(command: string, ...args: string[]): Promise<void>
-  /** @returns what it says. @throws when it fails */
+  /** Runs a command. @returns its standard output. @throws Error if it fails */
   read(...args: string[]): Promise<string>
 }
 
-const COLOURED = ['init', 'plan', 'apply', 'destroy']
+const COLORED_COMMANDS = ['init', 'plan', 'apply', 'destroy']
 
 export function createTerraform(folder: string): Terraform {
   const start = (args: string[], output: 'inherit' | 'pipe') =>
@@ -20,13 +20,13 @@ export function createTerraform(folder: string): Terraform {
       })
       child.on('error', (error) => reject(new Error(`terraform cannot be started: ${error.message}`)))
       child.on('close', (code) =>
-        code === 0 ? resolve(text) : reject(new Error(`terraform ${args[0]} has failed (${code})`)),
+        code === 0 ? resolve(text) : reject(new Error(`terraform ${args[0]} failed with exit code ${code}`)),
       )
     })
   return {
     async run(command, ...args) {
-      // What a workflow keeps is read as text.
-      const isPlain = !process.stdout.isTTY && COLOURED.includes(command)
+      // Workflows store the output as text, so it must contain no color codes.
+      const isPlain = !process.stdout.isTTY && COLORED_COMMANDS.includes(command)
       await start([command, ...(isPlain ? ['-no-color'] : []), ...args], 'inherit')
     },
     read: (...args) => start(args, 'pipe'),

@@ -1,8 +1,8 @@
-// Yours: the account, the region and the repository. docs/deploy.md says where each is found.
+// The AWS account, its region and the GitHub repository. Edit this file as described in docs/deploy.md.
 import type { AccountInput } from './schema.ts'
 
 export const account: AccountInput = {
-  // The account of AWS' own examples: plan and apply refuse it.
+  // The account of the examples in the AWS documentation. The commands plan, apply and destroy reject it.
   id: '123456789012',
   region: 'eu-central-1',
   // `gh api repos/OWNER/REPO --jq '.owner.id, .id'`

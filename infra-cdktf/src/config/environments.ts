@@ -1,14 +1,14 @@
-// The environments. From one layout to the next is a change here, and a plan.
+// The environments. Edit this file and plan again to change the layout of an environment.
 import type { Environment } from '../names.ts'
 import type { EnvironmentInput } from './schema.ts'
 
-/** Everything on one host, and RDS. */
+/** One host runs everything except the database, which is on RDS. */
 const single = {
   topology: 'single',
   hosts: { instanceType: 't4g.small', architecture: 'arm64', rootGb: 30 },
 } satisfies Partial<EnvironmentInput>
 
-/** One role per host: api-1, worker-1, worker-2, redis. */
+/** Each host has one role: api-1, worker-1, worker-2, redis. */
 const multi = {
   topology: 'multi',
   hosts: { instanceType: 't4g.small', architecture: 'arm64', rootGb: 20, byRole: { redis: 't4g.micro' } },

@@ -1,4 +1,4 @@
-// What can be configured. Combinations that cannot work do not parse, and the message names the field.
+// The schema of the configuration. It rejects invalid combinations with a message that names the field.
 import { z } from 'zod'
 import { ENVIRONMENTS, type Environment } from '../names.ts'
 
@@ -22,25 +22,25 @@ const accountSchema = z.strictObject({
     ownerId: z.int().positive(),
     repository: z.string().regex(/^[\w.-]+$/, 'must be the name of a repository, without its owner'),
     repositoryId: z.int().positive(),
-    /** Repositories from before 2026-07-15 may say `repo:owner/name` of themselves, without the ids. */
+    /** True if the repository is older than 2026-07-15 and its token subjects have the format without ids. */
     legacySubject: z.boolean().default(false),
   }),
   monthlyBudgetUsd: z.int().min(1),
-  /** Is told of a budget that will be spent, and of alarms. */
+  /** Receives budget notifications and alarms. */
   email,
 })
 
 const environmentSchema = z.strictObject({
-  /** single: everything on one host. multi: one role per host. The database is RDS in both. */
+  /** single: one host runs everything. multi: one role per host. The database is RDS in both. */
   topology: z.enum(['single', 'multi']),
-  /** high: what there is one of is kept twice: the database, the cache, NAT gateways. */
+  /** high: the database, the cache and the NAT gateway are redundant. */
   availability: z.enum(['basic', 'high']).default('basic'),
-  /** emulator: no accounts are looked up and the state is a local file; AWS_ENDPOINT_URL says where it is. */
+  /** emulator: AWS_ENDPOINT_URL is the endpoint, the account is not validated, and the state is a local file. */
   target: z.enum(['aws', 'emulator']).default('aws'),
   vpcCidr: z
     .string()
     .regex(/^10\.(25[0-5]|2[0-4]\d|1?\d?\d)\.0\.0\/16$/, 'must be a range of the form 10.x.0.0/16'),
-  /** Ends of the names of availability zones in the region. */
+  /** Letters of two availability zones of the region. */
   zones: z
     .tuple([z.string().regex(/^[a-f]$/), z.string().regex(/^[a-f]$/)])
     .refine(([one, other]) => one !== other, 'must be two different zones')
@@ -51,16 +51,16 @@ const environmentSchema = z.strictObject({
       zoneId: z.string().regex(/^Z[A-Z0-9]{5,31}$/, 'must be the id of a hosted zone in Route 53'),
     })
     .optional(),
-  /** edge: nginx on the host is what the world reaches, by HTTP. alb: a load balancer, by HTTPS. */
+  /** edge: clients connect to nginx on the host, by HTTP. alb: they connect to a load balancer, by HTTPS. */
   ingress: z.enum(['edge', 'alb']).default('edge'),
-  /** How hosts reach AWS: by addresses of their own, or from private subnets through a NAT gateway. */
+  /** How hosts reach AWS: with public addresses, or from private subnets through a NAT gateway. */
   egress: z.enum(['public-ip', 'nat-gateway']).default('public-ip'),
   hosts: z.strictObject({
     instanceType,
     architecture: z.enum(['arm64', 'x86_64']),
     rootGb: z.int().min(16).max(500),
     byRole: z.partialRecord(hostRole, instanceType).default({}),
-    /** Minute by minute instead of every five: 2.10 USD a month and host. */
+    /** EC2 metrics every minute instead of every 5; 2.10 USD per host and month. Default: on in prod. */
     detailedMonitoring: z.boolean().optional(),
   }),
   api: z.strictObject({ count: z.int().min(1).max(6) }).default({ count: 1 }),
@@ -68,7 +68,7 @@ const environmentSchema = z.strictObject({
     .strictObject({
       count: z.int().min(1).max(20),
       concurrency: z.int().min(1).max(1_000),
-      /** Instead of `count`: as many hosts as it takes to keep so many tasks waiting for each. */
+      /** Replaces `count`: an auto scaling group keeps about `backlogPerHost` waiting tasks per host. */
       scaling: z
         .strictObject({
           min: z.int().min(1),
@@ -79,7 +79,7 @@ const environmentSchema = z.strictObject({
         .optional(),
     })
     .default({ count: 1, concurrency: 20 }),
-  /** One primary in any case: Bee-Queue's scripts need all keys in one place, so there is no cluster and no serverless. */
+  /** One primary: Bee-Queue's scripts need all keys on one node, so cluster mode and serverless do not work. */
   cache: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('container'), dataGb: z.int().min(1).max(100).default(4) }),
@@ -102,7 +102,7 @@ const environmentSchema = z.strictObject({
       maxStorageGb: z.int().min(20).max(16_384).default(100),
       backupDays: z.int().min(1).max(35).default(7),
       deletionProtection: z.boolean().default(true),
-      /** Enhanced monitoring, every 60 s. */
+      /** Performance Insights, and enhanced monitoring every 60 s. Default: on in prod. */
       detailedMonitoring: z.boolean().optional(),
     })
     .prefault({}),
@@ -113,9 +113,9 @@ const environmentSchema = z.strictObject({
       oldestWaitingSeconds: z.int().min(1).default(300),
     })
     .prefault({}),
-  /** cmk: a key of your own for everything that is stored. aws: it is for the alarms' topic only, which needs one. */
+  /** cmk: a customer-managed key encrypts all stored data. aws: only the alarm topic, which requires one. */
   kms: z.enum(['aws', 'cmk']).default('aws'),
-  /** Addresses of what a plan may delete or replace although it holds data, e.g. `aws_db_instance.database`. */
+  /** Addresses of resources with data that a plan may delete or replace, e.g. `aws_db_instance.database`. */
   mayLose: z
     .array(z.string().regex(/^aws_\w+\.[\w-]+$/, 'must be an address, e.g. aws_db_instance.database'))
     .default([]),
@@ -127,7 +127,7 @@ export type EnvironmentInput = z.input<typeof environmentSchema>
 export type EnvironmentConfig = z.output<typeof environmentSchema> & {
   name: Environment
   account: Account
-  /** While it is being destroyed: the name of the database's last snapshot. */
+  /** Name of the final snapshot of the database. Only the command destroy sets it. */
   lastSnapshot?: string
 }
 export type Config = EnvironmentConfig
@@ -143,7 +143,7 @@ const CONTRADICTIONS: Contradiction[] = [
   [
     'domain',
     (s) => s.ingress === 'alb' && !s.domain,
-    'is required with ingress "alb": its certificate is for a name',
+    'is required with ingress "alb", because its certificate needs a domain name',
   ],
   ['ingress', (s) => s.api.count > 1 && s.ingress !== 'alb', 'must be "alb" with api.count above 1'],
   ['api.count', (s) => s.topology === 'single' && s.api.count > 1, 'must be 1 with topology "single"'],
@@ -156,12 +156,12 @@ const CONTRADICTIONS: Contradiction[] = [
   [
     'egress',
     (s) => s.ingress === 'edge' && s.egress === 'nat-gateway',
-    'must be "public-ip" with ingress "edge": what the world reaches has an address anyway',
+    'must be "public-ip" with ingress "edge", because the API host needs a public address',
   ],
   [
     'cache.kind',
     (s) => s.availability === 'high' && s.cache.kind !== 'elasticache',
-    'must be "elasticache" with availability "high": a container has no second',
+    'must be "elasticache" with availability "high", because a container has no replica',
   ],
   [
     'topology',
@@ -195,17 +195,17 @@ const CONTRADICTIONS: Contradiction[] = [
   ],
 ]
 
-/** The families of Graviton have a g behind their number: t4g, m7gd. */
+/** Graviton instance families have a g after their number: t4g, m7gd. */
 const isArm = (type: string) => /^[a-z]+\d+g/.test(type)
 
 function instanceTypesOf({ hosts }: Settings): string[] {
   return [hosts.instanceType, ...Object.values(hosts.byRole)]
 }
 
-/** Something in src/config/ is not right; the message names every field that is not. */
+/** Thrown for invalid values in src/config/. The message names every invalid field. */
 export class ConfigError extends Error {
-  constructor(of: string, faults: string[]) {
-    super(`The configuration of ${of} is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  constructor(subject: string, faults: string[]) {
+    super(`The configuration of ${subject} is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
     this.name = 'ConfigError'
   }
 }
@@ -221,7 +221,7 @@ export function parseAccount(input: unknown): Account {
 export function parseEnvironment(name: string, input: unknown, account: Account): EnvironmentConfig {
   const environment = ENVIRONMENTS.find((known) => known === name)
   if (!environment)
-    throw new ConfigError(name, [`There is no environment "${name}", only ${ENVIRONMENTS.join(', ')}`])
+    throw new ConfigError(name, [`No environment is named "${name}"; known are ${ENVIRONMENTS.join(', ')}`])
   const parsed = environmentSchema.safeParse(input)
   if (!parsed.success) throw new ConfigError(name, faultsOf(parsed.error))
   const faults = CONTRADICTIONS.filter(([, isWrong]) => isWrong(parsed.data, environment))

@@ -1,10 +1,10 @@
-// The database.
+// Rules for the database.
 import type { Config } from '../config/schema.ts'
 import type { Rule } from './rule.ts'
 import { unless } from './rule.ts'
 import { each, resourcesIn, type Values } from './stack.ts'
 
-/** A rule about every instance. */
+/** Creates a rule with a condition for every database instance. */
 const rule = (name: string, ids: string, isRight: (values: Values, config: Config) => boolean): Rule => ({
   name,
   ids,
@@ -18,7 +18,7 @@ export const databaseRules: Rule[] = [
     ({ storage_encrypted }) => storage_encrypted === true,
   ),
   {
-    name: 'the database is in subnets from which nothing leads out, and has no public address',
+    name: 'the database is in the data subnets and has no public address',
     ids: 'CKV_AWS_17, AWS-0180',
     find: (stack) => [
       ...unless(
@@ -32,23 +32,23 @@ export const databaseRules: Rule[] = [
     ],
   },
   rule(
-    'the database is backed up, a week back in production',
+    'the database has backups, of at least 7 days in production',
     'CKV_AWS_133, AWS-0077',
     ({ backup_retention_period }, { name }) => backup_retention_period >= (name === 'prod' ? 7 : 1),
   ),
   rule(
-    'the database cannot be deleted in production, and nowhere without a last snapshot',
+    'the database has a final snapshot, and deletion protection in production',
     'CKV_AWS_293, AWS-0177',
     ({ deletion_protection, skip_final_snapshot }, { name }) =>
       skip_final_snapshot !== true && (name !== 'prod' || deletion_protection === true),
   ),
   rule(
-    'the database has a second where availability is high',
+    'the database is in two zones with high availability',
     'CKV_AWS_157',
     ({ multi_az }, { availability }) => availability !== 'high' || multi_az === true,
   ),
   rule(
-    'the database takes minor versions by itself',
+    'the database installs minor versions automatically',
     'CKV_AWS_226',
     ({ auto_minor_version_upgrade }) => auto_minor_version_upgrade === true,
   ),
@@ -58,7 +58,7 @@ export const databaseRules: Rule[] = [
     ({ copy_tags_to_snapshot }) => copy_tags_to_snapshot === true,
   ),
   {
-    name: 'the database tells what it logs, and logs what is slow',
+    name: 'the database exports its logs, and logs DDL and slow statements',
     ids: 'CKV_AWS_129, CKV2_AWS_30',
     find: (stack) => [
       ...unless(resourcesIn(stack, 'aws_db_instance'), ({ enabled_cloudwatch_logs_exports: logs = [] }) =>
@@ -73,7 +73,7 @@ export const databaseRules: Rule[] = [
     ],
   },
   {
-    name: 'the database takes TLS only',
+    name: 'the database accepts only TLS connections',
     ids: 'CKV2_AWS_69',
     find: (stack) => [
       ...unless(
@@ -86,13 +86,13 @@ export const databaseRules: Rule[] = [
     ],
   },
   rule(
-    'the certificate of the database is of an authority of today',
+    'the certificate of the database is from a current authority',
     'CKV_AWS_211',
     ({ ca_cert_identifier }) =>
       ['rds-ca-rsa2048-g1', 'rds-ca-rsa4096-g1', 'rds-ca-ecc384-g1'].includes(ca_cert_identifier),
   ),
   rule(
-    'the database is watched closely in production',
+    'the database has detailed monitoring in production',
     'CKV_AWS_353, CKV_AWS_118, AWS-0133',
     ({ performance_insights_enabled, monitoring_interval }, { name, database }) =>
       name !== 'prod' ||
@@ -100,13 +100,13 @@ export const databaseRules: Rule[] = [
       (performance_insights_enabled === true && monitoring_interval > 0),
   ),
   rule(
-    'people may log in to the database by IAM',
+    'the database allows IAM authentication',
     'CKV_AWS_161, AWS-0176',
     ({ iam_database_authentication_enabled }) => iam_database_authentication_enabled === true,
   ),
   rule(
-    'nobody knows the password of the master',
-    'ours',
+    'RDS manages the master password',
+    'no equivalent',
     ({ manage_master_user_password, password, password_wo }) =>
       manage_master_user_password === true && password === undefined && password_wo === undefined,
   ),

@@ -1,4 +1,4 @@
-// Hosts: instances, launch templates and what belongs to them.
+// Rules for hosts: instances, launch templates, volumes and auto scaling groups.
 import type { Rule } from './rule.ts'
 import { unless } from './rule.ts'
 import { each, isTrue, type Resource, resourcesIn, type Stack, type Values } from './stack.ts'
@@ -7,13 +7,13 @@ const hostsIn = (stack: Stack) => resourcesIn(stack, 'aws_instance', 'aws_launch
 
 export const hostRules: Rule[] = [
   {
-    name: 'metadata are given by IMDSv2 only',
+    name: 'instance metadata requires IMDSv2',
     ids: 'CKV_AWS_79, AWS-0028, AWS-0130',
     find: (stack) =>
       unless(hostsIn(stack), ({ metadata_options }) => hasAll(metadata_options, 'http_tokens', 'required')),
   },
   {
-    name: 'metadata do not reach containers',
+    name: 'containers cannot reach the instance metadata',
     ids: 'CKV_AWS_341',
     find: (stack) =>
       unless(hostsIn(stack), ({ metadata_options }) =>
@@ -32,8 +32,8 @@ export const hostRules: Rule[] = [
     ],
   },
   {
-    name: 'hosts in production are watched minute by minute',
-    ids: 'CKV_AWS_126; elsewhere it is not worth its 2.10 USD a host',
+    name: 'hosts in production have detailed monitoring',
+    ids: 'CKV_AWS_126 (only in production: it costs 2.10 USD per host and month)',
     find: (stack, { name, hosts }) =>
       name !== 'prod' || hosts.detailedMonitoring === false
         ? []
@@ -43,29 +43,29 @@ export const hostRules: Rule[] = [
           ),
   },
   {
-    name: 'hosts have a lane of their own to their disks',
+    name: 'hosts are EBS-optimized',
     ids: 'CKV_AWS_135',
     find: (stack) => unless(hostsIn(stack), ({ ebs_optimized }) => isTrue(ebs_optimized)),
   },
   {
-    name: 'hosts have a role',
+    name: 'hosts have an instance profile',
     ids: 'CKV2_AWS_41',
     find: (stack) => unless(hostsIn(stack), ({ iam_instance_profile }) => Boolean(iam_instance_profile)),
   },
   {
-    name: 'there is no secret in user data',
+    name: 'user data contains no secret',
     ids: 'CKV_AWS_46, AWS-0029, AWS-0129',
     find: (stack) => unless(hostsIn(stack), (values) => !SECRET.test(userDataOf(values))),
   },
   {
-    name: 'hosts have a public address only where that is their way out',
+    name: 'hosts have a public address only with egress "public-ip"',
     ids: 'CKV_AWS_88',
     find: (stack, { egress }) =>
       egress === 'public-ip'
         ? []
         : unless(hostsIn(stack), (values) =>
             [values, ...each(values.network_interfaces)].every(
-              (place) => !isTrue(place.associate_public_ip_address),
+              (block) => !isTrue(block.associate_public_ip_address),
             ),
           ),
   },
@@ -73,8 +73,8 @@ export const hostRules: Rule[] = [
 
 export const scalingRules: Rule[] = [
   {
-    name: 'auto scaling groups have a launch template, tags for their hosts and a way to see who is ill',
-    ids: 'CKV_AWS_315, CKV_AWS_153, CKV2_AWS_15 (ELB: where there is a load balancer before them)',
+    name: 'auto scaling groups have a launch template, propagated tags and a health check',
+    ids: 'CKV_AWS_315, CKV_AWS_153, CKV2_AWS_15 (type ELB only behind a load balancer)',
     find: (stack) =>
       resourcesIn(stack, 'aws_autoscaling_group').flatMap(({ address, values }: Resource) => [
         ...(values.launch_template ? [] : [`${address}: launch template`]),
@@ -88,7 +88,7 @@ export const scalingRules: Rule[] = [
   },
 ]
 
-/** Keys of AWS, private keys, addresses with a password, and anything that is set to what looks like one. */
+/** Matches AWS access keys, private keys, URLs with a password, and assignments to names like password. */
 export const SECRET =
   /AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|whsec_[A-Za-z0-9+/]{20}|wgl_[A-Za-z0-9_-]{20}|:\/\/[^/\s:@$]*:[^/\s@$<]{4,}@|(password|secret|token|api_key)=["']?[A-Za-z0-9+/_-]{8,}/i
 

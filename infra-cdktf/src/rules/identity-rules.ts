@@ -1,10 +1,10 @@
-// Who may do what, and what must not be written down.
+// Rules for IAM policies, trust policies and secrets.
 import { SECRETS } from '../names.ts'
 import { SECRET } from './host-rules.ts'
 import type { Rule } from './rule.ts'
 import { type PolicyStatement, policiesIn, resourcesIn, type Stack } from './stack.ts'
 
-/** AWS knows no resources for these. */
+/** Actions that do not support resource-level permissions. */
 const WITHOUT_RESOURCE = [
   /^(ec2|rds|autoscaling|elasticache|elasticloadbalancing):Describe/,
   /^(elasticache|rds|cloudwatch|logs|acm|ecr):(List|Describe|Get)/,
@@ -13,24 +13,24 @@ const WITHOUT_RESOURCE = [
   /^(ecr:GetAuthorizationToken|sts:GetCallerIdentity|kms:ListAliases|route53:CreateHostedZone|route53:GetChange)$/,
 ]
 
-/** As the first group, but only with a condition that says which. */
+/** Actions that do not support resource-level permissions, and the condition key that must restrict them. */
 const WITH_CONDITION: Record<string, string> = {
   'cloudwatch:PutMetricData': 'cloudwatch:namespace',
   'kms:CreateKey': 'aws:RequestTag/Project',
 }
 
-/** Whoever may do these may do everything. */
+/** Actions that allow privilege escalation. */
 const ESCALATING =
   /^iam:(Attach\w+Policy|Put(User|Group)Policy|Create(User|AccessKey|LoginProfile|PolicyVersion)|SetDefaultPolicyVersion|UpdateAssumeRolePolicy|UpdateLoginProfile|AddUserToGroup|DeleteRolePermissionsBoundary)$|^sts:AssumeRole$|^ssm:StartSession$|^lambda:/
 
-/** The same, unless what they make is bounded. */
+/** Actions that allow privilege escalation unless a condition requires the permissions boundary. */
 const BOUNDED = /^iam:(CreateRole|PutRolePolicy|PutRolePermissionsBoundary)$/
 
-// IAM takes no more, in a policy by itself and in all that stand in one role.
+// Limits of IAM, in characters: a managed policy, and all inline policies of a role together.
 const MANAGED_LIMIT = 6_144
 const INLINE_LIMIT = 10_240
 
-/** Statements that allow something, with where they are. */
+/** Returns address and Sid of the Allow statements for which the condition holds. */
 function allowed(stack: Stack, isWrong: (statement: PolicyStatement) => boolean): string[] {
   return policiesIn(stack, 'identity').flatMap(({ address, statements }) =>
     statements
@@ -46,7 +46,7 @@ const isOpen = ({ resources }: PolicyStatement) => resources.includes('*')
 
 export const identityRules: Rule[] = [
   {
-    name: 'no role may do everything, of AWS or of one service',
+    name: 'no role may perform all actions of AWS or of one service',
     ids: 'CKV_AWS_62, 63, 274, CKV2_AWS_40, CKV2_AWS_56; stricter',
     find: (stack) => [
       ...allowed(stack, ({ actions }) => actions.some((action) => action === '*' || action.endsWith(':*'))),
@@ -60,7 +60,7 @@ export const identityRules: Rule[] = [
     ],
   },
   {
-    name: 'what can be allowed for some resources is not allowed for all',
+    name: 'actions that support resource-level permissions are not allowed on all resources',
     ids: 'CKV_AWS_355',
     find: (stack) =>
       allowed(
@@ -74,7 +74,7 @@ export const identityRules: Rule[] = [
       ),
   },
   {
-    name: 'no role can make itself or another a mightier one',
+    name: 'no role can escalate its privileges or those of another role',
     ids: 'CKV_AWS_286, 287, 288, 289, 290, AWS-0342',
     find: (stack) => [
       ...allowed(
@@ -93,11 +93,11 @@ export const identityRules: Rule[] = [
           ({ address, text }) =>
             text.length > (address.startsWith('aws_iam_policy') ? MANAGED_LIMIT : INLINE_LIMIT),
         )
-        .map(({ address }) => `${address}: longer than IAM takes`),
+        .map(({ address }) => `${address}: exceeds the length limit of IAM`),
     ],
   },
   {
-    name: 'a role is taken by a service that is named, or by GitHub',
+    name: 'only named services and GitHub can assume a role',
     ids: 'CKV_AWS_60, CKV_AWS_61',
     find: (stack) =>
       policiesIn(stack, 'trust')
@@ -114,8 +114,8 @@ export const identityRules: Rule[] = [
         .map(({ address }) => address),
   },
   {
-    name: 'GitHub takes a role for one repository, in runs that are named whole',
-    ids: 'CKV_AWS_358 (CKV_AWS_393 does not know subjects with ids yet)',
+    name: 'GitHub can assume a role only with an exact subject',
+    ids: 'CKV_AWS_358 (CKV_AWS_393 does not support subjects with ids yet)',
     find: (stack) =>
       policiesIn(stack, 'trust')
         .filter(({ statements }) =>
@@ -137,11 +137,11 @@ export const identityRules: Rule[] = [
 
 export const secretRules: Rule[] = [
   {
-    name: 'no secret is in Terraform, and with a key of our own all that is stored is under it',
-    ids: 'CKV_AWS_337, CKV_AWS_149, AWS-0098, ours',
+    name: 'Terraform contains no secret, and with kms "cmk" the key encrypts all stored data',
+    ids: 'CKV_AWS_337, CKV_AWS_149, AWS-0098; stricter',
     find: (stack, { kms }) => [
       ...resourcesIn(stack)
-        .filter(({ type, values }) => isSecretTold(type, values))
+        .filter(({ type, values }) => containsSecret(type, values))
         .map(({ address }) => address),
       ...(kms === 'cmk'
         ? resourcesIn(
@@ -152,13 +152,13 @@ export const secretRules: Rule[] = [
             'aws_elasticache_replication_group',
           )
             .filter(({ values }) => !values.kms_key_id)
-            .map(({ address }) => `${address}: not under the key`)
+            .map(({ address }) => `${address}: not encrypted with the key`)
         : []),
     ],
   },
 ]
 
-function isSecretTold(type: string, values: Record<string, unknown>): boolean {
+function containsSecret(type: string, values: Record<string, unknown>): boolean {
   const name =
     String(values.name ?? '')
       .split('/')

@@ -1,4 +1,4 @@
-// The network: who may reach whom.
+// Rules for the network: subnets, security groups, addresses and flow logs.
 import { topologyOf } from '../topology.ts'
 import type { Rule } from './rule.ts'
 import { unless } from './rule.ts'
@@ -7,25 +7,25 @@ import { isReferredToBy, resourcesIn, type Stack, type Values } from './stack.ts
 const INGRESS = 'aws_vpc_security_group_ingress_rule'
 const EGRESS = 'aws_vpc_security_group_egress_rule'
 
-/** AWS, packages, and mail that tasks send. */
-const OUTWARD_PORTS = [443, 80, 465, 587]
+/** HTTPS for AWS and tasks, HTTP for packages, SMTP for mail of tasks. */
+const OUTBOUND_PORTS = [443, 80, 465, 587]
 
 const ingressIn = (stack: Stack) => resourcesIn(stack, INGRESS)
 
-const isForWorld = ({ cidr_ipv4, cidr_ipv6 }: Values) => cidr_ipv4 === '0.0.0.0/0' || cidr_ipv6 === '::/0'
+const isForInternet = ({ cidr_ipv4, cidr_ipv6 }: Values) => cidr_ipv4 === '0.0.0.0/0' || cidr_ipv6 === '::/0'
 const isForAll = ({ ip_protocol }: Values) => ip_protocol === '-1' || ip_protocol === undefined
 const covers = (rule: Values, port: number) =>
   isForAll(rule) || (rule.from_port <= port && port <= rule.to_port)
 const isOnePort = (rule: Values, ports: number[]) =>
   rule.ip_protocol === 'tcp' && rule.from_port === rule.to_port && ports.includes(rule.from_port)
 
-/** Whether it belongs to the security group of that name. */
+/** Whether the rule belongs to the security group of that name. */
 const isOf = ({ security_group_id }: Values, group: string) =>
   security_group_id === `\${aws_security_group.${group}-group.id}`
 
 export const networkRules: Rule[] = [
   {
-    name: 'subnets give nobody a public address by themselves',
+    name: 'subnets do not assign public addresses automatically',
     ids: 'CKV_AWS_130, AWS-0164',
     find: (stack) =>
       unless(
@@ -34,7 +34,7 @@ export const networkRules: Rule[] = [
       ),
   },
   {
-    name: 'nobody reaches port 22, and there are no keys for it',
+    name: 'no security group opens port 22, and there are no SSH keys',
     ids: 'CKV_AWS_24, AWS-0107; stricter',
     find: (stack) => [
       ...unless(ingressIn(stack), (rule) => !covers(rule, 22)),
@@ -46,45 +46,46 @@ export const networkRules: Rule[] = [
     ],
   },
   {
-    name: 'nobody reaches port 3389',
+    name: 'no security group opens port 3389',
     ids: 'CKV_AWS_25, AWS-0107',
     find: (stack) => unless(ingressIn(stack), (rule) => !covers(rule, 3389)),
   },
   {
-    name: 'the world does not reach all ports of anything',
+    name: 'no security group opens all ports to the internet',
     ids: 'CKV_AWS_277',
     find: (stack) =>
       unless(
         ingressIn(stack),
-        (rule) => !isForWorld(rule) || !(isForAll(rule) || (rule.from_port === 0 && rule.to_port === 65_535)),
+        (rule) =>
+          !isForInternet(rule) || !(isForAll(rule) || (rule.from_port === 0 && rule.to_port === 65_535)),
       ),
   },
   {
-    name: 'the world reaches 80 and 443 of the entry only',
+    name: 'the internet reaches only ports 80 and 443 of the load balancer or the API host',
     ids: 'CKV_AWS_260',
     find(stack, config) {
       const entry = config.ingress === 'alb' ? 'balancer' : topologyOf(config).apiRole
       return unless(
         ingressIn(stack),
-        (rule) => !isForWorld(rule) || (isOf(rule, entry) && isOnePort(rule, [80, 443])),
+        (rule) => !isForInternet(rule) || (isOf(rule, entry) && isOnePort(rule, [80, 443])),
       )
     },
   },
   {
-    name: 'hosts reach the world by a few ports, database and cache not at all',
-    ids: 'CKV_AWS_382, AWS-0104 (trivy also wants no 443: hosts need AWS)',
+    name: 'hosts reach the internet on a few ports only, database and cache have no outbound rules',
+    ids: 'CKV_AWS_382, AWS-0104 (trivy also forbids 443, which hosts need for AWS)',
     find: (stack) =>
       unless(
         resourcesIn(stack, EGRESS),
         (rule) =>
           !isOf(rule, 'database') &&
           !isOf(rule, 'cache') &&
-          (!isForWorld(rule) || isOnePort(rule, OUTWARD_PORTS)) &&
+          (!isForInternet(rule) || isOnePort(rule, OUTBOUND_PORTS)) &&
           !isForAll(rule),
       ),
   },
   {
-    name: 'security groups and rules say what they are for',
+    name: 'security groups and their rules have a description',
     ids: 'CKV_AWS_23, AWS-0099, AWS-0124',
     find: (stack) =>
       unless(resourcesIn(stack, 'aws_security_group', INGRESS, EGRESS), ({ description }) =>
@@ -111,7 +112,7 @@ export const networkRules: Rule[] = [
         .map(({ address }) => address),
   },
   {
-    name: 'the default security group of a VPC lets nothing through',
+    name: 'the default security group of the VPC allows no traffic',
     ids: 'CKV2_AWS_12, AWS-0173',
     find: (stack) => [
       ...unless(
@@ -122,13 +123,13 @@ export const networkRules: Rule[] = [
     ],
   },
   {
-    name: 'nothing is in the default VPC',
+    name: 'the default VPC is not used',
     ids: 'CKV_AWS_148, AWS-0101',
     find: (stack) =>
       resourcesIn(stack, 'aws_default_vpc', 'aws_default_subnet').map(({ address }) => address),
   },
   {
-    name: 'refused packets are recorded',
+    name: 'flow logs record rejected packets',
     ids: 'CKV2_AWS_11, AWS-0178',
     find: (stack) => [
       ...unless(resourcesIn(stack, 'aws_flow_log'), ({ traffic_type }) =>
@@ -138,7 +139,7 @@ export const networkRules: Rule[] = [
     ],
   },
   {
-    name: 'every public address is in use',
+    name: 'every Elastic IP address is in use',
     ids: 'CKV2_AWS_19',
     find: (stack) =>
       resourcesIn(stack, 'aws_eip')
@@ -149,8 +150,8 @@ export const networkRules: Rule[] = [
         .map(({ address }) => address),
   },
   {
-    name: 'rules of security groups stand by themselves',
-    ids: 'ours: rules within a group and beside it delete one another',
+    name: 'rules of security groups are separate resources',
+    ids: 'no equivalent: inline rules and separate rule resources of one group delete each other',
     find: (stack) => [
       ...unless(
         resourcesIn(stack, 'aws_security_group'),

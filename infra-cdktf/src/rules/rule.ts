@@ -1,16 +1,16 @@
-// What a rule is.
+// The type of a rule, and a helper that finds violations.
 import type { Config } from '../config/schema.ts'
 import type { Resource, Stack } from './stack.ts'
 
 export interface Rule {
-  /** A sentence that should be true. */
+  /** A sentence that is true for every valid stack. */
   name: string
-  /** The same in checkov and trivy, and what of theirs is left out and why. */
+  /** Ids of the equivalent rules of checkov and trivy; which of their rules do not apply, and why. */
   ids: string
-  /** Where it is not true: addresses, with a word where one rule looks at several things. */
+  /** Returns the addresses of violations, with a note if the rule checks several properties. */
   find(stack: Stack, config: Config): string[]
 }
 
-/** Addresses of the resources of which something is not true. */
+/** Returns the addresses of the resources that do not meet the condition. */
 export const unless = (resources: Resource[], isRight: (values: Resource['values']) => boolean): string[] =>
   resources.filter(({ values }) => !isRight(values)).map(({ address }) => address)

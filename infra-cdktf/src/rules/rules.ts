@@ -1,4 +1,4 @@
-// The fifty rules that every stack keeps, in the order in which they were written down. `synth` and `plan` check them.
+// The fifty rules for every stack. All commands check them. docs/deploy.md refers to rules by their position.
 import type { Config } from '../config/schema.ts'
 import { databaseRules } from './database-rules.ts'
 import { hostRules, scalingRules } from './host-rules.ts'
@@ -22,9 +22,9 @@ export const rules: Rule[] = [
   ...stateRules,
 ]
 
-/** What a stack does wrong, a line each. */
+/** Returns one line for each violation in a stack. */
 export function findingsIn(stack: Stack, config: Config): string[] {
   return rules.flatMap(({ name, find }) =>
-    find(stack, config).map((where) => `${where}: not true that ${name}`),
+    find(stack, config).map((address) => `${address} violates the rule "${name}"`),
   )
 }

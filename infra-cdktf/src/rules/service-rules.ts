@@ -1,11 +1,11 @@
-// Images, logs, alarms, the balancer, the cache, the state.
+// Rules for images, logs, alarms, the load balancer, the cache and the state bucket.
 import type { Rule } from './rule.ts'
 import { unless } from './rule.ts'
 import { each, isReferredToBy, isTrue, policiesIn, type Resource, resourcesIn, type Stack } from './stack.ts'
 
 export const imageRules: Rule[] = [
   {
-    name: 'images are looked through when they arrive',
+    name: 'images are scanned when they are pushed',
     ids: 'CKV_AWS_163, AWS-0030',
     find: (stack) =>
       unless(resourcesIn(stack, 'aws_ecr_repository'), ({ image_scanning_configuration }) =>
@@ -13,7 +13,7 @@ export const imageRules: Rule[] = [
       ),
   },
   {
-    name: 'a tag is never written twice',
+    name: 'image tags are immutable',
     ids: 'CKV_AWS_51, AWS-0031',
     find: (stack) =>
       unless(
@@ -22,8 +22,8 @@ export const imageRules: Rule[] = [
       ),
   },
   {
-    name: 'images are for us only, and old ones go',
-    ids: 'CKV_AWS_32, AWS-0032, ours',
+    name: 'image repositories are private and have a lifecycle policy',
+    ids: 'CKV_AWS_32, AWS-0032; stricter',
     find: (stack) => [
       ...policiesIn(stack, 'resource')
         .filter(({ address, text }) => address.startsWith('aws_ecr') && text.includes('"*"'))
@@ -37,8 +37,8 @@ export const imageRules: Rule[] = [
 
 export const watchingRules: Rule[] = [
   {
-    name: 'logs end some day',
-    ids: 'CKV_AWS_66 (CKV_AWS_338 wants a year: logs.retentionDays may say so)',
+    name: 'log groups have a retention period',
+    ids: 'CKV_AWS_66 (CKV_AWS_338 requires a year, which logs.retentionDays can set)',
     find: (stack) =>
       unless(
         resourcesIn(stack, 'aws_cloudwatch_log_group'),
@@ -46,8 +46,8 @@ export const watchingRules: Rule[] = [
       ),
   },
   {
-    name: 'alarms call somebody, and say what silence means',
-    ids: 'CKV_AWS_319, ours',
+    name: 'alarms have an action and define how missing data is treated',
+    ids: 'CKV_AWS_319; stricter',
     find: (stack) =>
       unless(
         resourcesIn(stack, 'aws_cloudwatch_metric_alarm'),
@@ -56,7 +56,7 @@ export const watchingRules: Rule[] = [
       ),
   },
   {
-    name: 'topics are encrypted with a key that CloudWatch may use, and not everybody writes to them',
+    name: 'topics are encrypted with a customer-managed key and are not public',
     ids: 'CKV_AWS_26, CKV_AWS_169, AWS-0095',
     find: (stack) => [
       ...unless(
@@ -65,16 +65,16 @@ export const watchingRules: Rule[] = [
           kms_master_key_id !== '' && !kms_master_key_id.startsWith('alias/aws/'),
       ),
       ...policiesIn(stack, 'resource')
-        .filter(({ address, statements }) => address.startsWith('aws_sns') && statements.some(isForEverybody))
+        .filter(({ address, statements }) => address.startsWith('aws_sns') && statements.some(isPublic))
         .map(({ address }) => address),
     ],
   },
 ]
 
-const isForEverybody = ({ principals, effect }: { principals: string[]; effect: string }) =>
+const isPublic = ({ principals, effect }: { principals: string[]; effect: string }) =>
   effect === 'Allow' && principals.some((principal) => principal === '*' || principal.endsWith(': *'))
 
-/** Addresses with what is not right about them. */
+/** Returns address and name of every failed check, for all resources of a type. */
 function faults(
   stack: Stack,
   type: string,
@@ -83,14 +83,14 @@ function faults(
   return resourcesIn(stack, type).flatMap(({ address, values }) =>
     Object.entries(checks)
       .filter(([, isRight]) => !isRight(values))
-      .map(([what]) => `${address}: ${what}`),
+      .map(([check]) => `${address}: ${check}`),
   )
 }
 
 export const balancerRules: Rule[] = [
   {
-    name: 'the balancer speaks TLS 1.2 or newer, sends HTTP there, and asks who is well',
-    ids: 'CKV_AWS_2, 103, 131, 150, 328, 261, CKV2_AWS_20, AWS-0052, AWS-0047 (CKV_AWS_91: nginx logs every request)',
+    name: 'the load balancer uses TLS 1.2 or newer, redirects HTTP, and checks the health of its targets',
+    ids: 'CKV_AWS_2, 103, 131, 150, 328, 261, CKV2_AWS_20, AWS-0052, AWS-0047 (not CKV_AWS_91, access logs: nginx logs every request)',
     find: (stack, { name }) => [
       ...faults(stack, 'aws_lb', {
         'drops invalid headers': ({ drop_invalid_header_fields }) => drop_invalid_header_fields === true,
@@ -100,7 +100,7 @@ export const balancerRules: Rule[] = [
           name !== 'prod' || enable_deletion_protection === true,
       }),
       ...faults(stack, 'aws_lb_listener', {
-        'TLS, or sends there': ({ protocol, ssl_policy = '', default_action }) =>
+        'TLS, or a redirect to HTTPS': ({ protocol, ssl_policy = '', default_action }) =>
           protocol === 'HTTPS'
             ? ssl_policy.startsWith('ELBSecurityPolicy-TLS13-1-2')
             : each(default_action).every(({ redirect }) => each(redirect)[0]?.protocol === 'HTTPS'),
@@ -114,7 +114,7 @@ export const balancerRules: Rule[] = [
 
 export const cacheRules: Rule[] = [
   {
-    name: 'the cache is encrypted, asks for a password, is kept, and has a second where availability is high',
+    name: 'the cache is encrypted, has users and snapshots, and has a replica with high availability',
     ids: 'CKV_AWS_29, 30, 31, 134, CKV2_AWS_50, AWS-0045, AWS-0050, AWS-0051',
     find: (stack, { availability }) =>
       faults(stack, 'aws_elasticache_replication_group', {
@@ -132,12 +132,12 @@ export const cacheRules: Rule[] = [
 
 export const stateRules: Rule[] = [
   {
-    name: 'the state is private, encrypted, kept in versions, over TLS only, and cannot be destroyed',
+    name: 'the state bucket is private, encrypted, versioned, TLS-only and protected from destruction',
     ids: 'AWS-0086, 0087, 0090, 0091, 0093',
     find: (stack) =>
       resourcesIn(stack, 'aws_s3_bucket').flatMap(({ address, values }) => {
         const of = (type: string) =>
-          resourcesIn(stack, type).filter((one) => one.values.bucket === `\${${address}.id}`)
+          resourcesIn(stack, type).filter(({ values }) => values.bucket === `\${${address}.id}`)
         const checks: Record<string, boolean> = {
           private: of('aws_s3_bucket_public_access_block').some(({ values }) =>
             [
@@ -158,7 +158,7 @@ export const stateRules: Rule[] = [
         }
         return Object.entries(checks)
           .filter(([, isRight]) => !isRight)
-          .map(([what]) => `${address}: ${what}`)
+          .map(([check]) => `${address}: ${check}`)
       }),
   },
 ]

@@ -1,6 +1,6 @@
-// Reading synthesized Terraform, for the rules.
+// Reads synthesized Terraform JSON for the rules.
 
-// biome-ignore lint/suspicious/noExplicitAny: it has the shapes of a thousand types, and rules look at a few fields
+// biome-ignore lint/suspicious/noExplicitAny: resources have too many types, and rules read only a few fields
 export type Values = Record<string, any>
 
 export interface Stack {
@@ -13,7 +13,7 @@ export interface Resource {
   values: Values
 }
 
-/** Those of some types; all where none is named. */
+/** Returns the resources of the given types, or all resources if no type is given. */
 export function resourcesIn({ resource = {} }: Stack, ...types: string[]): Resource[] {
   return Object.entries(resource)
     .filter(([type]) => types.length === 0 || types.includes(type))
@@ -22,19 +22,19 @@ export function resourcesIn({ resource = {} }: Stack, ...types: string[]): Resou
     )
 }
 
-/** A block may be there never, once or many times. */
+/** Returns the blocks as an array. Terraform JSON contains no value, one object, or an array of them. */
 export const each = (block: unknown): Values[] =>
   block === undefined || block === null ? [] : ((Array.isArray(block) ? block : [block]) as Values[]) // blocks are objects
 
-/** Terraform takes "true" for true, and some of its arguments are such texts. */
+/** Terraform accepts "true" as true, and some arguments of the bindings are strings. */
 export const isTrue = (value: unknown) => value === true || value === 'true'
 
-/** Whether anything of the types refers to it, beside itself. */
+/** Whether any resource of the given types refers to the address. */
 export function isReferredToBy(stack: Stack, address: string, ...types: string[]): boolean {
   return resourcesIn(stack, ...types).some(({ values }) => JSON.stringify(values).includes(`\${${address}.`))
 }
 
-/** A statement of a policy, with lists where AWS also takes one alone. */
+/** A policy statement. Every value is a list, although AWS also accepts single strings. */
 export interface PolicyStatement {
   sid: string
   effect: string
@@ -64,9 +64,9 @@ const POLICIES: Record<string, [kind: Policy['kind'], argument: string]> = {
 
 export function policiesIn(stack: Stack, kind: Policy['kind']): Policy[] {
   return resourcesIn(stack, ...Object.keys(POLICIES)).flatMap(({ address, type, values }) => {
-    const [itsKind, argument] = POLICIES[type] ?? ['resource', 'policy']
+    const [policyKind, argument] = POLICIES[type] ?? ['resource', 'policy']
     const text = values[argument]
-    if (itsKind !== kind || typeof text !== 'string') return []
+    if (policyKind !== kind || typeof text !== 'string') return []
     return [{ address, kind, text, statements: each(JSON.parse(text).Statement).map(statementOf) }]
   })
 }

@@ -1,20 +1,24 @@
-// What both stacks share: the provider, the versions, and where the state is kept.
+// Configuration that all stacks share: the provider, version constraints, and the backend of the state.
 import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
 import { LocalBackend, S3Backend, type TerraformStack } from 'cdktf'
 import type { Account, Config } from '../config/schema.ts'
 import { PROJECT, stateBucketOf, stateKeyOf, TAGS } from '../names.ts'
 
-/** s3, but for the very first apply of the shared stack, which makes the bucket, and for emulators and tests. */
+/** Backend of the state. The first apply of the shared stack, which creates the bucket, and tests use `local`. */
 export type State = 's3' | 'local'
 
-interface Use {
+interface AwsOptions {
   account: Account
   target: Config['target']
   environment: string
   state: State
 }
 
-export function useAws(stack: TerraformStack, { account, target, environment, state }: Use): void {
+/** Configures provider and backend. With target `emulator` the state is always local. */
+export function configureAws(
+  stack: TerraformStack,
+  { account, target, environment, state }: AwsOptions,
+): void {
   const { id, region } = account
   new AwsProvider(stack, 'aws', {
     region,
@@ -23,19 +27,19 @@ export function useAws(stack: TerraformStack, { account, target, environment, st
     ],
     ...(target === 'emulator'
       ? {
-          // AWS_ENDPOINT_URL, which the provider reads itself, says where it is.
+          // The provider itself reads the endpoint from AWS_ENDPOINT_URL.
           skipCredentialsValidation: true,
           skipMetadataApiCheck: 'true',
           skipRequestingAccountId: true,
           s3UsePathStyle: true,
         }
-      : // Somebody else's credentials in the shell change nothing.
+      : // Credentials of another account in the shell must not change anything.
         { allowedAccountIds: [id] }),
   })
   stack.addOverride('terraform.required_version', '>= 1.11.0')
-  // In full, as the fork of cdktf writes it: see scripts/portability.ts.
+  // The full source, as the fork of cdktf writes it (scripts/portability.ts).
   stack.addOverride('terraform.required_providers.aws.source', 'hashicorp/aws')
-  // The bindings' version or a later one of the same major; the committed lock file says which.
+  // The version of the bindings or a later one with the same major version. The committed lock file pins it.
   stack.addOverride('terraform.required_providers.aws.version', '~> 6.25')
   if (state === 'local' || target === 'emulator') {
     new LocalBackend(stack, { path: 'terraform.tfstate' })
@@ -47,6 +51,6 @@ export function useAws(stack: TerraformStack, { account, target, environment, st
     region,
     encrypt: true,
   })
-  // cdktf knows no name for it; it needs no table of DynamoDB.
+  // S3-native locking, which needs no DynamoDB table. cdktf has no property for it.
   stack.addOverride('terraform.backend.s3.use_lockfile', true)
 }

@@ -1,29 +1,29 @@
-// All of one environment, in the order in which it is needed.
+// The stack of one environment.
 import { TerraformOutput, TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import type { Config } from '../config/schema.ts'
-import { createAlarms } from '../constructs/alarms.ts'
-import { createBalancer } from '../constructs/balancer.ts'
-import { createCache } from '../constructs/cache.ts'
-import { createDashboard } from '../constructs/dashboard.ts'
-import { createDatabase } from '../constructs/database.ts'
-import { nameEdge, nameRedis } from '../constructs/dns.ts'
-import { createGroups } from '../constructs/groups.ts'
-import { createHostRole } from '../constructs/host-roles.ts'
-import { createHosts } from '../constructs/hosts.ts'
-import { createKeys } from '../constructs/keys.ts'
-import { createLogs } from '../constructs/logs.ts'
-import { createNetwork } from '../constructs/network.ts'
-import { createRollout } from '../constructs/rollout.ts'
-import { createSettings } from '../constructs/settings.ts'
-import { createWorkerScaling } from '../constructs/worker-scaling.ts'
+import { createCache } from '../constructs/data/cache.ts'
+import { createDatabase } from '../constructs/data/database.ts'
+import { createRollout } from '../constructs/delivery/rollout.ts'
+import { createHostRole } from '../constructs/hosts/host-roles.ts'
+import { createHosts } from '../constructs/hosts/hosts.ts'
+import { createSettings } from '../constructs/hosts/settings.ts'
+import { createWorkerScaling } from '../constructs/hosts/worker-scaling.ts'
+import { createKeys } from '../constructs/identity/keys.ts'
+import { createBalancer } from '../constructs/network/balancer.ts'
+import { createPageRecord, createRedisRecord } from '../constructs/network/dns.ts'
+import { createNetwork } from '../constructs/network/network.ts'
+import { createGroups } from '../constructs/network/security-groups.ts'
+import { createAlarms } from '../constructs/observability/alarms.ts'
+import { createDashboard } from '../constructs/observability/dashboard.ts'
+import { createLogs } from '../constructs/observability/logs.ts'
 import { stackOf } from '../names.ts'
 import { topologyOf } from '../topology.ts'
-import { type State, useAws } from './aws.ts'
+import { configureAws, type State } from './aws.ts'
 
 export function createEnvironmentStack(scope: Construct, config: Config, state: State): TerraformStack {
   const stack = new TerraformStack(scope, stackOf(config.name))
-  useAws(stack, { account: config.account, target: config.target, environment: config.name, state })
+  configureAws(stack, { account: config.account, target: config.target, environment: config.name, state })
   const topology = topologyOf(config)
   const keys = createKeys(stack, config)
   const logs = createLogs(stack, config, keys)
@@ -46,16 +46,16 @@ export function createEnvironmentStack(scope: Construct, config: Config, state: 
   const hosts = createHosts(stack, config, topology, parts)
   if (config.workers.scaling) createWorkerScaling(stack, config, config.workers.scaling, parts)
 
-  const entries = hosts.filter(({ host }) => host.role === topology.apiRole)
-  let address = entries[0]?.publicIp
+  const apiHosts = hosts.filter(({ host }) => host.role === topology.apiRole)
+  let address = apiHosts[0]?.publicIp
   if (config.ingress === 'alb' && config.domain) {
-    const targets = new Map(entries.map(({ host, instance }) => [host.name, instance.id]))
+    const targets = new Map(apiHosts.map(({ host, instance }) => [host.name, instance.id]))
     createBalancer(stack, config, config.domain, { network, group: groups('balancer'), targets })
   } else if (config.domain && address) {
-    nameEdge(stack, config.domain, address)
+    createPageRecord(stack, config.domain, address)
   }
   const redis = hosts.find(({ host }) => host.role === 'redis')
-  if (redis) nameRedis(stack, config, network.vpcId, redis.instance.privateIp)
+  if (redis) createRedisRecord(stack, config, network.vpcId, redis.instance.privateIp)
 
   createSettings(stack, config, topology, { database, cache })
   createRollout(stack, config)
@@ -65,7 +65,7 @@ export function createEnvironmentStack(scope: Construct, config: Config, state: 
   if (config.domain) address = config.domain.name
   new TerraformOutput(stack, 'url', {
     value: `${config.ingress === 'alb' ? 'https' : 'http'}://${address}`,
-    description: 'Where the page and the API are',
+    description: 'URL of the page and the API',
   })
   return stack
 }

@@ -1,15 +1,15 @@
-// What all environments of an account share: the state, the images, the roles of the workflows, the budget.
-// Applied by a person; the workflows cannot change it.
+// The stack that all environments of an account share: state, images, roles of the workflows, budget. A person
+// applies it; the workflows cannot change it.
 import { BudgetsBudget } from '@cdktf/provider-aws/lib/budgets-budget/index.js'
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import type { Account, Config } from '../config/schema.ts'
-import { createBoundary } from '../constructs/boundary.ts'
-import { createGithubRoles } from '../constructs/github.ts'
-import { createRegistry } from '../constructs/registry.ts'
-import { createStateBucket } from '../constructs/state-bucket.ts'
+import { createRegistry } from '../constructs/delivery/registry.ts'
+import { createStateBucket } from '../constructs/delivery/state-bucket.ts'
+import { createGithubRoles } from '../constructs/github/github-roles.ts'
+import { createBoundary } from '../constructs/identity/boundary.ts'
 import { PROJECT, SHARED_STACK } from '../names.ts'
-import { type State, useAws } from './aws.ts'
+import { configureAws, type State } from './aws.ts'
 
 export function createSharedStack(
   scope: Construct,
@@ -17,7 +17,7 @@ export function createSharedStack(
   { state, target }: { state: State; target: Config['target'] },
 ): TerraformStack {
   const stack = new TerraformStack(scope, SHARED_STACK)
-  useAws(stack, { account, target, environment: SHARED_STACK, state })
+  configureAws(stack, { account, target, environment: SHARED_STACK, state })
   createStateBucket(stack, account)
   createRegistry(stack)
   createBoundary(stack, account)
@@ -26,7 +26,7 @@ export function createSharedStack(
   return stack
 }
 
-/** Told when the month will probably cost more than it may, and when it does. */
+/** Sends a mail when the forecast or the actual cost of the month exceeds the budget. */
 function createBudget(scope: Construct, { monthlyBudgetUsd, email }: Account): void {
   new BudgetsBudget(scope, 'budget', {
     name: PROJECT,

@@ -1,4 +1,4 @@
-// Makes Terraform take the stand-in for AWS' provider, without any network.
+// Writes a filesystem mirror, so that Terraform uses the offline provider as the AWS provider.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -13,9 +13,9 @@ interface Stack {
 }
 
 export interface Mirror {
-  /** In which terraform finds the stand-in, and starts it whenever it needs it: four times for one plan. */
+  /** Environment in which Terraform finds the provider and starts it itself: four times for one plan. */
   env: NodeJS.ProcessEnv
-  /** Starts it once for many commands, which halves their time. */
+  /** Starts the provider once for many commands, which halves their duration. */
   start(): Promise<{ env: NodeJS.ProcessEnv; stop(): void }>
 }
 
@@ -34,9 +34,9 @@ export function makeMirror(folder: string, stacks: Stack[]): Mirror {
     }),
   )
   const machine = process.arch === 'arm64' ? 'arm64' : 'amd64'
-  const place = join(folder, `${ADDRESS}/6.25.0/${process.platform}_${machine}`)
-  mkdirSync(place, { recursive: true })
-  const program = join(place, 'terraform-provider-aws_v6.25.0_x5')
+  const providerFolder = join(folder, `${ADDRESS}/6.25.0/${process.platform}_${machine}`)
+  mkdirSync(providerFolder, { recursive: true })
+  const program = join(providerFolder, 'terraform-provider-aws_v6.25.0_x5')
   writeFileSync(
     program,
     `#!/bin/sh\nexec '${process.execPath}' '${join(import.meta.dirname, 'provider.ts')}' '${schemaFile}'\n`,
@@ -56,7 +56,7 @@ export function makeMirror(folder: string, stacks: Stack[]): Mirror {
     env,
     async start() {
       const child = spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] })
-      const [line] = (await once(child.stdout, 'data')) as [Buffer] // the handshake, in one piece
+      const [line] = (await once(child.stdout, 'data')) as [Buffer] // the handshake, which arrives in one chunk
       const [, protocol, network, socket] = line.toString().split('|')
       const running = {
         Protocol: 'grpc',

@@ -1,5 +1,5 @@
-// A provider in the place of AWS', for tests: it has AWS' schema, plans like it, and makes everything out of nothing.
-// Terraform starts it as a program and speaks to it over a socket.
+// A Terraform provider for tests that replaces the AWS provider. It has the schema of the AWS provider, plans
+// changes, and applies them without creating anything. It is a process that Terraform calls over a socket.
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,9 +12,9 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { Block, NestedBlock } from './schema.ts'
-import { read, type Values, type Wire, withAnswers, withUnknowns, write } from './values.ts'
+import { read, type Values, type Wire, withKnownValues, withUnknowns, write } from './values.ts'
 
-/** Written by mirror.ts: of the types that the stacks use. */
+/** Schemas of the types that the stacks use. mirror.ts writes them to a file. */
 export interface Schemas {
   provider: Block
   resources: Record<string, Block>
@@ -31,7 +31,7 @@ interface Request {
   raw_state: { json: Uint8Array }
 }
 
-/** Changes that AWS answers by making anew, of those that the tests make. */
+/** Attributes whose change replaces a resource. Contains only the cases that tests use. */
 const REPLACED_BY: Record<string, string[]> = {
   aws_db_instance: ['identifier', 'db_name', 'username', 'storage_encrypted'],
   aws_ebs_volume: ['availability_zone', 'encrypted'],
@@ -41,10 +41,10 @@ const REPLACED_BY: Record<string, string[]> = {
 
 const NESTING = { single: 1, list: 2, set: 3, map: 4 }
 
-const schemas = JSON.parse(readFileSync(new URL(`file://${process.argv[2]}`), 'utf8')) as Schemas // by mirror.ts
-const socket = join(tmpdir(), `stand-in-${process.pid}.sock`)
+const schemas = JSON.parse(readFileSync(new URL(`file://${process.argv[2]}`), 'utf8')) as Schemas // written by mirror.ts
+const socket = join(tmpdir(), `offline-provider-${process.pid}.sock`)
 
-const answers: Record<string, (request: Request) => unknown> = {
+const handlers: Record<string, (request: Request) => unknown> = {
   GetSchema: () => ({
     provider: { block: wireOf(schemas.provider) },
     resource_schemas: mapValues(schemas.resources, (block) => ({ block: wireOf(block) })),
@@ -62,14 +62,16 @@ const answers: Record<string, (request: Request) => unknown> = {
   ApplyResourceChange: ({ type_name, planned_state }) => {
     const planned = read(planned_state)
     return {
-      new_state: write(planned && withAnswers(blockOf(schemas.resources, type_name), planned, type_name)),
+      new_state: write(planned && withKnownValues(blockOf(schemas.resources, type_name), planned, type_name)),
       legacy_type_system: true,
     }
   },
-  // The same whenever it is asked.
+  // A fixed seed, so that every read returns the same values.
   ReadDataSource: ({ type_name, config }) => {
     const block = blockOf(schemas.dataSources, type_name)
-    return { state: write(withAnswers(block, withUnknowns(block, read(config) ?? {}), type_name, 'found')) }
+    return {
+      state: write(withKnownValues(block, withUnknowns(block, read(config) ?? {}), type_name, 'found')),
+    }
   },
   Stop: () => ({}),
 }
@@ -90,7 +92,7 @@ function plan({ type_name, prior_state, proposed_new_state }: Request) {
   }
 }
 
-/** AWS' provider refuses policies that are no JSON; so do we. */
+/** Returns diagnostics for policies that are not JSON, like the AWS provider. */
 function policyFaultsIn(values: Values | null) {
   return Object.entries(values ?? {})
     .filter(
@@ -129,7 +131,7 @@ function wireOf(block: Block): unknown {
       block: wireOf(nested.block),
       nesting: NESTING[nested.nesting],
       min_items: nested.required && nested.nesting !== 'single' ? 1 : 0,
-      max_items: nested.isOne && nested.nesting !== 'single' ? 1 : 0,
+      max_items: nested.isSingle && nested.nesting !== 'single' ? 1 : 0,
     })),
   }
 }
@@ -145,10 +147,10 @@ function serve(): void {
   server.addService(
     serviceIn('plugin.proto', 'tfplugin5', 'Provider'),
     mapValues(
-      answers,
-      (answer) => (call: ServerUnaryCall<Request, unknown>, reply: sendUnaryData<unknown>) => {
+      handlers,
+      (handle) => (call: ServerUnaryCall<Request, unknown>, reply: sendUnaryData<unknown>) => {
         try {
-          reply(null, answer(call.request))
+          reply(null, handle(call.request))
         } catch (error) {
           reply({ code: 2, details: error instanceof Error ? (error.stack ?? error.message) : String(error) })
         }
@@ -177,7 +179,7 @@ function serviceIn(file: string, name: string, service: string) {
   const found = loadPackageDefinition(definition)[name] as Record<
     string,
     { service: Parameters<Server['addService']>[0] }
-  > // of our own files
+  > // the service in our own .proto files
   const client = found[service]
   if (!client) throw new Error(`${file} has no service ${service}`)
   return client.service

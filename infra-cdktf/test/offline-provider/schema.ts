@@ -1,13 +1,14 @@
-// The schema of AWS' provider, as far as the generated bindings know it: which attributes and blocks a type has, of what
-// kind, and which of them must be set. It is read from their text, because nothing of it is left at run time.
+// Reads the schema of the AWS provider from the generated bindings: attributes and blocks of a type, their
+// types, and which are required. It parses their source, because the schema is not available at run time.
 //
-// What is lost in them: whether an attribute that may be set is filled in by AWS otherwise. On resources all are taken for
-// such, so that they can be referred to; and the values that AWS would refuse.
+// The bindings lack two facts. They do not contain which optional attributes AWS computes if they are not
+// set: all optional attributes of resources count as computed, so that they can be referenced. And they do
+// not contain value constraints.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** A type of Terraform's in JSON: "string", ["list", "string"], ["list", ["object", {…}]], … */
+/** A Terraform type as JSON: "string", ["list", "string"], ["list", ["object", {…}]], … */
 export type Type = string | [string, Type] | ['object', Record<string, Type>]
 
 export interface Attribute {
@@ -21,8 +22,8 @@ export interface NestedBlock {
   block: Block
   nesting: 'single' | 'list' | 'set' | 'map'
   required: boolean
-  /** Whether there may be one at most. */
-  isOne: boolean
+  /** At most one block is allowed. */
+  isSingle: boolean
 }
 
 export interface Block {
@@ -35,7 +36,7 @@ const LIBRARY = join(
   'lib',
 )
 
-/** @throws when the bindings know no such type */
+/** Returns the schema of a resource type. @throws Error if the bindings do not contain it */
 export const resourceSchema = (type: string): Block => schemaIn(folderOf(type), 'TerraformResource')
 export const dataSourceSchema = (type: string): Block =>
   schemaIn(`data-aws-${folderOf(type)}`, 'TerraformDataSource')
@@ -101,7 +102,7 @@ function schemaIn(folder: string, parent: string): Block {
                   ? 'single'
                   : 'list',
           required: required === 'true',
-          isOne: nested.endsWith('OutputReference'),
+          isSingle: nested.endsWith('OutputReference'),
         }
       }
     }
@@ -114,7 +115,7 @@ function schemaIn(folder: string, parent: string): Block {
     return entry
   }
 
-  /** `FooBarList` is a list of what `FooBarOutputReference` is. */
+  /** Returns the class of an element: `FooBarList` is a list of `FooBarOutputReference`. */
   function elementOf(className: string): string {
     return className.endsWith('OutputReference')
       ? className
@@ -127,14 +128,14 @@ function schemaIn(folder: string, parent: string): Block {
   }
 }
 
-/** The provider's own: there are no classes for its blocks, and nothing in it is required. */
+/** Returns the schema of the provider configuration, which has no block classes and nothing required. */
 export function providerSchema(): Block {
   const text = readFileSync(join(LIBRARY, 'provider', 'index.js'), 'utf8')
   const blockOf = (source: string): Block => {
     const entries = [...hclTypesIn(source)]
     return {
       attributes: Object.fromEntries(
-        // `alias` is Terraform's own; the bindings add it.
+        // `alias` is a meta-argument of Terraform, which the bindings add.
         entries.flatMap(([name, { type }]) =>
           type && name !== 'alias'
             ? [[name, { type, required: false, optional: true, computed: false }]]
@@ -148,7 +149,7 @@ export function providerSchema(): Block {
           return [
             [
               name,
-              { block, nesting: kind === 'set' ? 'set' : 'list', required: false, isOne: false },
+              { block, nesting: kind === 'set' ? 'set' : 'list', required: false, isSingle: false },
             ] as const,
           ]
         }),
@@ -158,13 +159,13 @@ export function providerSchema(): Block {
   return blockOf(text.slice(text.indexOf('synthesizeHclAttributes()')))
 }
 
-/** The function that writes a struct as HCL. */
+/** Returns the source of the function that writes a struct as HCL. */
 function writerOf(text: string, struct: string): string {
   const start = text.indexOf(`function ${struct[0]?.toLowerCase()}${struct.slice(1)}ToHclTerraform(struct) {`)
   return start < 0 ? '' : text.slice(start, text.indexOf('\n}\n', start))
 }
 
-/** Kinds and types by name; no type where it is a block. */
+/** Returns kinds and types of attributes and blocks by name. Blocks have no type. */
 function hclTypesIn(source: string) {
   return new Map(
     [

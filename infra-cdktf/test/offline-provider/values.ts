@@ -1,4 +1,4 @@
-// Values as Terraform sends them: msgpack, in which what is not known yet is an extension of type 0.
+// Values in the encoding of Terraform: msgpack, with unknown values as an extension of type 0.
 import { decode, ExtData, encode } from '@msgpack/msgpack'
 import type { Block, Type } from './schema.ts'
 
@@ -19,22 +19,22 @@ export interface Wire {
   msgpack?: Uint8Array
 }
 
-export const read = ({ msgpack }: Wire): Values | null => decode(msgpack ?? encode(null)) as Values | null // an object, by the protocol
+export const read = ({ msgpack }: Wire): Values | null => decode(msgpack ?? encode(null)) as Values | null // by the protocol
 export const write = (value: Values | null): Wire => ({ msgpack: encode(value) })
 
 export const isUnknown = (value: Value) => value instanceof ExtData
 
-/** What AWS will say only once it is made. */
+/** Returns the values for a plan: computed attributes that are not set are unknown. */
 export function withUnknowns(block: Block, values: Values): Values {
   return mapBlock(block, values, (value, _name, { computed }) =>
     computed && (value === null || value === undefined) ? UNKNOWN : value,
   )
 }
 
-/** What AWS might say: everything unknown gets a value of its type. */
-export function withAnswers(block: Block, values: Values, type: string, seed = randomSeed()): Values {
+/** Returns the values after an apply: every unknown value is replaced by an arbitrary value of its type. */
+export function withKnownValues(block: Block, values: Values, type: string, seed = randomSeed()): Values {
   return mapBlock(block, values, (value, name, attribute) =>
-    isUnknown(value) ? answer(attribute.type, name, `${type}-${seed}`) : value,
+    isUnknown(value) ? exampleOf(attribute.type, name, `${type}-${seed}`) : value,
   )
 }
 
@@ -60,22 +60,22 @@ function mapBlock(
   return result
 }
 
-function answer(type: Type, name: string, id: string): Value {
+function exampleOf(type: Type, name: string, id: string): Value {
   if (type === 'number') return 1
   if (type === 'bool') return false
   if (typeof type === 'string') return textOf(name, id)
   const [kind, element] = type
   if (kind === 'object') {
     return Object.fromEntries(
-      Object.entries(element).map(([key, inner]) => [key, answer(inner as Type, key, id)]),
+      Object.entries(element).map(([key, inner]) => [key, exampleOf(inner as Type, key, id)]),
     )
   }
-  return kind === 'map' ? {} : [answer(element as Type, name, id)]
+  return kind === 'map' ? {} : [exampleOf(element as Type, name, id)]
 }
 
 function textOf(name: string, id: string): string {
   if (name === 'arn' || name.endsWith('_arn'))
-    return `arn:aws:stand-in:eu-central-1:123456789012:${id}/${name}`
+    return `arn:aws:offline:eu-central-1:123456789012:${id}/${name}`
   if (name.endsWith('_ip') || name === 'address') return '10.0.0.1'
   return name === 'id' ? id : `${id}.${name}`
 }

@@ -1,4 +1,4 @@
-// As much of AWS as a rollout meets, in memory: hosts that answer Run Command, and Parameter Store.
+// A fake of AWS in memory for scripts/: hosts with Run Command, Parameter Store and ElastiCache users.
 import { z } from 'zod'
 import { type Aws, AwsError } from '../../scripts/aws.ts'
 import { type Environment, namesOf } from '../../src/names.ts'
@@ -6,14 +6,14 @@ import { type Environment, namesOf } from '../../src/names.ts'
 export interface FakeAws {
   aws: Aws
   parameters: Map<string, string>
-  /** Users of ElastiCache with their passwords. */
+  /** Passwords of ElastiCache users, by user id. */
   cacheUsers: Map<string, string>
-  /** What ran through on which host, in order: `worker-1 COMMIT`. */
+  /** Successful rollouts in order: `worker-1 COMMIT`. */
   rollouts: string[]
-  /** The arguments of all calls: what a list of processes would show. */
-  seen: string[]
+  /** Arguments of all calls, as a process list would show them. */
+  commandLines: string[]
   addHost(name: string): void
-  /** From now on a commit does not start there. */
+  /** Makes rollouts of this commit fail on this host. */
   fail(host: string, tag: string): void
 }
 
@@ -27,7 +27,7 @@ const cacheUser = z.object({
 })
 const parameter = z.object({ Name: z.string(), Value: z.string(), Overwrite: z.boolean() })
 
-/** @param names of hosts: `worker-1` has the role `worker` */
+/** @param names names of the hosts: `worker-1` has the role `worker` */
 export function createFakeAws(environment: Environment, names: string[]): FakeAws {
   const { ready } = namesOf(environment).paths
   const hosts = new Map<string, string>()
@@ -65,21 +65,23 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     'ssm get-parameters-by-path': ([, , , path = '']) => ({
       Parameters: listed((name) => name.startsWith(`${path}/`)),
     }),
-    'ssm get-parameters': ([, , , ...asked]) => ({ Parameters: listed((name) => asked.includes(name)) }),
+    'ssm get-parameters': ([, , , ...requested]) => ({
+      Parameters: listed((name) => requested.includes(name)),
+    }),
     'ssm get-parameter': (args) => {
       const [found] = listed((name) => name === args.at(-1))
-      if (!found) throw refusal('ParameterNotFound')
+      if (!found) throw awsError('ParameterNotFound')
       return { Parameter: found }
     },
     'elasticache modify-user': (_, input) => {
       const { UserId, AuthenticationMode } = cacheUser.parse(input)
-      if (!cacheUsers.has(UserId)) throw refusal('UserNotFound')
+      if (!cacheUsers.has(UserId)) throw awsError('UserNotFound')
       cacheUsers.set(UserId, AuthenticationMode.Passwords[0])
       return {}
     },
     'ssm put-parameter': (_, input) => {
       const { Name, Value, Overwrite } = parameter.parse(input)
-      if (parameters.has(Name) && !Overwrite) throw refusal('ParameterAlreadyExists')
+      if (parameters.has(Name) && !Overwrite) throw awsError('ParameterAlreadyExists')
       parameters.set(Name, Value)
       return {}
     },
@@ -89,20 +91,20 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     parameters,
     cacheUsers,
     rollouts: [],
-    seen: [],
+    commandLines: [],
     addHost: (name) => hosts.set(`i-${name}`, name),
     fail: (host, tag) => failing.add(`${host} ${tag}`),
     aws: async (args, input) => {
-      fake.seen.push(args.join(' '))
+      fake.commandLines.push(args.join(' '))
       const operation = operations[args.slice(0, 2).join(' ')]
-      if (!operation) throw new Error(`The fake of AWS knows no ${args.join(' ')}`)
+      if (!operation) throw new Error(`The fake of AWS does not implement ${args.join(' ')}`)
       return operation(args, input)
     },
   }
   for (const name of names) fake.addHost(name)
   return fake
 
-  /** One after the other; the first that fails ends it, as Run Command does it. */
+  /** Rolls out on one host after the other until the first failure, like Run Command with MaxErrors 0. */
   function run(ids: string[], tag: string): object[] {
     const invocations = []
     for (const InstanceId of ids) {
@@ -119,10 +121,10 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     return invocations
   }
 
-  function listed(isAsked: (name: string) => boolean) {
-    return [...parameters].filter(([name]) => isAsked(name)).map(([Name, Value]) => ({ Name, Value }))
+  function listed(isRequested: (name: string) => boolean) {
+    return [...parameters].filter(([name]) => isRequested(name)).map(([Name, Value]) => ({ Name, Value }))
   }
 }
 
-const refusal = (code: string) =>
+const awsError = (code: string) =>
   new AwsError('ssm', `An error occurred (${code}) when calling the operation`)

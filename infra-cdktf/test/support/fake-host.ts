@@ -1,4 +1,5 @@
-// A host that is a folder: host/'s scripts run in it as they are, with fakes of whatever would reach further.
+// A fake host in a temporary folder. The scripts of host/ run unchanged in it; test/fakes/ replaces the
+// programs that use the network or change the machine.
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
@@ -18,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 const HERE = fileURLToPath(new URL('..', import.meta.url))
 export const HOST_SCRIPTS = join(HERE, '../host')
 
-/** As the fake of curl says. */
+/** The instance id that the fake of curl returns. */
 export const INSTANCE = 'i-0123456789abcdef0'
 
 const ROLLOUT = `#!/usr/bin/env bash
@@ -27,17 +28,17 @@ echo "rollout.sh $1 over $(sed -n s/^WAGGLE_TAG=//p .env)" >> "$FAKES/calls"
 `
 
 export interface FakeHost {
-  /** Its file system. */
+  /** Root of its file system. */
   root: string
   run(script: string, ...args: string[]): Promise<{ code: number; output: string }>
-  /** As a file of its own; without content it is only there. */
+  /** Writes a file for the fakes. For some fakes the existence of an empty file is enough. */
   fake(name: string, content?: string): void
-  /** As if bootstrap.sh had been here, and a release ran. */
+  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. */
   pretendToRun(tag: string): void
-  /** Makes images with a tag; `rollout` is what their docker/rollout.sh does. */
+  /** Creates images with a tag. `rollout` is the body of their docker/rollout.sh. */
   addImages(tag: string, rollout?: string): void
   read(path: string): string
-  /** How programs were called, one a line, and from here on anew. */
+  /** Returns the command lines of all fakes since the last call. */
   calls(): string[]
   remove(): void
 }
@@ -48,7 +49,7 @@ export interface Identity {
   name: string
 }
 
-/** @param parameters what Parameter Store holds, by full name */
+/** @param parameters contents of Parameter Store, by full name */
 export function createFakeHost(
   parameters: Record<string, string>,
   { environment, role, name }: Identity,

@@ -1,4 +1,4 @@
-// The layouts that must work in every environment, and their Terraform as objects.
+// The layouts that must work in every environment, and functions that synthesize them.
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import {
 import { ENVIRONMENTS, type Environment } from '../../src/names.ts'
 import { synthesize } from '../../src/synthesize.ts'
 
-/** Not those of src/config/, which are yours to change. */
+/** An account for tests: users edit the one in src/config/. */
 export const account: AccountInput = {
   id: '123456789012',
   region: 'eu-central-1',
@@ -24,7 +24,7 @@ export const account: AccountInput = {
 const hosts = { instanceType: 't4g.small', architecture: 'arm64', rootGb: 20 } as const
 
 export const layouts = {
-  /** Everything on one host, and RDS. */
+  /** One host runs everything except the database. */
   single: { topology: 'single', vpcCidr: '10.30.0.0/16', hosts },
   /** One role per host. */
   multi: {
@@ -33,7 +33,7 @@ export const layouts = {
     hosts: { ...hosts, byRole: { redis: 't4g.micro' } },
     workers: { count: 2, concurrency: 20 },
   },
-  /** Everything that can be chosen beyond that. */
+  /** All other options. */
   high: {
     topology: 'multi',
     availability: 'high',
@@ -58,11 +58,11 @@ export function configOf(name: Environment, layout: Layout, change: Partial<Envi
   return parseEnvironment(name, { ...layouts[layout], ...change }, parseAccount(account))
 }
 
-/** Terraform's JSON: as loose as Terraform takes it. */
-// biome-ignore lint/suspicious/noExplicitAny: tests reach into it at will
+/** Terraform JSON, without types. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read and change arbitrary fields
 export type Json = any
 
-/** Synthesizes; both stacks lie below the folder. */
+/** Synthesizes the shared stack and one environment into a new temporary folder, which the caller removes. */
 export function synthesizeOne(config: Config): { folder: string; environment: Json; shared: Json } {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-infra-'))
   synthesize([config], { state: 'local', folder })

@@ -1,8 +1,8 @@
-// Runs terraform where it is installed.
+// Runs Terraform if it is installed.
 import { execFile, spawnSync } from 'node:child_process'
 
 export const hasTerraform = spawnSync('terraform', ['version']).status === 0
-if (!hasTerraform) process.stderr.write('There is no terraform here: its tests are skipped\n')
+if (!hasTerraform) process.stderr.write('terraform is not installed; its tests are skipped\n')
 
 export interface Outcome {
   code: number
@@ -17,7 +17,7 @@ export function createTerraform(env: NodeJS.ProcessEnv) {
         [...args, ...(args[0] === 'version' ? [] : ['-no-color'])],
         { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) =>
-          // Frames and line breaks of messages are for people.
+          // Remove the frames that Terraform draws around messages.
           resolve({
             code: error ? Number(error.code) || 1 : 0,
             output: `${stdout}${stderr}`.replace(/[│╷╵]/g, ''),

@@ -1,14 +1,14 @@
-// The document of the API, and a page to read and try it that asks no other host for anything.
+// The OpenAPI document, and a page to read it and try the API. The page loads nothing from other hosts.
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { AppError } from '../../base/errors.ts'
 import type { Registry } from '../../definitions/registry.ts'
-import { isKnown, tagOf } from '../http/entity-tag.ts'
+import { isNotModified, tagOf } from '../http/entity-tag.ts'
 import { createOpenApiDocument } from '../openapi/document.ts'
 import { readDocsPage } from './page/files.ts'
 
-// Swagger UI draws its icons from `data:` URLs; everything else is a file of ours.
+// Swagger UI draws its icons from `data:` URLs. All other files come from this server.
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -34,7 +34,7 @@ export function createDocsRoutes(registry: Registry) {
       const { text, tag } = document()
       c.header('ETag', tag)
       c.header('Cache-Control', 'no-cache')
-      if (isKnown(c, tag)) return c.body(null, 304)
+      if (isNotModified(c, tag)) return c.body(null, 304)
       return c.body(text, 200, { 'Content-Type': 'application/json' })
     })
     .get('/docs', (c) => {
@@ -44,16 +44,17 @@ export function createDocsRoutes(registry: Registry) {
     })
     .get('/docs/:file', (c) => {
       const file = page().files.get(c.req.param('file'))
-      if (!file) throw new AppError('not_found', 'The documentation has no such file')
+      if (!file)
+        throw new AppError('not_found', `The documentation has no file "${c.req.param('file').slice(0, 64)}"`)
       c.header('ETag', file.tag)
-      // The page asks for them by their version.
+      // The page requests these files with their version in the URL.
       c.header('Cache-Control', 'public, max-age=31536000, immutable')
-      if (isKnown(c, file.tag)) return c.body(null, 304)
+      if (isNotModified(c, file.tag)) return c.body(null, 304)
       return c.body(file.content, 200, { 'Content-Type': file.type })
     })
 }
 
-/** Made when it is first asked for: most processes never are. */
+/** Returns a function that calls `make` on its first use only: most processes never need the value. */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => {

@@ -1,12 +1,13 @@
-// Converts the texts of forms and query strings into the types that a definition asks for.
-import { isKept } from '../../base/exact-json.ts'
+// Converts the strings of forms and query strings into the types that a definition requires.
+import { isSafeAsDouble } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
-import { numberFault, refuseAny } from '../http/number-faults.ts'
+import { numberFault, rejectFaults } from '../http/number-faults.ts'
 import { schemaOf } from '../tasks/task-view.ts'
 
 /**
- * Forms and query strings know only texts: turns those that look like it into the numbers the definition asks for.
- * @throws AppError `invalid_input` for a number that could not be kept as it is written
+ * Converts a string into a number where the definition requires a number and the string is one. Other values
+ * stay as they are, and the validation of the input rejects them if they are wrong.
+ * @throws AppError `invalid_input` for a number that a double would change
  */
 export function coerceTexts(
   definition: TaskDefinition,
@@ -17,7 +18,7 @@ export function coerceTexts(
     Object.entries(fields).map(([name, value]) => {
       const type = properties[name]?.type
       const isNumber = (type === 'number' || type === 'integer') && looksLikeNumber(value)
-      if (isNumber && !isKept(value)) refuseAny([numberFault([name])])
+      if (isNumber && !isSafeAsDouble(value)) rejectFaults([numberFault([name])])
       return [name, isNumber ? Number(value) : value]
     }),
   )

@@ -1,9 +1,9 @@
-// Plain HTML pages for browsers without scripts. The `html` template escapes whatever is put into it.
+// Plain HTML pages for browsers without scripts. The `html` template escapes all values.
 import { html } from 'hono/html'
 import { isFinal } from '../../definitions/task-status.ts'
 import type { TaskRow } from '../../store/schema.ts'
 
-/** @param search lets the links read the task, where that needs a token */
+/** @param search query string for links to the task: its poll token, if one is needed */
 export function submittedPage(taskId: string, search: string) {
   return page({
     title: 'Task submitted',
@@ -16,16 +16,16 @@ export function submittedPage(taskId: string, search: string) {
 export function taskPage(task: TaskRow, search: string) {
   const isUnfinished = !isFinal(task.status)
   return page({
-    title: `Task ${wordOf(task)}`,
+    title: `Task ${labelOf(task)}`,
     refreshSeconds: isUnfinished ? 2 : undefined,
     body: html`<p>Task id: <code>${task.id}</code></p>
-      <p>Status: <strong>${wordOf(task)}</strong> (${task.status})</p>
+      <p>Status: <strong>${labelOf(task)}</strong> (${task.status})</p>
       ${isUnfinished ? html`<p>${percent(task)} ${task.progressMessage ?? ''}</p>` : outcomeOf(task)}
       <p><a href="/check_task/${task.id}${search}">Refresh</a></p>`,
   })
 }
 
-function wordOf({ status }: TaskRow): string {
+function labelOf({ status }: TaskRow): string {
   if (status === 'SUCCESS') return 'Success'
   if (status === 'FAILURE') return 'Failed'
   return status === 'CANCELLED' ? 'Cancelled' : 'Processing'

@@ -1,4 +1,4 @@
-// The endpoints that systems of this kind have always had: notify, task_status, submit_task, check_task.
+// The form endpoints: notify, task_status, submit_task, check_task.
 import { type Context, Hono } from 'hono'
 import { AppError } from '../../base/errors.ts'
 import type { ApiDependencies } from '../dependencies.ts'
@@ -11,10 +11,10 @@ import { originOf } from '../tasks/submit-options.ts'
 import { coerceTexts } from './form-fields.ts'
 import { submittedPage, taskPage } from './form-pages.ts'
 
-/** What `form_type` may be; each is the task of that name. */
+/** Allowed values of `form_type`. Each is the name of a definition. */
 export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
-// The pages have a style of their own, and need nothing else.
+// The pages have inline styles and load nothing.
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
@@ -55,9 +55,12 @@ export function createFormRoutes(dependencies: ApiDependencies) {
     })
     .get('/submit_task', admit('submit'), async (c) => {
       c.header('Cache-Control', 'no-store')
-      // A link that submits: only a click may follow it.
+      // A request for this link submits a task, so only a click may send it.
       if (c.req.method === 'HEAD' || isPrefetch(c))
-        throw new AppError('refused_prefetch', 'Submitting a task is not done ahead of a click')
+        throw new AppError(
+          'refused_prefetch',
+          'This link submits a task: it accepts neither HEAD nor a prefetch',
+        )
       const input = coerceTexts(registry.get('divide'), { x: '10', y: '2', ...c.req.query() })
       const task = await service.submit('divide', input, originOf(c, '/submit_task', input))
       for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
@@ -73,7 +76,7 @@ export function createFormRoutes(dependencies: ApiDependencies) {
     })
 }
 
-/** What lets a browser follow the link. */
+/** Returns the query string that lets a browser without a key follow a link to the task. */
 function queryOf({ poll_token: token }: { poll_token?: string }): string {
   return token === undefined ? '' : `?${new URLSearchParams({ poll_token: token })}`
 }
@@ -85,7 +88,7 @@ function unknownFormType(): AppError {
   })
 }
 
-/** Browsers say so when they load a link before anybody has clicked it. */
+/** Whether the browser loads the link ahead of a click. */
 function isPrefetch(c: Context): boolean {
   return /prefetch|prerender/i.test(`${c.req.header('Sec-Purpose') ?? ''} ${c.req.header('Purpose') ?? ''}`)
 }

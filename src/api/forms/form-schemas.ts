@@ -1,24 +1,24 @@
-// The shapes of the classic endpoints' answers.
+// Schemas of the form endpoints' responses.
 import { z } from 'zod'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
-import { pollToken, progress, taskError } from '../tasks/task-schemas.ts'
+import { pollTokenSchema, progress, taskError } from '../tasks/task-schemas.ts'
 
 export const notified = z.object({
   task_id: z.uuid(),
   status: z.literal('PENDING'),
-  poll_token: pollToken.optional(),
+  poll_token: pollTokenSchema.optional(),
 })
 
 export const formSubmitted = z.object({
   task_id: z.uuid(),
   status_url: z.string(),
-  poll_token: pollToken.optional(),
+  poll_token: pollTokenSchema.optional(),
 })
 
 export const checkedTask = z.object({
   task_id: z.uuid(),
   status: z.enum(TASK_STATUSES),
-  result: z.unknown().meta({ description: 'null until it has succeeded' }),
+  result: z.unknown().meta({ description: 'null until the task has succeeded' }),
   error: taskError.nullable(),
 })
 

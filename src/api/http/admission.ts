@@ -1,4 +1,5 @@
-// Who may do what, and how often: one middleware per route that names the scope it needs.
+// Admission: API keys, scopes and the rate limit. Each route has one middleware that names the scope it
+// requires.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../../base/errors.ts'
@@ -8,33 +9,40 @@ import { findApiKey, isPollToken } from './api-keys.ts'
 import type { ApiEnv } from './request-context.ts'
 
 export interface AdmissionOptions {
-  /** Undefined lets everybody in. */
+  /** Accepted keys; undefined: no key is required. */
   apiKeys?: ApiKey[]
-  /** Undefined limits nobody. */
+  /** Undefined: no rate limit. */
   rateLimiter?: RateLimiter
-  /** Who asks, where no key tells it. */
+  /** Returns the address that identifies a client without a key. */
   clientAddress: (c: Context) => string
 }
 
-/** What a route needs: a scope, any key at all, or the token of the task that its path names. */
-export type Need = Scope | 'any key' | 'read or poll token'
+/**
+ * Access that a route requires: a scope, any key, or (`read or poll token`) the scope `read` or else the poll
+ * token of the task in the path.
+ */
+export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * @returns what makes the middleware of a route. It throws AppError `unauthorized`, `forbidden`, `rate_limited`, and what
- *   the `check` throws that may follow: a middleware of its own would cost every request another promise.
- *   Everything that changes something counts against the client's limit; looking does not.
+ * Returns a function that creates the middleware of a route. Requests to routes that require `submit` or
+ * `operate` count against the client's rate limit; reads do not. A route's own `check` runs after admission,
+ * in the same middleware: another middleware would cost every request another promise.
+ * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, and the errors of `check`
  */
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
-  return <Path extends string = string>(need: Need, check?: (c: Context<ApiEnv, Path>) => void) => {
-    const isLimited = rateLimiter !== undefined && (need === 'submit' || need === 'operate')
+  return <Path extends string = string>(
+    required: RequiredAccess,
+    check?: (c: Context<ApiEnv, Path>) => void,
+  ) => {
+    const isLimited = rateLimiter !== undefined && (required === 'submit' || required === 'operate')
     return createMiddleware<ApiEnv, Path>((c, next) => {
-      if (apiKeys) authorize(c, apiKeys, need)
-      if (isLimited) return limit(c, rateLimiter, clientOf(c)).then(goOn)
-      return goOn()
+      if (apiKeys) authorize(c, apiKeys, required)
+      if (isLimited) return countRequest(c, rateLimiter, clientOf(c)).then(proceed)
+      return proceed()
 
-      function goOn() {
+      function proceed() {
         check?.(c)
         return next()
       }
@@ -47,23 +55,25 @@ export function createAdmission({ apiKeys, rateLimiter, clientAddress }: Admissi
   }
 }
 
-function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], need: Need): void {
-  if (need === 'read or poll token' && hasPollToken(c, apiKeys)) return
+function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], required: RequiredAccess): void {
+  if (required === 'read or poll token' && hasPollToken(c, apiKeys)) return
   const presented = presentedKeys(c)
   const [apiKey] = presented.flatMap((key) => findApiKey(apiKeys, key) ?? [])
   if (!apiKey) {
     c.header('WWW-Authenticate', 'Bearer realm="waggle"')
-    const detail = presented.length === 0 ? 'This needs an API key' : 'This API key is not known'
+    const detail = presented.length === 0 ? 'This request needs an API key' : 'This API key is not known'
     throw new AppError('unauthorized', `${detail}: send it as Authorization: Bearer <key>, or as X-API-Key`)
   }
-  const scope = need === 'read or poll token' ? 'read' : need
+  const scope = required === 'read or poll token' ? 'read' : required
   if (scope !== 'any key' && !apiKey.scopes.includes(scope)) {
-    throw new AppError('forbidden', `This needs an API key with the scope "${scope}"`)
+    throw new AppError('forbidden', `This request needs an API key with the scope "${scope}"`)
   }
   c.set('apiKey', apiKey)
 }
 
-/** Both places: a proxy or a client library may have put something of its own into the first. */
+/**
+ * Returns the keys of both headers: a proxy or a client library may have set Authorization to something else.
+ */
 function presentedKeys(c: Context): string[] {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '') ?? []
   return [bearer, c.req.header('X-API-Key')].filter((key) => key !== undefined)
@@ -74,7 +84,7 @@ function hasPollToken(c: Context, apiKeys: ApiKey[]): boolean {
   return token !== undefined && isPollToken(apiKeys, c.req.param('id') ?? '', token)
 }
 
-async function limit(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: string): Promise<void> {
+async function countRequest(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: string): Promise<void> {
   const state = await rateLimiter.count(client)
   if (!state) return
   c.set('responseHeaders', rateLimitHeaders(state))
@@ -86,7 +96,7 @@ async function limit(c: Context<ApiEnv>, rateLimiter: RateLimiter, client: strin
   )
 }
 
-/** As in draft-ietf-httpapi-ratelimit-headers-10. */
+/** Returns the headers of draft-ietf-httpapi-ratelimit-headers-10. */
 function rateLimitHeaders({ requests, seconds, remaining, resetSeconds }: RateLimitState) {
   return {
     'RateLimit-Policy': `"default";q=${requests};w=${seconds}`,

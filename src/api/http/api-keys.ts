@@ -1,30 +1,33 @@
-// API keys: made once, stored as hashes. A key is 256 random bits, so a plain SHA-256 cannot be turned back.
+// API keys are stored as hashes only. A key has 256 random bits, so a plain SHA-256 cannot be reversed.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { ApiKey, Scope } from '../../config.ts'
 
-/** A new key, and the entry for API_KEYS that lets it in. The key itself is kept nowhere. */
+/** Creates a key and its entry for API_KEYS. The key itself is not stored. */
 export function createApiKey(name: string, scopes: Scope[]): { key: string; entry: string } {
   const key = `wgl_${randomBytes(32).toString('base64url')}`
   return { key, entry: `${name}:${scopes.join('+')}:${hashOf(key).toString('hex')}` }
 }
 
-/** Which of the known keys this is; undefined for none. Takes the same time whichever it is. */
+/**
+ * Returns the known key that matches the presented one, if any. The time taken does not depend on which one
+ * matches.
+ */
 export function findApiKey(known: ApiKey[], presented: string): ApiKey | undefined {
   const hash = hashOf(presented)
-  // All of them, always: leaving the loop early would tell how far it got.
+  // Compares all keys: an early exit would reveal the position of the match by its duration.
   const matching = known.filter((apiKey) => timingSafeEqual(hash, apiKey.hash))
   return matching[0]
 }
 
 /**
- * Lets a browser read this one task, and nothing else. Made from the key that submitted it: removing that key ends all
- * tokens made from it, and nothing has to be stored.
+ * Returns a token that grants read access to this task only, for browsers. It is derived from the key that
+ * submitted the task: no token is stored, and removing the key from API_KEYS invalidates all of its tokens.
  */
 export function pollTokenOf(apiKey: ApiKey, taskId: string): string {
   return createHmac('sha256', apiKey.hash).update(`poll ${taskId.toLowerCase()}`).digest('base64url')
 }
 
-/** Whether one of the known keys made this token for this task. */
+/** Whether the presented token was derived from this task and one of the known keys. */
 export function isPollToken(known: ApiKey[], taskId: string, presented: string): boolean {
   const given = hashOf(presented)
   return known.filter((apiKey) => timingSafeEqual(given, hashOf(pollTokenOf(apiKey, taskId)))).length > 0

@@ -1,13 +1,15 @@
-// Where a request comes from, also behind proxies of ours.
+// Finds the address of the client, also behind trusted proxies.
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
 
-/** The address at the other end of the connection; undefined where that cannot be known. */
+/** Returns the remote address of the connection; undefined if it is not known. */
 export type AddressOf = (c: Context) => string | undefined
 
 /**
- * Each proxy adds to X-Forwarded-For whom it was called by, so with two proxies the second entry from the right is the
- * client. What stands further left was written by the client, and is not believed.
+ * Returns a function that finds the client's address. Each proxy appends the address of its caller to
+ * X-Forwarded-For, so with two trusted proxies the second entry from the right is the client. The client
+ * itself may have written the entries further left; they are ignored.
+ * @param proxies number of trusted proxies; with 0 the header is ignored
  */
 export function clientAddressBehind(proxies: number, addressOf: AddressOf): (c: Context) => string {
   return (c) => {
@@ -17,12 +19,15 @@ export function clientAddressBehind(proxies: number, addressOf: AddressOf): (c: 
   }
 }
 
-/** One client: an IPv4 address or, as providers give each customer at least that many, 2^64 addresses of IPv6. */
+/**
+ * Returns one name per client: an IPv4 address, or an IPv6 /64 network, because providers give each customer
+ * at least one.
+ */
 function networkOf(entry: string): string {
   const [, bracketed, dotted] = /^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/.exec(entry) ?? []
   const text = bracketed ?? dotted ?? entry
   if (!ipaddr.isValid(text)) return entry
-  // An IPv4 address that came as one of IPv6 is the same client.
+  // `process` turns an IPv4-mapped IPv6 address into the IPv4 address.
   const address = ipaddr.process(text)
   if (address instanceof ipaddr.IPv4) return address.toString()
   return `${ipaddr.IPv6.networkAddressFromCIDR(`${new ipaddr.IPv6(address.parts)}/64`)}/64`

@@ -1,11 +1,12 @@
-// A JSON answer with several headers for the hottest paths. `c.json` makes a `Headers` of them, which costs about as
-// much as the rest of the answer; the server writes a plain object as it is.
+// JSON responses with several headers, for the hottest paths. `c.json` builds a `Headers` object from them,
+// which costs about as much as the rest of the response; the server writes a plain object of headers
+// directly.
 import type { Context, TypedResponse } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { JSONParsed } from 'hono/utils/types'
 import { type ApiEnv, addCommonHeaders } from './request-context.ts'
 
-/** Typed for the client as `c.json` types its answers. */
+/** Returns a JSON response. The typed client sees the same type as for a response of `c.json`. */
 export function jsonResponse<Body extends object, Status extends ContentfulStatusCode>(
   c: Context<ApiEnv>,
   body: Body,
@@ -15,7 +16,9 @@ export function jsonResponse<Body extends object, Status extends ContentfulStatu
   return jsonTextResponse<Body, Status>(c, JSON.stringify(body), status, headers)
 }
 
-/** The same for a body that is text already. The headers are taken over: the common ones are added to them. */
+/**
+ * Like `jsonResponse`, for a body that is JSON text already. Adds the common headers to the object `headers`.
+ */
 export function jsonTextResponse<Body extends object, Status extends ContentfulStatusCode>(
   c: Context<ApiEnv>,
   text: string,
@@ -25,6 +28,6 @@ export function jsonTextResponse<Body extends object, Status extends ContentfulS
   headers['Content-Type'] = 'application/json'
   addCommonHeaders(c, headers)
   const response = new Response(text, { status, headers })
-  // The type parameters are all that `TypedResponse` adds; nothing of it exists at run time.
+  // `TypedResponse` adds only type parameters; at run time it is a plain Response.
   return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
 }

@@ -1,34 +1,39 @@
-// What Node's parser refuses never becomes a request that the app could see: answered here, on the bare connection.
+// Responds to requests that Node's HTTP parser rejects. The app never sees them, so the response is written
+// to the socket.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { malformedRequestProblem, PROBLEM_JSON } from './problem.ts'
 
-/** The latest request of a connection that did become one. */
+/** The latest request of a connection whose headers Node could parse. */
 export interface LatestRequest {
   incoming: IncomingMessage
   outgoing: ServerResponse
-  /** What follows it cannot be read. */
+  /** The bytes after this request cannot be parsed; the connection ends after its response. */
   isLast?: true
 }
 
-// As long as a client may need to read the answer; closing at once, with bytes of it unread, would reset the connection.
+// Time for the client to read the response. Closing immediately, with received bytes unread, would reset the
+// connection.
 const LINGER_MS = 500
 
-/** Answers with a problem, and ends the connection: what is behind the fault is unreadable too (RFC 9112, 9.6). */
-export function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex, latest?: LatestRequest): void {
+/**
+ * Sends a problem and ends the connection: the bytes after the fault cannot be parsed either (RFC 9112, 9.6).
+ */
+export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, latest?: LatestRequest): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
-  // It is being refused already, and goes on sending.
+  // The connection is being ended already, and the client is still sending.
   if (!socket.writable || latest?.isLast) return
-  const isOwed = latest !== undefined && !latest.outgoing.writableFinished
-  if (isOwed && latest.incoming.complete) {
-    // The fault is behind that request: an answer to the fault would be taken for the answer to the request.
+  const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
+  if (isUnanswered && latest.incoming.complete) {
+    // The fault is after that request. The client would take a problem sent now for the response to that
+    // request.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return
   }
-  // The fault is in the body of that request, and its answer may have begun.
-  if (isOwed && latest.outgoing.headersSent) return void socket.destroy()
-  end(socket, answerTo(error.code))
+  // The fault is in the body of that request. If its response has begun, no problem can be sent any more.
+  if (isUnanswered && latest.outgoing.headersSent) return void socket.destroy()
+  end(socket, responseTo(error.code))
 }
 
 function end(socket: Duplex, bytes = ''): void {
@@ -36,8 +41,8 @@ function end(socket: Duplex, bytes = ''): void {
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
-function answerTo(code: string | undefined): string {
-  const problem = describe(code)
+function responseTo(code: string | undefined): string {
+  const problem = problemFor(code)
   const body = JSON.stringify(problem)
   return [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
@@ -49,7 +54,7 @@ function answerTo(code: string | undefined): string {
   ].join('\r\n')
 }
 
-function describe(code: string | undefined) {
+function problemFor(code: string | undefined) {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return malformedRequestProblem(

@@ -1,27 +1,28 @@
-// Numbers in a body that JavaScript cannot keep as they are written.
+// Finds numbers in a body that a double would change.
 import { AppError, type Fault } from '../../base/errors.ts'
 import { isExactNumber } from '../../base/exact-json.ts'
 import { MAX_FAULTS, pointerOf } from '../../base/faults.ts'
 import { MAX_DEPTH } from '../../base/json-depth.ts'
 
 /**
- * A fault for each number that could not be kept as it is written; the first of them where they are many. What lies too
- * deep to be looked at is refused for that. @param base where the value stands in the body
+ * Returns a fault for each number that a double would change, at most MAX_FAULTS. Does not search below the
+ * deepest level of an input: the validation of the input rejects deeper nesting.
+ * @param base path of `body` in the whole document
  */
 export function numberFaultsOf(body: unknown, base: string[] = []): Fault[] {
   const faults: Fault[] = []
-  look(body, base)
+  visit(body, base)
   return faults
 
-  function look(value: unknown, path: string[]) {
+  function visit(value: unknown, path: string[]) {
     if (typeof value !== 'object' || value === null || faults.length === MAX_FAULTS) return
     if (isExactNumber(value)) faults.push(numberFault(path))
     else if (path.length <= MAX_DEPTH + BODY_LEVELS)
-      for (const [name, member] of Object.entries(value)) look(member, [...path, name])
+      for (const [name, member] of Object.entries(value)) visit(member, [...path, name])
   }
 }
 
-// How far down in a body an input lies: in a batch below `tasks`, its place, and `input`.
+// Levels of a body above an input. In a batch there are three: `tasks`, the index, and `input`.
 const BODY_LEVELS = 3
 
 export function numberFault(path: string[]): Fault {
@@ -29,6 +30,6 @@ export function numberFault(path: string[]): Fault {
 }
 
 /** @throws AppError `invalid_input` if there is at least one fault */
-export function refuseAny(faults: Fault[]) {
+export function rejectFaults(faults: Fault[]) {
   if (faults.length > 0) throw new AppError('invalid_input', 'The body is not valid', { faults })
 }

@@ -1,25 +1,26 @@
-// Hono looks for the handlers of every request anew, which costs as much as to check its body. Submissions, of which there
-// are the most, go to a few paths.
+// A router that caches the handlers of POST paths. Matching a path costs as much as validating a body, and
+// submissions, the most frequent requests, use only a few paths.
 import type { Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
 
-// More than there are definitions; whoever asks for many others makes us forget, and look again.
-const MOST_PATHS = 500
+// More than the number of definitions. Requests for many other paths clear the cache; then every path is
+// matched anew.
+const MAX_PATHS = 500
 
 export function createPathCacheRouter<Handler>(): Router<Handler> {
   const router = new TrieRouter<Handler>()
-  const found = new Map<string, ReturnType<typeof router.match>>()
+  const cached = new Map<string, ReturnType<typeof router.match>>()
   return {
     name: 'PathCacheRouter',
     add: (method, path, handler) => router.add(method, path, handler),
     match(method, path) {
-      // The paths of all others carry ids.
+      // Most paths of other methods contain task ids and would fill the cache.
       if (method !== 'POST') return router.match(method, path)
-      const known = found.get(path)
+      const known = cached.get(path)
       if (known) return known
       const result = router.match(method, path)
-      if (found.size >= MOST_PATHS) found.clear()
-      found.set(path, result)
+      if (cached.size >= MAX_PATHS) cached.clear()
+      cached.set(path, result)
       return result
     },
   }

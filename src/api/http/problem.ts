@@ -1,4 +1,4 @@
-// Every error that leaves the API: RFC 9457, application/problem+json. Never a stack, never SQL, never a path.
+// Error responses: RFC 9457, application/problem+json. They never contain a stack trace, SQL or a file path.
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { AppError, type Fault, HTTP_STATUS, isAppError } from '../../base/errors.ts'
 import type { Events } from '../../telemetry/events.ts'
 
-/** RFC 9457. `errors` names every fault of a document. */
+/** RFC 9457. `errors` lists the faults of the document that the client sent. */
 export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
@@ -37,19 +37,22 @@ export const TITLES: Record<number, string> = {
 }
 
 export const PROBLEM_JSON = 'application/problem+json'
-// Long enough for a restart of the database, short enough for a person to wait.
+// Long enough for a restart of Postgres, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
-/** The answer to whatever a handler threw. What is no AppError is a bug: logged whole, shown as "Internal error". */
-export function problemOf(error: unknown, c: Context, events: Events): Response {
+/**
+ * Returns the response to an error. An error that is not an AppError is unexpected: the event
+ * `error.unexpected` carries it with all details, the client gets "Internal error".
+ */
+export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
   if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  // What may be tried again in a moment: the first request with the key is being written.
+  // The first request with this key is being written; a retry after a second usually gets its response.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
   return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
 }
 
-/** The same without an answer around it, as it stands among the answers to a batch. */
+/** Returns the problem alone, for an item of a batch response. Emits the same events as `problemResponse`. */
 export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
   if (!known) {
@@ -64,7 +67,18 @@ export function describeProblem(error: unknown, c: Context, events: Events): Pro
   return problem(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
 }
 
-/** The answer to what is no request at all: a path or a host that no URL can be made of. */
+/** Returns the error for a request that no route matches. @param hint appended to the message */
+export function noRouteError(c: Context, hint?: string): AppError {
+  const detail = `No route matches ${c.req.method} ${shortPath(c)}`
+  return new AppError('not_found', hint === undefined ? detail : `${detail}: ${hint}`)
+}
+
+/** Returns the path of the request, cut to a length that is fit for a message. */
+export function shortPath(c: Context): string {
+  return c.req.path.slice(0, 200)
+}
+
+/** Returns the response to a request whose path or host does not form a valid URL. */
 export function malformedRequestResponse(): Response {
   const problem = malformedRequestProblem(
     400,
@@ -74,18 +88,18 @@ export function malformedRequestResponse(): Response {
   return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
 }
 
-/** A problem without a request whose path it could name. */
+/** Returns a problem for a request whose path is not known. */
 export function malformedRequestProblem(status: ContentfulStatusCode, code: string, detail: string): Problem {
-  return { type: typeOf(code), title: TITLES[status] ?? 'Error', status, detail, instance: '/' }
+  return { type: problemTypeOf(code), title: TITLES[status] ?? 'Error', status, detail, instance: '/' }
 }
 
 function knownError(error: unknown): AppError | undefined {
   if (isAppError(error)) return error
-  // The client went away while it was sending. Nobody reads the answer, and nothing is wrong here.
+  // The client disconnected while sending. It does not read the response, and the server has no fault.
   if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
     return new AppError('malformed_json', 'The body ended before it was complete', { cause: error })
   }
-  // Hono's own validators and body parsers speak of a bad body this way.
+  // Hono's validators and body parsers throw this for a body that they cannot parse.
   if (error instanceof HTTPException && error.status === 400) {
     return new AppError('malformed_json', 'The body must be valid JSON', { cause: error })
   }
@@ -100,7 +114,7 @@ function problem(
   faults: Fault[] = [],
 ): Problem {
   return {
-    type: typeOf(code),
+    type: problemTypeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
     detail,
@@ -109,6 +123,6 @@ function problem(
   }
 }
 
-export function typeOf(code: string): string {
+export function problemTypeOf(code: string): string {
   return `urn:waggle:problem:${code}`
 }

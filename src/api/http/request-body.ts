@@ -1,4 +1,4 @@
-// Reads bodies: JSON, or an HTML form where an endpoint takes one.
+// Reads request bodies: JSON, or an HTML form where the endpoint accepts one.
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
@@ -6,17 +6,18 @@ import type { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
 import { mayHoldExactNumbers, parseExactly } from '../../base/exact-json.ts'
 import { faultsOf } from '../../base/faults.ts'
-import { numberFaultsOf, refuseAny } from './number-faults.ts'
+import { numberFaultsOf, rejectFaults } from './number-faults.ts'
 import type { ApiEnv } from './request-context.ts'
 
-// To the end of the type, as Hono's own parsers have it: what they do not know they take for no body at all.
+// Both match the whole media type, as Hono's parsers do. Hono treats a body of any other type as an empty
+// body.
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i
 
-// Of all others nobody reads the body.
+// The routes of all other methods do not read the body.
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
-/** Refuses bodies that are too large, before anybody reads them. */
+/** Rejects bodies that are too large before they are parsed. @throws AppError `body_too_large` */
 export function limitBody(maxSize: number) {
   const refuse = () => {
     throw new AppError('body_too_large', `The body must not be larger than ${maxSize} bytes`)
@@ -25,21 +26,23 @@ export function limitBody(maxSize: number) {
   return createMiddleware((c, next) => {
     if (!METHODS_WITH_BODY.has(c.req.method)) return next()
     const length = c.req.header('Content-Length')
-    // Counting a stream costs as much as all the rest of a request; a declared length is enforced by Node itself, which
-    // takes no request that has a Transfer-Encoding beside it.
+    // Counting the bytes of a stream costs as much as the rest of a request. A declared length needs no
+    // counting: Node enforces it, and rejects requests with both Content-Length and Transfer-Encoding.
     if (length === undefined) return limitStream(c, next)
     return Number(length) > maxSize ? refuse() : next()
   })
 }
 
 /**
- * @param options.takesAnyNumber leaves it to the caller to look for numbers that could not be kept
+ * Parses the body as JSON.
+ * @param options.skipsNumberCheck the caller itself rejects numbers that a double would change
+ *   (`numberFaultsOf`)
  * @throws AppError `malformed_json`; `invalid_input` for such numbers
  */
-export async function readJson(c: Context, { takesAnyNumber = false } = {}): Promise<unknown> {
+export async function readJson(c: Context, { skipsNumberCheck = false } = {}): Promise<unknown> {
   const text = await c.req.text()
   const body = parsed(text)
-  if (!takesAnyNumber && mayHoldExactNumbers(text)) refuseAny(numberFaultsOf(body))
+  if (!skipsNumberCheck && mayHoldExactNumbers(text)) rejectFaults(numberFaultsOf(body))
   return body
 }
 
@@ -52,7 +55,7 @@ function parsed(text: string): unknown {
 }
 
 /**
- * The fields of a JSON object or of a form.
+ * Reads the fields of a JSON object or an HTML form.
  * @throws AppError `malformed_json`, `unsupported_media_type`, `invalid_input`
  */
 export async function readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }> {
@@ -69,16 +72,16 @@ export async function readFields(c: Context): Promise<{ fields: Record<string, u
 
 async function readForm(c: Context): Promise<Record<string, unknown>> {
   return c.req.parseBody().catch((cause) => {
-    throw new AppError('malformed_json', 'The form cannot be read', { cause })
+    throw new AppError('malformed_json', 'The form cannot be parsed', { cause })
   })
 }
 
-/** Whether anything is sent behind the headers (RFC 9112, 6). */
+/** Whether the headers announce a body (RFC 9112, 6). */
 export function hasBody(c: Context): boolean {
   return c.req.header('Transfer-Encoding') !== undefined || Number(c.req.header('Content-Length') ?? 0) > 0
 }
 
-/** Whether the body says that it is JSON. */
+/** Whether Content-Type is a JSON type. */
 export function isJson(c: Context): boolean {
   return JSON_TYPE.test(c.req.header('Content-Type') ?? '')
 }
@@ -88,15 +91,18 @@ function isForm(c: Context): boolean {
 }
 
 /**
- * Checks a JSON body; where it is optional, none is as good as an empty object.
- * @param options.answersItems leaves it to the route to refuse numbers that cannot be kept (`numberFaultsOf`), item by item
+ * Creates middleware that validates a JSON body. If the body is optional, a missing one counts as an empty
+ * object.
+ * @param options.skipsNumberCheck the route itself rejects numbers that a double would change, item by item
+ *   (`numberFaultsOf`)
  * @throws AppError `malformed_json`, `unsupported_media_type`; `invalid_input` with a pointer for every fault
  */
 export function jsonBody<Schema extends z.ZodType>(
   schema: Schema,
-  { isOptional = false, answersItems = false } = {},
+  { isOptional = false, skipsNumberCheck = false } = {},
 ): MiddlewareHandler<ApiEnv, string, { in: { json: z.input<Schema> }; out: { json: z.output<Schema> } }> {
-  // Not zod-validator's: its asynchronous parse would be a good part of what a submission costs; and it rounds numbers.
+  // zod-validator is not used: its asynchronous parsing would be a large part of a submission's cost, and it
+  // rounds numbers.
   const check = createMiddleware<ApiEnv>(async (c, next) => {
     const isAbsent = isOptional && c.req.header('Content-Type') === undefined && !hasBody(c)
     if (!isJson(c) && !isAbsent)
@@ -104,7 +110,7 @@ export function jsonBody<Schema extends z.ZodType>(
         'unsupported_media_type',
         'The body must be JSON, with Content-Type: application/json',
       )
-    const body = isAbsent ? {} : await readJson(c, { takesAnyNumber: answersItems })
+    const body = isAbsent ? {} : await readJson(c, { skipsNumberCheck })
     const result = schema.safeParse(body)
     if (!result.success) {
       throw new AppError('invalid_input', 'The body is not valid', { faults: faultsOf(result.error) })
@@ -112,6 +118,7 @@ export function jsonBody<Schema extends z.ZodType>(
     c.req.addValidatedData('json', result.data as object)
     await next()
   })
-  // Hono's type has as sent what the schema makes of it.
+  // The middleware has no types for the body; the return type declares what clients send and what the route
+  // receives.
   return check as never
 }

@@ -1,4 +1,4 @@
-// What every request has: an id, a place in a trace, and headers on its answer.
+// Gives every request an id, its trace context, and the common response headers.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { newId } from '../../base/uuidv7.ts'
@@ -7,13 +7,13 @@ import type { ApiKey } from '../../config.ts'
 export interface ApiEnv {
   Variables: {
     requestId: string
-    /** W3C Trace Context, where the caller sent one. */
+    /** W3C Trace Context, if the caller sent a valid one. */
     traceparent: string | undefined
-    /** The key it came with; undefined while the API is open to everybody. */
+    /** The accepted API key; undefined if the API requires no keys, or if a poll token was used. */
     apiKey: ApiKey | undefined
-    /** For the answer, whatever it is. */
+    /** Headers to add to the response, whatever its status. */
     responseHeaders: Record<string, string> | undefined
-    /** The answer carries the common headers already. */
+    /** Whether the response already has the common headers. */
     hasCommonHeaders: boolean | undefined
   }
 }
@@ -22,10 +22,12 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /**
- * Takes over the caller's request id and trace, or begins its own, and returns them with the answer.
- * @param announce is told when the answer is made, and after how many milliseconds
+ * Creates middleware that takes the caller's request id (or generates one) and trace context, and returns
+ * both as response headers.
+ * @param onResponse called when the response exists (a stream may still be running), with the duration in
+ *   milliseconds
  */
-export function beginRequest(announce?: (c: Context<ApiEnv>, ms: number) => void) {
+export function beginRequest(onResponse?: (c: Context<ApiEnv>, ms: number) => void) {
   return createMiddleware<ApiEnv>(async (c, next) => {
     const startedMs = performance.now()
     const given = c.req.header('X-Request-Id')
@@ -35,13 +37,14 @@ export function beginRequest(announce?: (c: Context<ApiEnv>, ms: number) => void
     await next()
     if (!c.get('hasCommonHeaders'))
       for (const [name, value] of Object.entries(addCommonHeaders(c, {}))) c.res.headers.set(name, value)
-    announce?.(c, performance.now() - startedMs)
+    onResponse?.(c, performance.now() - startedMs)
   })
 }
 
 /**
- * Adds to headers what every answer carries: it is what it says it is, nobody frames it, and its address (which may hold a
- * token) stays here. Answers that are made with them at once are cheaper than those that get them afterwards.
+ * Adds the common headers to `headers` and returns it. They forbid content sniffing, framing, and sending the
+ * URL, which may contain a poll token, as a referrer. Creating a response with its headers is cheaper than
+ * adding them afterwards.
  */
 export function addCommonHeaders(
   c: Context<ApiEnv>,

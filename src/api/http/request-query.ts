@@ -1,16 +1,19 @@
-// Checks query strings.
+// Validates query strings.
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
 
-/** Checks a query string. @throws AppError `invalid_query` that names the parameter */
+/**
+ * Creates middleware that validates a query string.
+ * @throws AppError (the middleware) `invalid_query`, with a message that names the parameter
+ */
 export function query<Schema extends z.ZodType>(schema: Schema) {
   return zValidator('query', schema, (result) => {
     if (!result.success) throw invalidQuery(result.error)
   })
 }
 
-/** Names the parameter. */
+/** Returns the error for the first issue. Its message names the parameter. */
 export function invalidQuery({ issues: [issue] }: Pick<z.core.$ZodError, 'issues'>): AppError {
   const [name, detail] =
     issue?.code === 'unrecognized_keys'
@@ -19,7 +22,7 @@ export function invalidQuery({ issues: [issue] }: Pick<z.core.$ZodError, 'issues
   return new AppError('invalid_query', `Query parameter "${name?.slice(0, 64)}": ${detail}`)
 }
 
-/** A number as people write it: `Number` alone takes an empty text for 0, and hexadecimal digits. */
-export const written = <Schema extends z.ZodType>(schema: Schema) =>
+/** Accepts decimal numbers only: `Number` alone would accept an empty string as 0, and hexadecimal digits. */
+export const decimal = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((text) => (DECIMAL.test(String(text)) ? Number(text) : text), schema)
 const DECIMAL = /^-?\d{1,20}(\.\d{1,20})?$/

@@ -1,74 +1,78 @@
-// While the API is open, a browser must not lend its place on this machine or network to the pages of other sites.
+// Protects an API without keys from pages of other sites, which could send requests to it through the browser
+// of a user on this machine or network.
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
 import { AppError } from '../../base/errors.ts'
 
 /**
- * Refuses what the page of another site makes a browser send, unless it only reads (which shows such a page nothing),
- * and, on the loopback interface, what is addressed to a name that is not ours: names can be made to point there.
- * @param listensOn undefined, or no loopback address, leaves names alone
- * @throws AppError `forbidden`
+ * Returns a check for requests. It rejects requests that a page of another site makes a browser send, unless
+ * they only read, because the browser hides the response from that page. If the server listens on the
+ * loopback interface, the check also rejects unknown host names, because any site can point its own name to
+ * 127.0.0.1.
+ * @param listensOn host names are checked only if this is a loopback name or address
+ * @throws AppError (the check) `forbidden`
  */
-export function refuseForeignSites({ corsOrigins = [], listensOn }: Trusted) {
-  const ownNames =
+export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOptions) {
+  const allowedNames =
     listensOn !== undefined && isLoopback(listensOn)
-      ? new Set([listensOn, ...corsOrigins.map((origin) => new URL(origin).host)].map(nameOf))
+      ? new Set([listensOn, ...corsOrigins.map((origin) => new URL(origin).host)].map(hostNameOf))
       : undefined
-  // Nearly every request goes by the same name as the one before; to look at a name costs as much as to find a route.
-  let lastOwnHost: string | undefined
+  // Nearly every request has the same Host as the one before, and checking a name costs as much as matching a
+  // route.
+  let lastAllowedHost: string | undefined
   return (c: Context) => {
     if (isHealthPath(c.req.path)) return
-    if (isFromForeignSite(c, corsOrigins) && !isMereReading(c)) throw new AppError('forbidden', FOREIGN_SITE)
-    if (ownNames) refuseForeignName(c.req.header('Host'), ownNames)
+    if (isFromOtherSite(c, corsOrigins) && !isReadOnly(c)) throw new AppError('forbidden', OTHER_SITE)
+    if (allowedNames) checkHost(c.req.header('Host'), allowedNames)
   }
 
-  function refuseForeignName(host: string | undefined, ownNames: Set<string>) {
-    if (!host || host === lastOwnHost) return
-    const name = nameOf(host)
-    if (!isLoopback(name) && !ownNames.has(name)) throw new AppError('forbidden', foreignName(host))
-    lastOwnHost = host
+  function checkHost(host: string | undefined, allowedNames: Set<string>) {
+    if (!host || host === lastAllowedHost) return
+    const name = hostNameOf(host)
+    if (!isLoopback(name) && !allowedNames.has(name)) throw new AppError('forbidden', unknownHost(host))
+    lastAllowedHost = host
   }
 }
 
-interface Trusted {
+interface SiteCheckOptions {
   corsOrigins?: string[]
   listensOn?: string
 }
 
-const FOREIGN_SITE =
-  'An API without keys takes this from pages of its own site only: name others in CORS_ORIGINS, or set API_KEYS'
+const OTHER_SITE =
+  'An API without keys accepts this request only from pages of its own site: add the other site to CORS_ORIGINS, or set API_KEYS'
 
-function foreignName(host: string): string {
-  return `An API without keys on the loopback interface does not go by the name "${host.slice(0, 64)}": name it in CORS_ORIGINS, or set HOST or API_KEYS`
+function unknownHost(host: string): string {
+  return `An API without keys on the loopback interface does not accept the host name "${host.slice(0, 64)}": add it to CORS_ORIGINS, or set HOST or API_KEYS`
 }
 
-/** Whether this name or address leads to this machine only. */
+/** Whether this name or address always refers to this machine. */
 export function isLoopback(name: string): boolean {
-  // Browsers take these for this machine, whatever the DNS says (RFC 6761, 6.3).
+  // Browsers resolve these names to the loopback interface, whatever the DNS says (RFC 6761, 6.3).
   if (/^(.+\.)?localhost$/i.test(name)) return true
   return ipaddr.isValid(name) && ipaddr.process(name).range() === 'loopback'
 }
 
-/** As every browser of today says it; a program does not. */
-function isFromForeignSite(c: Context, origins: string[]): boolean {
+/** Whether a page of another site caused the request: browsers send Sec-Fetch-Site, programs do not. */
+function isFromOtherSite(c: Context, origins: string[]): boolean {
   const site = c.req.header('Sec-Fetch-Site')
   return (site === 'cross-site' || site === 'same-site') && !origins.includes(c.req.header('Origin') ?? '')
 }
 
-function isMereReading({ req }: Context): boolean {
-  // This link submits.
+function isReadOnly({ req }: Context): boolean {
+  // GET /submit_task submits a task.
   return (req.method === 'GET' || req.method === 'HEAD') && req.path !== '/submit_task'
 }
 
-/** The host without its port, and an IPv6 address without its brackets. */
-function nameOf(host: string): string {
+/** Returns the host in lower case, without its port, and an IPv6 address without its brackets. */
+function hostNameOf(host: string): string {
   return host
     .toLowerCase()
     .replace(/(?<=^[^:]*|\]):\d*$/, '')
     .replace(/^\[(.*)\]$/, '$1')
 }
 
-/** These are answered whatever else is refused. */
+/** Health paths accept every method, from pages of every site and under every host name. */
 export function isHealthPath(path: string): boolean {
   return path === '/health' || path.startsWith('/health/')
 }

@@ -1,15 +1,22 @@
-// OpenAPI 3.1, made from what checks the requests, what describes the answers, and the registry.
+// Creates the OpenAPI 3.1 document from the operation tables, the schemas and the registry.
 import type { Registry } from '../../definitions/registry.ts'
 import { formOperations } from './form-operations.ts'
 import { HEADERS, type HeaderName, LIMIT_HEADERS } from './headers.ts'
-import { type Answer, type Content, type Operation, type Query, type Schema, TAGS } from './operation.ts'
+import {
+  type Content,
+  type Operation,
+  type OperationResponse,
+  type Query,
+  type Schema,
+  TAGS,
+} from './operation.ts'
 import { PARAMETERS } from './parameters.ts'
 import {
   ANY_PROBLEM,
   allProblemTypes,
   createProblemExamples,
   createProblemSchemas,
-  problemAnswers,
+  problemResponses,
 } from './problems.ts'
 import { createSchemas, schemasOfQuery } from './schemas.ts'
 import { isLimited, SECURITY_SCHEMES, securityOf } from './security.ts'
@@ -20,7 +27,7 @@ import { TASK_OPERATIONS } from './task-operations.ts'
 export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>
 export type OpenApiOperation = ReturnType<typeof operationObject>
 
-/** @param version of the API, as in package.json */
+/** @param version version of the API from package.json */
 export function createOpenApiDocument(registry: Registry, version: string) {
   const operations = [
     ...submitOperations(registry.all),
@@ -31,8 +38,8 @@ export function createOpenApiDocument(registry: Registry, version: string) {
   return {
     openapi: '3.1.1',
     info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
-    // Beside this document, under whatever host and prefix it was found.
-    servers: [{ url: '.', description: 'Where this document was found' }],
+    // Relative to the URL of this document, so that it works under any host and path prefix.
+    servers: [{ url: '.', description: 'The server of this document' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths: pathsOf(operations),
     components: {
@@ -47,9 +54,9 @@ export function createOpenApiDocument(registry: Registry, version: string) {
 
 const DESCRIPTION = `Background tasks behind an HTTP API.
 
-**The promise:** an accepted task is never lost; it runs at least once, and exactly one result is accepted. 202 means that it is committed.
+**Guarantee:** an accepted task is never lost. It runs at least once, and exactly one result is accepted. 202 means that the task is committed.
 
-Every error is a problem (RFC 9457, \`application/problem+json\`); \`type\` says which. Keys are needed only where the server was given some: \`Authorization: Bearer …\` or \`X-API-Key: …\`.`
+Every error response is a problem document (RFC 9457, \`application/problem+json\`); its \`type\` identifies the problem. API keys are required only if the server is configured with keys. Send one as \`Authorization: Bearer …\` or \`X-API-Key: …\`.`
 
 function createAllSchemas({ all }: Registry): Record<string, Schema> {
   const { Problem: problem, ...schemas } = createSchemas(all)
@@ -73,8 +80,12 @@ function pathsOf(operations: Operation[]): Record<string, Record<string, OpenApi
 }
 
 function operationObject(operation: Operation) {
-  const { id, summary, description, tag, parameters = [], query, body, answers } = operation
-  const all: Record<string, Answer> = { ...problemAnswers(operation), ...answers, default: ANY_PROBLEM }
+  const { id, summary, description, tag, parameters = [], query, body, responses } = operation
+  const allResponses: Record<string, OperationResponse> = {
+    ...problemResponses(operation),
+    ...responses,
+    default: ANY_PROBLEM,
+  }
   const common: HeaderName[] = ['X-Request-Id', ...(isLimited(operation) ? LIMIT_HEADERS : [])]
   return {
     operationId: id,
@@ -88,7 +99,7 @@ function operationObject(operation: Operation) {
     ],
     ...(body && { requestBody: { required: body.isRequired, content: contentObject(body.content) } }),
     responses: Object.fromEntries(
-      Object.entries(all).map(([status, answer]) => [status, responseObject(answer, common)]),
+      Object.entries(allResponses).map(([status, response]) => [status, responseObject(response, common)]),
     ),
   }
 }
@@ -105,7 +116,10 @@ function queryParameters({ schema, descriptions }: Query) {
   }))
 }
 
-function responseObject({ description, headers = [], content }: Answer, common: readonly HeaderName[]) {
+function responseObject(
+  { description, headers = [], content }: OperationResponse,
+  common: readonly HeaderName[],
+) {
   const names = [...headers, ...common]
   return {
     description,
@@ -128,7 +142,7 @@ function contentObject(content: Record<string, Content>) {
   )
 }
 
-/** A reference stands as it is; anything else is the value of an example. */
+/** Keeps a reference as it is and wraps any other value in an Example Object. */
 function exampleObject(value: unknown): { $ref: string } | { value: unknown } {
   if (typeof value === 'object' && value !== null && '$ref' in value) return { $ref: String(value.$ref) }
   return { value }

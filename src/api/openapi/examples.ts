@@ -1,4 +1,4 @@
-// Examples of answers. Those of requests are the definitions' own.
+// Examples of responses. Examples of requests come from the definitions.
 import type { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import type { task, taskWithAttempts } from '../tasks/task-schemas.ts'
@@ -15,7 +15,7 @@ const LINKS = {
   replay: `${SELF}/replay`,
 }
 
-/** A task as it is right after its submission. */
+/** A task right after its submission. */
 export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
   return {
     id: EXAMPLE_ID,
@@ -48,7 +48,7 @@ export function submittedTask(definition: TaskDefinition): z.infer<typeof task> 
   }
 }
 
-/** A task that succeeded, at its second attempt. */
+/** A task whose second attempt has succeeded. */
 export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
   id: EXAMPLE_ID,
   name: 'reverse',

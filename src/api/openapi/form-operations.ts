@@ -1,4 +1,4 @@
-// The classic endpoints: JSON and form bodies alike.
+// Operations of the form endpoints, which accept JSON and form bodies.
 import type { Registry } from '../../definitions/registry.ts'
 import { FORM_TYPES } from '../forms/form-routes.ts'
 import { EXAMPLE_ID } from './examples.ts'
@@ -17,14 +17,14 @@ export function formOperations(registry: Registry): Operation[] {
         id: path === '/notify' ? 'notify_without_slash' : 'notify',
         summary: notify.title,
         description: notify.description,
-        tag: 'Classic',
+        tag: 'Form endpoints',
         scope: 'submit',
         parameters: [...SUBMISSION_PARAMETERS],
         body: {
           isRequired: true,
           content: jsonOrForm(refOfDefinition('notify', 'Input'), { example: notify.example }),
         },
-        answers: {
+        responses: {
           202: {
             description: 'Accepted: the task is committed.',
             headers: ['Location', 'Idempotent-Replayed'],
@@ -39,13 +39,13 @@ export function formOperations(registry: Registry): Operation[] {
       path: '/task_status/{id}',
       id: 'task_status',
       summary: 'Status of a task',
-      tag: 'Classic',
+      tag: 'Form endpoints',
       scope: 'read',
       takesPollToken: true,
       parameters: ['TaskId'],
-      answers: {
+      responses: {
         200: {
-          description: 'How it is.',
+          description: 'Status of the task.',
           content: json(ref('TaskStatus'), {
             finished: {
               task_id: EXAMPLE_ID,
@@ -63,10 +63,10 @@ export function formOperations(registry: Registry): Operation[] {
       method: 'post',
       path: '/submit_task',
       id: 'submit_form',
-      summary: 'Submit a task by its form',
+      summary: 'Submit a task by form type',
       description:
-        'The fields of the task stand beside `form_type`. A form sent by a browser is answered with a page.',
-      tag: 'Classic',
+        'The body contains `form_type` and the members of the input. A JSON body gets a JSON response, a form body a redirect to the page of the task.',
+      tag: 'Form endpoints',
       scope: 'submit',
       parameters: [...SUBMISSION_PARAMETERS],
       body: {
@@ -78,7 +78,7 @@ export function formOperations(registry: Registry): Operation[] {
           ),
         ),
       },
-      answers: {
+      responses: {
         202: {
           description: 'Accepted: the task is committed.',
           headers: ['Idempotent-Replayed'],
@@ -86,7 +86,10 @@ export function formOperations(registry: Registry): Operation[] {
             accepted: { task_id: EXAMPLE_ID, status_url: `/task_status/${EXAMPLE_ID}` },
           }),
         },
-        303: { description: 'Accepted from a form: on to the page of the task.', headers: ['Location'] },
+        303: {
+          description: 'Accepted from a form body: redirect to the page of the task.',
+          headers: ['Location'],
+        },
       },
       problems: SUBMISSION_PROBLEMS,
     },
@@ -94,12 +97,15 @@ export function formOperations(registry: Registry): Operation[] {
       method: 'get',
       path: '/submit_task',
       id: 'submit_link',
-      summary: 'Divide by a link',
-      description: 'A link that submits `divide`, for browsers. Refused when it is loaded ahead of a click.',
-      tag: 'Classic',
+      summary: 'Submit `divide` with a link',
+      description:
+        'Submits `divide` with GET, for links in browsers. HEAD and prefetch requests are rejected.',
+      tag: 'Form endpoints',
       scope: 'submit',
       parameters: ['Dividend', 'Divisor'],
-      answers: { 200: { description: 'A page with the id and a link.', content: HTML_PAGE } },
+      responses: {
+        200: { description: 'A page with the id of the task and a link to its status.', content: HTML_PAGE },
+      },
       problems: ['refused_prefetch', 'invalid_input', 'overloaded', 'unavailable'],
     },
     {
@@ -107,12 +113,17 @@ export function formOperations(registry: Registry): Operation[] {
       path: '/check_task/{id}',
       id: 'check_task',
       summary: 'Page of a task',
-      description: 'HTML that refreshes itself until the task has ended; JSON where `Accept` asks for it.',
-      tag: 'Classic',
+      description: 'HTML that refreshes itself until the task has ended, or JSON if `Accept` asks for it.',
+      tag: 'Form endpoints',
       scope: 'read',
       takesPollToken: true,
       parameters: ['TaskId'],
-      answers: { 200: { description: 'How it is.', content: { ...HTML_PAGE, ...json(ref('CheckedTask')) } } },
+      responses: {
+        200: {
+          description: 'Status and result of the task.',
+          content: { ...HTML_PAGE, ...json(ref('CheckedTask')) },
+        },
+      },
       problems: ['unknown_task', 'unavailable'],
     },
   ]

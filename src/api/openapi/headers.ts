@@ -1,44 +1,45 @@
-// Headers of answers. Those that are `required` come with every answer that names them.
+// Headers of responses. A `required` header is present in every response that lists it.
 export const HEADERS = {
   Location: {
     required: true,
-    description: 'Where the task can be read.',
+    description: 'URL at which the task can be read.',
     schema: { type: 'string', format: 'uri-reference' },
   },
   ETag: {
     required: true,
-    description: 'Changes with the content; for If-None-Match.',
+    description: 'Changes with the content. Send it as If-None-Match.',
     schema: { type: 'string' },
   },
   'Retry-After': {
-    description: 'Seconds after which it is worth asking again.',
+    description: 'Seconds to wait before the next request.',
     schema: { type: 'integer', minimum: 0 },
   },
   'Idempotent-Replayed': {
-    description: '`true` where this is the first answer again, given to the same Idempotency-Key.',
+    description: '`true` if this response repeats the first response to the same Idempotency-Key.',
     schema: { type: 'string', const: 'true' },
   },
   'WWW-Authenticate': {
     required: true,
-    description: 'How to present a key.',
+    description: 'How to send an API key.',
     schema: { type: 'string' },
   },
   RateLimit: {
-    description: 'What is left of the quota (draft-ietf-httpapi-ratelimit-headers).',
+    description: 'Remaining quota (draft-ietf-httpapi-ratelimit-headers).',
     schema: { type: 'string' },
   },
   'RateLimit-Policy': {
-    description: 'The quota and its window.',
+    description: 'Quota and window (draft-ietf-httpapi-ratelimit-headers).',
     schema: { type: 'string' },
   },
   'X-Request-Id': {
     required: true,
-    description: 'The one that was sent, or a new one: the thread through all logs.',
+    description:
+      'The id that the client sent, or a new one. All logs of the request and its tasks contain it.',
     schema: { type: 'string' },
   },
 } as const
 
 export type HeaderName = keyof typeof HEADERS
 
-/** On the answers of every operation that counts against a limit. */
+/** Headers of all responses of operations that count against the rate limit. */
 export const LIMIT_HEADERS = ['RateLimit', 'RateLimit-Policy'] as const satisfies HeaderName[]

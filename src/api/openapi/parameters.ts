@@ -1,4 +1,5 @@
-// Parameters in paths and headers. Those in query strings are made from the schemas that check them.
+// Parameters in paths and headers, and query parameters that no schema describes. All others are derived from
+// query schemas.
 import { QUEUE_NAME } from '../../config.ts'
 
 export const PARAMETERS = {
@@ -27,20 +28,20 @@ export const PARAMETERS = {
   Dividend: {
     name: 'x',
     in: 'query',
-    description: 'What is divided.',
+    description: 'Dividend.',
     schema: { type: 'number', default: 10 },
   },
   Divisor: {
     name: 'y',
     in: 'query',
-    description: 'By what; not 0.',
+    description: 'Divisor. The task fails if it is 0.',
     schema: { type: 'number', default: 2 },
   },
   DocsFile: {
     name: 'file',
     in: 'path',
     required: true,
-    description: 'A file of the viewer.',
+    description: 'Name of a file of the documentation page.',
     schema: { type: 'string' },
     example: 'start.js',
   },
@@ -48,7 +49,7 @@ export const PARAMETERS = {
     name: 'input',
     in: 'query',
     description:
-      'Any number up to five of `input.<path>=<value>`, e.g. `input.recipient=a@b.c`: tasks with this value there in their input. The path is names of members with dots between, for lists the number of the element; the value a text, or a number, `true` or `false` as JSON writes it.',
+      'Up to five parameters `input.<path>=<value>`, e.g. `input.recipient=a@b.c`: tasks whose input has this value at this path. The path consists of member names separated by dots; elements of a list are named by their index. The value is a plain text, or a number, `true` or `false` as written in JSON.',
     style: 'form',
     explode: true,
     schema: {
@@ -61,39 +62,39 @@ export const PARAMETERS = {
   IfNoneMatch: {
     name: 'If-None-Match',
     in: 'header',
-    description: 'The ETag of an earlier answer: 304 while nothing has changed.',
+    description: 'ETag of an earlier response. The response is 304 if nothing has changed since.',
     schema: { type: 'string' },
   },
   IdempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      "Any text of the caller's, best a UUID. A repeated request with the same key and body is given the first answer again, for 24 hours at least; nothing is submitted twice.",
+      'A text chosen by the client, preferably a UUID. For at least 24 hours, a repeated request with the same key and body gets the first response again and submits nothing.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   },
   RequestId: {
     name: 'X-Request-Id',
     in: 'header',
-    description: 'Kept with the task and written into the logs of API and worker.',
+    description: 'Stored with the task and written to the logs of API and worker.',
     schema: { type: 'string' },
   },
   Traceparent: {
     name: 'traceparent',
     in: 'header',
-    description: 'W3C Trace Context; kept with the task.',
+    description: 'W3C Trace Context. Stored with the task.',
     schema: { type: 'string' },
   },
   LastEventId: {
     name: 'Last-Event-ID',
     in: 'header',
-    description: 'The last version that was seen: only newer ones are sent.',
+    description: 'Id of the last event received. Only newer versions are sent.',
     schema: { type: 'string' },
   },
 } as const
 
 export type ParameterName = keyof typeof PARAMETERS
 
-/** What every submission takes. */
+/** Parameters of every operation that submits tasks. */
 export const SUBMISSION_PARAMETERS = [
   'IdempotencyKey',
   'RequestId',

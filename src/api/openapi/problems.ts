@@ -1,43 +1,44 @@
-// Problems by status, from the one table of error codes.
+// Schemas, examples and responses of problems, derived from the table of error codes.
 import { type ErrorCode, HTTP_STATUS } from '../../base/errors.ts'
-import { PROBLEM_JSON, type Problem, TITLES, typeOf } from '../http/problem.ts'
+import { PROBLEM_JSON, type Problem, problemTypeOf, TITLES } from '../http/problem.ts'
 import type { HeaderName } from './headers.ts'
-import type { Answer, Operation, Schema } from './operation.ts'
+import type { Operation, OperationResponse, Schema } from './operation.ts'
 import { isLimited } from './security.ts'
 
-/** One sentence that the code may be answered with; each is the example of its code. */
+/** An example of `detail` for each error code. */
 const DETAILS: Record<ErrorCode, string> = {
   malformed_json: 'The body must be valid JSON',
-  invalid_header: 'The header Idempotency-Key must not be empty',
+  invalid_header: 'Idempotency-Key: must be 1 to 255 visible ASCII characters',
   invalid_query: 'Query parameter "wait": must be at most 50 seconds',
-  refused_prefetch: 'Submitting a task is not done ahead of a click',
-  unauthorized: 'An API key is needed: Authorization: Bearer <key>',
-  forbidden: 'This key is not allowed to submit tasks',
-  not_found: 'There is nothing here',
+  refused_prefetch: 'This link submits a task: it accepts neither HEAD nor a prefetch',
+  unauthorized: 'This request needs an API key: send it as Authorization: Bearer <key>, or as X-API-Key',
+  forbidden: 'This request needs an API key with the scope "submit"',
+  not_found: 'No route matches GET /mcp',
   unknown_definition: 'There is no task "notfy". Did you mean "notify"?',
   unknown_task: 'There is no task 01890000-0000-7000-8000-000000000000',
   unknown_worker: 'There is no worker 018f3c9e-0000-4000-8000-000000000000',
   method_not_allowed: '/v1/workers takes GET, HEAD, not POST',
   already_finished: 'Task 01890000-0000-7000-8000-000000000000 is SUCCESS: it has finished',
-  not_finished: 'Task 01890000-0000-7000-8000-000000000000 is STARTED: it has not finished',
+  not_finished:
+    'Task 01890000-0000-7000-8000-000000000000 is STARTED: only a task that ended as FAILURE or CANCELLED can be retried',
   idempotency_key_in_flight:
-    'The first request with this Idempotency-Key is under way: try again in a moment',
+    'The first request with this Idempotency-Key is still being processed: try again in a second',
   body_too_large: 'The body must not be larger than 262144 bytes',
   unsupported_media_type: 'The body must be JSON, with Content-Type: application/json',
   range_not_satisfiable: 'The file has no such range',
   invalid_input: 'The body is not valid',
-  idempotency_key_reused: 'This Idempotency-Key has been used with another body',
-  rate_limited: 'Too many requests: try again in 3 seconds',
-  overloaded: 'Too much is waiting to be written: try again in a moment',
-  unavailable: 'Postgres cannot be reached',
+  idempotency_key_reused: 'This Idempotency-Key was already used with another body',
+  rate_limited: 'More than 100 requests in 60 s: try again in 3 s',
+  overloaded: 'Too many task submissions are waiting; try again',
+  unavailable: 'The database cannot be reached',
 }
 
-/** What only bugs and unreadable requests are answered with: no caller can act on it. */
+/** Problem types of internal errors and malformed requests, which have no error code. */
 const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
 
 const CODES = Object.keys(DETAILS).filter(isErrorCode)
 
-/** `Problem404` and so on: which types there are for a status. */
+/** Creates `Problem404` and so on: one schema per status, with the types that have this status. */
 export function createProblemSchemas(): Record<string, Schema> {
   const byStatus = Map.groupBy(CODES, (code) => HTTP_STATUS[code])
   return Object.fromEntries(
@@ -46,24 +47,23 @@ export function createProblemSchemas(): Record<string, Schema> {
       {
         allOf: [
           { $ref: '#/components/schemas/Problem' },
-          { properties: { status: { const: status }, type: { enum: codes.map(typeOf) } } },
+          { properties: { status: { const: status }, type: { enum: codes.map(problemTypeOf) } } },
         ],
       },
     ]),
   )
 }
 
-/** Every type of problem there is. */
 export function allProblemTypes(): string[] {
-  return [...CODES, ...OTHER_TYPES].map(typeOf)
+  return [...CODES, ...OTHER_TYPES].map(problemTypeOf)
 }
 
 export function createProblemExamples(): Record<string, { summary: string; value: Problem }> {
   return Object.fromEntries(CODES.map((code) => [code, { summary: DETAILS[code], value: exampleOf(code) }]))
 }
 
-/** The answers of one operation that are problems, by status. */
-export function problemAnswers(operation: Operation): Record<string, Answer> {
+/** Responses of one operation that are problems, by status. */
+export function problemResponses(operation: Operation): Record<string, OperationResponse> {
   const { scope, body, problems } = operation
   const common: ErrorCode[] = [
     ...(scope === null ? [] : (['unauthorized'] as const)),
@@ -72,17 +72,18 @@ export function problemAnswers(operation: Operation): Record<string, Answer> {
   ]
   const codes = [...problems, ...(body ? (['body_too_large'] as const) : []), ...common]
   const byStatus = Map.groupBy(new Set(codes), (code) => HTTP_STATUS[code])
-  const answers = [...byStatus].map(([status, codesOfIt]) => [status, answerOf(status, codesOfIt)] as const)
-  return Object.fromEntries(answers)
+  return Object.fromEntries(
+    [...byStatus].map(([status, codesOfStatus]) => [status, responseOf(status, codesOfStatus)] as const),
+  )
 }
 
-/** What any operation may be answered with when something is wrong that is not its own. */
-export const ANY_PROBLEM: Answer = {
-  description: 'Any other problem: a request that cannot be read, or a mistake on our side.',
+/** Default response of every operation, for problems that it does not list. */
+export const ANY_PROBLEM: OperationResponse = {
+  description: 'Any other problem, such as a malformed request or an internal error.',
   content: { [PROBLEM_JSON]: { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 
-function answerOf(status: number, codes: ErrorCode[]): Answer {
+function responseOf(status: number, codes: ErrorCode[]): OperationResponse {
   return {
     description: `${TITLES[status]}: ${codes.map((code) => `\`${code}\``).join(', ')}`,
     headers: headersOf(status, codes),
@@ -105,7 +106,7 @@ function headersOf(status: number, codes: ErrorCode[]): HeaderName[] {
 function exampleOf(code: ErrorCode): Problem {
   const status = HTTP_STATUS[code]
   return {
-    type: typeOf(code),
+    type: problemTypeOf(code),
     title: TITLES[status] ?? 'Error',
     status,
     detail: DETAILS[code],

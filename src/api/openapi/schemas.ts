@@ -1,4 +1,4 @@
-// Everything below `components/schemas`: made from the schemas that check requests and describe answers.
+// Creates `components/schemas` from the zod schemas of requests and responses.
 import { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { checkedTask, formSubmitted, notified, taskStatus } from '../forms/form-schemas.ts'
@@ -37,13 +37,13 @@ import type { Schema } from './operation.ts'
 const options = submission.shape.options.unwrap()
 
 const OPTION_DESCRIPTIONS: Record<keyof typeof options.shape, string> = {
-  run_at: 'Not before this moment.',
-  delay_seconds: 'Not before so many seconds have passed.',
-  max_retries: 'How often it is run again after a failure.',
-  timeout_seconds: 'How long one attempt may take.',
-  queue: 'Which workers run it: those that serve this queue.',
-  tags: 'Labels by which it can be found.',
-  callback_url: 'Where to post the task when it has ended.',
+  run_at: 'Earliest start of the task.',
+  delay_seconds: 'Delay in seconds before the task may start.',
+  max_retries: 'Maximum number of retries after failed attempts.',
+  timeout_seconds: 'Time limit of one attempt in seconds.',
+  queue: 'Queue of the task. Only workers that serve this queue run it.',
+  tags: 'Labels for filtering.',
+  callback_url: 'URL to which the task is posted when it has ended.',
 }
 
 const SCHEMAS = {
@@ -64,7 +64,7 @@ const SCHEMAS = {
   BatchResponse: batchResponse,
   ReplayRequest: replay,
   BulkRequest: bulkRequest,
-  BulkAnswer: bulkResponse,
+  BulkResponse: bulkResponse,
   Definition: definition,
   Definitions: definitions,
   Queue: queue,
@@ -82,7 +82,7 @@ const SCHEMAS = {
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
-/** A reference to one of the schemas that do not depend on the definitions. */
+/** Reference to a schema that does not depend on the definitions. */
 export function ref(name: keyof typeof SCHEMAS): Schema {
   return { $ref: `#/components/schemas/${name}` }
 }
@@ -95,14 +95,15 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   const named = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(SCHEMAS)) named.add(schema, { id })
   for (const { name, input, output } of all) {
-    // Copies: definitions may share a schema, and one schema can have one name only.
+    // Copies the schemas: a schema can have only one name in a registry, and definitions may share a schema.
     const ownInput = input.meta({ ...input.meta() })
     named.add(ownInput, { id: `${pascalCase(name)}Input` })
     named.add(output.meta({ ...output.meta() }), { id: `${pascalCase(name)}Result` })
     named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
   }
   const { schemas } = z.toJSONSchema(named, {
-    // What is sent, for requests; for answers, which have no defaults, the same, but open to members of later versions.
+    // `input` describes requests as they are sent. Response schemas have no defaults, so for them it differs
+    // in one point: it allows additional members, which later versions may return.
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => `#/components/schemas/${id}`,
@@ -119,7 +120,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   })
 }
 
-/** A query schema's parameters, as JSON Schemas by name. */
+/** JSON Schemas of the parameters of a query, by name. */
 export function schemasOfQuery(schema: z.ZodObject): {
   properties: Record<string, Schema>
   required: string[]
@@ -129,13 +130,13 @@ export function schemasOfQuery(schema: z.ZodObject): {
   )
   const properties = Object.keys(given?.properties ?? {}).map((name) => {
     const parsed = asObject(read?.properties?.[name])
-    // A text that is taken apart at its commas is a list, to whoever writes it.
+    // A comma-separated text is documented as a list: a form-style array parameter without explode.
     return [name, parsed.type === 'array' ? parsed : asObject(given?.properties?.[name])] as const
   })
   return { properties: Object.fromEntries(properties), required: given?.required ?? [] }
 }
 
-/** A task of this definition: what is in it beside what every task has. */
+/** Schema of a task of this definition: `Task` with the schemas of its input and result. */
 function taskOf(name: string): Schema {
   return {
     allOf: [
@@ -146,7 +147,7 @@ function taskOf(name: string): Schema {
           input: refOfDefinition(name, 'Input'),
           result: {
             anyOf: [refOfDefinition(name, 'Result'), { type: 'null' }],
-            description: 'null until it has succeeded',
+            description: 'null until the task has succeeded',
           },
         },
       },
@@ -154,7 +155,7 @@ function taskOf(name: string): Schema {
   }
 }
 
-/** What zod cannot say of the options: what each is for, and that two exclude each other. */
+/** Adds descriptions of the options, and that `run_at` and `delay_seconds` exclude each other. */
 function describedOptions(schema: Schema): Schema {
   const properties = Object.entries(asObject(schema.properties)).map(([name, property]) => {
     const description = Object.entries(OPTION_DESCRIPTIONS).find(([known]) => known === name)?.[1]
@@ -164,7 +165,7 @@ function describedOptions(schema: Schema): Schema {
   return { ...withoutIdentity(schema), properties: Object.fromEntries(properties), not: both }
 }
 
-/** A batch is checked item by item, so its own schema leaves them open. */
+/** Adds the schema of the items: they are checked one by one, so the schema of the batch allows any item. */
 function itemizedBatch(schema: Schema): Schema {
   const { tasks } = asObject(schema.properties)
   return {
@@ -173,12 +174,13 @@ function itemizedBatch(schema: Schema): Schema {
   }
 }
 
-/** A filter has the names of a query, written in the same way; and it is that or ids. */
+/** Describes `filter` with the fields of a list query, and that a request has either `ids` or `filter`. */
 function filteredBulk(schema: Schema): Schema {
   const names = Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }])
   const filter = {
     type: 'object',
-    description: 'As in the query of a list: the same names, and the same texts. `{}` means all tasks.',
+    description:
+      'The filter parameters of the list operation, written in the same way. `{}` means all tasks.',
     properties: Object.fromEntries(names),
     patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
     additionalProperties: false,
@@ -190,14 +192,14 @@ function filteredBulk(schema: Schema): Schema {
   }
 }
 
-/** What zod writes out to be exact, and nobody wants to read. */
+/** Removes keywords that make the document hard to read: patterns of formats, limits of safe integers. */
 function tidy(schema: Schema) {
   if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
 }
 
-/** Schemas that contain themselves, which zod keeps apart, stand beside the others here. */
+/** Rewrites references to recursive schemas: zod puts them in `__shared`, this document in `schemas`. */
 function withPlainReferences(schemas: Record<string, Schema>): Record<string, Schema> {
   return JSON.parse(JSON.stringify(schemas).replaceAll('schemas/__shared#/$defs/', 'schemas/'))
 }
@@ -210,7 +212,7 @@ function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Sc
   return schema
 }
 
-/** JSON Schema knows `true` and `false` as schemas too; zod's objects have none. */
+/** Returns a copy of a schema. A boolean schema, which zod does not write for objects, becomes `{}`. */
 function asObject(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? { ...schema } : {}
 }

@@ -1,4 +1,4 @@
-// Who may do what.
+// Security schemes of the document, and the security of each operation.
 import type { Operation } from './operation.ts'
 
 export const SECURITY_SCHEMES = {
@@ -6,7 +6,7 @@ export const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'bearer',
     description:
-      'An API key. Its scopes: `submit` tasks, `read` them, `operate` them (cancel, retry, pause).',
+      'An API key. Scopes: `submit` (submit tasks), `read` (read tasks and the state of the system), `operate` (cancel, retry, replay, pause, drain).',
   },
   apiKeyHeader: {
     type: 'apiKey',
@@ -18,17 +18,16 @@ export const SECURITY_SCHEMES = {
     type: 'apiKey',
     in: 'query',
     name: 'poll_token',
-    description:
-      'The `poll_token` that a submission was answered with: reads this one task, and nothing else.',
+    description: 'The `poll_token` from the response to a submission. It allows reading this one task only.',
   },
 } as const
 
-/** Everything that changes something counts against the limit of whoever asks; looking does not. */
+/** Whether requests count against the rate limit of the client. Requests that only read do not. */
 export function isLimited({ scope }: Operation): boolean {
   return scope === 'submit' || scope === 'operate'
 }
 
-/** Any one of them will do. */
+/** Alternative security requirements: any one of them is sufficient. */
 export function securityOf({ scope, takesPollToken }: Operation): Record<string, string[]>[] {
   if (scope === null) return []
   const scopes = scope === 'any key' ? [] : [scope]

@@ -1,4 +1,4 @@
-// Submissions: one operation per definition, and the batch.
+// Operations that submit tasks: one per definition, and the batch.
 import type { ErrorCode } from '../../base/errors.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { EXAMPLE_ID, submittedTask } from './examples.ts'
@@ -6,7 +6,7 @@ import { json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
 import { ref, refOfDefinition } from './schemas.ts'
 
-/** What every submission may be answered with. */
+/** Problems of every operation that submits tasks. */
 export const SUBMISSION_PROBLEMS: ErrorCode[] = [
   'malformed_json',
   'invalid_header',
@@ -29,7 +29,7 @@ function submitOperation(definition: TaskDefinition): Operation {
     path: `/v1/tasks/${name}`,
     id: `submit_${name}`,
     summary: title,
-    description: `${description}\n\nQueue \`${queue}\`, ${maxRetries} retries, at most ${timeoutMs / 1_000} seconds per attempt, unless \`options\` say otherwise. When it has succeeded, \`result\` is as in this answer's schema.`,
+    description: `${description}\n\nDefaults: queue \`${queue}\`, ${maxRetries} retries, ${timeoutMs / 1_000} seconds per attempt. \`options\` override them. The schema of the response describes \`result\` after success.`,
     tag: 'Submit',
     scope: 'submit',
     parameters: [...SUBMISSION_PARAMETERS],
@@ -37,7 +37,7 @@ function submitOperation(definition: TaskDefinition): Operation {
       isRequired: true,
       content: json(refOfDefinition(name, 'Submission'), { example: { input: example } }),
     },
-    answers: {
+    responses: {
       202: {
         description: 'Accepted: the task is committed.',
         headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
@@ -55,14 +55,15 @@ function batchOperation(definitions: readonly TaskDefinition[]): Operation {
     path: '/v1/tasks/batch',
     id: 'submit_batch',
     summary: 'Submit up to 1000 tasks',
-    description: 'Each is accepted or rejected by itself; `items` says which, in the order of the request.',
+    description:
+      'Each task is accepted or rejected separately. `items` contains the outcomes in the order of the request.',
     tag: 'Submit',
     scope: 'submit',
     parameters: [...SUBMISSION_PARAMETERS],
     body: { isRequired: true, content: json(ref('BatchSubmission'), { example: { tasks } }) },
-    answers: {
+    responses: {
       202: {
-        description: 'What was accepted is committed.',
+        description: 'The accepted tasks are committed.',
         headers: ['Idempotent-Replayed'],
         content: json(ref('BatchResponse'), {
           accepted: { accepted: 1, rejected: 0, items: [{ index: 0, id: EXAMPLE_ID }] },

@@ -1,4 +1,4 @@
-// The system itself: queues, workers, statistics, health, metrics, and this document.
+// Operations on the system: queues, workers, statistics, health, metrics, documentation.
 import { statsQuery } from '../system/statistics-routes.ts'
 import { describedQuery, HTML_PAGE, json, type Operation } from './operation.ts'
 import { ref } from './schemas.ts'
@@ -13,9 +13,9 @@ export const MONITORING_OPERATIONS: Operation[] = [
     summary: 'List the queues',
     tag: 'Monitoring',
     scope: 'read',
-    answers: {
+    responses: {
       200: {
-        description: 'Every queue that has a definition, unfinished tasks or workers, or is paused.',
+        description: 'All queues that have a definition, unfinished tasks or workers, or that are paused.',
         content: json(ref('Queues')),
       },
     },
@@ -23,9 +23,9 @@ export const MONITORING_OPERATIONS: Operation[] = [
   },
   queueOperation(
     'pause',
-    'Nothing of this queue starts any more; what runs goes on. Repeating it changes nothing.',
+    'Tasks of this queue are not started until it is resumed; running tasks continue. Pausing it again changes nothing.',
   ),
-  queueOperation('resume', 'What waits is started again within a second.'),
+  queueOperation('resume', 'Waiting tasks are enqueued again within a second.'),
   {
     method: 'get',
     path: '/v1/workers',
@@ -33,35 +33,40 @@ export const MONITORING_OPERATIONS: Operation[] = [
     summary: 'List the workers',
     tag: 'Monitoring',
     scope: 'read',
-    answers: { 200: { description: 'All workers known.', content: json(ref('Workers')) } },
+    responses: {
+      200: {
+        description: 'All workers, including those that went missing recently.',
+        content: json(ref('Workers')),
+      },
+    },
     problems: ['unavailable'],
   },
   workerOperation(
     'drain',
-    'It takes no more tasks, within a second and until its process ends; what runs goes on. Repeating it changes nothing.',
+    'Within a second, the worker stops claiming tasks until it is resumed or its process ends; running tasks continue. Draining it again changes nothing.',
   ),
-  workerOperation('resume', 'It takes tasks again, within a second.'),
+  workerOperation('resume', 'Within a second, the worker claims tasks again.'),
   {
     method: 'get',
     path: '/v1/access',
     id: 'get_access',
-    summary: 'What the caller may do',
+    summary: 'Permissions of the client',
     tag: 'Monitoring',
     scope: 'any key',
-    answers: { 200: { description: 'The scopes of the key.', content: json(ref('Access')) } },
+    responses: { 200: { description: 'Name and scopes of the API key.', content: json(ref('Access')) } },
     problems: [],
   },
   {
     method: 'get',
     path: '/v1/stats',
     id: 'get_statistics',
-    summary: 'Counts and times',
+    summary: 'Statistics',
     description:
-      'What waits and runs now, and what has happened within the window. One look at the tables serves all who ask; what has happened is a few seconds late.',
+      'Tasks waiting and running now, and counts and durations within the window. Concurrent requests share one query. Figures of the window are a few seconds old.',
     tag: 'Monitoring',
     scope: 'read',
-    query: describedQuery(statsQuery, { window: 'How far to look back, in seconds.' }),
-    answers: { 200: { description: 'How it goes.', content: json(ref('Statistics')) } },
+    query: describedQuery(statsQuery, { window: 'Length of the window in seconds.' }),
+    responses: { 200: { description: 'The statistics.', content: json(ref('Statistics')) } },
     problems: ['invalid_query', 'unavailable'],
   },
   {
@@ -71,9 +76,9 @@ export const MONITORING_OPERATIONS: Operation[] = [
     summary: 'Metrics for Prometheus',
     tag: 'Monitoring',
     scope: 'read',
-    answers: {
+    responses: {
       200: {
-        description: 'The text format of Prometheus.',
+        description: 'Metrics in the text format of Prometheus.',
         content: { 'text/plain': { schema: { type: 'string' } } },
       },
     },
@@ -84,13 +89,13 @@ export const MONITORING_OPERATIONS: Operation[] = [
       method,
       path: '/health',
       id: method === 'get' ? 'health' : `health_${method}`,
-      summary: 'Is the API up?',
-      description: '200 whatever the verb.',
+      summary: 'Check that the API responds',
+      description: 'Responds with 200 to any method.',
       tag: 'Monitoring',
       scope: null,
-      answers: {
+      responses: {
         200: {
-          description: 'It is.',
+          description: 'The API responds.',
           ...(method !== 'head' && { content: json(ref('Health'), { ok: { status: 'ok' } }) }),
         },
       },
@@ -101,23 +106,28 @@ export const MONITORING_OPERATIONS: Operation[] = [
     method: 'get',
     path: '/health/live',
     id: 'health_live',
-    summary: 'Is the process alive?',
+    summary: 'Check that the process is alive',
     tag: 'Monitoring',
     scope: null,
-    answers: { 200: { description: 'It is.', content: json(ref('Health'), { ok: { status: 'ok' } }) } },
+    responses: {
+      200: { description: 'The process is alive.', content: json(ref('Health'), { ok: { status: 'ok' } }) },
+    },
     problems: [],
   },
   {
     method: 'get',
     path: '/health/ready',
     id: 'health_ready',
-    summary: 'Can tasks be accepted?',
+    summary: 'Check that tasks can be accepted',
     tag: 'Monitoring',
     scope: null,
-    answers: {
-      200: { description: 'They can.', content: json(ref('Readiness'), { ok: { status: 'ok' } }) },
+    responses: {
+      200: {
+        description: 'Tasks can be accepted.',
+        content: json(ref('Readiness'), { ok: { status: 'ok' } }),
+      },
       503: {
-        description: 'They cannot, for this reason.',
+        description: 'Tasks cannot be accepted. `reason` contains the cause.',
         headers: ['Retry-After'],
         content: json(ref('Readiness'), {
           unavailable: { status: 'unavailable', reason: 'Postgres cannot be reached' },
@@ -134,9 +144,9 @@ export const MONITORING_OPERATIONS: Operation[] = [
     tag: 'Documentation',
     scope: null,
     parameters: ['IfNoneMatch'],
-    answers: {
+    responses: {
       200: { description: 'OpenAPI 3.1.', headers: ['ETag'], content: json({ type: 'object' }) },
-      304: { description: 'Nothing has changed.', headers: ['ETag'] },
+      304: { description: 'The document has not changed.', headers: ['ETag'] },
     },
     problems: [],
   },
@@ -144,23 +154,25 @@ export const MONITORING_OPERATIONS: Operation[] = [
     method: 'get',
     path: '/docs',
     id: 'get_docs',
-    summary: 'This document, to be read and tried',
+    summary: 'Interactive documentation',
     tag: 'Documentation',
     scope: null,
-    answers: { 200: { description: 'A page that needs nothing from elsewhere.', content: HTML_PAGE } },
+    responses: {
+      200: { description: 'An HTML page that loads nothing from other hosts.', content: HTML_PAGE },
+    },
     problems: [],
   },
   {
     method: 'get',
     path: '/docs/{file}',
     id: 'get_docs_file',
-    summary: 'A file of that page',
+    summary: 'File of the documentation page',
     tag: 'Documentation',
     scope: null,
     parameters: ['DocsFile', 'IfNoneMatch'],
-    answers: {
+    responses: {
       200: {
-        description: 'Script, style or picture.',
+        description: 'A script, style sheet or image.',
         headers: ['ETag'],
         content: {
           'text/javascript': { schema: { type: 'string' } },
@@ -168,7 +180,7 @@ export const MONITORING_OPERATIONS: Operation[] = [
           'image/png': { schema: {} },
         },
       },
-      304: { description: 'Nothing has changed.', headers: ['ETag'] },
+      304: { description: 'The file has not changed.', headers: ['ETag'] },
     },
     problems: ['not_found'],
   },
@@ -184,7 +196,7 @@ function queueOperation(verb: 'pause' | 'resume', description: string): Operatio
     tag: 'Monitoring',
     scope: 'operate',
     parameters: ['QueueName'],
-    answers: { 200: { description: 'The queue as it is now.', content: json(ref('Queue')) } },
+    responses: { 200: { description: 'The queue after the change.', content: json(ref('Queue')) } },
     problems: ['not_found', 'unavailable'],
   }
 }
@@ -194,12 +206,12 @@ function workerOperation(verb: 'drain' | 'resume', description: string): Operati
     method: 'post',
     path: `/v1/workers/{id}/${verb}`,
     id: `${verb}_worker`,
-    summary: verb === 'drain' ? 'Drain a worker' : 'Let a worker take tasks again',
+    summary: verb === 'drain' ? 'Drain a worker' : 'Resume a worker',
     description,
     tag: 'Monitoring',
     scope: 'operate',
     parameters: ['WorkerId'],
-    answers: { 200: { description: 'The worker as it is now.', content: json(ref('Worker')) } },
+    responses: { 200: { description: 'The worker after the change.', content: json(ref('Worker')) } },
     problems: ['unknown_worker', 'unavailable'],
   }
 }

@@ -1,4 +1,4 @@
-// The tasks API beside submissions: definitions, read, follow, list, cancel, retry, replay.
+// Operations of the tasks API, except submissions: definitions, read, follow, list, cancel, retry, replay.
 import { countQuery, listQuery } from '../tasks/task-filters.ts'
 import { logsQuery, readQuery } from '../tasks/task-requests.ts'
 import { EXAMPLE_ID, FINISHED_TASK } from './examples.ts'
@@ -16,15 +16,15 @@ const COMPACT_TASK = {
 }
 
 const FILTERS = {
-  status: 'One status or several, with commas between.',
-  name: 'Name of the definition, or several.',
-  queue: 'Name of the queue, or several.',
-  worker: 'Id of the worker that ran it last, or several.',
-  tag: 'One of its tags.',
+  status: 'One or more statuses, separated by commas.',
+  name: 'One or more names of definitions, separated by commas.',
+  queue: 'One or more names of queues, separated by commas.',
+  worker: 'One or more ids of workers, separated by commas: the worker of the last attempt.',
+  tag: 'A tag of the task.',
   id: 'Beginning of the id.',
-  q: 'A text somewhere in name, tags, input, result or error; upper and lower case are the same.',
-  created_after: 'Submitted at this moment or later.',
-  created_before: 'Submitted before this moment.',
+  q: 'A text contained in name, tags, input, result or error. Case is ignored.',
+  created_after: 'Submitted at this time or later.',
+  created_before: 'Submitted before this time.',
 }
 
 export const TASK_OPERATIONS: Operation[] = [
@@ -33,19 +33,19 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/tasks/{id}',
     id: 'get_task',
     summary: 'Read a task',
-    description: 'With `wait`, answers as soon as the task has ended, or after so many seconds.',
+    description: 'With `wait`, the response is sent when the task has ended, or after this many seconds.',
     tag: 'Tasks',
     scope: 'read',
     takesPollToken: true,
     parameters: ['TaskId', 'IfNoneMatch'],
-    query: describedQuery(readQuery, { wait: 'For how many seconds to wait for its end, at most.' }),
-    answers: {
+    query: describedQuery(readQuery, { wait: 'Maximum number of seconds to wait until the task has ended.' }),
+    responses: {
       200: {
-        description: 'The task, with its failed attempts.',
+        description: 'The task with its failed and lost attempts.',
         headers: ['ETag', 'Retry-After'],
         content: json(ref('TaskWithAttempts'), { finished: FINISHED_TASK }),
       },
-      304: { description: 'Nothing has changed.', headers: ['ETag', 'Retry-After'] },
+      304: { description: 'The task has not changed.', headers: ['ETag', 'Retry-After'] },
     },
     problems: ['invalid_query', 'unknown_task', 'unavailable'],
   },
@@ -55,14 +55,14 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'follow_task',
     summary: 'Follow a task',
     description:
-      'Server-sent events named `task`: one with the whole task for every change, its id the version. Ends with the final one.',
+      'Server-sent events named `task`. Each contains the whole task after a change; its id is the version of the task. The stream ends after the final event.',
     tag: 'Tasks',
     scope: 'read',
     takesPollToken: true,
     parameters: ['TaskId', 'LastEventId'],
-    answers: {
-      200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
-      204: { description: 'The last version that was seen was the final one.' },
+    responses: {
+      200: { description: 'The events.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+      204: { description: '`Last-Event-ID` is the id of the final event.' },
     },
     problems: ['unknown_task', 'unavailable'],
   },
@@ -70,18 +70,18 @@ export const TASK_OPERATIONS: Operation[] = [
     method: 'get',
     path: '/v1/tasks/{id}/logs',
     id: 'list_logs',
-    summary: 'Read what a task logged',
+    summary: 'Read the log of a task',
     description:
-      'In order, over all of its attempts; at most a second late while it runs, and whole once an attempt has ended. Of every attempt at most 1,000 lines and 256 KiB are kept.',
+      'Log lines of all attempts in order. While an attempt runs, lines appear within about a second; when it has ended, its log is complete. At most 1,000 lines and 256 KiB are kept per attempt.',
     tag: 'Tasks',
     scope: 'read',
     takesPollToken: true,
     parameters: ['TaskId'],
     query: describedQuery(logsQuery, {
-      after: 'The `next_after` of the answer before: only what came after that.',
-      limit: 'How many lines, at most.',
+      after: 'The `next_after` of the previous response: only later lines are returned.',
+      limit: 'Maximum number of lines.',
     }),
-    answers: {
+    responses: {
       200: {
         description: 'Log lines, oldest first.',
         content: json(ref('LogLines'), {
@@ -91,7 +91,7 @@ export const TASK_OPERATIONS: Operation[] = [
                 id: 17,
                 attempt: 1,
                 at: '2030-01-31T12:00:00.100Z',
-                message: 'Handing it to the mail server',
+                message: 'Sending the e-mail to the mail server',
                 fields: { server: 'smtp.example.com' },
               },
             ],
@@ -108,17 +108,17 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'list_tasks',
     summary: 'List tasks',
     description:
-      'Newest first. A page costs the same whatever its number and its filter: where few tasks match it may be short, or empty, and have a `next_cursor` all the same.',
+      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`.',
     tag: 'Tasks',
     scope: 'read',
     parameters: ['InputFields'],
     query: describedQuery(listQuery, {
       ...FILTERS,
-      compact: 'Without input and result, but with the beginning of each.',
-      limit: 'How many to a page.',
-      cursor: 'The `next_cursor` of the page before.',
+      compact: 'Returns the first 200 characters of input and result instead of the whole values.',
+      limit: 'Maximum number of tasks per page.',
+      cursor: 'The `next_cursor` of the previous page.',
     }),
-    answers: {
+    responses: {
       200: {
         description: 'A page of tasks.',
         content: json(
@@ -138,14 +138,14 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'count_tasks',
     summary: 'Count tasks',
     description:
-      'SharedQueries at some ten thousands of tasks, newest first, and says how many of them match: add up until `next_cursor` is null.',
+      'Each request examines up to 5,000 tasks, newest first (3,000 if the filter reads inputs or texts), and counts those that match. Add up the counts until `next_cursor` is null.',
     tag: 'Tasks',
     scope: 'read',
     parameters: ['InputFields'],
-    query: describedQuery(countQuery, { ...FILTERS, cursor: 'The `next_cursor` of the count before.' }),
-    answers: {
+    query: describedQuery(countQuery, { ...FILTERS, cursor: 'The `next_cursor` of the previous count.' }),
+    responses: {
       200: {
-        description: 'How many match among the next ones.',
+        description: 'Number of matching tasks among those examined.',
         content: json(ref('TaskCount'), {
           all: { count: 12, first_cursor: EXAMPLE_ID, next_cursor: null },
         }),
@@ -159,7 +159,7 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'act_on_tasks',
     summary: 'Cancel, retry or replay many tasks',
     description:
-      'Those with these ids, or all that a filter names, newest first; one request does a part, and the next goes on from its `next_cursor`. What is submitted after the first of them is left alone, and so are replays; with the `first_cursor` of a count as `cursor`, what was submitted after that. Retry and cancel may be repeated; a replay with an Idempotency-Key makes every task once.',
+      'Acts on the tasks with these ids, or on all tasks that match a filter, newest first. With a filter, one request handles a part; send its `next_cursor` as `cursor` to continue. Tasks submitted after the first request, including replays, are not changed. With the `first_cursor` of a count as `cursor`, tasks submitted after the count are not changed. Cancel and retry may be repeated; a replay with an Idempotency-Key creates each new task once.',
     tag: 'Tasks',
     scope: 'operate',
     parameters: [...SUBMISSION_PARAMETERS],
@@ -170,10 +170,10 @@ export const TASK_OPERATIONS: Operation[] = [
         ids: { action: 'cancel', ids: [EXAMPLE_ID] },
       }),
     },
-    answers: {
+    responses: {
       200: {
-        description: 'How many were changed, and where the next request begins.',
-        content: json(ref('BulkAnswer'), { done: { changed: 12, skipped: 1, next_cursor: null } }),
+        description: 'Number of changed tasks, and the cursor of the next request.',
+        content: json(ref('BulkResponse'), { done: { changed: 12, skipped: 1, next_cursor: null } }),
       },
     },
     problems: SUBMISSION_PROBLEMS,
@@ -183,13 +183,14 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/tasks/{id}/cancel',
     id: 'cancel_task',
     summary: 'Cancel a task',
-    description: 'What waits is cancelled at once; what runs is asked to stop. Repeating it changes nothing.',
+    description:
+      'A waiting task is cancelled immediately. For a running task, the worker is asked to abort the attempt. Cancelling again changes nothing.',
     tag: 'Tasks',
     scope: 'operate',
     parameters: ['TaskId'],
-    answers: {
-      200: { description: 'It is cancelled.', content: json(ref('Task')) },
-      202: { description: 'It is running, and its worker is told.', content: json(ref('Task')) },
+    responses: {
+      200: { description: 'The task is cancelled.', content: json(ref('Task')) },
+      202: { description: 'The task runs. Its cancellation is requested.', content: json(ref('Task')) },
     },
     problems: ['unknown_task', 'already_finished', 'unavailable'],
   },
@@ -198,11 +199,11 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/tasks/{id}/retry',
     id: 'retry_task',
     summary: 'Retry a task',
-    description: 'A FAILURE or CANCELLED task waits again, under its id, with a fresh retry budget.',
+    description: 'Sets a FAILURE or CANCELLED task back to PENDING, with the same id and a new retry budget.',
     tag: 'Tasks',
     scope: 'operate',
     parameters: ['TaskId'],
-    answers: { 202: { description: 'It waits again.', content: json(ref('Task')) } },
+    responses: { 202: { description: 'The task is PENDING again.', content: json(ref('Task')) } },
     problems: ['unknown_task', 'not_finished', 'unavailable'],
   },
   {
@@ -210,7 +211,7 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/tasks/{id}/replay',
     id: 'replay_task',
     summary: 'Replay a task',
-    description: 'Submits it once more as a new task, with its own input or an edited one.',
+    description: 'Submits a new task with the same options, and with the same input or an edited one.',
     tag: 'Tasks',
     scope: 'operate',
     parameters: ['TaskId', ...SUBMISSION_PARAMETERS],
@@ -218,7 +219,7 @@ export const TASK_OPERATIONS: Operation[] = [
       isRequired: false,
       content: json(ref('ReplayRequest'), { example: { options: { tags: ['replayed'] } } }),
     },
-    answers: {
+    responses: {
       202: {
         description: 'Accepted: the new task is committed.',
         headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
@@ -232,13 +233,13 @@ export const TASK_OPERATIONS: Operation[] = [
     path: '/v1/definitions',
     id: 'list_definitions',
     summary: 'List the task definitions',
-    description: 'What can be run, with JSON Schemas of input and output.',
+    description: 'All task definitions, with JSON Schemas of input and output.',
     tag: 'Tasks',
     scope: 'any key',
     parameters: ['IfNoneMatch'],
-    answers: {
+    responses: {
       200: { description: 'All definitions.', headers: ['ETag'], content: json(ref('Definitions')) },
-      304: { description: 'Nothing has changed.', headers: ['ETag'] },
+      304: { description: 'The definitions have not changed.', headers: ['ETag'] },
     },
     problems: [],
   },

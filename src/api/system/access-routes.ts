@@ -1,4 +1,4 @@
-// What the caller may do.
+// GET /v1/access: which key the caller has, and its scopes.
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { SCOPES } from '../../config.ts'
@@ -9,11 +9,11 @@ import type { access } from './system-schemas.ts'
 export function createAccessRoutes({ admit }: ApiDependencies) {
   return new Hono<ApiEnv>().get('/v1/access', admit('any key'), (c) => {
     const apiKey = c.get('apiKey')
-    const answer: z.infer<typeof access> = {
+    const body: z.infer<typeof access> = {
       key: apiKey?.name ?? null,
       scopes: apiKey ? apiKey.scopes : [...SCOPES],
     }
     c.header('Cache-Control', 'private, no-store')
-    return c.json(answer)
+    return c.json(body)
   })
 }

@@ -1,10 +1,10 @@
-// Is it up? A monitor's probe must never see 405, whatever verb it uses.
+// Health checks. They accept every method, so that no monitoring probe gets 405.
 import { Hono } from 'hono'
 import { isAppError } from '../../base/errors.ts'
 import { pause } from '../../base/loop.ts'
 import type { HealthDependencies } from '../dependencies.ts'
 
-const PING_MS = 2_000
+const PING_TIMEOUT_MS = 2_000
 
 export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => true }: HealthDependencies) {
   return new Hono()
@@ -12,15 +12,15 @@ export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => 
     .all('/health/live', (c) =>
       isLive()
         ? c.json({ status: 'ok' as const })
-        : c.json({ status: 'unavailable' as const, reason: 'The heartbeat stands still' }, 503),
+        : c.json({ status: 'unavailable' as const, reason: 'The heartbeat of the worker has stopped' }, 503),
     )
     .all('/health/ready', async (c) => {
       const reason = await Promise.race([
         databaseFault(),
-        pause(PING_MS).then(() => 'Postgres does not answer'),
+        pause(PING_TIMEOUT_MS).then(() => 'Postgres does not answer'),
       ])
       if (reason) return c.json({ status: 'unavailable' as const, reason }, 503, { 'Retry-After': '2' })
-      // Tasks are accepted all the same; they are run when Redis is back.
+      // Tasks are still accepted. They run when Redis can be reached again.
       if (!isRedisReady()) return c.json({ status: 'degraded' as const, reason: 'Redis cannot be reached' })
       return c.json({ status: 'ok' as const })
     })
@@ -30,9 +30,7 @@ export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => 
       await pingDatabase()
       return null
     } catch (error) {
-      return isAppError(error, 'unavailable')
-        ? 'Postgres cannot be reached'
-        : 'Postgres answers with an error'
+      return isAppError(error, 'unavailable') ? 'Postgres cannot be reached' : 'Postgres returned an error'
     }
   }
 }

@@ -1,4 +1,4 @@
-// What Prometheus reads. A file of its own because two apps serve it: the API's, and the one on the health port.
+// The metrics for Prometheus. Two apps serve this route: the API, and the app on the health port.
 import { Hono } from 'hono'
 import type { Metrics } from '../../telemetry/metrics.ts'
 

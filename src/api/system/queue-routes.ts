@@ -1,4 +1,4 @@
-// Queues: how long they are, who serves them, pause and resume.
+// Queues: lengths, number of workers, pause and resume.
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
@@ -30,7 +30,10 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
       return c.json(await viewOf(name))
     })
 
-  /** Every queue that a task or a worker of this version may use, and every other that has something in it. */
+  /**
+   * Lists the queues of all definitions and of live workers that are not draining, queues with unfinished
+   * tasks, paused queues, and `alsoName`.
+   */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
     const [summaries, workers] = await Promise.all([
       sharedQueries.queues.read(),
@@ -54,7 +57,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
 
   async function viewOf(name: string): Promise<QueueView> {
     const view = (await listQueues(name)).find((queue) => queue.name === name)
-    if (!view) throw new Error(`queue ${name} is not among the queues`)
+    if (!view) throw new Error(`the list of queues does not contain ${name}`)
     return view
   }
 }
@@ -74,5 +77,5 @@ function viewOfQueue(name: string, summary: QueueSummary | undefined, live: List
 
 function queueName(text: string): string {
   if (QUEUE_NAME.test(text)) return text
-  throw new AppError('not_found', `"${text.slice(0, 64)}" cannot be the name of a queue`)
+  throw new AppError('not_found', `"${text.slice(0, 64)}" is not a valid queue name`)
 }

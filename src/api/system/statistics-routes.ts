@@ -1,13 +1,13 @@
-// Statistics.
+// GET /v1/stats: statistics of a time window.
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { ApiDependencies } from '../dependencies.ts'
 import type { ApiEnv } from '../http/request-context.ts'
-import { query, written } from '../http/request-query.ts'
+import { decimal, query } from '../http/request-query.ts'
 import { statisticsOf } from './statistics.ts'
 
 export const statsQuery = z.strictObject({
-  window: written(
+  window: decimal(
     z
       .int()
       .min(60)
@@ -16,7 +16,7 @@ export const statsQuery = z.strictObject({
   ),
 })
 
-export function createMonitoringRoutes({ sharedQueries, admit }: ApiDependencies) {
+export function createStatisticsRoutes({ sharedQueries, admit }: ApiDependencies) {
   return new Hono<ApiEnv>().get('/v1/stats', admit('read'), query(statsQuery), async (c) => {
     const { window } = c.req.valid('query')
     const [activity, queues] = await Promise.all([

@@ -1,4 +1,5 @@
-// From sums to what is shown of them: totals, steps, and each definition by itself.
+// Builds the statistics view from pre-aggregated sums: totals, one value per step, and figures per
+// definition.
 import type { z } from 'zod'
 import type { ActivityWindow } from '../../store/activity-store.ts'
 import type { QueueSummary } from '../../store/queue-store.ts'
@@ -7,21 +8,26 @@ import type { statistics } from './system-schemas.ts'
 
 export type StatisticsView = z.infer<typeof statistics>
 
-/** @param queues as they are now; what has ended and how long it took is from the activity */
+/**
+ * Builds the response of GET /v1/stats.
+ * @param queues current state, for the tasks that wait or run; all other figures come from `activity`
+ */
 export function statisticsOf(
   activity: ActivityWindow,
   queues: QueueSummary[],
   windowSeconds: number,
 ): StatisticsView {
   const { atMs, stepSeconds, startsAtMs, bySteps, byNames, endedByNamesAndSteps } = activity
-  const total = gather(byNames)
+  const total = tallyOf(byNames)
   const steps = startsAtMs.map(createTally)
   for (const { step, measure, bucket, count } of bySteps) {
     const tally = steps[step]
     if (tally) add(tally, measure, bucket, count)
   }
-  const late = queues.flatMap(({ oldestWaitingMs }) => (oldestWaitingMs === null ? [] : [oldestWaitingMs]))
-  const seenSeconds = Math.max(1, (atMs - (startsAtMs[0] ?? atMs)) / 1_000)
+  const oldestMs = queues.flatMap(({ oldestWaitingMs }) =>
+    oldestWaitingMs === null ? [] : [oldestWaitingMs],
+  )
+  const elapsedSeconds = Math.max(1, (atMs - (startsAtMs[0] ?? atMs)) / 1_000)
   return {
     window_seconds: windowSeconds,
     at: new Date(atMs).toISOString(),
@@ -35,9 +41,9 @@ export function statisticsOf(
     },
     waiting: sumOf(queues, ({ waiting }) => waiting),
     running: sumOf(queues, ({ running }) => running),
-    oldest_waiting_seconds: late.length === 0 ? null : Math.max(...late) / 1_000,
+    oldest_waiting_seconds: oldestMs.length === 0 ? null : Math.max(...oldestMs) / 1_000,
     accepted: total.accepted,
-    throughput_per_second: rounded(endedIn(total) / seenSeconds),
+    throughput_per_second: rounded(endedIn(total) / elapsedSeconds),
     failure_rate: failureRateOf(total),
     wait_ms: percentilesOf(total.wait),
     run_ms: percentilesOf(total.run),
@@ -56,11 +62,11 @@ export function statisticsOf(
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, ofName]) => {
         const ended = new Map(
-          endedByNamesAndSteps.filter((one) => one.name === name).map(({ step, count }) => [step, count]),
+          endedByNamesAndSteps.filter((sum) => sum.name === name).map(({ step, count }) => [step, count]),
         )
         return definitionOf(
           name,
-          gather(ofName),
+          tallyOf(ofName),
           startsAtMs.map((_, step) => ended.get(step) ?? 0),
         )
       }),
@@ -89,7 +95,7 @@ function createTally(): Tally {
   return { accepted: 0, SUCCESS: 0, FAILURE: 0, CANCELLED: 0, RETRY: 0, wait: new Map(), run: new Map() }
 }
 
-function gather(sums: ActivityWindow['byNames']): Tally {
+function tallyOf(sums: ActivityWindow['byNames']): Tally {
   const tally = createTally()
   for (const { measure, bucket, count } of sums) add(tally, measure, bucket, count)
   return tally
@@ -105,7 +111,7 @@ function endedIn({ SUCCESS, FAILURE, CANCELLED }: Tally): number {
   return SUCCESS + FAILURE + CANCELLED
 }
 
-/** Of those that came to an end of their own. */
+/** Returns the share of FAILURE. Cancelled tasks do not count; null if no task succeeded or failed. */
 function failureRateOf({ SUCCESS, FAILURE }: Tally): number | null {
   return SUCCESS + FAILURE === 0 ? null : rounded(FAILURE / (SUCCESS + FAILURE))
 }
@@ -119,7 +125,7 @@ function percentile(buckets: Map<number, number>, part: number): number | null {
   return ms === null ? null : rounded(ms)
 }
 
-// As far as the figures are worth anything.
+// Rounds to four significant digits. More would suggest an accuracy that the figures do not have.
 function rounded(value: number): number {
   return Number(value.toPrecision(4))
 }

@@ -1,4 +1,4 @@
-// The shapes of the answers about the system itself: workers, queues, statistics, health.
+// Schemas of the responses about the system itself: workers, queues, access, statistics, health.
 import { z } from 'zod'
 import { SCOPES } from '../../config.ts'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
@@ -18,8 +18,10 @@ export const worker = z.object({
   failed: count,
   started_at: z.iso.datetime(),
   last_beat_at: z.iso.datetime(),
-  is_alive: z.boolean().meta({ description: 'Its heartbeat was heard lately' }),
-  is_draining: z.boolean().meta({ description: 'It was asked to take no more tasks; what it runs goes on' }),
+  is_alive: z
+    .boolean()
+    .meta({ description: 'Whether its last heartbeat is younger than WORKER_MISSING_AFTER_SECONDS' }),
+  is_draining: z.boolean().meta({ description: 'It claims no more tasks; running tasks continue' }),
 })
 
 export const workers = z.object({ data: z.array(worker) })
@@ -31,62 +33,63 @@ export const queue = z.object({
   oldest_waiting_seconds: z
     .number()
     .nullable()
-    .meta({ description: 'By how much the task that is due for longest is late; null when none is due' }),
-  is_paused: z.boolean().meta({ description: 'Nothing of it starts until it is resumed' }),
+    .meta({ description: 'How long the oldest due task has been due; null if no task is due' }),
+  is_paused: z.boolean().meta({ description: 'No task of a paused queue starts; running tasks continue' }),
   paused_at: z.iso.datetime().nullable(),
-  workers: count.meta({ description: 'Live workers that serve it and are not draining' }),
+  workers: count.meta({ description: 'Number of live workers that serve the queue and are not draining' }),
 })
 
 export const queues = z.object({ data: z.array(queue) })
 
 export const access = z.object({
-  key: z.string().nullable().meta({ description: 'Name of the key; null where the API asks for none' }),
-  scopes: z.array(z.enum(SCOPES)).meta({ description: 'What the caller may do' }),
+  key: z.string().nullable().meta({ description: 'Name of the API key; null if the API requires no keys' }),
+  scopes: z.array(z.enum(SCOPES)).meta({ description: 'Scopes of the caller' }),
 })
 const percentiles = z.object({ p50: milliseconds, p95: milliseconds, p99: milliseconds })
 const bySteps = z.array(count)
 const timesBySteps = z.array(milliseconds)
-const failureRate = z
-  .number()
-  .min(0)
-  .max(1)
-  .nullable()
-  .meta({ description: 'Failures, of what ended as SUCCESS or FAILURE; null where nothing did' })
+const failureRate = z.number().min(0).max(1).nullable().meta({
+  description: 'Share of FAILURE among the tasks that ended as SUCCESS or FAILURE; null if there are none',
+})
 
 export const statistics = z.object({
   window_seconds: z.int().meta({
-    description:
-      'What has happened is told of so long ago, at most: of the step under way and those before it',
+    description: 'Length of the window: the current step and the steps before it',
   }),
-  at: z.iso.datetime().meta({ description: 'When this was read; it may be some seconds old' }),
+  at: z.iso.datetime().meta({ description: 'When the figures were read; they may be some seconds old' }),
   by_status: z.record(z.enum(TASK_STATUSES), count).meta({
     description:
-      'PENDING, STARTED and RETRY as they are now; SUCCESS, FAILURE and CANCELLED: ended within the window',
+      'Tasks by status: PENDING, STARTED and RETRY now; SUCCESS, FAILURE and CANCELLED within the window',
   }),
   waiting: count,
   running: count,
   oldest_waiting_seconds: z
     .number()
     .nullable()
-    .meta({ description: 'By how much the task that is due for longest is late; null when none is due' }),
+    .meta({ description: 'How long the oldest due task has been due; null if no task is due' }),
   accepted: count,
-  throughput_per_second: z.number().min(0).meta({ description: 'Tasks that ended, whichever way' }),
+  throughput_per_second: z
+    .number()
+    .min(0)
+    .meta({ description: 'Tasks per second that ended as SUCCESS, FAILURE or CANCELLED' }),
   failure_rate: failureRate,
   wait_ms: percentiles.meta({
     description:
-      'From the moment at which an attempt was due to its start; null where nothing was measured. Percentiles are at most 19 % from the true one',
+      'From the due time of an attempt to its start; null if none started. Percentiles are within 19 %',
   }),
-  run_ms: percentiles.meta({ description: 'From the start of an attempt until its code was done' }),
+  run_ms: percentiles.meta({
+    description: 'From the start of an attempt to the end of its code; null if none ended',
+  }),
   series: z.object({
     step_seconds: z.int(),
     starts_at: z
       .array(z.iso.datetime())
-      .meta({ description: 'When the steps begin; the last one is under way' }),
+      .meta({ description: 'Start of each step; the last step has not ended yet' }),
     accepted: bySteps,
     succeeded: bySteps,
     failed: bySteps,
     cancelled: bySteps,
-    retried: bySteps.meta({ description: 'Attempts that failed and are tried again' }),
+    retried: bySteps.meta({ description: 'Attempts that failed and are retried' }),
     wait_p95_ms: timesBySteps,
     run_p95_ms: timesBySteps,
   }),
@@ -103,10 +106,10 @@ export const statistics = z.object({
         wait_p95_ms: milliseconds,
         run_p50_ms: milliseconds,
         run_p95_ms: milliseconds,
-        series: bySteps.meta({ description: 'Tasks that ended, step by step' }),
+        series: bySteps.meta({ description: 'Tasks that ended, per step' }),
       }),
     )
-    .meta({ description: 'Those of which something happened within the window, by name' }),
+    .meta({ description: 'Definitions with activity within the window, sorted by name' }),
 })
 
 export const health = z.object({ status: z.literal('ok') })
@@ -114,6 +117,6 @@ export const health = z.object({ status: z.literal('ok') })
 export const readiness = z.object({
   status: z
     .enum(['ok', 'degraded', 'unavailable'])
-    .meta({ description: '`degraded`: tasks are accepted, and run when Redis is back' }),
+    .meta({ description: '`degraded`: tasks are accepted, and run when Redis can be reached again' }),
   reason: z.string().optional(),
 })

@@ -1,10 +1,10 @@
-// Many submissions in one request: each is accepted or refused on its own.
+// Submits many tasks in one request. Each task is accepted or rejected separately.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { AppError, HTTP_STATUS, isAppError } from '../../base/errors.ts'
 import { faultsOf } from '../../base/faults.ts'
 import type { AcceptedTask } from '../../service/insert-once.ts'
-import type { SubmitOptions } from '../../service/task-service.ts'
+import type { SubmitOptions } from '../../service/submit.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import { numberFaultsOf } from '../http/number-faults.ts'
 import { describeProblem } from '../http/problem.ts'
@@ -20,20 +20,21 @@ export type BatchResponse = z.infer<typeof batchResponse>
 type Outcome = PromiseSettledResult<AcceptedTask>
 
 /**
- * @returns `isReplayed` where an earlier request with the same Idempotency-Key made all of these tasks
- * @throws AppError when nothing could be accepted for a reason that passes, so that the whole may be sent again;
- *   `idempotency_key_reused`, `idempotency_key_in_flight`
+ * Submits the tasks of a batch.
+ * @returns `isReplayed` if an earlier request with the same Idempotency-Key created all accepted tasks
+ * @throws AppError the first 503 error if no task was accepted: the client can send the whole batch again;
+ *   `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
  */
 export async function submitBatch(
   dependencies: Pick<ApiDependencies, 'service' | 'events'>,
   c: Context<ApiEnv>,
   batch: z.output<typeof batchSubmission>,
-): Promise<{ answer: BatchResponse; isReplayed: boolean }> {
+): Promise<{ response: BatchResponse; isReplayed: boolean }> {
   const { service, events } = dependencies
-  const thread = correlationOf(c)
+  const correlation = correlationOf(c)
   const idempotency = idempotencyOf(c, 'batch', batch)
   const outcomes = idempotency ? await submitOnce(idempotency) : await submitRest(0)
-  throwWhatConcernsAll(outcomes)
+  throwBatchErrors(outcomes)
   const items = outcomes.map((outcome, index) =>
     outcome.status === 'fulfilled'
       ? { index, id: outcome.value.id, ...pollToken(c, outcome.value.id) }
@@ -41,30 +42,31 @@ export async function submitBatch(
   )
   const accepted = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   return {
-    answer: { accepted: accepted.length, rejected: items.length - accepted.length, items },
+    response: { accepted: accepted.length, rejected: items.length - accepted.length, items },
     isReplayed: accepted.length > 0 && accepted.every(({ isReplayed }) => isReplayed),
   }
 
   /**
-   * The first task that is accepted stands for the whole batch: it is written before all others, and whoever comes with
-   * the same key and another body is refused by it, whatever the two bodies have in common.
+   * Submits the tasks one by one until one is accepted, then the rest. The first accepted task carries the
+   * key for the whole batch and is committed before all others. A later request with the same key and another
+   * body is rejected by it, even if the two bodies contain the same tasks.
    */
   async function submitOnce(idempotency: Idempotency): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
     for (const [index] of batch.tasks.entries()) {
-      const outcome = await settled(submitItem(index, idempotency('first')))
+      const outcome = await settle(submitItem(index, idempotency('first')))
       outcomes.push(outcome)
       if (outcome.status === 'fulfilled') break
-      throwWhatConcernsAll([outcome])
+      throwBatchErrors([outcome])
     }
     return [...outcomes, ...(await submitRest(outcomes.length, idempotency))]
   }
 
-  /** Together: they share one write. */
+  /** Submits the tasks from this index on concurrently, so that group commit writes them together. */
   function submitRest(from: number, idempotency?: Idempotency): Promise<Outcome[]> {
     const rest = batch.tasks
       .slice(from)
-      .map((_item, place) => submitItem(from + place, idempotency?.(from + place)))
+      .map((_item, offset) => submitItem(from + offset, idempotency?.(from + offset)))
     return Promise.allSettled(rest)
   }
 
@@ -78,24 +80,24 @@ export async function submitBatch(
       throw new AppError('invalid_input', `Task ${index} of the batch is not valid`, { faults })
     }
     const { name, input, options } = parsed.data
-    const all = { ...chosenOptions(options), ...thread, idempotency: once }
-    return service.submit(name, input, all, [...path, 'input'])
+    const submitOptions = { ...chosenOptions(options), ...correlation, idempotency: once }
+    return service.submit(name, input, submitOptions, [...path, 'input'])
   }
 }
 
-/** The key is of the whole request; and where nothing was accepted, the best reason to send it again is the answer. */
-function throwWhatConcernsAll(outcomes: Outcome[]): void {
+/** Throws errors of the whole batch: an error of its Idempotency-Key, or a 503 if no task was accepted. */
+function throwBatchErrors(outcomes: Outcome[]): void {
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-  const ofTheKey = reasons.find(
+  const keyError = reasons.find(
     (reason) =>
       isAppError(reason, 'idempotency_key_reused') || isAppError(reason, 'idempotency_key_in_flight'),
   )
-  if (ofTheKey) throw ofTheKey
-  const passing = reasons.find((reason) => isAppError(reason) && HTTP_STATUS[reason.code] === 503)
-  if (passing && reasons.length === outcomes.length) throw passing
+  if (keyError) throw keyError
+  const unavailable = reasons.find((reason) => isAppError(reason) && HTTP_STATUS[reason.code] === 503)
+  if (unavailable && reasons.length === outcomes.length) throw unavailable
 }
 
-async function settled(task: Promise<AcceptedTask>): Promise<Outcome> {
+async function settle(task: Promise<AcceptedTask>): Promise<Outcome> {
   const [outcome] = await Promise.allSettled([task])
   return outcome
 }

@@ -1,4 +1,4 @@
-// One action on many tasks, a bounded part of them per request: whoever asks goes on from the cursor of the answer.
+// Cancels, retries or replays many tasks. One request handles a bounded part; `next_cursor` continues it.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { TaskStatus } from '../../definitions/task-status.ts'
@@ -12,19 +12,23 @@ import type { bulkResponse } from './task-schemas.ts'
 type BulkRequest = z.output<typeof bulkRequest>
 type Action = BulkRequest['action']
 
-// What one statement changes in some tens of milliseconds; a replay carries an input, which may be large.
-const MOST_AT_ONCE: Record<Action, number> = { cancel: 1_000, retry: 1_000, replay: 100 }
+// One statement changes 1,000 rows in some tens of milliseconds. A replay inserts an input, which can be
+// large.
+const MAX_TASKS_PER_REQUEST: Record<Action, number> = { cancel: 1_000, retry: 1_000, replay: 100 }
 
-const IS_FOR: Record<Action, (status: TaskStatus) => boolean> = {
+// Statuses in which an action has an effect.
+const APPLIES_TO: Record<Action, (status: TaskStatus) => boolean> = {
   cancel: (status) => status === 'PENDING' || status === 'STARTED' || status === 'RETRY',
   retry: (status) => status === 'FAILURE' || status === 'CANCELLED',
   replay: () => true,
 }
 
 /**
- * By a filter it goes through the list from the cursor, or its new end, to the old one, and never back: what is submitted
- * meanwhile is newer, replays above all, and is not come upon.
- * @throws AppError `invalid_header`, `idempotency_key_reused`, `idempotency_key_in_flight`, `overloaded`, `unavailable`
+ * Applies the action to these ids, or to the next part of the tasks that match the filter. With a filter it
+ * walks from the cursor, or from the newest task, towards older tasks only. Tasks submitted meanwhile,
+ * including the replays that it creates, are newer and are not visited.
+ * @throws AppError `invalid_header`, `idempotency_key_reused`, `idempotency_key_in_flight`, `overloaded`,
+ *   `unavailable`
  */
 export async function actOnMany(
   { service, taskList }: Pick<ApiDependencies, 'service' | 'taskList'>,
@@ -34,27 +38,27 @@ export async function actOnMany(
   const { action, ids, filter = {}, cursor } = request
   const idempotency = idempotencyOf(c, 'bulk', request)
   if (ids) {
-    // Letters of either case name the same task.
-    const meant = [...new Set(ids.map((id) => id.toLowerCase()))]
-    const changed = await act(meant)
-    return { changed, skipped: meant.length - changed, next_cursor: null }
+    // Ids in upper and lower case name the same task.
+    const taskIds = [...new Set(ids.map((id) => id.toLowerCase()))]
+    const changed = await act(taskIds)
+    return { changed, skipped: taskIds.length - changed, next_cursor: null }
   }
-  const place = { before: cursor, limit: MOST_AT_ONCE[action] }
-  const { rows, next } = await taskList.listIds(filterOf(filter), place)
-  const changed = await act(rows.filter(({ status }) => IS_FOR[action](status)).map(({ id }) => id))
+  const page = { before: cursor, limit: MAX_TASKS_PER_REQUEST[action] }
+  const { rows, next } = await taskList.listIds(filterOf(filter), page)
+  const changed = await act(rows.filter(({ status }) => APPLIES_TO[action](status)).map(({ id }) => id))
   return { changed, skipped: rows.length - changed, next_cursor: next }
 
-  async function act(meant: string[]): Promise<number> {
-    if (meant.length === 0) return 0
+  async function act(taskIds: string[]): Promise<number> {
+    if (taskIds.length === 0) return 0
     switch (action) {
       case 'cancel': {
-        const { cancelled, requested } = await service.cancelMany(meant)
+        const { cancelled, requested } = await service.cancelMany(taskIds)
         return cancelled.length + requested.length
       }
       case 'retry':
-        return (await service.retryMany(meant)).length
+        return (await service.retryMany(taskIds)).length
       case 'replay':
-        return service.replayMany(meant, (id) => ({ ...correlationOf(c), idempotency: idempotency?.(id) }))
+        return service.replayMany(taskIds, (id) => ({ ...correlationOf(c), idempotency: idempotency?.(id) }))
     }
   }
 }

@@ -1,21 +1,26 @@
-// Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): the same request sent again makes nothing new.
+// Reads Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): a repeated request creates
+// no new tasks.
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { AppError } from '../../base/errors.ts'
 import { isDeeperThan, MAX_DEPTH } from '../../base/json-depth.ts'
-import type { SubmitOptions } from '../../service/task-service.ts'
+import type { SubmitOptions } from '../../service/submit.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 
-// A structured-field string, as the draft wants it, or the bare text that most clients send.
+// A structured-field string, as the draft requires, or the unquoted text that most clients send.
 const KEY =
   /^(?:"(?<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254}))$/
 
-/** @param part which of the tasks that one request makes: its place, or what it is made of */
+/**
+ * Key and fingerprint for one task of a request.
+ * @param part identifies the task in a request that creates several: its index, the id of the replayed task,
+ *   or `first` for the first accepted task of a batch
+ */
 export type Idempotency = (part?: number | string) => NonNullable<SubmitOptions['idempotency']>
 
 /**
- * The caller's key and body, as hashes; undefined where no key came. A key is valid for one operation of one caller.
- * The body is read once, however many tasks it makes.
+ * Hashes the client's key and the body; undefined if the request has no key. A key is valid for one operation
+ * of one API key. The body is hashed once, even if the request creates many tasks.
  * @throws AppError `invalid_header`, `invalid_input`
  */
 export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unknown): Idempotency | undefined {
@@ -26,7 +31,7 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
   if (key === undefined) {
     throw new AppError('invalid_header', 'Idempotency-Key: must be 1 to 255 visible ASCII characters')
   }
-  // The members of options and tasks lie deeper than the input that they carry.
+  // An input may have MAX_DEPTH levels. In a batch it is three levels below the body; 5 leaves a margin.
   if (isDeeperThan(MAX_DEPTH + 5, body)) throw new AppError('invalid_input', 'The body is nested too deeply')
   const caller = c.get('apiKey')?.name
   const fingerprint = hashOf(canonicalJson(body))
@@ -34,8 +39,9 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
 }
 
 /**
- * The same text for the same content, whatever the order of members. Not RFC 8785, which knows no halves of characters
- * and no numbers beyond all: both can be in a body, and both are accepted without a key.
+ * Serializes with sorted member names, so that equal content gives equal text. Not RFC 8785, because it
+ * rejects unpaired surrogates and numbers outside the range of a double. Both can occur in a body, and are
+ * accepted in a request without a key.
  */
 function canonicalJson(body: unknown): string {
   return JSON.stringify(body, (_name, value: unknown) =>

@@ -1,23 +1,24 @@
-// The JSON of a task that was just submitted. Two tasks of a kind differ in a few places; all that stands between these is
-// written out once for the kind.
+// Builds the JSON of a newly submitted task from a template. Tasks with the same name, queue, retries and
+// timeout differ only in id, input, request id and creation time; the text between these values is serialized
+// once.
 import { inputTextOf, type NewTask } from '../../store/new-tasks.ts'
 import { viewOfNewTask } from './task-view.ts'
 
-/** The same text as `JSON.stringify(viewOfNewTask(task))`. */
+/** Returns the same text as `JSON.stringify(viewOfNewTask(task))`. */
 export function textOfNewTask(task: NewTask): string {
-  const form = isPlain(task) ? formOf(task) : undefined
-  return form ? fillIn(form, task) : JSON.stringify(viewOfNewTask(task))
+  const template = isPlain(task) ? templateOf(task) : undefined
+  return template ? fillIn(template, task) : JSON.stringify(viewOfNewTask(task))
 }
 
-/** The text of all tasks of one kind, cut where the values of each stand. */
-interface Form extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
-  /** Between them stand the values, one fewer. */
+/** JSON of tasks with the same name, queue, retries and timeout, split at the values that differ. */
+interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
+  /** The texts between the values; there is one more text than values. */
   texts: string[]
-  /** Which value stands behind each text, by its place in `MARKS`. */
+  /** The value after each text, as an index into `PLACEHOLDERS`. */
   values: number[]
 }
 
-/** Nothing but what is in its form and what is filled in. */
+/** Whether the task differs from its template in the placeholders only. */
 function isPlain(task: NewTask): boolean {
   return (
     task.tags.length === 0 &&
@@ -30,44 +31,51 @@ function isPlain(task: NewTask): boolean {
   )
 }
 
-// Of each definition: whoever submits may choose queue, retries and timeout as they like.
-const MOST_FORMS = 8
-const formsByName = new Map<string, Form[]>()
+// Templates per definition. Clients choose queue, retries and timeout freely, so the number must be bounded.
+const MAX_TEMPLATES = 8
+const templatesByName = new Map<string, Template[]>()
 
-/** Undefined where there are too many already. */
-function formOf(task: NewTask): Form | undefined {
-  const forms = formsByName.get(task.name) ?? []
-  const known = forms.find(
+/** Finds or creates the template of a task; undefined if its definition has the maximum number of others. */
+function templateOf(task: NewTask): Template | undefined {
+  const templates = templatesByName.get(task.name) ?? []
+  const known = templates.find(
     ({ queue, maxRetries, timeoutMs }) =>
       queue === task.queue && maxRetries === task.maxRetries && timeoutMs === task.timeoutMs,
   )
-  if (known || forms.length === MOST_FORMS) return known
-  const form = createForm(task)
-  formsByName.set(task.name, [...forms, form])
-  return form
+  if (known || templates.length === MAX_TEMPLATES) return known
+  const template = createTemplate(task)
+  templatesByName.set(task.name, [...templates, template])
+  return template
 }
 
-// No name of a task or a queue has any of these in it. In the order of `fillIn`.
-const MARKS = ['<id>', '"<input>"', '"<request>"', '1970-01-01T00:00:00.000Z']
-const MARK = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
+// In the order of the values in `fillIn`. Names of tasks and queues cannot contain any of these.
+const PLACEHOLDERS = ['<id>', '"<input>"', '"<request>"', '1970-01-01T00:00:00.000Z']
+const PLACEHOLDER = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
 
-function createForm(task: NewTask): Form {
+function createTemplate(task: NewTask): Template {
   const sample = { ...task, id: '<id>', input: '<input>', requestId: '<request>', createdAt: new Date(0) }
-  const parts = JSON.stringify(viewOfNewTask(sample)).split(MARK)
+  const parts = JSON.stringify(viewOfNewTask(sample)).split(PLACEHOLDER)
   const { queue, maxRetries, timeoutMs } = task
   return {
     queue,
     maxRetries,
     timeoutMs,
     texts: parts.filter((_, index) => index % 2 === 0),
-    values: parts.filter((_, index) => index % 2 === 1).map((mark) => MARKS.indexOf(mark)),
+    values: parts
+      .filter((_, index) => index % 2 === 1)
+      .map((placeholder) => PLACEHOLDERS.indexOf(placeholder)),
   }
 }
 
-function fillIn({ texts, values }: Form, task: NewTask): string {
-  const own = [task.id, inputTextOf(task), JSON.stringify(task.requestId), task.createdAt.toISOString()]
+function fillIn({ texts, values }: Template, task: NewTask): string {
+  const taskValues = [
+    task.id,
+    inputTextOf(task),
+    JSON.stringify(task.requestId),
+    task.createdAt.toISOString(),
+  ]
   let text = texts[0] as string
   for (let index = 0; index < values.length; index++)
-    text += own[values[index] as number] + (texts[index + 1] as string)
+    text += taskValues[values[index] as number] + (texts[index + 1] as string)
   return text
 }

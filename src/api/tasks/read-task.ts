@@ -1,4 +1,4 @@
-// Reads one task for a request, waiting for its end where the caller wants to.
+// Reads one task for a request. Waits until it has ended if the client asks for that.
 import { AppError } from '../../base/errors.ts'
 import { isUuid } from '../../base/uuidv7.ts'
 import type { TaskSubscription } from '../../service/task-watcher.ts'
@@ -7,21 +7,22 @@ import type { ApiDependencies } from '../dependencies.ts'
 
 type Sources = Pick<ApiDependencies, 'taskReader' | 'watcher'>
 
-/** @throws AppError `unknown_task`, also for what cannot be an id */
+/** Reads a task. @throws AppError `unknown_task`, also if the id is not a UUID */
 export async function readTask({ taskReader }: Pick<Sources, 'taskReader'>, id: string): Promise<TaskRow> {
   const row = isUuid(id) ? await taskReader.find(id) : undefined
   if (!row) throw unknownTask(id)
   return row
 }
 
-/** Begins to watch a task. @throws AppError `unknown_task` for what cannot be an id */
+/** Subscribes to changes of a task. @throws AppError `unknown_task` if the id is not a UUID */
 export function watchTask({ watcher }: Pick<Sources, 'watcher'>, id: string): TaskSubscription {
   if (!isUuid(id)) throw unknownTask(id)
   return watcher.subscribe(id)
 }
 
 /**
- * The task as soon as it has ended, or as it was last seen when `waitMs` have passed or the caller has gone.
+ * Resolves with the task when it has ended. Resolves with the last version read when `waitMs` have passed,
+ * the signal aborts, or the watcher stops.
  * @throws AppError `unknown_task`
  */
 export async function readTaskWhenEnded(

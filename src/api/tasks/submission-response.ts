@@ -1,4 +1,4 @@
-// What whoever submitted a task is answered.
+// Response to a submission.
 import type { Context } from 'hono'
 import type { AcceptedTask } from '../../service/insert-once.ts'
 import { pollTokenOf } from '../http/api-keys.ts'
@@ -7,7 +7,7 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { textOfNewTask } from './new-task-text.ts'
 import type { TaskView } from './task-view.ts'
 
-/** The task as it was accepted, with a token to follow it by where the API asks for keys. */
+/** The task as accepted. `poll_token` is present if the API requires keys. */
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
 export function submissionResponse(c: Context<ApiEnv>, task: AcceptedTask) {
@@ -24,13 +24,13 @@ function withPollToken(c: Context<ApiEnv>, task: AcceptedTask): string {
   return poll_token === undefined ? text : `${text.slice(0, -1)},"poll_token":${JSON.stringify(poll_token)}}`
 }
 
-/** `{poll_token}`, or nothing while the API is open to everybody. */
+/** Returns `{poll_token}`, or an empty object if the API requires no keys. */
 export function pollToken(c: Context<ApiEnv>, taskId: string): { poll_token?: string } {
   const apiKey = c.get('apiKey')
   return apiKey ? { poll_token: pollTokenOf(apiKey, taskId) } : {}
 }
 
-/** Says that this answer was given before, to the same Idempotency-Key. */
+/** Header of a response that repeats the first response to the same Idempotency-Key. */
 export function replayedHeader({ isReplayed }: { isReplayed?: boolean }): { 'Idempotent-Replayed'?: 'true' } {
   return isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
 }

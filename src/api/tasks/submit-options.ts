@@ -1,12 +1,12 @@
-// From a request to what the service is told beside the input.
+// Converts a request into the submit options of the task service.
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import type { SubmitOptions } from '../../service/task-service.ts'
+import type { SubmitOptions } from '../../service/submit.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 import { idempotencyOf } from './idempotency.ts'
 import type { submission } from './task-requests.ts'
 
-/** What the caller chose. Members that were not given are absent, so that defaults stay. */
+/** Options that the client set in the body. Others are absent, so that the definition's defaults apply. */
 export function chosenOptions(options: z.output<typeof submission>['options']): SubmitOptions {
   if (!options) return {}
   const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
@@ -22,9 +22,9 @@ export function chosenOptions(options: z.output<typeof submission>['options']): 
 }
 
 /**
- * Where the request comes from, and what makes it count once.
- * @param operation what an Idempotency-Key is valid for
- * @throws AppError `invalid_header`
+ * Request id, trace and idempotency of a request.
+ * @param operation the operation for which an Idempotency-Key is valid
+ * @throws AppError `invalid_header`, `invalid_input`
  */
 export function originOf(
   c: Context<ApiEnv>,
@@ -34,7 +34,7 @@ export function originOf(
   return { ...correlationOf(c), idempotency: idempotencyOf(c, operation, body)?.() }
 }
 
-/** What leads from a task back to its request. */
+/** Ids that link a task to its request in logs and traces. */
 export function correlationOf(c: Context<ApiEnv>): Pick<SubmitOptions, 'requestId' | 'traceparent'> {
   return { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
 }

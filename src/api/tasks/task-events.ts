@@ -1,4 +1,5 @@
-// One task as server-sent events: as it is now, and then whenever its status or progress changes, until its end.
+// Streams one task as server-sent events: first its current state, then every change of status or progress
+// until it has ended.
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { TaskSubscription } from '../../service/task-watcher.ts'
@@ -7,12 +8,13 @@ import type { ApiDependencies } from '../dependencies.ts'
 import { readTask, watchTask } from './read-task.ts'
 import { viewOfTask } from './task-view.ts'
 
-// Proxies and load balancers end connections on which nothing is said; the shortest usual limit is 30 s.
-const COMMENT_MS = 15_000
+// Proxies and load balancers close idle connections; the shortest usual limit is 30 s.
+const COMMENT_INTERVAL_MS = 15_000
 
 /**
- * The id of each event is the task's version: who comes back with `Last-Event-ID` is told only what is newer, and with
- * that of the final event gets 204, which tells a browser not to come again.
+ * Streams a task. The id of each event is the version of the task. A client that reconnects with
+ * `Last-Event-ID` gets newer versions only. If it has already received the final event, the response is 204,
+ * which stops a browser's reconnects.
  * @throws AppError `unknown_task`
  */
 export async function streamTask(dependencies: ApiDependencies, c: Context, id: string): Promise<Response> {
@@ -27,19 +29,19 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
     subscription.close()
     return c.body(null, 204)
   }
-  // nginx hands events on as they come.
+  // Disables response buffering in nginx, which would delay events.
   c.header('X-Accel-Buffering', 'no')
   if (c.req.method === 'HEAD') {
-    // Nobody would read the stream, and so it would never end.
+    // A response to HEAD has no body: nothing would read the stream, and it would never end.
     subscription.close()
     return c.body(null, 200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   }
   const response = streamSSE(c, async (stream) => {
-    const leaving = new AbortController()
-    stream.onAbort(() => leaving.abort())
+    const disconnected = new AbortController()
+    stream.onAbort(() => disconnected.abort())
     try {
       if (!isSeen) await send(row)
-      await follow(row, subscription, leaving.signal, send, () => stream.write(': still here\n\n'))
+      await follow(row, subscription, disconnected.signal, send, () => stream.write(': keep-alive\n\n'))
     } finally {
       subscription.close()
     }
@@ -49,11 +51,12 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
       await stream.writeSSE({ id: String(task.version), event: 'task', data })
     }
   })
-  // Hono's own says keep-alive, even to whoever asked for the connection to be closed.
+  // streamSSE sets `Connection: keep-alive`, even if the client sent `Connection: close`.
   response.headers.delete('Connection')
   return response
 }
 
+/** Sends newer versions of the task until it has ended, and a comment when nothing changes for a while. */
 async function follow(
   row: TaskRow,
   subscription: TaskSubscription,
@@ -63,7 +66,7 @@ async function follow(
 ): Promise<void> {
   let current = row
   while (current.finishedAt === null && !signal.aborted && !subscription.isOver) {
-    const newer = await subscription.next(current.version, COMMENT_MS, signal)
+    const newer = await subscription.next(current.version, COMMENT_INTERVAL_MS, signal)
     if (newer) await send(newer)
     else await comment()
     current = newer ?? current

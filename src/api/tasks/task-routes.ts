@@ -1,7 +1,7 @@
-// The tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
+// Routes of the tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
 import { type Context, Hono } from 'hono'
 import type { ApiDependencies } from '../dependencies.ts'
-import { isKnown, tagOf } from '../http/entity-tag.ts'
+import { isNotModified, tagOf } from '../http/entity-tag.ts'
 import { jsonResponse } from '../http/json-response.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { ApiEnv } from '../http/request-context.ts'
@@ -24,7 +24,7 @@ import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, view
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader, taskList, logStore, admit } = dependencies
-  // They change with the code only.
+  // Definitions change with the code only, so their view and its tag are built once.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
@@ -34,16 +34,16 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/v1/definitions', admit('any key'), (c) => {
       c.header('ETag', definitionsTag)
       c.header('Cache-Control', 'no-cache')
-      if (isKnown(c, definitionsTag)) return c.body(null, 304)
+      if (isNotModified(c, definitionsTag)) return c.body(null, 304)
       return c.json(definitions)
     })
     .post(
       '/v1/tasks/batch',
       admit('submit'),
-      jsonBody(batchSubmission, { answersItems: true }),
+      jsonBody(batchSubmission, { skipsNumberCheck: true }),
       async (c) => {
-        const { answer, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
-        return jsonResponse(c, answer, 202, replayedHeader({ isReplayed }))
+        const { response, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
+        return jsonResponse(c, response, 202, replayedHeader({ isReplayed }))
       },
     )
     .post('/v1/tasks/bulk', admit('operate'), jsonBody(bulkRequest), async (c) =>
@@ -63,7 +63,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/v1/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
       const id = c.req.param('id')
-      // Without a wait the request itself is not needed, and making it costs more than all the rest.
+      // `c.req.raw` builds a Request, which costs more than the rest of the handler. Only a wait needs it.
       const row =
         waitMs > 0
           ? await readTaskWhenEnded(dependencies, id, waitMs, c.req.raw.signal)
@@ -72,8 +72,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('ETag', tag)
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
-      if (isKnown(c, tag)) return c.body(null, 304)
-      // A first attempt under way, or one that went well, has no history.
+      if (isNotModified(c, tag)) return c.body(null, 304)
+      // Skips the query for a first attempt: it has no history while it runs or if it succeeded.
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
@@ -89,12 +89,12 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     })
     .get('/v1/tasks', admit('read'), filterQuery(listQuery), async (c) => {
       const { limit, cursor, compact, ...filter } = c.req.valid('query')
-      const place = { before: cursor, limit }
+      const page = { before: cursor, limit }
       if (compact) {
-        const { rows, next } = await taskList.listCompact(filterOf(filter), place)
+        const { rows, next } = await taskList.listCompact(filterOf(filter), page)
         return c.json({ data: rows.map(compactViewOfTask), next_cursor: next })
       }
-      const { rows, next } = await taskList.list(filterOf(filter), place)
+      const { rows, next } = await taskList.list(filterOf(filter), page)
       return c.json({ data: rows.map(viewOfTask), next_cursor: next })
     })
     .post('/v1/tasks/:id/cancel', admit('operate'), async (c) => {
@@ -110,7 +110,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/v1/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const { options: chosen, ...edited } = c.req.valid('json')
-      // By the id of the row: letters of either case name the same task.
+      // The id of the row, because ids in upper and lower case name the same task and must share the key.
       const operation = `/v1/tasks/${id}/replay`
       const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionResponse(c, await service.replay(id, edited, options))

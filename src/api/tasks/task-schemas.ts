@@ -1,25 +1,26 @@
-// The shapes of the tasks API's answers, once: the types are derived from them, the document at /openapi.json is made of
-// them, and the tests hold every answer against them. The API does not parse its own answers.
+// Zod schemas of the responses of the tasks API. Types and /openapi.json are derived from them, and tests
+// check every response against them. The API itself does not parse its own responses.
 import { z } from 'zod'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import { problemSchema } from '../http/problem.ts'
 
-const moment = z.iso.datetime()
+const timestamp = z.iso.datetime()
 const status = z.enum(TASK_STATUSES)
 
-/** Beside the id of what was submitted. */
-export const pollToken = z.string().meta({
-  description: 'Reads this one task without a key; only in answers to submissions, where keys are in use',
+/** Returned with the id of a submitted task. */
+export const pollTokenSchema = z.string().meta({
+  description:
+    'Allows reading this task without an API key. Only in responses to submissions, if the API requires keys',
 })
 
 export const taskError = z.object({
   name: z.string(),
   message: z.string(),
-  retryable: z.boolean().meta({ description: 'Whether another attempt could have helped' }),
+  retryable: z.boolean().meta({ description: 'Whether the error allows another attempt' }),
 })
 
 export const progress = z.object({
-  fraction: z.number().min(0).max(1).meta({ description: 'How far it is, from 0 to 1' }),
+  fraction: z.number().min(0).max(1).meta({ description: 'From 0 to 1' }),
   message: z.string().nullable(),
 })
 
@@ -27,12 +28,12 @@ export const attempt = z.object({
   attempt: z.int().min(1),
   error: taskError,
   worker_id: z.uuid().nullable(),
-  started_at: moment.nullable(),
-  ended_at: moment,
+  started_at: timestamp.nullable(),
+  ended_at: timestamp,
 })
 
 export const task = z.object({
-  id: z.uuid().meta({ description: 'UUIDv7: in the order of submission' }),
+  id: z.uuid().meta({ description: 'UUIDv7: ids sort in the order of submission' }),
   name: z.string(),
   queue: z.string(),
   status,
@@ -40,28 +41,36 @@ export const task = z.object({
   result: z.unknown(),
   error: taskError.nullable().meta({ description: 'Why the last attempt failed' }),
   progress,
-  attempt: z.int().min(0).meta({ description: 'Which run this is; 0 before the first' }),
-  failures: z.int().min(0).meta({ description: 'How much of the retry budget is used' }),
+  attempt: z.int().min(0).meta({ description: 'Number of the current or last attempt; 0 before the first' }),
+  failures: z.int().min(0).meta({ description: 'Failed attempts that count against `max_retries`' }),
   max_retries: z.int().min(0),
   timeout_seconds: z.number(),
   tags: z.array(z.string()),
-  run_at: moment.meta({ description: 'Not before this moment' }),
-  created_at: moment,
-  started_at: moment.nullable().meta({ description: 'Start of the last attempt' }),
-  finished_at: moment.nullable(),
+  run_at: timestamp.meta({ description: 'The next attempt does not start before this time' }),
+  created_at: timestamp,
+  started_at: timestamp.nullable().meta({ description: 'Start of the last attempt' }),
+  finished_at: timestamp.nullable(),
   worker_id: z.uuid().nullable(),
-  cancel_requested_at: moment.nullable(),
-  replayed_from: z.uuid().nullable().meta({ description: 'The task of which this one is a replay' }),
-  parent_id: z.uuid().nullable().meta({ description: 'The task on whose behalf this one runs' }),
-  callback_url: z.string().nullable().meta({ description: 'Who is told when it has ended' }),
+  cancel_requested_at: timestamp.nullable(),
+  replayed_from: z.uuid().nullable().meta({ description: 'The task that this one replays' }),
+  parent_id: z
+    .uuid()
+    .nullable()
+    .meta({ description: 'The task for which this one was created, e.g. the task that a callback reports' }),
+  callback_url: z
+    .string()
+    .nullable()
+    .meta({ description: 'URL to which the task is posted when it has ended' }),
   callback_id: z
     .uuid()
     .nullable()
-    .meta({ description: 'The task that tells them; null until this one has ended' }),
-  request_id: z.string().nullable().meta({ description: 'X-Request-Id of its submission' }),
-  traceparent: z.string().nullable().meta({ description: 'W3C Trace Context of its submission' }),
-  is_final: z.boolean().meta({ description: 'Nothing changes any more, unless somebody asks for a retry' }),
-  poll_token: pollToken.optional(),
+    .meta({ description: 'The task that sends the callback; null until this task has ended' }),
+  request_id: z.string().nullable().meta({ description: 'X-Request-Id of the submission' }),
+  traceparent: z.string().nullable().meta({ description: 'W3C Trace Context of the submission' }),
+  is_final: z
+    .boolean()
+    .meta({ description: 'The task has finished. It changes only if a client retries it' }),
+  poll_token: pollTokenSchema.optional(),
   links: z.object({
     self: z.string(),
     events: z.string(),
@@ -73,54 +82,63 @@ export const task = z.object({
 })
 
 export const taskWithAttempts = task.extend({
-  attempts: z.array(attempt).meta({ description: 'Every failed or lost attempt, first one first' }),
+  attempts: z.array(attempt).meta({ description: 'Failed and lost attempts, oldest first' }),
 })
 
 export const taskPage = z.object({
   data: z.array(task),
-  next_cursor: z.uuid().nullable().meta({ description: 'For `cursor`; null on the last page' }),
+  next_cursor: z.uuid().nullable().meta({ description: '`cursor` of the next page; null on the last page' }),
 })
 
 export const logLine = z.object({
   id: z.int().min(1),
   attempt: z.int().min(1),
-  at: moment.meta({ description: 'By the clock of the worker' }),
+  at: timestamp.meta({ description: 'Time by the clock of the worker' }),
   message: z.string(),
   fields: z.record(z.string(), z.unknown()).nullable(),
 })
 
 export const logLines = z.object({
   data: z.array(logLine),
-  next_after: z
-    .int()
-    .min(0)
-    .meta({ description: 'For `after`; also where there are no more lines yet, for whoever follows' }),
+  next_after: z.int().min(0).meta({
+    description:
+      '`after` of the next request. Also set if there are no more lines yet, so that a client can follow the log',
+  }),
 })
 
 export const compactTask = task.omit({ input: true, result: true }).extend({
-  input_excerpt: z.string().meta({ description: 'The first 200 characters of its JSON' }),
-  result_excerpt: z.string().nullable().meta({ description: 'null until it has succeeded' }),
+  input_excerpt: z.string().meta({ description: 'The first 200 characters of the JSON of the input' }),
+  result_excerpt: z.string().nullable().meta({
+    description: 'The first 200 characters of the JSON of the result; null until the task has succeeded',
+  }),
 })
 
 export const compactTaskPage = taskPage.extend({ data: z.array(compactTask) })
 
 export const taskCount = z.object({
-  count: z.int().min(0).meta({ description: 'How many match among those that were looked at' }),
+  count: z
+    .int()
+    .min(0)
+    .meta({ description: 'Number of matching tasks among those examined by this request' }),
   first_cursor: z.uuid().meta({
-    description: 'Where this look began: as `cursor` of a bulk action it leaves out what came later',
+    description:
+      'Position at which this count began. As `cursor` of a bulk action it excludes tasks that were submitted later',
   }),
   next_cursor: z.uuid().nullable().meta({
-    description: 'Where the next look begins, whose count is to be added; null when all were looked at',
+    description: '`cursor` of the next request, whose count must be added; null when all tasks were examined',
   }),
 })
 
 export const bulkResponse = z.object({
   changed: z.int().min(0),
-  skipped: z.int().min(0).meta({ description: 'Meant, but not in a state that the action is for' }),
+  skipped: z
+    .int()
+    .min(0)
+    .meta({ description: 'Selected tasks to which the action does not apply, e.g. because of their status' }),
   next_cursor: z
     .uuid()
     .nullable()
-    .meta({ description: 'For `cursor` of the next call, which goes on; null when there is no more to do' }),
+    .meta({ description: '`cursor` of the next request; null when all selected tasks were handled' }),
 })
 
 export const batchResponse = z.object({
@@ -128,13 +146,13 @@ export const batchResponse = z.object({
   rejected: z.int().min(0),
   items: z.array(
     z.union([
-      z.object({ index: z.int().min(0), id: z.uuid(), poll_token: pollToken.optional() }),
+      z.object({ index: z.int().min(0), id: z.uuid(), poll_token: pollTokenSchema.optional() }),
       z.object({ index: z.int().min(0), problem: problemSchema }),
     ]),
   ),
 })
 
-/** A JSON Schema (draft 2020-12) of the kind that zod makes of an object. */
+/** JSON Schema (draft 2020-12) in the form in which zod writes object schemas. */
 export interface JsonSchema {
   type?: string
   title?: string

@@ -1,4 +1,4 @@
-// What the API shows: tasks, attempts and definitions in the words of the contract (snake_case, RFC 3339 in UTC).
+// Views of tasks, attempts, log lines and definitions as the API returns them: snake_case, RFC 3339 in UTC.
 import { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { isFinal } from '../../definitions/task-status.ts'
@@ -49,7 +49,7 @@ export function compactViewOfTask(row: CompactRow): CompactTaskView {
   return { ...rest, input_excerpt: row.inputExcerpt, result_excerpt: row.resultExcerpt }
 }
 
-/** A task as it is right after its submission; spares reading back what was just written. */
+/** View of a task right after its submission, built without reading the inserted row. */
 export function viewOfNewTask(task: NewTask): TaskView {
   const createdAt = task.createdAt.toISOString()
   return {
@@ -129,8 +129,9 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
   }
 }
 
-/** What a caller may send, as JSON Schema. */
+/** JSON Schema of the values that a client may send. */
 export function schemaOf(schema: z.ZodType): JsonSchema {
-  // zod's own type of a JSON Schema allows booleans where objects stand; object schemas have none at those places.
+  // zod's type of a JSON Schema also allows booleans as subschemas. Schemas that zod makes of objects contain
+  // none.
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
 }

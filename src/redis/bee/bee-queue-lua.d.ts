@@ -1,4 +1,5 @@
-// Bee-Queue loads its Lua scripts at connect only; this is its own loader, which its typings leave out.
+// Types of Bee-Queue's script loader, which its typings leave out. Bee-Queue itself calls it only when it
+// connects.
 declare module 'bee-queue/lib/lua/index.js' {
   const lua: { buildCache(client: unknown): Promise<unknown> }
   export default lua

@@ -1,10 +1,13 @@
-// A Bee-Queue that is connected whenever Redis is, and what its typings leave out.
+// Keeps a Bee-Queue connected while Redis can be reached, and types the internals that its typings leave out.
 import BeeQueue from 'bee-queue'
 import lua from 'bee-queue/lib/lua/index.js'
 import { pause } from '../../base/loop.ts'
 import { type BeeRole, settingsOf } from './settings.ts'
 
-/** What a delivery says: ids of tasks, each with the attempt after which it waits. Pairs, not objects: a flood is mostly ids. */
+/**
+ * Task references as they are stored in Redis. Pairs are shorter than objects, and most of the traffic is
+ * references.
+ */
 export type Pairs = [id: string, attempt: number][]
 
 export interface JobData {
@@ -14,8 +17,9 @@ export interface JobData {
 const CLOSE_TIMEOUT_MS = 2_000
 
 /**
- * Makes Bee-Queues until one has connected and loaded its scripts. Its promise of readiness is watched from the same
- * tick on: unwatched, its rejection would end the process; and a queue that was refused once never recovers.
+ * Creates Bee-Queues until one has connected and loaded its scripts. A new one is created for each try,
+ * because a Bee-Queue whose first connection failed never recovers. The handler of `ready()` is attached in
+ * the same tick: an unhandled rejection would end the process.
  */
 export async function connect(
   role: BeeRole,
@@ -35,7 +39,7 @@ export async function connect(
     )
     if (await Promise.race([readiness, aborted(signal)])) {
       neverGiveUp(bee)
-      // A restarted Redis, or its successor after a failover, has no scripts.
+      // Redis loses its scripts on a restart, and a replica that takes over has none.
       internalsOf(bee).client?.on('ready', () => void loadScripts(bee).catch(role.onError))
       return onConnected(bee)
     }
@@ -44,8 +48,8 @@ export async function connect(
 }
 
 /**
- * node_redis gives up after an hour of dialling even when its retry strategy would go on. Set as an option, the limit
- * would be a limit for idle connections too.
+ * node_redis stops reconnecting after an hour, even if its retry strategy would continue. As an option, the
+ * same value would also be the timeout of idle connections, so it is set on the client.
  */
 function neverGiveUp(bee: BeeQueue) {
   const { client, bclient } = internalsOf(bee)
@@ -54,8 +58,9 @@ function neverGiveUp(bee: BeeQueue) {
 }
 
 /**
- * Resolves when the connections are closed, whether Redis is there or not. Bee-Queue's own close waits for ever for a
- * Redis that is away, and rejects when a job outlives it; what is left of such a job comes back by the stall check.
+ * Closes the connections, whether Redis can be reached or not. Bee-Queue's own `close` never resolves while
+ * Redis cannot be reached, and it rejects if a job is still running. The stall check puts such a job back
+ * into the list.
  */
 export async function close(bee: BeeQueue): Promise<void> {
   const { client, bclient } = internalsOf(bee)
@@ -72,9 +77,12 @@ function aborted(signal: AbortSignal): Promise<false> {
   })
 }
 
-/** What Bee-Queue itself does when a job has succeeded; when it does so again there is nothing left to do. */
+/**
+ * Removes a fetched delivery with the writes that Bee-Queue makes for a succeeded job. Repeating them is
+ * harmless.
+ */
 export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
-  return called(bee, (done) =>
+  return promised(bee, (done) =>
     internalsOf(bee)
       .client?.multi()
       .lrem(keyOf(bee, 'active'), 0, deliveryId)
@@ -84,10 +92,13 @@ export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   )
 }
 
-/** The same for one that may have been put back to wait. SharedQueries through the whole list, so not for every delivery. */
-export async function forget(bee: BeeQueue, deliveryId: string): Promise<void> {
+/**
+ * Removes a delivery that may also be in the list of waiting ones. Scans that list, so it is too slow for
+ * every delivery.
+ */
+export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   await acknowledge(bee, deliveryId)
-  await called(bee, (done) =>
+  await promised(bee, (done) =>
     internalsOf(bee).client?.multi().lrem(keyOf(bee, 'waiting'), 0, deliveryId).exec(done),
   )
 }
@@ -100,7 +111,10 @@ export function isMissingScript(error: unknown): boolean {
   return error instanceof Error && error.message.includes('NOSCRIPT')
 }
 
-/** What Bee-Queue's typings leave out: its connection (node_redis 3, callback style) and its key names. */
+/**
+ * Internals of Bee-Queue that its typings leave out: the connections (node_redis 3 with callbacks) and the
+ * key names.
+ */
 interface BeeInternals {
   client: RedisCommands | null
   bclient: RedisCommands | null
@@ -131,25 +145,32 @@ type Callback<T> = (error: Error | null, value: T) => void
 export const internalsOf = (bee: BeeQueue) => bee as unknown as BeeInternals
 export const keyOf = (bee: BeeQueue, name: string) => internalsOf(bee).toKey(name)
 
-// Redis answers in less than a millisecond; one that takes seconds is frozen, or the network is.
-const ANSWER_MS = 5_000
+// Redis usually answers in less than a millisecond. After seconds without an answer, Redis or the network is
+// stuck.
+const COMMAND_TIMEOUT_MS = 5_000
 
-/** A callback-style call as a promise. @throws when Redis does not answer in time; the connection is then made anew */
-export function called<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
-  return answered(
+/**
+ * Turns a callback-style command into a promise.
+ * @throws when Redis does not answer in time, which also reconnects
+ */
+export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
+  return withTimeout(
     bee,
     new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value)))),
   )
 }
 
-/** node_redis itself waits for an answer as long as TCP does, and takes on more commands meanwhile. */
-export async function answered<T>(bee: BeeQueue, answer: Promise<T>): Promise<T> {
+/**
+ * Limits the time of a command. Without it, node_redis waits until TCP gives up, and accepts more commands
+ * meanwhile.
+ */
+export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       internalsOf(bee).client?.stream.destroy()
-      reject(new Error(`Redis did not answer within ${ANSWER_MS / 1_000} seconds`))
-    }, ANSWER_MS)
+      reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS / 1_000} seconds`))
+    }, COMMAND_TIMEOUT_MS)
   })
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer))
+  return Promise.race([command, late]).finally(() => clearTimeout(timer))
 }

@@ -1,21 +1,21 @@
-// Takes deliveries out of a Bee-Queue.
+// Fetches deliveries from a Bee-Queue.
 import type BeeQueue from 'bee-queue'
 import {
   acknowledge,
   close,
   connect,
-  forget,
   internalsOf,
   isMissingScript,
   type JobData,
   loadScripts,
   type Pairs,
+  remove,
 } from './connection.ts'
 import { type BeeRole, STALL_INTERVAL_MS } from './settings.ts'
 
 /**
- * Takes deliveries from now on, or from when Redis can be reached. `handle` must not reject. It may let go of a delivery
- * before it is done, to hold back the next one without being seen to hold this one.
+ * Starts fetching as soon as Redis can be reached. `handle` must not reject. It may acknowledge its delivery
+ * and return later: this delays the next fetch without keeping the delivery.
  */
 export function startConsumer(
   role: BeeRole,
@@ -27,20 +27,21 @@ export function startConsumer(
   const connected = connect(role, 'consumer', stopping.signal, (bee) => {
     current = bee
     bee.on('error', (error) => {
-      // The stall check is a consumer's only script, and Bee-Queue does not load it again by itself.
+      // A consumer uses one script, the stall check. Bee-Queue does not reload it by itself.
       if (isMissingScript(error)) loadScripts(bee).catch(role.onError)
       // Bee-Queue doubles this pause without a bound while Redis is away.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    // Only now: `process` would take nothing for ever if its first stall check failed for want of the scripts.
-    // Its verdict on a job is never used: the outcome of a task is ours, and goes to Postgres.
+    // `process` is called after the scripts are loaded: it never fetches anything if its first stall check
+    // fails. The outcome of a Bee-Queue job is not used. The outcome of a task goes to Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
-      // We were kept from renewing it: it was found stalled, and its id would wait without a job behind it.
-      if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await forget(bee, job.id).catch(role.onError)
+      // The delivery may not have been renewed in time. Then the stall check put its id back into the list,
+      // without a job.
+      if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await remove(bee, job.id).catch(role.onError)
     })
-    // With an interval, or it runs once only: what a worker took and died with comes back.
+    // Returns deliveries of workers that died. Without an interval the check would run only once.
     bee.checkStalledJobs(STALL_INTERVAL_MS).catch(role.onError)
   })
   return {

@@ -1,37 +1,37 @@
 // Puts deliveries into a Bee-Queue.
 import type BeeQueue from 'bee-queue'
 import {
-  answered,
-  called,
   close,
   connect,
-  forget,
   internalsOf,
   isMissingScript,
   type JobData,
   keyOf,
   loadScripts,
   type Pairs,
+  promised,
+  remove,
+  withTimeout,
 } from './connection.ts'
 import type { BeeRole } from './settings.ts'
 
 export interface BeeProducer {
-  /** Puts a delivery behind all that wait. @throws at once when Redis is away */
+  /** Puts a delivery behind all that wait. @throws immediately when Redis cannot be reached */
   add(deliveryId: string, pairs: Pairs): Promise<void>
-  /** Puts a delivery before all that wait. @throws at once when Redis is away */
+  /** Puts a delivery in front of all that wait. @throws immediately when Redis cannot be reached */
   addFirst(deliveryId: string, pairs: Pairs): Promise<void>
   /** Resolves when it is connected for the first time, or stopped. */
   connected: Promise<void>
   isReady(): boolean
   /**
-   * The id of the delivery that is taken next, and of those that are in somebody's hands, at one moment.
-   * @throws at once when Redis is away
+   * Reads in one transaction the id of the delivery that is fetched next and the ids of fetched deliveries
+   * ("active" in Bee-Queue). @throws immediately when Redis cannot be reached
    */
-  look(): Promise<{ next: string | null; inHand: string[] }>
+  readIds(): Promise<{ next: string | null; active: string[] }>
   stop(): Promise<void>
 }
 
-/** A producer that is there whenever Redis is, with its Lua scripts loaded. Returns before it is connected. */
+/** Returns before it is connected. Reconnects in the background. */
 export function connectProducer(role: BeeRole): BeeProducer {
   const stopping = new AbortController()
   let current: BeeQueue | null = null
@@ -44,20 +44,21 @@ export function connectProducer(role: BeeRole): BeeProducer {
     async add(deliveryId, pairs) {
       const bee = ready()
       try {
-        await answered(bee, jobOf(bee, deliveryId, pairs).save())
+        await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       } catch (error) {
         if (!isMissingScript(error)) throw error
-        // Somebody flushed the scripts; Bee-Queue loads them at connect only, and calls them by their hash.
+        // The scripts of Redis were flushed. Bee-Queue calls them by hash and loads them only when it
+        // connects.
         await loadScripts(bee)
-        await answered(bee, jobOf(bee, deliveryId, pairs).save())
+        await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       }
     },
     addFirst(deliveryId, pairs) {
       const bee = ready()
       const { client } = internalsOf(bee)
-      // The same writes as Bee-Queue's own, but at the end where the next is taken: first in stays first out.
+      // The writes of Bee-Queue's `save`, but at the end of the list from which the next delivery is fetched.
       const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
-      return called(bee, (done) =>
+      return promised(bee, (done) =>
         client
           ?.multi()
           .hset(keyOf(bee, 'jobs'), deliveryId, job.toData())
@@ -66,19 +67,19 @@ export function connectProducer(role: BeeRole): BeeProducer {
       )
     },
     isReady: () => connectedBee() !== null,
-    async look() {
+    async readIds() {
       const bee = ready()
-      const [next, inHand] = await called<[string | null, string[]]>(bee, (done) =>
+      const [next, active] = await promised<[string | null, string[]]>(bee, (done) =>
         internalsOf(bee)
           .client?.multi()
           .lindex(keyOf(bee, 'waiting'), -1)
           .lrange(keyOf(bee, 'active'), 0, -1)
           .exec(done),
       )
-      const staleIds = await removeStaleIds(bee, next === null ? inHand : [next, ...inHand])
+      const staleIds = await removeStaleIds(bee, next === null ? active : [next, ...active])
       return {
         next: next === null || staleIds.has(next) ? null : next,
-        inHand: inHand.filter((id) => !staleIds.has(id)),
+        active: active.filter((id) => !staleIds.has(id)),
       }
     },
     async stop() {
@@ -94,26 +95,26 @@ export function connectProducer(role: BeeRole): BeeProducer {
 
   function ready(): BeeQueue {
     const bee = connectedBee()
-    if (bee === null) throw new Error('Redis cannot be reached at the moment')
+    if (bee === null) throw new Error('Redis cannot be reached')
     return bee
   }
 }
 
 /**
- * Ids in a list without a job behind them: the job was done by one worker after another had found it stalled. Bee-Queue
- * passes them round for ever.
+ * Removes ids whose job no longer exists, and returns them. They appear when the stall check returns a
+ * delivery to the list and its first worker then finishes it. Bee-Queue never removes such ids.
  */
 async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set()
-  const [jobs] = await called<[(string | null)[]]>(bee, (done) =>
+  const [jobs] = await promised<[(string | null)[]]>(bee, (done) =>
     internalsOf(bee).client?.multi().hmget(keyOf(bee, 'jobs'), ids).exec(done),
   )
   const staleIds = new Set(ids.filter((_, index) => jobs[index] === null))
-  await Promise.all([...staleIds].map((id) => forget(bee, id)))
+  await Promise.all([...staleIds].map((id) => remove(bee, id)))
   return staleIds
 }
 
 function jobOf(bee: BeeQueue, deliveryId: string, tasks: Pairs) {
-  // Every delivery has an id of its own: saving under a known id is dropped without an error.
+  // Each delivery needs a new id: Bee-Queue ignores a save under a known id without an error.
   return bee.createJob<JobData>({ tasks }).setId(deliveryId)
 }

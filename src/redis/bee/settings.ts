@@ -1,4 +1,4 @@
-// How Bee-Queue is set up. Each setting answers one of its edges, with the reason beside it.
+// Settings of Bee-Queue. Each has the reason next to it.
 import type BeeQueue from 'bee-queue'
 
 export interface BeeRole {
@@ -9,7 +9,8 @@ export interface BeeRole {
   onError: (error: unknown) => void
 }
 
-// A delivery is in hand while its tasks are being claimed; it is renewed twice in this time.
+// A fetched delivery that is not renewed for this long goes back to the list. Bee-Queue renews it twice in
+// this time.
 export const STALL_INTERVAL_MS = 5_000
 
 export function settingsOf(
@@ -19,24 +20,27 @@ export function settingsOf(
 ) {
   return {
     prefix,
-    // Options, never a client: Bee-Queue ignores any client but its own old one, and dials localhost instead.
+    // Connection options, not a client: Bee-Queue accepts only a client of its own old version of node_redis,
+    // ignores any other, and connects to localhost instead.
     redis: {
       ...redisOptionsOf(redisUrl),
-      // A bell fails fast while Redis is away, the dispatcher rings later; a consumer waits as long as it takes.
+      // An enqueue fails immediately while Redis cannot be reached; the dispatcher enqueues the task later. A
+      // consumer waits for Redis without a limit.
       enable_offline_queue: kind === 'consumer',
-      // The client's own strategy gives up for good after an hour. Undefined ends the dialling when we stop.
+      // The default strategy stops reconnecting after an hour. Undefined ends the reconnects when the process
+      // stops.
       retry_strategy: ({ attempt }: { attempt: number }) =>
         stopping.aborted ? undefined : Math.min(attempt * 100, 2_000),
     } as BeeQueue.QueueSettings['redis'],
     isWorker: kind === 'consumer',
     stallInterval: STALL_INTERVAL_MS,
-    // All of these would keep memory in Redis or in this process for what Postgres remembers.
+    // These features would use memory in Redis or in this process for state that is in Postgres.
     storeJobs: false,
     getEvents: false,
     sendEvents: false,
     removeOnSuccess: true,
     removeOnFailure: true,
-    // Delays and retries are in Postgres.
+    // Delays and retries are in Postgres too.
     activateDelayedJobs: false,
   } satisfies BeeQueue.QueueSettings
 }

@@ -1,14 +1,14 @@
-// Which addresses our requests may go to: those of the public internet, and what the setting HTTP_REQUEST_ALLOW names.
-// Whoever may submit a task must not reach through us what only we can reach: our own host, our network, the metadata
-// service of the cloud we run in.
+// Decides to which addresses the task `http_request` may connect: to the public internet and to the entries
+// of HTTP_REQUEST_ALLOW. Otherwise clients could use a worker to reach its own host, its private network, or
+// the metadata service of its cloud (server-side request forgery).
 import ipaddr from 'ipaddr.js'
 
 export interface AddressGuard {
-  /** Whether a request to this host may be sent to this address of it. For a literal address both are the same. */
+  /** Checks whether a request may connect to `address` of `host`. Both are equal for a literal address. */
   isAllowed(host: string, address: string): boolean
 }
 
-/** @param allow hosts, addresses and ranges (CIDR) that are allowed although they are not public */
+/** @param allow hosts, addresses and ranges (CIDR) that are allowed in addition to public addresses */
 export function createAddressGuard(allow: readonly string[] = []): AddressGuard {
   const ranges = allow.map(rangeOf).filter((range) => range !== null)
   const hosts = new Set(allow.filter((entry) => rangeOf(entry) === null).map(normalized))
@@ -24,13 +24,15 @@ export function createAddressGuard(allow: readonly string[] = []): AddressGuard 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
 
-// Azure answers for its virtual machines here, and only to them: public by its number, internal by its nature.
+// The platform service of Azure. Only its virtual machines can reach it, although its address is in a public
+// range.
 const AZURE_HOST = '168.63.129.16'
-// All that is given out as public unicast (IANA, IPv6 Global Unicast Address Assignments). Anything else that looks like
-// unicast is not in use, or carries an IPv4 address, as the deprecated ::127.0.0.1 does.
+// The only range from which public unicast addresses are assigned (IANA, IPv6 Global Unicast Address
+// Assignments). Other unicast addresses are unassigned or contain an IPv4 address, such as the deprecated
+// ::127.0.0.1.
 const IPV6_GLOBAL_UNICAST: Range = [ipaddr.IPv6.parse('2000::'), 3]
 
-/** Unknown kinds of addresses are not public: the list of what is allowed is short, that of what is not grows. */
+/** Uses an allow list, because the list of special ranges grows: an unknown kind of address is not public. */
 function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false
   return address instanceof ipaddr.IPv4
@@ -43,8 +45,9 @@ function isWithin(address: Address, [network, bits]: Range): boolean {
 }
 
 /**
- * The address that is really meant: packets to an IPv4-mapped address, and through NAT64 to one below 64:ff9b::/96, go to
- * the IPv4 address in its last 32 bits. Other such forms (6to4, Teredo, local NAT64) are out of use and stay refused.
+ * Parses an address; null if it is invalid. Packets to an IPv4-mapped address, or through NAT64 to one in
+ * 64:ff9b::/96, reach the IPv4 address in its last 32 bits, so that one is returned. Other forms that contain
+ * an IPv4 address (6to4, Teredo, local NAT64) are not decoded: they are obsolete and never public.
  */
 function addressOf(text: string): Address | null {
   if (!ipaddr.isValid(text)) return null
@@ -56,14 +59,14 @@ function addressOf(text: string): Address | null {
 
 const NAT64: Range = [ipaddr.IPv6.parse('64:ff9b::'), 96]
 
-/** null for the name of a host */
+/** Returns null if the entry is a host name. */
 function rangeOf(entry: string): Range | null {
   if (ipaddr.isValidCIDR(entry)) return ipaddr.parseCIDR(entry)
   const address = addressOf(entry)
   return address && [address, address instanceof ipaddr.IPv4 ? 32 : 128]
 }
 
-/** `Hooks.Internal.` and `hooks.internal` are one host. */
+/** Makes host names comparable: `Hooks.Internal.` and `hooks.internal` are the same host. */
 function normalized(host: string): string {
   return host.toLowerCase().replace(/\.$/, '')
 }

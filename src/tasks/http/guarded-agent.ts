@@ -1,5 +1,5 @@
-// Opens connections to allowed addresses only. The address that is checked is the very one that is dialled: a name that
-// resolves to something else a moment later (DNS rebinding) gains nothing.
+// An HTTP agent that connects only to allowed addresses. It checks the resolved address that the socket then
+// uses, so a name that resolves to another address later (DNS rebinding) cannot bypass the check.
 import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
@@ -7,16 +7,17 @@ import { PermanentError } from '../../definitions/define.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { hostOf, refusalOf } from './target-url.ts'
 
-/** All addresses of a host; rejects when there is none. */
+/** Resolves with all addresses of a host; rejects if it has none. */
 export type Resolve = (host: string) => Promise<{ address: string; family: number }[]>
 
 const CONNECT_TIMEOUT_MS = 10_000
-// Answers are read to 64 KiB; so much in headers is no answer.
+// Responses with larger headers are rejected as implausible: even bodies are read only up to 64 KiB.
 const MAX_HEADERS_BYTES = 16 * 1_024
 
 /**
- * For every request of this process; keeps connections open for the next. Rejects with a PermanentError where one of the
- * host's addresses is refused. Follows no redirect and heeds no proxy of the environment.
+ * Creates the agent for all requests of this process. It keeps connections open for reuse, follows no
+ * redirects and ignores proxy variables. Requests reject with a PermanentError if one of the addresses of
+ * their host is refused.
  */
 export function createGuardedAgent(guard: AddressGuard, resolve: Resolve = resolveBySystem): Agent {
   const connectToAllowed = buildConnector({
@@ -27,12 +28,12 @@ export function createGuardedAgent(guard: AddressGuard, resolve: Resolve = resol
   return new Agent({
     connect(options, callback) {
       const host = hostOf(options)
-      // Nothing is looked up for a literal address.
+      // Node calls no `lookup` for a literal address, so it is checked here.
       if (isIP(host) !== 0 && !guard.isAllowed(host, host)) return callback(refused(host), null)
       connectToAllowed(options, callback)
     },
     maxHeaderSize: MAX_HEADERS_BYTES,
-    // How long an attempt may take is said by the signal of its task.
+    // No timeouts here: the signal of the task aborts the request when its time is over.
     headersTimeout: 0,
     bodyTimeout: 0,
   })

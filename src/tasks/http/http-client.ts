@@ -1,4 +1,4 @@
-// Sends one request: every hop to allowed addresses only, and never more of the answer read than is kept.
+// Sends one request and follows redirects. All hops go to allowed addresses only. Long bodies are truncated.
 import { type Dispatcher, request as sendOnce } from 'undici'
 import { messageOf } from '../../base/errors.ts'
 import { PermanentError } from '../../definitions/define.ts'
@@ -6,41 +6,43 @@ import { type AddressGuard, createAddressGuard } from './address-guard.ts'
 import { createGuardedAgent, type Resolve } from './guarded-agent.ts'
 import { type HttpRequest, isRedirect, redirected } from './redirect.ts'
 
-export interface HttpAnswer {
+export interface HttpResponse {
   status: number
-  /** Names in lower case; those of which there are several are joined by commas. */
+  /** Names are in lower case; several values of one header are joined by commas. */
   headers: Record<string, string>
   body: string
   isBodyTruncated: boolean
-  /** Of the last hop. */
+  /** URL of the last hop. */
   url: URL
 }
 
 export interface HttpClient {
   guard: AddressGuard
   /**
-   * @param isExpected whether the caller wants this status as it is; a redirect is followed otherwise
-   * @throws PermanentError where a hop is refused; any other error where the network failed
+   * Resolves with the last response, whatever its status.
+   * @param isExpected checks whether the caller expects a status. An expected redirect is not followed
+   * @throws PermanentError if a hop is refused or there are too many redirects; another Error if the request
+   * fails
    */
   send(
     request: HttpRequest,
     options: { isExpected: (status: number) => boolean; signal: AbortSignal },
-  ): Promise<HttpAnswer>
+  ): Promise<HttpResponse>
 }
 
 export interface HttpClientOptions {
-  /** Hosts, addresses and ranges (CIDR) that are allowed although they are not public. */
+  /** Hosts, addresses and ranges (CIDR) that are allowed in addition to public addresses. */
   allow?: readonly string[]
-  /** How names become addresses; the system's way where it is left out. */
+  /** Resolves host names. Default: the resolver of the system. */
   resolve?: Resolve
 }
 
-// Enough for http to https to www to the new path; more is a loop.
+// Enough for redirects from http to https, to www, and to a new path. More are most likely a loop.
 const MAX_REDIRECTS = 5
-// Many servers refuse whoever does not say who he is.
+// Many servers refuse requests without a User-Agent.
 const DEFAULT_HEADERS = { accept: '*/*', 'user-agent': 'Waggle' }
 const MAX_BODY_BYTES = 64 * 1_024
-// Read so that the connection can be used again; a longer one is closed.
+// Longest body of a redirect that is read in order to reuse the connection. With a longer one it is closed.
 const MAX_SKIPPED_BYTES = 16 * 1_024
 
 export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): HttpClient {
@@ -52,11 +54,11 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
     async send(request, { isExpected, signal }) {
       let hop = request
       for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-        const response = await named(hop, signal, () => dispatch(hop, signal))
+        const response = await withReason(hop, signal, () => dispatch(hop, signal))
         const status = response.statusCode
         const location = firstOf(response.headers.location)
         if (location === undefined || !isRedirect(status) || isExpected(status))
-          return named(hop, signal, () => answerOf(response, hop.url))
+          return withReason(hop, signal, () => readResponse(response, hop.url))
         await response.body.dump({ limit: MAX_SKIPPED_BYTES, signal })
         hop = redirected(hop, status, location)
       }
@@ -69,7 +71,7 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
   function dispatch({ method, url, callerHeaders, ownHeaders, body }: HttpRequest, signal: AbortSignal) {
     return sendOnce(url, {
       dispatcher,
-      // The schema of the task allows six of undici's methods, and a redirect makes only GET.
+      // The input schema allows only methods that undici knows; a redirect can only change the method to GET.
       method: method as Dispatcher.HttpMethod,
       headers: { ...DEFAULT_HEADERS, ...callerHeaders, ...ownHeaders },
       body,
@@ -78,9 +80,9 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
   }
 }
 
-async function answerOf(response: Dispatcher.ResponseData, url: URL): Promise<HttpAnswer> {
+async function readResponse(response: Dispatcher.ResponseData, url: URL): Promise<HttpResponse> {
   const { bytes, isTruncated } = await readAtMost(MAX_BODY_BYTES, response.body)
-  // As a stream, so that a character cut in two is left out and not replaced.
+  // With `stream`, an incomplete character at the end of a truncated body is omitted, not replaced by U+FFFD.
   const body = new TextDecoder().decode(bytes, { stream: isTruncated })
   const headers = Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')])
   return {
@@ -93,7 +95,7 @@ async function answerOf(response: Dispatcher.ResponseData, url: URL): Promise<Ht
 }
 
 async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) {
-  // Closing it early is what we mean to do, and no error.
+  // Leaving the loop early destroys the body; the error that it then emits is expected.
   body.on('error', () => {})
   const chunks: Buffer[] = []
   let length = 0
@@ -105,8 +107,10 @@ async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) 
   return { bytes: Buffer.concat(chunks).subarray(0, limit), isTruncated: length > limit }
 }
 
-/** An error of the network in our own words: those of the system name addresses, which are nobody's business. */
-async function named<T>(hop: HttpRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+/**
+ * Replaces the message of a network error, which can contain internal addresses. The error becomes `cause`.
+ */
+async function withReason<T>(hop: HttpRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
@@ -121,11 +125,11 @@ const REASONS: Record<string, string> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
   ENOTFOUND: 'the host name is not known',
-  EAI_AGAIN: 'the host name cannot be looked up at the moment',
+  EAI_AGAIN: 'the lookup of the host name failed temporarily',
   ETIMEDOUT: 'the connection timed out',
   UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
-  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
-  UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too long',
+  UND_ERR_SOCKET: 'the connection was closed before the response was complete',
+  UND_ERR_HEADERS_OVERFLOW: 'the response headers are too long',
 }
 
 function reasonOf(error: unknown): string {

@@ -1,13 +1,13 @@
-// Where a redirect leads, and what of the request goes with it. Pure.
+// Computes the request that follows a redirect. Pure.
 import { PermanentError } from '../../definitions/define.ts'
 import { faultOfUrl } from './target-url.ts'
 
 export interface HttpRequest {
   method: string
   url: URL
-  /** As the caller gave them, names in lower case. They are for the caller's host and for nobody else. */
+  /** Headers from the input, names in lower case. Another origin never gets them: they may be credentials. */
   callerHeaders: Record<string, string>
-  /** Ours: about the task and the body. They go wherever the body goes. */
+  /** Headers that this task adds about itself and the body. A redirect keeps them if it keeps the body. */
   ownHeaders: Record<string, string>
   body?: string
 }
@@ -19,8 +19,9 @@ export function isRedirect(status: number): boolean {
 }
 
 /**
- * The request to send next, by the rules of browsers (Fetch, 4.4 HTTP-redirect fetch).
- * @throws PermanentError when it leads to what is no http or https URL, or to one with credentials
+ * Returns the request to send next, by the rules of browsers (Fetch, 4.4 HTTP-redirect fetch). The headers of
+ * the caller are removed when the origin changes.
+ * @throws PermanentError if the target is not an http or https URL, contains credentials, or is too long
  */
 export function redirected(request: HttpRequest, status: number, location: string): HttpRequest {
   const url = URL.parse(location, request.url.href)
@@ -42,7 +43,7 @@ function becomesGet(status: number, method: string): boolean {
 
 function withoutBody({ callerHeaders, ...request }: HttpRequest): HttpRequest {
   const kept = Object.entries(callerHeaders).filter(([name]) => !name.startsWith('content-'))
-  // The key and the signature speak of a request with a body that is not sent any more.
+  // Idempotency key and signature belong to the original request and its body, so they are not sent.
   return {
     ...request,
     method: 'GET',

@@ -1,4 +1,4 @@
-// What a caller may ask of the task `http_request`, as zod schemas.
+// The input of the task `http_request`, as zod schemas.
 import { z } from 'zod'
 import type { AddressGuard } from './address-guard.ts'
 import { targetUrl } from './target-url.ts'
@@ -15,12 +15,12 @@ export function httpRequestInput(guard: AddressGuard) {
       method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST'),
       headers: headers
         .optional()
-        .meta({ title: 'Headers', description: 'Kept and shown with the task, as all of its input' }),
+        .meta({ title: 'Headers', description: 'Stored and shown with the task, like all of its input' }),
       body: z
         .unknown()
         .refine((body) => textOf(body).length <= MAX_BODY_LENGTH, `must be at most ${MAX_BODY_LENGTH} long`)
         .optional()
-        .meta({ title: 'Body', description: 'A string is sent as it is, anything else as JSON' }),
+        .meta({ title: 'Body', description: 'A string is sent unchanged, any other value as JSON' }),
       expect: z
         .strictObject({
           status: z
@@ -32,13 +32,13 @@ export function httpRequestInput(guard: AddressGuard) {
         })
         .optional()
         .meta({
-          title: 'Expected answer',
-          description: 'Statuses such as 200, and ranges such as 300-399; any 2xx where it is left out',
+          title: 'Expected response',
+          description: 'Statuses such as 200 and ranges such as 300-399. Default: any 2xx',
         }),
       sign: z.boolean().optional().meta({
         title: 'Sign',
         description:
-          'Standard Webhooks: true needs a secret, and left out means where there is a secret (WEBHOOK_SECRET)',
+          'Sign the request by Standard Webhooks. Default: if WEBHOOK_SECRET is set; with true, the task fails if it is not set',
       }),
     })
     .refine(({ method, body }) => body === undefined || !/^(GET|HEAD)$/.test(method), {
@@ -47,14 +47,14 @@ export function httpRequestInput(guard: AddressGuard) {
     })
 }
 
-/** What is sent: a string as it is, anything else as JSON. */
+/** Returns the body to send: a string unchanged, any other value as JSON. */
 export function textOf(body: unknown): string {
-  // Half of a character cannot be sent, and what is signed must be what is sent.
+  // UTF-8 has no lone surrogates. Replace them here, so that the signed text is the text that is sent.
   return (typeof body === 'string' ? body : (JSON.stringify(body) ?? '')).toWellFormed()
 }
 
-// Those that belong to the connection and not to the request (RFC 9110, 7.6.1), those that follow from URL and body, and
-// Accept-Encoding, since the answer is kept as text.
+// Headers of the connection (RFC 9110, 7.6.1), headers that follow from URL and body, and Accept-Encoding,
+// because a compressed response body could not be stored as text.
 const REFUSED_HEADERS = new Set([
   'accept-encoding',
   'connection',
@@ -75,8 +75,11 @@ const REFUSED_HEADERS = new Set([
 const headerName = z
   .string()
   .max(128)
-  .regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/i, 'must be the name of a header')
-  .refine((name) => !REFUSED_HEADERS.has(name.toLowerCase()), 'must not be a header that is set by us')
+  .regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/i, 'must be a valid header name')
+  .refine(
+    (name) => !REFUSED_HEADERS.has(name.toLowerCase()),
+    'must not be a header that the HTTP client sets itself',
+  )
 
 const headerValue = z
   .string()

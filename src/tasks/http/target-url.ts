@@ -1,12 +1,12 @@
-// The URLs that a request may go to, as far as one can tell without asking anybody.
+// Validates the target URL of a request, as far as this is possible without resolving its host.
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import type { AddressGuard } from './address-guard.ts'
 
-// What browsers and servers agree on to take; also the width of a line in a log.
+// Browsers and servers commonly accept URLs of this length, and log lines stay short.
 const MAX_URL_LENGTH = 2_048
 
-/** A URL in an input: http or https, without credentials, and not a literal address that the guard refuses. */
+/** Schema of a target URL: http or https, no credentials, no literal address that the guard refuses. */
 export function targetUrl(guard: AddressGuard) {
   return z
     .string()
@@ -17,7 +17,7 @@ export function targetUrl(guard: AddressGuard) {
     })
 }
 
-/** What is wrong with a URL whatever the network says; null when nothing is. */
+/** Returns why a URL is invalid, independent of its host; null if it is valid. */
 export function faultOfUrl(text: string): string | null {
   if (text.length > MAX_URL_LENGTH) return `must be at most ${MAX_URL_LENGTH} characters`
   const url = URL.parse(text)
@@ -26,12 +26,12 @@ export function faultOfUrl(text: string): string | null {
   return null
 }
 
-/** The host without the brackets that an IPv6 address wears in a URL. */
+/** Returns the host of a URL, an IPv6 address without its brackets. */
 export function hostOf({ hostname }: { hostname: string }): string {
   return hostname.replace(/^\[|\]$/g, '')
 }
 
-/** Fit to be shown to whoever gave the URL: names the host and the setting, and not what the host resolves to. */
+/** Returns the message for a refused host. Clients see it, so it does not contain the resolved address. */
 export function refusalOf(host: string): string {
   return `the host "${host}" is not on the public internet; HTTP_REQUEST_ALLOW can allow it`
 }

@@ -1,10 +1,13 @@
-// Signs what is sent, so that a receiver can tell that it is ours: Standard Webhooks (standardwebhooks.com, 1.0).
+// Signs requests by Standard Webhooks 1.0 (standardwebhooks.com), so that receivers can verify their origin.
 import { Webhook } from 'standardwebhooks'
 
-/** Headers for exactly this body. With several secrets any of them verifies, so that they can be changed in peace. */
+/**
+ * Returns the signature headers for a body. Every secret adds a signature; one that verifies is enough, so
+ * that secrets can be rotated.
+ */
 export type SignWebhook = (id: string, body: string, at: Date) => Record<string, string>
 
-/** @param secrets each `whsec_` and base64; null where there is none, and nothing can be signed */
+/** Returns null without secrets. @param secrets each `whsec_` followed by base64 */
 export function createWebhookSigner(secrets: readonly string[]): SignWebhook | null {
   if (secrets.length === 0) return null
   const webhooks = secrets.map((secret) => new Webhook(secret))

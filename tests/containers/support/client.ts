@@ -1,10 +1,10 @@
-// A client of a stack, through nginx.
+// An HTTP client for a stack, through nginx.
 import { type Agent, request } from 'node:http'
 import { pause } from '../../../src/base/loop.ts'
 import type { Stack } from './stack.ts'
 
-export interface Reply {
-  /** 0 where there was no answer at all. */
+export interface ClientResponse {
+  /** 0 if there was no response. */
   status: number
   headers: Record<string, string | string[] | undefined>
   text: string
@@ -12,24 +12,24 @@ export interface Reply {
 }
 
 export interface Client extends Pick<Stack, 'url' | 'apiKey'> {
-  /** Keeps connections; without one every request has its own, as from many clients. */
+  /** Keeps connections open. Without an agent every request opens a new connection, as with many clients. */
   agent?: Agent
 }
 
-export function ask(
+export function send(
   { url, apiKey, agent }: Client,
   method: string,
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
-): Promise<Reply> {
+): Promise<ClientResponse> {
   const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
   return new Promise((resolve) => {
     const { hostname, port } = new URL(url)
     const outgoing = request({
       hostname,
       port,
-      // As it is, and not as a URL would have it.
+      // Unchanged: URL would normalize it.
       path,
       method,
       agent: agent ?? false,
@@ -46,15 +46,15 @@ export function ask(
       resolve({ status: 0, headers: {}, text: error.message, body: null as never })
     outgoing.on('error', fail)
     outgoing.on('response', (incoming) => {
-      let answer = ''
-      incoming.on('data', (chunk) => (answer += chunk))
+      let received = ''
+      incoming.on('data', (chunk) => (received += chunk))
       incoming.on('error', fail)
       incoming.on('end', () =>
         resolve({
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
-          text: answer,
-          body: parsed(answer) as never,
+          text: received,
+          body: parsed(received) as never,
         }),
       )
     })
@@ -63,14 +63,17 @@ export function ask(
 }
 
 export interface Submissions {
-  /** Ids of what was answered 202. */
+  /** Ids of the tasks with the response 202. */
   accepted: string[]
-  /** How often each other status came; 0 for no answer. */
+  /** Counts of the other responses by status; 0 stands for no response. */
   refused: Record<number, number>
 }
 
-/** Submits until so many are accepted or it is told to stop: `perSecond`, each without waiting for the others. */
-export async function submitSteadily(
+/**
+ * Submits `perSecond` tasks per second, each without waiting for the others, until `count` are accepted or
+ * `stopping` is aborted, for at most 180 s.
+ */
+export async function submitAtRate(
   client: Client,
   {
     perSecond,
@@ -85,29 +88,30 @@ export async function submitSteadily(
   },
 ): Promise<Submissions> {
   const result: Submissions = { accepted: [], refused: {} }
-  const underWay = new Set<Promise<void>>()
+  const pending = new Set<Promise<void>>()
   const startedMs = Date.now()
   const deadlineMs = startedMs + 180_000
   let sent = 0
-  while (result.accepted.length + underWay.size < count && !stopping?.aborted && Date.now() < deadlineMs) {
-    const one = ask(client, 'POST', `/v1/tasks/${task.name}`, { input: task.input }).then(
+  while (result.accepted.length + pending.size < count && !stopping?.aborted && Date.now() < deadlineMs) {
+    const submission = send(client, 'POST', `/v1/tasks/${task.name}`, { input: task.input }).then(
       ({ status, body }) => {
         if (status === 202) result.accepted.push((body as { id: string }).id)
         else result.refused[status] = (result.refused[status] ?? 0) + 1
-        underWay.delete(one)
+        pending.delete(submission)
       },
     )
-    underWay.add(one)
+    pending.add(submission)
     sent++
-    // By the clock, so that the rate is what it is said to be whatever each takes.
+    // Pause until the time at which the next submission is due, so that the rate does not depend on response
+    // times.
     await pause(Math.max(0, startedMs + (sent * 1_000) / perSecond - Date.now()))
   }
-  await Promise.all(underWay)
+  await Promise.all(pending)
   if (result.accepted.length >= count || stopping?.aborted) return result
-  // Some of the last were refused.
   if (Date.now() >= deadlineMs) return result
+  // Some of the last submissions were refused: submit as many again.
   const left = count - result.accepted.length
-  const rest = await submitSteadily(client, { perSecond, count: left, task, stopping })
+  const rest = await submitAtRate(client, { perSecond, count: left, task, stopping })
   for (const [status, times] of Object.entries(rest.refused))
     result.refused[Number(status)] = (result.refused[Number(status)] ?? 0) + times
   return { accepted: [...result.accepted, ...rest.accepted], refused: result.refused }
@@ -121,13 +125,13 @@ export interface EndedTask {
   result: unknown
 }
 
-/** Waits until all of them have ended. */
+/** Waits until all tasks have ended. @throws after `seconds` */
 export async function untilEnded(stack: Stack, ids: string[], seconds = 90): Promise<EndedTask[]> {
   const ended: EndedTask[] = []
   const deadlineMs = Date.now() + seconds * 1_000
   for (const id of ids) {
     for (;;) {
-      const { status, body } = await ask(stack, 'GET', `/v1/tasks/${id}?wait=5`)
+      const { status, body } = await send(stack, 'GET', `/v1/tasks/${id}?wait=5`)
       const task = body as EndedTask
       if (status === 200 && task.is_final) {
         ended.push(task)
@@ -142,39 +146,43 @@ export async function untilEnded(stack: Stack, ids: string[], seconds = 90): Pro
 }
 
 export interface ListedWorker {
-  /** The beginning of its container's id. */
+  /** The beginning of the container's id. */
   host: string
   version: string
   is_alive: boolean
 }
 
 /**
- * Waits until the workers are as wanted. Half a minute: one that was killed counts as alive for half of that, and is
- * listed for ten minutes.
+ * Waits up to 30 s until the list of workers fulfils a condition. A killed worker counts as alive for up to
+ * 15 s and stays listed for ten minutes.
  */
 export async function untilWorkers(
   stack: Stack,
   areReached: (workers: ListedWorker[]) => boolean,
 ): Promise<void> {
-  await untilAnswer(
-    () => ask(stack, 'GET', '/v1/workers'),
+  await untilResponse(
+    () => send(stack, 'GET', '/v1/workers'),
     ({ body }) => areReached((body as { data: ListedWorker[] }).data),
     30,
   )
 }
 
-/** Asks until the answer is as wanted. */
-export async function untilAnswer(
-  ask: () => Promise<Reply>,
-  isReached: (reply: Reply) => boolean,
+/**
+ * Repeats a request until its response fulfils a condition. @throws after `seconds`, with the last response
+ */
+export async function untilResponse(
+  request: () => Promise<ClientResponse>,
+  isReached: (response: ClientResponse) => boolean,
   seconds = 60,
-): Promise<Reply> {
+): Promise<ClientResponse> {
   const deadlineMs = Date.now() + seconds * 1_000
   for (;;) {
-    const reply = await ask()
-    if (isReached(reply)) return reply
+    const response = await request()
+    if (isReached(response)) return response
     if (Date.now() > deadlineMs)
-      throw new Error(`not reached in ${seconds} seconds: ${reply.status} ${reply.text}`)
+      throw new Error(
+        `the condition was not met within ${seconds} seconds: ${response.status} ${response.text}`,
+      )
     await pause(200)
   }
 }

@@ -1,18 +1,19 @@
-// Counts how often a task has really run: tasks `http_request` to a server beside the stack, which tells them by the
-// Idempotency-Key that every run of a task sends. The number of attempts would not do: a claim that is answered when its
-// worker begins to stop is given back, and counts as an attempt that never ran.
+// Counts how often each task has actually run. The tasks are of the definition `http_request` and call a
+// server in the network of the stack. Every run of a task sends the same Idempotency-Key, by which the server
+// counts. The number of attempts is not exact: a claim that returns when its worker begins to stop is
+// released, so this attempt never ran.
 import { docker } from './docker.ts'
 import type { Stack } from './stack.ts'
 
 export interface RunCounter {
-  /** What to submit. */
+  /** The task to submit. */
   task: { name: string; input: unknown }
-  /** Runs by the id of their task. */
+  /** The number of runs by task id. */
   runs(): Promise<Record<string, number>>
   remove(): Promise<void>
 }
 
-/** The name that the stack's HTTP_REQUEST_ALLOW has to hold. */
+/** The host name of the server. HTTP_REQUEST_ALLOW of the stack must contain it. */
 export const COUNTER_HOST = 'counter.internal'
 
 const SERVER = `
@@ -22,7 +23,7 @@ require('node:http').createServer((request, response) => {
   if (id) runs[id] = (runs[id] ?? 0) + 1
   response.end(id ? undefined : JSON.stringify(runs))
 }).listen(8080)`
-const READ = "fetch('http://127.0.0.1:8080').then((answer) => answer.text()).then(console.log)"
+const READ = "fetch('http://127.0.0.1:8080').then((response) => response.text()).then(console.log)"
 
 export async function startRunCounter({ project }: Stack): Promise<RunCounter> {
   const name = `${project}-counter`

@@ -1,14 +1,15 @@
-// A line with a delay between a client and nginx: what is on its way when something changes is what gets lost.
+// A TCP proxy that delays the bytes between a client and nginx. Only with a delay are requests on their way
+// while nginx changes its target; such requests are the ones that a rollout could lose.
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 export interface SlowLine {
-  /** Where its near end listens. */
+  /** The URL that clients connect to. */
   url: string
   close(): void
 }
 
-/** Every byte arrives `delayMs` later, in either direction; so does the end of a connection. */
+/** Delays every byte and the end of a connection by `delayMs`, in both directions. */
 export async function openSlowLine(url: string, delayMs: number): Promise<SlowLine> {
   const { hostname, port } = new URL(url)
   const ends = new Set<Socket>()
@@ -31,13 +32,13 @@ export async function openSlowLine(url: string, delayMs: number): Promise<SlowLi
 
   function pass(from: Socket, to: Socket) {
     ends.add(from)
-    const later = (act: () => void) => setTimeout(act, delayMs)
-    from.on('data', (bytes) => later(() => to.writable && to.write(bytes)))
-    from.on('end', () => later(() => to.end()))
-    from.on('error', () => later(() => to.resetAndDestroy()))
+    const afterDelay = (act: () => void) => setTimeout(act, delayMs)
+    from.on('data', (bytes) => afterDelay(() => to.writable && to.write(bytes)))
+    from.on('end', () => afterDelay(() => to.end()))
+    from.on('error', () => afterDelay(() => to.resetAndDestroy()))
     from.on('close', () => {
       ends.delete(from)
-      later(() => to.destroySoon())
+      afterDelay(() => to.destroySoon())
     })
   }
 }

@@ -1,5 +1,5 @@
-// All of Waggle in containers, from a copy of this checkout: its compose file as it is, and an .env made by
-// docker/init-env.sh.
+// Runs all of Waggle in containers, from a copy of this checkout, with its docker-compose.yml and an .env
+// from docker/init-env.sh.
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { freePort } from '../../../src/embedded/child-server.ts'
 import { docker, run } from './docker.ts'
 import { COUNTER_HOST } from './run-counter.ts'
 
-/** Plain data: it travels from the global setup to the test files. */
+/** Plain data, because vitest serializes it from the global setup to the test files. */
 export interface Stack {
   folder: string
   project: string
@@ -18,11 +18,11 @@ export interface Stack {
 }
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-// Of this process alone, so that a person's own stack on the same machine is left alone.
+// Unique for this process, so that the tests do not touch another stack on the same machine.
 const NAME = `waggle-test-${process.pid}`
 export const TAGS = ['first', 'second'] as const
 
-/** Builds both versions and brings the first one up. */
+/** Builds the images of both versions and starts the first version. */
 export async function startStack(): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-stack-'))
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: ROOT })
@@ -42,7 +42,7 @@ export async function startStack(): Promise<Stack> {
       `WAGGLE_IMAGE=${NAME}/app`,
       `WAGGLE_WEB_IMAGE=${NAME}/web`,
       `WAGGLE_TAG=${TAGS[0]}`,
-      // Handlers of minutes are not what is tested.
+      // No task of these tests runs for minutes.
       'SHUTDOWN_GRACE_SECONDS=10',
       `HTTP_REQUEST_ALLOW=${COUNTER_HOST}`,
       '',
@@ -67,12 +67,12 @@ export function compose(stack: Stack, args: string[]): Promise<string> {
   return docker(['compose', '--progress', 'quiet', ...args], stack.folder)
 }
 
-/** Ids of the running containers of a service. */
+/** Returns the ids of the running containers of a service. */
 export async function containersOf(stack: Stack, service: string): Promise<string[]> {
   return (await compose(stack, ['ps', '-q', service])).split('\n').filter(Boolean)
 }
 
-/** A page and a version that can be told from the first. */
+/** Builds images whose version and page title differ from the first version. */
 async function buildSecondVersion(stack: Stack): Promise<void> {
   const originals = ['package.json', 'web/index.html'].map((name) => {
     const path = join(stack.folder, name)
@@ -89,5 +89,5 @@ async function buildSecondVersion(stack: Stack): Promise<void> {
     stack.folder,
   )
   for (const { path, text } of originals) writeFileSync(path, text)
-  if (code !== 0) throw new Error(`The second version cannot be built: ${output}`)
+  if (code !== 0) throw new Error(`Building the second version failed: ${output}`)
 }

@@ -1,23 +1,22 @@
-// What cannot be done without a key, or with this one, and the way to another.
-
+// Notices for a missing key and for missing scopes, with a button that opens the key dialog.
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import type { Access, Scope } from './access.ts'
 
-/** Above everything, while the API does not let the page in. */
-export function ShutOutBanner({ access }: { access: Access }) {
-  const { isShutOut, isAsking } = useObservable(access.state)
-  const isShown = isShutOut && !isAsking
+/** Banner at the top of every view while the API rejects requests without a valid key. */
+export function KeyRequiredBanner({ access }: { access: Access }) {
+  const { isKeyRequired, isDialogOpen } = useObservable(access.state)
+  const isShown = isKeyRequired && !isDialogOpen
   return (
     <div class={isShown ? 'banner tone-warn' : 'visually-hidden'} role="status">
       {isShown && (
         <>
           <Icon name="key" />
           <p class="banner-text">
-            <strong>This API asks for a key.</strong>{' '}
-            <span class="banner-more">Until it has one, nothing here is brought up to date.</span>
+            <strong>This API requires a key.</strong>{' '}
+            <span class="banner-more">This page is not updated until you enter one.</span>
           </p>
-          <button type="button" class="button is-small" onClick={access.ask}>
+          <button type="button" class="button is-small" onClick={access.openDialog}>
             Enter a key
           </button>
         </>
@@ -26,23 +25,23 @@ export function ShutOutBanner({ access }: { access: Access }) {
   )
 }
 
-const WHAT = {
+const ACTIONS = {
   submit: 'submit tasks',
   read: 'see tasks',
   operate: 'cancel or retry tasks',
 } as const satisfies Record<Scope, string>
 
-/** Nothing, unless the key was found not to be good for this. */
-export function LackingNotice({ access, scope }: { access: Access; scope: Scope }) {
-  const { lacking } = useObservable(access.state)
+/** Notice that the key lacks this scope. The element stays empty while the scope is not known to be missing. */
+export function MissingScopeNotice({ access, scope }: { access: Access; scope: Scope }) {
+  const { missingScopes } = useObservable(access.state)
   return (
-    <div class="lacking" role="status">
-      {lacking.includes(scope) && (
+    <div class="missing-scope" role="status">
+      {missingScopes.includes(scope) && (
         <div class="notice tone-warn">
           <Icon name="key" />
           <p>
-            This key may not {WHAT[scope]}: it lacks the scope “{scope}”.{' '}
-            <button type="button" class="link-button" onClick={access.ask}>
+            This key may not {ACTIONS[scope]}: it lacks the scope “{scope}”.{' '}
+            <button type="button" class="link-button" onClick={access.openDialog}>
               Use another key
             </button>
           </p>
@@ -52,23 +51,23 @@ export function LackingNotice({ access, scope }: { access: Access; scope: Scope 
   )
 }
 
-/** In the place of what cannot be shown. */
-export function Locked({ access, what }: { access: Access; what: string }) {
+/** Replaces the content of a view that cannot be loaded without a key. */
+export function Locked({ access, text }: { access: Access; text: string }) {
   return (
     <div class="empty tone-warn">
       <span class="key-mark">
         <Icon name="key" />
       </span>
-      <p>{what}</p>
-      <button type="button" class="button" onClick={access.ask}>
+      <p>{text}</p>
+      <button type="button" class="button" onClick={access.openDialog}>
         Enter a key
       </button>
     </div>
   )
 }
 
-/** Nothing, unless there is a key. */
-export function ForgetKey({ access }: { access: Access }) {
+/** Removes the key of this tab. Rendered only while there is a key. */
+export function ForgetKeyButton({ access }: { access: Access }) {
   const key = useObservable(access.key)
   if (key === null) return null
   return (

@@ -1,21 +1,20 @@
-// A button that asks the API to change something.
+// A button that sends a change to the API and shows why it was refused.
 import { type Access, withKey } from './access.ts'
-import type { Answer } from './api-answer.ts'
+import type { ApiResponse } from './api-response.ts'
 import { useAction } from './use-action.ts'
 
 export interface ActionButtonProps {
   access: Access
   text: string
-  /** What it says to those who do not see what it stands beside. */
+  /** Accessible name: unlike the text, it also names the object that the button changes. */
   label: string
-  perform: () => Promise<Answer<unknown>>
-  /** Called when it was done. */
+  perform: () => Promise<ApiResponse<unknown>>
+  /** Called after the API has accepted the change. */
   onDone: () => void
 }
 
 export function ActionButton({ access, text, label, perform, onDone }: ActionButtonProps) {
-  const { isDead, refusal, press } = useAction(access)
-  const ask = () => withKey(access, perform)
+  const { isDisabled, refusal, press } = useAction(access)
   return (
     <span class="action">
       <span class="action-refusal" role="alert">
@@ -25,9 +24,9 @@ export function ActionButton({ access, text, label, perform, onDone }: ActionBut
         type="button"
         class="button is-small"
         aria-label={label}
-        aria-disabled={isDead ? 'true' : 'false'}
+        aria-disabled={isDisabled ? 'true' : 'false'}
         onClick={async (event: MouseEvent) => {
-          if (await press(event, ask)) onDone()
+          if (await press(event, () => withKey(access, perform))) onDone()
         }}
       >
         {text}

@@ -1,4 +1,5 @@
-// The API in the page's words: asked once, relative to wherever the page came from, with the key that it was given.
+// API client of the page. It sends each request once, to the origin of the page, with the tab's key, and
+// reports the outcome to `Connection` and `Access`.
 import {
   type AnyDefinition,
   type BulkAction,
@@ -7,15 +8,23 @@ import {
 } from '../../../src/client/client.ts'
 import { parseJson } from '../parts/exact-json.ts'
 import type { Access, Scope } from './access.ts'
-import { type Answer, type ApiFault, answerOf } from './api-answer.ts'
+import { type ApiFault, type ApiResponse, responseOf } from './api-response.ts'
 import type { ServerClock } from './server-clock.ts'
 
 type Client = ReturnType<typeof createClient<AnyDefinition>>
 export type Task = Awaited<ReturnType<Client['task']>>
 export type TaskStatus = Task['status']
+export const STATUSES = [
+  'PENDING',
+  'STARTED',
+  'RETRY',
+  'SUCCESS',
+  'FAILURE',
+  'CANCELLED',
+] as const satisfies TaskStatus[]
 export type CompactTask = Awaited<ReturnType<Client['listCompact']>>['data'][number]
 export type { BulkAction, TaskFilter }
-/** When and how a task is run. */
+/** Options of a submission, e.g. queue and delay. */
 export type RunOptions = NonNullable<NonNullable<Parameters<Client['submit']>[2]>['options']>
 export type LogLine = Awaited<ReturnType<Client['logs']>>['data'][number]
 export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
@@ -23,108 +32,108 @@ export type Stats = Awaited<ReturnType<Client['stats']>>
 export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
 export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 
-/** The value of a field, of an input or of a result. */
+/** Any JSON value: an input, a result, or a part of one. */
 export type Json = Task['input']
 
-/** A task as somebody wants it to be run. */
+/** A task to submit. */
 export interface Submission {
   name: string
   input: Json
   options?: RunOptions
 }
 
-// As many as the API gives at once.
+// The API's maximum for one request.
 export const LOG_LINES = 1_000
 
 export type ApiClient = ReturnType<typeof createApiClient>
 
 interface Listeners {
   clock: ServerClock
-  /** Is told of every answer's fault, and null for an answer without one. */
-  note: (fault: ApiFault | null) => void
-  access: Pick<Access, 'key' | 'note'>
+  /** Receives the fault of every response, and null for a response without one. */
+  report: (fault: ApiFault | null) => void
+  access: Pick<Access, 'key' | 'report'>
 }
 
-export function createApiClient({ clock, note, access }: Listeners) {
+export function createApiClient({ clock, report, access }: Listeners) {
   const client = connect(() => access.key.get() ?? undefined)
-  // What was submitted with this key may be followed, whatever else the key is good for.
+  // A poll token permits reading a task that was submitted with this key, without the scope "read".
   const pollTokens = new Map<string, string>()
   access.key.subscribe(() => pollTokens.clear())
 
   return {
-    definitions: () => noted(null, () => client.definitions()),
+    definitions: () => send(null, () => client.definitions()),
 
     async submit({ name, input, options }: Submission, idempotencyKey: string) {
-      return kept(await noted('submit', () => client.submit(name, input, { options, idempotencyKey })))
+      return withTokenKept(
+        await send('submit', () => client.submit(name, input, { options, idempotencyKey })),
+      )
     },
 
-    /** Submits a task once more, with this input. */
+    /** Submits a copy of a task with another input. */
     async replay(id: string, { input, options }: Omit<Submission, 'name'>, idempotencyKey: string) {
-      return kept(await noted('operate', () => client.replay(id, input, { options, idempotencyKey })))
+      return withTokenKept(await send('operate', () => client.replay(id, input, { options, idempotencyKey })))
     },
 
-    /** @param waitSeconds how long the API may wait for the task's end before it answers */
+    /** @param waitSeconds how long the API may wait until the task has finished before it responds */
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
-      noted('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
+      send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
 
     tasks: (filter: TaskFilter, signal: AbortSignal) =>
-      noted('read', () => client.listCompact(filter, { signal })),
+      send('read', () => client.listCompact(filter, { signal })),
 
     countTasks: (filter: TaskFilter, signal: AbortSignal) =>
-      noted('read', () => client.count(filter, { signal })),
+      send('read', () => client.count(filter, { signal })),
 
     bulk: (action: BulkAction, idempotencyKey: string) =>
-      noted('operate', () => client.bulk(action, { idempotencyKey })),
+      send('operate', () => client.bulk(action, { idempotencyKey })),
 
-    /** @param after the line after which to begin */
+    /** @param after the id of the last line that was read; 0 for none */
     logs: (id: string, after: number, signal: AbortSignal) =>
-      noted('read', () =>
-        client.logs(id, { after, limit: LOG_LINES, signal, pollToken: pollTokens.get(id) }),
-      ),
+      send('read', () => client.logs(id, { after, limit: LOG_LINES, signal, pollToken: pollTokens.get(id) })),
 
-    cancel: (id: string) => noted('operate', () => client.cancel(id)),
+    cancel: (id: string) => send('operate', () => client.cancel(id)),
 
-    retry: (id: string) => noted('operate', () => client.retry(id)),
+    retry: (id: string) => send('operate', () => client.retry(id)),
 
-    access: () => noted(null, () => client.access()),
+    access: () => send(null, () => client.access()),
 
     stats: (windowSeconds: number, signal: AbortSignal) =>
-      noted('read', () => client.stats({ window: String(windowSeconds) }, { signal })),
+      send('read', () => client.stats({ window: String(windowSeconds) }, { signal })),
 
-    queues: (signal: AbortSignal) => noted('read', () => client.queues({ signal })),
+    queues: (signal: AbortSignal) => send('read', () => client.queues({ signal })),
 
-    workers: (signal: AbortSignal) => noted('read', () => client.workers({ signal })),
+    workers: (signal: AbortSignal) => send('read', () => client.workers({ signal })),
 
-    pauseQueue: (name: string) => noted('operate', () => client.pauseQueue(name)),
+    pauseQueue: (name: string) => send('operate', () => client.pauseQueue(name)),
 
-    resumeQueue: (name: string) => noted('operate', () => client.resumeQueue(name)),
+    resumeQueue: (name: string) => send('operate', () => client.resumeQueue(name)),
 
-    drainWorker: (id: string) => noted('operate', () => client.drainWorker(id)),
+    drainWorker: (id: string) => send('operate', () => client.drainWorker(id)),
 
-    resumeWorker: (id: string) => noted('operate', () => client.resumeWorker(id)),
+    resumeWorker: (id: string) => send('operate', () => client.resumeWorker(id)),
 
-    /** What the API has against this key; null when it knows it. */
+    /** Sends a request with this key. Resolves with its fault, or null if the API accepts the key. */
     async tryKey(key: string): Promise<ApiFault | null> {
-      const answer = await answerOf(connect(() => key).definitions())
-      const fault = answer.ok ? null : answer.fault
-      note(fault)
+      const response = await responseOf(connect(() => key).definitions())
+      const fault = response.ok ? null : response.fault
+      report(fault)
       return fault
     },
 
-    /** Why the API cannot be used now; null when it can. */
+    /** Why the API cannot be used now; null if it is ready. */
     async findFault(): Promise<ApiFault | null> {
-      const answer = await answerOf(client.ready())
-      // A refusal is an answer too: of an API that does not show this to everybody.
-      return answer.ok || answer.fault.kind === 'refused' ? null : answer.fault
+      const response = await responseOf(client.ready())
+      // Access to the readiness endpoint may be restricted. A refusal (4xx) also shows that the API runs.
+      return response.ok || response.fault.kind === 'refused' ? null : response.fault
     },
   }
 
-  /** The page has pauses of its own, which it shows, so the client has no patience here. */
+  /** Creates a client without retries, because `Connection` retries and shows when. */
   function connect(apiKey: () => string | undefined): Client {
     return createClient<AnyDefinition>({
       baseUrl: '.',
       apiKey,
-      patienceMs: 0,
+      retryForMs: 0,
       async fetch(target: RequestInfo | URL, init?: RequestInit) {
         const response = await fetch(target, init)
         clock.observe(response.headers.get('Date'))
@@ -133,28 +142,33 @@ export function createApiClient({ clock, note, access }: Listeners) {
     })
   }
 
-  function kept<T extends { id: string; poll_token?: string }>(answer: Answer<T>): Answer<T> {
-    if (answer.ok && answer.value.poll_token) pollTokens.set(answer.value.id, answer.value.poll_token)
-    return answer
+  function withTokenKept<T extends { id: string; poll_token?: string }>(
+    response: ApiResponse<T>,
+  ): ApiResponse<T> {
+    if (response.ok && response.value.poll_token) pollTokens.set(response.value.id, response.value.poll_token)
+    return response
   }
 
-  /** @param scope what the key has to be good for; null where any will do */
-  async function noted<T>(scope: Scope | null, ask: () => Promise<T>): Promise<Answer<T>> {
+  /**
+   * Sends a request and reports its outcome.
+   * @param scope the scope that the request needs; null if every valid key suffices
+   */
+  async function send<T>(scope: Scope | null, call: () => Promise<T>): Promise<ApiResponse<T>> {
     const key = access.key.get()
-    const answer = await answerOf(ask())
-    const fault = answer.ok ? null : answer.fault
-    // The API limits only what changes something, and only that has to wait; reads are limited by what stands before
-    // it, and then it is as good as away.
-    const isOneTooMany = fault?.status === 429 && (scope === 'submit' || scope === 'operate')
-    if (!isOneTooMany) note(fault)
-    access.note(fault, scope, key)
-    return answer
+    const response = await responseOf(call())
+    const fault = response.ok ? null : response.fault
+    // The API's own rate limit applies only to changes, and a limited change does not mean that the API is
+    // down. A 429 for a read comes from a proxy in front of the API and counts as an outage.
+    const isRateLimited = fault?.status === 429 && (scope === 'submit' || scope === 'operate')
+    if (!isRateLimited) report(fault)
+    access.report(fault, scope, key)
+    return response
   }
 }
 
-/** Inputs and results are shown as they were written. */
+/** Parses the body so that large numbers in inputs and results keep all digits. */
 function withExactNumbers(response: Response): Response {
-  // Every number that the API itself writes is a double.
+  // The API's own numbers all fit into a double, so `ExactNumber` occurs only in inputs and results.
   const json = async () => parseJson(await response.text())
   return Object.defineProperty(response, 'json', { value: json })
 }

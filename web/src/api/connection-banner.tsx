@@ -1,5 +1,4 @@
-// Says plainly when the API cannot be used, and when the next try is.
-
+// Banner that says why the API cannot be used and when the next try starts.
 import { Icon } from '../parts/icons.tsx'
 import { useNow } from '../parts/now.ts'
 import { useObservable } from '../parts/observable.ts'
@@ -9,7 +8,8 @@ export function ConnectionBanner({ connection }: { connection: Connection }) {
   const state = useObservable(connection.state)
   const nowMs = useNow(!state.isUp)
   return (
-    // Always there, so that screen readers hear what comes into it; the counting is not read out.
+    // The element is always rendered: screen readers announce only changes inside an existing status element.
+    // The countdown is hidden from them.
     <div class={state.isUp ? 'visually-hidden' : 'banner tone-bad'} role="status">
       {!state.isUp && (
         <>

@@ -1,44 +1,43 @@
-// Whether the API can be reached. One place that notices when it cannot, and that finds out when it can again.
-
+// Whether the API can be reached. Detects outages from failed requests and retries until the API is back.
 import { createObservable, type Observable } from '../parts/observable.ts'
-import type { ApiFault } from './api-answer.ts'
+import type { ApiFault } from './api-response.ts'
 import { createPause, untilVisible } from './pauses.ts'
 
 export type ConnectionState =
   | { isUp: true }
-  /** `retryAtMs` by this machine's clock; in the past while a try is under way */
+  /** `retryAtMs` is a time of this machine's clock. It lies in the past while a try is running. */
   | { isUp: false; kind: ApiFault['kind']; detail: string; retryAtMs: number }
 
 export interface Connection {
   state: Observable<ConnectionState>
-  /** Tells how a request ended. */
-  note(fault: ApiFault | null): void
-  /** Does not wait for the next try. */
+  /** Records the outcome of a request. */
+  report(fault: ApiFault | null): void
+  /** Starts the next try immediately. */
   tryNow(): void
-  /** Resolves when the API can be reached, or the signal aborts. */
+  /** Resolves when the API can be reached or the signal aborts. */
   untilUp(signal?: AbortSignal): Promise<void>
 }
 
-/** @param findFault asks the API whether it can be used */
+/** @param findFault checks whether the API is ready; resolves with its fault, or null */
 export function createConnection(findFault: () => Promise<ApiFault | null>): Connection {
   const state = createObservable<ConnectionState>({ isUp: true })
   const pause = createPause()
   let failures = 0
-  let heardMs = Date.now()
+  let lastReportMs = Date.now()
 
-  // The machine is on a network again.
+  // Retry immediately when the machine is online again.
   addEventListener('online', pause.end)
-  void lookWhenIdle()
+  void checkWhenIdle()
 
   return {
     state,
-    note,
+    report,
     tryNow: pause.end,
     untilUp,
   }
 
-  function note(fault: ApiFault | null) {
-    heardMs = Date.now()
+  function report(fault: ApiFault | null) {
+    lastReportMs = Date.now()
     if (!state.get().isUp) return
     if (fault?.kind === 'unreachable' || fault?.kind === 'unavailable') void recover(fault)
     else if (fault === null) failures = 0
@@ -58,13 +57,13 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
     })
   }
 
-  /** So that the page tells the truth also to somebody who only looks at it. */
-  async function lookWhenIdle() {
+  /** Checks the API while the page sends no requests, so that an outage is shown also on an idle page. */
+  async function checkWhenIdle() {
     for (;;) {
       await untilUp()
-      await createPause().start(heardMs + IDLE_MS - Date.now())
+      await createPause().start(lastReportMs + IDLE_MS - Date.now())
       await untilVisible()
-      if (state.get().isUp && Date.now() - heardMs >= IDLE_MS) note(await findFault())
+      if (state.get().isUp && Date.now() - lastReportMs >= IDLE_MS) report(await findFault())
     }
   }
 
@@ -81,12 +80,12 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
   }
 }
 
-// Seldom enough to be no burden, with many pages open.
+// Pause between checks on an idle page. Long enough that many open pages cause no noticeable load.
 const IDLE_MS = 10_000
-// A person is watching: soon at first, and never so rarely that they would reload the page instead.
+// A person is waiting, so the first retry is early and the pauses stay short.
 const FIRST_PAUSE_MS = 1_000
-const LONGEST_PAUSE_MS = 10_000
+const MAX_PAUSE_MS = 10_000
 
 function retryPauseMs(failures: number): number {
-  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS)
+  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS)
 }

@@ -1,29 +1,30 @@
-// Asks for the API's key, over everything else.
+// Modal dialog in which a person enters the API key.
 import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import type { Access } from './access.ts'
 
 export function KeyDialog({ access }: { access: Access }) {
-  const { isAsking, isShutOut } = useObservable(access.state)
+  const { isDialogOpen, isKeyRequired } = useObservable(access.state)
   const dialog = useRef<HTMLDialogElement>(null)
 
-  // At once: closing gives the focus back, and a frame later that would take it from whoever writes already.
+  // A layout effect, because closing the dialog returns the focus to the element that had it before. An effect
+  // one frame later could take the focus from a field in which the person already types.
   useLayoutEffect(() => {
-    if (!isAsking) return dialog.current?.close()
+    if (!isDialogOpen) return dialog.current?.close()
     dialog.current?.showModal()
     dialog.current?.querySelector('input')?.focus()
-  }, [isAsking])
+  }, [isDialogOpen])
 
-  // Browsers close it by themselves for Escape.
+  // The browser closes the dialog on Escape; onClose then updates the state.
   return (
-    <dialog ref={dialog} class="dialog" aria-labelledby="key-title" onClose={access.dismiss}>
-      {isAsking && <KeyForm access={access} isShutOut={isShutOut} />}
+    <dialog ref={dialog} class="dialog" aria-labelledby="key-title" onClose={access.closeDialog}>
+      {isDialogOpen && <KeyForm access={access} isKeyRequired={isKeyRequired} />}
     </dialog>
   )
 }
 
-function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) {
+function KeyForm({ access, isKeyRequired }: { access: Access; isKeyRequired: boolean }) {
   const [text, setText] = useState('')
   const [isReadable, setIsReadable] = useState(false)
   const [fault, setFault] = useState<string | null>(null)
@@ -34,15 +35,15 @@ function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) 
     event.preventDefault()
     if (isTrying) return
     setIsTrying(true)
-    const refusal = await access.give(text)
-    // The form is gone when the key was right.
+    const refusal = await access.submitKey(text)
+    // An accepted key closes the dialog and removes this form, so there is no state to set.
     if (refusal === null) return
     setIsTrying(false)
     setFault(refusal)
     field.current?.select()
   }
 
-  const hasLost = isShutOut && access.key.get() !== null
+  const isKeyInvalid = isKeyRequired && access.key.get() !== null
   return (
     <form class="key-form" noValidate onSubmit={onSubmit} aria-busy={isTrying ? 'true' : 'false'}>
       <header class="key-head">
@@ -51,9 +52,9 @@ function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) 
         </span>
         <div>
           <h2 id="key-title" class="panel-title">
-            {isShutOut ? 'This API asks for a key' : 'Use another key'}
+            {isKeyRequired ? 'This API requires a key' : 'Use another key'}
           </h2>
-          {hasLost && <p class="key-lead">The key of this tab is not known any more.</p>}
+          {isKeyInvalid && <p class="key-lead">The API no longer accepts the key of this tab.</p>}
         </div>
       </header>
       <div class="field">
@@ -61,7 +62,7 @@ function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) 
           API key
         </label>
         <p id="key-hint" class="field-hint">
-          Kept for this tab only, and gone when you close it.
+          Stored for this tab only; deleted when you close it.
         </p>
         <div class="key-field">
           <input
@@ -102,7 +103,7 @@ function KeyForm({ access, isShutOut }: { access: Access; isShutOut: boolean }) 
         </div>
       </div>
       <div class="key-actions">
-        <button type="button" class="button is-quiet" onClick={access.dismiss}>
+        <button type="button" class="button is-quiet" onClick={access.closeDialog}>
           Not now
         </button>
         <button type="submit" class="button is-primary" aria-disabled={isTrying ? 'true' : 'false'}>

@@ -1,4 +1,4 @@
-// Ways to wait that somebody can end early.
+// Pauses that can be ended early, and waiting until the tab is visible.
 
 export interface Pause {
   /** Resolves after this time, or when `end` is called. */
@@ -22,7 +22,7 @@ export function createPause(): Pause {
   }
 }
 
-/** Resolves at once in a tab that is seen, and when it is shown again in one that is hidden. */
+/** Resolves immediately if the tab is visible, else when it becomes visible. */
 export function untilVisible(): Promise<void> {
   return new Promise((resolve) => {
     if (!document.hidden) return resolve()

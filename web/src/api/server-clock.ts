@@ -1,12 +1,12 @@
-// What time it is at the server, whose times the page shows, on a machine whose own clock may be wrong.
+// The server's current time, because the page shows its timestamps and this machine's clock may be wrong.
 
 export interface ServerClock {
-  /** @param date the `Date` header of an answer */
+  /** @param date the `Date` header of a response */
   observe(date: string | null): void
   nowMs(): number
 }
 
-// The header has whole seconds, so a smaller difference may be none at all.
+// The header has whole seconds, so a smaller offset can be a rounding error.
 const NOTICEABLE_MS = 1_500
 
 export function createServerClock(): ServerClock {
@@ -14,7 +14,8 @@ export function createServerClock(): ServerClock {
   return {
     observe(date) {
       const serverMs = Date.parse(date ?? '')
-      // Each header is late, by its cut-off fraction and by its way to us: the one that was least late is the best.
+      // Every header is late, by its truncated fraction of a second and by the network: the largest offset is
+      // the most exact one.
       if (!Number.isNaN(serverMs)) offsetMs = Math.max(offsetMs, serverMs - Date.now())
     },
     nowMs: () =>

@@ -1,4 +1,4 @@
-// What ended, and how long it waited and ran, step by step.
+// The two charts of the overview: tasks that ended, and wait and run times.
 import type { Stats } from '../api/api-client.ts'
 import { formatDecimal } from '../parts/numbers.ts'
 import { LineChart } from './line-chart.tsx'
@@ -32,8 +32,8 @@ export function ActivityCharts({ stats }: { stats: Stats }) {
       />
       <LineChart
         id="times-chart"
-        title="How long they take"
-        unit="95 of 100 are quicker"
+        title="Run and wait time"
+        unit="95th percentile"
         {...steps}
         lines={[
           {

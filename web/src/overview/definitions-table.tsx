@@ -1,14 +1,18 @@
-// How each definition does by itself; its name leads to its tasks.
+// Table of the definitions that had activity in the window; each name links to its tasks.
 import type { Definition, Stats } from '../api/api-client.ts'
+import { type Column, DataTable } from '../parts/data-table.tsx'
 import { formatCount, formatPercent } from '../parts/numbers.ts'
 import { ScrollPlace } from '../parts/scroll-place.tsx'
 import { hashOf } from '../route.ts'
 import { Sparkline } from './sparkline.tsx'
 import { drawnSteps, formatTime } from './times.ts'
 
+type DefinitionStats = Stats['definitions'][number]
+
 export interface DefinitionsTableProps {
   stats: Stats
   definitions: Definition[]
+  /** The window in words, e.g. "last hour". */
   when: string
 }
 
@@ -16,98 +20,68 @@ export function DefinitionsTable({ stats, definitions, when }: DefinitionsTableP
   return (
     <section class="panel" aria-labelledby="by-definition">
       <h2 id="by-definition" class="panel-title">
-        By kind of task
+        By definition
       </h2>
-      <ScrollPlace label={`Kinds of tasks in the ${when}`}>
-        <table class="kinds">
-          <thead>
-            <tr>
-              <th scope="col">Task</th>
-              <th scope="col">
-                <span class="kinds-line-title">Ended over time</span>
-              </th>
-              <th scope="col" class="is-number kinds-wide">
-                Accepted
-              </th>
-              <th scope="col" class="is-number kinds-wide">
-                Succeeded
-              </th>
-              <th scope="col" class="is-number">
-                Failed
-              </th>
-              <th scope="col" class="is-number kinds-wide">
-                Retried
-              </th>
-              <th scope="col" class="is-number kinds-wide">
-                Wait p95
-              </th>
-              <th scope="col" class="is-number kinds-wide">
-                Run p50
-              </th>
-              <th scope="col" class="is-number">
-                Run p95
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {stats.definitions.map((one) => (
-              <Row
-                key={one.name}
-                one={one}
-                title={titleOf(one.name, definitions)}
-                steps={drawnSteps(stats)}
-              />
-            ))}
-          </tbody>
-        </table>
+      <ScrollPlace label={`Definitions in the ${when}`}>
+        <DataTable
+          class="definitions"
+          columns={columnsOf(definitions, drawnSteps(stats))}
+          rows={stats.definitions}
+          keyOf={({ name }) => name}
+        />
       </ScrollPlace>
     </section>
   )
 }
 
-interface RowProps {
-  one: Stats['definitions'][number]
-  title: string
-  /** How many are drawn. */
-  steps: number
+/** @param steps number of steps that the sparkline shows */
+function columnsOf(definitions: Definition[], steps: number): Column<DefinitionStats>[] {
+  // Columns of the class definitions-wide are hidden on narrow screens.
+  const wide = { isNumber: true, class: 'definitions-wide' }
+  return [
+    { title: 'Task', cell: ({ name }) => <DefinitionName name={name} title={titleOf(name, definitions)} /> },
+    {
+      title: 'Ended over time',
+      titleClass: 'definitions-line-title',
+      cellClass: 'definitions-line',
+      cell: ({ series }) => <Sparkline values={series.slice(0, steps)} />,
+    },
+    { title: 'Accepted', ...wide, cell: ({ accepted }) => formatCount(accepted) },
+    { title: 'Succeeded', ...wide, cell: ({ succeeded }) => formatCount(succeeded) },
+    { title: 'Failed', isNumber: true, cell: (row) => <FailedCount stats={row} /> },
+    { title: 'Retried', ...wide, cell: ({ retried }) => formatCount(retried) },
+    { title: 'Wait p95', ...wide, cell: (row) => formatTime(row.wait_p95_ms) },
+    { title: 'Run p50', ...wide, cell: (row) => formatTime(row.run_p50_ms) },
+    { title: 'Run p95', isNumber: true, cell: (row) => formatTime(row.run_p95_ms) },
+  ]
 }
 
-function Row({ one, title, steps }: RowProps) {
-  const { name, failure_rate: failureRate } = one
+function DefinitionName({ name, title }: { name: string; title: string }) {
   return (
-    <tr>
-      <th scope="row">
-        <a class="kinds-name" href={hashOf({ view: 'tasks', params: { name } })}>
-          {title}
-        </a>
-        {title !== name && <code class="kinds-code">{name}</code>}
-      </th>
-      <td class="kinds-line">
-        <Sparkline values={one.series.slice(0, steps)} />
-      </td>
-      <td class="is-number kinds-wide">{formatCount(one.accepted)}</td>
-      <td class="is-number kinds-wide">{formatCount(one.succeeded)}</td>
-      <td class="is-number">
-        {one.failed === 0 ? (
-          <span class="quiet">0</span>
-        ) : (
-          <>
-            <a class="kinds-failed" href={hashOf({ view: 'tasks', params: { name, status: 'FAILURE' } })}>
-              {formatCount(one.failed)}
-            </a>{' '}
-            {failureRate !== null && <span class="kinds-rate">{formatPercent(failureRate)}</span>}
-          </>
-        )}
-      </td>
-      <td class="is-number kinds-wide">{formatCount(one.retried)}</td>
-      <td class="is-number kinds-wide">{formatTime(one.wait_p95_ms)}</td>
-      <td class="is-number kinds-wide">{formatTime(one.run_p50_ms)}</td>
-      <td class="is-number">{formatTime(one.run_p95_ms)}</td>
-    </tr>
+    <>
+      <a class="definitions-name" href={hashOf({ view: 'tasks', params: { name } })}>
+        {title}
+      </a>
+      {title !== name && <code class="definitions-code">{name}</code>}
+    </>
+  )
+}
+
+function FailedCount({ stats }: { stats: DefinitionStats }) {
+  const { name, failed, failure_rate: failureRate } = stats
+  if (failed === 0) return <span class="quiet">0</span>
+  return (
+    <>
+      <a class="definitions-failed" href={hashOf({ view: 'tasks', params: { name, status: 'FAILURE' } })}>
+        {formatCount(failed)}
+      </a>{' '}
+      {failureRate !== null && <span class="definitions-rate">{formatPercent(failureRate)}</span>}
+    </>
   )
 }
 
 function titleOf(name: string, definitions: Definition[]): string {
+  // The API counts definitions beyond a maximum number under this name.
   if (name === 'other') return 'Others'
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }

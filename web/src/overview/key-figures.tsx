@@ -1,4 +1,4 @@
-// What tells at a glance whether all is well.
+// Key figures of the overview: workers, throughput, failures, oldest waiting task, wait and run times.
 import type { Stats, Worker } from '../api/api-client.ts'
 import { formatSeconds } from '../parts/durations.ts'
 import { formatCount, formatPercent, formatRate } from '../parts/numbers.ts'
@@ -14,7 +14,11 @@ export function KeyFigures({ stats, workers }: { stats: Stats; workers: Worker[]
         name="Workers up"
         value={workers === null ? '…' : String(up.length)}
         more={
-          workers === null ? '' : up.length === 0 ? 'nothing runs' : `${stats.running} of ${slots} slots busy`
+          workers === null
+            ? ''
+            : up.length === 0
+              ? 'no task can start'
+              : `${stats.running} of ${slots} slots busy`
         }
         isBad={workers !== null && up.length === 0}
       />
@@ -26,12 +30,12 @@ export function KeyFigures({ stats, workers }: { stats: Stats; workers: Worker[]
       <Figure
         name="Failure rate"
         value={failures === null ? '–' : formatPercent(failures)}
-        more={failures === null ? 'nothing ended' : retriedText(stats.series.retried.reduce(sum, 0))}
+        more={failures === null ? 'no task ended' : retriedText(stats.series.retried.reduce(sum, 0))}
       />
       <Figure
         name="Oldest waiting"
         value={oldest === null ? '–' : formatSeconds(oldest * 1_000)}
-        more={oldest === null ? 'nothing is late' : 'since it was due'}
+        more={oldest === null ? 'no task is overdue' : 'since it was due'}
       />
       <Times name="Wait" hint="from due to started" times={stats.wait_ms} />
       <Times name="Run" hint="per attempt" times={stats.run_ms} />

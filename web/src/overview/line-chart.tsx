@@ -1,6 +1,7 @@
-// Lines over time: drawn, with the numbers of the step under the pointer, and as a table for who cannot or would not see
-// the drawing.
+// Chart of lines over time: a canvas, the values of the step under the pointer, and the same numbers as a
+// table, which needs neither sight nor a mouse.
 import { useRef, useState } from 'hono/jsx/dom'
+import { type Column, DataTable } from '../parts/data-table.tsx'
 import { useEffect } from '../parts/effect.ts'
 import { ScrollPlace } from '../parts/scroll-place.tsx'
 import type { Line, Plot, PlotData } from './plot.ts'
@@ -13,7 +14,7 @@ export interface ChartLine extends Line {
 export interface LineChartProps {
   id: string
   title: string
-  /** What the numbers are of. */
+  /** Shown after the title, e.g. "per second". */
   unit: string
   startsAtMs: number[]
   stepSeconds: number
@@ -32,7 +33,7 @@ export function LineChart(props: LineChartProps) {
         <h2 id={id} class="panel-title">
           {title} <span class="chart-unit">{unit}</span>
         </h2>
-        <p class="chart-moment">{momentOf(startsAtMs[shown], stepSeconds)}</p>
+        <p class="chart-step">{stepText(startsAtMs[shown], stepSeconds)}</p>
       </div>
       <ul class="legend">
         {lines.map(({ name, color, isDashed, values }) => (
@@ -54,7 +55,7 @@ function Drawing(props: LineChartProps & { onPoint: (index: number | null) => vo
   const { title, startsAtMs, lines } = props
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<Plot | null>(null)
-  // What is drawn outlives many renderings: it asks for what is current.
+  // The plot outlives many renderings, so its callbacks read the current props from this ref.
   const current = useRef(props)
   current.current = props
 
@@ -74,12 +75,12 @@ function Drawing(props: LineChartProps & { onPoint: (index: number | null) => vo
       class="plot"
       ref={place}
       role="img"
-      aria-label={`${title}, as a drawing; the same as a table below`}
+      aria-label={`${title}: chart, also available as a table below`}
     />
   )
 }
 
-/** Loads what draws, and keeps the drawing as wide as its place and in the colours of the page. */
+/** Loads the chart library and draws. Redraws when the element's width or the colour scheme changes. */
 async function drawIn(
   element: HTMLElement,
   current: { current: (LineChartProps & { onPoint: (index: number | null) => void }) | null },
@@ -87,7 +88,7 @@ async function drawIn(
 ): Promise<Plot | null> {
   const props = () => current.current as LineChartProps & { onPoint: (index: number | null) => void }
   const loaded = await import('./plot.ts').catch(() => null)
-  // Without it there is still the table.
+  // If the library cannot be loaded, the table still shows the numbers.
   if (!loaded || stopping.aborted) return null
   const plot = loaded.createPlot(element, dataOf(props()), {
     formatX: (ms) => formatStep(ms, props().stepSeconds),
@@ -114,8 +115,19 @@ function dataOf({ startsAtMs, lines }: LineChartProps): PlotData {
   return { startsAtMs, lines }
 }
 
+interface Step {
+  ms: number
+  index: number
+}
+
 function TableOfSteps({ title, unit, startsAtMs, stepSeconds, lines, formatValue }: LineChartProps) {
   const [isOpen, setIsOpen] = useState(false)
+  const from: Column<Step> = { title: 'From', cell: ({ ms }) => formatStep(ms, stepSeconds) }
+  const columnOf = ({ name, values }: ChartLine): Column<Step> => ({
+    title: name,
+    isNumber: true,
+    cell: ({ index }) => formatOr(values[index], formatValue),
+  })
   return (
     <details
       class="as-table"
@@ -126,33 +138,12 @@ function TableOfSteps({ title, unit, startsAtMs, stepSeconds, lines, formatValue
       <summary>Show as a table</summary>
       {isOpen && (
         <ScrollPlace label={`${title}, as a table`}>
-          <table>
-            <caption class="visually-hidden">
-              {title}, {unit}, newest first
-            </caption>
-            <thead>
-              <tr>
-                <th scope="col">From</th>
-                {lines.map(({ name }) => (
-                  <th key={name} scope="col" class="is-number">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {startsAtMs.toReversed().map((ms, back) => (
-                <tr key={ms}>
-                  <th scope="row">{formatStep(ms, stepSeconds)}</th>
-                  {lines.map(({ name, values }) => (
-                    <td key={name} class="is-number">
-                      {formatOr(values[startsAtMs.length - 1 - back], formatValue)}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <DataTable
+            caption={`${title}, ${unit}, newest first`}
+            columns={[from, ...lines.map(columnOf)]}
+            rows={startsAtMs.map((ms, index) => ({ ms, index })).toReversed()}
+            keyOf={({ ms }) => ms}
+          />
         </ScrollPlace>
       )}
     </details>
@@ -163,7 +154,7 @@ function formatOr(value: number | null | undefined, format: (value: number) => s
   return value === null || value === undefined ? '–' : format(value)
 }
 
-function momentOf(ms: number | undefined, stepSeconds: number): string {
+function stepText(ms: number | undefined, stepSeconds: number): string {
   if (ms === undefined) return ''
   return `${formatStep(ms, stepSeconds)} to ${formatStep(ms + stepSeconds * 1_000, stepSeconds)}`
 }

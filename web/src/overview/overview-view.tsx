@@ -1,11 +1,12 @@
-// Overview: whether all is well, what it is if not, and where to look.
-import { LackingNotice, Locked } from '../api/access-notice.tsx'
+// The overview: alerts, numbers of tasks per status, key figures, charts, and a table by definition.
+import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
 import type { Stats } from '../api/api-client.ts'
-import { useAnswer } from '../api/live-answer.ts'
+import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { formatMoment } from '../parts/durations.ts'
+import { formatTimestamp } from '../parts/durations.ts'
 import { Comb } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
+import { Skeleton } from '../parts/skeleton.tsx'
 import { hashOf, type Route } from '../route.ts'
 import { ActivityCharts } from './activity-charts.tsx'
 import { DefinitionsTable } from './definitions-table.tsx'
@@ -16,18 +17,18 @@ import { WINDOWS, type Window, WindowChoice, windowOf } from './window-choice.ts
 
 export function OverviewView({ page, route }: { page: Page; route: Route }) {
   const window = windowOf(route)
-  const stats = useAnswer(page, {
-    question: `statistics ${window.seconds}`,
-    ask: (signal) => page.api.stats(window.seconds, signal),
+  const stats = useQuery(page, {
+    queryKey: `statistics ${window.seconds}`,
+    request: (signal) => page.api.stats(window.seconds, signal),
   })
-  const queues = useAnswer(page, { question: 'queues', ask: page.api.queues })
-  const workers = useAnswer(page, { question: 'workers', ask: page.api.workers })
+  const queues = useQuery(page, { queryKey: 'queues', request: page.api.queues })
+  const workers = useQuery(page, { queryKey: 'workers', request: page.api.workers })
   const { value } = stats
   return (
     <div class="overview">
       <div class="overview-head">
         <h1 class="overview-title">Overview</h1>
-        <p class="overview-at">{value && `as of ${formatMoment(value.at)}`}</p>
+        <p class="overview-at">{value && `as of ${formatTimestamp(value.at)}`}</p>
         <WindowChoice chosen={window} />
         <a class="button is-primary overview-run" href={hashOf({ view: 'run' })}>
           Run a task
@@ -35,7 +36,11 @@ export function OverviewView({ page, route }: { page: Page; route: Route }) {
       </div>
       <QueueAlerts queues={queues.value?.data ?? []} />
       {value === null ? (
-        <Missing page={page} isRefused={stats.fault?.kind === 'refused'} detail={stats.fault?.detail ?? ''} />
+        <NoStatistics
+          page={page}
+          isRefused={stats.fault?.kind === 'refused'}
+          detail={stats.fault?.detail ?? ''}
+        />
       ) : (
         <div
           class={`overview-body ${stats.isOutdated ? 'is-outdated' : ''}`}
@@ -68,15 +73,13 @@ function NothingHappened({ window }: { window: Window }) {
       <div class="empty">
         <Comb />
         <h2>Nothing has run in the {window.words}</h2>
-        <p>
-          Run a task, and here you see within seconds how many there are, how they end and how long they take.
-        </p>
+        <p>Run a task. Its count, outcome and duration appear here within seconds.</p>
         <a class="button is-primary" href={hashOf({ view: 'run' })}>
           Run a task
         </a>
         {longest && longest.seconds !== window.seconds && (
           <a href={hashOf({ view: 'overview', params: { window: String(longest.seconds) } })}>
-            Look at the {longest.words}
+            Show the {longest.words}
           </a>
         )}
       </div>
@@ -84,24 +87,24 @@ function NothingHappened({ window }: { window: Window }) {
   )
 }
 
-/** In the place of statistics that are not there: not yet, or not for this key. */
-function Missing({ page, isRefused, detail }: { page: Page; isRefused: boolean; detail: string }) {
+/** Replaces the statistics while they load, or says why they cannot be loaded. */
+function NoStatistics({ page, isRefused, detail }: { page: Page; isRefused: boolean; detail: string }) {
   const { isUp } = useObservable(page.connection.state)
-  const { isShutOut, lacking } = useObservable(page.access.state)
-  if (isShutOut)
+  const { isKeyRequired, missingScopes } = useObservable(page.access.state)
+  if (isKeyRequired)
     return (
       <section class="panel" aria-label="Overview">
-        <Locked access={page.access} what="With a key you see here how the system does." />
+        <Locked access={page.access} text="Enter a key to see the statistics." />
       </section>
     )
   if (isRefused)
     return (
       <section class="panel" aria-label="Overview">
-        {lacking.includes('read') ? (
-          <LackingNotice access={page.access} scope="read" />
+        {missingScopes.includes('read') ? (
+          <MissingScopeNotice access={page.access} scope="read" />
         ) : (
           <p class="notice tone-bad" role="alert">
-            The statistics cannot be shown: {detail}
+            The statistics cannot be loaded: {detail}
           </p>
         )}
       </section>
@@ -110,22 +113,16 @@ function Missing({ page, isRefused, detail }: { page: Page; isRefused: boolean; 
     <div
       class="overview-body"
       role="status"
-      aria-label={isUp ? 'Asking the API how the system does' : 'Waiting for the API'}
+      aria-label={isUp ? 'Loading the statistics' : 'Waiting for the API'}
     >
       <div class="tile-groups">
         {[1, 2].map((group) => (
-          <div key={group} class="skeleton">
-            <span class="skeleton-line is-short" />
-            <span class="skeleton-line is-tall" />
-          </div>
+          <Skeleton key={group} lines={['short', 'tall']} />
         ))}
       </div>
       <div class="charts">
         {[1, 2].map((chart) => (
-          <div key={chart} class="panel skeleton">
-            <span class="skeleton-line is-short" />
-            <span class="skeleton-line is-chart" />
-          </div>
+          <Skeleton key={chart} lines={['short', 'chart']} isPanel />
         ))}
       </div>
     </div>

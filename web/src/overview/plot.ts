@@ -1,11 +1,12 @@
-// The drawing of lines over time, on a canvas. Loaded when there is something to draw: the page is there before it is.
+// Draws lines over time on a canvas with uPlot. The module is imported only when a chart is shown, so that
+// the first load of the page does not contain the library.
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
 export interface Line {
-  /** Where its colour comes from: a property of the style sheet. */
+  /** Custom property of the style sheet that holds the colour. */
   color: `--${string}`
-  /** Told apart by more than its colour. */
+  /** Dashed lines can be distinguished without their colour. */
   isDashed: boolean
   isFilled: boolean
   values: (number | null)[]
@@ -20,13 +21,13 @@ export interface PlotData {
 export interface PlotOptions {
   formatX: (ms: number) => string
   formatY: (value: number) => string
-  /** The step under the pointer; null when there is none. */
+  /** Called with the index of the step under the pointer; null if the pointer is outside. */
   onPoint: (index: number | null) => void
 }
 
 export interface Plot {
   show(data: PlotData): void
-  /** Takes the size of its place, and the colours of the style sheet. */
+  /** Draws again with the current size of the element and the current colours of the style sheet. */
   redraw(): void
   remove(): void
 }
@@ -38,16 +39,16 @@ export function createPlot(place: HTMLElement, first: PlotData, options: PlotOpt
   let plot = draw()
   return {
     show(next) {
-      const isOther = next.lines.length !== data.lines.length
+      const hasOtherLines = next.lines.length !== data.lines.length
       data = next
-      if (isOther) again()
+      if (hasOtherLines) redraw()
       else plot.setData(alignedOf(data))
     },
-    redraw: again,
+    redraw,
     remove: () => plot.destroy(),
   }
 
-  function again() {
+  function redraw() {
     plot.destroy()
     plot = draw()
   }
@@ -67,13 +68,13 @@ export function createPlot(place: HTMLElement, first: PlotData, options: PlotOpt
         height: HEIGHT,
         legend: { show: false },
         cursor: {
-          // Over one chart the same moment is marked in the other.
-          sync: { key: 'moment' },
+          // The pointer over one chart marks the same time in the other one.
+          sync: { key: 'time' },
           y: false,
           drag: { x: false, y: false },
           points: { size: 8 },
         },
-        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
           {
             ...axis,
@@ -104,7 +105,7 @@ function seriesOf(line: Line, colorOf: (name: string) => string): uPlot.Series {
     width: 2,
     ...(line.isDashed && { dash: [6, 4] }),
     ...(line.isFilled && { fill: `${stroke}26` }),
-    // One alone between two gaps is no line: it is a point.
+    // A value between two gaps has no line to a neighbour; draw it as a point.
     points: { show: isAlone, size: 5, fill: stroke },
   }
 

@@ -1,28 +1,28 @@
-// What somebody has to do something about: work that waits where nobody will take it.
+// Alerts for an operator: queues with due tasks and no worker, and paused queues with waiting tasks.
 import type { Queue } from '../api/api-client.ts'
 import { Icon } from '../parts/icons.tsx'
 import { formatCount } from '../parts/numbers.ts'
 import { hashOf } from '../route.ts'
 
 export function QueueAlerts({ queues }: { queues: Queue[] }) {
-  // What waits for its time is not late.
-  const unserved = queues.filter((queue) => !queue.is_paused && queue.workers === 0 && isLate(queue))
+  // Only due tasks need a worker now; delayed tasks wait in any case.
+  const unserved = queues.filter((queue) => !queue.is_paused && queue.workers === 0 && hasDueTasks(queue))
   const paused = queues.filter((queue) => queue.is_paused && queue.waiting > 0)
   return (
-    // Always there, so that screen readers hear what comes into it.
+    // The element is always rendered: screen readers announce only changes inside an existing status element.
     <div class="alerts" role="status">
       {unserved.length > 0 && (
         <Alert
           tone="bad"
           headline={`No worker serves the ${named(unserved)}.`}
-          more={`${waiting(unserved)}, and nothing of it starts until a worker does.`}
+          more={`${waiting(unserved)} until a worker serves ${unserved.length === 1 ? 'it' : 'them'}.`}
         />
       )}
       {paused.length > 0 && (
         <Alert
           tone="warn"
           headline={`The ${named(paused)} ${paused.length === 1 ? 'is' : 'are'} paused.`}
-          more={`${waiting(paused)} until somebody resumes ${paused.length === 1 ? 'it' : 'them'}.`}
+          more={`${waiting(paused)} until ${paused.length === 1 ? 'it is' : 'they are'} resumed.`}
         />
       )}
     </div>
@@ -43,15 +43,15 @@ function Alert({ tone, headline, more }: { tone: 'bad' | 'warn'; headline: strin
   )
 }
 
-function isLate(queue: Queue): boolean {
+function hasDueTasks(queue: Queue): boolean {
   return queue.oldest_waiting_seconds !== null
 }
 
-const MOST_NAMES = 4
+const MAX_NAMES = 4
 
 function named(queues: Queue[]): string {
-  const names = queues.slice(0, MOST_NAMES).map(({ name }) => `“${name}”`)
-  if (queues.length > MOST_NAMES) names.push(`${queues.length - MOST_NAMES} more`)
+  const names = queues.slice(0, MAX_NAMES).map(({ name }) => `“${name}”`)
+  if (queues.length > MAX_NAMES) names.push(`${queues.length - MAX_NAMES} more`)
   return `${queues.length === 1 ? 'queue' : 'queues'} ${names.join(', ')}`
 }
 

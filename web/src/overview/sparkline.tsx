@@ -1,14 +1,14 @@
-// A row of numbers as a small line. What it shows stands beside it in figures.
+// A small line of a series of numbers. Hidden from screen readers: the cells of the same row hold the totals.
 const WIDTH = 100
 const HEIGHT = 24
-// So that the line is not cut off at the top and at the bottom.
+// Keeps the stroke of the line inside the picture at the top and at the bottom.
 const MARGIN = 2
 
 export function Sparkline({ values }: { values: number[] }) {
-  const most = Math.max(1, ...values)
+  const max = Math.max(1, ...values)
   const points = values.map((value, index) => {
     const x = (index / Math.max(1, values.length - 1)) * WIDTH
-    const y = HEIGHT - MARGIN - (value / most) * (HEIGHT - 2 * MARGIN)
+    const y = HEIGHT - MARGIN - (value / max) * (HEIGHT - 2 * MARGIN)
     return `${x.toFixed(1)} ${y.toFixed(1)}`
   })
   return (

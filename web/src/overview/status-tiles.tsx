@@ -1,4 +1,4 @@
-// How many tasks are how: each number leads to them.
+// Tiles with the number of tasks per status; each links to the list of these tasks.
 import type { Stats, TaskStatus } from '../api/api-client.ts'
 import { formatCount, formatWhole } from '../parts/numbers.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'

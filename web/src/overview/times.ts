@@ -1,8 +1,8 @@
-// Times as they are measured, and moments as axes and tables name them.
+// Formats measured durations and the start times of steps.
 import type { Stats } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
 
-/** A measured time; a dash where there is none. */
+/** A measured duration; a dash for null. */
 export function formatTime(ms: number | null): string {
   if (ms === null) return '–'
   return ms < 1 ? '<\u202f1\u00a0ms' : formatDuration(ms)
@@ -15,17 +15,20 @@ const toTheSecond = new Intl.DateTimeFormat(undefined, {
 })
 const toTheMinute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
-/** A time of day, as exact as steps of this length need it. */
+/** Time of day, with seconds if the steps are shorter than a minute. */
 export function formatStep(ms: number, stepSeconds: number): string {
   return (stepSeconds < 60 ? toTheSecond : toTheMinute).format(ms)
 }
 
-// Sums arrive some seconds late: of a short step there is too little to compare it with the others.
-const LEAST_SECONDS = 20
+// Counts arrive some seconds late, so the first seconds of a step cannot be compared with complete steps.
+const MIN_SECONDS = 20
 
-/** How many steps are drawn: without the one under way, until most of it is over, for it would always look like a fall. */
+/**
+ * Number of steps to draw. The last step is drawn when 90 % of it have passed, and at least 20 s. Before that its
+ * count would look too low.
+ */
 export function drawnSteps({ at, series }: Stats): number {
   const count = series.starts_at.length
-  const underWaySeconds = (Date.parse(at) - Date.parse(series.starts_at.at(-1) ?? at)) / 1_000
-  return underWaySeconds > Math.max(LEAST_SECONDS, 0.9 * series.step_seconds) ? count : count - 1
+  const elapsedSeconds = (Date.parse(at) - Date.parse(series.starts_at.at(-1) ?? at)) / 1_000
+  return elapsedSeconds > Math.max(MIN_SECONDS, 0.9 * series.step_seconds) ? count : count - 1
 }

@@ -1,4 +1,4 @@
-// How far to look back: part of the URL, so that a link leads there and Back leads back.
+// Choice of the time window. It is part of the URL, so that links and the Back button restore it.
 import { hashOf, type Route } from '../route.ts'
 
 export const WINDOWS = [
@@ -15,7 +15,7 @@ export function windowOf(route: Route): Window {
 
 export function WindowChoice({ chosen }: { chosen: Window }) {
   return (
-    <nav class="window-choice" aria-label="How far to look back">
+    <nav class="window-choice" aria-label="Time range">
       {WINDOWS.map(({ seconds, text, words }) => (
         <a
           key={seconds}

@@ -1,15 +1,16 @@
-// Copies a text, and says so.
+// Button that copies a text to the clipboard and shows whether that succeeded.
 import { useState } from 'hono/jsx/dom'
 import { useEffect } from './effect.ts'
 import { Icon } from './icons.tsx'
 
+// How long the outcome is shown.
 const SHOWN_MS = 2_000
 
 export interface CopyButtonProps {
-  /** What is costly to make is made when it is wanted. */
+  /** A function is called only on a click, for texts that are expensive to build. */
   text: string | (() => string)
   label: string
-  /** Whether the label is to be seen. */
+  /** Shows the label next to the icon. */
   isLabelled?: boolean
 }
 
@@ -20,7 +21,7 @@ export function CopyButton({ text, label, isLabelled = false }: CopyButtonProps)
     const timer = setTimeout(() => setOutcome(null), SHOWN_MS)
     return () => clearTimeout(timer)
   }, [outcome])
-  const said = { copied: 'Copied', failed: 'Not allowed here' }
+  const message = { copied: 'Copied', failed: 'Copying failed' }
   return (
     <span class="copy">
       <button
@@ -36,8 +37,8 @@ export function CopyButton({ text, label, isLabelled = false }: CopyButtonProps)
         <Icon name={outcome === 'copied' ? 'done' : 'copy'} />
         {isLabelled && label}
       </button>
-      <span class="copy-said" role="status">
-        {outcome && said[outcome]}
+      <span class="copy-outcome" role="status">
+        {outcome && message[outcome]}
       </span>
     </span>
   )
@@ -52,7 +53,7 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** Over plain HTTP browsers have no clipboard object, but still this old command. */
+/** Fallback for plain HTTP, where browsers provide no clipboard API, but still this deprecated command. */
 function copySelection(text: string): boolean {
   const focused = document.activeElement
   const area = document.createElement('textarea')

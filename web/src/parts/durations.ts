@@ -1,13 +1,14 @@
-// Times in words short enough for a table. A number stays on the line of its unit.
+// Formats durations and timestamps, short enough for tables. Non-breaking spaces keep a number and its unit
+// together.
 
-/** "0.4 s", "12 s", "3 min 5 s", "2 h 10 min" */
+/** "400 ms", "1.5 s", "12 s", "3 min 5 s", "2 h 10 min" */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))}\u00a0ms`
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)}\u00a0s`
   return formatSeconds(ms)
 }
 
-/** In whole seconds, for times that are counting. */
+/** In whole seconds, for durations that are counted up or down on the page. */
 export function formatSeconds(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000))
   if (seconds < 60) return `${seconds}\u00a0s`
@@ -29,14 +30,14 @@ const exactClock = new Intl.DateTimeFormat('en-GB', {
 })
 
 /** "14:03:07.250" */
-export function formatClock(moment: string): string {
-  const date = new Date(moment)
+export function formatClock(timestamp: string): string {
+  const date = new Date(timestamp)
   return Number.isNaN(date.getTime()) ? '' : exactClock.format(date)
 }
 
-/** Time of day; with the date where it is another day. */
-export function formatMoment(moment: string): string {
-  const date = new Date(moment)
+/** Time of day; with the date if the timestamp is not of today. Empty if it is invalid. */
+export function formatTimestamp(timestamp: string): string {
+  const date = new Date(timestamp)
   if (Number.isNaN(date.getTime())) return ''
   return date.toDateString() === new Date().toDateString() ? clock.format(date) : clockAndDay.format(date)
 }

@@ -1,20 +1,22 @@
-// Effects of components that may be gone, or changed, before the browser draws them.
+// An effect hook that skips an effect if its component is removed, or its dependencies change, before the
+// next frame.
 import { type useEffect as EffectHook, useLayoutEffect } from 'hono/jsx/dom'
 
 /**
- * As Hono's own. That one puts an effect off until the next frame and then runs it whatever has become of its component: an
- * effect that comes too late is never ended, and what it sets brings the component back beside what has taken its place.
+ * Replaces Hono's `useEffect`, which delays an effect until the next frame and then runs it even if the
+ * component was removed meanwhile. Such an effect is never cleaned up, and a state change in it renders the
+ * removed component again, next to the one that replaced it.
  */
 export function useEffect(...[effect, deps]: Parameters<typeof EffectHook>): void {
   useLayoutEffect(() => {
     let isOver = false
-    let end: ReturnType<typeof effect>
+    let cleanUp: ReturnType<typeof effect>
     requestAnimationFrame(() => {
-      if (!isOver) end = effect()
+      if (!isOver) cleanUp = effect()
     })
     return () => {
       isOver = true
-      end?.()
+      cleanUp?.()
     }
   }, deps)
 }

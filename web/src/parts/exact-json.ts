@@ -1,8 +1,8 @@
-// JSON whose numbers stay as they were written. `JSON.parse` rounds what has more digits than a double; people compare
-// such numbers, which are ids more often than not, digit by digit.
+// JSON parser and serializer that keep every digit of a number. `JSON.parse` rounds numbers with more digits
+// than a double; most such numbers are ids, which people compare digit by digit.
 import { isRounded } from '../../../src/base/exact-json.ts'
 
-/** A number that no double can hold. */
+/** A number that a double cannot represent exactly, as its text. */
 export class ExactNumber {
   readonly text: string
 
@@ -10,14 +10,16 @@ export class ExactNumber {
     this.text = text
   }
 
-  /** For JSON.stringify: the number as it was written where the browser can, else the nearest double. */
+  /**
+   * Used by JSON.stringify: the exact number if the browser supports `JSON.rawJSON`, else the nearest double.
+   */
   toJSON(): unknown {
     const { rawJSON }: { rawJSON?: (text: string) => unknown } = Object(JSON)
     return rawJSON ? rawJSON(this.text) : Number(this.text)
   }
 }
 
-/** Where a text is no JSON, and what was expected there. Line and column count from 1. */
+/** A syntax error: its position and what was expected there. Line and column count from 1. */
 export class JsonFault extends Error {
   readonly line: number
   readonly column: number
@@ -31,7 +33,7 @@ export class JsonFault extends Error {
   }
 }
 
-// A double tells at least so many digits apart.
+// A double represents 15 significant digits exactly, so only a longer number needs the exact parser.
 const LONG_NUMBER = /\d[\d.]{15}/
 
 /** @throws JsonFault */
@@ -40,13 +42,13 @@ export function parseJson(text: string): unknown {
     try {
       return JSON.parse(text)
     } catch {
-      // Browsers say where in many ways, and some not at all.
+      // Parse again with the reader below: browsers report the position in different ways or not at all.
     }
   }
   return createReader(text).readAll()
 }
 
-/** As JSON.stringify, with exact numbers in every browser. */
+/** Like JSON.stringify, with exact numbers in every browser. */
 export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
   if (value instanceof ExactNumber) return value.text
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
@@ -65,14 +67,14 @@ export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
     : `${open}${parts.join(',')}${close}`
 }
 
-// RFC 8259, 6.
+// RFC 8259, section 6.
 const NUMBER = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
-const WORDS: [word: string, value: unknown][] = [
+const LITERALS: [literal: string, value: unknown][] = [
   ['true', true],
   ['false', false],
   ['null', null],
 ]
-// Deeper than the API takes; far from where a browser runs out of stack.
+// More than the API accepts, and far below the depth at which a browser's stack overflows.
 const MAX_LEVELS = 500
 
 function createReader(text: string) {
@@ -81,24 +83,24 @@ function createReader(text: string) {
     readAll() {
       const value = readValue(0)
       skipSpace()
-      if (offset < text.length) fail('nothing more is expected here')
+      if (offset < text.length) fail('the end of the text is expected here')
       return value
     },
   }
 
   function readValue(level: number): unknown {
     skipSpace()
-    if (level > MAX_LEVELS) fail('this is nested too deeply')
+    if (level > MAX_LEVELS) fail('this value is nested too deeply')
     const character = text[offset]
     if (character === '{') return readObject(level)
     if (character === '[') return readList(level)
     if (character === '"') return readText()
-    for (const [word, value] of WORDS) {
-      if (!text.startsWith(word, offset)) continue
-      offset += word.length
+    for (const [literal, value] of LITERALS) {
+      if (!text.startsWith(literal, offset)) continue
+      offset += literal.length
       return value
     }
-    return numberOf(take(NUMBER) ?? fail('a value is expected here, texts in double quotes'))
+    return numberOf(take(NUMBER) ?? fail('a value is expected here; strings need double quotes'))
   }
 
   function readObject(level: number): object {
@@ -133,7 +135,7 @@ function createReader(text: string) {
       offset = end + 1
       return read
     } catch {
-      return fail('this text has no end, or holds what must be escaped')
+      return fail('this string has no closing quote, or contains a character that must be escaped')
     }
   }
 
@@ -162,4 +164,9 @@ function createReader(text: string) {
 
 function numberOf(text: string): number | ExactNumber {
   return isRounded(text) ? new ExactNumber(text) : Number(text)
+}
+
+/** Whether a value is an object other than an array. True for an `ExactNumber` too. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

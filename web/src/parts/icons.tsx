@@ -1,4 +1,5 @@
-// Small drawings, in the colour of the text around them. They say nothing that is not also said in words.
+// Icons in the colour of the surrounding text. They are hidden from screen readers, because a text next to
+// them, or a label, has the same meaning.
 
 const PATHS = {
   clock: 'M8 4.5V8l2.3 1.7',
@@ -12,7 +13,7 @@ const PATHS = {
 
 export type HexagonSign = keyof typeof PATHS
 
-/** A hexagon around a sign: the mark of a status. */
+/** A sign in a hexagon, used as the mark of a status. */
 export function HexagonIcon({ sign }: { sign: HexagonSign }) {
   return (
     <svg class="hexagon" viewBox="0 0 16 16" aria-hidden="true">
@@ -50,7 +51,7 @@ export function Icon({ name }: { name: keyof typeof ICONS }) {
   )
 }
 
-/** A cell of a comb, and in it the figure of eight that gave the name. */
+/** The logo: a honeycomb cell with the figure of eight of a waggle dance. */
 export function Logo() {
   return (
     <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
@@ -63,7 +64,7 @@ export function Logo() {
   )
 }
 
-/** Some cells of a comb, for places where nothing is yet. */
+/** Some honeycomb cells, shown in empty views. */
 export function Comb() {
   const cells = [
     [40, 26],

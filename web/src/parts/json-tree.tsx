@@ -1,19 +1,18 @@
-// JSON of any size to be read: members can be closed and opened, long texts and long lists are cut until somebody wants
-// more, and numbers stand as they were written.
+// Shows a JSON value of any size as a tree. Objects and arrays can be collapsed, long strings and arrays are
+// shortened with a button that shows more, and numbers keep all digits.
 import { useState } from 'hono/jsx/dom'
-import { isRecord } from '../api/api-answer.ts'
 import { CopyButton } from './copy-button.tsx'
-import { ExactNumber, stringifyJson } from './exact-json.ts'
+import { ExactNumber, isRecord, stringifyJson } from './exact-json.ts'
 
 export interface JsonTreeProps {
-  /** What it is, for those who do not see where it stands. */
+  /** Name of the value, used in the label of the copy button. */
   label: string
   value: unknown
 }
 
-// What fits onto a screen is open from the beginning.
+// A value with at most this many members fits onto a screen and is expanded at first.
 const OPEN_MEMBERS = 60
-// Browsers show a hundred rows at once without a pause.
+// Browsers render a hundred rows without a noticeable delay.
 const MORE_MEMBERS = 100
 const MORE_CHARACTERS = 1_000
 
@@ -29,10 +28,10 @@ export function JsonTree({ label, value }: JsonTreeProps) {
 }
 
 interface NodeProps {
-  /** Of a member of an object. */
+  /** Name of the member of an object; undefined in an array. */
   name?: string
   value: unknown
-  /** Where it stands, for whoever hears only this. */
+  /** Path from the root, which is ''. */
   path: string
   isOpen?: boolean
 }
@@ -141,7 +140,7 @@ function Text({ text }: { text: string }) {
   )
 }
 
-/** With its lines as lines; whatever else JSON escapes stays escaped. */
+/** The string in quotes. Line breaks and quotes are shown unescaped, other characters stay escaped. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(/\\(.)/g, (whole, character: string) =>
     character === 'n' ? '\n' : character === '"' ? '"' : whole,
@@ -157,13 +156,13 @@ function isSmall(value: unknown): boolean {
   return countMembers(value, OPEN_MEMBERS) <= OPEN_MEMBERS
 }
 
-/** Counts no further than it has to. */
-function countMembers(value: unknown, most: number): number {
+/** Counts all members of a value and of the values in it. Stops when the count exceeds `max`. */
+function countMembers(value: unknown, max: number): number {
   if (!Array.isArray(value) && !isRecord(value)) return 1
   let count = 1
   for (const member of Object.values(value)) {
-    count += countMembers(member, most - count)
-    if (count > most) break
+    count += countMembers(member, max - count)
+    if (count > max) break
   }
   return count
 }

@@ -1,11 +1,14 @@
-// The time, for texts that count.
+// The current time for texts that count seconds.
 import { useState } from 'hono/jsx/dom'
 import { useEffect } from './effect.ts'
 
-// Often enough that a counted second never seems to be skipped.
+// Short enough that no counted second seems to be skipped.
 const TICK_MS = 250
 
-/** Renders anew as time passes, as long as `isTicking`. @returns this machine's time in milliseconds */
+/**
+ * Renders the component again every 250 ms while `isTicking` and the tab is visible.
+ * @returns this machine's time in ms
+ */
 export function useNow(isTicking: boolean): number {
   const [, setTick] = useState(0)
   useEffect(() => {

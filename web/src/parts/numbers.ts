@@ -1,4 +1,4 @@
-// Numbers in few characters. A number stays on the line of its unit.
+// Formats numbers with few characters. Non-breaking spaces keep a number and its unit together.
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 })
 const short = new Intl.NumberFormat(undefined, { notation: 'compact', maximumSignificantDigits: 3 })
 const exact = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 })
@@ -13,20 +13,20 @@ export function formatWhole(count: number): string {
   return whole.format(count)
 }
 
-/** "0.25 %", "12 %"; what is not nothing is not called 0 */
+/** "0.3 %", "12 %"; "< 0.1 %" for smaller fractions above 0 */
 export function formatPercent(fraction: number): string {
   if (fraction > 0 && fraction < 0.001) return '<\u202f0.1\u00a0%'
   return `${exact.format(fraction < 0.1 ? Math.round(fraction * 1_000) / 10 : Math.round(fraction * 100))}\u00a0%`
 }
 
-/** "12.5 per s", "3 per min": in seconds where there is at least one a second */
+/** "12.5 per s"; per minute below one per second: "3 per min" */
 export function formatRate(perSecond: number): string {
   return perSecond >= 1
     ? `${formatDecimal(perSecond)} per\u00a0s`
     : `${formatDecimal(perSecond * 60)} per\u00a0min`
 }
 
-/** Three digits that say something. */
+/** Three significant digits below 1000, e.g. "12.5" and "0.125"; else like `formatCount` */
 export function formatDecimal(value: number): string {
   return value < 1_000 ? exact.format(value) : formatCount(value)
 }

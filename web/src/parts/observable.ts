@@ -1,9 +1,9 @@
-// A value that can be watched: by components with `useObservable`, by everything else with `subscribe`.
+// A value with listeners. Components use `useObservable`, other code uses `subscribe`.
 import { useLayoutEffect, useState } from 'hono/jsx/dom'
 
 export interface Observable<T> {
   get(): T
-  /** Tells the listeners unless the value is the same one. */
+  /** Sets the value and calls the listeners, unless the value is the same (`Object.is`). */
   set(next: T): void
   /** @returns a function that ends the subscription */
   subscribe(listener: () => void): () => void
@@ -26,15 +26,18 @@ export function createObservable<T>(initial: T): Observable<T> {
   }
 }
 
-/** The value, and a new rendering whenever it changes. Not by `useSyncExternalStore`, for the reason in effect.ts. */
+/**
+ * Returns the value and renders the component again whenever it changes. Does not use `useSyncExternalStore`,
+ * for the reason in effect.ts.
+ */
 export function useObservable<T>(observable: Observable<T>): T {
   const [, setVersion] = useState(0)
   const value = observable.get()
   useLayoutEffect(() => {
-    const renderAnew = () => setVersion((version) => version + 1)
-    // By the effect of a component inside.
-    if (!Object.is(observable.get(), value)) renderAnew()
-    return observable.subscribe(renderAnew)
+    const renderAgain = () => setVersion((version) => version + 1)
+    // The effect of a child component can change the value before this subscription starts.
+    if (!Object.is(observable.get(), value)) renderAgain()
+    return observable.subscribe(renderAgain)
   }, [observable])
   return value
 }

@@ -1,9 +1,9 @@
-// A place for what may be wider or higher than there is room: it is moved within, by keys too.
+// A region that scrolls when its content is wider or higher than the region. The keyboard can scroll it too.
 import type { Child } from 'hono/jsx/dom'
 
 export function ScrollPlace({ label, children }: { label: string; children?: Child }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: without the focus nobody can move it by keys (axe: scrollable-region-focusable)
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard can scroll it only while it has the focus (axe: scrollable-region-focusable)
     <section class="table-place" aria-label={label} tabIndex={0}>
       {children}
     </section>

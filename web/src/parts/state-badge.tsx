@@ -1,4 +1,4 @@
-// A state in a word, with a mark and a colour: never by colour alone.
+// A badge with a text, a mark and a colour. The colour alone never carries the meaning.
 import { HexagonIcon, type HexagonSign } from './icons.tsx'
 
 export interface StateBadgeProps {

@@ -1,34 +1,33 @@
-// A status in its own word, with a mark and a colour of its own.
+// Badges of task statuses: name, mark and colour of each status.
+import { HexagonIcon, type HexagonSign } from './icons.tsx'
 
-import type { RememberedTask } from '../run/remembered-tasks.ts'
-import { HexagonIcon } from './icons.tsx'
-
-type ShownStatus = RememberedTask['status']
-
-const LOOKS = {
+const STYLES = {
   PENDING: { sign: 'clock', tone: 'calm' },
   STARTED: { sign: 'play', tone: 'busy' },
   RETRY: { sign: 'again', tone: 'warn' },
   SUCCESS: { sign: 'check', tone: 'good' },
   FAILURE: { sign: 'cross', tone: 'bad' },
   CANCELLED: { sign: 'bar', tone: 'calm' },
-  GONE: { sign: 'question', tone: 'calm' },
-} as const satisfies Record<ShownStatus, { sign: string; tone: string }>
+  /** Not a status of the API: it has no task with this id. */
+  NOT_FOUND: { sign: 'question', tone: 'calm' },
+} as const satisfies Record<string, { sign: HexagonSign; tone: string }>
 
-/** Class that sets the colours of a status for everything inside. */
+type ShownStatus = keyof typeof STYLES
+
+/** Class that sets the colours of a status for the element and everything inside it. */
 export function toneOf(status: ShownStatus): string {
-  return `tone-${LOOKS[status].tone}`
+  return `tone-${STYLES[status].tone}`
 }
 
 export function StatusMark({ status }: { status: ShownStatus }) {
-  return <HexagonIcon sign={LOOKS[status].sign} />
+  return <HexagonIcon sign={STYLES[status].sign} />
 }
 
 export function StatusBadge({ status }: { status: ShownStatus }) {
   return (
     <span class={`badge ${toneOf(status)}`} data-status={status}>
       <StatusMark status={status} />
-      {status}
+      {status.replace('_', ' ')}
     </span>
   )
 }

@@ -1,13 +1,14 @@
-// The tasks submitted from this browser.
+// List of the tasks submitted from this browser, with undo for removals.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { Definition } from '../api/api-client.ts'
-import { formatMoment } from '../parts/durations.ts'
+import { formatTimestamp } from '../parts/durations.ts'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { goTo, hashOf } from '../route.ts'
-import type { RememberedTask, RememberedTasks } from './remembered-tasks.ts'
+import { titleOf } from '../task/task-summary.ts'
+import type { RememberedTask, RememberedTasks } from '../state/remembered-tasks.ts'
 
 export interface RememberedListProps {
   remembered: RememberedTasks
@@ -19,7 +20,7 @@ export function RememberedList({ remembered, definitions, shownId }: RememberedL
   const tasks = useObservable(remembered.list)
   const [removed, setRemoved] = useState<RememberedTask[]>([])
   const undoButton = useRef<HTMLButtonElement>(null)
-  // The button that was pressed is gone.
+  // The removal also removed the focused button: move the focus to Undo.
   useEffect(() => undoButton.current?.focus(), [removed])
 
   function remove(task: RememberedTask) {
@@ -54,16 +55,14 @@ export function RememberedList({ remembered, definitions, shownId }: RememberedL
       <p class="remembered-undo" role="status">
         {removed.length > 0 && (
           <>
-            {removed.length === 1 ? '1 task was' : `${removed.length} tasks were`} taken off the list.{' '}
+            {removed.length === 1 ? '1 task was' : `${removed.length} tasks were`} removed from the list.{' '}
             <button ref={undoButton} type="button" class="button is-quiet is-small" onClick={undo}>
               Undo
             </button>
           </>
         )}
       </p>
-      {tasks.length === 0 && (
-        <p class="quiet">Nothing yet. What you submit is listed here, also after a reload.</p>
-      )}
+      {tasks.length === 0 && <p class="quiet">No tasks submitted yet. The list is kept after a reload.</p>}
       <ul class="remembered-list">
         {tasks.map((task) => (
           <Row
@@ -87,7 +86,7 @@ interface RowProps {
 }
 
 function Row({ task, title, isShown, onRemove }: RowProps) {
-  const time = formatMoment(task.submittedAt)
+  const time = formatTimestamp(task.submittedAt)
   return (
     <li class={`row ${isShown ? 'is-shown' : ''}`}>
       <a
@@ -104,15 +103,11 @@ function Row({ task, title, isShown, onRemove }: RowProps) {
       <button
         type="button"
         class="icon-button"
-        aria-label={`Take ${title}, ${time}, off the list`}
+        aria-label={`Remove ${title}, ${time}, from the list`}
         onClick={() => onRemove(task)}
       >
         <Icon name="remove" />
       </button>
     </li>
   )
-}
-
-function titleOf(task: RememberedTask, definitions: Definition[]): string {
-  return definitions.find(({ name }) => name === task.name)?.title ?? task.name
 }

@@ -1,20 +1,21 @@
-// Pick a task, fill in its form, submit.
+// Panel to choose a definition, fill in its form and submit a task.
 import { useState } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
 import { Locked } from '../api/access-notice.tsx'
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { useObservable } from '../parts/observable.ts'
-import { fieldOfInput } from './form-fields.ts'
-import { emptyState, type FormState } from './form-state.ts'
-import { TaskForm } from './task-form.tsx'
+import { Skeleton } from '../parts/skeleton.tsx'
+import { emptyState, type FormState } from '../form/form-state.ts'
+import { fieldOfInput } from '../form/schema-fields.ts'
+import { TaskForm } from '../form/task-form.tsx'
 
-// What most people come for.
-const FIRST_CHOICE = 'notify'
+// The definition that most people use.
+const DEFAULT_NAME = 'notify'
 
 export interface TaskComposerProps {
   definitions: Definition[] | null
-  /** By the URL; null for the first choice. */
+  /** Name of the definition in the URL; null for the default. */
   chosenName: string | null
   onChoose: (name: string) => void
   access: Access
@@ -22,10 +23,10 @@ export interface TaskComposerProps {
 }
 
 export function TaskComposer({ definitions, chosenName, onChoose, access, submit }: TaskComposerProps) {
-  const { isShutOut } = useObservable(access.state)
+  const { isKeyRequired } = useObservable(access.state)
   const [states, setStates] = useState<Record<string, FormState>>({})
-  const [isHeld, setIsHeld] = useState(false)
-  const name = chosenName ?? FIRST_CHOICE
+  const [isWaiting, setIsWaiting] = useState(false)
+  const name = chosenName ?? DEFAULT_NAME
   const chosen = definitions?.find((definition) => definition.name === name) ?? definitions?.[0]
 
   return (
@@ -34,8 +35,8 @@ export function TaskComposer({ definitions, chosenName, onChoose, access, submit
         Run a task
       </h1>
       {definitions && (
-        <fieldset class="picker" disabled={isHeld}>
-          <legend class="visually-hidden">Which task</legend>
+        <fieldset class="picker" disabled={isWaiting}>
+          <legend class="visually-hidden">Definition</legend>
           {definitions.map(({ name, title }) => (
             <label key={name} class="picker-choice">
               <input
@@ -51,19 +52,19 @@ export function TaskComposer({ definitions, chosenName, onChoose, access, submit
         </fieldset>
       )}
       {definitions === null &&
-        (isShutOut ? (
-          <Locked access={access} what="With a key you see here which tasks can be submitted." />
+        (isKeyRequired ? (
+          <Locked access={access} text="Enter a key to see which tasks can be submitted." />
         ) : (
-          <ComposerSkeleton />
+          <Skeleton label="Loading the definitions" lines={['normal', 'short', 'tall']} />
         ))}
-      {definitions?.length === 0 && <p class="quiet">This API has no tasks to submit.</p>}
+      {definitions?.length === 0 && <p class="quiet">This API has no definitions.</p>}
       {chosen && (
         <TaskForm
           key={chosen.name}
           definition={chosen}
           state={states[chosen.name] ?? emptyState(fieldOfInput(chosen))}
           onState={(state) => setStates((all) => ({ ...all, [chosen.name]: state }))}
-          onHeld={setIsHeld}
+          onWaiting={setIsWaiting}
           access={access}
           scope="submit"
           submitLabel="Submit task"
@@ -71,15 +72,5 @@ export function TaskComposer({ definitions, chosenName, onChoose, access, submit
         />
       )}
     </section>
-  )
-}
-
-function ComposerSkeleton() {
-  return (
-    <div class="skeleton" role="status" aria-label="Asking the API which tasks there are">
-      <span class="skeleton-line" />
-      <span class="skeleton-line is-short" />
-      <span class="skeleton-line is-tall" />
-    </div>
   )
 }

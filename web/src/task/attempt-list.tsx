@@ -1,19 +1,20 @@
-// Every attempt of a task: when and where it ran, how it ended, and what it said.
+// List of a task's attempts: times, worker, error and log of each.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
-import { formatClock, formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+import { formatClock, formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
 import { useEffect } from '../parts/effect.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
+import { ErrorText } from './task-error.tsx'
 
 export interface AttemptListProps {
   task: Task
-  /** Of the server's clock. */
+  /** Time of the server's clock. */
   atMs: number
   lines: LogLine[]
   isLogLoaded: boolean
-  /** Whether new lines are kept in sight. */
+  /** Whether the log of the running attempt scrolls to new lines. */
   isFollowed: boolean
 }
 
@@ -27,14 +28,15 @@ interface Attempt {
   endedAt: string | null
 }
 
-// A task can be tried a thousand times; the last few tell why.
-const SHOWN_AT_FIRST = 10
+// A task can have a thousand attempts; show the last ones first.
+const INITIAL_ATTEMPTS = 10
+const MORE_ATTEMPTS = 50
 
 export function AttemptList({ task, atMs, lines, isLogLoaded, isFollowed }: AttemptListProps) {
-  const [shown, setShown] = useState(SHOWN_AT_FIRST)
+  const [shown, setShown] = useState(INITIAL_ATTEMPTS)
   const attempts = attemptsOf(task, lines)
   const linesOf = Map.groupBy(lines, ({ attempt }) => attempt)
-  if (attempts.length === 0) return <p class="quiet">None yet.</p>
+  if (attempts.length === 0) return <p class="quiet">No attempts yet.</p>
   return (
     <>
       <ol class="attempts" reversed>
@@ -51,7 +53,7 @@ export function AttemptList({ task, atMs, lines, isLogLoaded, isFollowed }: Atte
         ))}
       </ol>
       {attempts.length > shown && (
-        <button type="button" class="button is-small" onClick={() => setShown(shown + 50)}>
+        <button type="button" class="button is-small" onClick={() => setShown(shown + MORE_ATTEMPTS)}>
           {`Show earlier attempts (${attempts.length - shown})`}
         </button>
       )}
@@ -85,18 +87,18 @@ function AttemptItem({ attempt, isOpenAtFirst, atMs, lines, isLogLoaded, isFollo
         <div id={id} class="attempt-body">
           {error && (
             <p class="attempt-error">
-              <span class="outcome-error-name">{error.name}</span> {error.message}
+              <ErrorText error={error} />
             </p>
           )}
           <p class="attempt-facts">
             {startedAt && (
               <span>
-                Started <time datetime={startedAt}>{formatMoment(startedAt)}</time>
+                Started <time datetime={startedAt}>{formatTimestamp(startedAt)}</time>
               </span>
             )}
             {endedAt && (
               <span>
-                Ended <time datetime={endedAt}>{formatMoment(endedAt)}</time>
+                Ended <time datetime={endedAt}>{formatTimestamp(endedAt)}</time>
               </span>
             )}
             {workerId && (
@@ -133,19 +135,19 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
   const [shown, setShown] = useState(MORE_LINES)
   const box = useRef<HTMLElement>(null)
   const isAtEnd = useRef(true)
-  // Who has gone back to read something is left there.
+  // Scroll to new lines only from the end: a person who has scrolled up to read stays there.
   useEffect(() => {
     if (isFollowed && isAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight
   }, [lines.length, isFollowed])
 
-  if (lines.length === 0) return isLoaded ? <p class="quiet log-empty">It has logged nothing.</p> : null
+  if (lines.length === 0) return isLoaded ? <p class="quiet log-empty">No log lines.</p> : null
   const first = Math.max(0, lines.length - shown)
   return (
     <section
       class="log"
       ref={box}
       aria-label={`Log of attempt ${number}`}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
       tabIndex={0}
       onScroll={() => {
         const { scrollTop = 0, clientHeight = 0, scrollHeight = 0 } = box.current ?? {}
@@ -174,9 +176,9 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
   )
 }
 
-/** The last one first. */
+/** Returns recorded failures, attempts with log lines, and the last attempt. The last attempt comes first. */
 function attemptsOf(task: Task, lines: LogLine[]): Attempt[] {
-  const past = task.attempts.map(({ attempt, error, worker_id, started_at, ended_at }): Attempt => {
+  const failed = task.attempts.map(({ attempt, error, worker_id, started_at, ended_at }): Attempt => {
     const isLast = attempt === task.attempt
     const status = isLast && task.status === 'FAILURE' ? 'FAILURE' : 'RETRY'
     return {
@@ -189,20 +191,23 @@ function attemptsOf(task: Task, lines: LogLine[]): Attempt[] {
       endedAt: ended_at,
     }
   })
-  const known = new Map(past.map((attempt) => [attempt.number, attempt]))
-  const said = lines.map(({ attempt }) => attempt)
-  const numbers = new Set([...known.keys(), ...said, ...(task.attempt > 0 ? [task.attempt] : [])])
+  const failedByNumber = new Map(failed.map((attempt) => [attempt.number, attempt]))
+  const logged = lines.map(({ attempt }) => attempt)
+  const numbers = new Set([...failedByNumber.keys(), ...logged, ...(task.attempt > 0 ? [task.attempt] : [])])
   return [...numbers]
     .sort((a, b) => b - a)
-    .map((number) => known.get(number) ?? attemptWithoutError(task, number))
+    .map((number) => failedByNumber.get(number) ?? attemptWithoutError(task, number))
 }
 
-/** It runs, went well, was cancelled, or was put back by a shutdown: nothing was written of it but the task itself. */
+/**
+ * Describes an attempt that `task.attempts` does not contain: it runs, succeeded, was cancelled, or was
+ * released by a shutdown. The last attempt is derived from the task; earlier ones have only their number.
+ */
 function attemptWithoutError(task: Task, number: number): Attempt {
   const isLast = number === task.attempt
   const status = isLast ? task.status : 'PENDING'
   const titles: Partial<Record<TaskStatus, string>> = {
-    STARTED: 'runs',
+    STARTED: 'is running',
     SUCCESS: 'succeeded',
     CANCELLED: 'was cancelled',
     FAILURE: 'failed',
@@ -210,7 +215,7 @@ function attemptWithoutError(task: Task, number: number): Attempt {
   return {
     number,
     status,
-    title: `Attempt ${number} ${titles[status] ?? 'was put back'}`,
+    title: `Attempt ${number} ${titles[status] ?? 'was released'}`,
     error: null,
     workerId: isLast ? task.worker_id : null,
     startedAt: isLast ? task.started_at : null,

@@ -1,10 +1,10 @@
-// Submits a task once more with another input, in the form of its definition.
+// Form that submits a task again with edited input.
 import { useMemo, useState } from 'hono/jsx/dom'
 import type { Definition, Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
-import { fieldOfInput } from '../run/form-fields.ts'
-import { stateOf } from '../run/form-state.ts'
-import { TaskForm } from '../run/task-form.tsx'
+import { stateOf } from '../form/form-state.ts'
+import { fieldOfInput } from '../form/schema-fields.ts'
+import { TaskForm } from '../form/task-form.tsx'
 
 export interface ReplayFormProps {
   page: Page
@@ -21,14 +21,14 @@ export function ReplayForm({ page, task, definition }: ReplayFormProps) {
       {definition ? (
         <FilledForm page={page} task={task} definition={definition} />
       ) : (
-        <p class="quiet">{`This API has no task “${task.name}” to submit.`}</p>
+        <p class="quiet">{`This API has no definition named “${task.name}”.`}</p>
       )}
     </section>
   )
 }
 
 function FilledForm({ page, task, definition }: ReplayFormProps & { definition: Definition }) {
-  // What is chosen in the options comes instead of what the task was run with; the rest stays.
+  // The options start empty. The API copies options that are not set from the original task.
   const filled = useMemo(() => stateOf(fieldOfInput(definition), task.input), [])
   const [state, setState] = useState(filled)
   return (
@@ -36,12 +36,12 @@ function FilledForm({ page, task, definition }: ReplayFormProps & { definition: 
       definition={definition}
       state={state}
       onState={setState}
-      onHeld={() => {}}
+      onWaiting={() => {}}
       access={page.access}
       scope="operate"
       submitLabel="Submit as a new task"
-      submit={({ input, options }, onHeld, signal) =>
-        page.replay(task.id, { input, options }, onHeld, signal)
+      submit={({ input, options }, onWait, signal) =>
+        page.replay(task.id, { input, options }, onWait, signal)
       }
     />
   )

@@ -1,37 +1,35 @@
-// What can be done with a task, and why it was refused.
+// Buttons that cancel, retry or replay a task, and the reason of the last refusal.
 import { type Child, useState } from 'hono/jsx/dom'
-import type { Access } from '../api/access.ts'
-import type { Answer } from '../api/api-answer.ts'
 import type { Task, TaskStatus } from '../api/api-client.ts'
+import type { ApiResponse } from '../api/api-response.ts'
 import { useAction } from '../api/use-action.ts'
+import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
 
 export interface TaskActionsProps {
+  page: Page
   task: Task
-  access: Access
-  cancel: () => Promise<Answer<unknown>>
-  retry: () => Promise<Answer<unknown>>
-  /** Submits it once more as a new task; absent where that is not offered. */
-  replay?: () => Promise<Answer<unknown>>
-  /** More buttons. */
+  /** Submits a copy of the task. Without it the button "Replay" is not rendered. */
+  replay?: () => Promise<ApiResponse<unknown>>
+  /** Additional buttons. */
   children?: Child
 }
 
-export function TaskActions({ task, access, cancel, retry, replay, children }: TaskActionsProps) {
-  const { isDead, refusal, press } = useAction(access)
-  const [statusThen, setStatusThen] = useState<TaskStatus>(task.status)
+export function TaskActions({ page, task, replay, children }: TaskActionsProps) {
+  const { isDisabled, refusal, press } = useAction(page.access)
+  const [statusAtPress, setStatusAtPress] = useState<TaskStatus>(task.status)
 
-  function perform(action: () => Promise<Answer<unknown>>, event: MouseEvent) {
-    setStatusThen(task.status)
+  function perform(action: () => Promise<ApiResponse<unknown>>, event: MouseEvent) {
+    setStatusAtPress(task.status)
     void press(event, action)
   }
 
-  const isAskedToStop = task.cancel_requested_at !== null
+  const isCancelling = task.cancel_requested_at !== null
   return (
     <div class="card-actions">
       <p class="card-refusal" role="alert">
-        {/* A refusal is about the status that it was given for. */}
-        {refusal !== '' && statusThen === task.status && (
+        {/* A refusal no longer applies when the status has changed. */}
+        {refusal !== '' && statusAtPress === task.status && (
           <>
             <Icon name="warning" /> {refusal}
           </>
@@ -41,18 +39,18 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
         <button
           type="button"
           class="button"
-          aria-disabled={isDead || isAskedToStop ? 'true' : 'false'}
-          onClick={(event: MouseEvent) => isAskedToStop || perform(cancel, event)}
+          aria-disabled={isDisabled || isCancelling ? 'true' : 'false'}
+          onClick={(event: MouseEvent) => isCancelling || perform(() => page.cancel(task.id), event)}
         >
-          {isAskedToStop ? 'Cancelling …' : 'Cancel task'}
+          {isCancelling ? 'Cancelling …' : 'Cancel task'}
         </button>
       )}
       {(task.status === 'FAILURE' || task.status === 'CANCELLED') && (
         <button
           type="button"
           class="button"
-          aria-disabled={isDead ? 'true' : 'false'}
-          onClick={(event: MouseEvent) => perform(retry, event)}
+          aria-disabled={isDisabled ? 'true' : 'false'}
+          onClick={(event: MouseEvent) => perform(() => page.retry(task.id), event)}
         >
           Retry task
         </button>
@@ -61,7 +59,7 @@ export function TaskActions({ task, access, cancel, retry, replay, children }: T
         <button
           type="button"
           class="button"
-          aria-disabled={isDead ? 'true' : 'false'}
+          aria-disabled={isDisabled ? 'true' : 'false'}
           onClick={(event: MouseEvent) => perform(replay, event)}
         >
           Replay

@@ -1,64 +1,38 @@
-// One task as it is now: status, progress, what came of it, and what happened on the way.
-import type { Access } from '../api/access.ts'
-import { LackingNotice } from '../api/access-notice.tsx'
-import type { Answer } from '../api/api-answer.ts'
+// Compact view of a task, next to the form that submitted it.
+import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Definition, Task } from '../api/api-client.ts'
+import type { Page } from '../page.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+import { formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
-import { JsonValue } from '../parts/json-value.tsx'
-import { useNow } from '../parts/now.ts'
-import { StatusBadge, toneOf } from '../parts/status-badge.tsx'
+import { JsonValue } from './json-value.tsx'
+import { toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import type { LiveTask } from './live-tasks.ts'
 import { TaskActions } from './task-actions.tsx'
-import { TaskProgress } from './task-progress.tsx'
-import { attemptsAllowed, ranMs, summaryOf, waitedMs } from './task-story.ts'
+import type { LoadedTask } from '../state/task-cache.ts'
+import { TaskError } from './task-error.tsx'
+import { TaskHead, useTaskClock } from './task-head.tsx'
+import { maxAttempts, ranMs, waitedMs } from './task-summary.ts'
 import { TaskTimeline } from './task-timeline.tsx'
 
 export interface TaskCardProps {
-  live: LiveTask & { kind: 'seen' }
+  page: Page
+  loaded: LoadedTask
   definition: Definition | undefined
-  isUp: boolean
-  access: Access
-  nowMs: () => number
-  cancel: () => Promise<Answer<unknown>>
-  retry: () => Promise<Answer<unknown>>
 }
 
-export function TaskCard({ live, definition, isUp, access, nowMs, cancel, retry }: TaskCardProps) {
-  const { task, seenAtMs } = live
-  const isLive = isUp && !task.is_final
-  useNow(isLive)
-  // What nobody can see going on does not seem to go on.
-  const atMs = isLive ? nowMs() : seenAtMs
-  const title = definition?.title ?? task.name
+export function TaskCard({ page, loaded, definition }: TaskCardProps) {
+  const { task } = loaded
+  const clock = useTaskClock(page, loaded)
   return (
     <article class={`card ${toneOf(task.status)}`} aria-labelledby="task-title">
-      <header class="card-head">
-        <div>
-          <h2 id="task-title" class="card-title">
-            {title}
-          </h2>
-          <p class="card-summary">
-            {isLive || task.is_final
-              ? summaryOf(task, atMs)
-              : `As of ${formatMoment(new Date(seenAtMs).toISOString())}.`}
-          </p>
-        </div>
-        <StatusBadge status={task.status} />
-      </header>
-      {/* Progress and counting seconds are not read out; a new status is. */}
-      <p class="visually-hidden" role="status">
-        {`${title}: ${task.status}`}
-      </p>
-      <TaskProgress task={task} />
+      <TaskHead task={task} title={definition?.title ?? task.name} clock={clock} headingLevel={2} />
       <Outcome task={task} definition={definition} />
-      <Facts task={task} atMs={atMs} />
-      <h3 class="card-subtitle">What happened</h3>
+      <Facts task={task} atMs={clock.atMs} />
+      <h3 class="card-subtitle">Timeline</h3>
       <TaskTimeline task={task} />
       <details class="input-details">
-        <summary>What was submitted</summary>
+        <summary>Input</summary>
         <JsonValue value={task.input} titles={definition?.input_schema.properties} />
       </details>
       <footer class="card-foot">
@@ -66,18 +40,18 @@ export function TaskCard({ live, definition, isUp, access, nowMs, cancel, retry 
           <span class="task-id-label">Id</span> <code>{task.id}</code>
           <CopyButton text={task.id} label="Copy the id" />
         </p>
-        <TaskActions task={task} access={access} cancel={cancel} retry={retry}>
+        <TaskActions page={page} task={task}>
           <a class="button is-quiet" href={hashOf({ view: 'task', id: task.id })}>
             Open
           </a>
         </TaskActions>
       </footer>
-      <LackingNotice access={access} scope="operate" />
+      <MissingScopeNotice access={page.access} scope="operate" />
     </article>
   )
 }
 
-/** What came of it, where that is known. */
+/** Result or error. In PENDING and STARTED an error belongs to an earlier attempt and is not shown. */
 function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
   if (task.status === 'SUCCESS') {
     return (
@@ -90,25 +64,19 @@ function Outcome({ task, definition }: { task: Task; definition: Definition | un
       </section>
     )
   }
-  if (!task.error || task.status === 'PENDING' || task.status === 'STARTED') return null
-  return (
-    <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
-      <h3>{task.status === 'FAILURE' ? 'Why it failed' : 'The last attempt failed'}</h3>
-      <p class="outcome-error">
-        <span class="outcome-error-name">{task.error.name}</span> {task.error.message}
-      </p>
-    </section>
-  )
+  if (task.status === 'PENDING' || task.status === 'STARTED') return null
+  return <TaskError task={task} headingLevel={3} />
 }
 
 function Facts({ task, atMs }: { task: Task; atMs: number }) {
   const ran = ranMs(task, atMs)
-  const duration = task.is_final ? formatDuration : formatSeconds
+  const formatWaited = task.is_final || task.attempt > 0 ? formatDuration : formatSeconds
+  const formatRan = task.status === 'STARTED' ? formatSeconds : formatDuration
   const facts = [
-    ['Submitted', formatMoment(task.created_at)],
-    ['Attempt', `${task.attempt} of ${attemptsAllowed(task)}`],
-    ['Waited', task.attempt > 0 ? formatDuration(waitedMs(task, atMs)) : duration(waitedMs(task, atMs))],
-    ['Ran', ran === null ? '–' : task.status === 'STARTED' ? formatSeconds(ran) : formatDuration(ran)],
+    ['Submitted', formatTimestamp(task.created_at)],
+    ['Attempt', `${task.attempt} of ${maxAttempts(task)}`],
+    ['Waited', formatWaited(waitedMs(task, atMs))],
+    ['Ran', ran === null ? '–' : formatRan(ran)],
   ]
   return (
     <dl class="facts">

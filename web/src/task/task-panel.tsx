@@ -1,12 +1,11 @@
-// The task on show, or why there is none.
-import { Locked } from '../api/access-notice.tsx'
+// Panel next to the form: the selected task, or a placeholder.
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { Comb } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { goTo } from '../route.ts'
 import { TaskCard } from './task-card.tsx'
-import { LoadingTask, RefusedTask } from './task-states.tsx'
+import { TaskPlaceholder } from './task-placeholder.tsx'
 
 export interface TaskPanelProps {
   page: Page
@@ -15,27 +14,19 @@ export interface TaskPanelProps {
 }
 
 export function TaskPanel({ page, id, definitions }: TaskPanelProps) {
-  const live = useObservable(page.live.byId).get(id ?? '')
-  const connection = useObservable(page.connection.state)
-  const access = useObservable(page.access.state)
-  if (id === null) return <NothingShown />
-  if (!live && access.isShutOut)
-    return <Locked access={page.access} what="With a key you see here how this task is." />
-  if (!live) return <LoadingTask isUp={connection.isUp} />
-  if (live.kind === 'refused') {
-    const goneText = 'Forget this task'
-    return <RefusedTask fault={live.fault} access={page.access} goneText={goneText} onDismiss={dismiss} />
+  const cached = useObservable(page.cache.byId).get(id ?? '')
+  if (id === null) return <NoTaskSelected />
+  if (cached?.kind !== 'loaded') {
+    return (
+      <TaskPlaceholder page={page} fault={cached?.fault} dismissText="Forget this task" onDismiss={dismiss} />
+    )
   }
   return (
     <TaskCard
       key={id}
-      live={live}
-      definition={definitions.find(({ name }) => name === live.task.name)}
-      isUp={connection.isUp}
-      access={page.access}
-      nowMs={page.nowMs}
-      cancel={() => page.cancel(id)}
-      retry={() => page.retry(id)}
+      page={page}
+      loaded={cached}
+      definition={definitions.find(({ name }) => name === cached.task.name)}
     />
   )
 
@@ -45,15 +36,12 @@ export function TaskPanel({ page, id, definitions }: TaskPanelProps) {
   }
 }
 
-function NothingShown() {
+function NoTaskSelected() {
   return (
     <div class="empty">
       <Comb />
-      <h2>No task on show</h2>
-      <p>
-        Submit one, or choose one from the list. Here you see it wait, run, and end: its progress, its
-        attempts and what came of it.
-      </p>
+      <h2>No task selected</h2>
+      <p>Submit a task, or select one from the list, to see its status, progress, attempts and result.</p>
     </div>
   )
 }

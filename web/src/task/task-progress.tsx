@@ -1,10 +1,10 @@
-// How far the task is, as a bar and in words.
+// Progress bar of a task with its last progress message.
 import type { Task } from '../api/api-client.ts'
 
 export function TaskProgress({ task }: { task: Task }) {
   const { fraction, message } = task.progress
   const percent = Math.round(fraction * 100)
-  // Many tasks never say how far they are.
+  // Many definitions never report progress: the bar is indeterminate until the first report.
   const isUnknown = task.status === 'STARTED' && fraction === 0
   return (
     <div class="progress">
@@ -19,20 +19,20 @@ export function TaskProgress({ task }: { task: Task }) {
         <span class="progress-fill" style={{ transform: `translateX(${isUnknown ? 0 : percent - 100}%)` }} />
       </div>
       <p class="progress-text">
-        <span class="progress-message">{message ?? restText(task)}</span>
+        <span class="progress-message">{message ?? defaultMessage(task)}</span>
         <span class="progress-percent">{isUnknown ? '' : `${percent} %`}</span>
       </p>
     </div>
   )
 }
 
-function restText({ status }: Task): string {
+function defaultMessage({ status }: Task): string {
   return {
-    PENDING: 'Not started yet',
-    STARTED: 'At work',
-    RETRY: 'Between two attempts',
-    SUCCESS: 'Complete',
-    FAILURE: 'Ended early',
-    CANCELLED: 'Ended early',
+    PENDING: 'Not started',
+    STARTED: 'Running',
+    RETRY: 'Waiting for the next attempt',
+    SUCCESS: 'Done',
+    FAILURE: 'Failed',
+    CANCELLED: 'Cancelled',
   }[status]
 }

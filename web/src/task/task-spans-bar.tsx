@@ -1,30 +1,30 @@
-// How the time of a task was spent, as one bar, and the sums in words.
+// Shows how long a task waited, ran and paused: as a bar, and as sums in text.
 import { useLayoutEffect, useRef } from 'hono/jsx/dom'
 import type { Task } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
 import { type Span, spansOf } from './task-spans.ts'
 
-const WORDS: Record<Span['kind'], string> = {
+const LABELS: Record<Span['kind'], string> = {
   waited: 'waited',
   ran: 'ran',
   paused: 'paused between attempts',
 }
 
-// The last of very many tell enough.
-const SHOWN_SPANS = 60
+// A task can have a thousand attempts; show the last ones.
+const MAX_SPANS = 60
 
 export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
-  const spans = spansOf(task, atMs).slice(-SHOWN_SPANS)
-  const sums = Object.entries(WORDS).flatMap(([kind, words]) => {
+  const spans = spansOf(task, atMs).slice(-MAX_SPANS)
+  const sums = Object.entries(LABELS).flatMap(([kind, label]) => {
     const ofKind = spans.filter((span) => span.kind === kind)
     const ms = ofKind.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0)
-    return ofKind.length > 0 ? [{ kind, text: `${words} ${formatDuration(ms)}` }] : []
+    return ofKind.length > 0 ? [{ kind, text: `${label} ${formatDuration(ms)}` }] : []
   })
   return (
     <div class="spans">
       <div class="spans-bar" aria-hidden="true">
         {spans.map((span) => (
-          <SpanOf key={`${span.kind}-${span.attempt}`} span={span} />
+          <SpanBar key={`${span.kind}-${span.attempt}`} span={span} />
         ))}
       </div>
       <ul class="spans-legend" aria-label="How the time was spent">
@@ -38,9 +38,9 @@ export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
   )
 }
 
-function SpanOf({ span: { kind, fromMs, toMs } }: { span: Span }) {
+function SpanBar({ span: { kind, fromMs, toMs } }: { span: Span }) {
   const element = useRef<HTMLSpanElement>(null)
-  // The policy of the page allows no style in markup.
+  // The Content-Security-Policy forbids style attributes, so the width is set through the DOM.
   useLayoutEffect(() => {
     if (element.current) element.current.style.flexGrow = String(Math.max(1, toMs - fromMs))
   }, [fromMs, toMs])

@@ -1,18 +1,18 @@
-// What happened to the task, in order, and what comes next.
+// Timeline of a task: its past events in order, then the next attempt if one is due.
 import type { Task } from '../api/api-client.ts'
-import { formatMoment } from '../parts/durations.ts'
+import { formatTimestamp } from '../parts/durations.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
-import { storyOf } from './task-story.ts'
+import { timelineEventsOf } from './timeline-events.ts'
 
 export function TaskTimeline({ task }: { task: Task }) {
   return (
     <ol class="timeline">
-      {storyOf(task).map(({ at, status, title, detail, isAhead }) => (
+      {timelineEventsOf(task).map(({ at, status, title, detail, isAhead }) => (
         <li key={`${title}-${at}`} class={`event ${toneOf(status)} ${isAhead ? 'is-ahead' : ''}`}>
           <StatusMark status={status} />
           <p class="event-title">{title}</p>
           <time class="event-time" datetime={at}>
-            {formatMoment(at)}
+            {formatTimestamp(at)}
           </time>
           {detail && <p class="event-detail">{detail}</p>}
         </li>

@@ -1,37 +1,37 @@
-// Before many tasks are changed: how many, and what will happen; then how far it is, and what came of it.
+// Dialog for a bulk action: confirmation with the number of tasks and the effect, then progress and outcome.
 import { useLayoutEffect, useRef } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
-import { LackingNotice } from '../api/access-notice.tsx'
+import { MissingScopeNotice } from '../api/access-notice.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import type { Action, BulkRun, BulkState } from './bulk-run.ts'
 
-export const ACTION_WORDS = {
+export const ACTION_TEXTS = {
   cancel: {
     verb: 'Cancel',
     done: 'cancelled',
-    what: 'What waits is cancelled at once. What runs is asked to stop.',
-    rest: 'had already ended',
-    none: 'None of these can be cancelled: they have ended.',
+    effect: 'Waiting tasks are cancelled immediately. Running tasks are asked to stop.',
+    rest: 'had already finished',
+    none: 'None of these tasks can be cancelled: all have finished.',
   },
   retry: {
     verb: 'Retry',
     done: 'retried',
-    what: 'What failed or was cancelled waits again, under its id and with a fresh retry budget.',
-    rest: 'were not failed any more',
-    none: 'None of these can be retried: only what failed or was cancelled can be.',
+    effect: 'Failed and cancelled tasks become PENDING again, with the same id and a new retry budget.',
+    rest: 'were no longer failed or cancelled',
+    none: 'None of these tasks can be retried: only failed and cancelled tasks can.',
   },
   replay: {
     verb: 'Replay',
     done: 'replayed',
-    what: 'Each is submitted once more as a new task with the same input. These stay as they are.',
-    rest: 'could not be submitted again',
-    none: 'There is nothing to replay.',
+    effect: 'Each task is submitted again as a new task with the same input. The originals do not change.',
+    rest: 'could not be replayed',
+    none: 'No tasks to replay.',
   },
 } as const satisfies Record<Action, Record<string, string>>
 
 export interface BulkDialogProps {
-  /** null while there is nothing to confirm. */
+  /** null while the dialog is closed. */
   run: BulkRun | null
   access: Access
   onClose: () => void
@@ -53,25 +53,25 @@ export function BulkDialog({ run, access, onClose }: BulkDialogProps) {
 
 function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClose: () => void }) {
   const state = useObservable(run.state)
-  const words = ACTION_WORDS[run.action]
+  const texts = ACTION_TEXTS[run.action]
   const { kind, total, changed } = state
   const isCounting = kind === 'counting'
-  const isOver = kind === 'done' || (kind === 'asking' && total === 0)
+  const isFinished = kind === 'done' || (kind === 'confirming' && total === 0)
   return (
     <div class="bulk">
       <h2 id="bulk-title" class="panel-title">
-        {`${words.verb} ${isCounting ? 'tasks' : tasksOf(total)}${kind === 'asking' && total > 0 ? '?' : ''}`}
+        {`${texts.verb} ${isCounting ? 'tasks' : tasksOf(total)}${kind === 'confirming' && total > 0 ? '?' : ''}`}
       </h2>
-      {/* What is said here is read out; the progress is not, it would never end. */}
-      <div class="bulk-said" role="status">
-        <p>{said(state, run.action)}</p>
+      {/* Screen readers announce this text, but not the progress below, which changes all the time. */}
+      <div class="bulk-note" role="status">
+        <p>{messageOf(state, run.action)}</p>
       </div>
       {kind === 'running' && (
         <div class="progress tone-busy">
           <div
             class="progress-bar"
             role="progressbar"
-            aria-label={`${words.verb} tasks`}
+            aria-label={`${texts.verb} tasks`}
             aria-valuemin={0}
             aria-valuemax={total}
             aria-valuenow={Math.min(changed, total)}
@@ -86,10 +86,10 @@ function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClo
       {state.fault && state.fault.status !== 403 && (
         <div class="notice tone-bad" role="alert">
           <Icon name="warning" />
-          <p>{ended(state.fault.detail)}</p>
+          <p>{withFullStop(state.fault.detail)}</p>
         </div>
       )}
-      {state.fault?.status === 403 && <LackingNotice access={access} scope="operate" />}
+      {state.fault?.status === 403 && <MissingScopeNotice access={access} scope="operate" />}
       <div class="key-actions">
         {kind === 'running' ? (
           <button
@@ -104,26 +104,26 @@ function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClo
         ) : (
           <button
             type="button"
-            class={`button ${isOver ? 'is-primary' : 'is-quiet'}`}
+            class={`button ${isFinished ? 'is-primary' : 'is-quiet'}`}
             data-first
             onClick={onClose}
           >
-            {isOver || kind === 'failed' ? 'Close' : 'Not now'}
+            {isFinished || kind === 'failed' ? 'Close' : 'Not now'}
           </button>
         )}
-        {((kind === 'asking' && total > 0) || isCounting) && (
+        {((kind === 'confirming' && total > 0) || isCounting) && (
           <button
             type="button"
             class="button is-primary"
             aria-disabled={isCounting ? 'true' : 'false'}
             onClick={run.start}
           >
-            {isCounting ? 'Counting …' : `${words.verb} ${tasksOf(total)}`}
+            {isCounting ? 'Counting …' : `${texts.verb} ${tasksOf(total)}`}
           </button>
         )}
         {kind === 'failed' && state.fault?.status !== 403 && (
           <button type="button" class="button is-primary" onClick={run.start}>
-            Go on
+            Continue
           </button>
         )}
       </div>
@@ -131,37 +131,37 @@ function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClo
   )
 }
 
-function said({ kind, total, left, changed, isStopped }: BulkState, action: Action): string {
-  const words = ACTION_WORDS[action]
+function messageOf({ kind, total, excluded, changed, isStopped }: BulkState, action: Action): string {
+  const texts = ACTION_TEXTS[action]
   switch (kind) {
     case 'counting':
       return total === 0 ? 'Counting …' : `Counting … ${total.toLocaleString()} so far.`
-    case 'asking': {
-      if (total === 0) return words.none
-      return left === 0
-        ? words.what
-        : `${words.what} ${left.toLocaleString()} of the chosen ones ${left === 1 ? 'is' : 'are'} left alone.`
+    case 'confirming': {
+      if (total === 0) return texts.none
+      return excluded === 0
+        ? texts.effect
+        : `${texts.effect} ${tasksOf(excluded)} of the selection ${excluded === 1 ? 'is' : 'are'} not affected.`
     }
     case 'running':
-      return 'You can stop at any moment; what is done stays done.'
+      return 'You can stop at any time. Changes that are already made stay.'
     case 'failed':
-      return `${changed.toLocaleString()} of ${total.toLocaleString()} ${words.done}; then it could not go on.`
+      return `${changed.toLocaleString()} of ${total.toLocaleString()} ${texts.done} before the error.`
     case 'done':
       return summaryOf({ total, changed, isStopped }, action)
   }
 }
 
-/** "187 retried, 13 were not failed any more." */
+/** "187 retried, 13 were no longer failed or cancelled." */
 export function summaryOf(
   { total, changed, isStopped }: Pick<BulkState, 'total' | 'changed' | 'isStopped'>,
   action: Action,
 ): string {
-  const words = ACTION_WORDS[action]
-  const done = `${changed.toLocaleString()} ${words.done}`
+  const texts = ACTION_TEXTS[action]
+  const done = `${changed.toLocaleString()} ${texts.done}`
   if (isStopped && changed < total)
-    return `Stopped: ${changed.toLocaleString()} of ${total.toLocaleString()} ${words.done}.`
+    return `Stopped: ${changed.toLocaleString()} of ${total.toLocaleString()} ${texts.done}.`
   const rest = total - changed
-  return rest > 0 ? `${done}, ${rest.toLocaleString()} ${words.rest}.` : `${done}.`
+  return rest > 0 ? `${done}, ${rest.toLocaleString()} ${texts.rest}.` : `${done}.`
 }
 
 function tasksOf(count: number): string {
@@ -172,6 +172,6 @@ function percentOf({ changed, total }: BulkState): number {
   return Math.min(100, Math.round((changed / Math.max(1, total)) * 100))
 }
 
-function ended(sentence: string): string {
+function withFullStop(sentence: string): string {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

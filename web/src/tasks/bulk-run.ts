@@ -1,26 +1,30 @@
-// One action on many tasks: counted first, done part by part once it was confirmed, and stopped whenever somebody wants.
-
+// Runs a bulk action: counts the tasks, then, after confirmation, changes them batch by batch.
 import { createIdempotencyKey } from '../../../src/client/client.ts'
-import type { ApiFault } from '../api/api-answer.ts'
-import type { BulkAction, CompactTask, TaskFilter, TaskStatus } from '../api/api-client.ts'
+import {
+  type BulkAction,
+  type CompactTask,
+  STATUSES,
+  type TaskFilter,
+  type TaskStatus,
+} from '../api/api-client.ts'
+import type { ApiFault } from '../api/api-response.ts'
 import { createPause } from '../api/pauses.ts'
 import type { Page } from '../page.ts'
 import { createObservable, type Observable } from '../parts/observable.ts'
-import { STATUSES } from './filters.ts'
 
 export type Action = BulkAction['action']
 
 export type BulkTarget =
-  | { kind: 'chosen'; tasks: CompactTask[] }
-  /** All that match, without what comes later. */
+  | { kind: 'selected'; tasks: CompactTask[] }
+  /** All tasks that match the filter, except those submitted after the count began. */
   | { kind: 'matching'; filter: TaskFilter }
 
 export interface BulkState {
-  kind: 'counting' | 'asking' | 'running' | 'done' | 'failed'
-  /** How many the action is for; while it counts, so far. */
+  kind: 'counting' | 'confirming' | 'running' | 'done' | 'failed'
+  /** Number of tasks that the action applies to; grows while counting. */
   total: number
-  /** Of those that were meant, how many it is not for. */
-  left: number
+  /** Number of selected tasks that the action does not apply to. */
+  excluded: number
   changed: number
   isStopped: boolean
   fault: ApiFault | null
@@ -29,35 +33,35 @@ export interface BulkState {
 export interface BulkRun {
   action: Action
   state: Observable<BulkState>
-  /** Begins, or goes on after a failure. */
+  /** Starts the action, or continues it after a failure. */
   start(): void
-  /** Nothing more is begun; what is under way ends. */
+  /** Sends no further requests. The current request completes. */
   stop(): void
 }
 
-/** What an action is for. */
-const IS_FOR: Record<Action, readonly TaskStatus[]> = {
+/** Statuses in which a task can be cancelled, retried or replayed. */
+const APPLICABLE: Record<Action, readonly TaskStatus[]> = {
   cancel: ['PENDING', 'STARTED', 'RETRY'],
   retry: ['FAILURE', 'CANCELLED'],
   replay: STATUSES,
 }
 
-// A lost answer may come a little later; then the person decides.
-const LONGEST_PATIENCE_MS = 30_000
+// Wait this long for a rate limit. If the API asks for a longer pause, the person decides when to continue.
+const MAX_RATE_LIMIT_PAUSE_MS = 30_000
 
 export function createBulkRun({ api, access }: Page, action: Action, target: BulkTarget): BulkRun {
   const stopping = new AbortController()
   const state = createObservable<BulkState>({
     kind: 'counting',
     total: 0,
-    left: 0,
+    excluded: 0,
     changed: 0,
     isStopped: false,
     fault: null,
   })
   const change = (changes: Partial<BulkState>) => state.set({ ...state.get(), ...changes })
-  // What is sent again after it got no answer is the same request.
-  let step = { cursor: null as string | null, key: createIdempotencyKey() }
+  // A batch that is sent again has the same cursor and idempotency key, so that it takes effect only once.
+  let batch = { cursor: null as string | null, key: createIdempotencyKey() }
   let isBusy = false
   const request = requestOf(action, target)
   void count()
@@ -75,69 +79,72 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
   }
 
   async function count() {
-    if (target.kind === 'chosen') {
-      const total = target.tasks.filter(({ status }) => IS_FOR[action].includes(status)).length
-      return change({ kind: 'asking', total, left: target.tasks.length - total })
+    if (target.kind === 'selected') {
+      const total = target.tasks.filter(({ status }) => APPLICABLE[action].includes(status)).length
+      return change({ kind: 'confirming', total, excluded: target.tasks.length - total })
     }
-    const filter = narrowed(action, target.filter)
-    if (filter === null) return change({ kind: 'asking' })
+    const filter = applicableFilter(action, target.filter)
+    if (filter === null) return change({ kind: 'confirming' })
     let cursor: string | null = null
     do {
-      const answer = await api.countTasks({ ...filter, ...(cursor !== null && { cursor }) }, stopping.signal)
+      const response = await api.countTasks(
+        { ...filter, ...(cursor !== null && { cursor }) },
+        stopping.signal,
+      )
       if (stopping.signal.aborted) return
-      if (!answer.ok) return change({ kind: 'failed', fault: answer.fault })
-      // Where the count began, the action begins: what came later was not seen by who confirms it.
-      step.cursor ??= answer.value.first_cursor
-      cursor = answer.value.next_cursor
-      change({ total: state.get().total + answer.value.count })
+      if (!response.ok) return change({ kind: 'failed', fault: response.fault })
+      // The action starts at the cursor of the count, so it leaves out tasks that were submitted after the count.
+      batch.cursor ??= response.value.first_cursor
+      cursor = response.value.next_cursor
+      change({ total: state.get().total + response.value.count })
     } while (cursor !== null)
-    change({ kind: 'asking' })
+    change({ kind: 'confirming' })
   }
 
   async function run() {
     isBusy = true
     change({ kind: 'running', fault: null })
-    const outcome = await goThrough()
+    const fault = await runBatches()
     isBusy = false
-    change(outcome === null ? { kind: 'done' } : { kind: 'failed', fault: outcome })
+    change(fault === null ? { kind: 'done' } : { kind: 'failed', fault })
   }
 
-  async function goThrough(): Promise<ApiFault | null> {
+  async function runBatches(): Promise<ApiFault | null> {
     if (request === null) return null
     while (!stopping.signal.aborted) {
-      const cursor = request.filter && step.cursor !== null ? { cursor: step.cursor } : {}
-      const answer = await api.bulk({ ...request, ...cursor }, step.key)
-      if (!answer.ok) {
-        const { status, retryAfterMs } = answer.fault
-        if (status === 401 && (await access.untilGiven())) continue
-        // Too many requests: the API says when there may be more.
-        if (status !== 429 || retryAfterMs > LONGEST_PATIENCE_MS) return answer.fault
+      const cursor = request.filter && batch.cursor !== null ? { cursor: batch.cursor } : {}
+      const response = await api.bulk({ ...request, ...cursor }, batch.key)
+      if (!response.ok) {
+        const { status, retryAfterMs } = response.fault
+        if (status === 401 && (await access.untilKeyEntered())) continue
+        // 429: wait as long as Retry-After says.
+        if (status !== 429 || retryAfterMs > MAX_RATE_LIMIT_PAUSE_MS) return response.fault
         await createPause().start(Math.max(retryAfterMs, 500))
         continue
       }
-      const { changed, next_cursor: next } = answer.value
+      const { changed, next_cursor: next } = response.value
       change({ changed: state.get().changed + changed })
       if (next === null) return null
-      step = { cursor: next, key: createIdempotencyKey() }
+      batch = { cursor: next, key: createIdempotencyKey() }
     }
     return null
   }
 }
 
-/** null where it is for none of them. */
+/** Returns the request without cursor; null if the action applies to no task. */
 function requestOf(action: Action, target: BulkTarget): BulkAction | null {
-  if (target.kind === 'chosen') {
-    const ids = target.tasks.filter(({ status }) => IS_FOR[action].includes(status)).map(({ id }) => id)
+  if (target.kind === 'selected') {
+    const ids = target.tasks.filter(({ status }) => APPLICABLE[action].includes(status)).map(({ id }) => id)
     return ids.length > 0 ? { action, ids } : null
   }
-  const filter = narrowed(action, target.filter)
+  const filter = applicableFilter(action, target.filter)
   return filter === null ? null : { action, filter }
 }
 
-/** Only those that the action is for; null where none of the statuses is. */
-function narrowed(action: Action, filter: TaskFilter): TaskFilter | null {
-  const asked = filter.status?.split(',')
-  const fitting = IS_FOR[action].filter((status) => asked?.includes(status) ?? true)
-  if (fitting.length === 0) return null
-  return fitting.length === STATUSES.length ? filter : { ...filter, status: fitting.join(',') }
+/** Restricts the filter to statuses that the action applies to; null if none of them remains. */
+function applicableFilter(action: Action, filter: TaskFilter): TaskFilter | null {
+  const wanted = filter.status?.split(',')
+  const statuses = APPLICABLE[action].filter((status) => wanted?.includes(status) ?? true)
+  if (statuses.length === 0) return null
+  return statuses.length === STATUSES.length ? filter : { ...filter, status: statuses.join(',') }
 }

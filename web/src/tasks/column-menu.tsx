@@ -1,4 +1,4 @@
-// Which columns are shown.
+// Menu that shows and hides columns of the list.
 import { useRef } from 'hono/jsx/dom'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
@@ -28,7 +28,7 @@ export function ColumnMenu({ choice, chosen }: { choice: ColumnChoice; chosen: r
         Columns
       </summary>
       <fieldset class="menu-list">
-        <legend class="visually-hidden">Columns that are shown</legend>
+        <legend class="visually-hidden">Visible columns</legend>
         {allColumns().map((column) => (
           <label key={column} class="menu-choice">
             <input type="checkbox" checked={chosen.includes(column)} onChange={() => choice.toggle(column)} />
@@ -36,7 +36,7 @@ export function ColumnMenu({ choice, chosen }: { choice: ColumnChoice; chosen: r
           </label>
         ))}
         <button type="button" class="button is-quiet is-small" onClick={choice.reset}>
-          As at first
+          Reset
         </button>
       </fieldset>
     </details>

@@ -1,4 +1,5 @@
-// Which columns the list has; the choice stays in this browser.
+// Columns of the list, and the person's choice of them, which is kept in local storage.
+import { readStored, writeStored } from '../parts/local-storage.ts'
 import { createObservable, type Observable } from '../parts/observable.ts'
 
 export const COLUMNS = {
@@ -14,7 +15,7 @@ export const COLUMNS = {
   worker: 'Worker',
 } as const
 
-/** Widths in rem; those without one share what the others leave. */
+/** Widths in rem. Columns without a width share the remaining space. */
 const WIDTHS: Record<Column, number | null> = {
   input: null,
   result: null,
@@ -27,22 +28,22 @@ const WIDTHS: Record<Column, number | null> = {
   ran: 5,
   worker: 8.5,
 }
-// What is always there, and the least that a column without a width can be read in.
-const OTHERS = 23
-const LEAST = 11
+// Width in rem of the fixed columns (checkbox, status, task), and minimum of a column without a width.
+const FIXED_WIDTH = 23
+const MIN_WIDTH = 11
 
-/** As CSS has it. */
+/** CSS width of a column. */
 export function widthOf(column: Column): string {
   const width = WIDTHS[column]
   return width === null ? 'auto' : `${width}rem`
 }
 
-/** Below this the table is wider than its place, and can be moved in it. */
-export function leastWidthOf(columns: readonly Column[]): string {
-  return `${columns.reduce((sum, column) => sum + (WIDTHS[column] ?? LEAST), OTHERS)}rem`
+/** Minimum CSS width of the table. In a narrower container the table scrolls horizontally. */
+export function minWidthOf(columns: readonly Column[]): string {
+  return `${columns.reduce((sum, column) => sum + (WIDTHS[column] ?? MIN_WIDTH), FIXED_WIDTH)}rem`
 }
 
-/** Beside status and name, which are always there. */
+/** The columns for checkbox, status and task are always shown and cannot be chosen. */
 export type Column = keyof typeof COLUMNS
 
 const DEFAULT: Column[] = ['input', 'queue', 'tags', 'attempts', 'created', 'waited', 'ran']
@@ -55,19 +56,19 @@ export interface ColumnChoice {
 }
 
 export function createColumnChoice(): ColumnChoice {
-  const chosen = createObservable<readonly Column[]>(read())
+  const chosen = createObservable<readonly Column[]>(storedColumns())
   const choose = (next: readonly Column[]) => {
     chosen.set(next)
-    write(next)
+    writeStored(KEY, next)
   }
   return {
     chosen,
     toggle(column) {
-      const now = chosen.get()
+      const current = chosen.get()
       choose(
-        now.includes(column)
-          ? now.filter((one) => one !== column)
-          : allColumns().filter((one) => one === column || now.includes(one)),
+        current.includes(column)
+          ? current.filter((other) => other !== column)
+          : allColumns().filter((other) => other === column || current.includes(other)),
       )
     },
     reset: () => choose(DEFAULT),
@@ -75,23 +76,11 @@ export function createColumnChoice(): ColumnChoice {
 }
 
 export function allColumns(): Column[] {
-  // The members of the table above.
+  // Object.keys returns string[]; the keys of COLUMNS are exactly the columns.
   return Object.keys(COLUMNS) as Column[]
 }
 
-function read(): readonly Column[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? 'null')
-    return Array.isArray(kept) ? allColumns().filter((column) => kept.includes(column)) : DEFAULT
-  } catch {
-    return DEFAULT
-  }
-}
-
-function write(columns: readonly Column[]) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(columns))
-  } catch {
-    // Storage is not allowed or full: the choice lives as long as the page does.
-  }
+function storedColumns(): readonly Column[] {
+  const stored = readStored(KEY)
+  return Array.isArray(stored) ? allColumns().filter((column) => stored.includes(column)) : DEFAULT
 }

@@ -1,6 +1,6 @@
-// The filters of the list: the box, statuses and spans to pick from, and a chip for each that is set.
+// Filters of the list: text box, status buttons, time range, and a chip for each filter that is set.
 import { useState } from 'hono/jsx/dom'
-import type { Worker } from '../api/api-client.ts'
+import { STATUSES, type Worker } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
@@ -11,23 +11,23 @@ import { FilterBox } from './filter-box.tsx'
 import {
   type Filter,
   filtersOf,
-  SPANS,
-  STATUSES,
+  filterText,
+  TIME_RANGES,
   valuesOf,
   withFilter,
   withoutFilter,
-  wordsOfFilter,
 } from './filters.ts'
 
-/** Makes other filters of those that are chosen. */
-type Change = (next: (chosen: URLSearchParams) => URLSearchParams) => void
+/** Replaces the filters in the URL by a function of the current ones. */
+type Change = (next: (current: URLSearchParams) => URLSearchParams) => void
 
 export function FilterBar({ page, params }: { page: Page; params: URLSearchParams }) {
   const definitions = useObservable(page.definitions) ?? []
-  const { queues, workers, look } = useKnownPlaces(page)
+  const { queues, workers, load } = useQueuesAndWorkers(page)
   const names = [...new Set([...definitions.map(({ queue }) => queue), ...queues])].sort()
   const filters = filtersOf(params)
-  // Whoever is quicker than the next frame changes what is chosen by then, not what is still on show.
+  // Read the filters from the URL, not from `params`, which is outdated until the next rendering: a second
+  // click before that must see the change of the first.
   const change: Change = (next) => goTo({ view: 'tasks', params: next(currentRoute().params) })
   const statuses = valuesOf(params, 'status')
   return (
@@ -35,12 +35,12 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
       <FilterBox
         params={params}
         known={{ definitions, queues: names, workers }}
-        onBegin={look}
-        onAdd={(added) => change((chosen) => added.reduce(withFilter, chosen))}
+        onFocus={load}
+        onAdd={(added) => change((current) => added.reduce(withFilter, current))}
         onRemoveLast={() =>
-          change((chosen) => {
-            const last = filtersOf(chosen).at(-1)
-            return last ? withoutFilter(chosen, last.key) : chosen
+          change((current) => {
+            const last = filtersOf(current).at(-1)
+            return last ? withoutFilter(current, last.key) : current
           })
         }
       />
@@ -56,10 +56,10 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
                 class={`status-pick ${toneOf(status)}`}
                 aria-pressed={isOn ? 'true' : 'false'}
                 onClick={() =>
-                  change((chosen) =>
+                  change((current) =>
                     isOn
-                      ? withoutFilter(chosen, 'status', status)
-                      : withFilter(chosen, { key: 'status', value: status }),
+                      ? withoutFilter(current, 'status', status)
+                      : withFilter(current, { key: 'status', value: status }),
                   )
                 }
               >
@@ -69,7 +69,7 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
             )
           })}
         </fieldset>
-        <SpanPick params={params} change={change} />
+        <TimeRangePick params={params} change={change} />
       </div>
       {filters.length > 0 && (
         <ul class="chips" aria-label="Filters">
@@ -77,7 +77,7 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
             <Chip
               key={filter.key}
               filter={filter}
-              onRemove={() => change((chosen) => withoutFilter(chosen, filter.key))}
+              onRemove={() => change((current) => withoutFilter(current, filter.key))}
             />
           ))}
           <li>
@@ -96,7 +96,7 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
 }
 
 function Chip({ filter, onRemove }: { filter: Filter; onRemove: () => void }) {
-  const { name, value } = wordsOfFilter(filter)
+  const { name, value } = filterText(filter)
   return (
     <li class="chip">
       <span class="chip-text">
@@ -114,7 +114,7 @@ function Chip({ filter, onRemove }: { filter: Filter; onRemove: () => void }) {
   )
 }
 
-function SpanPick({ params, change }: { params: URLSearchParams; change: Change }) {
+function TimeRangePick({ params, change }: { params: URLSearchParams; change: Change }) {
   const since = params.get('since') ?? ''
   return (
     <label class="span-pick">
@@ -124,15 +124,15 @@ function SpanPick({ params, change }: { params: URLSearchParams; change: Change 
         onChange={(event: Event) => {
           if (!(event.target instanceof HTMLSelectElement)) return
           const { value } = event.target
-          change((chosen) =>
-            value === '' ? withoutFilter(chosen, 'since') : withFilter(chosen, { key: 'since', value }),
+          change((current) =>
+            value === '' ? withoutFilter(current, 'since') : withFilter(current, { key: 'since', value }),
           )
         }}
       >
         <option value="" selected={since === ''}>
           Any time
         </option>
-        {Object.entries(SPANS).map(([value, { label }]) => (
+        {Object.entries(TIME_RANGES).map(([value, { label }]) => (
           <option key={value} value={value} selected={since === value}>
             {label}
           </option>
@@ -142,21 +142,21 @@ function SpanPick({ params, change }: { params: URLSearchParams; change: Change 
   )
 }
 
-/** Queues and workers, for suggestions: asked for when somebody begins to type, and kept. */
-function useKnownPlaces({ api }: Page) {
-  const [isAsked, setIsAsked] = useState(false)
+/** Queues and workers for suggestions. They are loaded once, when the text box first has the focus. */
+function useQueuesAndWorkers({ api }: Page) {
+  const [isWanted, setIsWanted] = useState(false)
   const [queues, setQueues] = useState<string[]>([])
   const [workers, setWorkers] = useState<Worker[]>([])
   useEffect(() => {
-    if (!isAsked) return
+    if (!isWanted) return
     const leaving = new AbortController()
-    void api.queues(leaving.signal).then((answer) => {
-      if (answer.ok && !leaving.signal.aborted) setQueues(answer.value.data.map(({ name }) => name))
+    void api.queues(leaving.signal).then((response) => {
+      if (response.ok && !leaving.signal.aborted) setQueues(response.value.data.map(({ name }) => name))
     })
-    void api.workers(leaving.signal).then((answer) => {
-      if (answer.ok && !leaving.signal.aborted) setWorkers(answer.value.data)
+    void api.workers(leaving.signal).then((response) => {
+      if (response.ok && !leaving.signal.aborted) setWorkers(response.value.data)
     })
     return () => leaving.abort()
-  }, [isAsked])
-  return { queues, workers, look: () => setIsAsked(true) }
+  }, [isWanted])
+  return { queues, workers, load: () => setIsWanted(true) }
 }

@@ -1,4 +1,4 @@
-// One box for every filter: offers keys and known values while somebody types.
+// Text box that accepts every filter and suggests keys and known values.
 import { useRef, useState } from 'hono/jsx/dom'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
@@ -8,13 +8,13 @@ import { type Known, type Suggestion, suggestionsFor } from './suggestions.ts'
 export interface FilterBoxProps {
   params: URLSearchParams
   known: Known
-  /** Somebody begins to type: what is known may be brought up to date. */
-  onBegin: () => void
+  /** Called when the text box gets the focus: values for suggestions can be loaded. */
+  onFocus: () => void
   onAdd: (filters: Filter[]) => void
   onRemoveLast: () => void
 }
 
-export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: FilterBoxProps) {
+export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: FilterBoxProps) {
   const [text, setText] = useState('')
   const [isOpen, setIsOpen] = useState(false)
   const [active, setActive] = useState(-1)
@@ -51,19 +51,19 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
             if (event.target instanceof HTMLInputElement) write(event.target.value)
           }}
           onFocus={() => {
-            onBegin()
+            onFocus()
             setIsOpen(true)
           }}
           onClick={() => setIsOpen(true)}
           onBlur={() => setIsOpen(false)}
           onKeyDown={onKey}
         />
-        <span class="filter-key" aria-hidden="true" title="Press / to get here">
+        <span class="filter-key" aria-hidden="true" title="Press / to focus the filter">
           /
         </span>
       </div>
       <p id="filter-hint" class="visually-hidden">
-        Arrow keys choose a suggestion, Enter adds the filter. The key / leads here.
+        Arrow keys choose a suggestion, Enter adds the filter. The / key focuses this box.
       </p>
       <div
         id="filter-list"
@@ -73,7 +73,7 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
         hidden={suggestions.length === 0}
       >
         {suggestions.map((suggestion, index) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: its keys are those of the box, which keeps the focus
+          // biome-ignore lint/a11y/useKeyWithClickEvents: the text box keeps the focus and handles all keys
           <div
             key={suggestion.text}
             id={`filter-option-${index}`}
@@ -81,7 +81,7 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
             role="option"
             tabIndex={-1}
             aria-selected={index === active ? 'true' : 'false'}
-            // The box keeps the focus.
+            // Keep the focus in the text box.
             onMouseDown={(event: Event) => event.preventDefault()}
             onClick={() => choose(suggestion)}
           >
@@ -119,7 +119,7 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
     if (typeof filters === 'string') return setFault(filters)
     if (filters.length === 0) return
     write('')
-    // What is below the box is what one wants to see now.
+    // Close the suggestions, which would cover the list.
     setIsOpen(false)
     onAdd(filters)
   }
@@ -131,7 +131,7 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
         event.preventDefault()
         setIsOpen(true)
         const count = suggestionsFor(text, known).length
-        // From the box itself (-1) through the list and back to it.
+        // Index -1 is the text box: the arrow keys reach it between the last and the first suggestion.
         const step = event.key === 'ArrowDown' ? 1 : count + 1
         setActive(((active + 1 + step) % (count + 1)) - 1)
         break
@@ -153,14 +153,14 @@ export function FilterBox({ params, known, onBegin, onAdd, onRemoveLast }: Filte
   }
 }
 
-/** The key / leads to the box, from wherever nobody is writing. */
+/** Makes the / key focus the text box, except while the person types in a field or uses a dialog. */
 function useSlashKey(focus: () => void) {
   useEffect(() => {
     function onKey(event: KeyboardEvent) {
       if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return
-      const isWriting =
+      const isTyping =
         event.target instanceof Element && event.target.closest('input, textarea, select, dialog')
-      if (isWriting) return
+      if (isTyping) return
       event.preventDefault()
       focus()
     }

@@ -1,25 +1,22 @@
-// Filters of the list: from the URL and from what somebody types, to what the API is asked. Pure.
-import type { TaskFilter } from '../api/api-client.ts'
-import { formatMoment } from '../parts/durations.ts'
+// Parses filters from the URL and from typed text, and converts them to parameters of the API. Pure.
+import { STATUSES, type TaskFilter } from '../api/api-client.ts'
+import { formatTimestamp } from '../parts/durations.ts'
 
-/** One filter, as it stands in the URL. */
 export interface Filter {
-  /** As in the URL: a parameter of the API, `since`, or `input.` with a path. */
+  /** Name in the URL: a query parameter of the API, `since`, or `input.` and a path. */
   key: string
   value: string
 }
 
-export const STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'] as const
+/** Keys that accept several values, separated by commas. */
+const MULTI_VALUE_KEYS = ['status', 'name', 'queue', 'worker']
+const SINGLE_VALUE_KEYS = ['tag', 'id', 'since', 'created_after', 'created_before', 'q']
+const INPUT_PREFIX = 'input.'
+// The API's limit.
+const MAX_INPUT_FILTERS = 5
 
-/** Keys that may have several values, with commas between. */
-const SEVERAL = ['status', 'name', 'queue', 'worker']
-const ONE = ['tag', 'id', 'since', 'created_after', 'created_before', 'q']
-const INPUT = 'input.'
-// As many as the API takes.
-const MOST_INPUTS = 5
-
-/** What people call them who do not know the API. */
-const OTHER_NAMES: Record<string, string> = {
+/** Shorter names that the text box also accepts. */
+const ALIASES: Record<string, string> = {
   after: 'created_after',
   before: 'created_before',
   text: 'q',
@@ -27,8 +24,8 @@ const OTHER_NAMES: Record<string, string> = {
   tags: 'tag',
 }
 
-/** Spans of time before now. */
-export const SPANS = {
+/** Values of `since`: time ranges that end now. */
+export const TIME_RANGES = {
   '15m': { label: 'Last 15 minutes', ms: 15 * 60_000 },
   '1h': { label: 'Last hour', ms: 3_600_000 },
   '6h': { label: 'Last 6 hours', ms: 6 * 3_600_000 },
@@ -36,11 +33,11 @@ export const SPANS = {
   '7d': { label: 'Last 7 days', ms: 7 * 24 * 3_600_000 },
 } as const
 
-export function isSpan(text: string): text is keyof typeof SPANS {
-  return Object.hasOwn(SPANS, text)
+export function isTimeRange(text: string): text is keyof typeof TIME_RANGES {
+  return Object.hasOwn(TIME_RANGES, text)
 }
 
-/** Those of the URL that this version knows. */
+/** Returns the filters in the URL. Unknown parameters are ignored. */
 export function filtersOf(params: URLSearchParams): Filter[] {
   const seen = new Map<string, string>()
   for (const [key, value] of params) if (isKey(key) && value !== '') seen.set(key, value)
@@ -48,24 +45,28 @@ export function filtersOf(params: URLSearchParams): Filter[] {
 }
 
 export function isKey(key: string): boolean {
-  return SEVERAL.includes(key) || ONE.includes(key) || (key.startsWith(INPUT) && key.length > INPUT.length)
+  return (
+    MULTI_VALUE_KEYS.includes(key) ||
+    SINGLE_VALUE_KEYS.includes(key) ||
+    (key.startsWith(INPUT_PREFIX) && key.length > INPUT_PREFIX.length)
+  )
 }
 
-/** With one more filter, from the newest task on. */
+/** Adds a filter and returns to the first page. */
 export function withFilter(params: URLSearchParams, { key, value }: Filter): URLSearchParams {
   const next = new URLSearchParams(params)
-  const before = SEVERAL.includes(key) ? valuesOf(params, key) : []
-  const values = [...new Set([...before, ...(SEVERAL.includes(key) ? value.split(',') : [value])])]
+  const previous = MULTI_VALUE_KEYS.includes(key) ? valuesOf(params, key) : []
+  const values = [...new Set([...previous, ...(MULTI_VALUE_KEYS.includes(key) ? value.split(',') : [value])])]
   next.set(key, values.filter(Boolean).join(','))
   next.delete('cursor')
   return next
 }
 
-/** Without this filter, or without this one of its values. */
+/** Removes a filter, or one of its values, and returns to the first page. */
 export function withoutFilter(params: URLSearchParams, key: string, value?: string): URLSearchParams {
   const next = new URLSearchParams(params)
-  const left = value === undefined ? [] : valuesOf(params, key).filter((one) => one !== value)
-  if (left.length > 0) next.set(key, left.join(','))
+  const remaining = value === undefined ? [] : valuesOf(params, key).filter((other) => other !== value)
+  if (remaining.length > 0) next.set(key, remaining.join(','))
   else next.delete(key)
   next.delete('cursor')
   return next
@@ -75,83 +76,82 @@ export function valuesOf(params: URLSearchParams, key: string): string[] {
   return params.get(key)?.split(',').filter(Boolean) ?? []
 }
 
-/** What the API is asked. @param nowMs of the server, from which spans are counted */
+/** Returns query parameters for the API. @param nowMs time of the server's clock, at which time ranges end */
 export function queryOf(filters: Filter[], nowMs: number): TaskFilter {
-  const named = filters.map(({ key, value }) => {
+  const parameters = filters.map(({ key, value }) => {
     if (key !== 'since') return [key, value]
-    const ms = isSpan(value) ? SPANS[value].ms : 0
+    const ms = isTimeRange(value) ? TIME_RANGES[value].ms : 0
     return ['created_after', new Date(nowMs - ms).toISOString()]
   })
-  return Object.fromEntries(named)
+  return Object.fromEntries(parameters)
 }
 
-/** How a filter is said. */
-export function wordsOfFilter({ key, value }: Filter): { name: string; value: string } {
+/** Returns a filter as text for people. */
+export function filterText({ key, value }: Filter): { name: string; value: string } {
   if (key === 'since')
-    return { name: 'submitted', value: isSpan(value) ? SPANS[value].label.toLowerCase() : value }
-  if (key === 'created_after') return { name: 'submitted after', value: formatMoment(value) || value }
-  if (key === 'created_before') return { name: 'submitted before', value: formatMoment(value) || value }
+    return { name: 'submitted', value: isTimeRange(value) ? TIME_RANGES[value].label.toLowerCase() : value }
+  if (key === 'created_after') return { name: 'submitted after', value: formatTimestamp(value) || value }
+  if (key === 'created_before') return { name: 'submitted before', value: formatTimestamp(value) || value }
   if (key === 'q') return { name: 'text', value }
-  return { name: key, value: SEVERAL.includes(key) ? value.split(',').join(' or ') : value }
+  return { name: key, value: MULTI_VALUE_KEYS.includes(key) ? value.split(',').join(' or ') : value }
 }
 
-/** What was typed, as filters; or what is wrong with it, in words. */
+/** Parses typed text. Returns the filters, or an error message. */
 export function readFilters(text: string, params: URLSearchParams): Filter[] | string {
   const typed = text.trim()
   if (typed === '') return []
   const tokens = typed.split(/\s+/)
-  // "status=FAILURE name=notify", but also "input.subject=Good morning".
+  // "status=FAILURE name=notify" has two filters, "input.subject=Good morning" one: the text is split at spaces
+  // only if every part begins with a key.
   const texts = tokens.length > 1 && tokens.every((token) => keyOf(token)) ? tokens : [typed]
-  const filters = texts.map((one) => readFilter(one))
-  const wrong = filters.find((filter) => typeof filter === 'string')
-  if (wrong !== undefined) return wrong
+  const filters = texts.map(readFilter)
+  const error = filters.find((filter) => typeof filter === 'string')
+  if (error !== undefined) return error
   const read = filters.filter((filter) => typeof filter !== 'string')
   const inputs = new Set(
-    [...params.keys(), ...read.map(({ key }) => key)].filter((key) => key.startsWith(INPUT)),
+    [...params.keys(), ...read.map(({ key }) => key)].filter((key) => key.startsWith(INPUT_PREFIX)),
   )
-  return inputs.size > MOST_INPUTS
-    ? `No more than ${MOST_INPUTS} fields of the input can be asked for at once.`
-    : read
+  return inputs.size > MAX_INPUT_FILTERS ? `At most ${MAX_INPUT_FILTERS} input filters can be set.` : read
 }
 
 function readFilter(text: string): Filter | string {
   const key = keyOf(text)
-  if (key === null) return looksLikeId(text) ? { key: 'id', value: text } : { key: 'q', value: text }
+  if (key === null) return isIdPrefix(text) ? { key: 'id', value: text } : { key: 'q', value: text }
   return checked({ key, value: text.slice(text.search(/[=:]/) + 1).trim() })
 }
 
-/** The key before `=` or `:`, if it is one. */
+/** Returns the filter key before `=` or `:`; null if the text does not begin with one. */
 export function keyOf(text: string): string | null {
   const [, name = ''] = /^([^\s=:]+)[=:]/.exec(text) ?? []
-  const key = OTHER_NAMES[name.toLowerCase()] ?? (isKey(name.toLowerCase()) ? name.toLowerCase() : name)
-  return isKey(key) ? (name.startsWith(INPUT) ? name : key) : null
+  const key = ALIASES[name.toLowerCase()] ?? (isKey(name.toLowerCase()) ? name.toLowerCase() : name)
+  return isKey(key) ? (name.startsWith(INPUT_PREFIX) ? name : key) : null
 }
 
 function checked({ key, value }: Filter): Filter | string {
-  if (value === '') return `Say what “${key}” should be.`
+  if (value === '') return `Enter a value for “${key}”.`
   if (key === 'status') {
     const given = value.toUpperCase().split(',')
-    const unknown = given.find((one) => !STATUSES.some((status) => status === one))
+    const unknown = given.find((name) => !STATUSES.some((status) => status === name))
     return unknown === undefined ? { key, value: given.join(',') } : `There is no status “${unknown}”.`
   }
-  if (key === 'id' && !looksLikeId(value, 1)) return 'An id has digits from 0 to f.'
-  if (key === 'since' && !isSpan(value)) return `Since can be ${Object.keys(SPANS).join(', ')}.`
+  if (key === 'id' && !isIdPrefix(value, 1)) return 'An id has hexadecimal digits and hyphens only.'
+  if (key === 'since' && !isTimeRange(value)) return `“since” accepts ${Object.keys(TIME_RANGES).join(', ')}.`
   if (key === 'created_after' || key === 'created_before') {
     const at = new Date(value)
     return Number.isNaN(at.getTime())
-      ? 'Write a time like 2030-01-31T12:00.'
+      ? 'Enter a time such as 2030-01-31T12:00.'
       : { key, value: at.toISOString() }
   }
   return { key, value }
 }
 
-function looksLikeId(text: string, least = 8): boolean {
-  return (
-    new RegExp(`^[0-9a-f][0-9a-f-]{${least - 1},35}$`, 'i').test(text) && (least === 1 || /\d/.test(text))
-  )
+function isIdPrefix(text: string, minDigits = 8): boolean {
+  const pattern = new RegExp(`^[0-9a-f][0-9a-f-]{${minDigits - 1},35}$`, 'i')
+  // Without a key before it, a word such as "feedface" is text and not an id.
+  return pattern.test(text) && (minDigits === 1 || /\d/.test(text))
 }
 
-/** When a task with this id was submitted: ids are UUIDv7. */
-export function momentOfId(id: string): string {
+/** Returns the submission time that a task id contains: ids are UUIDv7. */
+export function submittedAtOfId(id: string): string {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString()
 }

@@ -1,22 +1,22 @@
-// What is selected, and what can be done with all of it.
+// Number of selected tasks, and buttons for bulk actions on them.
 import { useState } from 'hono/jsx/dom'
-import { LackingNotice } from '../api/access-notice.tsx'
+import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { useEffect } from '../parts/effect.ts'
 import { useObservable } from '../parts/observable.ts'
-import { ACTION_WORDS } from './bulk-dialog.tsx'
+import { ACTION_TEXTS } from './bulk-dialog.tsx'
 import type { Action } from './bulk-run.ts'
 
 export interface SelectionBarProps {
   page: Page
-  /** How many of this page are selected. */
+  /** Number of selected tasks on this page. */
   count: number
-  /** All that match are meant, also those of other pages; null where only some of this page are. */
+  /** Filter whose matches on all pages are selected; null if only tasks of this page are. */
   matching: TaskFilter | null
-  /** Whether there is more to be meant than this page. */
-  canMeanAll: boolean
-  onMeanAll: () => void
+  /** Whether to offer to select all matching tasks, on all pages. */
+  canSelectMatching: boolean
+  onSelectMatching: () => void
   onAct: (action: Action) => void
   onClear: () => void
 }
@@ -24,49 +24,49 @@ export interface SelectionBarProps {
 const ACTIONS = ['cancel', 'retry', 'replay'] as const
 
 export function SelectionBar(props: SelectionBarProps) {
-  const { page, count, matching, canMeanAll, onMeanAll, onAct, onClear } = props
-  const isAllowed = !useObservable(page.access.state).lacking.includes('operate')
-  const all = useCount(page, matching)
-  const isNothing = count === 0 && matching === null
+  const { page, count, matching, canSelectMatching, onSelectMatching, onAct, onClear } = props
+  const isAllowed = !useObservable(page.access.state).missingScopes.includes('operate')
+  const total = useCount(page, matching)
+  const isEmpty = count === 0 && matching === null
   return (
-    <div class={`selection ${isNothing ? 'is-empty' : ''}`}>
-      <p class="selection-said" role="status">
-        {matching !== null && all !== null
-          ? `All ${all.count.toLocaleString()}${all.isDone ? '' : ' and more …'} that match are selected.`
-          : isNothing
+    <div class={`selection ${isEmpty ? 'is-empty' : ''}`}>
+      <p class="selection-note" role="status">
+        {matching !== null && total !== null
+          ? `All ${total.count.toLocaleString()}${total.isDone ? '' : ' and more …'} matching tasks are selected.`
+          : isEmpty
             ? 'Select tasks to cancel, retry or replay them.'
             : `${count} selected.`}
       </p>
-      {canMeanAll && matching === null && (
-        <button type="button" class="button is-quiet is-small" onClick={onMeanAll}>
-          Select all that match
+      {canSelectMatching && matching === null && (
+        <button type="button" class="button is-quiet is-small" onClick={onSelectMatching}>
+          Select all matching tasks
         </button>
       )}
-      {!isNothing && (
+      {!isEmpty && (
         <button type="button" class="button is-quiet is-small" onClick={onClear}>
           Clear selection
         </button>
       )}
       <fieldset class="selection-actions">
-        <legend class="visually-hidden">With the selected tasks</legend>
+        <legend class="visually-hidden">Actions for the selected tasks</legend>
         {ACTIONS.map((action) => (
           <button
             key={action}
             type="button"
             class="button is-small"
-            aria-disabled={isNothing || !isAllowed ? 'true' : 'false'}
-            onClick={() => !isNothing && isAllowed && onAct(action)}
+            aria-disabled={isEmpty || !isAllowed ? 'true' : 'false'}
+            onClick={() => !isEmpty && isAllowed && onAct(action)}
           >
-            {ACTION_WORDS[action].verb}
+            {ACTION_TEXTS[action].verb}
           </button>
         ))}
       </fieldset>
-      <LackingNotice access={page.access} scope="operate" />
+      <MissingScopeNotice access={page.access} scope="operate" />
     </div>
   )
 }
 
-/** How many match, added up while it is counted; null until something is known. */
+/** Counts the tasks that match, part by part; null until the first part is counted. */
 function useCount({ api }: Page, filter: TaskFilter | null): { count: number; isDone: boolean } | null {
   const [known, setKnown] = useState<{ count: number; isDone: boolean } | null>(null)
   useEffect(() => {
@@ -78,10 +78,10 @@ function useCount({ api }: Page, filter: TaskFilter | null): { count: number; is
     async function countAll(signal: AbortSignal) {
       let count = 0
       for (let cursor: string | null = ''; cursor !== null; ) {
-        const answer = await api.countTasks({ ...filter, ...(cursor && { cursor }) }, signal)
-        if (signal.aborted || !answer.ok) return
-        count += answer.value.count
-        cursor = answer.value.next_cursor
+        const response = await api.countTasks({ ...filter, ...(cursor && { cursor }) }, signal)
+        if (signal.aborted || !response.ok) return
+        count += response.value.count
+        cursor = response.value.next_cursor
         setKnown({ count, isDone: cursor === null })
       }
     }

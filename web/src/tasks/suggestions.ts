@@ -1,12 +1,13 @@
-// What the filter box offers while somebody types. Pure.
-import type { Definition, Worker } from '../api/api-client.ts'
-import { isSpan, keyOf, SPANS, STATUSES } from './filters.ts'
+// Suggestions for the filter box. Pure.
+import { type Definition, STATUSES, type Worker } from '../api/api-client.ts'
+import { isTimeRange, keyOf, TIME_RANGES } from './filters.ts'
 
 export interface Suggestion {
-  /** What is in the box when it is chosen; with a value behind `=` it is a whole filter. */
+  /** Text of the box when the suggestion is chosen. */
   text: string
-  /** What that means, where it is not clear. */
+  /** Explanation; null where the text is clear. */
   hint: string | null
+  /** Whether the text is a complete filter, with a value after `=`. */
   isWhole: boolean
 }
 
@@ -17,20 +18,20 @@ export interface Known {
 }
 
 const KEYS = [
-  { key: 'status', hint: 'how it is' },
-  { key: 'name', hint: 'which task' },
-  { key: 'queue', hint: 'where it waits' },
-  { key: 'tag', hint: 'a label' },
-  { key: 'worker', hint: 'who ran it' },
-  { key: 'id', hint: 'how its id begins' },
-  { key: 'since', hint: 'when it was submitted' },
-  { key: 'after', hint: 'submitted at this time or later' },
+  { key: 'status', hint: 'status of the task' },
+  { key: 'name', hint: 'name of the definition' },
+  { key: 'queue', hint: 'name of the queue' },
+  { key: 'tag', hint: 'tag of the task' },
+  { key: 'worker', hint: 'id of the worker' },
+  { key: 'id', hint: 'first digits of the id' },
+  { key: 'since', hint: 'time range of the submission' },
+  { key: 'after', hint: 'submitted at or after this time' },
   { key: 'before', hint: 'submitted before this time' },
-  { key: 'text', hint: 'anywhere in it' },
+  { key: 'text', hint: 'in name, tags, input, result or error' },
 ]
 
-// As many as are looked through; whoever types on finds the others.
-const MOST = 8
+// Show at most 8 suggestions; typing narrows them.
+const MAX_SUGGESTIONS = 8
 
 export function suggestionsFor(typed: string, known: Known): Suggestion[] {
   const text = typed.trimStart()
@@ -38,20 +39,20 @@ export function suggestionsFor(typed: string, known: Known): Suggestion[] {
   if (key !== null) {
     const begun = text.slice(text.search(/[=:]/) + 1).toLowerCase()
     return valuesOf(key, known)
-      .filter(({ value, hint }) => isLike(`${value} ${hint ?? ''}`, begun))
-      .slice(0, MOST)
+      .filter(({ value, hint }) => contains(`${value} ${hint ?? ''}`, begun))
+      .slice(0, MAX_SUGGESTIONS)
       .map(({ value, hint }) => ({ text: `${key}=${value}`, hint, isWhole: true }))
   }
   const begun = text.trim().toLowerCase()
   const keys = [...KEYS, ...inputKeys(known.definitions)]
-    .filter(({ key: name, hint }) => isLike(name, begun) || (begun.length > 2 && isLike(hint, begun)))
+    .filter(({ key: name, hint }) => contains(name, begun) || (begun.length > 2 && contains(hint, begun)))
     .map(({ key: name, hint }) => ({ text: `${name}=`, hint, isWhole: false }))
-  if (begun === '') return keys.slice(0, MOST)
+  if (begun === '') return keys.slice(0, MAX_SUGGESTIONS)
   const values = ['status', 'name', 'queue']
     .flatMap((name) => valuesOf(name, known).map((value) => ({ name, ...value })))
-    .filter(({ value, hint }) => isLike(`${value} ${hint ?? ''}`, begun))
+    .filter(({ value, hint }) => contains(`${value} ${hint ?? ''}`, begun))
     .map(({ name, value, hint }) => ({ text: `${name}=${value}`, hint, isWhole: true }))
-  return [...values, ...keys].slice(0, MOST)
+  return [...values, ...keys].slice(0, MAX_SUGGESTIONS)
 }
 
 function valuesOf(
@@ -69,13 +70,16 @@ function valuesOf(
     case 'worker':
       return workers.map(({ id, host, pid }) => ({ value: id, hint: `${host}, process ${pid}` }))
     case 'since':
-      return Object.keys(SPANS).map((value) => ({ value, hint: isSpan(value) ? SPANS[value].label : null }))
+      return Object.keys(TIME_RANGES).map((value) => ({
+        value,
+        hint: isTimeRange(value) ? TIME_RANGES[value].label : null,
+      }))
     default:
       return []
   }
 }
 
-/** Members of inputs, each once. */
+/** Top-level members of all inputs, each once, with the titles of their definitions. */
 function inputKeys(definitions: Definition[]): { key: string; hint: string }[] {
   const titles = new Map<string, string[]>()
   for (const { title, input_schema: schema } of definitions) {
@@ -83,12 +87,12 @@ function inputKeys(definitions: Definition[]): { key: string; hint: string }[] {
       titles.set(name, [...(titles.get(name) ?? []), title])
     }
   }
-  return [...titles].map(([name, of]) => ({
+  return [...titles].map(([name, owners]) => ({
     key: `input.${name}`,
-    hint: of.length > 2 ? `of ${of.length} tasks` : of.join(', '),
+    hint: owners.length > 2 ? `of ${owners.length} definitions` : owners.join(', '),
   }))
 }
 
-function isLike(text: string, begun: string): boolean {
-  return text.toLowerCase().includes(begun)
+function contains(text: string, part: string): boolean {
+  return text.toLowerCase().includes(part)
 }

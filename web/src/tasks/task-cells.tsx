@@ -1,9 +1,9 @@
-// What stands in the columns of the list.
-import type { CompactTask, Definition } from '../api/api-client.ts'
-import { formatDuration, formatMoment, formatSeconds } from '../parts/durations.ts'
+// Cells of the task list.
+import type { CompactTask } from '../api/api-client.ts'
+import { formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
 import type { Column } from './columns.ts'
 
-/** @param atMs when the task was seen, by the server's clock */
+/** @param atMs time of the server's clock at which the list was loaded */
 export function Cell({ column, task, atMs }: { column: Column; task: CompactTask; atMs: number }) {
   switch (column) {
     case 'input':
@@ -31,13 +31,13 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
     case 'attempts':
       return <>{task.attempt === 0 ? <None /> : task.attempt}</>
     case 'created':
-      return <Moment at={task.created_at} />
+      return <Timestamp at={task.created_at} />
     case 'finished':
-      return task.finished_at ? <Moment at={task.finished_at} /> : <None />
+      return task.finished_at ? <Timestamp at={task.finished_at} /> : <None />
     case 'waited':
-      return <Span ms={waitedMs(task, atMs)} isCounting={!task.is_final && task.status !== 'STARTED'} />
+      return <Duration ms={waitedMs(task, atMs)} isCounting={!task.is_final && task.status !== 'STARTED'} />
     case 'ran':
-      return <Span ms={ranMs(task, atMs)} isCounting={task.status === 'STARTED'} />
+      return <Duration ms={ranMs(task, atMs)} isCounting={task.status === 'STARTED'} />
     case 'worker':
       return task.worker_id ? (
         <code class="cell-code" title={task.worker_id}>
@@ -49,16 +49,12 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
   }
 }
 
-/** Titles of tasks, as far as their definitions are known. */
-export function titleOf(task: CompactTask, definitions: Definition[]): string {
-  return definitions.find(({ name }) => name === task.name)?.title ?? task.name
-}
-
-/** The end tells tasks apart that were submitted together. */
+/** Keeps the first and last digits. Ids of tasks that were submitted together differ in the last digits. */
 export function shortId(id: string): string {
   return `${id.slice(0, 8)}…${id.slice(-4)}`
 }
 
+// Length at which the API cuts off excerpts.
 const EXCERPT_CHARACTERS = 200
 
 function Excerpt({ text }: { text: string }) {
@@ -71,15 +67,15 @@ function Excerpt({ text }: { text: string }) {
   )
 }
 
-function Moment({ at }: { at: string }) {
+function Timestamp({ at }: { at: string }) {
   return (
     <time datetime={at} title={new Date(at).toLocaleString()}>
-      {formatMoment(at)}
+      {formatTimestamp(at)}
     </time>
   )
 }
 
-function Span({ ms, isCounting }: { ms: number | null; isCounting: boolean }) {
+function Duration({ ms, isCounting }: { ms: number | null; isCounting: boolean }) {
   if (ms === null) return <None />
   if (ms < 0) return <>{`due in ${formatSeconds(-ms + 999)}`}</>
   return <>{isCounting ? formatSeconds(ms) : formatDuration(ms)}</>
@@ -93,7 +89,7 @@ function None() {
   )
 }
 
-/** From the moment at which its last attempt was due; negative while it is not due yet. */
+/** Milliseconds since the last attempt was due, up to its start; negative before it is due. */
 function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   const isWaiting = status === 'PENDING' || status === 'RETRY'
   const until = isWaiting ? atMs : Date.parse(started_at ?? finished_at ?? '')
@@ -101,7 +97,7 @@ function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs
   return Number.isNaN(ms) ? null : isWaiting ? ms : Math.max(0, ms)
 }
 
-/** The last attempt. */
+/** Milliseconds that the last attempt has run. */
 function ranMs({ started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   if (!started_at || status === 'PENDING' || status === 'RETRY') return null
   const until = status === 'STARTED' ? atMs : Date.parse(finished_at ?? '')

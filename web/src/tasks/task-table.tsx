@@ -1,39 +1,40 @@
-// The list itself: a table on a wide screen, cards on a narrow one.
-// biome-ignore-all lint/a11y/noRedundantRoles: as cards, rows and cells are no table to some browsers unless it is said
+// Table of tasks. On narrow screens CSS shows its rows as cards.
+// biome-ignore-all lint/a11y/noRedundantRoles: some browsers drop the table roles when CSS changes `display`
 import { useLayoutEffect, useRef } from 'hono/jsx/dom'
 import type { CompactTask, Definition } from '../api/api-client.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import { COLUMNS, type Column, leastWidthOf, widthOf } from './columns.ts'
-import { Cell, shortId, titleOf } from './task-cells.tsx'
+import { titleOf } from '../task/task-summary.ts'
+import { COLUMNS, type Column, minWidthOf, widthOf } from './columns.ts'
+import { Cell, shortId } from './task-cells.tsx'
 
 export interface TaskTableProps {
   tasks: CompactTask[]
-  /** Those that are only there so that nothing jumps. */
-  isGone: (id: string) => boolean
+  /** Whether a row is no longer part of the list and only keeps the other rows in place. */
+  isRemoved: (id: string) => boolean
   definitions: Definition[]
   columns: readonly Column[]
   atMs: number
   selected: ReadonlySet<string>
   isBusy: boolean
   onSelect: (ids: string[], isSelected: boolean) => void
-  /** Whether somebody is about to click or to choose: rows are to stay where they are. */
-  onHold: (isHeld: boolean) => void
+  /** Called with true when the mouse moves over the table, and with false when it leaves. */
+  onPointer: (isOver: boolean) => void
 }
 
 export function TaskTable(props: TaskTableProps) {
-  const { tasks, isGone, definitions, columns, atMs, selected, isBusy, onSelect, onHold } = props
+  const { tasks, isRemoved, definitions, columns, atMs, selected, isBusy, onSelect, onPointer } = props
   const count = tasks.filter(({ id }) => selected.has(id)).length
   return (
     <div class="table-place">
       <table
         class="task-table"
-        style={{ '--least-width': leastWidthOf(columns) }}
+        style={{ '--min-width': minWidthOf(columns) }}
         role="table"
         aria-label="Tasks, newest first"
         aria-busy={isBusy ? 'true' : 'false'}
-        onPointerMove={(event: PointerEvent) => event.pointerType === 'mouse' && onHold(true)}
-        onPointerLeave={() => onHold(false)}
+        onPointerMove={(event: PointerEvent) => event.pointerType === 'mouse' && onPointer(true)}
+        onPointerLeave={() => onPointer(false)}
       >
         <thead role="rowgroup">
           <tr role="row">
@@ -76,7 +77,7 @@ export function TaskTable(props: TaskTableProps) {
               <tr
                 key={task.id}
                 role="row"
-                class={`${isSelected ? 'is-selected' : ''} ${isGone(task.id) ? 'is-gone' : ''}`}
+                class={`${isSelected ? 'is-selected' : ''} ${isRemoved(task.id) ? 'is-removed' : ''}`}
                 data-task={task.id}
               >
                 <td role="cell" class="is-box">
@@ -120,7 +121,7 @@ export function TaskTable(props: TaskTableProps) {
 function SelectPage(props: { isAll: boolean; isSome: boolean; onChange: (isOn: boolean) => void }) {
   const { isAll, isSome, onChange } = props
   const box = useRef<HTMLInputElement>(null)
-  // Markup has no word for it.
+  // `indeterminate` has no HTML attribute; it can be set through the DOM only.
   useLayoutEffect(() => {
     if (box.current) box.current.indeterminate = isSome && !isAll
   }, [isSome, isAll])
@@ -134,20 +135,5 @@ function SelectPage(props: { isAll: boolean; isSome: boolean; onChange: (isOn: b
         onChange={() => onChange(!isAll)}
       />
     </label>
-  )
-}
-
-/** In the place of rows that are on their way. */
-export function TableSkeleton({ isUp }: { isUp: boolean }) {
-  return (
-    <div
-      class="skeleton"
-      role="status"
-      aria-label={isUp ? 'Asking the API for tasks' : 'Waiting for the API'}
-    >
-      {[0, 1, 2, 3, 4, 5].map((line) => (
-        <span key={line} class="skeleton-line is-row" />
-      ))}
-    </div>
   )
 }

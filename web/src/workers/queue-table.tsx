@@ -1,16 +1,17 @@
-// Every queue: what waits in it, who serves it, and whether it is paused.
+// Table of all queues, with a button that pauses or resumes a queue.
 import { ActionButton } from '../api/action-button.tsx'
 import type { Queue } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
+import { type Column, DataTable } from '../parts/data-table.tsx'
 import { formatDuration } from '../parts/durations.ts'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { hashOf } from '../route.ts'
-import { RowsSkeleton } from './rows-skeleton.tsx'
 
 export interface QueueTableProps {
-  /** null until the API has told. */
+  /** Null until they are loaded. */
   queues: Queue[] | null
   page: Page
+  /** Called after a queue was paused or resumed. */
   onChanged: () => void
 }
 
@@ -20,90 +21,58 @@ export function QueueTable({ queues, page, onChanged }: QueueTableProps) {
       <h2 id="queues-title" class="panel-title">
         Queues
       </h2>
-      {queues === null ? (
-        <RowsSkeleton label="Asking the API for its queues" />
-      ) : (
-        <table class="table">
-          <thead>
-            <tr>
-              <th scope="col">Queue</th>
-              <th scope="col">State</th>
-              <th scope="col" class="is-number">
-                Waiting
-              </th>
-              <th scope="col" class="is-number">
-                Running
-              </th>
-              <th scope="col" class="is-number">
-                Longest wait
-              </th>
-              <th scope="col" class="is-number">
-                Workers
-              </th>
-              <th scope="col">
-                <span class="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {queues.map((queue) => (
-              <QueueRow key={queue.name} queue={queue} page={page} onChanged={onChanged} />
-            ))}
-          </tbody>
-        </table>
-      )}
+      <DataTable
+        class="table"
+        columns={columnsOf(page, onChanged)}
+        rows={queues}
+        keyOf={({ name }) => name}
+        loadingLabel="Loading the queues"
+        hasCellLabels
+      />
     </section>
   )
 }
 
-function QueueRow({ queue, page, onChanged }: { queue: Queue; page: Page; onChanged: () => void }) {
-  const { name, waiting, running, oldest_waiting_seconds: oldest, is_paused: isPaused, workers } = queue
-  const { api, access } = page
-  const tasks = (params: Record<string, string>) =>
-    hashOf({ view: 'tasks', params: { queue: name, ...params } })
-  return (
-    <tr>
-      <th scope="row" data-label="Queue">
-        <a href={tasks({})}>{name}</a>
-      </th>
-      <td data-label="State" aria-live="polite">
-        <QueueState queue={queue} />
-      </td>
-      <td data-label="Waiting" class="is-number">
-        <a href={tasks({ status: 'PENDING,RETRY' })}>{waiting.toLocaleString()}</a>
-      </td>
-      <td data-label="Running" class="is-number">
-        <a href={tasks({ status: 'STARTED' })}>{running.toLocaleString()}</a>
-      </td>
-      <td data-label="Longest wait" class="is-number">
-        {oldest === null ? '–' : formatDuration(oldest * 1_000)}
-      </td>
-      <td data-label="Workers" class="is-number">
-        {workers}
-      </td>
-      <td class="is-action">
-        {isPaused ? (
-          <ActionButton
-            key="resume"
-            access={access}
-            text="Resume"
-            label={`Resume the queue ${name}`}
-            perform={() => api.resumeQueue(name)}
-            onDone={onChanged}
-          />
-        ) : (
-          <ActionButton
-            key="pause"
-            access={access}
-            text="Pause"
-            label={`Pause the queue ${name}`}
-            perform={() => api.pauseQueue(name)}
-            onDone={onChanged}
-          />
-        )}
-      </td>
-    </tr>
-  )
+function columnsOf(page: Page, onChanged: () => void): Column<Queue>[] {
+  return [
+    { title: 'Queue', cell: ({ name }) => <a href={tasksOf(name)}>{name}</a> },
+    { title: 'State', isLive: true, cell: (queue) => <QueueState queue={queue} /> },
+    {
+      title: 'Waiting',
+      isNumber: true,
+      cell: ({ name, waiting }) => <a href={tasksOf(name, 'PENDING,RETRY')}>{waiting.toLocaleString()}</a>,
+    },
+    {
+      title: 'Running',
+      isNumber: true,
+      cell: ({ name, running }) => <a href={tasksOf(name, 'STARTED')}>{running.toLocaleString()}</a>,
+    },
+    {
+      title: 'Longest wait',
+      isNumber: true,
+      cell: ({ oldest_waiting_seconds: oldest }) => (oldest === null ? '–' : formatDuration(oldest * 1_000)),
+    },
+    { title: 'Workers', isNumber: true, cell: ({ workers }) => workers },
+    {
+      title: 'Actions',
+      titleClass: 'visually-hidden',
+      cellClass: 'is-action',
+      cell: (queue) => {
+        const action = actionOf(queue, page)
+        return <ActionButton key={action.text} access={page.access} {...action} onDone={onChanged} />
+      },
+    },
+  ]
+}
+
+function tasksOf(queue: string, status?: string): string {
+  return hashOf({ view: 'tasks', params: { queue, ...(status && { status }) } })
+}
+
+function actionOf({ name, is_paused: isPaused }: Queue, { api }: Page) {
+  return isPaused
+    ? { text: 'Resume', label: `Resume the queue ${name}`, perform: () => api.resumeQueue(name) }
+    : { text: 'Pause', label: `Pause the queue ${name}`, perform: () => api.pauseQueue(name) }
 }
 
 function QueueState({ queue }: { queue: Queue }) {

@@ -1,6 +1,6 @@
-// Workers and queues: who works on what, what waits for whom, and the switches of both.
-import { LackingNotice, Locked } from '../api/access-notice.tsx'
-import { useAnswer } from '../api/live-answer.ts'
+// The view of workers and queues, where queues can be paused and workers drained.
+import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
+import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
 import { useObservable } from '../parts/observable.ts'
 import { QueueTable } from './queue-table.tsx'
@@ -8,12 +8,12 @@ import { WorkerTable } from './worker-table.tsx'
 
 export function WorkersView({ page }: { page: Page }) {
   const { api, access } = page
-  const { isShutOut, lacking } = useObservable(access.state)
-  const queues = useAnswer(page, { question: 'queues', ask: api.queues })
-  const workers = useAnswer(page, { question: 'workers', ask: api.workers })
-  if (lacking.includes('read')) return <LackingNotice access={access} scope="read" />
-  if (isShutOut && !queues.value)
-    return <Locked access={access} what="With a key you see here who works, and on what." />
+  const { isKeyRequired, missingScopes } = useObservable(access.state)
+  const queues = useQuery(page, { queryKey: 'queues', request: api.queues })
+  const workers = useQuery(page, { queryKey: 'workers', request: api.workers })
+  if (missingScopes.includes('read')) return <MissingScopeNotice access={access} scope="read" />
+  if (isKeyRequired && !queues.value)
+    return <Locked access={access} text="Enter a key to see workers and queues." />
 
   const refresh = () => {
     queues.refresh()
@@ -22,7 +22,7 @@ export function WorkersView({ page }: { page: Page }) {
   return (
     <div class="stack">
       <h1 class="visually-hidden">Workers and queues</h1>
-      <LackingNotice access={access} scope="operate" />
+      <MissingScopeNotice access={access} scope="operate" />
       <QueueTable queues={queues.value?.data ?? null} page={page} onChanged={refresh} />
       <WorkerTable workers={workers.value?.data ?? null} page={page} onChanged={refresh} />
     </div>

@@ -1,5 +1,6 @@
-// The files of the documentation page: ours, and Swagger UI's. They come from a package that carries Swagger UI without
-// the install script by which its own package reports every installation to its makers.
+// Reads the files of the documentation page: those of this folder, and Swagger UI. Swagger UI comes from
+// @fastify/swagger-ui, because its own package has an install script that reports every installation to its
+// makers.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tagOf } from '../../http/entity-tag.ts'
@@ -10,20 +11,23 @@ export interface DocsFile {
   tag: string
 }
 
-const FILES: Record<string, { of: 'us' | 'the viewer'; type: string }> = {
-  'start.js': { of: 'us', type: 'text/javascript; charset=utf-8' },
-  'page.css': { of: 'us', type: 'text/css; charset=utf-8' },
-  'swagger-ui-bundle.js': { of: 'the viewer', type: 'text/javascript; charset=utf-8' },
-  'swagger-ui.css': { of: 'the viewer', type: 'text/css; charset=utf-8' },
-  'favicon-32x32.png': { of: 'the viewer', type: 'image/png' },
+const FILES: Record<string, { from: 'page' | 'viewer'; type: string }> = {
+  'start.js': { from: 'page', type: 'text/javascript; charset=utf-8' },
+  'page.css': { from: 'page', type: 'text/css; charset=utf-8' },
+  'swagger-ui-bundle.js': { from: 'viewer', type: 'text/javascript; charset=utf-8' },
+  'swagger-ui.css': { from: 'viewer', type: 'text/css; charset=utf-8' },
+  'favicon-32x32.png': { from: 'viewer', type: 'image/png' },
 }
 
-/** The page and, by name, what it asks for. Their version is in every URL, so that they can be kept for ever. */
+/**
+ * Returns the page, and its files by name. Every URL of a file contains the version, so browsers can cache it
+ * permanently.
+ */
 export function readDocsPage(): { html: string; files: Map<string, DocsFile> } {
   const viewer = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))
   const files = new Map(
-    Object.entries(FILES).map(([name, { of, type }]) => {
-      const content = new Uint8Array(readFileSync(new URL(name, of === 'us' ? import.meta.url : viewer)))
+    Object.entries(FILES).map(([name, { from, type }]) => {
+      const content = new Uint8Array(readFileSync(new URL(name, from === 'page' ? import.meta.url : viewer)))
       return [name, { content, type, tag: tagOf(content) }]
     }),
   )

@@ -1,4 +1,4 @@
-// Starts the viewer with everything off that would ask another host.
+// Starts Swagger UI with everything turned off that sends requests to other hosts.
 const dark = matchMedia('(prefers-color-scheme: dark)')
 const followColorScheme = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
 followColorScheme()
@@ -6,12 +6,12 @@ dark.addEventListener('change', followColorScheme)
 
 window.SwaggerUIBundle({
   dom_id: '#viewer',
-  // Relative: beside this page, under whatever prefix it was found.
+  // Relative, because a proxy may serve the page under a path prefix.
   url: 'openapi.json',
   validatorUrl: null,
   deepLinking: true,
   docExpansion: 'list',
-  // The schemas are long, and stand beside every operation already.
+  // Hides the list of schemas. It is long, and every operation shows its own schemas.
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   filter: true,

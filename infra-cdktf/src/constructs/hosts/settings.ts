@@ -1,0 +1,67 @@
+// Settings that a host reads when it starts: parameters of its environment and of its role. Terraform writes
+// no secrets: scripts/secrets.ts stores those directly under the same paths.
+import { SsmParameter } from '@cdktf/provider-aws/lib/ssm-parameter/index.js'
+import type { Construct } from 'constructs'
+import type { Config } from '../../config/schema.ts'
+import {
+  type AppParameter,
+  namesOf,
+  PROFILES,
+  REDIS_NAME,
+  type Role,
+  type RoleParameter,
+} from '../../names.ts'
+import type { Topology } from '../../topology.ts'
+import type { Cache } from '../data/cache.ts'
+import type { Database } from '../data/database.ts'
+
+export function createSettings(
+  scope: Construct,
+  config: Config,
+  topology: Topology,
+  { database, cache }: { database: Database; cache: Cache | undefined },
+): void {
+  const { paths, logs } = namesOf(config.name)
+  const { id, region } = config.account
+  const set = (path: string, values: Partial<Record<string, string>>) => {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined) continue
+      const folder = path.slice(paths.root.length + 1).replaceAll('/', '-')
+      new SsmParameter(scope, `${folder}-${name.toLowerCase().replaceAll('_', '-')}`, {
+        name: `${path}/${name}`,
+        type: 'String',
+        value,
+      })
+    }
+  }
+
+  set(paths.app, {
+    AWS_REGION: region,
+    ECR_REGISTRY: `${id}.dkr.ecr.${region}.amazonaws.com`,
+    DATABASE_HOST: database.host,
+    REDIS_SCHEME: cache ? 'rediss' : 'redis',
+    REDIS_USERNAME: cache?.username,
+    // On a single host REDIS_NAME is a network alias inside Docker (docker-compose.aws.yml).
+    REDIS_HOST: cache?.host ?? REDIS_NAME,
+    BACKEND_LOG_GROUP: logs.backend,
+    WORKER_LOG_GROUP: logs.worker,
+  } satisfies Record<AppParameter, string | undefined>)
+
+  for (const role of topology.roles) {
+    const profiles = profilesOf(role, topology)
+    set(paths.role(role), {
+      COMPOSE_PROFILES: profiles.join(','),
+      COMPOSE_FILE: [
+        'docker-compose.yml',
+        'docker-compose.aws.yml',
+        ...(role === 'redis' ? ['docker-compose.hosts.yml'] : []),
+      ].join(':'),
+      WORKER_CONCURRENCY: profiles.includes('worker') ? String(config.workers.concurrency) : undefined,
+      TRUSTED_PROXIES: profiles.includes('api') ? (config.ingress === 'alb' ? '2' : '1') : undefined,
+      MASTER_SECRET_ARN: profiles.includes('api') ? database.masterSecretArn : undefined,
+    } satisfies Record<RoleParameter, string | undefined>)
+  }
+}
+
+const profilesOf = (role: Role, { redisRole }: Topology): string[] =>
+  PROFILES[role].filter((profile) => profile !== 'redis' || redisRole !== undefined)

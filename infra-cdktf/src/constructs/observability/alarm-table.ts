@@ -1,0 +1,240 @@
+// The table of alarms: metric, threshold, and a description for the person who receives the mail.
+import type { Config } from '../../config/schema.ts'
+import { type Environment, METRICS, namesOf } from '../../names.ts'
+import type { Host } from '../../topology.ts'
+
+/** A host with the id of its instance. */
+export interface WatchedHost {
+  host: Host
+  instance: { id: string }
+}
+
+export interface Alarm {
+  id: string
+  description: string
+  namespace: string
+  metric: string
+  dimensions?: Record<string, string>
+  statistic: 'Average' | 'Maximum' | 'Minimum' | 'Sum'
+  above?: number
+  below?: number
+  /** Consecutive minutes beyond the threshold; default 5. The period is 1 minute below 5, else 5 minutes. */
+  minutes?: number
+  /** State of the alarm while data is missing; default notBreaching. */
+  missing?: 'breaching' | 'notBreaching'
+  actions?: string[]
+}
+
+export function alarmsOfHost({ name, account }: Config, { host, instance }: WatchedHost): Alarm[] {
+  const ec2 = { namespace: 'AWS/EC2', dimensions: { InstanceId: instance.id } }
+  const action = (verb: string) => [`arn:aws:automate:${account.region}:ec2:${verb}`]
+  return [
+    {
+      ...ec2,
+      id: `${host.name}-cpu`,
+      metric: 'CPUUtilization',
+      statistic: 'Average',
+      above: 80,
+      minutes: 15,
+      description: 'The CPU is busy all the time: use a larger host or more workers',
+    },
+    {
+      ...ec2,
+      id: `${host.name}-hardware`,
+      metric: 'StatusCheckFailed_System',
+      statistic: 'Maximum',
+      above: 0,
+      minutes: 2,
+      actions: action('recover'),
+      description: 'The hardware below the host failed; EC2 recovers the host on another machine',
+    },
+    {
+      ...ec2,
+      id: `${host.name}-system`,
+      metric: 'StatusCheckFailed_Instance',
+      statistic: 'Maximum',
+      above: 0,
+      minutes: 3,
+      actions: action('reboot'),
+      description: 'The host does not respond; EC2 reboots it',
+    },
+    {
+      ...ec2,
+      id: `${host.name}-network`,
+      metric: 'NetworkOut',
+      statistic: 'Sum',
+      above: 2_000_000_000,
+      minutes: 15,
+      description: 'The host sends more than 2 GB in 5 minutes: traffic costs, or a compromised host',
+    },
+    ...(host.instanceType.startsWith('t')
+      ? [
+          {
+            ...ec2,
+            id: `${host.name}-credits`,
+            metric: 'CPUCreditBalance',
+            statistic: 'Minimum' as const,
+            below: 30,
+            minutes: 15,
+            description: 'CPU credits run low: the host will soon be throttled or cost more',
+          },
+        ]
+      : []),
+    ...alarmsOfDiskAndMemory(name, host.name),
+  ]
+}
+
+/** Alarms on metrics that hosts publish. All workers of an auto scaling group publish as one host. */
+export function alarmsOfDiskAndMemory(environment: Environment, host: string): Alarm[] {
+  const own = { namespace: METRICS.namespace, dimensions: { Environment: environment, Host: host } }
+  return [
+    {
+      ...own,
+      id: `${host}-disk`,
+      metric: METRICS.diskUsed,
+      statistic: 'Maximum',
+      above: 85,
+      missing: 'breaching',
+      description: 'The disk is almost full, or the host publishes no metrics',
+    },
+    {
+      ...own,
+      id: `${host}-memory`,
+      metric: METRICS.memoryUsed,
+      statistic: 'Average',
+      above: 90,
+      minutes: 15,
+      missing: 'breaching',
+      description: 'Memory is almost used up and containers may be killed, or the host publishes no metrics',
+    },
+  ]
+}
+
+export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
+  const rds = { namespace: 'AWS/RDS', dimensions: { DBInstanceIdentifier: identifier } }
+  return [
+    {
+      ...rds,
+      id: 'database-cpu',
+      metric: 'CPUUtilization',
+      statistic: 'Average',
+      above: 80,
+      minutes: 15,
+      description: 'The database is busy all the time: use a larger instance class',
+    },
+    {
+      ...rds,
+      id: 'database-memory',
+      metric: 'FreeableMemory',
+      statistic: 'Minimum',
+      below: 64_000_000,
+      minutes: 15,
+      description: 'Less than 64 MB of memory are free',
+    },
+    {
+      ...rds,
+      id: 'database-storage',
+      metric: 'FreeStorageSpace',
+      statistic: 'Minimum',
+      below: 2_000_000_000,
+      description: `Less than 2 GB are free: storage did not grow or has reached the limit of ${config.database.maxStorageGb} GB`,
+    },
+    {
+      ...rds,
+      id: 'database-connections',
+      metric: 'DatabaseConnections',
+      statistic: 'Maximum',
+      above: 70,
+      minutes: 10,
+      description:
+        'The smallest class allows about 80 connections: lower DATABASE_POOL_SIZE or use a larger class',
+    },
+    {
+      ...rds,
+      id: 'database-reads',
+      metric: 'ReadIOPS',
+      statistic: 'Average',
+      above: 2_500,
+      minutes: 15,
+      description: 'gp3 storage provides 3,000 operations per second',
+    },
+    {
+      ...rds,
+      id: 'database-writes',
+      metric: 'WriteIOPS',
+      statistic: 'Average',
+      above: 2_500,
+      minutes: 15,
+      description: 'gp3 storage provides 3,000 operations per second',
+    },
+    {
+      ...rds,
+      id: 'database-disk-queue',
+      metric: 'DiskQueueDepth',
+      statistic: 'Average',
+      above: 16,
+      minutes: 15,
+      description: 'The disk is too slow for the load',
+    },
+  ]
+}
+
+export function alarmsOfTasks({ name, alarms }: Config): Alarm[] {
+  const published = { namespace: METRICS.namespace, dimensions: { Environment: name } }
+  const counted = { namespace: namesOf(name).logMetrics }
+  return [
+    {
+      ...published,
+      id: 'queue-depth',
+      metric: METRICS.queueDepth,
+      statistic: 'Maximum',
+      above: alarms.queueDepth,
+      minutes: 15,
+      description: 'More tasks wait than the workers can run',
+    },
+    {
+      ...published,
+      id: 'oldest-waiting',
+      metric: METRICS.oldestWaiting,
+      statistic: 'Maximum',
+      above: alarms.oldestWaitingSeconds,
+      minutes: 10,
+      missing: 'breaching',
+      description: 'A task waits too long, or the API does not return queue statistics',
+    },
+    {
+      ...published,
+      id: 'workers',
+      metric: METRICS.workerHeartbeat,
+      statistic: 'Sum',
+      below: 1,
+      minutes: 3,
+      missing: 'breaching',
+      description: 'No host has a healthy worker: no task runs',
+    },
+    {
+      ...counted,
+      id: 'task-failures',
+      metric: METRICS.taskFailures,
+      statistic: 'Sum',
+      above: 20,
+      description: 'More than 20 tasks ended as FAILURE in 5 minutes',
+    },
+    {
+      ...counted,
+      id: 'server-errors',
+      metric: METRICS.serverErrors,
+      statistic: 'Sum',
+      above: 5,
+      description: 'More than 5 responses in 5 minutes had a 5xx status',
+    },
+    {
+      ...counted,
+      id: 'unexpected-errors',
+      metric: METRICS.unexpectedErrors,
+      statistic: 'Sum',
+      above: 0,
+      description: 'Unexpected error: see log lines with level 50 or higher',
+    },
+  ]
+}

@@ -1,0 +1,74 @@
+// CloudWatch alarms, and the topic that sends them by mail.
+import { CloudwatchMetricAlarm } from '@cdktf/provider-aws/lib/cloudwatch-metric-alarm/index.js'
+import { SnsTopic } from '@cdktf/provider-aws/lib/sns-topic/index.js'
+import { SnsTopicPolicy } from '@cdktf/provider-aws/lib/sns-topic-policy/index.js'
+import { SnsTopicSubscription } from '@cdktf/provider-aws/lib/sns-topic-subscription/index.js'
+import type { Construct } from 'constructs'
+import type { Config } from '../../config/schema.ts'
+import { namesOf } from '../../names.ts'
+import type { Keys } from '../identity/keys.ts'
+import { policy } from '../identity/policy.ts'
+import {
+  alarmsOfDatabase,
+  alarmsOfDiskAndMemory,
+  alarmsOfHost,
+  alarmsOfTasks,
+  type WatchedHost,
+} from './alarm-table.ts'
+
+export interface AlarmParts {
+  hosts: WatchedHost[]
+  /** Identifier of the database instance. */
+  database: string
+  keys: Keys
+}
+
+export function createAlarms(scope: Construct, config: Config, { hosts, database, keys }: AlarmParts): void {
+  const { prefix } = namesOf(config.name)
+  const topic = createTopic(scope, config, keys)
+  const alarms = [
+    ...hosts.flatMap((host) => alarmsOfHost(config, host)),
+    ...(config.workers.scaling ? alarmsOfDiskAndMemory(config.name, 'worker') : []),
+    ...alarmsOfDatabase(config, database),
+    ...alarmsOfTasks(config),
+  ]
+  for (const { id, above, below, minutes = 5, actions = [], ...alarm } of alarms) {
+    const isShort = minutes < 5
+    new CloudwatchMetricAlarm(scope, `alarm-${id}`, {
+      alarmName: `${prefix}-${id}`,
+      alarmDescription: alarm.description,
+      namespace: alarm.namespace,
+      metricName: alarm.metric,
+      dimensions: alarm.dimensions,
+      statistic: alarm.statistic,
+      comparisonOperator: above === undefined ? 'LessThanThreshold' : 'GreaterThanThreshold',
+      threshold: above ?? below,
+      period: isShort ? 60 : 300,
+      evaluationPeriods: isShort ? minutes : minutes / 5,
+      treatMissingData: alarm.missing ?? 'notBreaching',
+      actionsEnabled: true,
+      alarmActions: [topic, ...actions],
+      okActions: [topic],
+    })
+  }
+}
+
+function createTopic(scope: Construct, { name, account }: Config, keys: Keys): string {
+  const { prefix } = namesOf(name)
+  const topic = new SnsTopic(scope, 'alarms', { name: `${prefix}-alarms`, kmsMasterKeyId: keys.topic })
+  new SnsTopicPolicy(scope, 'alarms-policy', {
+    arn: topic.arn,
+    policy: policy({
+      Action: 'sns:Publish',
+      Resource: topic.arn,
+      Principal: { Service: 'cloudwatch.amazonaws.com' },
+      Condition: { StringEquals: { 'aws:SourceAccount': account.id } },
+    }),
+  })
+  new SnsTopicSubscription(scope, 'alarms-by-mail', {
+    topicArn: topic.arn,
+    protocol: 'email',
+    endpoint: account.email,
+  })
+  return topic.arn
+}

@@ -1,0 +1,110 @@
+// host/bootstrap.sh at the first boot, with fakes of AWS, Docker and all programs that change the machine.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { HOST_SCRIPTS, INSTANCE } from './support/fake-host.ts'
+import {
+  BOOTSTRAP,
+  currentTag,
+  envLines,
+  expectSuccess,
+  FIRST,
+  paths,
+  startHost,
+  VALUES,
+} from './support/started-host.ts'
+
+test('every script is valid Bash', () => {
+  const scripts = readdirSync(HOST_SCRIPTS).filter((name) => name.endsWith('.sh'))
+  expect(scripts.length).toBeGreaterThan(3)
+  for (const name of scripts) {
+    const { status, stderr } = spawnSync('bash', ['-n', join(HOST_SCRIPTS, name)], { encoding: 'utf8' })
+    expect({ name, status, stderr }).toEqual({ name, status: 0, stderr: '' })
+    expect(statSync(join(HOST_SCRIPTS, name)).mode & 0o111, name).not.toBe(0)
+  }
+})
+
+test('user data contains no account, region, password or environment', () => {
+  const text = readFileSync(BOOTSTRAP, 'utf8')
+  expect(text).not.toMatch(/\d{12}|eu-central|us-east|AKIA|password=|\bprod\b/)
+})
+
+describe('the first boot', () => {
+  test('stores the identity, installs packages, and starts nothing before the first rollout', async () => {
+    const host = startHost('worker')
+    const { code, output } = await host.run(BOOTSTRAP)
+    expect({ code, output }).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('There is no release yet'),
+    })
+    expect(host.read('etc/waggle/identity')).toBe(
+      `ENVIRONMENT=prod\nROLE=worker\nHOST_NAME=worker-1\nINSTANCE_ID=${INSTANCE}\nPRIVATE_ADDRESS=10.30.0.5\nAWS_DEFAULT_REGION=eu-central-1\n`,
+    )
+    expect(JSON.parse(host.read('root/.docker/config.json'))).toEqual({
+      credHelpers: { [VALUES.ECR_REGISTRY ?? '']: 'ecr-login' },
+    })
+    expect(JSON.parse(host.read('etc/docker/daemon.json'))).toMatchObject({ 'live-restore': true })
+    const calls = host.calls()
+    expect(calls.filter((call) => call.startsWith('apt-get')).join()).toContain(
+      'docker.io docker-compose-v2 amazon-ecr',
+    )
+    expect(calls.filter((call) => /^(docker|mount|mkfs)/.test(call))).toEqual([])
+    expect(existsSync(join(host.root, 'usr/local/sbin/waggle-host'))).toBe(true)
+    expect(JSON.parse(host.read('../fakes/log-events.json'))).toMatchObject([
+      { message: 'Preparing this host' },
+      { message: 'a line with "quotes"' },
+    ])
+  })
+
+  test('starts the current release and reports it in Parameter Store', async () => {
+    const host = startHost('worker', { [paths.releaseCurrent]: FIRST })
+    await expectSuccess(host.run(BOOTSTRAP))
+    expect(currentTag(host)).toBe(`releases/${FIRST}`)
+    expect(envLines(host)).toContain(`WAGGLE_TAG=${FIRST}`)
+    expect(readdirSync(join(host.root, 'etc/systemd/system'))).toContain('waggle.service')
+    const calls = host.calls()
+    expect(calls).toContain(`docker pull -q ${VALUES.ECR_REGISTRY}/waggle-web:${FIRST}`)
+    expect(calls.find((call) => call.includes('compose') && call.includes(' up '))).toContain('--wait')
+    expect(calls).toContain('systemctl enable -q --now waggle-metrics.timer waggle-prune.timer')
+    expect(calls.at(-1)?.startsWith('aws logs')).toBe(true)
+    expect(calls.find((call) => call.includes('put-parameter'))).toContain(
+      `--name ${paths.ready}/${INSTANCE} --value ${FIRST}`,
+    )
+  })
+
+  test('of a Redis host formats only a blank volume, before Docker is installed', async () => {
+    const host = startHost('redis')
+    host.fake('blank-disk', '/dev/nvme1n1')
+    await expectSuccess(host.run(BOOTSTRAP))
+    const calls = host.calls()
+    const formatted = calls.indexOf('mkfs.xfs -q -L waggle-data /dev/nvme1n1')
+    const mounted = calls.findIndex((call) => call.startsWith('mount '))
+    const docker = calls.findIndex((call) => call.includes('docker.io'))
+    expect(formatted).toBeGreaterThan(-1)
+    expect(mounted).toBeGreaterThan(formatted)
+    expect(docker).toBeGreaterThan(mounted)
+    expect(host.read('etc/fstab')).toContain('LABEL=waggle-data')
+  })
+
+  test('of a Redis host mounts the volume of a previous host without formatting it', async () => {
+    const host = startHost('redis')
+    host.fake('labelled')
+    await expectSuccess(host.run(BOOTSTRAP))
+    const calls = host.calls()
+    expect(calls.filter((call) => call.startsWith('mkfs'))).toEqual([])
+    expect(calls.some((call) => call.startsWith('mount '))).toBe(true)
+  })
+
+  test.each(['', 'worker; reboot'])(
+    'fails with the value %j in the tag Role and names the tag',
+    async (role) => {
+      const host = startHost('worker')
+      host.fake('tags/Role', role)
+      const { code, output } = await host.run(BOOTSTRAP)
+      expect(code).toBe(1)
+      expect(output).toContain(`The metadata of the instance is not valid: ROLE=${role}`)
+      expect(existsSync(join(host.root, 'etc/waggle/identity'))).toBe(false)
+    },
+  )
+})

@@ -1,0 +1,65 @@
+// host/publish-metrics.sh: the metrics that a host publishes once a minute.
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { METRICS } from '../src/names.ts'
+import { type FakeHost, HOST_SCRIPTS } from './support/fake-host.ts'
+import { startRunningHost } from './support/started-host.ts'
+
+describe('the metrics of a host', () => {
+  const publish = (host: FakeHost) => host.run(join(HOST_SCRIPTS, 'publish-metrics.sh'))
+  const publishedBy = (host: FakeHost) => {
+    const metrics = JSON.parse(host.read('../fakes/metrics.json')) as {
+      MetricName: string
+      Value: number
+      Dimensions: { Name: string; Value: string }[]
+    }[]
+    return Object.fromEntries(
+      metrics.map(({ MetricName, Value, Dimensions }) => [
+        MetricName,
+        { Value, Dimensions: Dimensions.map(({ Name, Value }) => `${Name}=${Value}`).join() },
+      ]),
+    )
+  }
+  const own = 'Environment=prod,Host=app-1'
+
+  test('include the queue, disk and memory use, and the healthy worker', async () => {
+    const host = await startRunningHost('app')
+    host.fake('statistics.json', '{"waiting": 7, "running": 3, "oldest_waiting_seconds": 1.5}')
+    host.fake('healthy-workers', 'abc\n')
+    expect(await publish(host)).toEqual({ code: 0, output: '' })
+    expect(host.calls().find((call) => call.startsWith('aws cloudwatch'))).toContain(
+      `--namespace ${METRICS.namespace}`,
+    )
+    expect(publishedBy(host)).toEqual({
+      [METRICS.diskUsed]: { Value: expect.any(Number), Dimensions: own },
+      [METRICS.memoryUsed]: { Value: expect.any(Number), Dimensions: own },
+      [METRICS.workerHeartbeat]: { Value: 1, Dimensions: 'Environment=prod' },
+      [METRICS.queueDepth]: { Value: 7, Dimensions: 'Environment=prod' },
+      [METRICS.running]: { Value: 3, Dimensions: 'Environment=prod' },
+      [METRICS.oldestWaiting]: { Value: 1.5, Dimensions: 'Environment=prod' },
+    })
+  })
+
+  test('report a wait time of 0 seconds while no task waits', async () => {
+    const host = await startRunningHost('app')
+    host.fake('statistics.json', '{"waiting": 0, "running": 0, "oldest_waiting_seconds": null}')
+    expect(await publish(host)).toMatchObject({ code: 0 })
+    expect(publishedBy(host)).toMatchObject({
+      [METRICS.oldestWaiting]: { Value: 0 },
+      [METRICS.queueDepth]: { Value: 0 },
+    })
+  })
+
+  test('omit the queue without a response of the API, and the worker unless it is healthy', async () => {
+    const host = await startRunningHost('app')
+    expect(await publish(host)).toMatchObject({ code: 1 })
+    expect(Object.keys(publishedBy(host))).toEqual([METRICS.diskUsed, METRICS.memoryUsed])
+  })
+
+  test('are read with an API key that never appears in a process list', async () => {
+    const host = await startRunningHost('app')
+    host.fake('statistics.json', '{"waiting": 0, "running": 0, "oldest_waiting_seconds": null}')
+    await publish(host)
+    expect(host.calls().join()).not.toContain('wgl_metrics')
+  })
+})

@@ -1,0 +1,87 @@
+// host/render-env.sh: the settings of a host, rendered from Parameter Store.
+import { readlinkSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { INSTANCE } from './support/fake-host.ts'
+import {
+  BOOTSTRAP,
+  envLines,
+  FIRST,
+  parametersOf,
+  paths,
+  RENDER,
+  startRunningHost,
+  VALUES,
+} from './support/started-host.ts'
+
+describe('the settings of a host', () => {
+  test('are rendered into /run, readable only by root, with complete URLs', async () => {
+    const host = await startRunningHost('app', {
+      [`${paths.app}/MAIL_FROM`]: 'Waggle $HOME <waggle@example.com> # no comment',
+    })
+    expect(envLines(host)).toEqual([
+      `API_KEYS=${VALUES.API_KEYS}`,
+      'AWS_REGION=eu-central-1',
+      'BACKEND_LOG_GROUP=backend-logs',
+      'COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml',
+      'COMPOSE_PROFILES=edge,api,worker,redis',
+      `DATABASE_URL=postgres://waggle_app:of-the-database@${VALUES.DATABASE_HOST}:5432/waggle`,
+      `ECR_REGISTRY=${VALUES.ECR_REGISTRY}`,
+      // Neither Compose nor the shell interprets values in single quotes.
+      "MAIL_FROM='Waggle $HOME <waggle@example.com> # no comment'",
+      'PRIVATE_ADDRESS=10.30.0.5',
+      'REDIS_PASSWORD=of/redis',
+      "REDIS_URL='redis://default:of%2Fredis@redis.waggle.internal:6379'",
+      `WAGGLE_HOST=app-1/${INSTANCE}`,
+      `WAGGLE_TAG=${FIRST}`,
+      'WEBHOOK_SECRET=whsec_AAAA',
+      'WORKER_LOG_GROUP=worker-logs',
+    ])
+    for (const name of ['env', 'host'])
+      expect(statSync(join(host.root, 'run/waggle', name)).mode & 0o777, name).toBe(0o600)
+    expect(statSync(join(host.root, 'run/waggle')).mode & 0o777).toBe(0o700)
+    expect(readlinkSync(join(host.root, 'opt/waggle/current/.env'))).toBe(join(host.root, 'run/waggle/env'))
+  })
+
+  test('of a worker contain no API key', async () => {
+    const host = await startRunningHost('worker')
+    expect(envLines(host).join()).not.toMatch(/API_KEY|wgl_/)
+    expect(host.read('run/waggle/host')).toBe('')
+  })
+
+  test.each([
+    ['a quote', "it's"],
+    ['a line break', 'one\ntwo'],
+    ['a backslash', 'a\\b'],
+  ])('are rejected with %s in a value, and the rendered settings stay unchanged', async (_, value) => {
+    const host = await startRunningHost('worker')
+    const before = host.read('run/waggle/env')
+    host.fake(
+      'parameters.json',
+      JSON.stringify(parametersOf('worker', { [`${paths.app}/MAIL_FROM`]: value })),
+    )
+    const { code, output } = await host.run(RENDER, FIRST)
+    expect(code).not.toBe(0)
+    expect(output).toContain('MAIL_FROM')
+    expect(output).not.toContain(value)
+    expect(host.read('run/waggle/env')).toBe(before)
+  })
+
+  test('are rejected with the name of a missing parameter', async () => {
+    const host = await startRunningHost('worker')
+    const { [`${paths.app}/REDIS_PASSWORD`]: _, ...others } = parametersOf('worker')
+    host.fake('parameters.json', JSON.stringify(others))
+    const { code, output } = await host.run(RENDER, FIRST)
+    expect(code).not.toBe(0)
+    expect(output).toContain('REDIS_PASSWORD is missing below /waggle/prod')
+  })
+
+  test('stay unchanged while Parameter Store cannot be reached', async () => {
+    const host = await startRunningHost('worker')
+    const before = host.read('run/waggle/env')
+    host.fake('aws-is-away')
+    expect((await host.run(BOOTSTRAP, 'up')).code).not.toBe(0)
+    expect(host.read('run/waggle/env')).toBe(before)
+    expect(host.calls().some((call) => call.includes(' up '))).toBe(false)
+  })
+})

@@ -1,0 +1,41 @@
+// Calls of the client that concern the system: health, permissions, statistics, queues and workers.
+import type { InferRequestType } from 'hono/client'
+import { type Api, idPath, type RequestOptions, type SendCall } from './request.ts'
+
+type StatsQuery = InferRequestType<Api['v1']['stats']['$get']>['query']
+type CallOptions = Pick<RequestOptions, 'signal'>
+
+export function createSystemCalls({ v1, health }: Api, send: SendCall) {
+  return {
+    /** Resolves if the API can accept tasks. */
+    ready: (call?: CallOptions) => send((settings) => health.ready.$get({}, settings), call),
+
+    /** Returns name and scopes of the API key. */
+    access: (call?: CallOptions) => send((settings) => v1.access.$get({}, settings), call),
+
+    /** Returns counts and durations of the whole system. */
+    stats: (query: StatsQuery = {}, call?: CallOptions) =>
+      send((settings) => v1.stats.$get({ query }, settings), call),
+
+    queues: (call?: CallOptions) => send((settings) => v1.queues.$get({}, settings), call),
+
+    pauseQueue: (name: string, call?: CallOptions) =>
+      send((settings) => v1.queues[':name'].pause.$post(queuePath(name), settings), call),
+
+    resumeQueue: (name: string, call?: CallOptions) =>
+      send((settings) => v1.queues[':name'].resume.$post(queuePath(name), settings), call),
+
+    workers: (call?: CallOptions) => send((settings) => v1.workers.$get({}, settings), call),
+
+    /** The worker claims no tasks until `resumeWorker` or the end of its process. Running tasks continue. */
+    drainWorker: (id: string, call?: CallOptions) =>
+      send((settings) => v1.workers[':id'].drain.$post(idPath(id), settings), call),
+
+    resumeWorker: (id: string, call?: CallOptions) =>
+      send((settings) => v1.workers[':id'].resume.$post(idPath(id), settings), call),
+  }
+}
+
+function queuePath(name: string) {
+  return { param: { name: encodeURIComponent(name) } }
+}

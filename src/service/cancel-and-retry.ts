@@ -1,0 +1,81 @@
+// Cancels and retries tasks by request.
+import { AppError } from '../base/errors.ts'
+import type { TaskStatus } from '../definitions/task-status.ts'
+import type { Signals } from '../redis/signals.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import type { Events } from '../telemetry/events.ts'
+import type { Enqueuer } from './enqueuer.ts'
+import { unknownTask } from './unknown-task.ts'
+
+export interface CancelAndRetry {
+  /**
+   * Cancels a waiting task, or asks the worker of a running task to stop it.
+   * @throws AppError `unknown_task`, `already_finished`
+   */
+  cancel(id: string): Promise<'cancelled' | 'requested'>
+  /** Like `cancel` for many tasks, in one write. Leaves out finished and unknown tasks. */
+  cancelMany(ids: string[]): Promise<{ cancelled: string[]; requested: string[] }>
+  /**
+   * Returns a FAILURE or CANCELLED task to PENDING with a new retry budget.
+   * @throws AppError `unknown_task`, `not_finished`
+   */
+  retry(id: string): Promise<void>
+  /** Like `retry` for many tasks, in one write. Resolves with the ids of the tasks that wait again. */
+  retryMany(ids: string[]): Promise<string[]>
+}
+
+export interface CancelAndRetryDependencies {
+  store: TaskStore
+  enqueuer: Enqueuer
+  signals: Signals
+  events: Events
+}
+
+export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): CancelAndRetry {
+  const { store, enqueuer, signals, events } = dependencies
+  return {
+    async cancel(id) {
+      const { cancelled, requested } = await cancelMany([id])
+      if (requested.length > 0) return 'requested'
+      if (cancelled.length > 0 || (await store.statusOf(id)) === 'CANCELLED') return 'cancelled'
+      throw await refusalOf(id, 'already_finished', 'it has finished')
+    },
+    cancelMany,
+    async retry(id) {
+      const retried = await retryMany([id])
+      if (retried.length > 0) return
+      throw await refusalOf(
+        id,
+        'not_finished',
+        'only a task that ended as FAILURE or CANCELLED can be retried',
+      )
+    },
+    retryMany,
+  }
+
+  async function cancelMany(ids: string[]) {
+    const rows = await store.cancelMany(ids)
+    const isRunning = ({ status }: { status: TaskStatus }) => status === 'STARTED'
+    const requested = rows.filter(isRunning).map(({ id }) => id)
+    const ended = rows.filter((row) => !isRunning(row))
+    const cancelled = ended.map(({ id }) => id)
+    if (requested.length > 0) signals.publish('cancel', requested)
+    if (ended.length > 0) {
+      signals.publish('ended', cancelled)
+      events.emit('tasks.cancelled', { tasks: ended })
+    }
+    return { cancelled, requested }
+  }
+
+  async function retryMany(ids: string[]) {
+    const tasks = await store.retryMany(ids)
+    enqueuer.enqueue(tasks)
+    return tasks.map(({ id }) => id)
+  }
+
+  async function refusalOf(id: string, code: 'already_finished' | 'not_finished', reason: string) {
+    const status = await store.statusOf(id)
+    if (status === null) return unknownTask(id)
+    return new AppError(code, `Task ${id} is ${status}: ${reason}`)
+  }
+}

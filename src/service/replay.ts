@@ -1,0 +1,60 @@
+// Replays tasks: submits them again under a new id.
+import { type ErrorCode, isAppError } from '../base/errors.ts'
+import type { TaskRow } from '../store/schema.ts'
+import type { AcceptedTask } from './insert-once.ts'
+import type { Submit, SubmitOptions } from './submit.ts'
+import { unknownTask } from './unknown-task.ts'
+
+export interface Replay {
+  /**
+   * Submits the task again, with its own input or an edited one.
+   * @throws AppError like `submit`, and `unknown_task`
+   */
+  replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
+  /**
+   * Replays many tasks. Skips unknown tasks, and tasks whose definition no longer accepts their input.
+   * @param optionsOf returns the options for the id of the original task
+   * @returns the number of submitted tasks
+   * @throws AppError if one task cannot be submitted for any other reason; others may have been submitted
+   */
+  replayMany(ids: string[], optionsOf: (id: string) => SubmitOptions): Promise<number>
+}
+
+// Limits the memory: each input may be as large as a request body (256 KiB).
+const BATCH = 100
+// Errors that a replay can never fix: the definition or the task no longer exists, or the definition has
+// changed.
+const NOT_REPLAYABLE: ErrorCode[] = ['unknown_task', 'unknown_definition', 'invalid_input']
+
+export function createReplay({
+  find,
+  submit,
+}: {
+  find: (id: string) => Promise<TaskRow | undefined>
+  submit: Submit
+}): Replay {
+  return {
+    replay,
+    async replayMany(ids, optionsOf) {
+      let count = 0
+      for (let from = 0; from < ids.length; from += BATCH) {
+        const batch = ids.slice(from, from + BATCH)
+        const outcomes = await Promise.allSettled(batch.map((id) => replay(id, {}, optionsOf(id))))
+        const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+        const serious = reasons.find((reason) => !NOT_REPLAYABLE.some((code) => isAppError(reason, code)))
+        if (serious) throw serious
+        count += batch.length - reasons.length
+      }
+      return count
+    },
+  }
+
+  async function replay(id: string, edited: { input?: unknown }, options: SubmitOptions = {}) {
+    const row = await find(id)
+    if (!row) throw unknownTask(id)
+    const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
+    const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
+    const input = 'input' in edited ? edited.input : row.input
+    return submit(name, input, { ...kept, ...options, replayedFrom: row.id }, ['input'])
+  }
+}

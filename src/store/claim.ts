@@ -1,0 +1,78 @@
+// Claims tasks for a worker: PENDING or RETRY becomes STARTED.
+import { type BatchStatement, booleans, IS_GIVEN, integers, uuids } from './columns.ts'
+import type { Database } from './database.ts'
+import { sql } from './drizzle.ts'
+import { NOT_PAUSED } from './queue-store.ts'
+
+export interface Claim {
+  id: string
+  /** The attempt in the task reference. The claim starts the next one. */
+  attempt: number
+  workerId: string
+  /** True if an earlier claim of this worker may have been committed although its response was lost. */
+  isRepeated: boolean
+}
+
+export interface ClaimedTask {
+  id: string
+  name: string
+  input: unknown
+  /** The attempt that this claim started. */
+  attempt: number
+  failures: number
+  maxRetries: number
+  timeoutMs: number
+  /**
+   * How long the attempt had been due (see `run_at`) when it was claimed, in milliseconds by the clock of
+   * Postgres.
+   */
+  waitMs: number
+  requestId: string | null
+  traceparent: string | null
+  hasCallback: boolean
+}
+
+/**
+ * Claims the tasks that still wait and whose last attempt is the given one, in one statement. The result is
+ * null for a duplicate or outdated reference. Guarantees that each attempt of a task is given to one claim
+ * only.
+ */
+export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
+  const columns = {
+    id: uuids(claims.map(({ id }) => id)),
+    attempt: integers(claims.map(({ attempt }) => attempt)),
+    worker_id: uuids(claims.map(({ workerId }) => workerId)),
+    is_repeated: booleans(claims.map(({ isRepeated }) => isRepeated || undefined)),
+  }
+  const rows = await database.run<ClaimedTask>(CLAIM, columns)
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return claims.map(({ id }) => {
+    const row = byId.get(id) ?? null
+    // A batch may contain a task twice. The first claim gets it.
+    byId.delete(id)
+    return row
+  })
+}
+
+/**
+ * Commits without waiting for the disk. If Postgres crashes before the commit is on disk, the task still
+ * waits, the reconciler enqueues it again, and it runs once more. The result of the first run is refused.
+ */
+const ASYNCHRONOUS_COMMIT = sql`set_config('synchronous_commit', 'off', true) as setting`
+
+const CLAIM: BatchStatement = {
+  name: 'claim_tasks',
+  build: (rows) => sql`
+    update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
+           started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
+    from ${rows}, ${ASYNCHRONOUS_COMMIT}
+    where ${IS_GIVEN}
+      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
+        or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
+           and tasks.worker_id = given.worker_id)
+    returning tasks.id, tasks.name, tasks.input, tasks.attempt, tasks.failures,
+              tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
+              greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
+              tasks.request_id as "requestId", tasks.traceparent,
+              tasks.callback_url is not null as "hasCallback"`,
+}

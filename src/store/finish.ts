@@ -1,0 +1,97 @@
+// Writes how attempts ended: STARTED becomes a final status, or RETRY or PENDING if another attempt follows.
+import type { SQL } from 'drizzle-orm'
+import type { Decision, TaskStatus } from '../definitions/task-status.ts'
+import { type BatchStatement, doubles, IS_GIVEN, integers, texts, uuids } from './columns.ts'
+import type { Database } from './database.ts'
+import { sql } from './drizzle.ts'
+import { resultTextOf } from './result-text.ts'
+
+export interface Finish {
+  id: string
+  attempt: number
+  /**
+   * The worker that claimed the attempt. The attempt's number alone does not identify it, because a crash of
+   * Postgres can undo a claim.
+   */
+  workerId: string | null
+  decision: Decision
+}
+
+/**
+ * Writes the ends of attempts in one statement, and a row in `attempts` for each that failed. It changes a
+ * task only if it is STARTED with this attempt and worker, so exactly one result is accepted. The result is
+ * the new status, or null if the end was refused.
+ * @throws RangeError or TypeError for the whole batch if one result is too large, nested too deeply or not
+ * serializable
+ */
+export async function finishTasks(database: Database, finishes: Finish[]): Promise<(TaskStatus | null)[]> {
+  // The statement with errors is slower. A batch of successes does not need it.
+  const hasErrors = finishes.some(({ decision }) => decision.error !== undefined)
+  const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
+  const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(
+    statement,
+    columnsOf(finishes),
+  )
+  // A batch may contain several attempts of one task. At most one of them was written.
+  const written = new Map(rows.map((row) => [row.id, row]))
+  return finishes.map(({ id, attempt }) => {
+    const row = written.get(id)
+    return row?.attempt === attempt ? row.status : null
+  })
+}
+
+function columnsOf(finishes: Finish[]) {
+  const each = <Value>(value: (decision: Decision) => Value) =>
+    finishes.map(({ decision }) => value(decision))
+  return {
+    id: uuids(finishes.map(({ id }) => id)),
+    attempt: integers(finishes.map(({ attempt }) => attempt)),
+    worker_id: uuids(finishes.map(({ workerId }) => workerId)),
+    status: texts(each(({ status }) => status)),
+    result: texts(each(({ result }) => resultTextOf(result))),
+    error: texts(each(({ error }) => error && JSON.stringify(error))),
+    failures: integers(each(({ failures }) => failures)),
+    delay_ms: doubles(each(({ delayMs }) => delayMs)),
+  }
+}
+
+// A decision has a delay if another attempt follows, and none if its status is final.
+const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
+// A cancel request can arrive after the last heartbeat of the worker. Then no further attempt follows.
+const IS_CANCELLED = sql`(${HAS_NEXT_ATTEMPT} and tasks.cancel_requested_at is not null)`
+
+const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
+  update tasks set
+    status = case when ${IS_CANCELLED} then 'CANCELLED' else given.status end,
+    result = given.result::json, error = given.error::json, failures = given.failures,
+    progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
+    progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
+    run_at = case when ${HAS_NEXT_ATTEMPT} then now() + given.delay_ms * interval '1 ms' else run_at end,
+    enqueued_at = case when ${HAS_NEXT_ATTEMPT} then null else enqueued_at end,
+    finished_at = case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLED} then null else now() end,
+    -- A manual retry clears the cancel request, but a late cancel signal can still stop the new attempt. Then
+    -- the end of the attempt counts as the time of the request, because every CANCELLED task must have one.
+    cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
+                               else cancel_requested_at end,
+    version = version + 1
+  from ${rows}
+  where ${IS_GIVEN}
+    and tasks.attempt = given.attempt and tasks.worker_id is not distinct from given.worker_id
+    and tasks.status = 'STARTED'
+  returning tasks.id, tasks.status, tasks.attempt${moreColumns}`
+
+const FINISH: BatchStatement = { name: 'finish_tasks', build: (rows) => finishFrom(rows) }
+
+const FINISH_WITH_ERRORS: BatchStatement = {
+  name: 'finish_tasks_with_errors',
+  build: (rows) => sql`
+    with given as materialized (select * from ${rows}),
+    finished as (${finishFrom(sql`given`, sql`, tasks.worker_id, tasks.started_at`)}),
+    recorded as (
+      insert into attempts (task_id, attempt, error, worker_id, started_at)
+      select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
+      from finished join given on given.id = finished.id and given.attempt = finished.attempt
+      where given.error is not null
+    )
+    select id, status, attempt from finished`,
+}

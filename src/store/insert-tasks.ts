@@ -1,0 +1,87 @@
+// Inserts tasks, with and without idempotency keys.
+import { type BatchStatement, type Column, integers, texts, timestamps, uuids } from './columns.ts'
+import type { Database } from './database.ts'
+import { inArray, sql } from './drizzle.ts'
+import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
+import { type TaskRow, tasks } from './schema.ts'
+
+/**
+ * Inserts all tasks or none. Tasks without `runAt` are marked as enqueued: the caller enqueues them right
+ * after the commit.
+ */
+export async function insertTasks(database: Database, newTasks: NewTask[]): Promise<undefined[]> {
+  await database.run(INSERT_TASKS, columnsOf(newTasks))
+  return new Array(newTasks.length)
+}
+
+/**
+ * Inserts the tasks whose idempotency key is new; their result is null. For the others the result is the
+ * existing row. The call may be repeated after its response was lost: then the existing row is the task
+ * itself.
+ */
+export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
+  // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.
+  const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
+  // The insert waits for a concurrent transaction that inserts the same key. Afterwards its row is visible.
+  const inserted = await database.run<{ id: string }>(INSERT_TASKS_ONCE, columnsOf(sorted))
+  const insertedIds = new Set(inserted.map(({ id }) => id))
+  const existing = newTasks.filter(({ id }) => !insertedIds.has(id))
+  const rows = existing.length > 0 ? await findByKeys(database, existing) : []
+  const rowByKey = new Map(rows.map((row) => [row.idempotencyKey, row]))
+  return newTasks.map(({ id, idempotency }) => {
+    if (insertedIds.has(id)) return null
+    const row = rowByKey.get(idempotency.key)
+    if (!row) throw new Error(`Task ${id} was not inserted, and its idempotency key does not exist`)
+    return row
+  })
+}
+
+function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
+  const keys = newTasks.map(({ idempotency }) => idempotency.key)
+  return database.use((drizzle) => drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)))
+}
+
+function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {
+  const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
+  return {
+    id: uuids(each(({ id }) => id)),
+    name: texts(each(({ name }) => name)),
+    queue: texts(each(({ queue }) => queue)),
+    input: texts(each(inputTextOf)),
+    max_retries: integers(each(({ maxRetries }) => maxRetries)),
+    timeout_ms: integers(each(({ timeoutMs }) => timeoutMs)),
+    tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),
+    created_at: timestamps(each(({ createdAt }) => createdAt)),
+    run_at: timestamps(each(({ runAt }) => runAt)),
+    request_id: texts(each(({ requestId }) => requestId)),
+    traceparent: texts(each(({ traceparent }) => traceparent)),
+    callback_url: texts(each(({ callbackUrl }) => callbackUrl)),
+    replayed_from: uuids(each(({ replayedFrom }) => replayedFrom)),
+    parent_id: uuids(each(({ parentId }) => parentId)),
+    idempotency_key: texts(each(({ idempotency }) => idempotency?.key)),
+    idempotency_fingerprint: texts(each(({ idempotency }) => idempotency?.fingerprint)),
+  }
+}
+
+/**
+ * A task without `run_at` gets the time of its submission, but no later one than now by the clock of
+ * Postgres. So the dispatcher finds it due if the enqueue fails, even if the clock of this process is ahead.
+ */
+const INSERT_TASKS: BatchStatement = {
+  name: 'insert_tasks',
+  build: (rows) => sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
+                       request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
+                       idempotency_fingerprint)
+    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms,
+           case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
+           coalesce(run_at, least(created_at, now())), case when run_at is null then now() end,
+           request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
+    from ${rows}`,
+}
+
+/** Like INSERT_TASKS, but skips tasks whose idempotency key exists. Returns the ids of the inserted tasks. */
+const INSERT_TASKS_ONCE: BatchStatement = {
+  name: 'insert_tasks_once',
+  build: (rows) => sql`${INSERT_TASKS.build(rows)} on conflict do nothing returning id`,
+}

@@ -1,0 +1,29 @@
+// All stores of a process, on one database.
+import { createActivityStore } from './activity-store.ts'
+import { createCallbackStore } from './callback-store.ts'
+import type { Database } from './database.ts'
+import { createDispatchStore } from './dispatch-store.ts'
+import { createLogStore } from './log-store.ts'
+import { createQueueStore } from './queue-store.ts'
+import { createRetentionStore } from './retention-store.ts'
+import { createTaskList } from './task-list.ts'
+import { createTaskReader } from './task-reader.ts'
+import { createTaskStore } from './task-store.ts'
+import { createWorkerStore } from './worker-store.ts'
+
+export type Stores = ReturnType<typeof createStores>
+
+export function createStores(database: Database) {
+  return {
+    taskStore: createTaskStore(database),
+    taskReader: createTaskReader(database),
+    taskList: createTaskList(database),
+    dispatchStore: createDispatchStore(database),
+    callbackStore: createCallbackStore(database),
+    logStore: createLogStore(database),
+    queueStore: createQueueStore(database),
+    workerStore: createWorkerStore(database),
+    activityStore: createActivityStore(database),
+    retentionStore: createRetentionStore(database),
+  }
+}

@@ -1,0 +1,206 @@
+// Starts the parts of a worker and connects them.
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { createGroupCommit } from '../base/group-commit.ts'
+import type { Connections } from '../connections.ts'
+import type { Registry } from '../definitions/registry.ts'
+import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
+import type { Finish } from '../store/finish.ts'
+import type { Events } from '../telemetry/events.ts'
+import { startCallbacks } from './callbacks.ts'
+import { createClaimer } from './claimer.ts'
+import { startConsumers } from './consumers.ts'
+import { startDispatcher } from './dispatcher.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { startReconciler } from './reconciler.ts'
+import { createRelease } from './release.ts'
+import { startRetention } from './retention.ts'
+import { type AttemptEnd, createRunner } from './runner.ts'
+import { createRunningTasks } from './running-tasks.ts'
+import { createSlots } from './slots.ts'
+import { startTaskLogs } from './task-logs.ts'
+
+export interface WorkerOptions extends Partial<Intervals> {
+  queues: string[]
+  concurrency: number
+  version: string
+  /**
+   * A worker without a heartbeat for this long is missing, and its tasks are recovered by others; in
+   * milliseconds.
+   */
+  missingAfterMs: number
+  /** How long a finished task is kept, in milliseconds. Undefined keeps it forever. */
+  keptMs?: number
+}
+
+// Intervals and limits in milliseconds. Tests shorten them.
+const DEFAULTS = {
+  heartbeatMs: 1_000,
+  dispatchMs: 1_000,
+  reconcileMs: 5_000,
+  callbackMs: 1_000,
+  logMs: 500,
+  pruneMs: 60_000,
+  // See ReconcilerDependencies.
+  lostAfterMs: 5_000,
+  // See ConsumersOptions.
+  stuckMs: 30_000,
+}
+
+type Intervals = typeof DEFAULTS
+
+export type WorkerConnections = Pick<
+  Connections,
+  | 'taskStore'
+  | 'dispatchStore'
+  | 'callbackStore'
+  | 'logStore'
+  | 'workerStore'
+  | 'retentionStore'
+  | 'activityStore'
+  | 'queue'
+  | 'signals'
+>
+
+export type WorkerParts = ReturnType<typeof startParts>
+
+export function startParts(
+  connections: WorkerConnections,
+  registry: Registry,
+  events: Events,
+  options: WorkerOptions,
+) {
+  const { taskStore, dispatchStore, workerStore, queue, signals } = connections
+  const { queues, concurrency, version, missingAfterMs } = options
+  const intervals = { ...DEFAULTS, ...options }
+  checkIntervals(missingAfterMs, intervals)
+  const id = randomUUID()
+  const stopping = new AbortController()
+  const counts = { processed: 0, failed: 0 }
+  const slots = createSlots(concurrency)
+  const running = createRunningTasks()
+  const release = createRelease({ workerId: id, store: taskStore, events })
+
+  const heartbeat = startHeartbeat({
+    worker: { id, host: hostname(), pid: process.pid, version, queues, concurrency },
+    store: workerStore,
+    signals,
+    running,
+    counts,
+    onDraining: slots.setDraining,
+    events,
+    intervalMs: intervals.heartbeatMs,
+    missingAfterMs,
+  })
+  const dispatcher = startDispatcher({
+    queues,
+    queue,
+    dispatchStore,
+    events,
+    intervalMs: intervals.dispatchMs,
+  })
+  const callbacks = startCallbacks({
+    store: connections.callbackStore,
+    registry,
+    onCreated: () => dispatcher.wakeIn(0),
+    events,
+    intervalMs: intervals.callbackMs,
+  })
+  const logs = startTaskLogs({
+    workerId: id,
+    store: connections.logStore,
+    events,
+    intervalMs: intervals.logMs,
+  })
+  const results = createGroupCommit<Finish, TaskStatus | null>({
+    name: 'results',
+    write: taskStore.finishMany,
+    onWritten: publishEnds,
+  })
+  const run = createRunner({
+    workerId: id,
+    registry,
+    running,
+    logs,
+    finish: results.submit,
+    onHandlerDone: () => slots.release(1),
+    onFinished,
+    events,
+  })
+  const claimer = createClaimer({
+    workerId: id,
+    queue,
+    store: taskStore,
+    slots,
+    heartbeat,
+    run,
+    release,
+    events,
+    stopping: stopping.signal,
+  })
+  const consumers = startConsumers({
+    queues,
+    queue,
+    slots,
+    handle: claimer.handle,
+    events,
+    stuckMs: intervals.stuckMs,
+  })
+  const reconciler = startReconciler({
+    queues,
+    workerId: id,
+    queue,
+    store: taskStore,
+    dispatchStore,
+    workerStore,
+    registry,
+    running,
+    heartbeat,
+    consumers,
+    events,
+    intervalMs: intervals.reconcileMs,
+    lostAfterMs: intervals.lostAfterMs,
+    missingAfterMs,
+  })
+  const retention = startRetention({
+    store: connections.retentionStore,
+    activityStore: connections.activityStore,
+    events,
+    keptMs: options.keptMs,
+    intervalMs: intervals.pruneMs,
+  })
+  return {
+    id,
+    stopping,
+    slots,
+    running,
+    release,
+    heartbeat,
+    dispatcher,
+    callbacks,
+    logs,
+    claimer,
+    consumers,
+    reconciler,
+    retention,
+  }
+
+  function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {
+    counts.processed++
+    if (status === 'FAILURE') counts.failed++
+    if (delayMs !== undefined) dispatcher.wakeIn(delayMs)
+    if (hasCallback && isFinal(status)) callbacks.wake()
+  }
+
+  function publishEnds(finishes: Finish[]) {
+    events.emit('batch.written', { kind: 'results', size: finishes.length })
+    const ended = finishes.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
+    if (ended.length > 0) signals.publish('ended', ended)
+  }
+}
+
+/** Two heartbeats may be lost before a worker counts as missing. */
+function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
+  if (missingAfterMs < 3 * heartbeatMs)
+    throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)
+}

@@ -1,0 +1,30 @@
+// Releases claimed tasks: STARTED becomes PENDING, without using the retry budget. For tasks that a stopping
+// worker did not finish.
+import { decide } from '../definitions/task-status.ts'
+import type { ClaimedTask } from '../store/claim.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import type { Events } from '../telemetry/events.ts'
+
+export interface ReleaseDependencies {
+  workerId: string
+  store: TaskStore
+  events: Events
+}
+
+/**
+ * @returns a function that never rejects: if Postgres cannot be reached, the reconciler recovers the tasks
+ */
+export function createRelease({ workerId, store, events }: ReleaseDependencies) {
+  return async (tasks: ClaimedTask[]): Promise<void> => {
+    if (tasks.length === 0) return
+    await store
+      .finishMany(tasks.map(finishOf))
+      .catch((error) => events.emit('error.transient', { where: 'releasing tasks', error }))
+  }
+
+  function finishOf(task: ClaimedTask) {
+    const policy = { backoff: { baseMs: 0, capMs: 0 }, isCancelRequested: false }
+    const decision = decide({ ...task, ...policy }, { kind: 'released' }, 0)
+    return { id: task.id, attempt: task.attempt, workerId, decision }
+  }
+}

@@ -1,0 +1,137 @@
+// Queries that are repeated while a view shows their result. They pause while the tab is hidden, while the
+// API cannot be reached, and while it requires a key.
+import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect } from '../parts/effect.ts'
+import type { Access } from './access.ts'
+import type { ApiFault, ApiResponse } from './api-response.ts'
+import type { Connection } from './connection.ts'
+import { createPause, untilVisible } from './pauses.ts'
+
+export interface LiveQuery<T> {
+  /**
+   * The newest value; null before the first one. After a change of the query, the old value stays until the
+   * first response to the new query.
+   */
+  value: T | null
+  /** Whether `value` belongs to an earlier query. */
+  isOutdated: boolean
+  /** Why the last request failed; null if it succeeded. */
+  fault: ApiFault | null
+  /** Repeats the query immediately, e.g. after a change. */
+  refresh: () => void
+}
+
+export interface QueryOptions<T> {
+  /** Identifies the query. A new key starts a new query. */
+  queryKey: string
+  request: (signal: AbortSignal) => Promise<ApiResponse<T>>
+  /** Pause between a response and the next request. */
+  intervalMs?: number
+}
+
+// Short enough that a view looks live. The API answers equal requests of many pages from one shared query.
+const INTERVAL_MS = 3_000
+
+export function useQuery<T>(
+  { connection, access }: { connection: Connection; access: Access },
+  { queryKey, request, intervalMs = INTERVAL_MS }: QueryOptions<T>,
+): LiveQuery<T> {
+  const [known, setKnown] = useState<Known<T>>({ value: null, queryKey, fault: null })
+  const poll = useRef<Poll | null>(null)
+  useEffect(() => {
+    const started = startPoll({ connection, access, request, intervalMs }, (response) =>
+      setKnown((before) =>
+        response.ok ? { value: response.value, queryKey, fault: null } : { ...before, fault: response.fault },
+      ),
+    )
+    poll.current = started
+    const unsubscribe = access.key.subscribe(() => {
+      // Another key can have other scopes, so query again. Without a key, show nothing.
+      if (access.key.get() === null) setKnown({ value: null, queryKey, fault: null })
+      started.refresh()
+    })
+    return () => {
+      unsubscribe()
+      started.stop()
+    }
+  }, [queryKey])
+  return {
+    value: known.value,
+    isOutdated: known.value !== null && known.queryKey !== queryKey,
+    fault: known.fault,
+    refresh: () => poll.current?.refresh(),
+  }
+}
+
+interface Known<T> {
+  value: T | null
+  /** The query that `value` belongs to. */
+  queryKey: string
+  fault: ApiFault | null
+}
+
+export interface Poll {
+  /** Sends a request immediately. Aborts a running one: its response can be older than the change. */
+  refresh(): void
+  stop(): void
+}
+
+export interface PollDependencies<T> {
+  connection: Pick<Connection, 'untilUp'>
+  access: Pick<Access, 'untilAccepted'>
+  request: (signal: AbortSignal) => Promise<ApiResponse<T>>
+  intervalMs: number
+}
+
+// Limits the request rate when error responses arrive immediately, e.g. from a proxy.
+const MIN_PAUSE_MS = 200
+// The API refuses the same request again until something changes; a change calls `refresh`, which ends the
+// pause.
+const MAX_PAUSE_MS = 3_600_000
+
+/** Sends a request immediately and again after every pause, until it is stopped. */
+export function startPoll<T>(
+  { connection, access, request, intervalMs }: PollDependencies<T>,
+  onResponse: (response: ApiResponse<T>) => void,
+): Poll {
+  const stopping = new AbortController()
+  const pause = createPause()
+  let round = new AbortController()
+  void run()
+  return {
+    refresh() {
+      round.abort()
+      pause.end()
+    },
+    stop() {
+      stopping.abort()
+      round.abort()
+      pause.end()
+    },
+  }
+
+  async function run() {
+    for (;;) {
+      await untilVisible()
+      await connection.untilUp(stopping.signal)
+      await access.untilAccepted()
+      if (stopping.signal.aborted) return
+      round = new AbortController()
+      const response = await request(round.signal)
+      if (stopping.signal.aborted) return
+      if (!round.signal.aborted && !isKeyRequired(response)) onResponse(response)
+      await pause.start(round.signal.aborted ? 0 : pauseMs(response))
+    }
+  }
+
+  function pauseMs(response: ApiResponse<T>): number {
+    if (response.ok) return intervalMs
+    // After an outage or a 401, `run` waits for `untilUp` or `untilAccepted` before the next request.
+    return response.fault.kind === 'refused' && !isKeyRequired(response) ? MAX_PAUSE_MS : MIN_PAUSE_MS
+  }
+}
+
+/** A 401 is handled by the key dialog and is not a response to the query. */
+function isKeyRequired(response: ApiResponse<unknown>): boolean {
+  return !response.ok && response.fault.status === 401
+}

@@ -1,0 +1,57 @@
+// Buttons below a form: submit, stop a waiting submission, and fill in the example.
+import { Icon } from '../parts/icons.tsx'
+import type { SubmissionPhase } from '../state/submission.ts'
+
+export interface FormButtonsProps {
+  phase: SubmissionPhase
+  /** Whether the API key has the scope for this form. */
+  isAllowed: boolean
+  submitLabel: string
+  /** Whether to explain the mark of required fields. */
+  hasLegend: boolean
+  onStop: () => void
+  onExample: () => void
+}
+
+export function FormButtons(props: FormButtonsProps) {
+  const { phase, isAllowed, submitLabel, hasLegend, onStop, onExample } = props
+  const isWaiting = phase !== 'editing' && phase !== 'sending'
+  return (
+    <div class="form-actions">
+      {isWaiting ? (
+        <button key="drop" type="button" class="button" onClick={onStop}>
+          {phase === 'unconfirmed' ? 'Do not send again' : 'Do not send'}
+        </button>
+      ) : (
+        <button
+          key="submit"
+          type="submit"
+          class="button is-primary"
+          onClick={ignoreDoubleClick}
+          aria-disabled={phase === 'sending' || !isAllowed ? 'true' : 'false'}
+        >
+          {phase === 'sending' ? 'Submitting …' : submitLabel}
+        </button>
+      )}
+      {!isWaiting && (
+        <button type="button" class="button is-quiet" onClick={onExample}>
+          <Icon name="example" />
+          Use the example
+        </button>
+      )}
+      {hasLegend && (
+        <p class="form-legend">
+          <span class="required" aria-hidden="true">
+            *
+          </span>{' '}
+          required
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** The second click of a double click would submit a second task. */
+function ignoreDoubleClick(event: MouseEvent) {
+  if (event.detail > 1) event.preventDefault()
+}

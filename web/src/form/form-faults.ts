@@ -1,0 +1,87 @@
+// Assigns the errors in an API response to the fields of the form. Pure.
+import type { ApiFault, FieldFault } from '../api/api-response.ts'
+import { type Faults, stepInto } from './field-values.ts'
+import { OPTIONS_FIELD, OPTIONS_PATH } from './run-options.ts'
+import { type Field, isLeaf } from './schema-fields.ts'
+
+/**
+ * @param inputField null while the input is edited as JSON: errors of the input then have no field
+ * @returns messages by field, and a message for the whole form; null if every error belongs to a field
+ */
+export function faultsOfResponse(
+  fault: ApiFault,
+  inputField: Field | null,
+): { faults: Faults; formFault: string | null } {
+  const atInput = inputField
+    ? faultsByField(inputField, 'input', fault.errors, '')
+    : { faults: {}, rest: fault.errors }
+  const atOptions = faultsByField(OPTIONS_FIELD, 'options', atInput.rest, OPTIONS_PATH)
+  const faults = { ...atInput.faults, ...atOptions.faults }
+  const isAllAtFields = Object.keys(faults).length > 0 && atOptions.rest.length === 0
+  return { faults, formFault: isAllAtFields ? null : formFaultOf(fault, atOptions.rest) }
+}
+
+function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
+  if (fault.status === 401) return 'The API requires a key. The form keeps your input.'
+  const details = rest.map(({ pointer, detail }) => (pointer === '#' ? detail : `${pointer}: ${detail}.`))
+  return [`${fault.detail}.`, ...details].join(' ').replaceAll('..', '.')
+}
+
+/**
+ * Assigns each error to the field that its pointer names, or to the nearest field that contains it.
+ * @param root member of the request body that the field stands for
+ * @param path path of the field in the form
+ * @returns messages by path, and in `rest` the errors that belong to no field
+ */
+function faultsByField(
+  field: Field,
+  root: 'input' | 'options',
+  errors: FieldFault[],
+  path: string,
+): { faults: Faults; rest: FieldFault[] } {
+  const faults: Faults = {}
+  const rest: FieldFault[] = []
+  for (const error of errors) {
+    const [, first, ...steps] = error.pointer.split('/').map(unescapePointer)
+    const place = first === root ? placeOf(field, steps, path, true) : null
+    if (place === null) {
+      rest.push(error)
+      continue
+    }
+    const text = place.beyond.length > 0 ? `${place.beyond.join('/')}: ${error.detail}` : error.detail
+    faults[place.path] = faults[place.path] ? `${faults[place.path]} ${text}` : text
+  }
+  return { faults, rest }
+}
+
+/** Returns the innermost field on the way, and the steps beyond it; null for an error of the whole form. */
+function placeOf(
+  field: Field,
+  steps: string[],
+  path: string,
+  isRoot: boolean,
+): { path: string; beyond: string[] } | null {
+  const [step, ...others] = steps
+  // The root group has no element that could show an error.
+  const isWholeForm = isRoot && field.kind === 'group'
+  if (step === undefined) return isWholeForm ? null : { path, beyond: [] }
+  if (isLeaf(field)) return { path, beyond: steps }
+  if (field.kind === 'group') {
+    const member = field.members.find(({ name }) => name === step)
+    if (member) return placeOf(member, others, stepInto(path, step), false)
+    return isWholeForm ? null : { path, beyond: steps }
+  }
+  if (field.kind === 'list' && /^\d+$/.test(step))
+    return placeOf(field.item, others, stepInto(path, step), false)
+  return { path, beyond: steps }
+}
+
+/** Decodes one step of a JSON pointer in a URI fragment (RFC 6901, sections 4 and 6). */
+function unescapePointer(step: string): string {
+  const text = step.replaceAll('~1', '/').replaceAll('~0', '~')
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

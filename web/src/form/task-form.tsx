@@ -1,0 +1,207 @@
+// Form of a definition, built from its JSON Schema. It submits a task, or replays one with edited input.
+import { useMemo, useRef, useState } from 'hono/jsx/dom'
+import type { Access, Scope } from '../api/access.ts'
+import { MissingScopeNotice } from '../api/access-notice.tsx'
+import type { Definition, Submission } from '../api/api-client.ts'
+import type { ApiFault, ApiResponse } from '../api/api-response.ts'
+import { useEffect } from '../parts/effect.ts'
+import { Icon } from '../parts/icons.tsx'
+import { useObservable } from '../parts/observable.ts'
+import type { Draft } from './drafts.ts'
+import type { Faults } from './field-values.ts'
+import { FormButtons } from './form-buttons.tsx'
+import { faultsOfResponse } from './form-faults.ts'
+import { fieldId } from './form-field.tsx'
+import { FormInput } from './form-input.tsx'
+import { FormOptions } from './form-options.tsx'
+import { asFields, asJson, type FormState, JSON_PATH, readState, stateOf } from './form-state.ts'
+import { lastInputs } from './last-inputs.ts'
+import { LastInputsMenu } from './last-inputs-menu.tsx'
+import { fieldOfInput } from './schema-fields.ts'
+import type { SubmissionPhase, WaitReason } from '../state/submission.ts'
+
+export interface TaskFormProps {
+  definition: Definition
+  state: FormState
+  onState: (state: FormState) => void
+  /** Called with true when the submission has to wait for the API, and with false when it is over. */
+  onWaiting: (isWaiting: boolean) => void
+  access: Access
+  /** Scope that the API key needs. */
+  scope: Scope
+  submitLabel: string
+  submit: (
+    submission: Submission,
+    onWait: (reason: WaitReason) => void,
+    signal: AbortSignal,
+  ) => Promise<ApiResponse<unknown>>
+}
+
+export function TaskForm(props: TaskFormProps) {
+  const { definition, state, onState, onWaiting, access, scope, submitLabel, submit } = props
+  const isAllowed = !useObservable(access.state).missingScopes.includes(scope)
+  const field = useMemo(() => fieldOfInput(definition), [definition])
+  const [faults, setFaults] = useState<Faults>({})
+  const [formFault, setFormFault] = useState<string | null>(null)
+  const [phase, setPhase] = useState<SubmissionPhase>('editing')
+  const sending = useRef<AbortController>(null)
+  const isWaiting = phase !== 'editing' && phase !== 'sending'
+  // Focuses a field when the form appears, and after a wait, because fields that were disabled lose the focus.
+  useEffect(focusFirst, [isWaiting])
+  // A closed form has no button that stops a waiting submission, so closing the form stops it.
+  useEffect(() => () => sending.current?.abort(), [])
+
+  async function onSubmit(event: Event) {
+    event.preventDefault()
+    if (phase !== 'editing' || !isAllowed) return
+    const { input, options, faults } = readState(field, state)
+    if (show(faults, null)) return
+    const stopping = new AbortController()
+    sending.current = stopping
+    setPhase('sending')
+    const submission = { name: definition.name, input, options }
+    const response = await submit(submission, wait, stopping.signal)
+    setPhase('editing')
+    onWaiting(false)
+    if (response.ok) lastInputs.remember(submission)
+    else showFault(response.fault)
+  }
+
+  function wait(reason: WaitReason) {
+    setPhase(reason)
+    onWaiting(true)
+  }
+
+  /** @returns whether there is an error */
+  function show(faults: Faults, formFault: string | null): boolean {
+    setFaults(faults)
+    setFormFault(formFault)
+    const [first] = Object.keys(faults)
+    // In the next frame: the options that contain the field may have to open first.
+    if (first !== undefined)
+      requestAnimationFrame(() => document.getElementById(fieldId(definition.name, first))?.focus())
+    return first !== undefined || formFault !== null
+  }
+
+  function showFault(fault: ApiFault) {
+    // MissingScopeNotice shows a missing scope.
+    if (fault.kind === 'aborted' || fault.status === 403) return
+    const { faults, formFault } = faultsOfResponse(fault, state.isJson ? null : field)
+    show(faults, formFault)
+  }
+
+  /**
+   * Removes the error of a field when it becomes valid. New errors appear with the next submission only: an
+   * error that appears when a field loses the focus would move the button under the pointer before the click.
+   */
+  function onChange(changes: Partial<FormState>, path: string) {
+    const changed = { ...state, ...changes }
+    onState(changed)
+    const others = Object.entries(faults).filter(([at]) => at !== path && !at.startsWith(`${path}/`))
+    const remaining = path in faults ? readState(field, changed).faults[path] : undefined
+    setFaults({ ...Object.fromEntries(others), ...(remaining && { [path]: remaining }) })
+  }
+
+  function fill(filled: FormState) {
+    onState(filled)
+    setFaults({})
+    setFormFault(null)
+  }
+
+  function toggleJson() {
+    const toggled = state.isJson ? asFields(field, state) : asJson(field, state)
+    if (typeof toggled === 'string') show({ [JSON_PATH]: toggled }, null)
+    else fill(toggled)
+  }
+
+  return (
+    <form
+      class="form"
+      noValidate
+      onSubmit={onSubmit}
+      onKeyDown={ignoreRepeatedEnter}
+      aria-busy={phase === 'editing' ? 'false' : 'true'}
+    >
+      <p class="form-description">{definition.description}</p>
+      <fieldset class="form-fields" disabled={isWaiting}>
+        <legend class="visually-hidden">{definition.title}</legend>
+        <FormInput
+          formName={definition.name}
+          field={field}
+          state={state}
+          faults={faults}
+          onDraft={(draft, path) => onChange({ draft }, path)}
+          onJson={(json) => onChange({ json }, JSON_PATH)}
+        />
+        <div class="form-tools">
+          <LastInputsMenu
+            definitionName={definition.name}
+            onChoose={({ input, options }) => fill(stateOf(field, input, options))}
+          />
+          {field.kind === 'group' && (
+            <button
+              type="button"
+              class="button is-quiet is-small"
+              aria-pressed={state.isJson ? 'true' : 'false'}
+              onClick={toggleJson}
+            >
+              {state.isJson ? 'Edit in the form' : 'Edit as JSON'}
+            </button>
+          )}
+        </div>
+        <FormOptions
+          formName={definition.name}
+          draft={state.options}
+          faults={faults}
+          onDraft={(options: Draft, path: string) => onChange({ options }, path)}
+        />
+      </fieldset>
+      <div class="form-notice" role="alert">
+        {formFault && (
+          <p class="notice tone-bad">
+            <Icon name="warning" />
+            <span>{formFault}</span>
+          </p>
+        )}
+      </div>
+      <MissingScopeNotice access={access} scope={scope} />
+      {isWaiting && (
+        <p class="notice tone-warn" role="status">
+          <Icon name="unplugged" />
+          <span>{WAIT_TEXTS[phase]}</span>
+        </p>
+      )}
+      <FormButtons
+        phase={phase}
+        isAllowed={isAllowed}
+        submitLabel={submitLabel}
+        hasLegend={!state.isJson}
+        onStop={() => sending.current?.abort()}
+        onExample={() => fill(stateOf(field, definition.example))}
+      />
+    </form>
+  )
+}
+
+const WAIT_TEXTS = {
+  unavailable: 'Not submitted yet: the API is not available. The page submits the task as soon as it is.',
+  // Every repetition has the same idempotency key.
+  unconfirmed:
+    'No response: the task may have been submitted. The page repeats the request; there will be one task.',
+  limited: 'Not submitted yet: the request limit is reached. The page submits the task again shortly.',
+} as const satisfies Record<WaitReason, string>
+
+/** An Enter key that is held down would submit the task repeatedly. */
+function ignoreRepeatedEnter(event: KeyboardEvent) {
+  const isNewLine = event.target instanceof HTMLTextAreaElement
+  if (event.key === 'Enter' && event.repeat && !isNewLine) event.preventDefault()
+}
+
+/** Focuses the first field, except on touch screens, where that would open the on-screen keyboard. */
+function focusFirst() {
+  const isFree = document.activeElement === document.body
+  if (!isFree || !matchMedia('(pointer: fine)').matches) return
+  document
+    .querySelector<HTMLElement>('.form-fields input, .form-fields textarea, .form-fields select')
+    ?.focus()
+}

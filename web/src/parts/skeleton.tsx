@@ -1,0 +1,27 @@
+// Placeholder for content that is being loaded: grey lines in about the size of the content.
+
+type Line = 'normal' | 'short' | 'tall' | 'row' | 'chart'
+
+export interface SkeletonProps {
+  lines: Line[]
+  /** Text for screen readers. Omitted inside an element that has such a text. */
+  label?: string
+  isPanel?: boolean
+}
+
+export function Skeleton({ lines, label, isPanel = false }: SkeletonProps) {
+  return (
+    <div
+      class={isPanel ? 'panel skeleton' : 'skeleton'}
+      role={label === undefined ? undefined : 'status'}
+      aria-label={label}
+    >
+      {lines.map((line, index) => (
+        <span
+          key={`${index}-${line}`}
+          class={line === 'normal' ? 'skeleton-line' : `skeleton-line is-${line}`}
+        />
+      ))}
+    </div>
+  )
+}

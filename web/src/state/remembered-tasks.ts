@@ -1,0 +1,78 @@
+// List of the tasks submitted from this browser, newest first. Local storage shares it between all tabs.
+import { STATUSES, type Task, type TaskStatus } from '../api/api-client.ts'
+import { isRecord } from '../parts/exact-json.ts'
+import { readStored, writeStored } from '../parts/local-storage.ts'
+import { createObservable, type Observable } from '../parts/observable.ts'
+
+export interface RememberedTask {
+  id: string
+  name: string
+  /** RFC 3339 */
+  submittedAt: string
+  /** Last known status; NOT_FOUND if the API has no task with this id, e.g. because it was deleted. */
+  status: TaskStatus | 'NOT_FOUND'
+}
+
+export interface RememberedTasks {
+  list: Observable<RememberedTask[]>
+  remember(task: Pick<Task, 'id' | 'name' | 'created_at' | 'status'>): void
+  /** Ignores a task that is not in the list. */
+  noteStatus(id: string, status: RememberedTask['status']): void
+  remove(id: string): void
+  clear(): void
+  /** Undoes `remove` or `clear`. */
+  restore(tasks: RememberedTask[]): void
+}
+
+/** Whether the status can change without a request from a person. */
+export function isUnfinished(status: RememberedTask['status']): boolean {
+  return status === 'PENDING' || status === 'STARTED' || status === 'RETRY'
+}
+
+const KEY = 'waggle.tasks'
+// Enough for a day of manual tests. The API has the whole history.
+const MAX_TASKS = 50
+
+export function createRememberedTasks(): RememberedTasks {
+  const list = createObservable(tasksIn(readStored(KEY)))
+  addEventListener('storage', ({ key }) => {
+    if (key === KEY || key === null) list.set(tasksIn(readStored(KEY)))
+  })
+  return {
+    list,
+    remember: ({ id, name, created_at: submittedAt, status }) =>
+      change((tasks) => [{ id, name, submittedAt, status }, ...tasks]),
+    noteStatus(id, status) {
+      if (list.get().every((task) => task.id !== id || task.status === status)) return
+      change((tasks) => tasks.map((task) => (task.id === id ? { ...task, status } : task)))
+    },
+    remove: (id) => change((tasks) => tasks.filter((task) => task.id !== id)),
+    clear: () => change(() => []),
+    restore: (removed) => change((tasks) => [...removed, ...tasks]),
+  }
+
+  function change(edit: (tasks: RememberedTask[]) => RememberedTask[]) {
+    // Read the storage again: another tab may have changed the list. It has no list if it is disabled or empty.
+    const stored = readStored(KEY)
+    const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
+    writeStored(KEY, tasks)
+    list.set(tasks)
+  }
+}
+
+function sorted(tasks: RememberedTask[]): RememberedTask[] {
+  const byId = new Map(tasks.map((task) => [task.id, task]))
+  return [...byId.values()].sort((a, b) => b.submittedAt.localeCompare(a.submittedAt)).slice(0, MAX_TASKS)
+}
+
+function tasksIn(stored: unknown): RememberedTask[] {
+  return Array.isArray(stored) ? sorted(stored.filter(isRememberedTask)) : []
+}
+
+function isRememberedTask(value: unknown): value is RememberedTask {
+  return (
+    isRecord(value) &&
+    [value.id, value.name, value.submittedAt].every((text) => typeof text === 'string') &&
+    (value.status === 'NOT_FOUND' || STATUSES.some((status) => status === value.status))
+  )
+}

@@ -1,0 +1,52 @@
+// Caches the last known state of every task that this page has requested.
+import type { Task } from '../api/api-client.ts'
+import type { ApiFault } from '../api/api-response.ts'
+import { createObservable, type Observable } from '../parts/observable.ts'
+import type { RememberedTasks } from './remembered-tasks.ts'
+
+export interface LoadedTask {
+  kind: 'loaded'
+  task: Task
+  /** Time of the server's clock. */
+  loadedAtMs: number
+}
+
+export type CachedTask = LoadedTask | { kind: 'failed'; fault: ApiFault }
+
+export interface TaskCache {
+  byId: Observable<ReadonlyMap<string, CachedTask>>
+  get(id: string): CachedTask | undefined
+  /** Stores a task. Responses to submit, cancel and retry lack `attempts`; the cached attempts are kept. */
+  put(task: Omit<Task, 'attempts'> & Partial<Pick<Task, 'attempts'>>): void
+  putFault(id: string, fault: ApiFault): void
+  dropFaults(): void
+  clear(): void
+}
+
+export function createTaskCache(remembered: RememberedTasks, nowMs: () => number): TaskCache {
+  const byId = createObservable<ReadonlyMap<string, CachedTask>>(new Map())
+  return {
+    byId,
+    get: (id) => byId.get().get(id),
+    put(task) {
+      const cached = { attempts: cachedAttempts(task.id), ...task }
+      set(task.id, { kind: 'loaded', task: cached, loadedAtMs: nowMs() })
+      remembered.noteStatus(task.id, task.status)
+    },
+    putFault(id, fault) {
+      set(id, { kind: 'failed', fault })
+      if (fault.status === 404) remembered.noteStatus(id, 'NOT_FOUND')
+    },
+    dropFaults: () => byId.set(new Map([...byId.get()].filter(([, { kind }]) => kind === 'loaded'))),
+    clear: () => byId.set(new Map()),
+  }
+
+  function set(id: string, cached: CachedTask) {
+    byId.set(new Map(byId.get()).set(id, cached))
+  }
+
+  function cachedAttempts(id: string): Task['attempts'] {
+    const cached = byId.get().get(id)
+    return cached?.kind === 'loaded' ? cached.task.attempts : []
+  }
+}

@@ -1,0 +1,122 @@
+// Polls the API for the shown task and the remembered tasks in one loop. The loop waits while all of them
+// are final, while the tab is hidden, and while the API is unreachable or requires a key.
+import type { Access } from '../api/access.ts'
+import type { ApiClient, Task } from '../api/api-client.ts'
+import type { ApiFault } from '../api/api-response.ts'
+import type { Connection } from '../api/connection.ts'
+import { createPause, untilVisible } from '../api/pauses.ts'
+import { isUnfinished, type RememberedTasks } from './remembered-tasks.ts'
+import type { TaskCache } from './task-cache.ts'
+
+export interface TaskPoller {
+  /** Requests this task immediately, even if it was final. */
+  refresh(id: string): void
+}
+
+export interface TaskPollerDependencies {
+  api: ApiClient
+  connection: Connection
+  access: Access
+  remembered: RememberedTasks
+  cache: TaskCache
+  /** Id of the task that the current route shows; null without one. */
+  shownId: () => string | null
+  /** Current time of the server's clock. */
+  nowMs: () => number
+}
+
+// Browsers open at most six HTTP/1.1 connections to a host. With the shown task the loop uses four. Two stay
+// free for the requests of the person.
+const MAX_OTHERS_PER_ROUND = 3
+// Minimum duration of a round. A proxy that answers errors immediately must not make the loop spin.
+const MIN_ROUND_MS = 200
+// Effectively "until interrupted": `refresh` and changes of the remembered list end this pause.
+const IDLE_MS = 3_600_000
+
+export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPoller {
+  const { api, connection, access, remembered, cache, shownId, nowMs } = dependencies
+  const idsToRefresh = new Set<string>()
+  const lastRequestMs = new Map<string, number>()
+  const idle = createPause()
+  let round = new AbortController()
+  void run()
+  remembered.list.subscribe(idle.end)
+
+  return {
+    refresh(id) {
+      idsToRefresh.add(id)
+      round.abort()
+      idle.end()
+    },
+  }
+
+  async function run() {
+    for (;;) {
+      await untilVisible()
+      await connection.untilUp()
+      await access.untilAccepted()
+      const ids = idsOfRound()
+      if (ids.length === 0) {
+        await idle.start(IDLE_MS)
+        continue
+      }
+      round = new AbortController()
+      const minRound = createPause().start(MIN_ROUND_MS)
+      // Only the first request is a long poll. It determines how long the round takes.
+      await Promise.all([
+        minRound,
+        ...ids.map((id, index) => load(id, index === 0 ? waitSeconds(id, ids.length) : 0)),
+      ])
+    }
+  }
+
+  /** The shown task first, then the unfinished remembered tasks with the oldest requests. */
+  function idsOfRound(): string[] {
+    const shown = shownId()
+    const others = remembered.list
+      .get()
+      .filter(({ id, status }) => id !== shown && isUnfinished(status) && cache.get(id)?.kind !== 'failed')
+      .map(({ id }) => id)
+      .sort((a, b) => (lastRequestMs.get(a) ?? 0) - (lastRequestMs.get(b) ?? 0))
+      .slice(0, MAX_OTHERS_PER_ROUND)
+    return shown !== null && needsRequest(shown) ? [shown, ...others] : others
+  }
+
+  function needsRequest(id: string): boolean {
+    const cached = cache.get(id)
+    return !cached || idsToRefresh.has(id) || (cached.kind === 'loaded' && !cached.task.is_final)
+  }
+
+  function waitSeconds(id: string, count: number): number {
+    const cached = cache.get(id)
+    if (cached?.kind !== 'loaded' || idsToRefresh.has(id)) return 0
+    const seconds = secondsToWait(cached.task, nowMs())
+    return count > 1 ? Math.min(seconds, 1) : seconds
+  }
+
+  async function load(id: string, wait: number) {
+    lastRequestMs.set(id, Date.now())
+    const response = await api.task(id, wait, round.signal)
+    if (response.ok) cache.put(response.value)
+    else if (isAboutTask(response.fault)) cache.putFault(id, response.fault)
+    if (response.ok || isAboutTask(response.fault)) idsToRefresh.delete(id)
+  }
+}
+
+/** A 401 concerns the key of the whole page, not this task. */
+function isAboutTask({ kind, status }: ApiFault): boolean {
+  return kind === 'refused' && status !== 401
+}
+
+/**
+ * Seconds that the API may hold the request (`wait`). The API responds early only when the task finishes;
+ * every other change is seen by the next request. Workers write progress once a second, so a running task
+ * is requested once a second.
+ */
+function secondsToWait(task: Pick<Task, 'status' | 'run_at'>, nowMs: number): number {
+  if (task.status === 'STARTED') return 1
+  const untilDueSeconds = Math.round((Date.parse(task.run_at) - nowMs) / 100) / 10
+  // A due task usually starts within a second. After 3 s all workers are probably busy: ask less often.
+  if (untilDueSeconds <= 0) return untilDueSeconds > -3 ? 0.25 : 1
+  return Math.min(untilDueSeconds + 0.1, 10)
+}

@@ -1,0 +1,28 @@
+// Error of a task or of one of its attempts.
+import type { Task } from '../api/api-client.ts'
+import { toneOf } from '../parts/status-badge.tsx'
+
+type ErrorOfTask = NonNullable<Task['error']>
+
+/** Renders nothing for a task without an error. */
+export function TaskError({ task, headingLevel }: { task: Task; headingLevel: 2 | 3 }) {
+  if (!task.error) return null
+  const Heading = `h${headingLevel}` as const
+  return (
+    <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
+      {/* FAILURE is the result of this error. In other statuses it is the error of the last failed attempt. */}
+      <Heading class="outcome-title">{task.status === 'FAILURE' ? 'Error' : 'Last error'}</Heading>
+      <p class="outcome-error">
+        <ErrorText error={task.error} />
+      </p>
+    </section>
+  )
+}
+
+export function ErrorText({ error }: { error: ErrorOfTask }) {
+  return (
+    <>
+      <span class="outcome-error-name">{error.name}</span> {error.message}
+    </>
+  )
+}

@@ -1,0 +1,68 @@
+// Describes the current state of a task: title, one-sentence summary, number of attempts, and times. Pure.
+import type { Definition, Task } from '../api/api-client.ts'
+import { formatDuration, formatSeconds } from '../parts/durations.ts'
+
+/** Title of the task's definition; the name of the definition where this API does not have it. */
+export function titleOf({ name }: { name: string }, definitions: Definition[]): string {
+  return definitions.find((definition) => definition.name === name)?.title ?? name
+}
+
+/** @param nowMs time of the server's clock */
+export function summaryOf(task: Task, nowMs: number): string {
+  switch (task.status) {
+    case 'PENDING':
+    case 'RETRY':
+      return waitingSummary(task, Date.parse(task.run_at) - nowMs)
+    case 'STARTED':
+      // The worker is notified by a Redis signal, or by its next heartbeat if the signal is lost.
+      if (task.cancel_requested_at) return 'Cancellation requested; the worker is notified within a second.'
+      return `Running for ${formatSeconds(nowMs - Date.parse(task.started_at ?? task.created_at))}.`
+    case 'SUCCESS':
+      return `Succeeded ${formatDuration(spanMs(task.created_at, task.finished_at))} after submission.`
+    case 'FAILURE':
+      return task.error?.retryable === false
+        ? 'Failed with an error that is not retryable.'
+        : `Failed after ${task.attempt} ${task.attempt === 1 ? 'attempt' : 'attempts'}.`
+    case 'CANCELLED':
+      return task.started_at ? 'Cancelled before it finished.' : 'Cancelled before it started.'
+  }
+}
+
+function waitingSummary(task: Task, untilDueMs: number): string {
+  if (untilDueMs > 0) {
+    const subject = task.status === 'RETRY' ? 'The next attempt' : 'The task'
+    // Round up, so that the countdown ends at 1 s and not at 0 s.
+    return `${subject} starts in ${formatSeconds(untilDueMs + 999)}.`
+  }
+  return untilDueMs > -1_000
+    ? 'Waiting for a worker.'
+    : `Waiting for a worker for ${formatSeconds(-untilDueMs)}.`
+}
+
+/** Highest attempt number that the retry budget allows. */
+export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
+  // Between attempts the budget allows `max_retries - failures + 1` further attempts. A running, successful or
+  // cancelled attempt is one of these and is already counted in `attempt`.
+  const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
+  return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
+}
+
+/** Milliseconds from submission to the first attempt, or to the end or `nowMs` without an attempt. */
+export function waitedMs(task: Task, nowMs: number): number {
+  const firstStart = task.attempts[0]?.started_at ?? task.started_at
+  const end = firstStart ?? task.finished_at
+  return (end ? Date.parse(end) : nowMs) - Date.parse(task.created_at)
+}
+
+/** Milliseconds that the current or last attempt has run; null without one. */
+export function ranMs(task: Task, nowMs: number): number | null {
+  if (!task.started_at) return null
+  if (task.status === 'STARTED') return nowMs - Date.parse(task.started_at)
+  const end = task.attempts.find(({ attempt }) => attempt === task.attempt)?.ended_at ?? task.finished_at
+  return end ? spanMs(task.started_at, end) : null
+}
+
+/** Milliseconds between two timestamps; 0 while there is no second one. */
+export function spanMs(from: string, to: string | null): number {
+  return to ? Date.parse(to) - Date.parse(from) : 0
+}

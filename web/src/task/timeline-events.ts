@@ -1,0 +1,63 @@
+// Derives the events of a task's timeline from its row and its attempts. Pure.
+import type { Task, TaskStatus } from '../api/api-client.ts'
+import { formatDuration } from '../parts/durations.ts'
+import { spanMs } from './task-summary.ts'
+
+export interface TimelineEvent {
+  at: string
+  status: TaskStatus
+  title: string
+  detail: string | null
+  /** Whether the event lies in the future. */
+  isAhead: boolean
+}
+
+// A task can have a thousand attempts; show the last ones.
+const MAX_FAILED_ATTEMPTS = 20
+
+/** Returns the events in chronological order. */
+export function timelineEventsOf(task: Task): TimelineEvent[] {
+  const events = [
+    { at: task.created_at, status: 'PENDING' as const, title: 'Submitted' },
+    ...failedAttempts(task),
+    ...currentAttempt(task),
+    ...(task.cancel_requested_at
+      ? [{ at: task.cancel_requested_at, status: 'CANCELLED' as const, title: 'Cancellation requested' }]
+      : []),
+    ...ending(task),
+    ...nextAttempt(task),
+  ]
+  return events.map((event) => ({ detail: null, isAhead: false, ...event }))
+}
+
+function failedAttempts({ attempts }: Task) {
+  return attempts.slice(-MAX_FAILED_ATTEMPTS).map(({ attempt, error, started_at, ended_at }) => ({
+    at: ended_at,
+    status: 'RETRY' as const,
+    title: `Attempt ${attempt} failed${started_at ? ` after ${formatDuration(spanMs(started_at, ended_at))}` : ''}`,
+    detail: `${error.name}: ${error.message}`,
+  }))
+}
+
+/** Start of the last attempt; empty if that attempt failed, because `failedAttempts` contains it then. */
+function currentAttempt({ status, attempt, attempts, started_at }: Task) {
+  if (!started_at || attempts.some((failed) => failed.attempt === attempt)) return []
+  if (status === 'PENDING' || status === 'RETRY') return []
+  return [{ at: started_at, status: 'STARTED' as const, title: `Attempt ${attempt} started` }]
+}
+
+function ending({ status, finished_at, started_at }: Task) {
+  if (!finished_at) return []
+  const titles: Partial<Record<TaskStatus, string>> = {
+    SUCCESS: `Succeeded${started_at ? ` after ${formatDuration(spanMs(started_at, finished_at))}` : ''}`,
+    FAILURE: 'Failed',
+    CANCELLED: 'Cancelled',
+  }
+  return [{ at: finished_at, status, title: titles[status] ?? 'Finished' }]
+}
+
+function nextAttempt({ status, attempt, run_at, created_at }: Task) {
+  const isDelayed = status === 'PENDING' && Date.parse(run_at) > Date.parse(created_at)
+  if (status !== 'RETRY' && !isDelayed) return []
+  return [{ at: run_at, status: 'PENDING' as const, title: `Attempt ${attempt + 1} is due`, isAhead: true }]
+}

@@ -1,0 +1,57 @@
+// Paging of the list: the cursor in the URL, the links, and the line that says which tasks a page shows.
+import { formatTimestamp } from '../parts/durations.ts'
+import { hashOf } from '../route.ts'
+import { submittedAtOfId } from './filters.ts'
+import { PAGE_SIZE, type TaskList } from './task-list.ts'
+
+const CURSOR = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Returns the id before which the page begins; empty for the first page and for an invalid cursor. */
+export function cursorOf(params: URLSearchParams): string {
+  const cursor = params.get('cursor') ?? ''
+  return CURSOR.test(cursor) ? cursor : ''
+}
+
+/** @param next cursor of the following page; null on the last page */
+export function Pager(props: { params: URLSearchParams; cursor: string; next: string | null }) {
+  const { params, cursor, next } = props
+  if (cursor === '' && next === null) return null
+  return (
+    <nav class="pager" aria-label="Pages">
+      {cursor !== '' && (
+        <a class="button is-small" href={hashAt(params, null)}>
+          Newest
+        </a>
+      )}
+      {next !== null && (
+        <a class="button is-small" href={hashAt(params, next)}>
+          Older
+        </a>
+      )}
+    </nav>
+  )
+}
+
+function hashAt(current: URLSearchParams, cursor: string | null): string {
+  const params = new URLSearchParams(current)
+  if (cursor === null) params.delete('cursor')
+  else params.set('cursor', cursor)
+  return hashOf({ view: 'tasks', params })
+}
+
+/** @param count number of rows on this page */
+export function pageSummary(
+  { page, isOutdated }: TaskList,
+  count: number,
+  cursor: string,
+  isFiltered: boolean,
+): string {
+  if (page === null || isOutdated) return ''
+  const found = `${count} ${isFiltered ? 'matching ' : ''}${count === 1 ? 'task' : 'tasks'}`
+  const from = cursor === '' ? '' : `, submitted before ${formatTimestamp(submittedAtOfId(cursor))}`
+  const { next, tasks } = page
+  if (next === null) return count === 0 ? '' : `${found}${from}. End of the list.`
+  if (tasks.length >= PAGE_SIZE) return `${found}${from}, newest first.`
+  // The API examines a limited number of rows for each request, so a page can be incomplete.
+  return `${found} so far${from}. Searched back to ${formatTimestamp(submittedAtOfId(next))}.`
+}

@@ -1,0 +1,111 @@
+// Loads one page of the task list, and polls it while the list is live.
+import { useRef, useState } from 'hono/jsx/dom'
+import type { CompactTask, TaskFilter } from '../api/api-client.ts'
+import type { ApiFault, ApiResponse } from '../api/api-response.ts'
+import { type Poll, startPoll } from '../api/live-query.ts'
+import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
+
+export interface TaskListPage {
+  tasks: CompactTask[]
+  /** Cursor of the following page; null at the end. */
+  next: string | null
+  /** Number of requests that were needed. Each examines a limited number of rows. */
+  requests: number
+  /** Time of the server's clock. */
+  loadedAtMs: number
+}
+
+export interface TaskList {
+  page: TaskListPage | null
+  /** Whether `page` belongs to a previous `queryKey`. */
+  isOutdated: boolean
+  fault: ApiFault | null
+  refresh(): void
+}
+
+export const PAGE_SIZE = 50
+// Short enough that the list looks live. A page costs the API a few milliseconds.
+const INTERVAL_MS = 2_500
+const NEVER_MS = 3_600_000
+// The API examines up to 30,000 rows per request, or 3,000 for a filter on input or text. After this number of
+// requests the person decides whether to search further.
+const MAX_REQUESTS = 12
+// A page that took several requests is loaded in every fourth round only.
+const ROUNDS_PER_EXPENSIVE_PAGE = 4
+
+/**
+ * @param queryKey identifies filter and page; a new key loads the list anew
+ * @param isLive whether to poll; otherwise the page is loaded once and by `refresh`
+ */
+export function useTaskList(
+  { api, connection, access, nowMs }: Page,
+  { queryKey, filter, isLive }: { queryKey: string; filter: () => TaskFilter; isLive: boolean },
+): TaskList {
+  const [known, setKnown] = useState<Known>({ page: null, queryKey, fault: null })
+  const poll = useRef<Poll | null>(null)
+  useEffect(() => {
+    let last: { response: ApiResponse<TaskListPage>; requests: number; round: number } | null = null
+    const request = async (signal: AbortSignal): Promise<ApiResponse<TaskListPage>> => {
+      if (last && last.requests > 1 && ++last.round % ROUNDS_PER_EXPENSIVE_PAGE !== 0) return last.response
+      const response = await readPage(filter(), (query) => api.tasks(query, signal), nowMs)
+      last = response.ok ? { response, requests: response.value.requests, round: 0 } : null
+      return response
+    }
+    const started = startPoll(
+      { connection, access, request, intervalMs: isLive ? INTERVAL_MS : NEVER_MS },
+      (response) =>
+        setKnown((previous) =>
+          response.ok
+            ? { page: response.value, queryKey, fault: null }
+            : { ...previous, fault: response.fault },
+        ),
+    )
+    poll.current = {
+      ...started,
+      refresh() {
+        last = null
+        started.refresh()
+      },
+    }
+    const unsubscribe = access.key.subscribe(() => {
+      // A new API key can have other permissions, so reload. Without a key hide everything.
+      if (access.key.get() === null) setKnown({ page: null, queryKey, fault: null })
+      poll.current?.refresh()
+    })
+    return () => {
+      unsubscribe()
+      started.stop()
+    }
+  }, [queryKey, isLive])
+  return {
+    page: known.page,
+    isOutdated: known.page !== null && known.queryKey !== queryKey,
+    fault: known.fault,
+    refresh: () => poll.current?.refresh(),
+  }
+}
+
+interface Known {
+  page: TaskListPage | null
+  queryKey: string
+  fault: ApiFault | null
+}
+
+async function readPage(
+  filter: TaskFilter,
+  load: (filter: TaskFilter) => Promise<ApiResponse<{ data: CompactTask[]; next_cursor: string | null }>>,
+  nowMs: () => number,
+): Promise<ApiResponse<TaskListPage>> {
+  const tasks: CompactTask[] = []
+  let next: string | null = null
+  for (let requests = 1; ; requests++) {
+    const limit = String(PAGE_SIZE - tasks.length)
+    const response = await load({ ...filter, limit, ...(next !== null && { cursor: next }) })
+    if (!response.ok) return response
+    tasks.push(...response.value.data)
+    next = response.value.next_cursor
+    if (next === null || tasks.length >= PAGE_SIZE || requests >= MAX_REQUESTS)
+      return { ok: true, value: { tasks, next, requests, loadedAtMs: nowMs() } }
+  }
+}
