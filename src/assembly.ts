@@ -56,8 +56,7 @@ export async function openParts(
 }
 
 /**
- * Refuses a database of an earlier version. If Postgres cannot be reached, the process starts without this
- * check.
+ * Refuses a database of an earlier version. Without Postgres, the process starts without this check.
  * @throws Error
  */
 export async function refuseEarlierVersion({ connections }: Parts): Promise<void> {
@@ -66,13 +65,10 @@ export async function refuseEarlierVersion({ connections }: Parts): Promise<void
   })
 }
 
-// Pause between two writes. Statistics are at most this late, and a killed process loses at most this much of
-// them.
+// Pause between two writes: statistics are at most this late, and a killed process loses at most this much.
 const FLUSH_MS = 2_000
 
-/**
- * Writes statistics every few seconds. `stop` writes the rest, so call it before the connections are closed.
- */
+/** Writes statistics every few seconds. `stop` writes the rest; call it before the connections are closed. */
 export function startActivityFlush({ activity, events }: Parts): { stop(): Promise<void> } {
   const onError = (error: unknown) => events.emit('error.transient', { where: 'statistics', error })
   const loop = startLoop({ intervalMs: FLUSH_MS, body: activity.flush, onError })

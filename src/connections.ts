@@ -24,9 +24,7 @@ export interface ConnectionOptions {
   rateLimit?: RateLimit
 }
 
-/**
- * Returns before Postgres and Redis are reached. Both are reconnected in the background whenever they fail.
- */
+/** Returns before Postgres and Redis are reached. Both connections are restored in the background. */
 export async function openConnections(
   { databaseUrl, redisUrl, poolSize, rateLimit }: ConnectionOptions,
   events: Events,

@@ -8,8 +8,7 @@ import { readConfig } from './config.ts'
 // enqueued immediately. Without Redis, tasks are accepted too.
 const REDIS_WAIT_MS = 2_000
 
-// A function is always reachable from outside. So it requires API_KEYS or ALLOW_ANONYMOUS, whatever NODE_ENV
-// is.
+// A function is always reachable from outside. So API_KEYS or ALLOW_ANONYMOUS is required with any NODE_ENV.
 const environment = { ...process.env, NODE_ENV: 'production' }
 const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
 const parts = await openParts(config, 'lambda')
@@ -18,15 +17,11 @@ const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => get
 const respond = handle(app)
 await Promise.race([parts.connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
 
-/**
- * Handles one request. A response is not streamed: events of a task arrive together when it has ended, so
- * clients should poll.
- */
+/** Handles one request. Responses are not streamed: all events of a task arrive when it has ended. */
 export async function handler(...call: Parameters<typeof respond>) {
   const response = await respond(...call)
   // Lambda freezes the process after the response. So wait until tasks are enqueued and statistics are
-  // written; otherwise both would happen at the next request. An error of the statistics does not fail the
-  // request.
+  // written; otherwise both would happen at the next request. An error of the statistics fails no request.
   await Promise.all([dependencies.service.whenEnqueued(), parts.activity.flush().catch(() => {})])
   return response
 }

@@ -1,5 +1,4 @@
-// The commands: dev (everything in one process), api, worker, migrate, keys. Only this file and lambda.ts run
-// on import.
+// Commands: dev (all in one process), api, worker, migrate, keys. Only main.ts and lambda.ts run on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'

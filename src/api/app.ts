@@ -34,8 +34,7 @@ const EXPOSED_HEADERS = [
   'X-Request-Id',
 ]
 
-// Browsers cache a preflight response for this long. A change of CORS_ORIGINS reaches them at most this much
-// later.
+// Browsers cache a preflight response for this long, so a change of CORS_ORIGINS can reach them this late.
 const PREFLIGHT_SECONDS = 600
 
 /** The type of the routes, from which the typed client is derived. */
@@ -125,10 +124,7 @@ function emitRequestFinished(events: Events, c: Context<ApiEnv>, ms: number) {
   events.emit('request.finished', { method, path, route: routeOf(c), status, ms, requestId, traceparent })
 }
 
-/**
- * Returns the pattern of the matched route: patterns are few, paths are unlimited. Wildcard routes are
- * reported as "none".
- */
+/** Returns the pattern of the matched route, because paths are unlimited; "none" for wildcard routes. */
 function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ path }) => !path.includes('*'))?.path ?? 'none'
 }

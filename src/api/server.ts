@@ -10,10 +10,7 @@ import { malformedRequestResponse } from './http/problem.ts'
 export interface HttpServer {
   /** The port that is open. If port 0 was requested, the operating system has chosen one. */
   port: number
-  /**
-   * Accepts no more connections, lets running requests finish, and closes those that take longer than
-   * `graceMs`.
-   */
+  /** Accepts no more connections, lets running requests finish, and closes the others after `graceMs`. */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -21,11 +18,11 @@ export interface HttpServer {
 export interface ServerLimits {
   /** From the opening of a connection, or the first byte of a later request, to the end of the headers. */
   headersTimeoutMs: number
-  /** From the same start to the end of the body. */
+  /** From the same start as `headersTimeoutMs` to the end of the body. */
   requestTimeoutMs: number
   /** How often both limits are checked; they may be exceeded by this much. */
   checkMs: number
-  /** Without a byte in either direction, during a response and between requests. */
+  /** Maximum time without a byte in either direction, during a response and between requests. */
   idleTimeoutMs: number
 }
 
@@ -39,8 +36,7 @@ const LIMITS: ServerLimits = {
   // a read with `?wait=` responds within 50 s, an event stream sends a comment every 15 s.
   idleTimeoutMs: 120_000,
 }
-// The default of Node, set explicitly because it is also the only bound on the number of headers (see
-// maxHeadersCount).
+// Node's default, set explicitly because only it bounds the number of headers (see maxHeadersCount).
 const MAX_HEADER_BYTES = 16 * 1024
 // Every waiting read and every event stream holds a connection. One costs some tens of KiB, so all of them
 // together stay below 1 GiB.

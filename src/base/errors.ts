@@ -1,5 +1,4 @@
-// Errors that a caller can act on. All others are unexpected: clients get "Internal error", the log gets
-// details.
+// Errors that a caller can act on. For all others, clients get "Internal error" and the log gets the details.
 
 /** The HTTP status of every error code. */
 export const HTTP_STATUS = {

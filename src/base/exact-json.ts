@@ -1,6 +1,5 @@
 // Parses and writes JSON without rounding large numbers, which are often ids. `JSON.parse` converts numbers
-// to doubles, which are exact for 15 digits only: 9007199254740993 becomes 9007199254740992, and 1e999
-// becomes Infinity.
+// to doubles, which are exact for 15 digits only: 9007199254740993 becomes 9007199254740992, 1e999 Infinity.
 
 // 16 digits, or 15 and a decimal point, or an exponent of three digits. A double keeps all shorter numbers.
 const POSSIBLY_LARGE = /\d[\d.]{15}|\d[eE]\+?\d{3}/

@@ -26,8 +26,7 @@ export async function readProblem(response: ErrorResponse): Promise<Problem> {
   const retryAfterMs = retryAfterMsOf(headers.get('Retry-After'))
   const body = await response.json().catch(() => null)
   if (!isRecord(body)) {
-    // Errors of the API have a JSON body. A status from 502 on without one comes from a proxy in front of the
-    // API.
+    // Errors of the API have a JSON body. A status from 502 on without one comes from a proxy in front of it.
     const isAway = status >= 502
     const detail = isAway ? 'The API cannot be reached' : `The API responded with status ${status}`
     return { code: isAway ? 'unreachable' : 'unexpected', detail, errors: [], retryAfterMs }

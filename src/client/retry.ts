@@ -28,8 +28,7 @@ export async function retryWhileTransient<T>(
   }
 }
 
-// Minimum time between two reads. A proxy can respond immediately instead of waiting, which must not cause a
-// busy loop.
+// Minimum time between two reads. A proxy can respond without waiting, which must not cause a busy loop.
 const MIN_READ_INTERVAL_MS = 500
 
 /**

@@ -44,7 +44,7 @@ export function createRegistry(definitions: readonly TaskDefinition[]): Registry
 }
 
 function suggestion(name: string, names: string[]): string {
-  // At most two wrong letters are a typing mistake; with more it is another word.
+  // A name with at most two different letters is probably a typing mistake.
   const similar = names.filter((known) => distance(known, name.slice(0, 64).toLowerCase()) <= 2)
   if (similar.length > 0) return `Did you mean ${similar.map((known) => `"${known}"`).join(' or ')}?`
   return `Known tasks: ${names.join(', ')}.`

@@ -1,5 +1,4 @@
-// Starts a private Redis server on the loopback interface: for `npm start` without REDIS_URL, for tests and
-// for benchmarks.
+// Starts a private Redis on the loopback interface: for `npm start` without REDIS_URL, tests and benchmarks.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,5 @@
 // Delivers task references to workers over Redis. A delivery is one Bee-Queue job: a list of references to
-// tasks of one queue. It holds no state of the tasks, which is in Postgres, so losing a delivery loses no
-// task.
+// tasks of one queue. It holds no state of the tasks, so losing a delivery loses no task.
 
 import { isUuid, newId, timeOfId } from '../base/uuidv7.ts'
 import type { Pairs } from './bee/connection.ts'
@@ -25,10 +24,7 @@ export interface Delivery {
 }
 
 export interface FetchedDelivery extends Delivery {
-  /**
-   * Removes the delivery from Redis before its handler returns. Allowed when all references are claimed or
-   * returned.
-   */
+  /** Removes the delivery before its handler returns. Allowed when all references are claimed or returned. */
   acknowledge(): Promise<void>
 }
 
@@ -49,8 +45,7 @@ export interface Queue {
    */
   returnToQueue(queueName: string, delivery: Delivery): Promise<void>
   /**
-   * Calls `handle` with each delivery, up to `fetches` at a time. A call that resolves makes room for the
-   * next fetch.
+   * Calls `handle` with each delivery, up to `fetches` at a time. The next fetch starts when a call resolves.
    */
   consume(queueName: string, fetches: number, handle: (delivery: FetchedDelivery) => Promise<void>): Consumer
   /** Connects before the first enqueue. Resolves when Redis has been reached for the first time. */
@@ -94,7 +89,7 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
         throw new Error(
           `More than ${MAX_PRODUCERS} queues in this process: the workers of "${queueName}" enqueue its tasks`,
         )
-      // The id carries the time. The list is first in, first out, so its last id tells the age of the oldest
+      // The id contains the time. The list is first in, first out: its last id is that of the oldest
       // delivery.
       const now = Date.now()
       const producer = producerOf(queueName)
@@ -148,10 +143,7 @@ function pairsOf(references: TaskReference[]): Pairs {
   return references.map(({ id, attempt }) => [id, attempt])
 }
 
-/**
- * Drops invalid references, which other programs may have written: Postgres would reject the whole claim
- * because of one.
- */
+/** Drops invalid references, which only other programs write: Postgres would reject the whole claim. */
 function referencesOf(pairs: Pairs): TaskReference[] {
   return pairs
     .filter(([id, attempt]) => isUuid(id) && Number.isInteger(attempt) && Math.abs(attempt) < 2 ** 31)

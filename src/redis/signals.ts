@@ -6,14 +6,11 @@ const CHANNELS = ['ended', 'cancel'] as const
 export type Channel = (typeof CHANNELS)[number]
 
 export interface Signals {
-  /**
-   * Publishes task ids to all listeners of all processes. Does nothing while Redis cannot be reached. Never
-   * throws.
-   */
+  /** Publishes task ids to all listeners of all processes. Does nothing without Redis. Never throws. */
   publish(channel: Channel, taskIds: string[]): void
   /**
-   * Calls `listener` with published ids. Calls `onReady` once the subscription is active. Returns a function
-   * that ends it.
+   * Calls `listener` with published ids, and `onReady` once the subscription is active.
+   * @returns a function that ends it
    */
   listen(channel: Channel, listener: (taskIds: string[]) => void, onReady?: () => void): () => void
   stop(): Promise<void>
@@ -28,8 +25,7 @@ export interface SignalsOptions {
 /** Returns immediately. Connects and reconnects in the background. */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
   const socket = { reconnectStrategy: (tries: number) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 }
-  // Without the offline queue, commands fail immediately while Redis cannot be reached, instead of piling up
-  // in memory.
+  // Without the offline queue, commands fail immediately while Redis cannot be reached, and none pile up.
   const publisher = createClient({ url: redisUrl, socket, disableOfflineQueue: true })
   const subscriber = createClient({ url: redisUrl, socket })
   let isStopped = false
@@ -66,10 +62,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     if (!isStopped) onError(error)
   }
 
-  /**
-   * Never unsubscribes: an unsubscription under way would also end the subscription of a listener added
-   * meanwhile.
-   */
+  /** Never unsubscribes: this could also end the subscription of a listener that is added meanwhile. */
   function subscribe(channel: Channel): Promise<void> {
     // The client restores its subscriptions after a reconnect.
     return subscriber.subscribe(`${prefix}:${channel}`, (message) => callListeners(channel, message))

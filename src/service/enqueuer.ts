@@ -6,9 +6,8 @@ import type { Events } from '../telemetry/events.ts'
 
 export interface Enqueuer {
   /**
-   * Starts to enqueue tasks that are marked as enqueued in Postgres. If Redis cannot be reached, it clears
-   * the mark, and the dispatcher enqueues them later. If Postgres cannot be reached either, the reconciler
-   * enqueues them.
+   * Starts to enqueue tasks that are marked as enqueued in Postgres. If this fails, the mark is cleared and
+   * the dispatcher enqueues them later. If Postgres cannot be reached either, the reconciler enqueues them.
    */
   enqueue(tasks: TaskToEnqueue[]): void
   /** Resolves when nothing is being enqueued. */

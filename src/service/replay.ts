@@ -22,8 +22,7 @@ export interface Replay {
 
 // Limits the memory: each input may be as large as a request body (256 KiB).
 const BATCH = 100
-// Errors that a replay can never fix: the definition or the task no longer exists, or the definition has
-// changed.
+// Errors that a replay can never fix: task or definition no longer exist, or the definition has changed.
 const NOT_REPLAYABLE: ErrorCode[] = ['unknown_task', 'unknown_definition', 'invalid_input']
 
 export function createReplay({

@@ -1,6 +1,5 @@
 // Finds finished tasks with a `callback_url` and creates the task that posts each of them. One statement
-// inserts the callback and sets `callback_id` in the finished task, so that each end of a task has one
-// callback.
+// inserts the callback and sets `callback_id` in the finished task, so each end of a task has one callback.
 
 import type { Database } from './database.ts'
 import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
@@ -47,9 +46,8 @@ export function createCallbackStore(database: Database) {
     /**
      * Inserts callbacks and sets `callback_id` of their finished tasks, both in one statement. Each end of a
      * task gets one callback, even if several workers try at the same time. Skips tasks that another worker
-     * has locked and tasks that were retried since they were read. The callbacks are due immediately by the
-     * clock of Postgres; the dispatcher enqueues them. Resolves with the number of callbacks that were
-     * created.
+     * has locked and tasks that were retried since they were read. Callbacks are due immediately by the clock
+     * of Postgres; the dispatcher enqueues them. Resolves with the number of callbacks created.
      */
     async createMany(callbacks: Callback[]): Promise<number> {
       const records = callbacks.map((callback) => ({

@@ -23,8 +23,7 @@ export interface ClaimedTask {
   maxRetries: number
   timeoutMs: number
   /**
-   * How long the attempt had been due (see `run_at`) when it was claimed, in milliseconds by the clock of
-   * Postgres.
+   * How long the attempt had been due (`run_at`) when it was claimed, in milliseconds by Postgres's clock.
    */
   waitMs: number
   requestId: string | null
@@ -34,8 +33,7 @@ export interface ClaimedTask {
 
 /**
  * Claims the tasks that still wait and whose last attempt is the given one, in one statement. The result is
- * null for a duplicate or outdated reference. Guarantees that each attempt of a task is given to one claim
- * only.
+ * null for a duplicate or outdated reference. Each attempt of a task is given to one claim only.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
   const columns = {

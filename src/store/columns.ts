@@ -16,10 +16,7 @@ export interface Column {
 }
 
 export const uuids = (values: readonly (string | Absent)[]) => column(UUID, values)
-/**
- * Postgres rejects a text that contains NUL. Inputs and results are passed as JSON text, where NUL is
- * escaped.
- */
+/** Postgres rejects NUL in a text. Inputs and results are passed as JSON text, where NUL is escaped. */
 export const texts = (values: readonly (string | Absent)[]) => column(TEXT, values)
 /** 32-bit integers. */
 export const integers = (values: readonly (number | Absent)[]) => column(INTEGER, values)
@@ -72,8 +69,7 @@ const UUID: Element<string> = {
   type: 'uuid',
   oid: 2950,
   bytesOf: () => 16,
-  // Writes digit by digit. A task writes five UUIDs, and creating a string without the hyphens would double
-  // the cost.
+  // Writes digit by digit: a task writes five UUIDs, and a copy without hyphens would double the cost.
   write(buffer, value, at) {
     let digits = 0
     for (let index = 0; index < value.length; index++) {

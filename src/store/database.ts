@@ -1,5 +1,4 @@
-// The connection to Postgres: a server through `pg`, or PGlite inside this process for a URL that begins
-// `pglite:`.
+// The connection to Postgres: a server through `pg`, or PGlite inside this process (URLs with `pglite:`).
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { AppError, isAppError } from '../base/errors.ts'
@@ -19,8 +18,9 @@ export type Drizzle = PgDatabase<PgQueryResultHKT>
 
 export interface Database {
   /**
-   * Runs one statement. @throws AppError `unavailable` when Postgres cannot be reached or does not answer
-   * within `timeoutMs` (default 30 s)
+   * Runs one statement.
+   * @throws AppError `unavailable` when Postgres cannot be reached, or does not answer within `timeoutMs`
+   * (default 30 s)
    */
   query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
   /**
@@ -40,7 +40,7 @@ export interface Database {
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
   ping(): Promise<void>
   /**
-   * Brings the tables up to date. Several processes may call it at the same time: they wait for each other.
+   * Brings the tables up to date. Concurrent calls of several processes wait for each other.
    * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
    * earlier version
    */
@@ -145,8 +145,7 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x the server is shutting down or
-// starting.
+// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x shutting down or starting.
 const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 // Errors that `pg` and PGlite throw without a code.

@@ -10,10 +10,7 @@ export type DispatchStore = ReturnType<typeof createDispatchStore>
 
 export function createDispatchStore(database: Database) {
   return {
-    /**
-     * Marks due tasks of a queue that are not enqueued, oldest first, and returns them. The caller enqueues
-     * them.
-     */
+    /** Marks due tasks of a queue as enqueued, oldest first, and returns them. The caller enqueues them. */
     async markDueEnqueued(queue: string, limit: number): Promise<TaskToEnqueue[]> {
       return markEnqueued(
         sql`queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
@@ -38,8 +35,8 @@ export function createDispatchStore(database: Database) {
 
     /**
      * Marks again tasks that were enqueued before `before` and still wait, because their delivery was lost;
-     * returns them. `before` is from the clock of this process. By the clock of Postgres, it must be at least
-     * `lostAfterMs` ago too: otherwise a process whose clock is ahead would enqueue the same tasks in every
+     * returns them. `before` is from the clock of this process. It must be at least `lostAfterMs` ago by the
+     * clock of Postgres too: otherwise a process whose clock is ahead would enqueue the same tasks in every
      * round.
      */
     async markLostEnqueued(

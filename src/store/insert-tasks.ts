@@ -5,19 +5,15 @@ import { inArray, sql } from './drizzle.ts'
 import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
 
-/**
- * Inserts all tasks or none. Tasks without `runAt` are marked as enqueued: the caller enqueues them right
- * after the commit.
- */
+/** Inserts all tasks or none. Tasks without `runAt` are marked as enqueued: the caller enqueues them. */
 export async function insertTasks(database: Database, newTasks: NewTask[]): Promise<undefined[]> {
   await database.run(INSERT_TASKS, columnsOf(newTasks))
   return new Array(newTasks.length)
 }
 
 /**
- * Inserts the tasks whose idempotency key is new; their result is null. For the others the result is the
- * existing row. The call may be repeated after its response was lost: then the existing row is the task
- * itself.
+ * Inserts the tasks whose idempotency key is new; their result is null. The result of the others is the
+ * existing row. If a call is repeated after its response was lost, that row is the task itself.
  */
 export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.

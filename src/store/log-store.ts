@@ -26,8 +26,7 @@ export function createLogStore(database: Database) {
   return {
     /**
      * Inserts lines of attempts that still run. Lines of a worker that has lost its task are dropped, so that
-     * no line follows one of a later attempt. If the response to an insert is lost, a repeated insert stores
-     * its lines twice.
+     * none follows a line of a later attempt. If the response is lost, a repeat stores the lines twice.
      */
     async insertMany(attempts: AttemptLines[]): Promise<undefined[]> {
       const lines = attempts.flatMap(({ lines, ...attempt }) =>

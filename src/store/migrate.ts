@@ -29,8 +29,7 @@ const LOCK_WAIT: LockWait = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
 const MIGRATION_LOCK = 0x77616767
 
 /**
- * Brings the tables of a server up to date. Several processes may call it at the same time: they wait for
- * each other.
+ * Brings the tables of a server up to date. Concurrent calls of several processes wait for each other.
  * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
  * earlier version
  */

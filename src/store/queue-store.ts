@@ -12,15 +12,13 @@ import { pausedQueues } from './schema.ts'
 export const NOT_PAUSED = sql`tasks.queue <> all(array(select name from paused_queues))`
 
 /**
- * Condition like `NOT_PAUSED` for a statement about one queue. If the queue is paused, the statement reads no
- * task.
+ * Condition like `NOT_PAUSED` for a statement about one queue, which then reads no task of a paused queue.
  */
 export function isNotPaused(queue: string): SQL {
   return sql`not exists (select 1 from paused_queues where name = ${queue})`
 }
 
-// Rows per statement. Small enough to hold the locks for a few milliseconds, because a claim may wait for one
-// of the rows.
+// Rows per statement. Locks last for a few milliseconds, because a claim may wait for one of the rows.
 const RESUME_BATCH = 5_000
 
 /** The current state of one queue. */
@@ -46,9 +44,8 @@ export function createQueueStore(database: Database) {
     },
 
     /**
-     * Ends the pause, and marks the waiting tasks as not enqueued, so that the dispatcher enqueues them
-     * within a second. The reconciler finds rows that were locked, and rows that remain if this process dies
-     * meanwhile.
+     * Ends the pause and marks the waiting tasks as not enqueued: the dispatcher enqueues them within a
+     * second. The reconciler finds rows that were locked, and those that remain if this process dies.
      */
     async resume(name: string): Promise<void> {
       const [resumed] = await database.query<{ at: string }>(

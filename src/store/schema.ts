@@ -37,10 +37,7 @@ export const tasks = pgTable(
     error: json('error').$type<TaskError>(),
     progressFraction: doublePrecision('progress_fraction').notNull().default(0),
     progressMessage: text('progress_message'),
-    /**
-     * Number of the current or last attempt. It only grows. Each write of a worker names the attempt that it
-     * expects (fencing).
-     */
+    /** Number of the current or last attempt; only grows. Writes that expect another number are refused. */
     attempt: integer('attempt').notNull().default(0),
     /** Used part of the retry budget. */
     failures: integer('failures').notNull().default(0),
@@ -59,10 +56,7 @@ export const tasks = pgTable(
     workerId: uuid('worker_id'),
     cancelRequestedAt: timestamptz('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
-    /**
-     * Hash of the caller's Idempotency-Key and its scope. Committed with the task, so that the task is
-     * created once.
-     */
+    /** Hash of the Idempotency-Key and its scope. Committed with the task, so that a key creates one task. */
     idempotencyKey: text('idempotency_key'),
     /** Hash of the request body. The same key with another body is an error. */
     idempotencyFingerprint: text('idempotency_fingerprint'),
@@ -75,8 +69,7 @@ export const tasks = pgTable(
     /** URL to which the task is posted when it has ended. */
     callbackUrl: text('callback_url'),
     /**
-     * The task that posts this one to `callback_url`; null until it is created, and again after a manual
-     * retry.
+     * The task that posts this one to `callback_url`; null until it exists, and again after a manual retry.
      */
     callbackId: uuid('callback_id'),
   },
@@ -140,9 +133,8 @@ export const taskLogs = pgTable(
 )
 
 /**
- * Statistics: sums of events per time span. Processes add to them every few seconds, so that statistics do
- * not count rows of `tasks`. Sums are kept for several span widths, so that a day is read as quickly as five
- * minutes.
+ * Statistics: sums of events per time span, so that no statistics count rows of `tasks`. Processes add to
+ * them every few seconds. Several span widths make a day as quick to read as five minutes.
  */
 export const activity = pgTable(
   'activity',

@@ -15,10 +15,7 @@ export interface TimedQuery extends pg.QueryConfig {
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 const QUERY_TIMEOUT_MS = 30_000
 
-/**
- * The pool's `query` accepts a `TimedQuery`. A query without a response in time rejects, and its connection
- * is closed.
- */
+/** The pool's `query` accepts a `TimedQuery`. After the limit it rejects, and the connection is closed. */
 export function openServerPool(url: string, maxConnections: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
@@ -42,9 +39,8 @@ type Callback = (error: Error | null | undefined, result: unknown) => void
 
 /**
  * Limits the time of each query. The driver's own `query_timeout` assigns a closure to a property of each
- * query. V8 allocates such closures in its old generation. Everything that they reference (parameters, all
- * rows) then stays in memory until the next full collection, which would run every second instead of every
- * minute.
+ * query. V8 allocates such closures in its old generation. All that they reference (parameters, all rows)
+ * then stays in memory until the next full collection, which would run every second, not every minute.
  */
 function limitTime(connected: pg.PoolClient) {
   // The type of the event lacks `end`, which the pool's clients have.

@@ -2,10 +2,7 @@
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
-/**
- * Rows for a `from` clause. Inputs and results must be passed as JSON text, because Postgres rejects NUL in a
- * text.
- */
+/** Rows for a `from` clause. Inputs and results must be JSON text, because Postgres rejects NUL in a text. */
 export function recordset(records: object[]): SQL {
   return sql`json_to_recordset(${JSON.stringify(records)}::json)`
 }

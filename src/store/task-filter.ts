@@ -1,5 +1,4 @@
-// Translates a filter of tasks into SQL: conditions that select a range of an index, and conditions that are
-// checked per row.
+// Translates a filter of tasks into SQL: conditions that select a range of an index, and conditions per row.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
@@ -41,8 +40,7 @@ export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   const { statuses } = filter
   return [
     statuses && isWithin(statuses, UNFINISHED) ? isNull(tasks.finishedAt) : undefined,
-    // `finishMany` and `cancelMany` guarantee this: a FAILURE has an error, and a CANCELLED task a cancel
-    // request.
+    // `finishMany` and `cancelMany` guarantee an error for FAILURE and a cancel request for CANCELLED.
     statuses && isWithin(statuses, UNSUCCESSFUL)
       ? sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
       : undefined,

@@ -1,5 +1,4 @@
-// Lists and counts tasks. The cost of a query depends neither on the number of tasks nor on how far back the
-// page is.
+// Lists and counts tasks. The cost of a query depends neither on the number of tasks nor on the page.
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
 import type { Database, Drizzle } from './database.ts'
@@ -27,10 +26,7 @@ export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
 
 export interface Count {
   count: number
-  /**
-   * The `before` of this count. A bulk action that starts here sees no task that was submitted after the
-   * count.
-   */
+  /** The `before` of this count. A bulk action that starts here sees no task submitted after the count. */
   first: string
   next: string | null
 }
@@ -41,8 +37,7 @@ export interface Count {
 const MAX_SCANNED = 30_000
 // Limit for filters that read inputs or results, which can be large.
 const MAX_SCANNED_WITH_INPUT = 3_000
-// A count scans fewer rows, because failed tasks are scattered over the table: each row can be on another
-// disk page.
+// Lower for counts: failed tasks are scattered over the table, so each row can be on another disk page.
 const MAX_COUNT_SCANNED = 5_000
 const EXCERPT_CHARACTERS = 200
 

@@ -40,13 +40,10 @@ export interface TaskStore {
   claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]>
   /** See `finishTasks`. */
   finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]>
-  /**
-   * Cancels waiting tasks, and requests the cancellation of running ones. Leaves out finished and unknown
-   * tasks.
-   */
+  /** Cancels waiting tasks, requests cancellation of running ones, leaves out finished and unknown ones. */
   cancelMany(ids: string[]): Promise<CancelledTask[]>
   /**
-   * Returns failed and cancelled tasks to PENDING with a new retry budget, marked as enqueued. The caller
+   * Sets failed and cancelled tasks to PENDING, marked as enqueued, with a new retry budget. The caller
    * enqueues them.
    */
   retryMany(ids: string[]): Promise<TaskToEnqueue[]>

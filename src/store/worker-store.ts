@@ -62,8 +62,7 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>
 export function createWorkerStore(database: Database) {
   return {
     /**
-     * One statement writes the heartbeat and the progress of tasks, and reads cancel requests, lost tasks and
-     * a drain request.
+     * One statement: writes heartbeat and progress, reads cancel requests, lost tasks and a drain request.
      */
     async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
@@ -106,7 +105,7 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Deletes rows of workers that have been missing for a long time. Their tasks were recovered long before.
+     * Deletes rows of workers that have been missing for so long that their tasks were recovered long ago.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
@@ -116,8 +115,8 @@ export function createWorkerStore(database: Database) {
 
     /**
      * Asks a worker to claim no more tasks, or to claim tasks again. The worker reads the request with its
-     * next heartbeat. The request is valid until the process ends. Repeating it changes nothing. @returns
-     * null for an unknown worker
+     * next heartbeat. The request is valid until the process ends. Repeating it changes nothing.
+     * @returns null for an unknown worker
      */
     async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
       const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null

@@ -15,16 +15,15 @@ export interface AttemptLog {
   readonly waiting: readonly NewLogLine[]
   /**
    * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are
-   * dropped. Never throws. @returns the stored fields if they differ from the given ones
+   * dropped. Never throws.
+   * @returns the stored fields if they differ from the given ones
    */
   add(message: string, fields?: Record<string, unknown>): Record<string, unknown> | undefined
   /** Removes and returns the lines that are not written yet. */
   drain(): NewLogLine[]
   /** Puts lines that could not be written in front of the others. */
   restore(lines: NewLogLine[]): void
-  /**
-   * Drops all further lines. Called when the handler has returned, before the end of the attempt is written.
-   */
+  /** Drops all further lines. Called when the handler has returned, before the end is written. */
   close(): void
 }
 
@@ -76,9 +75,7 @@ function storable(message: unknown): string {
   return cut.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-/**
- * Serializes fields within the limits. Members that cannot be stored are replaced by a text with the reason.
- */
+/** Serializes fields within the limits. Members that cannot be stored are replaced by a reason. */
 function fieldsText(fields: Record<string, unknown> | undefined): {
   text: string | null
   replacement?: Record<string, unknown>

@@ -18,8 +18,7 @@ export interface CallbacksDependencies {
   intervalMs: number
 }
 
-// Small, because each callback contains a result of up to 1 MiB, which exists several times in memory while
-// it is written.
+// Small: each callback contains a result of up to 1 MiB, several times in memory while it is written.
 const BATCH = 20
 // Failed callbacks per round. If this many fail, the cause is not in single callbacks, and the round ends.
 const MAX_FAILED = 1_000

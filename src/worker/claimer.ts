@@ -102,8 +102,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
         )
         return results.filter((task) => task !== null)
       } catch (error) {
-        // The claim may have been committed although its response was lost. A repeated claim returns such
-        // tasks.
+        // The claim may be committed although its response was lost. A repeated claim returns such tasks.
         events.emit('error.transient', { where: 'claiming', error })
         await pause(CLAIM_RETRY_MS, stopping)
       }
@@ -113,8 +112,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
 
   async function start(tasks: ClaimedTask[]): Promise<void> {
     if (stopping.aborted) {
-      // The worker began to stop while the claim was under way. The tasks never started, so they are
-      // released.
+      // The worker began to stop during the claim. The tasks never started, so they are released.
       slots.release(tasks.length)
       return release(tasks)
     }

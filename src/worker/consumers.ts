@@ -7,8 +7,7 @@ import type { Slots } from './slots.ts'
 export interface Consumers {
   /**
    * Replaces the consumer of a queue if it is stuck.
-   * @param oldestWaitingMs when the oldest waiting delivery was enqueued, in milliseconds since 1970; null if
-   * none waits
+   * @param oldestWaitingMs when the oldest waiting delivery was enqueued (ms since 1970); null if none waits
    */
   check(queueName: string, oldestWaitingMs: number | null): Promise<void>
   stop(): Promise<void>

@@ -66,10 +66,7 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   }
 }
 
-/**
- * Enqueues tasks that were just marked as enqueued. If Redis cannot be reached, clears the mark for the next
- * round.
- */
+/** Enqueues tasks that were just marked as enqueued. If that fails, clears the mark for the next round. */
 export async function enqueueMarked(
   { queue, dispatchStore, events }: Pick<DispatcherDependencies, 'queue' | 'dispatchStore' | 'events'>,
   reason: 'due' | 'lost',

@@ -24,10 +24,7 @@ export interface WorkerOptions extends Partial<Intervals> {
   queues: string[]
   concurrency: number
   version: string
-  /**
-   * A worker without a heartbeat for this long is missing, and its tasks are recovered by others; in
-   * milliseconds.
-   */
+  /** After this many milliseconds without a heartbeat, a worker is missing and others recover its tasks. */
   missingAfterMs: number
   /** How long a finished task is kept, in milliseconds. Undefined keeps it forever. */
   keptMs?: number

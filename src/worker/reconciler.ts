@@ -1,6 +1,5 @@
 // Repairs lost state: enqueues tasks whose delivery was lost, and recovers tasks that missing workers have
-// abandoned. Every worker does this. All writes are conditional, so two workers can repair the same task at
-// the same time.
+// abandoned. Every worker does this. Writes are conditional, so two can repair the same task concurrently.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { decide } from '../definitions/task-status.ts'
@@ -28,10 +27,7 @@ export interface ReconcilerDependencies {
   consumers: Consumers
   events: Events
   intervalMs: number
-  /**
-   * A delivery counts as lost if its task was enqueued this much earlier than the oldest delivery in Redis,
-   * in milliseconds.
-   */
+  /** A delivery counts as lost if its task was enqueued this many milliseconds before the oldest delivery. */
   lostAfterMs: number
   missingAfterMs: number
 }
@@ -80,8 +76,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   async function reenqueueLost(name: string, stopping: AbortSignal) {
-    // The queue is first in, first out. A waiting task that was enqueued before the oldest delivery has lost
-    // its delivery.
+    // The queue is first in, first out: a waiting task enqueued before the oldest delivery has lost its own.
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
     // Without Postgres no task can be claimed, so a consumer that fetches nothing is not stuck.
     if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs)
@@ -109,10 +104,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     }
   }
 
-  /**
-   * A lost attempt uses the retry budget like any failure, so that a task that kills its worker does not run
-   * forever.
-   */
+  /** Uses the retry budget like any failure, so that a task that kills its worker does not run forever. */
   function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
     const error = {

@@ -1,5 +1,4 @@
-// Deletes old finished tasks and old statistics. Every worker does this. Two workers at the same time delete
-// different rows.
+// Deletes old finished tasks and statistics. Every worker does this; concurrent ones delete different rows.
 import { type Loop, pause, startLoop } from '../base/loop.ts'
 import type { ActivityStore } from '../store/activity-store.ts'
 import { LOWEST_ID, type RetentionStore } from '../store/retention-store.ts'
@@ -16,8 +15,7 @@ export interface RetentionDependencies {
 
 // Rows per statement, so that locks are held for some tens of milliseconds.
 const BATCH = 1_000
-// A new scan starts after this time. It finds tasks that ended after the last scan had passed them, or that
-// were locked.
+// A new scan starts after this time. It finds tasks that the last one met unfinished or locked.
 const RESTART_SCAN_MS = 3_600_000
 
 export function startRetention({

@@ -26,10 +26,7 @@ export interface RunnerDependencies {
   registry: Registry
   running: RunningTasks
   logs: TaskLogs
-  /**
-   * Writes the end of an attempt. Resolves with null if it was refused, because the task belongs to another
-   * attempt.
-   */
+  /** Writes the end of an attempt. Resolves with null if it was refused: another attempt has the task. */
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /** Called when the handler has returned, before the end is written. Another task may run in its slot. */
   onHandlerDone: () => void

@@ -3,8 +3,7 @@ import type { ClaimedTask } from '../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
 /**
- * Why an attempt is aborted. `lost`: another worker has the task, so the result of this attempt would be
- * refused.
+ * Why an attempt is aborted. `lost`: the task belongs to another attempt, so this result would be refused.
  */
 export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
 

@@ -46,8 +46,7 @@ function readProcess(pid: string): Process {
 }
 
 /**
- * Whether the session contains only this process and its ancestors. True for a service, false for a shell in
- * a terminal.
+ * Whether the session consists of this process and its ancestors: true for a service, false in a terminal.
  */
 function isAlone(session: Process[]): boolean {
   const byPid = new Map(session.map((member) => [member.pid, member]))

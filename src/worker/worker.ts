@@ -7,8 +7,8 @@ import { startParts, type WorkerConnections, type WorkerOptions } from './parts.
 export interface Worker {
   id: string
   /**
-   * Whether a round of the heartbeat has started lately, whether it reached Postgres or not. If not, the
-   * process is stuck.
+   * Whether a round of the heartbeat has started lately, even without reaching Postgres. If not, the process
+   * is stuck.
    */
   isBeating(): boolean
   /**
@@ -58,8 +58,7 @@ export function startWorker(
 
   async function abortAndRelease(): Promise<void> {
     for (const attempt of running.all()) attempt.abort('shutdown')
-    // The runner releases the tasks of handlers that return after the abort. The other tasks are released
-    // here.
+    // The runner releases tasks whose handler returns after the abort. The others are released here.
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
     await Promise.all(stillRunning.map(parts.logs.finish))

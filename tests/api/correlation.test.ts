@@ -26,11 +26,11 @@ test('the request id and trace of a submission are returned, stored with the tas
   const done = await system.taskWhenFinal(body.id)
   expect(done).toMatchObject({ request_id: 'order-4711', traceparent: TRACEPARENT })
   const correlation = { taskId: body.id, requestId: 'order-4711', traceparent: TRACEPARENT }
-  expect(system.announced('request.finished')).toContainEqual(
+  expect(system.emitted('request.finished')).toContainEqual(
     expect.objectContaining({ method: 'POST', requestId: 'order-4711', traceparent: TRACEPARENT }),
   )
-  expect(system.announced('task.started')).toContainEqual(expect.objectContaining(correlation))
-  expect(system.announced('task.finished')).toContainEqual(expect.objectContaining(correlation))
+  expect(system.emitted('task.started')).toContainEqual(expect.objectContaining(correlation))
+  expect(system.emitted('task.finished')).toContainEqual(expect.objectContaining(correlation))
 })
 
 test('a request without an id gets a new one', async () => {

@@ -35,7 +35,7 @@ describe('a system with API keys', () => {
   })
 
   test('has reported no internal error, created no task and paused no queue', async () => {
-    expect(system.announced('error.unexpected')).toEqual([])
+    expect(system.emitted('error.unexpected')).toEqual([])
     const { body } = await system.request('GET', '/v1/tasks', undefined, { 'X-API-Key': key })
     const ids = (body as { data: { id: string }[] }).data.map(({ id }) => id)
     expect(ids).toEqual([waiting, finished])

@@ -46,7 +46,7 @@ describe('a system without API keys', () => {
   })
 
   test('has reported no internal error', () => {
-    expect(system.announced('error.unexpected')).toEqual([])
+    expect(system.emitted('error.unexpected')).toEqual([])
   })
 
   test('has an unchanged Object.prototype', () => {

@@ -84,7 +84,7 @@ describe('GET /v1/tasks/{id}', () => {
     expect(await aborted).toBe('aborted')
     open()
     expect((await other).body).toMatchObject({ status: 'SUCCESS' })
-    expect(system.announced('error.unexpected')).toEqual([])
+    expect(system.emitted('error.unexpected')).toEqual([])
   })
 
   test('a signal reaches a listener that subscribes right after the last listener has unsubscribed', async () => {

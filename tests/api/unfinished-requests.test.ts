@@ -1,9 +1,9 @@
 // Requests that never end, and clients that do not read or send anything: their connections are closed.
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startServer } from '../../src/api/server.ts'
-import { converse, exchange, requestOf } from '../support/raw-http.ts'
+import { exchange, requestOf } from '../support/raw-http.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { anything, createHarmlessCheck } from './support/hostile-requests.ts'
 
@@ -51,20 +51,20 @@ describe('requests that do not end', () => {
   })
 
   test('a connection on which nothing is sent is closed', async () => {
-    expect([0, 408]).toContain((await converse(system.url, () => {})).status)
+    expect([0, 408]).toContain((await exchange(system.url, () => {})).status)
   })
 
   test.each(['/v1/tasks/anything', '/v1/tasks/batch', '/notify', '/submit_task', '/v1/nothing'])(
     'a body of %s that is sent byte by byte gets 408',
     async (path) => {
       const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${json}Transfer-Encoding: chunked\r\n\r\n`
-      const response = await converse(system.url, (socket) => writeRepeatedly(socket, head, '1\r\n \r\n', 20))
+      const response = await exchange(system.url, (socket) => writeRepeatedly(socket, head, '1\r\n \r\n', 20))
       expectHarmless(response, path === '/v1/nothing' ? [404, 408] : [408])
     },
   )
 
   test('headers that are sent one by one get 408', async () => {
-    const response = await converse(system.url, (socket) =>
+    const response = await exchange(system.url, (socket) =>
       writeRepeatedly(socket, 'GET / HTTP/1.1\r\n', 'a: b\r\n', 20),
     )
     expectHarmless(response, [408])
@@ -73,7 +73,7 @@ describe('requests that do not end', () => {
   test('an endless body is rejected as soon as it is too large', async () => {
     const head = `POST /v1/tasks/anything HTTP/1.1\r\nHost: localhost\r\n${json}Transfer-Encoding: chunked\r\n\r\n`
     const chunk = `1000\r\n${' '.repeat(4_096)}\r\n`
-    const response = await converse(system.url, (socket) =>
+    const response = await exchange(system.url, (socket) =>
       writeRepeatedly(socket, head, chunk.repeat(10), 1),
     )
     expectHarmless(response, [413])
@@ -81,7 +81,7 @@ describe('requests that do not end', () => {
 
   test('endless headers are rejected as soon as they are too large', async () => {
     const line = `X-Flood: ${'x'.repeat(1_000)}\r\n`
-    const response = await converse(system.url, (socket) =>
+    const response = await exchange(system.url, (socket) =>
       writeRepeatedly(socket, 'GET / HTTP/1.1\r\n', line.repeat(4), 1),
     )
     expectHarmless(response, [431])
@@ -141,18 +141,13 @@ describe('requests that do not end', () => {
   })
 
   test('no internal error was reported, and the system still runs tasks', async () => {
-    expect(system.announced('error.unexpected')).toEqual([])
+    expect(system.emitted('error.unexpected')).toEqual([])
     const { id } = await system.submit('reverse', { text: 'abc' })
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
   })
 })
 
-function writeRepeatedly(
-  socket: Parameters<Parameters<typeof converse>[1]>[0],
-  head: string,
-  piece: string,
-  everyMs: number,
-) {
+function writeRepeatedly(socket: Socket, head: string, piece: string, everyMs: number) {
   socket.write(head)
   const timer = setInterval(() => socket.write(piece), everyMs)
   socket.once('close', () => clearInterval(timer))

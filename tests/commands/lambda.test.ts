@@ -76,7 +76,7 @@ describe.skipIf(inject('postgresUrl') === null)('the API as a Lambda function', 
     const { id }: TaskView = JSON.parse(accepted.body)
     await system.taskWhenFinal(id)
     // No worker enqueued the task: the function had done it.
-    expect(system.announced('tasks.enqueued')).toEqual([])
+    expect(system.emitted('tasks.enqueued')).toEqual([])
   })
 
   test('accepts a Base64 body, which API Gateway sends for content types that it treats as binary', async () => {

@@ -117,7 +117,7 @@ test('no request is limited while Redis is unavailable, and error.transient is l
   expect((await submit(system)).status).toBe(429)
   process.kill(system.redis.pid, 'SIGKILL')
   for (let count = 0; count < 3; count++) expect((await submit(system)).status).toBe(202)
-  expect(system.announced('error.transient').map(({ where }) => where)).toContain(
+  expect(system.emitted('error.transient').map(({ where }) => where)).toContain(
     'rate limiter, no request is limited',
   )
 })

@@ -44,7 +44,7 @@ test('tasks are started in the order of submission', async () => {
     () => system.countByStatus(),
     ({ SUCCESS }) => SUCCESS === 150,
   )
-  const startedIds = system.announced('task.started').map(({ taskId }) => taskId)
+  const startedIds = system.emitted('task.started').map(({ taskId }) => taskId)
   // Postgres decides the order within one claim. Claims are in the order of submission.
   for (const [index, id] of startedIds.entries()) {
     expect(Math.abs(index - tasks.findIndex((task) => task.id === id))).toBeLessThanOrEqual(64)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
 import { resultTextOf } from '../../src/store/result-text.ts'
-import { countFar } from '../support/browser-definitions.ts'
+import { largeInteger } from '../support/browser-definitions.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const MIB = 1024 * 1024
@@ -52,7 +52,7 @@ describe('resultTextOf', () => {
 describe('in a running system', () => {
   let system: TestSystem
   beforeAll(async () => {
-    system = await startSystem({ definitions: [nest, fill, countFar] })
+    system = await startSystem({ definitions: [nest, fill, largeInteger] })
   })
   afterAll(() => system.stop())
 
@@ -88,7 +88,7 @@ describe('in a running system', () => {
   })
 
   test('every endpoint returns a bigint with all its digits', async () => {
-    const { id } = await system.submit('count_far', {})
+    const { id } = await system.submit('large_integer', {})
     await system.taskWhenFinal(id)
     const textOf = async (path: string, headers?: Record<string, string>) =>
       (await fetch(`${system.url}${path}`, { headers })).text()

@@ -31,19 +31,19 @@ export function createGatedTask() {
   return { definition, open: (gate: string) => gateOf(gate).resolve() }
 }
 
-/** A definition whose tasks log five lines per second until `hush` is called or the task is aborted. */
-export function createMurmuringTask() {
-  let isHushed = false
+/** A definition whose tasks log five lines per second until `stop` is called or the task is aborted. */
+export function createLoggingTask() {
+  let isStopped = false
   const definition = defineTask({
-    name: 'murmur',
-    title: 'Murmur',
+    name: 'log_continuously',
+    title: 'Log continuously',
     description: 'Logs five lines per second.',
     input: z.object({}),
     output: z.object({}),
     example: {},
     async run(_input, { log, signal }) {
-      for (let count = 1; !isHushed && !signal.aborted; count++) {
-        log(`Murmur ${count}`)
+      for (let count = 1; !isStopped && !signal.aborted; count++) {
+        log(`Line ${count}`)
         await pause(200, signal)
       }
       return {}
@@ -51,8 +51,8 @@ export function createMurmuringTask() {
   })
   return {
     definition,
-    hush: () => {
-      isHushed = true
+    stop: () => {
+      isStopped = true
     },
   }
 }
@@ -104,7 +104,7 @@ export const booking = defineTask({
 /** Returns its input unchanged. */
 export const echo = defineTask({
   name: 'echo',
-  title: 'Give back',
+  title: 'Echo',
   description: 'Returns its input unchanged.',
   input: z.object({ value: z.unknown() }),
   output: z.unknown(),
@@ -113,9 +113,9 @@ export const echo = defineTask({
 })
 
 /** Returns an integer that a double cannot represent. */
-export const countFar = defineTask({
-  name: 'count_far',
-  title: 'Count far',
+export const largeInteger = defineTask({
+  name: 'large_integer',
+  title: 'Large integer',
   description: 'Returns an integer of twenty digits.',
   input: z.object({}),
   output: z.object({ id: z.bigint() }),
@@ -124,9 +124,9 @@ export const countFar = defineTask({
 })
 
 /** Logs a line in each attempt, and fails in the first `times` attempts. */
-export const stumble = defineTask({
-  name: 'stumble',
-  title: 'Stumble',
+export const failFirst = defineTask({
+  name: 'fail_first',
+  title: 'Fail in the first attempts',
   description: 'Fails in its first attempts.',
   input: z.object({ times: z.int().min(0) }),
   output: z.object({ attempt: z.number() }),
@@ -134,7 +134,7 @@ export const stumble = defineTask({
   backoff: { baseMs: 50, capMs: 50 },
   async run({ times }, { attempt, log }) {
     log(`Attempt ${attempt} begins`)
-    if (attempt <= times) throw new Error(`stumbled over attempt ${attempt}`)
+    if (attempt <= times) throw new Error(`failed in attempt ${attempt}`)
     return { attempt }
   },
 })

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 
 export type RawHeaders = [name: string, value: string][]
 
-export interface RawAnswer {
+export interface RawResponse {
   /** 0 if the connection was closed without a response. */
   status: number
   headers: Record<string, string>
@@ -31,14 +31,14 @@ export function bytesOf(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
-/** Writes the bytes (latin1) and reads one response. @throws after 30 seconds, so that no test hangs */
-export function exchange(url: string, bytes: string): Promise<RawAnswer> {
-  return converse(url, (socket) => socket.write(bytes, 'latin1'))
-}
-
-/** Connects, calls `write` with the socket, and reads one response. @throws after 30 seconds */
-export function converse(url: string, write: (socket: Socket) => void): Promise<RawAnswer> {
+/**
+ * Connects, sends a request and reads one response.
+ * @param request bytes (latin1), or a function that writes to the socket
+ * @throws after 30 seconds, so that no test hangs
+ */
+export function exchange(url: string, request: string | ((socket: Socket) => void)): Promise<RawResponse> {
   const { hostname, port } = new URL(url)
+  const write = typeof request === 'string' ? (socket: Socket) => socket.write(request, 'latin1') : request
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect({ host: hostname, port: Number(port) }, () => write(socket))
@@ -60,7 +60,7 @@ export function converse(url: string, write: (socket: Socket) => void): Promise<
   })
 }
 
-function parseResponse(received: Buffer): RawAnswer & { isComplete: boolean } {
+function parseResponse(received: Buffer): RawResponse & { isComplete: boolean } {
   const bytes = received.toString('latin1').replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd < 0) return { status: 0, headers: {}, text: bytes, isComplete: false }

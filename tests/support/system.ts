@@ -38,7 +38,7 @@ export interface TestSystem {
   dependencies: ApiDependencies
   events: Events
   /** Lists the payloads of all events of this name so far. */
-  announced<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
+  emitted<Name extends keyof TelemetryEvents>(name: Name): TelemetryEvents[Name][0][]
   startWorker(options?: Partial<WorkerOptions>): Worker
   /** Sends a JSON request and parses the JSON response. */
   request(
@@ -138,7 +138,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     registry,
     dependencies,
     events,
-    announced: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
+    emitted: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
     startWorker(workerOptions) {
       const worker = startWorker(connections, registry, events, { ...FAST, ...workerOptions })
       workers.push(worker)

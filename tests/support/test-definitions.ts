@@ -56,7 +56,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     }),
     defineTask({
       ...quick,
-      name: 'deaf',
+      name: 'ignores_signal',
       title: 'Sleeps, and ignores an abort',
       input: z.object({ ms: z.number() }),
       example: { ms: 1 },
@@ -108,7 +108,7 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     }),
     defineTask({
       ...quick,
-      name: 'say',
+      name: 'log_lines',
       title: 'Logs lines, and then ends, fails, or runs until it is aborted',
       input: z.object({ lines: z.array(z.string()), ending: z.enum(['end', 'fail', 'hold']) }),
       example: { lines: [], ending: 'end' },

@@ -191,7 +191,7 @@ describe.concurrent('a task of a project', () => {
       const other = await startSystem({ definitions: [reporting] })
       const { id } = await other.submit('reporting', { message })
       const heartbeatErrors = () =>
-        other.announced('error.transient').filter(({ where }) => where === 'heartbeat')
+        other.emitted('error.transient').filter(({ where }) => where === 'heartbeat')
       await until(
         () => other.task(id),
         ({ progress }) => progress.fraction > 0 || heartbeatErrors().length > 0,
@@ -236,7 +236,7 @@ describe('tasks with steps and retry delays', () => {
     })
     expect(done.attempts).toMatchObject([1, 2, 3, 4].map((attempt) => ({ attempt, error })))
 
-    const finishes = system.announced('task.finished').filter(({ taskId }) => taskId === refusedMailId)
+    const finishes = system.emitted('task.finished').filter(({ taskId }) => taskId === refusedMailId)
     expect(finishes.map(({ status }) => status)).toEqual(['RETRY', 'RETRY', 'RETRY', 'FAILURE'])
     const pauses = finishes.slice(0, 3).map(({ delayMs = -1 }) => delayMs)
     // Each delay lies in its own range, and each range is at least as long as the one before.

@@ -23,10 +23,10 @@ async function start(options: SystemOptions = {}) {
 
 const read = () => scrape(`${system.url}/metrics`)
 
-/** Waits until this many attempts were announced as finished. The row is written shortly before the event. */
+/** Waits until this many `task.finished` events were emitted. The row is written shortly before the event. */
 const untilFinished = (count: number) =>
   until(
-    async () => system.announced('task.finished').length,
+    async () => system.emitted('task.finished').length,
     (finished) => finished === count,
   )
 
@@ -111,7 +111,7 @@ describe('tasks', () => {
     await system.taskWhen(id, ({ status }) => status === 'STARTED')
     await system.connections.database.query(sql`update tasks set attempt = 7 where id = ${id}`)
     await until(
-      async () => system.announced('task.refused').length,
+      async () => system.emitted('task.refused').length,
       (count) => count === 1,
     )
     const metrics = await read()
@@ -134,7 +134,7 @@ test('an abandoned task is counted as lost and with its new status', async () =>
   system.startWorker({ missingAfterMs: 300, heartbeatMs: 50 })
   expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'FAILURE' })
   await until(
-    async () => system.announced('task.lost').length,
+    async () => system.emitted('task.lost').length,
     (count) => count === 1,
   )
   const metrics = await read()
@@ -147,7 +147,7 @@ test('a failed enqueue is counted', async () => {
   process.kill(system.redis.pid, 'SIGKILL')
   await system.submit('reverse', { text: 'ab' })
   await until(
-    async () => system.announced('enqueue.failed').length,
+    async () => system.emitted('enqueue.failed').length,
     (count) => count === 1,
   )
   expect((await read()).value('waggle_enqueue_failures_total')).toBe(1)

@@ -1,4 +1,4 @@
-// Every view, held against the rules of axe-core in a real browser: names, roles, contrast, landmarks, keyboard.
+// Checks every view in a real browser with axe-core: names, roles, contrast, landmarks, keyboard.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ const CONTRAST = ['color-contrast', 'link-in-text-block']
 const NARROW = { width: 360, height: 740 }
 const chromium = findChromium()
 
-describe.skipIf(!chromium)('axe-core finds nothing', () => {
+describe.skipIf(!chromium)('axe-core finds no violations', () => {
   let system: TestSystem
   let browser: Browser
   const ids: Record<string, string> = {}
@@ -28,7 +28,7 @@ describe.skipIf(!chromium)('axe-core finds nothing', () => {
     const done = await system.submit('reverse', { text: 'ab' }, { tags: ['letters'] })
     const failed = await system.submit('divide', { x: 1, y: 0 })
     const running = await system.submit('hold', {})
-    const waiting = await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
+    const waiting = await system.submit('reverse', { text: 'ab' }, { queue: 'unserved' })
     const cancelled = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 60 })
     await system.request('POST', `/v1/tasks/${cancelled.id}/cancel`)
     await system.request('POST', '/v1/queues/idle/pause')
@@ -41,26 +41,26 @@ describe.skipIf(!chromium)('axe-core finds nothing', () => {
   })
 
   const views: Record<string, () => string> = {
-    overview: () => '#/',
+    'the overview': () => '#/',
     'the list of tasks': () => '#/tasks',
     'a filtered list': () => '#/tasks?status=FAILURE&name=divide',
-    'a list of nothing': () => '#/tasks?name=nothing',
-    'a task that is done': () => `#/tasks/${ids.done}`,
-    'a task that failed': () => `#/tasks/${ids.failed}`,
-    'a task that runs': () => `#/tasks/${ids.running}`,
-    'a task that is not there': () => '#/tasks/01890a5d-ac96-774b-bcce-b302099a8057',
+    'an empty filtered list': () => '#/tasks?name=nothing',
+    'a successful task': () => `#/tasks/${ids.done}`,
+    'a failed task': () => `#/tasks/${ids.failed}`,
+    'a running task': () => `#/tasks/${ids.running}`,
+    'a task that does not exist': () => '#/tasks/01890a5d-ac96-774b-bcce-b302099a8057',
     'a form': () => '#/run/email',
-    'a form with a task beside it': () => `#/run/divide?task=${ids.failed}`,
-    'a form of many kinds of fields': () => '#/run/http_request',
+    'a form with a task next to it': () => `#/run/divide?task=${ids.failed}`,
+    'a form with many kinds of fields': () => '#/run/http_request',
     'workers and queues': () => '#/workers',
   }
 
   test.each(Object.entries(views))('in %s', async (_name, hashOf) => {
     await using view = await openView(browser, system.url, hashOf(), { reducedMotion: 'reduce' })
-    await untilAtRest(view.page)
+    await untilLoaded(view.page)
     expect(await violationsIn(view.page, RULES), 'wide, light').toEqual([])
     await view.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
-    // Nothing else depends on the colours.
+    // The colour scheme changes only contrasts, so the other rules are not checked again.
     expect(await violationsIn(view.page, CONTRAST), 'wide, dark').toEqual([])
     await view.page.setViewportSize(NARROW)
     expect(await violationsIn(view.page, RULES), 'narrow, dark').toEqual([])
@@ -68,14 +68,14 @@ describe.skipIf(!chromium)('axe-core finds nothing', () => {
   })
 })
 
-/** What was asked for has come and is drawn. */
-async function untilAtRest(page: Page) {
+/** Waits until the data of the view is loaded and rendered. */
+async function untilLoaded(page: Page) {
   await page.locator('main h1').first().waitFor({ state: 'attached' })
   await expect.poll(() => page.locator('.skeleton').count(), { timeout: 10_000 }).toBe(0)
 }
 
 async function violationsIn(page: Page, rules: string[]): Promise<string[]> {
-  // Not as a script of the page, which its policy would refuse.
+  // A script element would be blocked by the Content-Security-Policy of the page.
   await page.evaluate(AXE)
   const { violations } = (await page.evaluate(`axe.run({ runOnly: ${JSON.stringify(rules)} })`)) as AxeResults
   return violations.flatMap(({ id, nodes }) =>

@@ -1,4 +1,5 @@
-// The overview in a real browser: what it shows while tasks run, and while something is wrong.
+// The overview in a real browser: figures, charts and alerts while tasks run, during an outage, and with a key
+// that lacks a scope.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +16,7 @@ const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
 const chromium = findChromium()
 
 beforeAll(async () => {
-  // `npm test` has built it.
+  // `npm test` builds the page before the tests; a run of this file alone may have to.
   if (existsSync(join(WEB_ROOT, 'index.html'))) return
   const { build } = await import('vite')
   await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
@@ -45,14 +46,14 @@ describe.skipIf(!chromium)('the overview', () => {
 
   const tile = (page: Page, status: string) => page.locator(`.tile[data-status=${status}]`)
 
-  /** Waits, as long as anything may take here. */
+  /** Waits until the tile of this status shows this count. @throws after 20 seconds */
   async function untilCount(page: Page, status: string, count: number) {
     await expect
       .poll(() => tile(page, status).locator('.tile-count').textContent(), { timeout: 20_000 })
       .toBe(String(count))
   }
 
-  test('says that nothing has run, and how to run something', async () => {
+  test('without activity it says that nothing has run and links to the form', async () => {
     await system.connections.database.query(sql`delete from activity`)
     await using user = await open()
     await user.page.getByRole('heading', { name: 'Nothing has run in the last 5 minutes' }).waitFor()
@@ -60,7 +61,7 @@ describe.skipIf(!chromium)('the overview', () => {
     await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
   })
 
-  test('moves while tasks run, and its numbers lead to them', async () => {
+  test('its counts follow the tasks and link to lists of them', async () => {
     await using user = await open()
     const { page } = user
     await untilCount(page, 'FAILURE', 0)
@@ -71,7 +72,7 @@ describe.skipIf(!chromium)('the overview', () => {
     await untilCount(page, 'STARTED', 0)
     await untilCount(page, 'FAILURE', 2)
     await untilCount(page, 'CANCELLED', 1)
-    // The chart is drawn by what is loaded later.
+    // The chart library is loaded after the page.
     await page.locator('.plot canvas').first().waitFor()
     const row = page.getByRole('row', { name: /Divide/ })
     await expect.poll(() => row.textContent()).toContain('100')
@@ -80,7 +81,7 @@ describe.skipIf(!chromium)('the overview', () => {
     await expect.poll(() => new URL(page.url()).hash).toBe('#/tasks?name=divide')
   })
 
-  test('keeps the window in the URL, for links and for Back', async () => {
+  test('the time window is part of the URL, so links and Back restore it', async () => {
     await using user = await open('?window=3600')
     const { page } = user
     const windows = page.getByRole('navigation', { name: 'Time range' })
@@ -97,8 +98,8 @@ describe.skipIf(!chromium)('the overview', () => {
     await page.getByText('Ended in the last 5 minutes').waitFor()
   })
 
-  test('tells in a table what the charts draw, without a mouse', async () => {
-    // Long enough ago that its step is over.
+  test('the values of a chart are also in a table that the keyboard can open', async () => {
+    // 40 s ago, so that its step of 10 s is over and is drawn.
     await system.connections.activityStore.add([
       { name: 'reverse', measure: 'SUCCESS', bucket: 0, count: 1_200, ageMs: 40_000 },
     ])
@@ -114,12 +115,12 @@ describe.skipIf(!chromium)('the overview', () => {
     expect(await chart.getByRole('img').getAttribute('aria-label')).toContain('as a table below')
   })
 
-  test('warns of a queue without a worker, and otherwise of one that is paused', async () => {
+  test('it warns about a queue without a worker, and about a paused queue', async () => {
     await using user = await open()
     const { page } = user
     await untilCount(page, 'PENDING', 0)
     const alerts = page.locator('.alerts')
-    // What waits for its time is no reason to worry.
+    // A task that is not due yet causes no alert.
     const later = await system.submit('reverse', { text: 'ab' }, { queue: 'unserved', delay_seconds: 600 })
     await untilCount(page, 'PENDING', 1)
     expect(await alerts.textContent()).toBe('')
@@ -138,7 +139,7 @@ describe.skipIf(!chromium)('the overview', () => {
     await worker.stop(0)
   })
 
-  test('keeps what it knows while the API is away, and goes on by itself', async () => {
+  test('during an outage it keeps its figures, and afterwards it updates them without a reload', async () => {
     await using user = await open()
     const { page } = user
     await tile(page, 'SUCCESS').waitFor()
@@ -160,40 +161,40 @@ describe.skipIf(!chromium)('the overview', () => {
       .toBeGreaterThan(before)
   })
 
-  test('rests while nobody looks', async () => {
+  test('a hidden tab sends no queries, and a visible tab queries again', async () => {
     await using user = await open()
     const { page } = user
     await page.clock.install()
     await page.reload()
     await tile(page, 'SUCCESS').waitFor()
-    let asked = 0
+    let requestCount = 0
     page.on('request', (request) => {
-      if (request.url().includes('/v1/stats')) asked++
+      if (request.url().includes('/v1/stats')) requestCount++
     })
     const show = (isVisible: boolean) =>
       page.evaluate(`
         Object.defineProperty(document, 'hidden', { value: ${!isVisible}, configurable: true })
         document.dispatchEvent(new Event('visibilitychange'))`)
     await show(false)
-    // A minute, with time between for whatever it asks to be answered.
+    // One minute of the page's clock. The request after each step gives other requests time to get responses.
     for (let second = 0; second < 60; second += 4) {
       await page.clock.runFor(4_000)
       await page.evaluate(`fetch('./health').then((response) => response.text())`)
     }
-    // One may have been on its way.
-    expect(asked).toBeLessThanOrEqual(1)
-    const before = asked
+    // One request may have been under way when the tab was hidden.
+    expect(requestCount).toBeLessThanOrEqual(1)
+    const before = requestCount
     await show(true)
-    await expect.poll(() => asked, { timeout: 15_000 }).toBeGreaterThan(before)
+    await expect.poll(() => requestCount, { timeout: 15_000 }).toBeGreaterThan(before)
   })
 
-  test('fits a phone', async () => {
+  test('it fits a screen of 360 pixels', async () => {
     await using user = await open('', { viewport: { width: 360, height: 780 } })
     await tile(user.page, 'SUCCESS').waitFor()
     expect(await user.page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
   })
 
-  test('says what a key may not see', async () => {
+  test('with a key without the scope "read" it names the missing scope', async () => {
     const submitter = createApiKey('submitter', ['submit'])
     const { API_KEYS: apiKeys } = readConfig({ API_KEYS: submitter.entry })
     const closed = await startSystem({ webRoot: WEB_ROOT, apiKeys, worker: false })

@@ -1,4 +1,4 @@
-// The page in a real browser, where the API asks for keys.
+// The page in a real browser, with an API that requires a key: the key dialog, and missing scopes.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,13 +20,13 @@ const keys = createTestKeys({
   readOnly: ['read'],
 })
 
-describe.skipIf(!chromium)('an API that asks for a key', () => {
+describe.skipIf(!chromium)('an API that requires a key', () => {
   const gate = createGatedTask()
   let system: TestSystem
   let browser: Browser
 
   beforeAll(async () => {
-    // `npm test` has built it.
+    // `npm test` builds the page before the tests; a run of this file alone may have to.
     if (!existsSync(join(WEB_ROOT, 'index.html'))) {
       const { build } = await import('vite')
       await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
@@ -46,17 +46,17 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
 
   async function openWith(name: string): Promise<PageUser> {
     const user = await open()
-    await give(user, keys.key(name))
+    await enterKey(user, keys.key(name))
     return user
   }
 
-  async function give(user: PageUser, key: string) {
+  async function enterKey(user: PageUser, key: string) {
     await keyField(user).fill(key)
     await user.page.keyboard.press('Enter')
     await keyField(user).waitFor({ state: 'detached' })
   }
 
-  test('the page asks for it, says when it is wrong, and goes on when it is right', async () => {
+  test('the dialog rejects a missing and a wrong key, and an accepted key opens the page', async () => {
     await using user = await open()
     expect(await user.page.evaluate('document.activeElement.id')).toBe(
       await keyField(user).getAttribute('id'),
@@ -67,14 +67,14 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.page.keyboard.press('Enter')
     await user.untilText('The API does not accept this key.')
     expect(await keyField(user).getAttribute('aria-invalid')).toBe('true')
-    await give(user, ` ${keys.key('all')} `)
+    await enterKey(user, ` ${keys.key('all')} `)
     await user.fill('E-mail address', 'ada@example.com')
     await user.submit()
     await user.untilStatus('SUCCESS')
     await user.untilText('Notification sent to ada@example.com')
   })
 
-  test('a key can be shown and hidden while it is typed', async () => {
+  test('a typed key is hidden until the person shows it', async () => {
     await using user = await open()
     expect(await keyField(user).getAttribute('type')).toBe('password')
     await user.press('Show the key')
@@ -82,7 +82,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     expect(await keyField(user).getAttribute('autocomplete')).toBe('off')
   })
 
-  test('a key is kept over a reload, for this tab only', async () => {
+  test('a key is kept after a reload, and only in its tab', async () => {
     await using user = await openWith('all')
     await user.page.reload()
     await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
@@ -96,18 +96,18 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await tab.getByLabel('API key').waitFor()
   })
 
-  test('whoever puts it off is not asked again by itself, and can still enter it', async () => {
+  test('a closed key dialog does not reopen by itself, and a button opens it', async () => {
     await using user = await open()
     await user.page.keyboard.press('Escape')
     await user.untilText('This API requires a key.')
     await user.untilText('Enter a key to see which tasks can be submitted.')
     expect(await keyField(user).count()).toBe(0)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, keys.key('all'))
+    await enterKey(user, keys.key('all'))
     await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
   })
 
-  test('a key that is taken away in the middle is asked for anew, and the submission goes on', async () => {
+  test('after a 401 during a submission the page asks for a key and submits again with it', async () => {
     await using user = await openWith('all')
     await user.page.route(
       '**/v1/tasks/reverse',
@@ -118,11 +118,11 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.fill('Text', 'Waggle')
     await user.submit()
     await user.untilText('The API no longer accepts the key of this tab.')
-    await give(user, keys.key('customer'))
+    await enterKey(user, keys.key('customer'))
     await user.untilText('elggaW')
   })
 
-  test('who does not give another one keeps what was written', async () => {
+  test('the form keeps its input if no other key is entered after a 401', async () => {
     await using user = await openWith('all')
     await user.page.route('**/v1/tasks/reverse', (route) =>
       route.continue({ headers: { ...route.request().headers(), authorization: 'Bearer gone' } }),
@@ -138,7 +138,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await keyField(user).waitFor()
   })
 
-  test('a key that is forgotten takes with it what was seen through it', async () => {
+  test('forgetting the key removes the loaded data from the page', async () => {
     await using user = await openWith('all')
     await user.pick('Reverse a text')
     await user.fill('Text', 'Waggle')
@@ -149,11 +149,11 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     expect(await user.page.getByText('elggaW').count()).toBe(0)
     expect(await user.page.evaluate('sessionStorage.length')).toBe(0)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, keys.key('all'))
+    await enterKey(user, keys.key('all'))
     await user.untilText('elggaW')
   })
 
-  test('a key without "operate" does not cancel, and the page says so until there is one that does', async () => {
+  test('a key without "operate" cannot cancel, and the page says so until another key is entered', async () => {
     await using user = await openWith('customer')
     await user.pick('Wait at a gate')
     await user.fill('Gate', 'not-cancelled')
@@ -163,20 +163,20 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     const cancel = user.page.getByRole('button', { name: 'Cancel task' })
     expect(await cancel.getAttribute('aria-disabled')).toBe('true')
     await user.press('Use another key')
-    await give(user, keys.key('all'))
+    await enterKey(user, keys.key('all'))
     expect(await cancel.getAttribute('aria-disabled')).toBe('false')
     await cancel.click()
     await user.untilStatus('CANCELLED')
   })
 
-  test('a key without "submit" does not submit, and the page says so', async () => {
+  test('a key without "submit" cannot submit, and the page says so', async () => {
     await using user = await openWith('readOnly')
     await user.untilText('This key may not submit tasks: it lacks the scope “submit”.')
     const submit = user.page.getByRole('button', { name: 'Submit task' })
     expect(await submit.getAttribute('aria-disabled')).toBe('true')
   })
 
-  test('a key that may only submit follows what it has submitted, and nothing else', async () => {
+  test('a key with only "submit" sees the tasks that it submitted, and no others', async () => {
     const others = createClient({ baseUrl: system.url, apiKey: keys.key('all') })
     const { id } = await others.submit('reverse', { text: 'secret' })
     await using user = await openWith('submitOnly')
@@ -187,7 +187,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.untilText('This key may not see tasks: it lacks the scope “read”.')
   })
 
-  test('nothing reaches beyond a screen of 360 pixels', async () => {
+  test('the dialog and the banner fit a screen of 360 pixels', async () => {
     await using user = await open({ viewport: { width: 360, height: 740 } })
     const width = () => user.page.evaluate('document.documentElement.scrollWidth')
     await keyField(user).fill('wgl_no')
@@ -198,7 +198,7 @@ describe.skipIf(!chromium)('an API that asks for a key', () => {
     await user.untilText('This API requires a key.')
     expect(await width()).toBe(360)
     await user.page.getByRole('status').getByRole('button', { name: 'Enter a key' }).click()
-    await give(user, keys.key('all'))
+    await enterKey(user, keys.key('all'))
     await user.page.getByRole('button', { name: 'Forget key' }).waitFor()
     expect(await width()).toBe(360)
   })

@@ -1,4 +1,4 @@
-// What a browser has to fetch before the page shows anything.
+// The size of the scripts that a browser loads before the page shows anything.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,9 +8,9 @@ import { expect, test } from 'vitest'
 const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
 const LIMIT_BYTES = 60 * 1_024
 
-test('the first load is less than 60 KB of JavaScript, compressed', () => {
+test('the first load has less than 60 KB of compressed JavaScript', () => {
   const page = readFileSync(join(WEB_ROOT, 'index.html'), 'utf8')
-  // The entry, and what it is told to load with it. What a view loads later is not in here.
+  // The entry script and the scripts that index.html preloads. Scripts that a view loads later are not counted.
   const scripts = [...page.matchAll(/(?:src|href)="\.\/([^"]+\.js)"/g)].map(([, path = '']) => path)
   expect(scripts.length).toBeGreaterThan(0)
   const bytes = scripts.reduce((sum, path) => sum + gzipSync(readFileSync(join(WEB_ROOT, path))).length, 0)

@@ -1,4 +1,4 @@
-// The page in a real browser: what a person does there, and what they then see.
+// The page in a real browser: submitting tasks, following them, the list of submitted tasks, and outages.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,19 +13,19 @@ const chromium = findChromium()
 if (!chromium) process.stdout.write('No Chromium is installed: the tests of the page are skipped\n')
 
 beforeAll(async () => {
-  // `npm test` has built it.
+  // `npm test` builds the page before the tests; a run of this file alone may have to.
   if (existsSync(join(WEB_ROOT, 'index.html'))) return
   const { build } = await import('vite')
   await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
 })
 
-test('the built page names no host', () => {
+test('the built page contains no address of a host', () => {
   const files = readdirSync(WEB_ROOT, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.includes('.'),
   )
   const text = files.map((file) => readFileSync(join(WEB_ROOT, file), 'utf8')).join('\n')
   expect(files.some((file) => file.endsWith('.js'))).toBe(true)
-  // Names of XML namespaces look like addresses, but nobody goes there.
+  // Names of XML namespaces look like addresses, but browsers do not load them.
   expect(text.match(/https?:\/\/(?!www\.w3\.org\/)[^\s"'`]*|localhost|127\.0\.0\.1/g)).toBeNull()
 })
 
@@ -54,7 +54,7 @@ describe.skipIf(!chromium)('the page', () => {
     await user.untilStatus('STARTED')
   }
 
-  /** As on a machine that has much to do: what is put off until the next frame is late. */
+  /** Delays animation frames, as on a busy machine: work that waits for the next frame is late. */
   async function delayFrames(user: PageUser, ms: number) {
     await user.page.evaluate(`
       const nextFrame = window.requestAnimationFrame.bind(window)
@@ -62,34 +62,36 @@ describe.skipIf(!chromium)('the page', () => {
     `)
   }
 
-  async function leaveForGood(user: PageUser) {
+  /** Leaves the displayed task, and checks that it does not appear again. */
+  async function leaveTask(user: PageUser) {
     await user.page.goto(`${system.url}/#/run`)
     await user.untilText('No task selected')
-    // Its seconds are counted four times a second; whoever still counts them brings it back.
+    // The seconds of a shown task are updated four times a second. An update after its removal would render the
+    // task again.
     await user.page.waitForTimeout(2_000)
     expect(await user.page.locator('.card-head').count()).toBe(0)
   }
 
-  describe.concurrent('while the API is there', () => {
-    test('a task that was left before it was drawn does not come back', async () => {
+  describe.concurrent('while the API is available', () => {
+    test('a task that was left before its first frame does not appear again', async () => {
       await using user = await open()
       await delayFrames(user, 1_000)
       await submitGated(user, 'left before it was drawn')
-      await leaveForGood(user)
+      await leaveTask(user)
       gate.open('left before it was drawn')
     })
 
-    test('a task that ended before it was drawn does not come back', async () => {
+    test('a task that ended before its first frame does not appear again', async () => {
       await using user = await open()
       await delayFrames(user, 1_000)
       await submitGated(user, 'ended before it was drawn')
       gate.open('ended before it was drawn')
       await user.untilStatus('SUCCESS')
       await user.page.waitForTimeout(1_200)
-      await leaveForGood(user)
+      await leaveTask(user)
     })
 
-    test('an e-mail address and Enter are all it takes to send a notification', async () => {
+    test('typing an e-mail address and pressing Enter sends a notification', async () => {
       await using user = await open()
       await user.page.keyboard.type('ada@example.com')
       await user.page.keyboard.press('Enter')
@@ -101,7 +103,7 @@ describe.skipIf(!chromium)('the page', () => {
       })
     })
 
-    test('progress moves while a division runs, and its quotient is shown', async () => {
+    test('the progress bar moves while a division runs, and its quotient is shown', async () => {
       await using user = await open()
       await user.pick('Divide two numbers')
       await user.press('Use the example')
@@ -120,7 +122,7 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await user.page.getByRole('region', { name: 'Result' }).textContent()).toContain('2.5')
     })
 
-    test('a wrong e-mail address is told at its field, and nothing is sent', async () => {
+    test('an invalid e-mail address is reported at its field, and no request is sent', async () => {
       await using user = await open()
       const field = user.page.getByLabel('E-mail address')
       await field.fill('ada@nowhere')
@@ -135,7 +137,7 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await field.getAttribute('aria-invalid')).toBeNull()
     })
 
-    test('what only the API finds wrong is told at its field too', async () => {
+    test('an error that only the API finds is reported at its field too', async () => {
       await using user = await open()
       await user.pick('Book a table')
       await user.press('Use the example')
@@ -147,7 +149,7 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await user.page.evaluate('document.activeElement.id')).toBe(await field.getAttribute('id'))
     })
 
-    test('every kind of field is made from the schema and checked against it', async () => {
+    test('every kind of field is derived from the schema and validated', async () => {
       await using user = await open()
       await user.pick('Book a table')
       await user.submit()
@@ -202,7 +204,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilStatus('FAILURE')
     })
 
-    test('a refused e-mail shows RETRY, its attempts, and when the next one is due', async () => {
+    test('a refused e-mail shows RETRY, the failed attempts, and when the next one is due', async () => {
       await using user = await open()
       await user.pick('Send an e-mail')
       await user.press('Use the example')
@@ -223,25 +225,25 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await system.task(user.shownId())).toMatchObject({ status: 'CANCELLED' })
     })
 
-    test('a hidden tab does not ask, and asks at once when it is shown again', async () => {
+    test('a hidden tab sends no requests, and sends one immediately when it becomes visible', async () => {
       await using user = await open()
       await submitGated(user, 'hidden')
-      // The question that is under way is the last one.
+      // The long poll that is under way is the last request.
       const last = await user.page.waitForRequest(/wait=1$/)
       await user.page.evaluate(setHidden(true))
       await (await last.response())?.finished()
-      const asked: string[] = []
-      user.page.on('request', (request) => asked.push(request.url()))
+      const requestedUrls: string[] = []
+      user.page.on('request', (request) => requestedUrls.push(request.url()))
       gate.open('hidden')
       await system.taskWhenFinal(user.shownId())
-      // This takes a second, in which a tab that is shown asks at least once.
+      // This takes a second, in which a visible tab sends at least one request.
       await system.taskWhenFinal((await system.submit('notify', { email: 'ada@example.com' })).id)
-      expect(asked).toEqual([])
+      expect(requestedUrls).toEqual([])
       await user.page.evaluate(setHidden(false))
       await user.untilStatus('SUCCESS')
     })
 
-    test('the list outlives a reload, leads to its tasks, and can be emptied', async () => {
+    test('the list of submitted tasks is kept after a reload, links to its tasks, and can be cleared', async () => {
       await using user = await open()
       const rows = user.page.locator('.row')
       for (const text of ['first', 'second']) {
@@ -269,7 +271,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilText('No tasks submitted yet.')
     })
 
-    test('a task that the API does not know any more is told to be gone, and can be forgotten', async () => {
+    test('a remembered task that the API does not have is shown as not found and can be removed', async () => {
       await using user = await open()
       const id = '01890a5d-ac96-774b-bcce-b302099a8057'
       const task = { id, name: 'notify', submittedAt: new Date().toISOString(), status: 'STARTED' }
@@ -277,14 +279,14 @@ describe.skipIf(!chromium)('the page', () => {
         `localStorage.setItem('waggle.tasks', ${JSON.stringify(JSON.stringify([task]))})`,
       )
       await user.page.reload()
-      await user.page.locator('.row [data-status=GONE]').waitFor()
+      await user.page.locator('.row [data-status=NOT_FOUND]').waitFor()
       await user.page.locator('.row').getByRole('link').click()
       await user.untilText('Task not found')
       await user.press('Forget this task')
       await user.untilText('No tasks submitted yet.')
     })
 
-    test('a slow double click submits once', async () => {
+    test('a slow double click submits one task', async () => {
       await using user = await open()
       await user.fill('E-mail address', 'ada@example.com')
       await user.page.getByRole('button', { name: 'Submit task' }).dblclick({ delay: 200 })
@@ -292,12 +294,12 @@ describe.skipIf(!chromium)('the page', () => {
       expect(await user.page.locator('.row').count()).toBe(1)
     })
 
-    test.each([360, 768, 2560])('nothing reaches beyond a screen of %i pixels', async (width) => {
+    test.each([360, 768, 2560])('every form fits a screen of %i pixels', async (width) => {
       await using user = await open({ viewport: { width, height: 800 } })
       for (const { title, name } of system.registry.all) {
         await user.pick(title)
         await user.press('Use the example')
-        // The longest words that may come.
+        // A long word cannot be broken at spaces.
         if (name === 'reverse') await user.fill('Text', 'W'.repeat(300))
         expect(await user.page.evaluate('document.documentElement.scrollWidth')).toBe(width)
       }
@@ -309,15 +311,15 @@ describe.skipIf(!chromium)('the page', () => {
     })
   })
 
-  describe('while the API is away', () => {
-    test('an API that goes away is told, and a running task is shown to its end when it is back', async () => {
+  describe('while the API is not available', () => {
+    test('an outage is shown, and afterwards waiting submissions and running tasks continue', async () => {
       await using user = await open()
       await submitGated(user, 'outage')
       const banner = user.page.getByText('The API cannot be reached.', { exact: true })
       await system.stopApi()
       await banner.waitFor()
       await user.untilText(/Trying again in \d+ s\./)
-      // Everything is still there, and what is submitted now waits.
+      // The shown task stays on the page, and a new submission waits.
       await user.page.getByRole('heading', { name: 'Wait at a gate' }).waitFor()
       await user.pick('Reverse a text')
       await user.fill('Text', 'Waggle')
@@ -331,7 +333,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilStatus('SUCCESS')
     })
 
-    test('a submission that the API cannot take now is sent again by itself', async () => {
+    test('a submission that gets a 503 is sent again automatically', async () => {
       await using user = await open()
       const problem = { status: 503, title: 'Service Unavailable', detail: 'Postgres cannot be reached' }
       await user.page.route(
@@ -350,7 +352,7 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilStatus('SUCCESS')
     })
 
-    test('a submission beyond the limit waits alone, says so, and is sent by itself', async () => {
+    test('a submission that gets a 429 waits without an outage banner and is sent again automatically', async () => {
       await using user = await open()
       const problem = { status: 429, title: 'Too Many Requests', detail: 'More than 1 requests in 2 s' }
       await user.page.route(
@@ -367,12 +369,12 @@ describe.skipIf(!chromium)('the page', () => {
       await user.fill('E-mail address', 'hasty@example.com')
       await user.submit()
       await user.untilText('Not submitted yet: the request limit is reached.')
-      // Everything else goes on.
+      // A rate limit is not an outage.
       expect(await user.page.getByText(/^The API (is not ready|cannot be reached)/).count()).toBe(0)
       await user.untilStatus('SUCCESS')
     })
 
-    test('a submission whose answer was lost is sent again by itself, and is one task', async () => {
+    test('a submission whose response was lost is sent again automatically and creates one task', async () => {
       await using user = await open()
       await user.page.route(
         '**/v1/tasks/notify',
@@ -392,7 +394,7 @@ describe.skipIf(!chromium)('the page', () => {
       expect(ids).toEqual([user.shownId()])
     })
 
-    test('a submission that got no answer can be given up', async () => {
+    test('a submission that got no response can be stopped', async () => {
       await using user = await open()
       await user.page.route('**/v1/tasks/notify', (route) => route.abort('connectionreset'))
       await user.page.route('**/health/ready', (route) => route.abort('connectionreset'))
@@ -405,7 +407,7 @@ describe.skipIf(!chromium)('the page', () => {
   })
 })
 
-/** Makes the tab believe that it was hidden or shown. */
+/** Script that makes the page behave as in a hidden or a visible tab. */
 function setHidden(isHidden: boolean): string {
   return `Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} });
     document.dispatchEvent(new Event('visibilitychange'))`

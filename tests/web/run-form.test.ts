@@ -1,4 +1,4 @@
-// The form of a task in a real browser: lists, groups, records, JSON, options, and what was submitted before.
+// The form of a task in a real browser: lists, groups, records, JSON, options and the last inputs.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,28 +49,29 @@ describe.skipIf(!chromium)('the form of a task', () => {
     return system.task(user.shownId())
   }
 
-  const LEAST = { guest: 'Ada', seats: 3, room: 'hall', quiet: false, courses: [] }
+  /** Input of the form of `openBooking` without further entries. */
+  const MINIMAL_INPUT = { guest: 'Ada', seats: 3, room: 'hall', quiet: false, courses: [] }
 
-  test('what is left empty is left out, and a list that is required is empty', async () => {
+  test('empty optional fields are omitted, and an empty required list is sent as []', async () => {
     await using user = await openBooking()
-    expect((await submitted(user)).input).toEqual(LEAST)
+    expect((await submitted(user)).input).toEqual(MINIMAL_INPUT)
   })
 
-  test('items are added, put in order, and taken away', async () => {
+  test('items of a list are added, moved and removed', async () => {
     await using user = await openBooking()
     const courses = part(user, 'Courses')
     for (const [place, course] of ['cake', 'soup', 'too much'].entries()) {
       await courses.getByRole('button', { name: 'Add to courses' }).click()
-      // What was added has the focus.
+      // The new item has the focus.
       await courses.locator('input').nth(place).and(courses.locator(':focus')).waitFor()
       await user.page.keyboard.type(course)
     }
     await user.press('Move item 2 up')
     await user.press('Remove item 3')
-    expect((await submitted(user)).input).toEqual({ ...LEAST, courses: ['soup', 'cake'] })
+    expect((await submitted(user)).input).toEqual({ ...MINIMAL_INPUT, courses: ['soup', 'cake'] })
   })
 
-  test('groups within lists, records and moments become what they stand for', async () => {
+  test('groups, lists of groups, records and times have the right values in the input', async () => {
     await using user = await openBooking({ timezoneId: 'Asia/Kolkata' })
     await part(user, 'Address').getByLabel('Street').fill('Long Lane')
     const people = part(user, 'People')
@@ -86,7 +87,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     await user.page.getByLabel('Music').selectOption({ label: 'No' })
     await user.fill('Budget', '12.5')
     expect((await submitted(user)).input).toEqual({
-      ...LEAST,
+      ...MINIMAL_INPUT,
       address: { street: 'Long Lane' },
       people: [{ name: 'Grace', vegan: true }],
       marks: { wine: 'red' },
@@ -97,7 +98,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     })
   })
 
-  test('what is wrong within a group or an item is told there', async () => {
+  test('errors in groups, lists and records are shown at their fields', async () => {
     await using user = await openBooking()
     await part(user, 'Address').getByLabel('Floor').fill('3')
     const courses = part(user, 'Courses')
@@ -119,16 +120,20 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await user.page.locator('.field-fault').allTextContents()).not.toContain('Item 1 is required.')
   })
 
-  test('a form becomes JSON and a form again, and keeps everything both ways', async () => {
+  test('switching between form and JSON keeps all values', async () => {
     await using user = await openBooking()
     await part(user, 'Courses').getByRole('button', { name: 'Add to courses' }).click()
     await user.page.getByRole('textbox', { name: 'Item 1' }).fill('soup')
     await user.fill('Tip', 'much')
     await user.press('Edit as JSON')
-    expect(JSON.parse(await editor(user).inputValue())).toEqual({ ...LEAST, tip: 'much', courses: ['soup'] })
+    expect(JSON.parse(await editor(user).inputValue())).toEqual({
+      ...MINIMAL_INPUT,
+      tip: 'much',
+      courses: ['soup'],
+    })
     await editor(user).fill(
       JSON.stringify({
-        ...LEAST,
+        ...MINIMAL_INPUT,
         tip: 2,
         courses: ['a', 'b'],
         people: [{ name: 'Bo', vegan: true }],
@@ -139,12 +144,12 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await user.page.getByRole('textbox', { name: 'Tip' }).inputValue()).toBe('2')
     expect(await user.page.getByRole('textbox', { name: 'Item 2' }).inputValue()).toBe('b')
     expect(await part(user, 'People').getByLabel('Vegan').isChecked()).toBe(true)
-    // What the form does not know is kept too.
+    // A member without a field is kept too.
     await user.press('Edit as JSON')
     expect(JSON.parse(await editor(user).inputValue())).toMatchObject({ tip: 2, more: { kept: 1 } })
   })
 
-  test('JSON that is not right is told with its line, and JSON that no form can show stays JSON', async () => {
+  test('invalid JSON is reported with its line, and JSON without matching fields stays JSON', async () => {
     await using user = await openBooking()
     await user.press('Edit as JSON')
     await editor(user).fill('{\n  "guest": "Ada",\n  "seats": 3,\n}')
@@ -155,16 +160,16 @@ describe.skipIf(!chromium)('the form of a task', () => {
     await editor(user).fill('{"guest": ["a list"]}')
     await user.press('Edit in the form')
     await user.untilText('The form has no fields for all of this')
-    // The API has the last word.
+    // Such JSON is submitted, and the API validates it.
     await user.submit()
     await user.untilText('#/input/guest')
-    await editor(user).fill(JSON.stringify({ ...LEAST, seats: 4 }))
-    expect((await submitted(user)).input).toEqual({ ...LEAST, seats: 4 })
+    await editor(user).fill(JSON.stringify({ ...MINIMAL_INPUT, seats: 4 }))
+    expect((await submitted(user)).input).toEqual({ ...MINIMAL_INPUT, seats: 4 })
   })
 
-  test('a number that no double holds is sent as it was written, and what the API says of it is shown', async () => {
+  test('a number beyond double precision is sent with all digits, and the error of the API is shown', async () => {
     await using user = await open()
-    await user.pick('Give back')
+    await user.pick('Echo')
     await user.fill('Value', '{"id": 12345678901234567890, "small": 0.1}')
     const request = user.page.waitForRequest('**/v1/tasks/echo')
     await user.submit()
@@ -174,7 +179,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect((await submitted(user)).input).toEqual({ value: { id: '12345678901234567890', small: 0.1 } })
   })
 
-  test('options travel with the task, and what the API has against them is told at their fields', async () => {
+  test('options are submitted with the task, and errors of the API are shown at their fields', async () => {
     await using user = await openBooking()
     await user.press('Options')
     await user.fill('Delay in seconds', '3600')
@@ -202,7 +207,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(Date.parse(task.run_at) - Date.parse(task.created_at)).toBeGreaterThan(3_500_000)
   })
 
-  test('a delay and a moment exclude each other', async () => {
+  test('a delay and a start time exclude each other', async () => {
     await using user = await openBooking()
     await user.press('Options')
     await user.fill('Delay in seconds', '5')
@@ -211,7 +216,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     await user.untilText('Set either a delay or a start time.')
   })
 
-  test('the last five inputs are remembered, chosen from, and cleared', async () => {
+  test('the last five inputs are offered again and can be cleared', async () => {
     await using user = await openBooking()
     await user.press('Options')
     await user.fill('Tags', 'remembered')
@@ -240,7 +245,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await menu.count()).toBe(0)
   })
 
-  test('where the storage is not allowed, nothing is remembered and everything else works', async () => {
+  test('without local storage no inputs are kept, and everything else works', async () => {
     await using user = await open()
     await user.page.addInitScript(
       `Object.defineProperty(window, 'localStorage', { get() { throw new Error('not allowed') } })`,
@@ -252,7 +257,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     expect(await user.page.getByLabel('Last inputs', { exact: true }).count()).toBe(0)
   })
 
-  test('a request is filled in without a line of JSON but its body', async () => {
+  test('the input of http_request is filled in with fields, without JSON', async () => {
     await using user = await open()
     await user.pick('Send an HTTP request')
     await user.fill('URL', 'https://example.com/hooks')

@@ -1,4 +1,4 @@
-// The page of one task in a real browser: watched while it runs, understood when it has ended, and run again.
+// The page of one task in a real browser: progress, log, attempts, replay, and copied calls.
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,11 +11,11 @@ import { createTestKeys } from '../support/api-keys.ts'
 import { findChromium, launchBrowser, openPage, type PageUser } from '../support/browser.ts'
 import {
   booking,
-  countFar,
   createGatedTask,
-  createMurmuringTask,
+  createLoggingTask,
   echo,
-  stumble,
+  failFirst,
+  largeInteger,
 } from '../support/browser-definitions.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
@@ -24,7 +24,7 @@ const chromium = findChromium()
 
 describe.skipIf(!chromium)('the page of a task', () => {
   const gate = createGatedTask()
-  const murmuring = createMurmuringTask()
+  const logging = createLoggingTask()
   let system: TestSystem
   let browser: Browser
 
@@ -33,7 +33,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
       const { build } = await import('vite')
       await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
     }
-    const definitions = [gate.definition, murmuring.definition, booking, countFar, echo, stumble]
+    const definitions = [gate.definition, logging.definition, booking, largeInteger, echo, failFirst]
     const starting = startSystem({ webRoot: WEB_ROOT, definitions })
     browser = await launchBrowser(chromium ?? '')
     system = await starting
@@ -43,7 +43,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await system?.stop()
   })
 
-  /** As somebody who follows a link to this task. */
+  /** Opens the page of this task in a new browser context, as a link does. */
   async function openTask(id: string, options?: Parameters<typeof openPage>[2]): Promise<PageUser> {
     const user = await openPage(browser, system.url, options)
     await goToTask(user, id)
@@ -57,13 +57,13 @@ describe.skipIf(!chromium)('the page of a task', () => {
 
   const idOf = (user: PageUser) => /#\/tasks\/([0-9a-f-]{36})/.exec(user.page.url())?.[1] ?? ''
 
-  /** Another task than this one is on show. */
-  async function untilAnother(user: PageUser, id: string): Promise<string> {
+  /** Waits until the page shows another task than this one, and returns its id. */
+  async function untilOtherTask(user: PageUser, id: string): Promise<string> {
     await user.page.waitForURL((url) => !url.hash.includes(id) && /#\/tasks\/[0-9a-f-]{36}$/.test(url.href))
     return idOf(user)
   }
 
-  test('progress and log are seen while it runs, and the rest of the log at its end', async () => {
+  test('progress and log lines appear while a task runs, and the last lines when it has ended', async () => {
     const { id } = await system.submit('gated', { gate: 'watched' })
     await using user = await openTask(id)
     await user.untilStatus('STARTED')
@@ -78,13 +78,13 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await log.getByText('Through the gate').waitFor()
     expect(await user.page.getByRole('region', { name: 'Result' }).first().textContent()).toContain('watched')
     await user.untilText('Attempt 1 succeeded')
-    // Nobody is read every line.
+    // Screen readers announce the status, but not every log line.
     expect(await user.page.locator('[aria-live], [role=log]').count()).toBe(0)
     expect(await user.page.locator('[role=status]', { hasText: 'SUCCESS' }).count()).toBe(1)
   })
 
-  test('a log that is paused stands still, and goes on where it was', async () => {
-    const { id } = await system.submit('murmur', {})
+  test('a paused log shows no new lines until it is followed again', async () => {
+    const { id } = await system.submit('log_continuously', {})
     await using user = await openTask(id)
     const lines = user.page.locator('.log-line')
     await lines.first().waitFor()
@@ -97,19 +97,19 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(await lines.count()).toBe(count)
     await user.press('Follow the log')
     await expect.poll(() => lines.count(), { timeout: 20_000 }).toBeGreaterThan(count + 10)
-    murmuring.hush()
+    logging.stop()
     await user.untilStatus('SUCCESS')
   })
 
-  test('every attempt has its error and its log; a retry by hand adds to them', async () => {
-    const { id } = await system.submit('stumble', { times: 2 }, { max_retries: 1 })
+  test('every attempt shows its error and its log, and a manual retry adds an attempt', async () => {
+    const { id } = await system.submit('fail_first', { times: 2 }, { max_retries: 1 })
     await system.taskWhenFinal(id)
     await using user = await openTask(id)
     await user.untilStatus('FAILURE')
     await user.page.getByRole('region', { name: 'Log of attempt 2' }).getByText('Attempt 2 begins').waitFor()
     await user.press('Attempt 1 failed')
     await user.page.getByRole('region', { name: 'Log of attempt 1' }).getByText('Attempt 1 begins').waitFor()
-    expect(await user.page.getByText('stumbled over attempt 1').count()).toBeGreaterThan(0)
+    expect(await user.page.getByText('failed in attempt 1').count()).toBeGreaterThan(0)
     await user.press('Retry task')
     await user.untilStatus('SUCCESS')
     await user.untilText('Attempt 3 succeeded')
@@ -125,12 +125,12 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.untilText('Attempt 1 was cancelled')
   })
 
-  test('a replay is a new task that leads back to the old one', async () => {
+  test('a replay creates a new task that links to the original', async () => {
     const { id } = await system.submit('reverse', { text: 'again' })
     await system.taskWhenFinal(id)
     await using user = await openTask(id)
     await user.page.getByRole('button', { name: 'Replay', exact: true }).click()
-    const replayed = await untilAnother(user, id)
+    const replayed = await untilOtherTask(user, id)
     await user.untilStatus('SUCCESS')
     expect(await system.task(replayed)).toMatchObject({ replayed_from: id, input: { text: 'again' } })
     await user.page.getByRole('link', { name: id }).click()
@@ -139,7 +139,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.page.waitForURL((url) => url.hash === `#/tasks/${replayed}`)
   })
 
-  test('a replay with another input begins with the old one, in the form', async () => {
+  test('a replay with edited input starts from the original input in the form', async () => {
     const input = {
       guest: 'Ada',
       seats: 2,
@@ -159,7 +159,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.fill('Seats', '7')
     await user.fill('Street', 'Short Lane')
     await user.press('Submit as a new task')
-    const replayed = await untilAnother(user, id)
+    const replayed = await untilOtherTask(user, id)
     expect(await system.taskWhenFinal(replayed)).toMatchObject({
       replayed_from: id,
       tags: ['kept'],
@@ -167,8 +167,8 @@ describe.skipIf(!chromium)('the page of a task', () => {
     })
   })
 
-  test('an input that no longer fits its form is edited as JSON', async () => {
-    const { id } = await system.submit('stumble', { times: 0 })
+  test('an input that does not fit the form is edited as JSON', async () => {
+    const { id } = await system.submit('fail_first', { times: 0 })
     await system.taskWhenFinal(id)
     const { sql } = await import('../../src/store/drizzle.ts')
     await system.connections.database.query(
@@ -180,10 +180,10 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(JSON.parse(await editor.inputValue())).toEqual(['old'])
     await editor.fill('{"times": 0}')
     await user.press('Submit as a new task')
-    expect(await system.task(await untilAnother(user, id))).toMatchObject({ input: { times: 0 } })
+    expect(await system.task(await untilOtherTask(user, id))).toMatchObject({ input: { times: 0 } })
   })
 
-  test('a document of 200 KB is cut to what can be read, and opened step by step', async () => {
+  test('a value of 200 KB is shortened at first and can be expanded step by step', async () => {
     const value = {
       long: 'x'.repeat(50_000),
       list: Array.from({ length: 2_000 }, (_, index) => ({
@@ -202,7 +202,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(await size()).toBeLessThan(5_000)
     const branch = input.getByRole('button', { name: /^value/ })
     expect(await branch.getAttribute('aria-expanded')).toBe('false')
-    // By keyboard alone.
+    // Expand the branch with the keyboard.
     await branch.focus()
     await user.page.keyboard.press('Enter')
     await input.getByRole('button', { name: /^list.* 2,000 items/ }).click()
@@ -213,8 +213,8 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(await user.page.evaluate('document.documentElement.scrollWidth')).toBe(1280)
   })
 
-  test('a number of twenty digits is shown digit by digit', async () => {
-    const { id } = await system.submit('count_far', {})
+  test('a number of twenty digits is shown with all digits', async () => {
+    const { id } = await system.submit('large_integer', {})
     await system.taskWhenFinal(id)
     await using user = await openTask(id)
     const result = user.page.getByRole('region', { name: 'Result' }).last()
@@ -237,7 +237,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
 
     test.each([
       ['quotes, lines and other alphabets', TRICKY],
-      ['more than a shell takes as an argument', `${TRICKY}${'z'.repeat(150_000)}`],
+      ['more than the maximum length of an argument', `${TRICKY}${'z'.repeat(150_000)}`],
     ])('the curl command submits the same task: %s', async (_what, value) => {
       const { id } = await system.submit('echo', { value }, { tags: ["o'clock"], max_retries: 7 })
       await system.taskWhenFinal(id)
@@ -256,7 +256,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
       })
     })
 
-    test('the call of the client is a program that can be read', async () => {
+    test('the copied client call contains the name and the input of the task', async () => {
       const { id } = await system.submit('echo', { value: TRICKY })
       await using user = await openTask(id, clipboard)
       const call = await copied(user, 'Copy as client call')
@@ -266,7 +266,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     })
   })
 
-  test('what belongs to the task is one click away', async () => {
+  test('the page links to tasks with the same definition, queue, tag and worker', async () => {
     const { id } = await system.submit('reverse', { text: 'links' }, { tags: ['nightly'] })
     const { worker_id } = await system.taskWhenFinal(id)
     await using user = await openTask(id)
@@ -278,7 +278,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(await href(worker_id?.slice(0, 8) ?? '')).toBe(`#/tasks?worker=${worker_id}`)
   })
 
-  test('the small panel beside the form leads to the whole page', async () => {
+  test('the task next to the form links to its page', async () => {
     await using user = await openPage(browser, system.url)
     await user.pick('Reverse a text')
     await user.fill('Text', 'panel')
@@ -290,7 +290,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     expect(idOf(user)).toBe(id)
   })
 
-  test('a task that does not exist is told to be gone', async () => {
+  test('a task that does not exist is shown as not found', async () => {
     await using user = await openPage(browser, system.url)
     await user.page.goto(`${system.url}/#/tasks/01890a5d-ac96-774b-bcce-b302099a8057`)
     await user.untilText('Task not found')
@@ -298,7 +298,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.page.waitForURL((url) => url.hash === '#/tasks')
   })
 
-  test.each([360, 768, 2560])('nothing reaches beyond a screen of %i pixels', async (width) => {
+  test.each([360, 768, 2560])('a page with long words fits a screen of %i pixels', async (width) => {
     const value = { W: 'W'.repeat(400), nested: { list: [{ ['n'.repeat(80)]: 1 }] } }
     const { id } = await system.submit('echo', { value }, { tags: ['t'.repeat(64)] })
     await system.taskWhenFinal(id)
@@ -308,13 +308,13 @@ describe.skipIf(!chromium)('the page of a task', () => {
   })
 })
 
-describe.skipIf(!chromium)('with a key that may only look', () => {
-  test('the page shows the task and its log, and changes nothing', async () => {
+describe.skipIf(!chromium)('with a key that has only the scope "read"', () => {
+  test('the page shows the task and its log, and its buttons are disabled', async () => {
     const keys = createTestKeys({ all: ['submit', 'read', 'operate'], reader: ['read'] })
-    const system = await startSystem({ webRoot: WEB_ROOT, apiKeys: keys.apiKeys, definitions: [stumble] })
+    const system = await startSystem({ webRoot: WEB_ROOT, apiKeys: keys.apiKeys, definitions: [failFirst] })
     const browser = await launchBrowser(chromium ?? '')
     const submission = { input: { times: 1 }, options: { max_retries: 0 } }
-    const { body } = await system.request('POST', '/v1/tasks/stumble', submission, keys.headers('all'))
+    const { body } = await system.request('POST', '/v1/tasks/fail_first', submission, keys.headers('all'))
     const { id } = body as { id: string }
     await using user = await openPage(browser, system.url)
     await user.page.getByLabel('API key').fill(keys.key('reader'))

@@ -1,4 +1,4 @@
-// The list of tasks in a real browser: found, followed, and changed many at once.
+// The list of tasks in a real browser: filters, paging, live updates, columns, and bulk actions.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,10 +13,10 @@ import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 const WEB_ROOT = fileURLToPath(new URL('../../web/dist', import.meta.url))
 const chromium = findChromium()
-const PATIENT = { timeout: 10_000 }
+const TEN_SECONDS = { timeout: 10_000 }
 
 const broken = new Set<string>()
-/** Fails until it is told that the cause is gone. */
+/** Fails while `broken` contains the cause in its input. */
 const fragile = defineTask({
   name: 'fragile',
   title: 'Depends on others',
@@ -52,7 +52,7 @@ async function visit(browser: Browser, url: string, options?: BrowserContextOpti
   return {
     page,
     rows: () => page.locator('[data-task] .task-link').allTextContents(),
-    untilRows: (count) => expect.poll(() => row.count(), PATIENT).toBe(count),
+    untilRows: (count) => expect.poll(() => row.count(), TEN_SECONDS).toBe(count),
     async filter(text) {
       await page.getByRole('combobox', { name: 'Filter tasks' }).fill(text)
       await page.keyboard.press('Enter')
@@ -71,7 +71,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
   let browser: Browser
 
   beforeAll(async () => {
-    // `npm test` has built it.
+    // `npm test` builds the page before the tests; a run of this file alone may have to.
     if (!existsSync(join(WEB_ROOT, 'index.html'))) {
       const { build } = await import('vite')
       await build({ root: join(WEB_ROOT, '../..'), logLevel: 'warn' })
@@ -101,22 +101,22 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       (count) => count === wanted,
     )
 
-  test('where there is none yet it says so, and leads to the form', async () => {
+  test('an empty list says so and links to the form', async () => {
     await using user = await open()
     await user.untilText('No tasks yet')
     await user.page.getByRole('main').getByRole('link', { name: 'Run a task' }).click()
     await user.page.getByRole('button', { name: 'Submit task' }).waitFor()
   })
 
-  describe('is filtered', () => {
+  describe('can be filtered', () => {
     beforeAll(async () => {
-      const nobody = { queue: 'nobody', tags: ['filtered'] }
-      await system.submit('notify', { email: 'ada@example.com' }, nobody)
-      await system.submit('notify', { email: 'bob@example.com' }, nobody)
-      await system.submit('divide', { x: 7, y: 2 }, nobody)
+      const unserved = { queue: 'unserved', tags: ['filtered'] }
+      await system.submit('notify', { email: 'ada@example.com' }, unserved)
+      await system.submit('notify', { email: 'bob@example.com' }, unserved)
+      await system.submit('divide', { x: 7, y: 2 }, unserved)
     })
 
-    test('by a field of the input, and a link to it shows the same to somebody else', async () => {
+    test('by a member of the input, and the URL opens the same list in another browser', async () => {
       await using user = await open()
       await user.untilRows(3)
       await user.filter('input.email=ada@example.com')
@@ -130,7 +130,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       expect(other.hash()).toBe('#/tasks')
     })
 
-    test('by suggestions, with the keyboard alone, and Back leads back', async () => {
+    test('by suggestions with the keyboard, and Back restores earlier filters', async () => {
       await using user = await open()
       const { keyboard } = user.page
       await user.untilRows(3)
@@ -144,25 +144,25 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await user.page.getByRole('option', { name: 'input.x=' }).click()
       await keyboard.type('7')
       await keyboard.press('Enter')
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?name=divide&input.x=7')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?name=divide&input.x=7')
       await user.page.goBack()
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?name=divide')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?name=divide')
       await user.page.goBack()
       await user.untilRows(3)
-      // Nothing typed: the last filter goes.
+      // Backspace in the empty box removes the last filter.
       await user.filter('tag=filtered')
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?tag=filtered')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?tag=filtered')
       await user.page.getByRole('button', { name: 'Remove the filter tag filtered' }).waitFor()
       await keyboard.press('Backspace')
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks')
     })
 
-    test('by statuses and times that are picked, an id that begins so, and any text', async () => {
+    test('by status, time range, id and free text', async () => {
       await using user = await open()
       await user.untilRows(3)
       await user.press('PENDING')
       await user.page.getByRole('combobox', { name: 'Submitted' }).selectOption('1h')
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?status=PENDING&since=1h')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?status=PENDING&since=1h')
       await user.untilRows(3)
       await user.press('FAILURE')
       await user.press('PENDING')
@@ -171,27 +171,27 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await user.untilRows(3)
       const id = (await user.page.locator('[data-task]').first().getAttribute('data-task')) ?? ''
       await user.filter(id.slice(0, 36))
-      await expect.poll(user.hash, PATIENT).toBe(`#/tasks?id=${id}`)
+      await expect.poll(user.hash, TEN_SECONDS).toBe(`#/tasks?id=${id}`)
       await user.untilRows(1)
       await user.press('Clear filters')
       await user.filter('BOB@example')
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?q=BOB@example')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?q=BOB@example')
       await user.untilRows(1)
     })
 
-    test('by what is chosen, also before it is on show', async () => {
+    test('by clicks that follow each other before the list is rendered again', async () => {
       await using user = await open()
       await user.press('FAILURE')
       await user.page.getByRole('button', { name: 'Clear filters' }).first().waitFor()
-      // Within one turn of the page.
+      // All three clicks happen before the next frame.
       await user.page.evaluate(`
         for (const name of ['Clear filters', 'SUCCESS', 'PENDING'])
           [...document.querySelectorAll('button')].find((button) => button.textContent.trim() === name).click()
       `)
-      await expect.poll(user.hash, PATIENT).toBe('#/tasks?status=SUCCESS,PENDING')
+      await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?status=SUCCESS,PENDING')
     })
 
-    test('and what cannot be asked for is told at the box', async () => {
+    test('and an invalid filter is reported', async () => {
       await using user = await open()
       await user.untilRows(3)
       await user.filter('status=LOST')
@@ -203,7 +203,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await other.untilRows(3)
     })
 
-    test('a row leads to its task', async () => {
+    test('and a row links to its task', async () => {
       await using user = await open('?input.x=7')
       await user.untilRows(1)
       const id = await user.page.locator('[data-task]').getAttribute('data-task')
@@ -212,13 +212,13 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     })
   })
 
-  test('it goes back page by page, and to the newest at once', async () => {
-    await submitMany(120, 'reverse', { text: 'page' }, { queue: 'nobody', tags: ['paged'] })
+  test('the pages can be opened one by one, and a link leads to the newest tasks', async () => {
+    await submitMany(120, 'reverse', { text: 'page' }, { queue: 'unserved', tags: ['paged'] })
     await using user = await open('?tag=paged')
     await user.untilRows(50)
     const older = user.page.getByRole('link', { name: 'Older' })
     await older.click()
-    await expect.poll(user.hash, PATIENT).toContain('cursor=')
+    await expect.poll(user.hash, TEN_SECONDS).toContain('cursor=')
     await user.untilText('50 matching tasks, submitted before')
     await older.click()
     await user.untilRows(20)
@@ -227,10 +227,10 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     await user.page.goBack()
     await user.untilRows(50)
     await user.page.getByRole('link', { name: 'Newest' }).click()
-    await expect.poll(user.hash, PATIENT).toBe('#/tasks?tag=paged')
+    await expect.poll(user.hash, TEN_SECONDS).toBe('#/tasks?tag=paged')
   })
 
-  test('it follows what happens, unless it is paused', async () => {
+  test('the list is updated automatically unless it is paused', async () => {
     await using user = await open('?tag=live')
     await user.untilText('No task matches')
     await system.submit('gated', { gate: 'live' }, { tags: ['live'] })
@@ -239,36 +239,36 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     await user.press('Pause')
     gate.open('live')
     await untilCount('tag=live&status=SUCCESS', 1)
-    const asked: string[] = []
-    user.page.on('request', (request) => asked.push(request.url()))
+    const requestedUrls: string[] = []
+    user.page.on('request', (request) => requestedUrls.push(request.url()))
     await system.submit('reverse', { text: 'b' }, { tags: ['live'] })
-    // Longer than from one look to the next.
+    // Longer than the interval between two requests of a live list.
     await user.page.waitForTimeout(3_000)
-    expect(asked.filter((url) => url.includes('/v1/tasks'))).toEqual([])
+    expect(requestedUrls.filter((url) => url.includes('/v1/tasks'))).toEqual([])
     expect(await user.rows()).toEqual(['Wait at a gate'])
     await user.press('Resume')
     await user.untilRows(2)
     await user.page.locator('[data-task]').nth(1).locator('[data-status=SUCCESS]').waitFor()
   })
 
-  test('rows stay where they are under the mouse, and while something is selected', async () => {
-    await submitMany(2, 'reverse', { text: 'a' }, { tags: ['steady'], queue: 'nobody' })
-    await using user = await open('?tag=steady')
+  test('rows do not move while a task is selected', async () => {
+    await submitMany(2, 'reverse', { text: 'a' }, { tags: ['frozen'], queue: 'unserved' })
+    await using user = await open('?tag=frozen')
     await user.untilRows(2)
     await user.page
       .getByRole('checkbox', { name: /^Select Reverse/ })
       .first()
       .check()
-    await system.submit('divide', { x: 1, y: 1 }, { tags: ['steady'], queue: 'nobody' })
+    await system.submit('divide', { x: 1, y: 1 }, { tags: ['frozen'], queue: 'unserved' })
     await user.untilText('Show 1 new task')
     expect(await user.rows()).toEqual(['Reverse a text', 'Reverse a text'])
     await user.press('Show 1 new task')
     expect(await user.rows()).toEqual(['Divide two numbers', 'Reverse a text', 'Reverse a text'])
   })
 
-  describe('many are changed at once', () => {
-    test('those that are selected are cancelled, after a question', async () => {
-      await submitMany(3, 'reverse', { text: 'a' }, { tags: ['some'], queue: 'nobody' })
+  describe('bulk actions', () => {
+    test('the selected tasks are cancelled after a confirmation', async () => {
+      await submitMany(3, 'reverse', { text: 'a' }, { tags: ['some'], queue: 'unserved' })
       await using user = await open('?tag=some')
       await user.untilRows(3)
       const boxes = user.page.getByRole('checkbox', { name: /^Select Reverse/ })
@@ -287,7 +287,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await user.page.locator('[data-task]').nth(1).locator('[data-status=PENDING]').waitFor()
     })
 
-    test('all that match are retried, not only those of this page', async () => {
+    test('all matching tasks are retried, not only those of this page', async () => {
       broken.add('outage')
       await submitMany(200, 'fragile', { cause: 'outage' }, { tags: ['outage'] })
       await submitMany(3, 'reverse', { text: 'well' }, { tags: ['outage'] })
@@ -307,7 +307,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await untilCount('tag=outage&status=SUCCESS', 203)
     })
 
-    test('what is not failed any more when it comes to it is told', async () => {
+    test('the outcome counts tasks that were no longer failed', async () => {
       broken.add('flicker')
       await submitMany(5, 'fragile', { cause: 'flicker' }, { tags: ['flicker'] })
       await untilCount('tag=flicker&status=FAILURE', 5)
@@ -324,8 +324,8 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await user.untilText('3 retried, 2 were no longer failed or cancelled.')
     })
 
-    test('replays are new tasks, and not replayed in their turn', async () => {
-      await submitMany(120, 'reverse', { text: 'a' }, { tags: ['twice'], queue: 'nobody' })
+    test('replays are new tasks and are not replayed by the same action', async () => {
+      await submitMany(120, 'reverse', { text: 'a' }, { tags: ['twice'], queue: 'unserved' })
       await using user = await open('?tag=twice')
       await user.untilRows(50)
       await user.page.getByLabel('Select all tasks of this page').check()
@@ -336,8 +336,8 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await untilCount('tag=twice', 240)
     })
 
-    test('it can be stopped in the middle', async () => {
-      await submitMany(150, 'reverse', { text: 'a' }, { tags: ['stopped'], queue: 'nobody' })
+    test('an action can be stopped after a batch', async () => {
+      await submitMany(150, 'reverse', { text: 'a' }, { tags: ['stopped'], queue: 'unserved' })
       await using user = await open('?tag=stopped')
       await user.untilRows(50)
       const first = Promise.withResolvers<void>()
@@ -355,11 +355,11 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await untilCount('tag=stopped', 250)
     })
 
-    test('what got no answer goes on when it is told to, and is done once', async () => {
-      await submitMany(130, 'reverse', { text: 'a' }, { tags: ['lost'], queue: 'nobody' })
+    test('an action whose response was lost can be continued and takes effect once', async () => {
+      await submitMany(130, 'reverse', { text: 'a' }, { tags: ['lost'], queue: 'unserved' })
       await using user = await open('?tag=lost')
       await user.untilRows(50)
-      // The first is done, and its answer is lost.
+      // The API executes the first batch, and its response is lost.
       await user.page.route(
         '**/v1/tasks/bulk',
         async (route) => {
@@ -378,7 +378,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       await untilCount('tag=lost', 260)
     })
 
-    test('what none of them is for is said before', async () => {
+    test('an action that applies to none of the selected tasks says so before it starts', async () => {
       await using user = await open('?tag=filtered')
       await user.untilRows(3)
       await user.page.getByLabel('Select all tasks of this page').check()
@@ -387,7 +387,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     })
   })
 
-  test('the choice of columns stays in this browser', async () => {
+  test('the choice of columns is kept after a reload', async () => {
     await using user = await open('?tag=filtered')
     await user.untilRows(3)
     const heads = () => user.page.getByRole('columnheader').allTextContents()
@@ -401,7 +401,7 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     expect(await heads()).toContain('Result')
   })
 
-  test('whatever the keyboard reaches is enough to select and act', async () => {
+  test('tasks can be selected and cancelled with the keyboard', async () => {
     await using user = await open('?tag=filtered')
     await user.untilRows(3)
     await user.page.getByLabel('Select all tasks of this page').focus()
@@ -412,14 +412,16 @@ describe.skipIf(!chromium)('the list of tasks', () => {
     await user.untilText('Cancel 3 tasks?')
     expect(await user.page.evaluate('document.activeElement.textContent')).toBe('Not now')
     await user.page.keyboard.press('Escape')
-    await expect.poll(() => user.page.evaluate('document.activeElement.textContent'), PATIENT).toBe('Cancel')
+    await expect
+      .poll(() => user.page.evaluate('document.activeElement.textContent'), TEN_SECONDS)
+      .toBe('Cancel')
   })
 
   test.each([
     ['a phone', 360],
     ['a tablet', 800],
     ['a small laptop', 1130],
-  ])('nothing reaches beyond the screen of %s', async (_what, width) => {
+  ])('the list fits the screen of %s', async (_name, width) => {
     await system.submit(
       'notify',
       { email: `${'long'.repeat(12)}@example.com` },
@@ -429,36 +431,36 @@ describe.skipIf(!chromium)('the list of tasks', () => {
       },
     )
     await using user = await open('?tag=wide&input.email=x', { viewport: { width, height: 740 } })
-    const reaches = () => user.page.evaluate('document.documentElement.scrollWidth')
+    const contentWidth = () => user.page.evaluate('document.documentElement.scrollWidth')
     await user.untilText('No task matches')
-    expect(await reaches()).toBe(width)
+    expect(await contentWidth()).toBe(width)
     await user.page.goto(`${system.url}/#/tasks?tag=wide&q=${'long'.repeat(12)}`)
     await user.page.locator('[data-task]').first().waitFor()
     await user.page.getByText('Columns', { exact: true }).click()
     for (const name of ['Result', 'Worker', 'Finished'])
       await user.page.getByRole('checkbox', { name }).check()
-    expect(await reaches()).toBe(width)
+    expect(await contentWidth()).toBe(width)
     await user.page.keyboard.press('Escape')
     await user.page.getByLabel('Select all tasks of this page').check()
-    expect(await reaches()).toBe(width)
+    expect(await contentWidth()).toBe(width)
     await user.press('Replay')
     await user.untilText(/^Replay \d task/)
-    expect(await reaches()).toBe(width)
+    expect(await contentWidth()).toBe(width)
   })
 
-  test('while the API is away it says so and keeps what it has shown; then it goes on by itself', async () => {
+  test('during an outage the list keeps its rows, and afterwards it is updated without a reload', async () => {
     await using user = await open('?tag=filtered')
     await user.untilRows(3)
     await system.stopApi()
     await user.untilText('The API cannot be reached.')
     expect(await user.rows()).toHaveLength(3)
     await system.startApi()
-    await system.submit('reverse', { text: 'back' }, { tags: ['filtered'], queue: 'nobody' })
+    await system.submit('reverse', { text: 'back' }, { tags: ['filtered'], queue: 'unserved' })
     await user.untilRows(4)
   })
 })
 
-describe.skipIf(!chromium)('the list of tasks, where the API asks for keys', () => {
+describe.skipIf(!chromium)('the list of tasks, with an API that requires a key', () => {
   const keys = createTestKeys({ all: ['submit', 'read', 'operate'], reader: ['read'], submitter: ['submit'] })
   let system: TestSystem
   let browser: Browser
@@ -482,7 +484,7 @@ describe.skipIf(!chromium)('the list of tasks, where the API asks for keys', () 
     return user
   }
 
-  test('a key that may only read changes nothing, and the page says so', async () => {
+  test('a key with only "read" cannot cancel, retry or replay, and the page says so', async () => {
     await using user = await openWith('reader')
     await user.untilRows(1)
     await user.untilText('This key may not cancel or retry tasks: it lacks the scope “operate”.')
@@ -499,13 +501,13 @@ describe.skipIf(!chromium)('the list of tasks, where the API asks for keys', () 
     await user.untilText('1 cancelled.')
   })
 
-  test('a key that may not read sees nothing, and the page says why', async () => {
+  test('a key without "read" sees no tasks, and the page says why', async () => {
     await using user = await openWith('submitter')
     await user.untilText('This key may not see tasks: it lacks the scope “read”.')
     expect(await user.rows()).toEqual([])
   })
 
-  test('with the key what was seen goes', async () => {
+  test('forgetting the key removes the tasks from the page', async () => {
     await using user = await openWith('all')
     await user.untilRows(1)
     await user.press('Forget key')

@@ -27,7 +27,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
   const open = (options?: Parameters<typeof openView>[3]) =>
     openView(browser, system.url, '#/workers', options)
 
-  test('a queue is paused and resumed, and what waits in it is seen', async () => {
+  test('a queue is paused and resumed, and the table shows how many tasks wait in it', async () => {
     await using view = await open()
     const row = view.page.getByRole('row', { name: /^slow/ })
     await row.getByText('Served').waitFor()
@@ -41,7 +41,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
   })
 
-  test('a worker drains, shows what it still runs, and goes on', async () => {
+  test('a worker drains, shows that it drains until its task has ended, and is resumed', async () => {
     await using view = await open()
     const held = await system.submit('hold', {})
     await system.taskWhen(held.id, ({ status }) => status === 'STARTED')
@@ -49,7 +49,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await row.getByText('1 of 20').waitFor()
     await row.getByRole('button', { name: /^Drain the worker/ }).click()
     await row.getByText('Draining').waitFor()
-    // Nobody is left who takes anything from its queues.
+    // The draining worker was the only worker of this queue.
     await view.page
       .getByRole('row', { name: /^default/ })
       .getByText('No worker')
@@ -61,25 +61,25 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await system.taskWhenFinal((await system.submit('reverse', { text: 'ab' })).id)
   })
 
-  test('a queue nobody serves is told apart, and leads to what waits in it', async () => {
+  test('a queue without a worker is marked and links to its waiting tasks', async () => {
     await using view = await open()
-    await system.submit('reverse', { text: 'ab' }, { queue: 'nobody' })
-    const row = view.page.getByRole('row', { name: /^nobody/ })
+    await system.submit('reverse', { text: 'ab' }, { queue: 'unserved' })
+    const row = view.page.getByRole('row', { name: /^unserved/ })
     await row.getByText('No worker').waitFor()
     await row.getByRole('link', { name: '1', exact: true }).click()
     await until(
       async () => decodeURIComponent(new URL(view.page.url()).hash),
-      (hash) => hash === '#/tasks?queue=nobody&status=PENDING,RETRY',
+      (hash) => hash === '#/tasks?queue=unserved&status=PENDING,RETRY',
     )
     await view.page.goBack()
     await row.waitFor()
   })
 
-  test('a worker that fell silent is shown so, and one that has stopped is gone', async () => {
+  test('a worker without heartbeats is shown as missing, and a removed one disappears', async () => {
     await using view = await open()
     const { workerStore } = system.connections
-    const silent = { id: '0189a5d0-ac96-474b-bcce-b302099a8057', host: 'far', pid: 7, version: 'test' }
-    const worker = { ...silent, queues: ['default'], concurrency: 3 }
+    const missing = { id: '0189a5d0-ac96-474b-bcce-b302099a8057', host: 'far', pid: 7, version: 'test' }
+    const worker = { ...missing, queues: ['default'], concurrency: 3 }
     await workerStore.beat({ timeoutMs: 5_000, worker, processed: 1, failed: 0, running: [] })
     const row = view.page.getByRole('row', { name: /^far:7/ })
     await row.getByText('Missing').waitFor()
@@ -88,15 +88,15 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await row.waitFor({ state: 'detached' })
   })
 
-  test('nothing reaches beyond a screen of 360 pixels', async () => {
+  test('the view fits a screen of 360 pixels', async () => {
     await using view = await open({ viewport: { width: 360, height: 740 } })
     await view.page.getByRole('button', { name: /^Drain the worker/ }).waitFor()
     expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(360)
   })
 })
 
-describe.skipIf(!chromium)('with a key that may only read', () => {
-  test('nothing can be switched, and the page says why', async () => {
+describe.skipIf(!chromium)('with a key that has only the scope "read"', () => {
+  test('the buttons are disabled, and the page says why', async () => {
     const keys = createTestKeys({ reader: ['read'] })
     const system = await startSystem({ webRoot: WEB_ROOT, apiKeys: keys.apiKeys })
     const browser = await launchBrowser(chromium ?? '')

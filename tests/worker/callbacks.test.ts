@@ -6,7 +6,7 @@ import { newId } from '../../src/base/uuidv7.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { startCallbacks } from '../../src/worker/callbacks.ts'
-import { countFar } from '../support/browser-definitions.ts'
+import { largeInteger } from '../support/browser-definitions.ts'
 import { startTestServer, type TestServer } from '../support/http-server.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
@@ -25,7 +25,7 @@ beforeEach(async () => {
   server.received.length = 0
   system = await startSystem({
     worker: false,
-    definitions: [...createTestDefinitions(), countFar],
+    definitions: [...createTestDefinitions(), largeInteger],
     http: { allow: ['127.0.0.1'], resolve: async () => [{ address: '10.0.0.1', family: 4 }] },
     webhookSecrets: [SECRET],
   })
@@ -103,7 +103,7 @@ describe('a task that finishes in a worker', () => {
 
   test('with a number beyond a double makes a callback with all digits, also when the callback is replayed', async () => {
     system.startWorker()
-    const call = await finishedCallback((await submitWithCallback('count_far', {})).id)
+    const call = await finishedCallback((await submitWithCallback('large_integer', {})).id)
     const replayed = await system.request('POST', `/v1/tasks/${call.id}/replay`)
     expect(replayed.status).toBe(202)
     await system.taskWhenFinal((replayed.body as { id: string }).id)

@@ -54,7 +54,7 @@ test('the log is complete and in order as soon as the task is seen as finished',
   const ids = await Promise.all(
     Array.from({ length: 20 }, async (_, task) => {
       const lines = Array.from({ length: 30 }, (_, line) => `${task}.${line}`)
-      const { id } = await system.submit('say', { lines, ending: 'end' })
+      const { id } = await system.submit('log_lines', { lines, ending: 'end' })
       const client = createClient({ baseUrl: system.url })
       await client.waitFor(id)
       // Read the log only once, right after waitFor has resolved.
@@ -69,7 +69,7 @@ test('the log is complete and in order as soon as the task is seen as finished',
 })
 
 test('lines can be read page by page while the task runs', async () => {
-  const { id } = await system.submit('say', { lines: ['one', 'two', 'three'], ending: 'hold' })
+  const { id } = await system.submit('log_lines', { lines: ['one', 'two', 'three'], ending: 'hold' })
   const { data } = await until(
     () => logsOf(id),
     ({ data }) => data.length === 3,
@@ -86,7 +86,7 @@ test('lines can be read page by page while the task runs', async () => {
 })
 
 test('the lines of all attempts are kept, also those from before a manual retry', async () => {
-  const { id } = await system.submit('say', { lines: ['a', 'b'], ending: 'fail' }, { max_retries: 1 })
+  const { id } = await system.submit('log_lines', { lines: ['a', 'b'], ending: 'fail' }, { max_retries: 1 })
   await system.taskWhenFinal(id)
   await system.request('POST', `/v1/tasks/${id}/retry`)
   await system.taskWhen(id, ({ attempt, is_final }) => attempt === 4 && is_final)
@@ -107,7 +107,11 @@ test('lines that were written before a worker was killed are kept', async (conte
   const ownSystem = await startSystem({ worker: false, definitions: createTestDefinitions() })
   const worker = await spawnWorker(ownSystem)
   const options = { max_retries: 0 }
-  const { id } = await ownSystem.submit('say', { lines: ['before', 'the kill'], ending: 'hold' }, options)
+  const { id } = await ownSystem.submit(
+    'log_lines',
+    { lines: ['before', 'the kill'], ending: 'hold' },
+    options,
+  )
   const read = async () => {
     const { body } = await ownSystem.request('GET', `/v1/tasks/${id}/logs`)
     return (body as TaskLogs).data.map(({ message }) => message)
@@ -125,7 +129,7 @@ test('a shutdown writes the waiting lines before the task is released', async ()
   const ownSystem = await startSystem({ worker: false, definitions: createTestDefinitions() })
   // The interval is longer than the test, so that only the shutdown writes lines.
   const worker = ownSystem.startWorker({ logMs: 600_000 })
-  const { id } = await ownSystem.submit('say', { lines: ['still there'], ending: 'hold' })
+  const { id } = await ownSystem.submit('log_lines', { lines: ['still there'], ending: 'hold' })
   await ownSystem.taskWhen(id, ({ status }) => status === 'STARTED')
   await worker.stop(0)
   expect(await ownSystem.task(id)).toMatchObject({ status: 'PENDING', attempt: 1 })
@@ -136,7 +140,7 @@ test('a shutdown writes the waiting lines before the task is released', async ()
 
 test('lines of an attempt that has ended are not stored', async () => {
   const { connections } = system
-  const { id } = await system.submit('say', { lines: ['in time'], ending: 'end' })
+  const { id } = await system.submit('log_lines', { lines: ['in time'], ending: 'end' })
   await system.taskWhenFinal(id)
   const [line] = (await logsOf(id)).data
   const late: AttemptLines = {
@@ -297,9 +301,9 @@ describe('while Postgres is unavailable', () => {
 test('a log that cannot be written does not fail its task', async () => {
   const ownSystem = await startSystem({ definitions: createTestDefinitions() })
   await ownSystem.connections.database.query(sql`alter table task_logs rename to elsewhere`)
-  const { id } = await ownSystem.submit('say', { lines: ['lost'], ending: 'end' })
+  const { id } = await ownSystem.submit('log_lines', { lines: ['lost'], ending: 'end' })
   expect(await ownSystem.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
-  expect(ownSystem.announced('error.unexpected')).toMatchObject([{ where: 'writing task logs' }])
+  expect(ownSystem.emitted('error.unexpected')).toMatchObject([{ where: 'writing task logs' }])
   await ownSystem.stop()
 })
 
@@ -329,12 +333,17 @@ describe('a request for logs', () => {
   test('needs a key with the scope "read" or the poll token of the same task', async () => {
     const keys = createTestKeys({ submitter: ['submit'], reader: ['read'] })
     const ownSystem = await startSystem({ apiKeys: keys.apiKeys, definitions: createTestDefinitions() })
-    const say = async () => {
+    const submitAsSubmitter = async () => {
       const input = { lines: ['hello'], ending: 'end' }
-      const { body } = await ownSystem.request('POST', '/v1/tasks/say', { input }, keys.headers('submitter'))
+      const { body } = await ownSystem.request(
+        'POST',
+        '/v1/tasks/log_lines',
+        { input },
+        keys.headers('submitter'),
+      )
       return body as { id: string; poll_token: string }
     }
-    const [own, other] = [await say(), await say()]
+    const [own, other] = [await submitAsSubmitter(), await submitAsSubmitter()]
     const asReader = (id: string) =>
       ownSystem.request('GET', `/v1/tasks/${id}`, undefined, keys.headers('reader'))
     await until(

@@ -33,7 +33,7 @@ describe('Redis loses its data', () => {
     await flush('scriptFlush')
     const task = await system.submit('reverse', { text: 'after' })
     expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS' })
-    expect(system.announced('enqueue.failed')).toEqual([])
+    expect(system.emitted('enqueue.failed')).toEqual([])
   })
 
   test('1,000 waiting tasks run after Redis was flushed', async () => {
@@ -45,7 +45,7 @@ describe('Redis loses its data', () => {
     await flush('flushAll')
     system.startWorker()
     await allSucceeded(1_000)
-    expect(system.announced('task.started')).toHaveLength(1_000)
+    expect(system.emitted('task.started')).toHaveLength(1_000)
   })
 
   test('the consumer fetches again after a restart of Redis', async () => {
@@ -69,7 +69,7 @@ describe('Redis loses its data', () => {
     )
     const task = await system.submit('reverse', { text: 'meanwhile' })
     await until(
-      async () => system.announced('enqueue.failed').length,
+      async () => system.emitted('enqueue.failed').length,
       (count) => count > 0,
     )
     await system.redis.restart()
@@ -97,7 +97,7 @@ describe('lost deliveries', () => {
     const id = await commitOnly()
     system.startWorker()
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', result: { text: 'ba' } })
-    expect(system.announced('tasks.enqueued')).toContainEqual({ reason: 'lost', count: 1 })
+    expect(system.emitted('tasks.enqueued')).toContainEqual({ reason: 'lost', count: 1 })
   })
 
   test('a lost delivery is found although the lists in Redis contain ids without a Bee-Queue job', async () => {
@@ -126,7 +126,7 @@ describe('lost deliveries', () => {
     await system.connections.queue.enqueueMany('default', [...invalid, { id, attempt: 0 }])
     system.startWorker({ lostAfterMs: 60_000 })
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
-    expect(system.announced('error.transient')).toEqual([])
+    expect(system.emitted('error.transient')).toEqual([])
   })
 
   test('a task that waits in a long list is not enqueued again', async () => {
@@ -140,7 +140,7 @@ describe('lost deliveries', () => {
     await system.connections.database.query(sql`update tasks set enqueued_at = now()`)
     system.startWorker({ concurrency: 2, lostAfterMs: 200, reconcileMs: 100 })
     await allSucceeded(200)
-    expect(system.announced('tasks.enqueued')).toEqual([])
+    expect(system.emitted('tasks.enqueued')).toEqual([])
   })
 
   test('two workers that find the same lost deliveries run each task once', async () => {
@@ -149,7 +149,7 @@ describe('lost deliveries', () => {
     system.startWorker()
     system.startWorker()
     await allSucceeded(300)
-    expect(system.announced('task.started')).toHaveLength(300)
+    expect(system.emitted('task.started')).toHaveLength(300)
   })
 })
 

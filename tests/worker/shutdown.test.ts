@@ -44,7 +44,7 @@ test('a task that runs longer than the grace period is released without using a 
     Array.from({ length: 10 }, () => system.submit('hold', {}, { max_retries: 0 })),
   )
   const ignoring = await Promise.all(
-    Array.from({ length: 5 }, () => system.submit('deaf', { ms: 30_000 }, { max_retries: 0 })),
+    Array.from({ length: 5 }, () => system.submit('ignores_signal', { ms: 30_000 }, { max_retries: 0 })),
   )
   await started(15)
   expect(await worker.terminate()).toBe(0)

@@ -22,7 +22,7 @@ test('an attempt is aborted at its timeout and the task is retried', async () =>
 })
 
 test('a handler that ignores its signal occupies its slot until it has settled', async () => {
-  const ignoring = await system.submit('deaf', { ms: 1_000 }, { timeout_seconds: 0.1 })
+  const ignoring = await system.submit('ignores_signal', { ms: 1_000 }, { timeout_seconds: 0.1 })
   await system.taskWhen(ignoring.id, ({ status }) => status === 'STARTED')
   const next = await system.submit('reverse', { text: 'ab' })
   const second = await system.taskWhenFinal(next.id)
@@ -39,7 +39,7 @@ test('the slot is free again after a timeout', async () => {
   expect(await system.taskWhenFinal(next.id)).toMatchObject({ status: 'SUCCESS' })
   expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'FAILURE', attempt: 1 })
   await until(
-    async () => system.announced('task.finished').length,
+    async () => system.emitted('task.finished').length,
     (count) => count >= 6,
   )
 })

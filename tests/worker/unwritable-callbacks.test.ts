@@ -23,14 +23,14 @@ test('callbacks of tasks that finished later are created, and each callback that
   const loop = runCallbacks(system.connections.callbackStore, 10)
   await until(parentIds, (ids) => ids.length === healthy.length)
   await until(
-    async () => system.announced('error.unexpected').length,
+    async () => system.emitted('error.unexpected').length,
     (count) => count >= UNWRITABLE,
   )
   const late = await submitFinished(1, '"x"')
   await until(parentIds, (ids) => ids.length === healthy.length + 1)
   await loop.stop()
   expect(await parentIds()).toEqual([...healthy, ...late].toSorted())
-  const reports = system.announced('error.unexpected').map(({ where }) => where)
+  const reports = system.emitted('error.unexpected').map(({ where }) => where)
   expect(reports.toSorted()).toEqual(unwritable.map((id) => `creating the callback of task ${id}`).toSorted())
 })
 
@@ -45,7 +45,7 @@ test('a batch that is too large is stored one callback at a time', async () => {
     },
   }).stop()
   expect(await parentIds()).toEqual(finished.toSorted())
-  expect(system.announced('error.unexpected')).toEqual([])
+  expect(system.emitted('error.unexpected')).toEqual([])
 })
 
 test('callbacks are not tried one by one while the database is unavailable', async () => {
@@ -59,8 +59,8 @@ test('callbacks are not tried one by one while the database is unavailable', asy
     },
   }).stop()
   expect(sizes).toEqual([3])
-  expect(system.announced('error.transient')).toMatchObject([{ where: 'callbacks' }])
-  expect(system.announced('error.unexpected')).toEqual([])
+  expect(system.emitted('error.transient')).toMatchObject([{ where: 'callbacks' }])
+  expect(system.emitted('error.unexpected')).toEqual([])
 })
 
 /** Starts the loop. If it is stopped immediately, it does exactly one round. */

@@ -23,7 +23,7 @@ export function PageHeader({ connection, access, view }: PageHeaderProps) {
   const state = useObservable(connection.state)
   const isUnreachable = !state.isUp && state.kind === 'unreachable'
   const text = state.isUp ? 'API connected' : isUnreachable ? 'API not reachable' : 'API not ready'
-  // The page of one task counts as part of the list of tasks.
+  // On the page of one task the link "Tasks" is marked as the current one.
   const current = view === 'task' ? 'tasks' : view
   return (
     <header class="header">

@@ -1,5 +1,4 @@
-// Admission: API keys, scopes and the rate limit. Each route has one middleware that names the scope it
-// requires.
+// Admission: API keys, scopes and the rate limit. Each route's middleware names the scope that it requires.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../../base/errors.ts'

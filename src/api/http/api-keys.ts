@@ -9,8 +9,7 @@ export function createApiKey(name: string, scopes: Scope[]): { key: string; entr
 }
 
 /**
- * Returns the known key that matches the presented one, if any. The time taken does not depend on which one
- * matches.
+ * Returns the known key that matches the presented one. The duration does not depend on which key matches.
  */
 export function findApiKey(known: ApiKey[], presented: string): ApiKey | undefined {
   const hash = hashOf(presented)

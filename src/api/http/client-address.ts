@@ -20,8 +20,7 @@ export function clientAddressBehind(proxies: number, addressOf: AddressOf): (c: 
 }
 
 /**
- * Returns one name per client: an IPv4 address, or an IPv6 /64 network, because providers give each customer
- * at least one.
+ * Returns one name per client: an IPv4 address, or a /64 network of IPv6, the smallest that providers assign.
  */
 function networkOf(entry: string): string {
   const [, bracketed, dotted] = /^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/.exec(entry) ?? []

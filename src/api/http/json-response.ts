@@ -1,6 +1,5 @@
 // JSON responses with several headers, for the hottest paths. `c.json` builds a `Headers` object from them,
-// which costs about as much as the rest of the response; the server writes a plain object of headers
-// directly.
+// which costs about as much as the rest of the response; the server writes a plain object directly.
 import type { Context, TypedResponse } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { JSONParsed } from 'hono/utils/types'

@@ -1,5 +1,4 @@
-// Responds to requests that Node's HTTP parser rejects. The app never sees them, so the response is written
-// to the socket.
+// Responds on the socket to requests that Node's HTTP parser rejects, because the app never sees them.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { malformedRequestProblem, PROBLEM_JSON } from './problem.ts'
@@ -12,8 +11,7 @@ export interface LatestRequest {
   isLast?: true
 }
 
-// Time for the client to read the response. Closing immediately, with received bytes unread, would reset the
-// connection.
+// Time for the client to read the response. Closing with unread bytes would reset the connection.
 const LINGER_MS = 500
 
 /**
@@ -25,8 +23,7 @@ export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, la
   if (!socket.writable || latest?.isLast) return
   const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
   if (isUnanswered && latest.incoming.complete) {
-    // The fault is after that request. The client would take a problem sent now for the response to that
-    // request.
+    // The fault is after that request. The client would take a problem sent now for the response to it.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return

@@ -3,8 +3,7 @@
 import type { Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
 
-// More than the number of definitions. Requests for many other paths clear the cache; then every path is
-// matched anew.
+// More than the number of definitions. Requests for many other paths clear the cache.
 const MAX_PATHS = 500
 
 export function createPathCacheRouter<Handler>(): Router<Handler> {

@@ -9,8 +9,7 @@ import { faultsOf } from '../../base/faults.ts'
 import { numberFaultsOf, rejectFaults } from './number-faults.ts'
 import type { ApiEnv } from './request-context.ts'
 
-// Both match the whole media type, as Hono's parsers do. Hono treats a body of any other type as an empty
-// body.
+// Both match the whole media type, as Hono's parsers do. Hono treats a body of another type as an empty one.
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i
 
@@ -101,8 +100,8 @@ export function jsonBody<Schema extends z.ZodType>(
   schema: Schema,
   { isOptional = false, skipsNumberCheck = false } = {},
 ): MiddlewareHandler<ApiEnv, string, { in: { json: z.input<Schema> }; out: { json: z.output<Schema> } }> {
-  // zod-validator is not used: its asynchronous parsing would be a large part of a submission's cost, and it
-  // rounds numbers.
+  // zod-validator is not used: its asynchronous parsing is a large part of a submission, and it rounds
+  // numbers.
   const check = createMiddleware<ApiEnv>(async (c, next) => {
     const isAbsent = isOptional && c.req.header('Content-Type') === undefined && !hasBody(c)
     if (!isJson(c) && !isAbsent)
@@ -118,7 +117,6 @@ export function jsonBody<Schema extends z.ZodType>(
     c.req.addValidatedData('json', result.data as object)
     await next()
   })
-  // The middleware has no types for the body; the return type declares what clients send and what the route
-  // receives.
+  // The middleware has no types for the body; the return type declares what clients send and routes receive.
   return check as never
 }

@@ -17,8 +17,7 @@ export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOption
     listensOn !== undefined && isLoopback(listensOn)
       ? new Set([listensOn, ...corsOrigins.map((origin) => new URL(origin).host)].map(hostNameOf))
       : undefined
-  // Nearly every request has the same Host as the one before, and checking a name costs as much as matching a
-  // route.
+  // Nearly all requests have the same Host. Checking a name costs as much as matching a route.
   let lastAllowedHost: string | undefined
   return (c: Context) => {
     if (isHealthPath(c.req.path)) return

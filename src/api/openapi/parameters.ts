@@ -1,5 +1,4 @@
-// Parameters in paths and headers, and query parameters that no schema describes. All others are derived from
-// query schemas.
+// Parameters in paths and headers, and query parameters without a schema. Query schemas describe all others.
 import { QUEUE_NAME } from '../../config.ts'
 
 export const PARAMETERS = {

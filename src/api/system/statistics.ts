@@ -1,5 +1,4 @@
-// Builds the statistics view from pre-aggregated sums: totals, one value per step, and figures per
-// definition.
+// Builds the statistics view from pre-aggregated sums: totals, a value per step, and figures per definition.
 import type { z } from 'zod'
 import type { ActivityWindow } from '../../store/activity-store.ts'
 import type { QueueSummary } from '../../store/queue-store.ts'

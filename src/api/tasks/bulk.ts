@@ -12,8 +12,7 @@ import type { bulkResponse } from './task-schemas.ts'
 type BulkRequest = z.output<typeof bulkRequest>
 type Action = BulkRequest['action']
 
-// One statement changes 1,000 rows in some tens of milliseconds. A replay inserts an input, which can be
-// large.
+// One statement changes 1,000 rows in some tens of milliseconds. A replay inserts inputs, which may be large.
 const MAX_TASKS_PER_REQUEST: Record<Action, number> = { cancel: 1_000, retry: 1_000, replay: 100 }
 
 // Statuses in which an action has an effect.

@@ -1,5 +1,4 @@
-// Reads Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): a repeated request creates
-// no new tasks.
+// Reads Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): a key creates its tasks once.
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { AppError } from '../../base/errors.ts'

@@ -1,6 +1,5 @@
 // Builds the JSON of a newly submitted task from a template. Tasks with the same name, queue, retries and
-// timeout differ only in id, input, request id and creation time; the text between these values is serialized
-// once.
+// timeout differ only in id, input, request id and creation time; all other text is serialized once.
 import { inputTextOf, type NewTask } from '../../store/new-tasks.ts'
 import { viewOfNewTask } from './task-view.ts'
 

@@ -1,5 +1,4 @@
-// Streams one task as server-sent events: first its current state, then every change of status or progress
-// until it has ended.
+// Streams one task as server-sent events: its current state, then every change until it has ended.
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { TaskSubscription } from '../../service/task-watcher.ts'

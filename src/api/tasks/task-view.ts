@@ -131,7 +131,6 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
 
 /** JSON Schema of the values that a client may send. */
 export function schemaOf(schema: z.ZodType): JsonSchema {
-  // zod's type of a JSON Schema also allows booleans as subschemas. Schemas that zod makes of objects contain
-  // none.
+  // zod's type of a JSON Schema allows boolean subschemas. Schemas that zod makes of objects contain none.
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
 }

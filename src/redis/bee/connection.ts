@@ -5,8 +5,7 @@ import { pause } from '../../base/loop.ts'
 import { type BeeRole, settingsOf } from './settings.ts'
 
 /**
- * Task references as they are stored in Redis. Pairs are shorter than objects, and most of the traffic is
- * references.
+ * Task references as stored in Redis. Pairs are shorter than objects, and most of the traffic is references.
  */
 export type Pairs = [id: string, attempt: number][]
 
@@ -59,8 +58,7 @@ function neverGiveUp(bee: BeeQueue) {
 
 /**
  * Closes the connections, whether Redis can be reached or not. Bee-Queue's own `close` never resolves while
- * Redis cannot be reached, and it rejects if a job is still running. The stall check puts such a job back
- * into the list.
+ * Redis cannot be reached, and rejects if a job still runs. The stall check returns such a job to the list.
  */
 export async function close(bee: BeeQueue): Promise<void> {
   const { client, bclient } = internalsOf(bee)
@@ -78,8 +76,7 @@ function aborted(signal: AbortSignal): Promise<false> {
 }
 
 /**
- * Removes a fetched delivery with the writes that Bee-Queue makes for a succeeded job. Repeating them is
- * harmless.
+ * Removes a fetched delivery, with the writes of Bee-Queue for a succeeded job. Repeating them is harmless.
  */
 export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   return promised(bee, (done) =>
@@ -92,10 +89,7 @@ export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   )
 }
 
-/**
- * Removes a delivery that may also be in the list of waiting ones. Scans that list, so it is too slow for
- * every delivery.
- */
+/** Removes a delivery that may also be in the list of waiting ones. Scans that list, which is slow. */
 export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   await acknowledge(bee, deliveryId)
   await promised(bee, (done) =>
@@ -112,8 +106,7 @@ export function isMissingScript(error: unknown): boolean {
 }
 
 /**
- * Internals of Bee-Queue that its typings leave out: the connections (node_redis 3 with callbacks) and the
- * key names.
+ * Internals of Bee-Queue without typings: the connections (node_redis 3 with callbacks) and the key names.
  */
 interface BeeInternals {
   client: RedisCommands | null
@@ -145,8 +138,7 @@ type Callback<T> = (error: Error | null, value: T) => void
 export const internalsOf = (bee: BeeQueue) => bee as unknown as BeeInternals
 export const keyOf = (bee: BeeQueue, name: string) => internalsOf(bee).toKey(name)
 
-// Redis usually answers in less than a millisecond. After seconds without an answer, Redis or the network is
-// stuck.
+// Redis usually answers in less than a millisecond. After five seconds, Redis or the network is stuck.
 const COMMAND_TIMEOUT_MS = 5_000
 
 /**
@@ -161,8 +153,7 @@ export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): P
 }
 
 /**
- * Limits the time of a command. Without it, node_redis waits until TCP gives up, and accepts more commands
- * meanwhile.
+ * Limits the time of a command. Otherwise node_redis waits, and accepts more commands, until TCP gives up.
  */
 export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

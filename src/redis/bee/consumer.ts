@@ -37,8 +37,8 @@ export function startConsumer(
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
-      // The delivery may not have been renewed in time. Then the stall check put its id back into the list,
-      // without a job.
+      // Without a timely renewal, the stall check has put the delivery's id back into the list, without a
+      // job.
       if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await remove(bee, job.id).catch(role.onError)
     })
     // Returns deliveries of workers that died. Without an interval the check would run only once.

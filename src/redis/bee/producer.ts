@@ -25,7 +25,8 @@ export interface BeeProducer {
   isReady(): boolean
   /**
    * Reads in one transaction the id of the delivery that is fetched next and the ids of fetched deliveries
-   * ("active" in Bee-Queue). @throws immediately when Redis cannot be reached
+   * ("active" in Bee-Queue).
+   * @throws immediately when Redis cannot be reached
    */
   readIds(): Promise<{ next: string | null; active: string[] }>
   stop(): Promise<void>
@@ -47,8 +48,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
         await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       } catch (error) {
         if (!isMissingScript(error)) throw error
-        // The scripts of Redis were flushed. Bee-Queue calls them by hash and loads them only when it
-        // connects.
+        // Redis has lost the scripts. Bee-Queue calls them by hash and loads them only when it connects.
         await loadScripts(bee)
         await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       }

@@ -9,8 +9,7 @@ export interface BeeRole {
   onError: (error: unknown) => void
 }
 
-// A fetched delivery that is not renewed for this long goes back to the list. Bee-Queue renews it twice in
-// this time.
+// Bee-Queue renews a fetched delivery twice within this time. One that is not renewed returns to the list.
 export const STALL_INTERVAL_MS = 5_000
 
 export function settingsOf(
@@ -27,8 +26,7 @@ export function settingsOf(
       // An enqueue fails immediately while Redis cannot be reached; the dispatcher enqueues the task later. A
       // consumer waits for Redis without a limit.
       enable_offline_queue: kind === 'consumer',
-      // The default strategy stops reconnecting after an hour. Undefined ends the reconnects when the process
-      // stops.
+      // The default stops reconnecting after an hour. Undefined ends the reconnects when the process stops.
       retry_strategy: ({ attempt }: { attempt: number }) =>
         stopping.aborted ? undefined : Math.min(attempt * 100, 2_000),
     } as BeeQueue.QueueSettings['redis'],

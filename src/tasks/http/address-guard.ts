@@ -24,8 +24,7 @@ export function createAddressGuard(allow: readonly string[] = []): AddressGuard 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
 
-// The platform service of Azure. Only its virtual machines can reach it, although its address is in a public
-// range.
+// The platform service of Azure. Only virtual machines there reach it, although the address looks public.
 const AZURE_HOST = '168.63.129.16'
 // The only range from which public unicast addresses are assigned (IANA, IPv6 Global Unicast Address
 // Assignments). Other unicast addresses are unassigned or contain an IPv4 address, such as the deprecated

@@ -6,7 +6,7 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../../src/definitions/define.ts'
 import { BODY_LIMIT } from '../../support/attacks.ts'
-import type { RawAnswer } from '../../support/raw-http.ts'
+import type { RawResponse } from '../../support/raw-http.ts'
 import type { TestSystem } from '../../support/system.ts'
 
 export const anything = defineTask({
@@ -57,7 +57,7 @@ export function createHarmlessCheck(webRoot?: string) {
   const stackOrPath = new RegExp(
     [`\\bat \\S+ \\(|node_modules|\\.[jt]s:\\d|${process.cwd()}`, ...(webRoot ? [webRoot] : [])].join('|'),
   )
-  return ({ status, headers, text }: RawAnswer, expected: number[]) => {
+  return ({ status, headers, text }: RawResponse, expected: number[]) => {
     expect(expected, `status ${status}: ${text.slice(0, 500)}`).toContain(status)
     expect(text).not.toMatch(stackOrPath)
     if (status < 400) return

@@ -51,7 +51,7 @@ export function createWebRoot() {
 export function checkSystemAfterEach(system: () => TestSystem) {
   let errorCountBefore = 0
   beforeEach(() => {
-    errorCountBefore = system().announced('error.unexpected').length
+    errorCountBefore = system().emitted('error.unexpected').length
   })
   afterEach(async () => {
     expect(errorsOfTest()).toEqual([])
@@ -68,7 +68,7 @@ export function checkSystemAfterEach(system: () => TestSystem) {
   }
 
   function errorsOfTest() {
-    return system().announced('error.unexpected').slice(errorCountBefore)
+    return system().emitted('error.unexpected').slice(errorCountBefore)
   }
 }
 

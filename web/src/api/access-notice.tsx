@@ -31,7 +31,7 @@ const ACTIONS = {
   operate: 'cancel or retry tasks',
 } as const satisfies Record<Scope, string>
 
-/** Notice that the key lacks this scope. The element stays empty while the scope is not known to be missing. */
+/** Notice that the key lacks this scope. The element is empty unless the scope is known to be missing. */
 export function MissingScopeNotice({ access, scope }: { access: Access; scope: Scope }) {
   const { missingScopes } = useObservable(access.state)
   return (

@@ -40,7 +40,11 @@ export interface Access {
 /** @param tryKey sends a request with the key; resolves with its fault, or null */
 export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>): Access {
   const key = createObservable(readKey())
-  const state = createObservable<AccessState>({ isKeyRequired: false, isDialogOpen: false, missingScopes: [] })
+  const state = createObservable<AccessState>({
+    isKeyRequired: false,
+    isDialogOpen: false,
+    missingScopes: [],
+  })
   const change = (changes: Partial<AccessState>) => state.set({ ...state.get(), ...changes })
   return {
     state,
@@ -80,7 +84,8 @@ export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>):
     // Only the first 401 opens the dialog: background requests must not reopen it after the person closed it.
     if (fault?.status === 401 && !isKeyRequired) change({ isKeyRequired: true, isDialogOpen: true })
     if (!fault && isKeyRequired && !isDialogOpen) change({ isKeyRequired: false })
-    if (fault?.status === 403 && scope && !missingScopes.includes(scope)) change({ missingScopes: [...missingScopes, scope] })
+    if (fault?.status === 403 && scope && !missingScopes.includes(scope))
+      change({ missingScopes: [...missingScopes, scope] })
   }
 
   function until(isReached: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-// Whether the API can be reached. Detects outages from failed requests and retries until the API is back.
+// State of the connection to the API. Detects outages from failed requests and retries until the API is back.
 import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault } from './api-response.ts'
 import { createPause, untilVisible } from './pauses.ts'

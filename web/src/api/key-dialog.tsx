@@ -8,8 +8,8 @@ export function KeyDialog({ access }: { access: Access }) {
   const { isDialogOpen, isKeyRequired } = useObservable(access.state)
   const dialog = useRef<HTMLDialogElement>(null)
 
-  // A layout effect, because closing the dialog returns the focus to the element that had it before. An effect
-  // one frame later could take the focus from a field in which the person already types.
+  // A layout effect, because closing the dialog returns the focus to the element that had it before. An
+  // effect one frame later could take the focus from a field in which the person already types.
   useLayoutEffect(() => {
     if (!isDialogOpen) return dialog.current?.close()
     dialog.current?.showModal()

@@ -3,7 +3,7 @@ import type { Json } from '../api/api-client.ts'
 import { isRecord } from '../parts/exact-json.ts'
 import { type Field, isLeaf, textOf } from './schema-fields.ts'
 
-/** A leaf is its text; a checkbox is "true" or "false". */
+/** The draft of a leaf field is its text; that of a checkbox is "true" or "false". */
 export type Draft = string | GroupDraft | ListDraft
 
 export interface GroupDraft {

@@ -14,7 +14,7 @@ interface Read {
   faults: Faults
 }
 
-/** @param path path of the field in the form */
+/** Reads a field and all fields in it. @param path path of the field in the form */
 export function readField(field: Field, draft: Draft, path = ''): Read {
   if (isLeaf(field)) {
     const { value, fault } = readLeaf(field, asText(draft))

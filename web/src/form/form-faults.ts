@@ -54,7 +54,7 @@ function faultsByField(
   return { faults, rest }
 }
 
-/** Returns the innermost field on the way, and the steps beyond it; null for an error of the whole form. */
+/** Returns the innermost field that the steps reach, and the steps beyond it; null for the whole form. */
 function placeOf(
   field: Field,
   steps: string[],

@@ -11,7 +11,7 @@ export interface LeafFieldProps {
   onText: (text: string) => void
 }
 
-/** @param path path of the field in the form */
+/** Returns the id of the element of a field. @param path path of the field in the form */
 export function fieldId(formName: string, path: string): string {
   return `field-${formName}-${path}`
 }

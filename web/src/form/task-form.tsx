@@ -7,6 +7,7 @@ import type { ApiFault, ApiResponse } from '../api/api-response.ts'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
+import type { SubmissionPhase, WaitReason } from '../state/submission.ts'
 import type { Draft } from './drafts.ts'
 import type { Faults } from './field-values.ts'
 import { FormButtons } from './form-buttons.tsx'
@@ -18,7 +19,6 @@ import { asFields, asJson, type FormState, JSON_PATH, readState, stateOf } from 
 import { lastInputs } from './last-inputs.ts'
 import { LastInputsMenu } from './last-inputs-menu.tsx'
 import { fieldOfInput } from './schema-fields.ts'
-import type { SubmissionPhase, WaitReason } from '../state/submission.ts'
 
 export interface TaskFormProps {
   definition: Definition
@@ -46,7 +46,7 @@ export function TaskForm(props: TaskFormProps) {
   const [phase, setPhase] = useState<SubmissionPhase>('editing')
   const sending = useRef<AbortController>(null)
   const isWaiting = phase !== 'editing' && phase !== 'sending'
-  // Focuses a field when the form appears, and after a wait, because fields that were disabled lose the focus.
+  // Focus a field when the form appears, and after a wait, because fields lose the focus while disabled.
   useEffect(focusFirst, [isWaiting])
   // A closed form has no button that stops a waiting submission, so closing the form stops it.
   useEffect(() => () => sending.current?.abort(), [])
@@ -72,7 +72,7 @@ export function TaskForm(props: TaskFormProps) {
     onWaiting(true)
   }
 
-  /** @returns whether there is an error */
+  /** Shows errors and focuses the first invalid field. @returns whether there is an error */
   function show(faults: Faults, formFault: string | null): boolean {
     setFaults(faults)
     setFormFault(formFault)
@@ -185,7 +185,7 @@ export function TaskForm(props: TaskFormProps) {
 
 const WAIT_TEXTS = {
   unavailable: 'Not submitted yet: the API is not available. The page submits the task as soon as it is.',
-  // Every repetition has the same idempotency key.
+  // Every repetition has the same idempotency key, so the API creates one task.
   unconfirmed:
     'No response: the task may have been submitted. The page repeats the request; there will be one task.',
   limited: 'Not submitted yet: the request limit is reached. The page submits the task again shortly.',

@@ -1,5 +1,5 @@
 // The overview: alerts, numbers of tasks per status, key figures, charts, and a table by definition.
-import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
+import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Stats } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'

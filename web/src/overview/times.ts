@@ -24,8 +24,8 @@ export function formatStep(ms: number, stepSeconds: number): string {
 const MIN_SECONDS = 20
 
 /**
- * Number of steps to draw. The last step is drawn when 90 % of it have passed, and at least 20 s. Before that its
- * count would look too low.
+ * Number of steps to draw. The last step is drawn when 90 % of it have passed, and at least 20 s. Before that
+ * its count would look too low.
  */
 export function drawnSteps({ at, series }: Stats): number {
   const count = series.starts_at.length

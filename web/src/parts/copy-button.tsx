@@ -53,7 +53,7 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** Fallback for plain HTTP, where browsers provide no clipboard API, but still this deprecated command. */
+/** Fallback for plain HTTP: browsers provide no clipboard API there, but this deprecated command. */
 function copySelection(text: string): boolean {
   const focused = document.activeElement
   const area = document.createElement('textarea')

@@ -67,7 +67,7 @@ export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
     : `${open}${parts.join(',')}${close}`
 }
 
-// RFC 8259, section 6.
+// Grammar of numbers: RFC 8259, section 6.
 const NUMBER = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 const LITERALS: [literal: string, value: unknown][] = [
   ['true', true],

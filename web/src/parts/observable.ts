@@ -27,8 +27,8 @@ export function createObservable<T>(initial: T): Observable<T> {
 }
 
 /**
- * Returns the value and renders the component again whenever it changes. Does not use `useSyncExternalStore`,
- * for the reason in effect.ts.
+ * Returns the value and renders the component again whenever it changes. Replaces `useSyncExternalStore`, which
+ * subscribes in Hono's `useEffect`; effect.ts says why that is avoided.
  */
 export function useObservable<T>(observable: Observable<T>): T {
   const [, setVersion] = useState(0)

@@ -10,12 +10,9 @@ export interface SkeletonProps {
 }
 
 export function Skeleton({ lines, label, isPanel = false }: SkeletonProps) {
+  const announcement = label === undefined ? {} : { role: 'status' as const, 'aria-label': label }
   return (
-    <div
-      class={isPanel ? 'panel skeleton' : 'skeleton'}
-      role={label === undefined ? undefined : 'status'}
-      aria-label={label}
-    >
+    <div class={isPanel ? 'panel skeleton' : 'skeleton'} {...announcement}>
       {lines.map((line, index) => (
         <span
           key={`${index}-${line}`}

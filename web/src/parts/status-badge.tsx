@@ -8,7 +8,7 @@ const STYLES = {
   SUCCESS: { sign: 'check', tone: 'good' },
   FAILURE: { sign: 'cross', tone: 'bad' },
   CANCELLED: { sign: 'bar', tone: 'calm' },
-  /** Not a status of the API: it has no task with this id. */
+  /** Not a status of the API. Shown if the API has no task with this id. */
   NOT_FOUND: { sign: 'question', tone: 'calm' },
 } as const satisfies Record<string, { sign: HexagonSign; tone: string }>
 

@@ -7,8 +7,8 @@ import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { goTo, hashOf } from '../route.ts'
-import { titleOf } from '../task/task-summary.ts'
 import type { RememberedTask, RememberedTasks } from '../state/remembered-tasks.ts'
+import { titleOf } from '../task/task-summary.ts'
 
 export interface RememberedListProps {
   remembered: RememberedTasks

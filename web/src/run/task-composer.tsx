@@ -3,14 +3,14 @@ import { useState } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
 import { Locked } from '../api/access-notice.tsx'
 import type { Definition } from '../api/api-client.ts'
-import type { Page } from '../page.ts'
-import { useObservable } from '../parts/observable.ts'
-import { Skeleton } from '../parts/skeleton.tsx'
 import { emptyState, type FormState } from '../form/form-state.ts'
 import { fieldOfInput } from '../form/schema-fields.ts'
 import { TaskForm } from '../form/task-form.tsx'
+import type { Page } from '../page.ts'
+import { useObservable } from '../parts/observable.ts'
+import { Skeleton } from '../parts/skeleton.tsx'
 
-// The definition that most people use.
+// Selected if the URL names no definition: the one that most people use.
 const DEFAULT_NAME = 'notify'
 
 export interface TaskComposerProps {

@@ -52,7 +52,7 @@ export function createRememberedTasks(): RememberedTasks {
   }
 
   function change(edit: (tasks: RememberedTask[]) => RememberedTask[]) {
-    // Read the storage again: another tab may have changed the list. It has no list if it is disabled or empty.
+    // Another tab may have changed the list, so read it again. If nothing is stored, use the list in memory.
     const stored = readStored(KEY)
     const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
     writeStored(KEY, tasks)

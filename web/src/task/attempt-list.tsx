@@ -1,7 +1,7 @@
 // List of a task's attempts: times, worker, error and log of each.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
-import { formatClock, formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
+import { formatClock, formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
 import { useEffect } from '../parts/effect.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
@@ -10,7 +10,7 @@ import { ErrorText } from './task-error.tsx'
 
 export interface AttemptListProps {
   task: Task
-  /** Time of the server's clock. */
+  /** Time of the server's clock, at which the duration of a running attempt ends. */
   atMs: number
   lines: LogLine[]
   isLogLoaded: boolean

@@ -1,10 +1,10 @@
 // Form that submits a task again with edited input.
 import { useMemo, useState } from 'hono/jsx/dom'
 import type { Definition, Task } from '../api/api-client.ts'
-import type { Page } from '../page.ts'
 import { stateOf } from '../form/form-state.ts'
 import { fieldOfInput } from '../form/schema-fields.ts'
 import { TaskForm } from '../form/task-form.tsx'
+import type { Page } from '../page.ts'
 
 export interface ReplayFormProps {
   page: Page

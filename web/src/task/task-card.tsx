@@ -3,13 +3,13 @@ import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Definition, Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
+import { formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
-import { JsonValue } from './json-value.tsx'
 import { toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import { TaskActions } from './task-actions.tsx'
 import type { LoadedTask } from '../state/task-cache.ts'
+import { JsonValue } from './json-value.tsx'
+import { TaskActions } from './task-actions.tsx'
 import { TaskError } from './task-error.tsx'
 import { TaskHead, useTaskClock } from './task-head.tsx'
 import { maxAttempts, ranMs, waitedMs } from './task-summary.ts'
@@ -51,7 +51,7 @@ export function TaskCard({ page, loaded, definition }: TaskCardProps) {
   )
 }
 
-/** Result or error. In PENDING and STARTED an error belongs to an earlier attempt and is not shown. */
+/** Result or error. The error of a PENDING or STARTED task is of an earlier attempt and is not shown. */
 function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
   if (task.status === 'SUCCESS') {
     return (

@@ -10,7 +10,7 @@ export function TaskError({ task, headingLevel }: { task: Task; headingLevel: 2 
   const Heading = `h${headingLevel}` as const
   return (
     <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
-      {/* FAILURE is the result of this error. In other statuses it is the error of the last failed attempt. */}
+      {/* Only FAILURE ends with this error. In other statuses it belongs to the last failed attempt. */}
       <Heading class="outcome-title">{task.status === 'FAILURE' ? 'Error' : 'Last error'}</Heading>
       <p class="outcome-error">
         <ErrorText error={task.error} />

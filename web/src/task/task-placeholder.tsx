@@ -1,5 +1,5 @@
 // Placeholder for a task that is not loaded, could not be loaded, or needs an API key.
-import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
+import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { ApiFault } from '../api/api-response.ts'
 import type { Page } from '../page.ts'
 import { HexagonIcon } from '../parts/icons.tsx'
@@ -8,7 +8,7 @@ import { Skeleton } from '../parts/skeleton.tsx'
 
 export interface TaskPlaceholderProps {
   page: Page
-  /** Why the task could not be loaded; undefined while it was not requested, or while the request runs. */
+  /** Why the task could not be loaded; undefined before the first response. */
   fault: ApiFault | undefined
   /** Label of the button for a task that does not exist. */
   dismissText: string
@@ -22,7 +22,10 @@ export function TaskPlaceholder({ page, fault, dismissText, onDismiss }: TaskPla
     return isKeyRequired ? (
       <Locked access={page.access} text="Enter a key to see this task." />
     ) : (
-      <Skeleton label={isUp ? 'Loading the task' : 'Waiting for the API'} lines={['short', 'normal', 'tall']} />
+      <Skeleton
+        label={isUp ? 'Loading the task' : 'Waiting for the API'}
+        lines={['short', 'normal', 'tall']}
+      />
     )
   }
   const isMissing = fault.status === 404

@@ -27,7 +27,7 @@ export function curlSnippet(task: Task, settings: SnippetSettings): string {
   return lines.join(' \\\n  ')
 }
 
-// Parts of the generated program. The architecture test searches source code for imports and `process.env`, and
+// Parts of the generated program. The architecture test searches source code for imports and `process.env`. It
 // would mistake these texts for code of the page if they were written in one piece.
 const CLIENT = `'waggle/client'`
 const ENVIRONMENT = ['process', 'env'].join('.')

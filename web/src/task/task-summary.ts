@@ -7,7 +7,7 @@ export function titleOf({ name }: { name: string }, definitions: Definition[]): 
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }
 
-/** @param nowMs time of the server's clock */
+/** Returns one sentence about the state of the task. @param nowMs time of the server's clock */
 export function summaryOf(task: Task, nowMs: number): string {
   switch (task.status) {
     case 'PENDING':
@@ -41,13 +41,13 @@ function waitingSummary(task: Task, untilDueMs: number): string {
 
 /** Highest attempt number that the retry budget allows. */
 export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
-  // Between attempts the budget allows `max_retries - failures + 1` further attempts. A running, successful or
-  // cancelled attempt is one of these and is already counted in `attempt`.
+  // Between attempts the budget allows `max_retries - failures + 1` further attempts. A running, successful
+  // or cancelled attempt is one of these and is already counted in `attempt`.
   const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
   return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
 }
 
-/** Milliseconds from submission to the first attempt, or to the end or `nowMs` without an attempt. */
+/** Milliseconds from submission to the first attempt; without one, to the end of the task or `nowMs`. */
 export function waitedMs(task: Task, nowMs: number): number {
   const firstStart = task.attempts[0]?.started_at ?? task.started_at
   const end = firstStart ?? task.finished_at

@@ -151,7 +151,7 @@ function messageOf({ kind, total, excluded, changed, isStopped }: BulkState, act
   }
 }
 
-/** "187 retried, 13 were no longer failed or cancelled." */
+/** Outcome in words: "187 retried, 13 were no longer failed or cancelled." */
 export function summaryOf(
   { total, changed, isStopped }: Pick<BulkState, 'total' | 'changed' | 'isStopped'>,
   action: Action,

@@ -93,7 +93,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       )
       if (stopping.signal.aborted) return
       if (!response.ok) return change({ kind: 'failed', fault: response.fault })
-      // The action starts at the cursor of the count, so it leaves out tasks that were submitted after the count.
+      // The action starts at the cursor of the count. So it leaves out tasks that were submitted later.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
       change({ total: state.get().total + response.value.count })

@@ -1,5 +1,5 @@
 // Shown instead of the table when it has no rows: why it is empty, and what the person can do.
-import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
+import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { Comb } from '../parts/icons.tsx'

@@ -18,7 +18,7 @@ import {
   withoutFilter,
 } from './filters.ts'
 
-/** Replaces the filters in the URL by a function of the current ones. */
+/** Changes the filters in the URL. `next` returns the new filters for the current ones. */
 type Change = (next: (current: URLSearchParams) => URLSearchParams) => void
 
 export function FilterBar({ page, params }: { page: Page; params: URLSearchParams }) {

@@ -8,7 +8,7 @@ import { type Known, type Suggestion, suggestionsFor } from './suggestions.ts'
 export interface FilterBoxProps {
   params: URLSearchParams
   known: Known
-  /** Called when the text box gets the focus: values for suggestions can be loaded. */
+  /** Called when the text box gets the focus, to load values for suggestions. */
   onFocus: () => void
   onAdd: (filters: Filter[]) => void
   onRemoveLast: () => void

@@ -101,8 +101,8 @@ export function readFilters(text: string, params: URLSearchParams): Filter[] | s
   const typed = text.trim()
   if (typed === '') return []
   const tokens = typed.split(/\s+/)
-  // "status=FAILURE name=notify" has two filters, "input.subject=Good morning" one: the text is split at spaces
-  // only if every part begins with a key.
+  // "status=FAILURE name=notify" has two filters, "input.subject=Good morning" has one: the text is split at
+  // spaces only if every part begins with a key.
   const texts = tokens.length > 1 && tokens.every((token) => keyOf(token)) ? tokens : [typed]
   const filters = texts.map(readFilter)
   const error = filters.find((filter) => typeof filter === 'string')

@@ -39,7 +39,7 @@ function hashAt(current: URLSearchParams, cursor: string | null): string {
   return hashOf({ view: 'tasks', params })
 }
 
-/** @param count number of rows on this page */
+/** Returns one line about the tasks on this page. @param count number of rows on this page */
 export function pageSummary(
   { page, isOutdated }: TaskList,
   count: number,

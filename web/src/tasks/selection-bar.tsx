@@ -32,7 +32,7 @@ export function SelectionBar(props: SelectionBarProps) {
     <div class={`selection ${isEmpty ? 'is-empty' : ''}`}>
       <p class="selection-note" role="status">
         {matching !== null && total !== null
-          ? `All ${total.count.toLocaleString()}${total.isDone ? '' : ' and more …'} matching tasks are selected.`
+          ? `All ${total.count.toLocaleString()}${total.isDone ? '' : ' or more'} matching tasks are selected.`
           : isEmpty
             ? 'Select tasks to cancel, retry or replay them.'
             : `${count} selected.`}

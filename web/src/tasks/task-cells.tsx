@@ -1,6 +1,6 @@
 // Cells of the task list.
 import type { CompactTask } from '../api/api-client.ts'
-import { formatDuration, formatTimestamp, formatSeconds } from '../parts/durations.ts'
+import { formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
 import type { Column } from './columns.ts'
 
 /** @param atMs time of the server's clock at which the list was loaded */

@@ -28,8 +28,8 @@ export const PAGE_SIZE = 50
 // Short enough that the list looks live. A page costs the API a few milliseconds.
 const INTERVAL_MS = 2_500
 const NEVER_MS = 3_600_000
-// The API examines up to 30,000 rows per request, or 3,000 for a filter on input or text. After this number of
-// requests the person decides whether to search further.
+// The API examines up to 30,000 rows per request, or 3,000 for a filter on input or text. After this number
+// of requests the person decides whether to search further.
 const MAX_REQUESTS = 12
 // A page that took several requests is loaded in every fourth round only.
 const ROUNDS_PER_EXPENSIVE_PAGE = 4

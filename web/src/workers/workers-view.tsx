@@ -1,5 +1,5 @@
 // The view of workers and queues, where queues can be paused and workers drained.
-import { MissingScopeNotice, Locked } from '../api/access-notice.tsx'
+import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
 import { useObservable } from '../parts/observable.ts'

@@ -1,6 +1,5 @@
-// Reads the files of the documentation page: those of this folder, and Swagger UI. Swagger UI comes from
-// @fastify/swagger-ui, because its own package has an install script that reports every installation to its
-// makers.
+// Reads the files of the documentation page: those of this folder, and Swagger UI from @fastify/swagger-ui.
+// Swagger UI's own package has an install script that reports every installation to its makers.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tagOf } from '../../http/entity-tag.ts'
@@ -20,8 +19,8 @@ const FILES: Record<string, { from: 'page' | 'viewer'; type: string }> = {
 }
 
 /**
- * Returns the page, and its files by name. Every URL of a file contains the version, so browsers can cache it
- * permanently.
+ * Returns the page, and its files by name. URLs of files contain the version: browsers can cache them
+ * forever.
  */
 export function readDocsPage(): { html: string; files: Map<string, DocsFile> } {
   const viewer = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))
