@@ -1,4 +1,4 @@
-// Assembles the API and the parts that API and worker share, from the configuration.
+// Creates the API, and the parts that API and worker share, from the configuration.
 import { createApp } from './api/app.ts'
 import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
 import { isAppError } from './base/errors.ts'
@@ -15,7 +15,7 @@ import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 
-/** Parts that API and worker use. In one process, both share them. */
+/** Parts that API and worker use. If both run in one process, they share one set of these parts. */
 export interface Parts {
   connections: Connections
   registry: Registry
@@ -24,7 +24,11 @@ export interface Parts {
   activity: ActivityCounter
 }
 
-/** @param addresses URLs of the servers, if they differ from the configuration */
+/**
+ * Creates the parts of a process. Does not wait until a Postgres server or Redis is reached.
+ * @param role `role` of the process in its log lines
+ * @param addresses URLs of Postgres and Redis that replace those of the configuration
+ */
 export async function openParts(
   config: Config,
   role: string,
@@ -56,8 +60,9 @@ export async function openParts(
 }
 
 /**
- * Refuses a database of an earlier version. Without Postgres, the process starts without this check.
- * @throws Error
+ * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded. If
+ * Postgres cannot be reached, the process starts without this check.
+ * @throws Error if the database is refused
  */
 export async function refuseEarlierVersion({ connections }: Parts): Promise<void> {
   await connections.database.refuseEarlierVersion().catch((error) => {
@@ -65,10 +70,14 @@ export async function refuseEarlierVersion({ connections }: Parts): Promise<void
   })
 }
 
-// Pause between two writes: statistics are at most this late, and a killed process loses at most this much.
+// Pause between two writes of statistics. The stored statistics are about this much behind at most, and a
+// killed process loses the statistics of at most this time.
 const FLUSH_MS = 2_000
 
-/** Writes statistics every few seconds. `stop` writes the rest; call it before the connections are closed. */
+/**
+ * Starts to write the statistics of this process to Postgres every few seconds. `stop` writes the rest, so
+ * call it before the connections are closed.
+ */
 export function startActivityFlush({ activity, events }: Parts): { stop(): Promise<void> } {
   const onError = (error: unknown) => events.emit('error.transient', { where: 'statistics', error })
   const loop = startLoop({ intervalMs: FLUSH_MS, body: activity.flush, onError })
@@ -80,7 +89,10 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
   }
 }
 
-/** @param environment settings that depend on the server that runs the API */
+/**
+ * Creates the API from the configuration and the shared parts.
+ * @param environment settings that differ between the HTTP server of main.ts and AWS Lambda
+ */
 export function assembleApi(
   config: Config,
   { connections, registry, events, metrics }: Parts,

@@ -1,4 +1,4 @@
-// All settings: parses and validates the environment variables, and reports every error at the same time.
+// Parses and validates the environment variables that configure Waggle. Reports all errors at the same time.
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
@@ -10,7 +10,7 @@ const url = (...schemes: string[]) =>
     error: `must be a URL that begins with ${schemes.join(' or ')}`,
   })
 
-/** The name of a queue. It is part of Redis keys and of URLs. */
+/** Pattern of queue names. The characters are limited, because names are part of Redis keys and of URLs. */
 export const QUEUE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
 const texts = z.string().transform((text) => text.split(',').map((entry) => entry.trim()))
@@ -22,11 +22,14 @@ const queueNames = list(
   'must be a comma-separated list of queue names (lower case letters, digits, - and _)',
 )
 
-/** Scopes of an API key. submit: create tasks. read: see tasks. operate: cancel, retry, replay, pause. */
+/**
+ * Scopes of an API key: `submit` creates tasks; `read` sees them; `operate` cancels, retries, replays,
+ * pauses.
+ */
 export const SCOPES = ['submit', 'read', 'operate'] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** An API key that is accepted. `hash` is its SHA-256. */
+/** An API key that the API accepts. `hash` is the SHA-256 of the key. */
 export interface ApiKey {
   name: string
   scopes: Scope[]
@@ -63,7 +66,8 @@ const rateLimit = z
     return { requests, seconds }
   })
 
-// URL parsers treat a host name whose last label is a number as an IPv4 address, so such names are rejected.
+// Pattern of host names. Rejects names whose last label is a number, which URL parsers treat as IPv4
+// addresses.
 const HOST_NAME = /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*(?!\d+$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i
 
 const hostsOrRanges = texts.pipe(
@@ -88,13 +92,13 @@ const webhookSecrets = texts.pipe(
   z.array(
     z.string().refine((text) => {
       const { length } = Buffer.from(text.replace('whsec_', ''), 'base64')
-      // Standard Webhooks 1.0, "Signature scheme".
+      // A secret has 24 to 64 bytes: Standard Webhooks 1.0, "Signature scheme".
       return WEBHOOK_SECRET.test(text) && length >= 24 && length <= 64
     }, 'must be whsec_ followed by 24 to 64 random bytes in base64, or a comma-separated list of these'),
   ),
 )
 
-/** All settings with their defaults. The table in the README describes them. */
+/** All environment variables with their limits and defaults. The table in the README describes them. */
 const SETTINGS = z.object({
   DATABASE_URL: url('postgres://', 'postgresql://', 'pglite:').optional(),
   REDIS_URL: url('redis://', 'rediss://').optional(),
@@ -112,7 +116,10 @@ const SETTINGS = z.object({
     'must be a comma-separated list of origins, e.g. https://app.example.com',
   ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
-  /** The minimum is one day, because idempotency keys are guaranteed for a day. 0 keeps tasks for ever. */
+  /**
+   * Days after which finished tasks are deleted. The minimum is one day, because idempotency keys are
+   * guaranteed for a day; 0 keeps tasks forever.
+   */
   RETENTION_DAYS: count(0, 3_650).default(30),
   DATABASE_POOL_SIZE: count(2, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
@@ -129,7 +136,7 @@ const SETTINGS = z.object({
 
 export type Config = z.output<typeof SETTINGS>
 
-/** Lists all errors in the environment in one message, one per line. */
+/** An error whose message lists all invalid and missing environment variables, one per line. */
 export class ConfigError extends Error {
   constructor(faults: string[]) {
     super(`The configuration is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
@@ -138,15 +145,16 @@ export class ConfigError extends Error {
 }
 
 /**
- * Parses the environment.
- * @param required settings without a default that the command needs. API_KEYS is required only in production
+ * Parses the environment variables. Empty ones count as unset.
+ * @param required variables that the command needs. API_KEYS is required only in production, and not if
+ * ALLOW_ANONYMOUS is true
  * @throws ConfigError listing every missing and invalid setting
  */
 export function readConfig(
   environment: Record<string, string | undefined>,
   required: ('DATABASE_URL' | 'REDIS_URL' | 'API_KEYS')[] = [],
 ): Config {
-  // Docker Compose and systemd pass unset variables as empty strings.
+  // Removes empty variables, because Docker Compose and systemd pass unset variables as empty strings.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   const parsed = SETTINGS.safeParse(given)
   const missing = required

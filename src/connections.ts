@@ -12,7 +12,7 @@ export interface Connections extends Stores {
   sharedQueries: SharedQueries
   queue: Queue
   signals: Signals
-  /** Undefined if no limit is configured. */
+  /** Limits the API requests of each client; undefined if no rate limit is configured. */
   rateLimiter?: RateLimiter
   close(): Promise<void>
 }
@@ -24,7 +24,10 @@ export interface ConnectionOptions {
   rateLimit?: RateLimit
 }
 
-/** Returns before Postgres and Redis are reached. Both connections are restored in the background. */
+/**
+ * Opens all connections of a process. Does not wait until a Postgres server or Redis is reached. After an
+ * outage, the connections are restored automatically.
+ */
 export async function openConnections(
   { databaseUrl, redisUrl, poolSize, rateLimit }: ConnectionOptions,
   events: Events,
@@ -55,14 +58,17 @@ export async function openConnections(
   }
 }
 
-/** Queries about the whole system. All requests of a process share their results. */
+/**
+ * Queries about the whole system (queues, workers, statistics). All requests of a process share their
+ * results.
+ */
 export type SharedQueries = ReturnType<typeof createQueries>
 
 function createQueries({ queueStore, workerStore, activityStore }: Stores) {
   return {
     queues: createSharedQuery(queueStore.summarize),
     workers: createSharedQuery(workerStore.list),
-    /** The key is the length of the window in seconds. */
+    /** Reads statistics. The parameter is the length of the time window in seconds. */
     activity: createSharedQueries(activityStore.read),
   }
 }

@@ -4,11 +4,13 @@ import { assembleApi, openParts, refuseEarlierVersion } from './assembly.ts'
 import { pause } from './base/loop.ts'
 import { readConfig } from './config.ts'
 
-// Time to wait for Redis at the start. Usually it answers within milliseconds, and the first task is then
-// enqueued immediately. Without Redis, tasks are accepted too.
+// How long the start of a function instance waits for Redis. Usually Redis answers within milliseconds, and
+// the first task is then enqueued immediately. The wait is limited, because tasks are also accepted while
+// Redis cannot be reached.
 const REDIS_WAIT_MS = 2_000
 
-// A function is always reachable from outside. So API_KEYS or ALLOW_ANONYMOUS is required with any NODE_ENV.
+// Sets NODE_ENV to `production`, so that API_KEYS or ALLOW_ANONYMOUS=true is required: a Lambda function is
+// always reachable from outside.
 const environment = { ...process.env, NODE_ENV: 'production' }
 const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
 const parts = await openParts(config, 'lambda')
@@ -17,11 +19,15 @@ const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => get
 const respond = handle(app)
 await Promise.race([parts.connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
 
-/** Handles one request. Responses are not streamed: all events of a task arrive when it has ended. */
+/**
+ * Handles one request. Responses are not streamed: a client that requests the events of a task gets all of
+ * them when the task has ended.
+ */
 export async function handler(...call: Parameters<typeof respond>) {
   const response = await respond(...call)
-  // Lambda freezes the process after the response. So wait until tasks are enqueued and statistics are
-  // written; otherwise both would happen at the next request. An error of the statistics fails no request.
+  // Waits until tasks are enqueued and statistics are written, because Lambda freezes the process after the
+  // response; otherwise both would happen at the next request. An error of the statistics does not fail the
+  // request.
   await Promise.all([dependencies.service.whenEnqueued(), parts.activity.flush().catch(() => {})])
   return response
 }

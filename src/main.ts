@@ -1,4 +1,5 @@
-// Commands: dev (all in one process), api, worker, migrate, keys. Only main.ts and lambda.ts run on import.
+// Runs one of the commands of Waggle: dev (API and worker in one process), api, worker, migrate or keys.
+// Apart from this file and lambda.ts, no file runs anything on import.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -20,11 +21,13 @@ import { lowerPriority } from './worker/worker-priority.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
-// In development, Ctrl-C does not wait for long tasks: they are released and run again at the next start.
+// How long `dev` waits for running tasks when it stops. It is short, so that Ctrl-C does not wait for long
+// tasks; they are released and run again at the next start.
 const DEV_GRACE_MS = 2_000
 const DAY_MS = 86_400_000
-// How long `npm start` waits for Redis. The embedded Redis answers within milliseconds, and the first task is
-// then enqueued immediately. A Redis from REDIS_URL can be unreachable; the API starts without it.
+// How long `dev` waits for Redis before it reports that it is ready. The embedded Redis answers within
+// milliseconds, and the first task is then enqueued immediately. The wait is limited, because a Redis from
+// REDIS_URL can be unreachable, and the API works without it.
 const REDIS_WAIT_MS = 2_000
 
 await main(process.argv[2] ?? 'dev')
@@ -83,13 +86,14 @@ async function api() {
 async function worker() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL'])
   lowerPriority(config.WORKER_NICE)
-  // A worker has no requests to limit.
+  // A worker serves no API requests, so it needs no rate limiter.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
   await refuseEarlierVersion(parts)
   let worker: Worker | null = null
   const { connections } = parts
   const { database, queue } = connections
-  // Started before the worker, so that nothing is claimed if the port is in use.
+  // The health server is started before the worker: if its port is in use, the process ends without claiming
+  // tasks.
   const server = await startHealthServer(config, parts, {
     pingDatabase: database.ping,
     isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
@@ -113,7 +117,7 @@ async function migrate() {
   process.stdout.write('The tables are up to date\n')
 }
 
-/** Creates an API key and prints it. The key is not stored. */
+/** Creates an API key, and prints it with its entry for API_KEYS. The key is not stored anywhere. */
 async function keys() {
   const { positionals, values } = parseArgs({
     args: process.argv.slice(3),
@@ -159,7 +163,9 @@ async function startApi(config: Config, parts: Parts, webRoot?: string) {
   }
 }
 
-/** Resolves with undefined if HEALTH_PORT is not set. */
+/**
+ * Starts the server for `/health` and `/metrics` on HEALTH_PORT. Resolves with undefined if that is unset.
+ */
 async function startHealthServer(
   config: Config,
   { metrics, events }: Parts,
@@ -180,7 +186,9 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
   })
 }
 
-/** The first SIGTERM or SIGINT stops in order, the second stops immediately. */
+/**
+ * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately.
+ */
 function stopOnSignal(stop: () => Promise<void>) {
   let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -34,16 +34,16 @@ const EXPOSED_HEADERS = [
   'X-Request-Id',
 ]
 
-// Browsers cache a preflight response for this long, so a change of CORS_ORIGINS can reach them this late.
+// How long browsers cache a CORS preflight response. A change of CORS_ORIGINS can reach them this late.
 const PREFLIGHT_SECONDS = 600
 
-/** The type of the routes, from which the typed client is derived. */
+/** The type of the API routes, from which the types of the HTTP client (`src/client`) are derived. */
 export type AppType = ReturnType<typeof createRoutes>
 
 export function createApp(dependencies: ApiDependencies) {
   const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>({ router: createPathCacheRouter() })
-  // Skip the event when neither request logs nor metrics listen to it.
+  // `request.finished` is emitted only if a listener needs it: request logs or metrics.
   const isObserved = events.listenerCount('request.finished') > 0
   app.use(beginRequest(isObserved ? (c, ms) => emitRequestFinished(events, c, ms) : undefined))
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
@@ -76,7 +76,10 @@ function createRoutes(dependencies: ApiDependencies) {
     .route('/', createAccessRoutes(dependencies))
 }
 
-/** Runs both checks in one middleware: each middleware costs every request a promise and a microtask turn. */
+/**
+ * Creates middleware that checks the size of the body and, if the API requires no keys, the site from which
+ * the request comes. It is one middleware, because each costs every request a promise and a microtask turn.
+ */
 function checkSiteAndBodySize({ apiKeys, corsOrigins, listensOn, bodyLimitBytes }: ApiDependencies) {
   const checkSite = apiKeys ? undefined : createSiteCheck({ corsOrigins, listensOn })
   const limit = limitBody(bodyLimitBytes)
@@ -86,32 +89,33 @@ function checkSiteAndBodySize({ apiKeys, corsOrigins, listensOn, bodyLimitBytes 
   })
 }
 
-/** Lets pages of these origins call the API (CORS). */
+/** Creates middleware that lets pages of these origins call the API (CORS). */
 function allowOrigins(origins: string[]) {
   const addCors = cors({ origin: origins, exposeHeaders: EXPOSED_HEADERS, maxAge: PREFLIGHT_SECONDS })
   return createMiddleware<ApiEnv>((c, next) => {
     const { req } = c
     const isPreflight = req.header('Origin') && req.header('Access-Control-Request-Method')
-    // hono/cors responds to every OPTIONS request itself. OPTIONS requests that are not preflights, and all
-    // OPTIONS requests to health paths, must reach the routes.
+    // hono/cors responds to every OPTIONS request itself. OPTIONS requests that are not preflights bypass it,
+    // so that they get 405. Those to health paths bypass it too, because health checks accept every method.
     const isForRoutes = req.method === 'OPTIONS' && (!isPreflight || isHealthPath(req.path))
     return isForRoutes ? next() : addCors(c, next)
   })
 }
 
-/** Serves the files of the built page. */
+/** Creates middleware that serves the files of the built web page. */
 function serveFiles(root: string) {
   const serve = serveStatic<ApiEnv>({
     root,
     onFound(path, c) {
-      // The name of an asset contains a hash of its content. The name of index.html stays the same.
+      // Browsers may cache assets forever, because their names contain a hash of the content. Other files,
+      // such as index.html, keep their names, so browsers must revalidate them.
       const isHashed = /[\\/]assets[\\/]/.test(path)
       c.header('Cache-Control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
     },
   })
   return createMiddleware<ApiEnv>(async (c, next) => {
     const response = await serve(c, next)
-    // serveStatic responds with 416 and no body; errors must be problem+json.
+    // serveStatic responds to a Range outside of the file with 416 and no body. Errors must be problem+json.
     if (response?.status === 416) throw new AppError('range_not_satisfiable', 'The file has no such range')
     return response
   })
@@ -124,12 +128,18 @@ function emitRequestFinished(events: Events, c: Context<ApiEnv>, ms: number) {
   events.emit('request.finished', { method, path, route: routeOf(c), status, ms, requestId, traceparent })
 }
 
-/** Returns the pattern of the matched route, because paths are unlimited; "none" for wildcard routes. */
+/**
+ * Returns the pattern of the matched route, for example `/v1/tasks/:id`; "none" if only wildcard routes
+ * match. Metrics use the pattern as a label, because the number of paths is unlimited.
+ */
 function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ path }) => !path.includes('*'))?.path ?? 'none'
 }
 
-/** Returns a function that lists the methods of a path, so that a wrong method gets 405 and not 404. */
+/**
+ * Returns a function that lists the methods that the routes of a path accept. With the list, a request with a
+ * wrong method gets 405 and `Allow` instead of 404.
+ */
 function methodsByPath(app: Hono<ApiEnv>): (path: string) => string[] {
   const routes = app.routes
     .filter(({ method, path }) => method !== 'ALL' && !path.includes('*'))

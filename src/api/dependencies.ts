@@ -11,9 +11,9 @@ import { type AddressOf, clientAddressBehind } from './http/client-address.ts'
 
 export interface ApiSettings {
   bodyLimitBytes: number
-  /** Accepted keys; undefined: the API accepts requests without a key. */
+  /** Accepted API keys; undefined if the API accepts requests without a key. */
   apiKeys?: ApiKey[]
-  /** Number of trusted proxies between the client and this process; 0 unless set. */
+  /** Number of trusted proxies between the client and this process. The default is 0. */
   trustedProxies?: number
   /** Origins of other sites whose pages may call the API. */
   corsOrigins?: string[]
@@ -21,15 +21,18 @@ export interface ApiSettings {
   addressOf: AddressOf
   /** Name or address that the server listens on; undefined if the process opens no port itself (Lambda). */
   listensOn?: string
-  /** A worker without a heartbeat for this long is shown as not alive. */
+  /** The API shows a worker without a heartbeat for this long as not alive. */
   workerMissingAfterMs: number
-  /** Folder of the built page; undefined if this process does not serve the page. */
+  /** Folder of the built web page; undefined if this process does not serve it. */
   webRoot?: string
-  /** Served at `/metrics`; undefined: the API has no such route. */
+  /** Metrics that the API serves at `/metrics`; undefined if it has no such route. */
   metrics?: Metrics
 }
 
-/** Routes read through the stores listed here; they change tasks only through `service`. */
+/**
+ * Dependencies of the API routes. Routes use the stores directly, for example to read tasks, but they submit,
+ * cancel, retry and replay tasks only through `service`.
+ */
 export interface ApiDependencies
   extends ApiSettings,
     Pick<
@@ -44,7 +47,10 @@ export interface ApiDependencies
   admit: Admission
 }
 
-/** The caller stops `watcher`. Everything else ends when the connections are closed. */
+/**
+ * Creates the dependencies of the API routes from open connections. The caller must stop `watcher`;
+ * everything else ends when the caller closes `connections`.
+ */
 export function createApiDependencies(
   connections: Connections,
   registry: Registry,
@@ -67,13 +73,14 @@ export function createApiDependencies(
   }
 }
 
+/** Checks behind the `/health` routes of an API or a worker process. */
 export interface HealthDependencies {
-  /** Resolves when Postgres has answered a query, rejects when it cannot. */
+  /** Resolves when Postgres has answered a query; rejects if it cannot be reached or returns an error. */
   pingDatabase: () => Promise<void>
   isRedisReady: () => boolean
   /**
-   * Whether the worker of this process still attempts heartbeats. Absent for the API: its response proves
-   * that it is live.
+   * Whether the worker of this process still attempts heartbeats. It is absent for the API, because any
+   * response of the API proves that the process is live.
    */
   isLive?: () => boolean
 }

@@ -1,4 +1,4 @@
-// Health checks and metrics on a separate port, for the API and for the worker.
+// Builds the app that API and worker processes serve on HEALTH_PORT: only health checks and metrics.
 import { Hono } from 'hono'
 import type { Events } from '../telemetry/events.ts'
 import type { Metrics } from '../telemetry/metrics.ts'

@@ -8,52 +8,69 @@ import { type LatestRequest, rejectMalformed } from './http/malformed-requests.t
 import { malformedRequestResponse } from './http/problem.ts'
 
 export interface HttpServer {
-  /** The port that is open. If port 0 was requested, the operating system has chosen one. */
+  /** The open port. If port 0 was requested, this is the port that the operating system has chosen. */
   port: number
-  /** Accepts no more connections, lets running requests finish, and closes the others after `graceMs`. */
+  /**
+   * Accepts no more connections, lets running requests finish, and closes all connections after `graceMs`
+   * (default: 5,000). Resolves when no connection is open.
+   */
   stop(graceMs?: number): Promise<void>
 }
 
-/** Time limits for clients. */
+/** Time limits for slow and idle clients, in milliseconds. */
 export interface ServerLimits {
-  /** From the opening of a connection, or the first byte of a later request, to the end of the headers. */
+  /**
+   * Maximum time until the end of a request's headers, from the opening of the connection or, for its later
+   * requests, from their first byte.
+   */
   headersTimeoutMs: number
-  /** From the same start as `headersTimeoutMs` to the end of the body. */
+  /** Maximum time until the end of a request's body, with the same start as `headersTimeoutMs`. */
   requestTimeoutMs: number
-  /** How often both limits are checked; they may be exceeded by this much. */
+  /**
+   * Time between two checks of `headersTimeoutMs` and `requestTimeoutMs`. A request can exceed these limits
+   * by this time.
+   */
   checkMs: number
-  /** Maximum time without a byte in either direction, during a response and between requests. */
+  /** A connection without a byte in either direction for this long is closed, also during a response. */
   idleTimeoutMs: number
 }
 
 const LIMITS: ServerLimits = {
-  // Clients send headers in one piece. A client that sends them slowly only wants to hold the connection.
+  // Time limit for the headers. It is short: normal clients send them in one piece, and slow headers are a
+  // way to occupy connections (Slowloris).
   headersTimeoutMs: 15_000,
-  // 256 KiB in 60 s is 4 KiB/s, slower than any real connection. nginx also waits 60 s for a body.
+  // Time limit for a whole request. A body of 256 KiB, the default maximum, arrives in time at 4 KiB/s, and
+  // real connections are faster. nginx also waits 60 s for a body.
   requestTimeoutMs: 60_000,
   checkMs: 5_000,
-  // A response that the client does not read stays in memory. The limit is longer than any pause of the API:
-  // a read with `?wait=` responds within 50 s, an event stream sends a comment every 15 s.
+  // Idle connections are closed, because a response that the client does not read stays in memory. The limit
+  // is longer than any pause of the API: a read with `?wait=` responds within 50 s, and an event stream sends
+  // a comment every 15 s.
   idleTimeoutMs: 120_000,
 }
-// Node's default, set explicitly because only it bounds the number of headers (see maxHeadersCount).
+// Maximum size of all headers of a request. This is Node's default. It is set explicitly, because nothing
+// else limits the number of headers: the server sets `maxHeadersCount` to 0.
 const MAX_HEADER_BYTES = 16 * 1024
-// Every waiting read and every event stream holds a connection. One costs some tens of KiB, so all of them
-// together stay below 1 GiB.
+// Maximum number of open connections. Each costs some tens of KiB, so all of them together stay below 1 GiB.
+// The number is high, because every waiting read and every event stream holds a connection.
 const MAX_CONNECTIONS = 10_000
 
-/** Resolves when the server listens. @throws Error when the port is in use or not permitted */
+/**
+ * Starts a server that handles requests with `fetch`. Resolves when it listens.
+ * @throws Error when the port is in use or not permitted
+ */
 export async function startServer(
   fetch: (request: Request) => Response | Promise<Response>,
   { host, port, limits = LIMITS }: { host: string; port: number; limits?: ServerLimits },
 ): Promise<HttpServer> {
-  // The app responds to errors of its routes. This errorHandler gets requests that cannot become a `Request`,
-  // because their path or host is not valid.
+  // `errorHandler` responds to requests whose path or host is not valid: no `Request` can be created from
+  // them, so they never reach the app. The app itself responds to errors in its routes.
   const handle = getRequestListener(fetch, { errorHandler: malformedRequestResponse })
   const latest = new WeakMap<Duplex, LatestRequest>()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     latest.set(incoming.socket, { incoming, outgoing })
-    // HTTP/1.0 does not require Host, and probes of load balancers still use HTTP/1.0.
+    // HTTP/1.0 requests may lack Host, without which no `Request` can be created, so they get one here.
+    // Probes of load balancers still use HTTP/1.0.
     if (incoming.httpVersion === '1.0') incoming.headers.host ||= 'localhost'
     return handle(incoming, outgoing)
   }
@@ -63,20 +80,24 @@ export async function startServer(
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkMs,
       maxHeaderSize: MAX_HEADER_BYTES,
-      // The errorHandler reports a missing Host as a problem; Node would respond without a body.
+      // Turns off Node's own check for a missing Host, which responds without a body. `errorHandler` responds
+      // with problem+json instead.
       requireHostHeader: false,
     },
     listener,
   )
-  // 0 is no limit. Above a limit Node drops the last headers without an error, and proxies add theirs last.
+  // 0 turns off the limit on the number of headers. With a limit, Node drops the last headers of a request
+  // without an error, and proxies add their headers last.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
-  // Applies between requests too. There it must be longer than the idle timeout of proxies (nginx and load
-  // balancers: 60 s): if the server closed first, a proxy could send a request into the closing connection. A
-  // separate limit (`keepAliveTimeout`) would set two timers for every request.
+  // The idle timeout also applies between requests. There it must be longer than that of proxies (60 s in
+  // nginx and load balancers): if the server closed first, a proxy could send a request into the closing
+  // connection. `keepAliveTimeout`, a separate limit between requests, is off: it would set two timers for
+  // every request.
   server.timeout = limits.idleTimeoutMs
   server.keepAliveTimeout = 0
-  // An unknown Expect header may be ignored (RFC 9110, 10.1.1). Node's default is 417.
+  // Requests with an unknown Expect header are handled like all others, as RFC 9110, 10.1.1 permits. Node
+  // would respond with 417.
   server.on('checkExpectation', listener)
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, latest.get(socket)))
   server.listen(port, host)

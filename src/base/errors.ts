@@ -1,6 +1,7 @@
-// Errors that a caller can act on. For all others, clients get "Internal error" and the log gets the details.
+// `AppError` is an error that a client can act on. For all other errors, clients get "Internal error", and
+// the details are logged.
 
-/** The HTTP status of every error code. */
+/** Maps each error code of the API to the HTTP status of its responses. */
 export const HTTP_STATUS = {
   malformed_json: 400,
   invalid_header: 400,
@@ -28,7 +29,7 @@ export const HTTP_STATUS = {
 
 export type ErrorCode = keyof typeof HTTP_STATUS
 
-/** A validation error in a document. `pointer` is a JSON Pointer as URI fragment, e.g. `#/input/email`. */
+/** A validation error in a request. `pointer` is a JSON Pointer as URI fragment, e.g. `#/input/email`. */
 export interface Fault {
   pointer: string
   detail: string

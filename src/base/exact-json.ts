@@ -1,10 +1,11 @@
 // Parses and writes JSON without rounding large numbers, which are often ids. `JSON.parse` converts numbers
 // to doubles, which are exact for 15 digits only: 9007199254740993 becomes 9007199254740992, 1e999 Infinity.
 
-// 16 digits, or 15 and a decimal point, or an exponent of three digits. A double keeps all shorter numbers.
+// Matches numbers that a double may change: 16 digits, or 15 and a decimal point, or an exponent of three
+// digits. A double keeps all shorter numbers.
 const POSSIBLY_LARGE = /\d[\d.]{15}|\d[eE]\+?\d{3}/
 
-// ECMAScript 2026, "JSON.parse source text access". TypeScript has no types for it yet.
+// Declares the types of ECMAScript 2026, "JSON.parse source text access", because TypeScript lacks them.
 const { parse, rawJSON, isRawJSON } = JSON as unknown as {
   parse(
     text: string,
@@ -31,8 +32,8 @@ export function parseExactly(text: string): unknown {
       typeof value === 'number' && source !== undefined && !isSafeAsDouble(source) ? rawJSON(source) : value,
     )
   } catch (error) {
-    // On deeply nested JSON the reviver exceeds the stack, while the parser alone does not. Rounding is
-    // acceptable here: inputs and results of that depth are rejected (`json-depth.ts`).
+    // Parses with rounding if the reviver exceeds the stack, which happens with deeply nested JSON that the
+    // parser alone can read. Inputs and results of that depth are rejected later (`json-depth.ts`).
     if (error instanceof RangeError) return JSON.parse(text)
     throw error
   }
@@ -46,8 +47,8 @@ export function stringifyExactly(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
   } catch (error) {
-    // The value contains a bigint or cannot be written at all. Searching every value for bigints before the
-    // first attempt would double the cost of every result.
+    // A TypeError means that the value contains a bigint or cannot be serialized at all. Bigints are replaced
+    // only then, because searching each value for them first would double the cost of every result.
     if (!(error instanceof TypeError)) throw error
     return JSON.stringify(value, (_name, member) =>
       typeof member === 'bigint' ? rawJSON(String(member)) : member,
@@ -68,17 +69,18 @@ export function isRounded(text: string): boolean {
 
 /**
  * Checks whether a number may be stored as a double: its absolute value is at most 2^53 - 1, where only
- * fractions are rounded, or its digits do not change.
+ * fractions are rounded, or the conversion does not change its significant digits.
  */
 export function isSafeAsDouble(text: string): boolean {
   return Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER || !isRounded(text)
 }
 
-/** The significant digits of a number: no sign, point, exponent, or zeros at either end. */
+/** Returns the significant digits of a number: without sign, point, exponent, and zeros at either end. */
 function digitsOf(text: string): string {
   const [mantissa = ''] = text.toLowerCase().split('e')
   const digits = mantissa.replace(/[-.]/g, '').replace(/^0+/, '')
-  // A regular expression such as /0+$/ takes quadratic time on a long run of zeros before another digit.
+  // Removes trailing zeros in a loop, because a regular expression such as /0+$/ takes quadratic time on a
+  // long run of zeros before another digit.
   let end = digits.length
   while (digits[end - 1] === '0') end--
   return digits.slice(0, end)

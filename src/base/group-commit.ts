@@ -11,12 +11,12 @@ export interface GroupCommit<Item, Result> {
    * @throws AppError `overloaded` when `maxWaiting` items are waiting already; or the error of the write
    */
   submit(item: Item): Promise<Result>
-  /** How many items wait for their batch. */
+  /** Number of items that wait for the next write. Items of the current write are not counted. */
   readonly waiting: number
 }
 
 export interface GroupCommitOptions<Item, Result> {
-  /** What the items are, for error messages: "task submissions". */
+  /** Plural noun for the items in error messages, for example "task submissions". */
   name: string
   /** Writes all items in one statement, all or nothing. Resolves with one result per item, in their order. */
   write: (items: Item[]) => Promise<Result[]>
@@ -76,7 +76,7 @@ export function createGroupCommit<Item, Result>(
     },
   }
 
-  // Waits for the end of this turn of the event loop, so that all requests of the turn share the first batch.
+  // Starts a write at the end of this turn of the event loop, so that all items of the turn share the batch.
   function schedule() {
     if (isWriting) return
     isWriting = true
@@ -92,7 +92,10 @@ export function createGroupCommit<Item, Result>(
     deliverLast()
   }
 
-  /** Never rejects. Resolves with a function that delivers a result or an error to every entry. */
+  /**
+   * Writes a batch. If that fails, writes its items one by one. Never rejects. Resolves with a function that
+   * delivers the results or the error to the callers of `submit`.
+   */
   async function writeBatch(batch: Entry<Item, Result>[]): Promise<() => void> {
     const items = batch.map(({ item }) => item)
     try {
@@ -102,7 +105,8 @@ export function createGroupCommit<Item, Result>(
         for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
       }
     } catch (error) {
-      // Writing item by item cannot help while Postgres is unavailable, or if this item is the only one.
+      // Rejects all items if Postgres is unavailable or the batch has only one item, because writing the
+      // items one by one cannot help then.
       if (batch.length === 1 || isAppError(error, 'unavailable')) {
         return () => {
           for (const { reject } of batch) reject(error)
@@ -113,7 +117,10 @@ export function createGroupCommit<Item, Result>(
     }
   }
 
-  /** Writes each item in its own statement, so that an invalid item fails alone and not the whole batch. */
+  /**
+   * Writes each item in its own statement, so that an invalid item fails alone and not the whole batch. If
+   * Postgres becomes unavailable meanwhile, the remaining items fail too.
+   */
   async function writeOneByOne(batch: Entry<Item, Result>[]): Promise<void> {
     for (const [index, { item, resolve, reject }] of batch.entries()) {
       try {

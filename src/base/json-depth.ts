@@ -1,10 +1,12 @@
 // Limits the nesting of JSON, so that recursive code cannot exceed the stack.
 
-// Documents that people write are nested less. Parsers exceed the stack at a few thousand levels.
+// Maximum number of levels of inputs, results and log fields. Documents that people write have fewer, and
+// parsers exceed the stack at a few thousand levels.
 export const MAX_DEPTH = 100
 
 /**
- * Checks whether a value is nested deeper than `levels`. Recurses only to that depth, so the stack suffices.
+ * Checks whether a value is nested deeper than `levels`. Recurses only to that depth, so that it cannot
+ * exceed the stack itself.
  */
 export function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
@@ -12,11 +14,12 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
 }
 
 /**
- * Checks whether a JSON text is nested deeper than `levels`. Use it where clients get the text: the value
- * from which it was written can have another depth, because `toJSON` replaces objects.
+ * Checks whether a JSON text is nested deeper than `levels`. The serialized text must be checked, not the
+ * value: they can have different depths, because `toJSON` replaces objects.
  */
 export function isTextDeeperThan(levels: number, text: string): boolean {
-  // Each level takes two brackets, so a text of this length cannot be too deep. Most results are this short.
+  // A text with at most two characters per level cannot be too deep, because each level has two brackets. The
+  // check saves the scan for most results, which are that short.
   if (text.length <= 2 * levels) return false
   let depth = 0
   let isInString = false

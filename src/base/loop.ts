@@ -1,5 +1,5 @@
-// The background loop that every periodic activity uses: run `body`, pause, repeat until stopped. An error of
-// `body` does not end the loop: it is passed to `onError`, and the next round starts after the usual pause.
+// The loop of all periodic background work: calls `body`, pauses, and repeats until it is stopped. An error
+// in `body` does not end the loop: `onError` gets it, and the next round starts after the usual pause.
 
 export interface Loop {
   /** Ends the current pause immediately. If called during a round, the pause after that round is skipped. */
@@ -12,8 +12,8 @@ export interface LoopOptions {
   /** Pause between the end of one round and the start of the next, in milliseconds. */
   intervalMs: number
   /**
-   * One round. It may return a shorter pause before the next round, in milliseconds. The signal aborts when
-   * `stop` is called: a round with many steps should then end after the current step.
+   * Does the work of one round. It may resolve with a shorter pause before the next round, in milliseconds.
+   * The AbortSignal aborts when `stop` is called: a round with many steps should then end early.
    */
   body: (stopping: AbortSignal) => Promise<number | undefined> | Promise<void>
   onError: (error: unknown) => void
@@ -36,7 +36,8 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      // Ignore the return value of `onError` (`emit` returns a boolean): it is not a pause.
+      // After an error the pause is the usual one. The return value of `onError` is not a pause: it can be
+      // the boolean that `emit` returns.
       const shorterMs = await Promise.resolve(body(stopping.signal)).catch((error) => {
         onError(error)
         return undefined
@@ -47,7 +48,7 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   }
 }
 
-/** Resolves after `ms` milliseconds, or immediately when the signal aborts; never rejects. */
+/** Resolves after `ms` milliseconds, or immediately when the AbortSignal aborts. Never rejects. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()

@@ -1,11 +1,11 @@
-// Shares the result of a database query among all callers, so that its cost depends on time and not on the
-// number of open pages.
+// Shares the result of a database query among all callers for one to ten seconds, depending on its duration.
+// So the number of queries does not grow with the number of open pages.
 import { pause } from './loop.ts'
 
 export interface SharedQuery<T> {
   /**
-   * Resolves with a recent value: at most one second old if the query is fast, a few seconds old if it is
-   * slow. If there is a value younger than `MAX_AGE_MS`, it waits at most `MAX_WAIT_MS` for a newer one.
+   * Resolves with a recent value: at most one second old if a query takes less than `MAX_WAIT_MS`, otherwise
+   * at most `MAX_AGE_MS` old. If there is such a value, waits at most `MAX_WAIT_MS` for a newer one.
    * @throws the error of the newest query
    */
   read(): Promise<T>
@@ -15,15 +15,16 @@ export interface SharedQuery<T> {
   invalidate(): void
 }
 
-// Frequent enough for a page that a person is watching.
+// Minimum time between the starts of two queries: one per second is enough for a page that a person watches.
 const MIN_PAUSE_MS = 1_000
-// Pause between the starts of two queries, as a multiple of the duration of a query. So a query uses at most
-// a tenth of the time of one database connection. `MAX_PAUSE_MS` limits the pause after slow queries.
+// Time between the starts of two queries, as a multiple of the duration of a query. So a query uses at most a
+// tenth of the time of one database connection. `MAX_PAUSE_MS` limits it after slow queries.
 const PAUSE_PER_DURATION = 10
 const MAX_PAUSE_MS = 10_000
-// How long a call waits for a new value. If the query takes longer, later calls get its value.
+// How long a call waits for a new value if there is a previous one. If the query takes longer, the call gets
+// the previous value, and later calls get the new one.
 const MAX_WAIT_MS = 40
-// Older values are not returned, even while a new query runs.
+// Maximum age of a returned value. If the last value is older, calls wait for the new query.
 const MAX_AGE_MS = 15_000
 
 export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
@@ -46,7 +47,8 @@ export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
     const startedMs = performance.now()
     const result = load().then(
       (value) => {
-        // After `invalidate` this query is outdated: it may have read the data before the change.
+        // Does not keep the value if `invalidate` was called during this query, because the query may have
+        // read the data before the change.
         if (current !== result) return value
         current = undefined
         const durationMs = performance.now() - startedMs
@@ -57,13 +59,13 @@ export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
       (error) => {
         if (current === result) {
           current = undefined
-          // After a failure the previous value is not returned any more: the next call waits for a new query.
+          // Discards the previous value after a failure, so that the next call waits for a new query.
           last = undefined
         }
         throw error
       },
     )
-    // A failure after all callers have got the previous value must not count as an unhandled rejection.
+    // Prevents an unhandled rejection if the query fails after all callers have got the previous value.
     result.catch(() => {})
     return result
   }
@@ -71,7 +73,7 @@ export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
 
 /**
  * Resolves with the newer value, or with the last one after `MAX_WAIT_MS`.
- * @throws the error of `newer` before that
+ * @throws the error of `newer` if it rejects within that time
  */
 async function newerOrLast<T>(newer: Promise<T>, last: T): Promise<T> {
   const done = new AbortController()
@@ -82,7 +84,8 @@ async function newerOrLast<T>(newer: Promise<T>, last: T): Promise<T> {
   }
 }
 
-// Callers choose the keys, so their number must be bounded. Pages in use at one time need far fewer.
+// Maximum number of keys whose queries are kept. It bounds memory, because clients choose the keys. The pages
+// that are open at the same time need far fewer.
 const MAX_KEYS = 100
 
 /** Creates a shared query per key; the queries of the `MAX_KEYS` most recently used keys are kept. */
@@ -90,7 +93,8 @@ export function createSharedQueries<T>(load: (key: number) => Promise<T>): (key:
   const queries = new Map<number, SharedQuery<T>>()
   return (key) => {
     const query = queries.get(key) ?? createSharedQuery(() => load(key))
-    // A Map keeps insertion order. Re-inserting moves a key to the end; the least recently used comes first.
+    // A Map keeps insertion order. Re-inserting a key moves it to the end, so the key that was not used for
+    // the longest time is the first one and is removed.
     queries.delete(key)
     queries.set(key, query)
     if (queries.size > MAX_KEYS) for (const oldest of [...queries.keys()].slice(0, 1)) queries.delete(oldest)

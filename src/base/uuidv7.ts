@@ -3,7 +3,8 @@
 import { randomFillSync } from 'node:crypto'
 
 const BYTES = 16
-// Random bytes for 256 ids. A call for the bytes of a single id would cost as much as the rest of `newId`.
+// Pool of random bytes for 256 ids. It is filled in one call, because a call for the bytes of a single id
+// would cost as much as the rest of `newId`.
 const pool = Buffer.alloc(BYTES * 256)
 let next = pool.length
 
@@ -16,13 +17,13 @@ export function newId(atMs: number = Date.now()): string {
   const start = next
   next += BYTES
   pool.writeUIntBE(Math.floor(atMs), start, 6)
-  pool[start + 6] = 0x70 | (byteAt(start + 6) & 0x0f) // the version
-  pool[start + 8] = 0x80 | (byteAt(start + 8) & 0x3f) // the variant
+  pool[start + 6] = 0x70 | (byteAt(start + 6) & 0x0f) // sets the version field to 7
+  pool[start + 8] = 0x80 | (byteAt(start + 8) & 0x3f) // sets the variant field
   return textOf(start)
 }
 
-// Reused for every id: the hyphens stay, the digits are overwritten. `toString` then makes one flat string.
-// Concatenation would make a chain of parts that V8 has to join later.
+// Buffer for the text of an id, reused for every id: the hyphens stay, the digits are overwritten. `toString`
+// makes one flat string from it. Concatenation would make a chain of parts that V8 has to join later.
 const text = Buffer.alloc(36, '-')
 const DIGIT_OFFSETS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 const DIGITS = Buffer.from('0123456789abcdef')
@@ -37,7 +38,7 @@ function textOf(start: number): string {
 }
 
 function byteAt(index: number): number {
-  return pool[index] as number // callers pass only indices within the pool
+  return pool[index] as number // never undefined: callers pass only indices within the pool
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

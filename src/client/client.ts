@@ -1,4 +1,5 @@
-// The typed client of the API, for browsers and Node. From the server it imports types only.
+// The typed client of the API, for browsers and Node. It imports only types from the server, so a page that
+// is built with it contains no server code.
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import type { AppType } from '../api/app.ts'
 import type { InputOf, Registry, ResultOf } from '../definitions/registry.ts'
@@ -22,28 +23,28 @@ type Tasks = Api['v1']['tasks']
 type Accepted = InferResponseType<Tasks[':name']['$post'], 202>
 
 export type Task = InferResponseType<Tasks[':id']['$get'], 200>
-/** A page of the log of a task. */
+/** Log lines of a task, and the position (`next_after`) at which the next request continues. */
 export type TaskLogs = InferResponseType<Tasks[':id']['logs']['$get'], 200>
 export type StatsQuery = InferRequestType<Api['v1']['stats']['$get']>['query']
-/** A task with excerpts instead of the whole input and result. */
+/** A task in a compact list: it has excerpts instead of the whole input and result. */
 export type CompactTask = PageOf<'input_excerpt'>['data'][number]
 export type TaskFilter = Omit<ListQuery, 'compact'>
 /** One action on many tasks: the tasks with these ids, or all tasks that match a filter. */
 export type BulkAction = InferRequestType<Tasks['bulk']['$post']>['json']
-/** An accepted task. `waitFor` derives the type of the result from its name. */
+/** An accepted task. Its type carries the name, from which `waitFor` derives the type of the result. */
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
 export type EndedTask<Result = unknown> = Omit<Task, 'status' | 'result'> &
   ({ status: 'SUCCESS'; result: Result } | { status: 'FAILURE' | 'CANCELLED'; result: null })
-/** Any task definition. `createClient<AnyDefinition>` accepts every name and every input. */
+/** Type of any task definition. A `createClient<AnyDefinition>` accepts every name and every input. */
 export type AnyDefinition = Registry['all'][number]
 
 export interface ClientOptions {
   /** URL of the API, e.g. `https://tasks.example.com`. In a browser it may be relative to the page. */
   baseUrl: string
-  /** An API key, or a function that is called for every request. */
+  /** An API key, or a function that returns the current one and is called for every request. */
   apiKey?: string | (() => string | undefined)
   fetch?: typeof globalThis.fetch
-  /** How long a call is repeated while the API is unreachable or busy. Default: 30 seconds; 0: no repeats. */
+  /** How long a call is repeated while the API is unreachable or busy. 0: not at all. Default: 30 seconds. */
   retryForMs?: number
 }
 
@@ -52,36 +53,36 @@ export interface CallOptions {
 }
 
 export interface SubmitOptions extends CallOptions {
-  /** Options of the task, as in the API. */
+  /** Options of the task, e.g. queue and delay, with the names and units of the API. */
   options?: InferRequestType<Tasks[':name']['$post']>['json']['options']
   /** Submissions with the same key create one task. Default: a new key for every call. */
   idempotencyKey?: string
 }
 
 export interface LogsOptions extends CallOptions {
-  /** The `next_after` of the previous page. */
+  /** The `next_after` of the previous response: only later lines are returned. */
   after?: number
-  /** At most 1000. */
+  /** Maximum number of lines, at most 1000. */
   limit?: number
   pollToken?: string
 }
 
 export interface ReadOptions extends CallOptions {
-  /** How long the API waits for the end of the task before it responds; at most 50. */
+  /** How long the API waits for the end of the task before it responds; 0 (default) to 50. */
   waitSeconds?: number
-  /** The `poll_token` of the submission. It allows reading the task without an API key. */
+  /** The `poll_token` from the response to the submission. It allows reading the task without an API key. */
   pollToken?: string
 }
 
-// The longest wait that the API allows.
+// How long the API waits for the end of the task in one request of `waitFor`: the maximum that it allows.
 const MAX_WAIT_SECONDS = 50
-// The maximum delay of a timer: 24 days.
+// Default and maximum of `timeoutMs`: 24 days, the maximum delay of a timer in JavaScript.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Creates a client with the types of the task definitions. Calls reject with ApiError only. While the API is
- * unreachable or busy, calls are repeated, except a retry, which must not be sent twice.
- * @typeParam Known the definitions of the API, if they are not those of this project
+ * unreachable or busy, all calls except retries of tasks are repeated: a second retry could take effect.
+ * @typeParam Known union of the task definitions of the API; by default those of this project
  */
 export function createClient<Known extends AnyDefinition = ProjectDefinition>(options: ClientOptions) {
   const { baseUrl, apiKey, fetch, retryForMs = 30_000 } = options
@@ -109,13 +110,15 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       const body = { param: { name: encodeURIComponent(name) }, json: { input, options } }
       const send = (settings: CallSettings) => v1.tasks[':name'].$post(body, { ...settings, headers })
       const task = await persistently(send, call)
-      // The response contains the name that was submitted.
+      // The cast is safe: the API returns the name that was submitted.
       return task as Accepted & { name: Name }
     },
 
     task,
 
-    /** Reads the log of a task, oldest line first. Continue with `next_after`. */
+    /**
+     * Reads a part of a task's log, oldest line first. Pass `next_after` as `after` to read further lines.
+     */
     logs: (id: string, { after, limit, pollToken, ...call }: LogsOptions = {}) => {
       const query = {
         ...(after !== undefined && { after: String(after) }),
@@ -125,14 +128,14 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       return persistently((settings) => v1.tasks[':id'].logs.$get({ ...idPath(id), query }, settings), call)
     },
 
-    /** Handles a part of the selected tasks. Continue with `next_cursor` as `cursor`. */
+    /** Applies an action to a part of the selected tasks. Pass `next_cursor` as `cursor` to continue. */
     bulk(
       action: BulkAction,
       { idempotencyKey, ...call }: Pick<SubmitOptions, 'idempotencyKey' | 'signal'> = {},
     ) {
       const headers = keyHeader(idempotencyKey)
       const send = (settings: CallSettings) => v1.tasks.bulk.$post({ json: action }, { ...settings, headers })
-      // Not repeated, for the same reason as `retry`.
+      // A bulk retry is sent only once: a repeated one could retry tasks that have failed again meanwhile.
       return action.action === 'retry' ? request(send, call) : persistently(send, call)
     },
 
@@ -140,10 +143,13 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       persistently((settings) => v1.tasks[':id'].cancel.$post(idPath(id), settings), call),
 
     retry: (id: string, call?: CallOptions) =>
-      // Not repeated: a second request could retry the task again after the first retry has ended.
+      // Sent only once. If the response is lost and the task fails again, a repeated request would start one
+      // more retry.
       request((settings) => v1.tasks[':id'].retry.$post(idPath(id), settings), call),
 
-    /** Submits the task again as a new task, with another input if one is given. */
+    /**
+     * Submits a copy of the task as a new task, with `input` instead of the original input if it is given.
+     */
     replay(id: string, input?: unknown, { options, idempotencyKey, ...call }: SubmitOptions = {}) {
       const headers = keyHeader(idempotencyKey)
       const body = { ...idPath(id), json: { ...(input !== undefined && { input }), options } }
@@ -153,7 +159,7 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
     /**
      * Resolves with the task when it has ended. While the API is unreachable or busy it continues to wait.
      * @param handle the submitted task, or its id; with an id alone, the result has the type unknown
-     * @param timeoutMs time after which it rejects with the code `timed_out`. Default and maximum: 24 days.
+     * @throws ApiError `timed_out` after `timeoutMs`, whose default and maximum is 24 days
      */
     async waitFor<Name extends string = never>(
       handle: string | { id: string; name: Name; poll_token?: string },
@@ -165,7 +171,8 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       const read = { waitSeconds: MAX_WAIT_SECONDS, pollToken, signal: stopped }
       try {
         const ended = await readUntilFinal(() => readOnce(id, read), stopped)
-        // `is_final` guarantees the status, and the output schema of the definition the type of the result.
+        // The cast is safe: `is_final` is true for SUCCESS, FAILURE and CANCELLED only, and the result of a
+        // task has the output type of its definition.
         return ended as EndedTask<ResultOf<Known, Name>>
       } catch (error) {
         if (!timeout.aborted || signal?.aborted) throw error
@@ -192,19 +199,22 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
   }
 }
 
-/** An error response of the API, or the reason why there was no response. */
+/** A failed call: the error response of the API, or the reason why there was no response. */
 export class ApiError extends Error {
-  /** HTTP status; 0 without a response. */
+  /** HTTP status of the response; 0 if there was no response. */
   readonly status: number
   /**
-   * The last part of the problem's type, e.g. `invalid_input`. The client adds `unreachable` (no response
-   * from the API), `aborted`, `timed_out`, and `unexpected` for an error response without a problem document.
+   * Error code of the API (the last part of the problem's `type`), e.g. `invalid_input`. Codes of the client
+   * itself: `unreachable` (no response from the API), `aborted` (by the caller's AbortSignal), `timed_out`
+   * (`waitFor`), and `unexpected` (an error response without a problem document).
    */
   readonly code: string
-  /** Explanation for the user; equals `message`. */
+  /** Explanation of the error for the user; equals `message`. */
   readonly detail: string
   readonly errors: FieldFault[]
-  /** Delay that the API requests before the next attempt; at most 30 seconds, 0 if it requests none. */
+  /**
+   * Delay that the API requests before the next try (Retry-After): at most 30 seconds, 0 if it requests none.
+   */
   readonly retryAfterMs: number
 
   constructor(
@@ -222,14 +232,14 @@ export class ApiError extends Error {
     this.retryAfterMs = more.retryAfterMs ?? 0
   }
 
-  /** Whether the error is transient: the same request may succeed a little later. */
+  /** Whether the same request may succeed a little later, e.g. because the API is unreachable or busy. */
   get isTransient(): boolean {
     const isInFlight = this.code === 'idempotency_key_in_flight'
     return isInFlight || this.code === 'unreachable' || this.status === 429 || this.status === 503
   }
 }
 
-/** Sends one request. @throws ApiError and nothing else */
+/** Sends one request without repeating it, and returns the body of the response. @throws ApiError only */
 async function request<R extends JsonResponse>(send: Send<R>, options?: RequestOptions): Promise<ValueOf<R>> {
   const outcome = await sendRequest(send, options)
   if ('value' in outcome) return outcome.value
@@ -237,12 +247,15 @@ async function request<R extends JsonResponse>(send: Send<R>, options?: RequestO
   throw new ApiError(status, code, detail, more)
 }
 
-/** Header with an Idempotency-Key, which makes it safe to repeat a request after a lost response. */
+/** Returns the header Idempotency-Key, which makes it safe to repeat a request whose response was lost. */
 function keyHeader(key = createIdempotencyKey()): { 'Idempotency-Key': string } {
   return { 'Idempotency-Key': key }
 }
 
-/** 128 random bits. Not `crypto.randomUUID`, which does not exist in pages loaded over plain HTTP. */
+/**
+ * Returns 128 random bits in hexadecimal. `crypto.randomUUID` is not used, because it does not exist in pages
+ * that were loaded over plain HTTP.
+ */
 export function createIdempotencyKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, '0'))

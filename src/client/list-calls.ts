@@ -8,7 +8,10 @@ type Page = InferResponseType<Tasks['$get'], 200>
 
 export type ListQuery = InferRequestType<Tasks['$get']>['query']
 
-/** A page of whole tasks (`input`) or of compact tasks (`input_excerpt`). */
+/**
+ * Type of one page of a list. `Kind` is the name of a member that only one kind of task has: `input` selects
+ * pages of whole tasks, `input_excerpt` pages of compact tasks.
+ */
 export type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer Candidate
   ? Candidate extends { data: (infer Item)[] }
     ? Kind extends keyof Item
@@ -21,17 +24,21 @@ export function createListCalls({ v1 }: Api, send: SendCall) {
   return {
     list: (filter: Omit<ListQuery, 'compact'> = {}, call?: CallOptions) => page<'input'>(filter, call),
 
-    /** Lists tasks with excerpts instead of the whole inputs and results. */
+    /** Lists tasks like `list`, with excerpts instead of the whole inputs and results. */
     listCompact: (filter: Omit<ListQuery, 'compact'> = {}, call?: CallOptions) =>
       page<'input_excerpt'>({ ...filter, compact: 'true' }, call),
 
-    /** Counts matching tasks in a part of the list. Continue with `next_cursor` as `cursor`. */
+    /**
+     * Counts the tasks that match the filter in a part of the list. To count all, pass `next_cursor` as
+     * `cursor` until it is null, and add up the counts.
+     */
     count: (filter: Omit<ListQuery, 'compact' | 'limit'> = {}, call?: CallOptions) =>
       send((settings) => v1.tasks.count.$get({ query: filter }, settings), call),
   }
 
   function page<Kind extends 'input' | 'input_excerpt'>(query: ListQuery, call?: CallOptions) {
-    // `compact` in the query decides which kind of page the API returns.
+    // The cast assumes that `Kind` fits the query: with `compact`, the API returns compact tasks, otherwise
+    // whole tasks.
     return send((settings) => v1.tasks.$get({ query }, settings), call) as Promise<PageOf<Kind>>
   }
 }

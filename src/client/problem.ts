@@ -1,13 +1,13 @@
 // Reads the problem document (RFC 9457) of an error response.
 
-/** One fault in the request body. `pointer` is a JSON Pointer such as `#/input/email`. */
+/** One fault in the body of a request. `pointer` is a JSON Pointer to the field, e.g. `#/input/email`. */
 export interface FieldFault {
   pointer: string
   detail: string
 }
 
 export interface Problem {
-  /** The last part of the problem's type. */
+  /** The last part of the problem's `type`, e.g. `invalid_input` of `urn:waggle:problem:invalid_input`. */
   code: string
   detail: string
   errors: FieldFault[]
@@ -20,30 +20,35 @@ interface ErrorResponse {
   json(): Promise<unknown>
 }
 
-/** Reads an error response. Never rejects: without a problem document it describes the status. */
+/** Reads an error response. Never rejects: if the body is no problem document, it describes the status. */
 export async function readProblem(response: ErrorResponse): Promise<Problem> {
   const { status, headers } = response
   const retryAfterMs = retryAfterMsOf(headers.get('Retry-After'))
   const body = await response.json().catch(() => null)
   if (!isRecord(body)) {
-    // Errors of the API have a JSON body. A status from 502 on without one comes from a proxy in front of it.
+    // All error responses of the API have a JSON body. A status from 502 on without one comes from a proxy
+    // that cannot reach the API.
     const isAway = status >= 502
     const detail = isAway ? 'The API cannot be reached' : `The API responded with status ${status}`
     return { code: isAway ? 'unreachable' : 'unexpected', detail, errors: [], retryAfterMs }
   }
   return {
     code: codeOf(body.type),
-    // Responses of /health have a `reason` instead of a `detail`.
+    // Error responses of /health/ready have a `reason` instead of a `detail`.
     detail: firstText(body.detail, body.reason, body.title) ?? `The API responded with status ${status}`,
     errors: Array.isArray(body.errors) ? body.errors.filter(isFieldFault) : [],
     retryAfterMs,
   }
 }
 
-// Upper limit of the delay. After half a minute the client may try again, even if the API asked for more.
+// Upper limit of the delay from Retry-After. After half a minute the client may try again, even if the API
+// asked for a longer delay.
 const MAX_RETRY_AFTER_MS = 30_000
 
-/** Parses Retry-After: seconds or a date, because proxies send both. */
+/**
+ * Parses Retry-After and returns milliseconds; 0 if the header is missing or not valid. The header contains
+ * seconds or a date; proxies send both.
+ */
 function retryAfterMsOf(header: string | null): number {
   if (header === null) return 0
   const seconds = Number(header)

@@ -3,15 +3,15 @@ import type { hc } from 'hono/client'
 import type { AppType } from '../api/app.ts'
 import { type FieldFault, readProblem } from './problem.ts'
 
-/** Hono's client for the routes of the API. */
+/** Type of Hono's RPC client for the routes of the API. */
 export type Api = ReturnType<typeof hc<AppType>>
 
-/** The options of a Hono client call that the client sets for each request. */
+/** Options that this client passes to each call of Hono's client. */
 export interface CallSettings {
   init: RequestInit
 }
 
-/** The members that `Response` and the typed responses of the routes have in common. */
+/** The members of a response that this client uses. `Response` and Hono's typed responses have them. */
 export interface JsonResponse {
   ok: boolean
   status: number
@@ -21,7 +21,7 @@ export interface JsonResponse {
 
 export type Send<R> = (settings: CallSettings) => Promise<R>
 
-/** The type of the body of a route's successful responses. */
+/** Type of the JSON body of a route's successful responses. */
 export type ValueOf<R> = R extends { ok: infer Ok; json(): Promise<infer T> }
   ? true extends Ok
     ? T
@@ -30,11 +30,11 @@ export type ValueOf<R> = R extends { ok: infer Ok; json(): Promise<infer T> }
 
 export interface RequestOptions {
   signal?: AbortSignal
-  /** How long the API was asked to wait before it responds. */
+  /** How long the API waits for the end of a task before it responds, in milliseconds. Default: 0. */
   waitMs?: number
 }
 
-/** Sends a request, and repeats it after transient errors. */
+/** Sends a request and repeats it after transient errors. Resolves with the body of the response. */
 export type SendCall = <R extends JsonResponse>(
   send: Send<R>,
   call?: Pick<RequestOptions, 'signal'>,
@@ -50,10 +50,11 @@ export interface Failure {
   cause?: unknown
 }
 
-// Time limit in addition to `waitMs`. An API that connects but does not respond counts as unreachable.
+// Time limit of a request, in addition to `waitMs`. An API that accepts the connection but does not respond
+// in this time counts as unreachable.
 const RESPONSE_TIMEOUT_MS = 10_000
 
-/** Sends one request. Never rejects: a failure is returned. */
+/** Sends one request and returns the body of the response, or the failure. Never rejects. */
 export async function sendRequest<R extends JsonResponse>(
   send: Send<R>,
   { signal, waitMs = 0 }: RequestOptions = {},
@@ -63,7 +64,8 @@ export async function sendRequest<R extends JsonResponse>(
   let response: JsonResponse
   try {
     response = await send({ init })
-    // The types are those of the API's routes: client and API have the same version.
+    // The cast assumes that the API has the same version as this client, so that the type of the route
+    // applies.
     if (response.ok) return { value: (await response.json()) as ValueOf<R> }
   } catch (cause) {
     const failure = signal?.aborted
@@ -74,7 +76,7 @@ export async function sendRequest<R extends JsonResponse>(
   return { failure: { status: response.status, ...(await readProblem(response)) } }
 }
 
-/** The path parameter of a route with `:id`. */
+/** Returns the arguments of Hono's client for a route with `:id` in its path. */
 export function idPath(id: string) {
   return { param: { id: encodeURIComponent(id) } }
 }

@@ -1,14 +1,15 @@
 // Repeats requests: after transient errors, and until a task has ended.
 
-/** An error that tells whether the same request may succeed later. */
+/** The members of ApiError that decide whether and when a request is repeated. */
 interface TransientError {
   isTransient: boolean
   retryAfterMs: number
 }
 
 /**
- * Calls `send` until it succeeds or fails permanently. Rejects with the last error if the next attempt would
- * start later than `maxMs` after the first. `send` itself must reject when the signal aborts.
+ * Calls `send` until it succeeds or fails with an error that is not transient. Rejects with the last error if
+ * the next call would start later than `maxMs` after the first. When the AbortSignal aborts, the delay ends
+ * and `send` is called once more; it must reject then.
  */
 export async function retryWhileTransient<T>(
   send: () => Promise<T>,
@@ -28,12 +29,13 @@ export async function retryWhileTransient<T>(
   }
 }
 
-// Minimum time between two reads. A proxy can respond without waiting, which must not cause a busy loop.
+// Minimum time between the starts of two reads. Usually the API responds only when the task has ended. If a
+// proxy responds immediately instead, this interval prevents a busy loop.
 const MIN_READ_INTERVAL_MS = 500
 
 /**
- * Reads a task until it is final, and repeats reads after transient errors without a time limit. `read`
- * itself must reject when the signal aborts.
+ * Reads a task again and again until it has ended, and resolves with it. Transient errors are ignored without
+ * a time limit. `read` itself must reject when the AbortSignal aborts.
  */
 export async function readUntilFinal<T extends { is_final: boolean }>(
   read: () => Promise<T>,
@@ -47,7 +49,7 @@ export async function readUntilFinal<T extends { is_final: boolean }>(
   }
 }
 
-/** Resolves after this time, or when the signal aborts. */
+/** Resolves after `ms` milliseconds, or when the AbortSignal aborts. */
 function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
@@ -61,11 +63,16 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-// A lost connection can often be opened again immediately; a restart of the API takes a few seconds.
+// Bounds of the delay between two tries. The first delay is short, because a lost connection can often be
+// opened again immediately. The last ones are long enough for a restart of the API, which takes a few
+// seconds.
 const MIN_DELAY_MS = 200
 const MAX_DELAY_MS = 5_000
 
-/** Exponential backoff with jitter, so that clients do not all return at the same time after an outage. */
+/**
+ * Returns the delay after this many failures: exponential backoff with jitter, so that clients do not all
+ * return at the same time after an outage.
+ */
 function backoffMs(failures: number): number {
   return Math.min(MIN_DELAY_MS * 2 ** (failures - 1), MAX_DELAY_MS) * (0.5 + Math.random() / 2)
 }

@@ -7,13 +7,13 @@ type CallOptions = Pick<RequestOptions, 'signal'>
 
 export function createSystemCalls({ v1, health }: Api, send: SendCall) {
   return {
-    /** Resolves if the API can accept tasks. */
+    /** Resolves when the API can accept tasks; rejects if it cannot within `retryForMs`. */
     ready: (call?: CallOptions) => send((settings) => health.ready.$get({}, settings), call),
 
     /** Returns name and scopes of the API key. */
     access: (call?: CallOptions) => send((settings) => v1.access.$get({}, settings), call),
 
-    /** Returns counts and durations of the whole system. */
+    /** Returns how many tasks wait and run now, and counts and durations of a time window. */
     stats: (query: StatsQuery = {}, call?: CallOptions) =>
       send((settings) => v1.stats.$get({ query }, settings), call),
 
@@ -27,7 +27,10 @@ export function createSystemCalls({ v1, health }: Api, send: SendCall) {
 
     workers: (call?: CallOptions) => send((settings) => v1.workers.$get({}, settings), call),
 
-    /** The worker claims no tasks until `resumeWorker` or the end of its process. Running tasks continue. */
+    /**
+     * Stops a worker from claiming tasks until `resumeWorker` or the end of its process. Running tasks
+     * continue.
+     */
     drainWorker: (id: string, call?: CallOptions) =>
       send((settings) => v1.workers[':id'].drain.$post(idPath(id), settings), call),
 

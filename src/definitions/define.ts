@@ -1,53 +1,53 @@
-// Defines what a task is. One file per task calls `defineTask`. The validated endpoint, the form on the page,
-// and the timeout and retries in the worker are derived from the definition.
+// `defineTask` defines a kind of task; each kind has its own file. The validated endpoint, the form on the
+// page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
 import type { Backoff } from './task-status.ts'
 
-/** The second argument of `run`, next to the input. */
+/** The second argument of the `run` function of a task; the first one is the input. */
 export interface TaskContext {
   id: string
-  /** The number of this attempt, from 1. A task may run more than once; see "The promise" in the README. */
+  /** Number of this attempt; the first is 1. A task may run more than once (README, "The promise"). */
   attempt: number
-  /** Id of the request that submitted the task, if it had one. */
+  /** X-Request-Id of the request that submitted the task, if there was a request. */
   requestId?: string
-  /** W3C Trace Context of that request. Send it with outgoing requests to continue the trace. */
+  /** W3C Trace Context of the request that submitted the task. Outgoing requests should send it too. */
   traceparent?: string
   /**
-   * Aborts when the task is cancelled, the attempt times out, or the worker shuts down. Pass it to
-   * asynchronous calls, or check it. A copy of the context (`{...context}`) does not contain it, because it
-   * is a getter of the class.
+   * AbortSignal that aborts when the task is cancelled, the attempt times out, the worker shuts down, or
+   * another attempt has replaced this one. Pass it to asynchronous calls, or check it. A copy of the context
+   * (`{...context}`) does not contain it, because it is a getter.
    */
   signal: AbortSignal
-  /** Reports progress: `fraction` is 0 to 1. The page shows it within a second. */
+  /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */
   progress(fraction: number, message?: string): void
   /**
-   * Writes a log line. It is stored with the task, shown on the page within a second, and written to the log
+   * Writes a log line. It is stored with the task within a second, shown on the page, and written to the log
    * of the worker. At most 1,000 lines and 256 KiB are stored per attempt. Never throws.
    */
   log(message: string, fields?: Record<string, unknown>): void
 }
 
-/** A task definition. `Given` is the input that callers send, `Input` the type of it after parsing. */
+/** A kind of task. `Given` is the type of the input that callers send, `Input` its type after parsing. */
 export interface TaskDefinition<
   Input = unknown,
   Output = unknown,
   Name extends string = string,
   Given = unknown,
 > {
-  /** At most 64 lower case letters, digits and underscores, beginning with a letter. Part of the URL. */
+  /** Used in URLs. At most 64 lower case letters, digits and underscores, beginning with a letter. */
   name: Name
   title: string
   description: string
   input: z.ZodType<Input, Given>
   output: z.ZodType<Output>
-  /** A valid input. It is shown in the form, the API documentation and the Postman collection. */
+  /** A valid input. The form on the page, the API documentation and the Postman collection show it. */
   example: Input
   /** The queue of the task. Workers run it if their WORKER_QUEUES contain this queue. */
   queue: string
-  /** How many further attempts may follow failed ones. */
+  /** Retry budget: how many times a task may be retried after a failure. */
   maxRetries: number
   backoff: Backoff
-  /** Time limit of one attempt, in milliseconds. Then its signal aborts. */
+  /** Time limit of one attempt, in milliseconds. After that, the AbortSignal of its context aborts. */
   timeoutMs: number
   run(input: Input, context: TaskContext): Promise<Output>
 }
@@ -62,7 +62,7 @@ const DEFAULTS = {
 } satisfies Pick<TaskDefinition, Optional>
 
 /**
- * Adds the defaults to a definition.
+ * Returns a task definition with the defaults for everything that is left out.
  * @throws Error when its name is not valid in a URL, or its example is not a valid input
  */
 export function defineTask<Input, Output, Name extends string, Given>(
@@ -91,14 +91,15 @@ export class PermanentError extends Error {
   }
 }
 
-// Upper limit for a retry delay: one year. Postgres cannot add arbitrary intervals to a timestamp.
+// Upper limit for the delay of a `RetryLaterError`: one year. Postgres cannot add arbitrary intervals to a
+// timestamp.
 const MAX_DELAY_MS = 366 * 24 * 3_600_000
 
 /**
- * Thrown by a task to fail and to run again no earlier than after `delayMs`. Uses one retry like any failure.
+ * Thrown by a task to fail and to be retried after `delayMs` or later. It uses one retry like any failure.
  */
 export class RetryLaterError extends Error {
-  /** Milliseconds from now. */
+  /** Minimum delay before the next attempt, in milliseconds from now. */
   readonly delayMs: number
 
   /** @throws RangeError when `delayMs` is not between 0 and one year */

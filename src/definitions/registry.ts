@@ -1,16 +1,17 @@
-// Finds task definitions by name.
+// The registry: finds task definitions by name.
 import { distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { AppError } from '../base/errors.ts'
 import type { TaskDefinition } from './define.ts'
 
-/** The input type of the definition with this name; `unknown` if the name is not known at compile time. */
+/** Input type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<Known, Name>['input']>
 
-/** The result type of the definition with this name; `unknown` if the name is not known at compile time. */
+/** Result type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
 
-// A name of type `string`, or one that is not among the known definitions, may belong to any definition.
+// Type of the definition with this name. It is the general `TaskDefinition` if the type of the name is
+// `string` or the name is not among the known definitions.
 type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
   ? TaskDefinition
   : [Extract<Known, { name: Name }>] extends [never]
@@ -19,9 +20,15 @@ type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
 
 export interface Registry {
   all: readonly TaskDefinition[]
-  /** Returns undefined for an unknown name, for example of a definition that only another version has. */
+  /**
+   * Returns the definition with this name, or undefined if there is none, for example because only another
+   * version of the code has it.
+   */
   find(name: string): TaskDefinition | undefined
-  /** @throws AppError `unknown_definition`; its message suggests names with a similar spelling */
+  /**
+   * Returns the definition with this name.
+   * @throws AppError `unknown_definition`; its message suggests names with a similar spelling
+   */
   get(name: string): TaskDefinition
 }
 
@@ -44,7 +51,7 @@ export function createRegistry(definitions: readonly TaskDefinition[]): Registry
 }
 
 function suggestion(name: string, names: string[]): string {
-  // A name with at most two different letters is probably a typing mistake.
+  // Suggests names that differ in at most two letters: the given name is then probably a typing mistake.
   const similar = names.filter((known) => distance(known, name.slice(0, 64).toLowerCase()) <= 2)
   if (similar.length > 0) return `Did you mean ${similar.map((known) => `"${known}"`).join(' or ')}?`
   return `Known tasks: ${names.join(', ')}.`

@@ -1,29 +1,29 @@
 // The statuses of a task, and the pure functions that decide its next status when an attempt ends.
 
-/** All statuses, as used in rows, API, page, logs and metrics. The first five are Celery's. */
+/** All statuses of a task. Rows, API, page, logs and metrics use these names. The first five are Celery's. */
 export const TASK_STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
 /** A task with one of these statuses waits for a worker and may be claimed when it is due. */
 export const WAITING_STATUSES = ['PENDING', 'RETRY'] as const satisfies readonly TaskStatus[]
-/** A task with one of these statuses has finished. It changes only if a client requests a retry. */
+/** A task with one of these statuses has finished. The status changes only if a client requests a retry. */
 export const FINAL_STATUSES = ['SUCCESS', 'FAILURE', 'CANCELLED'] as const satisfies readonly TaskStatus[]
 
 export function isFinal(status: TaskStatus): boolean {
   return (FINAL_STATUSES as readonly TaskStatus[]).includes(status)
 }
 
-/** The error of an attempt, as it is stored and shown. */
+/** The error of a failed attempt, as it is stored in Postgres and shown to clients. */
 export interface TaskError {
   name: string
   message: string
-  /** False if another attempt cannot succeed: after a `PermanentError`, or if the result cannot be stored. */
+  /** False if no retry can help: after a `PermanentError`, or if the result cannot be stored. */
   retryable: boolean
 }
 
 /**
- * How an attempt ended. `released`: the worker ended it early, for example at its shutdown; this is no
- * failure. `minDelayMs`: the shortest delay before the next attempt, as given by a `RetryLaterError`.
+ * How an attempt ended. `released`: the worker ended it early, for example at its shutdown, which does not
+ * count as a failure. `minDelayMs`: minimum delay before the next attempt, from a `RetryLaterError`.
  */
 export type Outcome =
   | { kind: 'succeeded'; result: unknown }
@@ -31,25 +31,25 @@ export type Outcome =
   | { kind: 'cancelled' }
   | { kind: 'released' }
 
-/** The new values of the task's row. */
+/** New values for the row of a task whose attempt has ended. */
 export interface Decision {
   status: Exclude<TaskStatus, 'STARTED'>
   result?: unknown
   error?: TaskError
   failures: number
-  /** Milliseconds from now until the next attempt may start; only with PENDING and RETRY. */
+  /** Milliseconds from now until the next attempt may start; only set if the status is PENDING or RETRY. */
   delayMs?: number
 }
 
-/** The delays between attempts, in milliseconds: they grow exponentially from `baseMs` up to `capMs`. */
+/** Delays between the attempts of a task in milliseconds: they grow exponentially up to `capMs`. */
 export interface Backoff {
   baseMs: number
   capMs: number
 }
 
 /**
- * Decides what becomes of a task when an attempt has ended. Pure: `random` (0 up to 1) is passed in.
- * A thrown error or a missing worker uses up a retry of `maxRetries`; a shutdown does not.
+ * Decides the new status of a task when an attempt has ended. A thrown error or a missing worker uses one of
+ * the `maxRetries` retries; a shutdown uses none. Pure: `random` (0 to 1) determines the jitter of the delay.
  */
 export function decide(
   task: { failures: number; maxRetries: number; backoff: Backoff; isCancelRequested: boolean },
@@ -73,11 +73,11 @@ export function decide(
 }
 
 /**
- * Returns the delay before the next attempt: capped exponential backoff with jitter, a random value between
- * the previous ceiling and this one. So each delay is at least as long as the previous one until the cap is
- * reached, and tasks that failed together are not retried together. (Jitter from zero, as in "Exponential
- * Backoff And Jitter", AWS Architecture Blog, spreads them as well, but a third delay could be shorter than
- * the first.)
+ * Returns the delay before the next attempt in milliseconds. Its ceiling doubles with each failure up to
+ * `capMs`, and the delay is a random value between half of the ceiling and the ceiling (after the first
+ * failure between zero and `baseMs`). So no delay is shorter than the one before until the cap is reached,
+ * and tasks that failed together are not retried together. Jitter from zero, as in "Exponential Backoff And
+ * Jitter" (AWS Architecture Blog), also spreads them, but a third delay could be shorter than the first.
  */
 export function retryDelayMs({ baseMs, capMs }: Backoff, failures: number, random: number): number {
   const ceiling = Math.min(capMs, baseMs * 2 ** (failures - 1))

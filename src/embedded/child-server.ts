@@ -12,13 +12,16 @@ export interface ChildServer {
   stop(): Promise<void>
 }
 
-// Prints its process id and then becomes the program (`exec`), so the id always comes before the program's
-// own output. If the parent shell printed it, it could come later.
+// Shell command that prints its process id and then becomes the program (`exec`). So the id always comes
+// before the output of the program. If the parent shell printed the id, the program could write first.
 const PROGRAM = `sh -c 'echo "pid $$"; exec "$@"' program "$@"`
-// Runs the program in the background, and stops it when standard input ends.
+// Script of the parent shell: it runs the program in the background, and stops it with SIGTERM when the pipe
+// on standard input is closed.
 const PARENT_SHELL = `${PROGRAM} & child=$!; trap "" INT TERM; while read -r _; do :; done; kill -TERM $child 2>/dev/null; wait $child`
 
 /**
+ * Starts the program and resolves when its process id is known. The server might not accept connections
+ * yet.
  * @param command the program and its arguments
  * @param options `uid`, `gid` and `cwd` of the program; `onOutput` receives its output
  * @throws Error if the program exits before it has reported its process id
@@ -31,7 +34,8 @@ export async function startChildServer(
   const shell = spawn('/bin/sh', ['-c', PARENT_SHELL, 'parent', ...command], {
     ...spawnOptions,
     stdio: ['pipe', 'pipe', 'pipe'],
-    // A process group of its own: Ctrl-C then reaches only this process, which stops the server in order.
+    // Starts a new process group. Ctrl-C then reaches only this process, which stops the server after its own
+    // connections are closed.
     detached: true,
   })
   shell.stdin?.on('error', () => {})

@@ -1,4 +1,5 @@
-// Provides Postgres (PGlite, inside this process) and a private Redis server if none are configured.
+// Provides Postgres (PGlite, inside this process) and a private Redis server for `npm start`, if the
+// configuration has no URLs for them.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { startRedisServer } from './redis-server.ts'
@@ -10,7 +11,8 @@ export interface EmbeddedServers {
 }
 
 /**
- * Starts an embedded server for each URL that is not given. Postgres keeps its data in `dataDir`.
+ * Returns the given URLs. Without a Redis URL, it starts a private Redis. Without a database URL, it locks
+ * `dataDir` and returns the URL of a PGlite database in this folder.
  * @throws Error if another process uses `dataDir`: two PGlite instances would damage the data
  */
 export async function startEmbedded(
@@ -39,7 +41,7 @@ function lock(dataDir: string): () => void {
   return () => rmSync(file, { force: true })
 }
 
-/** Returns the id of the process that holds the lock; null without a lock, or if that process has ended. */
+/** Returns the id of the other process that holds the lock; null if there is none, or if it has ended. */
 function ownerOf(file: string): number | null {
   try {
     const pid = Number(readFileSync(file, 'utf8'))

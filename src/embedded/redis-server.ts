@@ -11,16 +11,17 @@ import { type ChildServer, freePort, startChildServer } from './child-server.ts'
 export interface RedisServer {
   /** `redis://:password@127.0.0.1:port` */
   url: string
-  /** The process id, for tests that kill it. */
+  /** Process id of the Redis server, for tests that kill it. It changes with `restart`. */
   readonly pid: number
-  /** Starts the server again at the same address, without data. For tests that killed it. */
+  /** Starts an empty server at the same address. For tests that have killed the server. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 /**
- * Starts the server without persistence: all tasks are in Postgres, from where workers enqueue them again.
- * @param findPort called again, up to `PORT_TRIES` times, if another program takes the port before Redis does
+ * Starts Redis without persistence: all tasks are in Postgres, from where workers enqueue them again.
+ * @param findPort returns a free port. It is called up to `PORT_TRIES` times, because another program can
+ *   take the port before Redis does.
  * @throws Error if Redis is not installed and cannot be installed, or does not start
  */
 export async function startRedisServer(findPort = freePort): Promise<RedisServer> {
@@ -56,7 +57,8 @@ export async function startRedisServer(findPort = freePort): Promise<RedisServer
   }
 
   async function start(port: number): Promise<ChildServer> {
-    // Pass the password in a file with mode 600: all users of the machine can see command line arguments.
+    // The password is passed in a file with mode 600, because all users of the machine can see command line
+    // arguments.
     writeFileSync(
       settings,
       `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\nsave ""\nappendonly no\ndir ${folder}\n`,
@@ -75,7 +77,10 @@ export async function startRedisServer(findPort = freePort): Promise<RedisServer
 
 const PORT_TRIES = 3
 
-/** Finds `redis-server` or `valkey-server`. If there is none, the system's package manager installs one. */
+/**
+ * Returns the name of the installed Redis program: `redis-server` or `valkey-server`. If there is none, it is
+ * installed with the system's package manager.
+ */
 function findProgram(): string {
   const found = installedProgram()
   if (found) return found
@@ -109,7 +114,7 @@ function installRedis() {
   const isRoot = process.getuid?.() === 0 || installer.manager === 'brew'
   if (!isRoot && !hasCommand('sudo')) throw new Error(INSTALL_HINT)
   process.stderr.write(`Redis is not installed: installing it with ${installer.manager}\n`)
-  // With RUNLEVEL=1 the package does not start its own server on port 6379.
+  // RUNLEVEL=1 (single-user mode) prevents the Debian package from starting a Redis service on port 6379.
   const environment = { ...process.env, RUNLEVEL: '1', DEBIAN_FRONTEND: 'noninteractive' }
   const shell = ['sh', '-c', installer.script]
   const [command, ...args] = isRoot ? shell : ['sudo', '-E', ...shell]
@@ -124,7 +129,10 @@ function hasCommand(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0
 }
 
-/** Resolves when the server on this port accepts the password, which no other program on this port does. */
+/**
+ * Resolves when Redis is ready, i.e. accepts the password on this port.
+ * @throws Error if another program responds on the port, or if nothing listens on it for ten seconds
+ */
 async function waitUntilReady(port: number, password: string): Promise<void> {
   const deadline = Date.now() + 10_000
   for (;;) {
@@ -138,10 +146,12 @@ async function waitUntilReady(port: number, password: string): Promise<void> {
   }
 }
 
-// Redis responds within milliseconds, on a busy machine within seconds.
+// How long a response to AUTH may take. Redis responds within milliseconds, on a busy machine within seconds.
 const RESPONSE_TIMEOUT_MS = 5_000
 
-/** Returns the first data of the response: empty after a timeout, null if the connection fails. */
+/**
+ * Sends one command and returns the beginning of the response; '' after a timeout, null without a connection.
+ */
 function send(port: number, command: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host: '127.0.0.1', timeout: RESPONSE_TIMEOUT_MS })

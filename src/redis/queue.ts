@@ -7,53 +7,65 @@ import { startConsumer } from './bee/consumer.ts'
 import { type BeeProducer, connectProducer } from './bee/producer.ts'
 import type { BeeRole } from './bee/settings.ts'
 
-/** Names a task that waits. */
+/** Refers to a waiting task. */
 export interface TaskReference {
   id: string
   /**
-   * The task's last attempt when it was enqueued; 0 before the first. If a newer attempt exists, a claim
-   * ignores the reference.
+   * Number of the task's last attempt when it was enqueued; 0 before the first. If the task has a newer
+   * attempt, the claim ignores the reference.
    */
   attempt: number
 }
 
+/** A list of references to tasks of one queue. In Redis it is one Bee-Queue job. */
 export interface Delivery {
   references: TaskReference[]
   /** When the tasks were enqueued, in milliseconds since 1970. */
   enqueuedAtMs: number
 }
 
+/** A delivery that this worker has fetched. It is removed from Redis when its handler has returned. */
 export interface FetchedDelivery extends Delivery {
-  /** Removes the delivery before its handler returns. Allowed when all references are claimed or returned. */
+  /**
+   * Removes the delivery from Redis before its handler returns. Call it only after all references were
+   * claimed or returned to the queue.
+   */
   acknowledge(): Promise<void>
 }
 
-/** When the oldest delivery was enqueued, in milliseconds since 1970; null if there is none. */
+/** When the oldest deliveries of a queue were enqueued. */
 export interface OldestDeliveries {
-  /** Among the deliveries that no worker has fetched. */
+  /** Time (ms since 1970) of the oldest delivery that no worker has fetched; null if there is none. */
   waitingMs: number | null
-  /** Among the deliveries that workers have fetched and not acknowledged. */
+  /** Time (ms since 1970) of the oldest delivery that is fetched but not acknowledged; null if none is. */
   beingClaimedMs: number | null
 }
 
 export interface Queue {
-  /** Puts references behind all that wait. @throws immediately when Redis cannot be reached */
+  /**
+   * Puts references at the end of a queue. They are fetched after all references that wait already.
+   * @throws immediately when Redis cannot be reached, or when the process uses too many queues
+   */
   enqueueMany(queueName: string, references: TaskReference[]): Promise<void>
   /**
-   * Puts references that a worker has no slot for in front of all that wait.
+   * Puts references at the front of a queue, because the worker that fetched them has no free slot for them.
    * @throws immediately when Redis cannot be reached
    */
   returnToQueue(queueName: string, delivery: Delivery): Promise<void>
   /**
-   * Calls `handle` with each delivery, up to `fetches` at a time. The next fetch starts when a call resolves.
+   * Fetches deliveries and calls `handle` with each, up to `fetches` at the same time. When a call resolves,
+   * the next delivery is fetched.
    */
   consume(queueName: string, fetches: number, handle: (delivery: FetchedDelivery) => Promise<void>): Consumer
-  /** Connects before the first enqueue. Resolves when Redis has been reached for the first time. */
+  /**
+   * Connects to Redis, so that the first enqueue does not have to wait for it. Resolves when Redis has been
+   * reached for the first time.
+   */
   prepare(queueName: string): Promise<void>
-  /** Whether Redis can be reached for this queue now. */
+  /** Returns whether the connection of this queue to Redis is ready for an enqueue now. */
   isReady(queueName: string): boolean
   /**
-   * Reads when the oldest deliveries were enqueued, in one transaction.
+   * Reads when the oldest waiting and the oldest fetched delivery were enqueued, in one transaction of Redis.
    * @throws immediately when Redis cannot be reached
    */
   oldest(queueName: string): Promise<OldestDeliveries>
@@ -61,22 +73,23 @@ export interface Queue {
 }
 
 export interface Consumer {
-  /** Stops fetching. Resolves when every fetched delivery has been handled. */
+  /** Stops fetching. Resolves when every fetched delivery has been handled, or after a few seconds. */
   stop(): Promise<void>
 }
 
 export interface QueueOptions {
   redisUrl: string
-  /** Keys in Redis begin with this and a colon. */
+  /** All keys in Redis begin with this prefix and a colon. */
   prefix?: string
   onError: (error: unknown) => void
 }
 
-// References per delivery. A delivery costs one Lua call and one list element, which its references share. A
-// claim of 128 rows still takes only a few milliseconds.
+// Maximum number of references per delivery. They share the cost of the delivery: one Lua call and one list
+// element in Redis. A claim of 128 rows still takes only a few milliseconds.
 const MAX_REFERENCES = 128
-// A producer is a connection to Redis, and callers may name any queue. Tasks of further queues are enqueued
-// by the dispatcher of the workers that serve them, within a second.
+// Maximum number of queues into which a process enqueues tasks. It is limited, because each needs a
+// connection to Redis, and clients may submit tasks to any queue. Tasks of further queues are enqueued within
+// a second by the workers that serve these queues.
 const MAX_PRODUCERS = 100
 
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
@@ -89,8 +102,8 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
         throw new Error(
           `More than ${MAX_PRODUCERS} queues in this process: the workers of "${queueName}" enqueue its tasks`,
         )
-      // The id contains the time. The list is first in, first out: its last id is that of the oldest
-      // delivery.
+      // The id of a delivery contains the time of its enqueue. The list in Redis is first in, first out, so
+      // `oldest` can read the time of the oldest delivery from the last id of the list.
       const now = Date.now()
       const producer = producerOf(queueName)
       const parts = chunk(references, MAX_REFERENCES).map((part) => producer.add(newId(now), pairsOf(part)))
@@ -143,7 +156,10 @@ function pairsOf(references: TaskReference[]): Pairs {
   return references.map(({ id, attempt }) => [id, attempt])
 }
 
-/** Drops invalid references, which only other programs write: Postgres would reject the whole claim. */
+/**
+ * Decodes references. Invalid ones, which only other programs write, are dropped, because Postgres would
+ * reject the whole claim.
+ */
 function referencesOf(pairs: Pairs): TaskReference[] {
   return pairs
     .filter(([id, attempt]) => isUuid(id) && Number.isInteger(attempt) && Math.abs(attempt) < 2 ** 31)

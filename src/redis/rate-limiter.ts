@@ -1,5 +1,5 @@
-// Limits the requests of each client. The count is in Redis, so that all API processes share it. The limiter
-// fails open: while Redis cannot be reached, no request is refused.
+// Limits the number of API requests of each client. The counts are in Redis, so that all API processes share
+// them. The limiter fails open: while Redis cannot be reached, no request is refused.
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { createClient } from 'redis'
 
@@ -8,11 +8,11 @@ export interface RateLimit {
   seconds: number
 }
 
-/** The client's budget after a request. */
+/** The rate limit of a client and what is left of it after a request. */
 export interface RateLimitState extends RateLimit {
   isExceeded: boolean
   remaining: number
-  /** Seconds until the window ends and `remaining` is back at the limit. */
+  /** Seconds until the current window of the limit ends and `remaining` is back at `requests`. */
   resetSeconds: number
 }
 
@@ -29,12 +29,13 @@ export interface RateLimiterOptions {
   onError: (error: unknown) => void
 }
 
-// Timeout of one count. Waiting longer would cost more than the request that it guards.
+// Timeout of one count in Redis. It is short, because the request waits for it, and a longer wait would cost
+// more than the request itself.
 const COUNT_TIMEOUT_MS = 250
-// After a failure no request is counted for this long, so that requests do not wait for a Redis that is down.
+// How long no request is counted after a count has failed, so that requests do not wait while Redis is down.
 const PAUSE_AFTER_FAILURE_MS = 1_000
 
-/** Returns immediately. Connects and reconnects in the background. */
+/** Creates a rate limiter. Returns immediately; it connects and reconnects to Redis in the background. */
 export function createRateLimiter({
   redisUrl,
   prefix = 'waggle',
@@ -65,7 +66,7 @@ export function createRateLimiter({
       try {
         return stateOf(await within(COUNT_TIMEOUT_MS, limiter.consume(client)), false)
       } catch (thrown) {
-        // The library throws its result if the limit is exceeded.
+        // rate-limiter-flexible throws its result, a `RateLimiterRes`, if the limit is exceeded.
         if (thrown instanceof RateLimiterRes) return stateOf(thrown, true)
         pausedUntilMs = Date.now() + PAUSE_AFTER_FAILURE_MS
         report(thrown)

@@ -1,16 +1,20 @@
-// Best-effort signals over Redis pub/sub: a task has ended, or a task is to be cancelled. Listeners also
-// query Postgres every second, so a lost signal costs a second.
+// Best-effort signals over Redis pub/sub: a task has ended, or a task is to be cancelled. Processes that
+// listen also query Postgres every second, so a lost signal only delays them by up to a second.
 import { createClient } from 'redis'
 
 const CHANNELS = ['ended', 'cancel'] as const
 export type Channel = (typeof CHANNELS)[number]
 
 export interface Signals {
-  /** Publishes task ids to all listeners of all processes. Does nothing without Redis. Never throws. */
+  /**
+   * Publishes task ids to all listeners of the channel in all processes. Does nothing while Redis cannot be
+   * reached. Never throws.
+   */
   publish(channel: Channel, taskIds: string[]): void
   /**
-   * Calls `listener` with published ids, and `onReady` once the subscription is active.
-   * @returns a function that ends it
+   * Calls `listener` with the task ids of every signal of the channel, and `onReady` once the subscription is
+   * active.
+   * @returns a function that removes the listener
    */
   listen(channel: Channel, listener: (taskIds: string[]) => void, onReady?: () => void): () => void
   stop(): Promise<void>
@@ -22,10 +26,11 @@ export interface SignalsOptions {
   onError: (error: unknown) => void
 }
 
-/** Returns immediately. Connects and reconnects in the background. */
+/** Creates both clients for pub/sub. Returns immediately; they connect and reconnect in the background. */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
   const socket = { reconnectStrategy: (tries: number) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 }
-  // Without the offline queue, commands fail immediately while Redis cannot be reached, and none pile up.
+  // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,
+  // and do not accumulate in memory.
   const publisher = createClient({ url: redisUrl, socket, disableOfflineQueue: true })
   const subscriber = createClient({ url: redisUrl, socket })
   let isStopped = false
@@ -46,7 +51,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
       listeners[channel].add(listener)
       subscriptions[channel] ??= subscribe(channel)
       subscriptions[channel].then(onReady, (error) => {
-        // The connection broke before Redis confirmed the subscription. The next listener tries again.
+        // The connection broke before Redis confirmed the subscription. The next `listen` subscribes again.
         subscriptions[channel] = undefined
         report(error)
       })
@@ -62,9 +67,12 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     if (!isStopped) onError(error)
   }
 
-  /** Never unsubscribes: this could also end the subscription of a listener that is added meanwhile. */
+  /**
+   * Subscribes to a channel. The process never unsubscribes, because this could also end the subscription of
+   * a listener that is added at the same time.
+   */
   function subscribe(channel: Channel): Promise<void> {
-    // The client restores its subscriptions after a reconnect.
+    // No code is needed after a reconnect: the Redis client restores its subscriptions.
     return subscriber.subscribe(`${prefix}:${channel}`, (message) => callListeners(channel, message))
   }
 

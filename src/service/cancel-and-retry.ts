@@ -1,4 +1,4 @@
-// Cancels and retries tasks by request.
+// Cancels and retries tasks when a client requests it.
 import { AppError } from '../base/errors.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Signals } from '../redis/signals.ts'
@@ -9,18 +9,19 @@ import { unknownTask } from './unknown-task.ts'
 
 export interface CancelAndRetry {
   /**
-   * Cancels a waiting task, or asks the worker of a running task to stop it.
+   * Cancels a waiting task, or asks the worker of a running task to stop it. Resolves with `cancelled` if the
+   * task is CANCELLED now, or with `requested` if its worker was asked.
    * @throws AppError `unknown_task`, `already_finished`
    */
   cancel(id: string): Promise<'cancelled' | 'requested'>
-  /** Like `cancel` for many tasks, in one write. Leaves out finished and unknown tasks. */
+  /** Like `cancel` for many tasks, in one statement. The result leaves out finished and unknown tasks. */
   cancelMany(ids: string[]): Promise<{ cancelled: string[]; requested: string[] }>
   /**
-   * Returns a FAILURE or CANCELLED task to PENDING with a new retry budget.
+   * Sets a FAILURE or CANCELLED task to PENDING, with a new retry budget, and enqueues it.
    * @throws AppError `unknown_task`, `not_finished`
    */
   retry(id: string): Promise<void>
-  /** Like `retry` for many tasks, in one write. Resolves with the ids of the tasks that wait again. */
+  /** Like `retry` for many tasks, in one statement. Resolves with the ids of those that are PENDING again. */
   retryMany(ids: string[]): Promise<string[]>
 }
 

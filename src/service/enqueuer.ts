@@ -1,4 +1,4 @@
-// Enqueues committed tasks in the background, so that no response waits for Redis.
+// Enqueues tasks in the background after their rows are committed, so that no response waits for Redis.
 import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
 import type { TaskToEnqueue } from '../store/task-store.ts'
@@ -6,11 +6,12 @@ import type { Events } from '../telemetry/events.ts'
 
 export interface Enqueuer {
   /**
-   * Starts to enqueue tasks that are marked as enqueued in Postgres. If this fails, the mark is cleared and
-   * the dispatcher enqueues them later. If Postgres cannot be reached either, the reconciler enqueues them.
+   * Starts to put tasks into Redis that are already marked as enqueued in Postgres; does not wait for Redis.
+   * If this fails, the mark is cleared, and the dispatcher of a worker enqueues the tasks later. If Postgres
+   * cannot be reached either, the reconciler of a worker enqueues them.
    */
   enqueue(tasks: TaskToEnqueue[]): void
-  /** Resolves when nothing is being enqueued. */
+  /** Resolves when all calls of `enqueue` so far have succeeded or failed. */
   whenIdle(): Promise<void>
 }
 
@@ -35,7 +36,10 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
     },
   }
 
-  /** Never rejects. Each queue fails alone, so that tasks of other queues are not enqueued twice. */
+  /**
+   * Enqueues tasks of one queue. Never rejects: if Redis fails, only the marks of these tasks are cleared, so
+   * that the dispatcher does not enqueue tasks of other queues twice.
+   */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {
     try {
       await queue.enqueueMany(name, tasks)

@@ -1,4 +1,4 @@
-// Creates one task per idempotency key. Repeated submissions with the key get the first response.
+// Creates one task per idempotency key. Repeated submissions with the same key get the first response again.
 import { AppError } from '../base/errors.ts'
 import type { NewTask, OnceTask } from '../store/new-tasks.ts'
 import type { TaskRow } from '../store/schema.ts'
@@ -9,6 +9,7 @@ import type { TaskRow } from '../store/schema.ts'
 export type AcceptedTask = NewTask & { isReplayed?: true }
 
 /**
+ * Creates the function that submits tasks with an idempotency key.
  * @param insert resolves with null if it has inserted the task, otherwise with the existing row of its key
  * @returns a function that submits one task. It throws AppError `idempotency_key_reused` if the key was used
  *    with another body, and `idempotency_key_in_flight` while this process inserts the first task of the key
@@ -33,7 +34,8 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | n
 }
 
 /**
- * Whether the row is the task itself: an earlier try of the same call inserted it, and its response was lost.
+ * Checks whether the row of an idempotency key is the submitted task itself. It is if an earlier try of the
+ * same insert was committed and the response of Postgres was lost.
  */
 export function isOf(row: TaskRow, task: OnceTask): boolean {
   return row.id === task.id
@@ -50,7 +52,7 @@ function keyReused(): AppError {
   return new AppError('idempotency_key_reused', 'This Idempotency-Key was already used with another body')
 }
 
-/** The task as it was accepted. Only `runAt` may differ: retries change it. */
+/** Rebuilds the task of the first response from its row. Only `runAt` may differ: retries change it. */
 function firstResponseOf(row: TaskRow): AcceptedTask {
   return {
     id: row.id,

@@ -7,12 +7,14 @@ import { unknownTask } from './unknown-task.ts'
 
 export interface Replay {
   /**
-   * Submits the task again, with its own input or an edited one.
+   * Submits a task again under a new id, with its own input or with `edited.input`. Queue, limits, tags and
+   * callback URL are those of the original unless `options` contain others.
    * @throws AppError like `submit`, and `unknown_task`
    */
   replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
   /**
-   * Replays many tasks. Skips unknown tasks, and tasks whose definition no longer accepts their input.
+   * Replays many tasks. Skips unknown tasks, and tasks whose definition no longer exists or no longer accepts
+   * their input.
    * @param optionsOf returns the options for the id of the original task
    * @returns the number of submitted tasks
    * @throws AppError if one task cannot be submitted for any other reason; others may have been submitted
@@ -20,9 +22,11 @@ export interface Replay {
   replayMany(ids: string[], optionsOf: (id: string) => SubmitOptions): Promise<number>
 }
 
-// Limits the memory: each input may be as large as a request body (256 KiB).
+// Number of tasks that are replayed at the same time. It limits the use of memory, because each input may be
+// as large as a request body (256 KiB).
 const BATCH = 100
-// Errors that a replay can never fix: task or definition no longer exist, or the definition has changed.
+// Error codes for which a bulk replay skips a task, because trying again cannot help: the task or its
+// definition no longer exists, or the definition no longer accepts the input.
 const NOT_REPLAYABLE: ErrorCode[] = ['unknown_task', 'unknown_definition', 'invalid_input']
 
 export function createReplay({

@@ -1,4 +1,4 @@
-// Submits tasks: checks the input, commits the row, and enqueues the task.
+// Submits tasks: validates the input, commits the row to Postgres, and enqueues the task in the background.
 import { AppError } from '../base/errors.ts'
 import { faultsOf } from '../base/faults.ts'
 import { createGroupCommit } from '../base/group-commit.ts'
@@ -15,7 +15,7 @@ import { type AcceptedTask, createInsertOnce, isOf } from './insert-once.ts'
 import { parseInput } from './task-input.ts'
 
 export interface SubmitOptions {
-  /** Earliest start. */
+  /** Time before which the task does not start. Default: it may start immediately. */
   runAt?: Date
   maxRetries?: number
   timeoutMs?: number
@@ -25,15 +25,17 @@ export interface SubmitOptions {
   callbackUrl?: string
   /** Hashes of the idempotency key and the body. Repeated submissions with the same key create one task. */
   idempotency?: OnceTask['idempotency']
-  /** X-Request-Id and W3C Trace Context of the request, for the logs. */
+  /** X-Request-Id of the request that submits the task. Log lines of the task contain it. */
   requestId?: string
+  /** W3C Trace Context of that request. Log lines and outgoing requests of the task contain it. */
   traceparent?: string
+  /** Id of the original task if this one is a replay. */
   replayedFrom?: string
 }
 
 /**
  * Submits a task. When the promise resolves, the task is committed, and it will run at least once.
- * @param inputPath path of the input in the caller's document, for the pointers of faults
+ * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`,
  *    `idempotency_key_in_flight`, `overloaded`, `unavailable`
  */
@@ -82,19 +84,21 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     return insertOnce({ ...task, idempotency: options.idempotency })
   }
 
-  /** Called once per committed batch. */
+  /** Emits the events of a committed batch of tasks, and enqueues those that are due. */
   function acceptMany(tasks: NewTask[]) {
     if (tasks.length === 0) return
     events.emit('batch.written', { kind: 'submissions', size: tasks.length })
     events.emit('tasks.accepted', { tasks })
-    // The dispatcher enqueues tasks with a `runAt` when they are due.
+    // Tasks with a `runAt` are not enqueued here: the dispatcher of a worker enqueues them when they are due.
     const dueNow = tasks.filter((task) => task.runAt === undefined)
     enqueuer.enqueue(dueNow.map(({ id, queue }) => ({ id, queue, attempt: 0 })))
   }
 }
 
 /**
- * The callback is an `http_request` task. A URL that this task would refuse is refused when it is submitted.
+ * Checks the `callback_url` of a submission. It must be a URL that the task `http_request` accepts, because
+ * such a task will post the callback.
+ * @throws AppError `invalid_input`
  */
 function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) {
   const { error } = registry.get(HTTP_REQUEST).input.safeParse({ url })
@@ -106,16 +110,16 @@ function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) 
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {
   const { runAt, replayedFrom } = options
-  // A replay gets a later time than its original, even if the clock of the process that made the original was
-  // ahead. A bulk replay reads a list from new to old, so it never reaches its own replays.
+  // A replay always gets a later time than its original, even if the original was created by a process whose
+  // clock was ahead. A bulk replay reads tasks from new to old, so it never reaches its own replays.
   const createdAt = new Date(replayedFrom ? Math.max(Date.now(), timeOfId(replayedFrom) + 1) : Date.now())
   return {
-    // The id carries the time, so that ids are in the order of submission.
+    // The id begins with the time of submission, so that the order of ids is the order of submission.
     id: newId(createdAt.getTime()),
     name: definition.name,
     queue: options.queue ?? definition.queue,
     input,
-    // Serialized once, for the row and for the response.
+    // The input is serialized once; the row and the response share this text.
     inputText: JSON.stringify(input),
     maxRetries: options.maxRetries ?? definition.maxRetries,
     timeoutMs: options.timeoutMs ?? definition.timeoutMs,

@@ -1,11 +1,12 @@
-// Validates an input against its definition.
+// Validates the input of a task against the schema of its definition.
 import { AppError } from '../base/errors.ts'
 import { faultsOf, pointerOf } from '../base/faults.ts'
 import { isDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 
 /**
- * @param inputPath path of the input in the caller's document, for the pointers of faults
+ * Returns the parsed input of a task.
+ * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `invalid_input`
  */
 export function parseInput(definition: TaskDefinition, input: unknown, inputPath: string[]): unknown {

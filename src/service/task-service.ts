@@ -1,5 +1,5 @@
-// The service for producers of tasks: submit, replay, cancel, retry. When a promise resolves, the change is
-// committed in Postgres.
+// Everything that producers of tasks can do: submit, replay, cancel, retry. When a promise resolves, the
+// change is committed in Postgres.
 import type { Registry } from '../definitions/registry.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { Signals } from '../redis/signals.ts'
@@ -14,7 +14,10 @@ import { createSubmit, type Submit } from './submit.ts'
 
 export interface TaskService extends Replay, CancelAndRetry {
   submit: Submit
-  /** Resolves when all committed tasks are enqueued. For processes that are frozen between requests. */
+  /**
+   * Resolves when the enqueues of all committed tasks have succeeded or failed. AWS Lambda waits for it,
+   * because it freezes the process after each response.
+   */
   whenEnqueued(): Promise<void>
 }
 
@@ -32,7 +35,8 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   const { registry, store, dispatchStore, find, queue, signals, events } = dependencies
   const enqueuer = createEnqueuer({ queue, dispatchStore, events })
   const submit = createSubmit({ registry, store, enqueuer, events })
-  // Connects now, so that the first submission after a start does not have to wait for Redis.
+  // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
+  // and its task would wait for the dispatcher of a worker.
   for (const definition of registry.all) void queue.prepare(definition.queue)
   return {
     submit,

@@ -1,5 +1,5 @@
-// Watches tasks for requests that wait for changes. A signal reports the end of a task. In addition, one
-// query per second reads changes of all watched tasks, however many watchers there are.
+// Watches tasks for requests that wait for their changes. A Redis signal reports the end of a task. In
+// addition, one query per second reads the changes of all watched tasks, however many requests wait.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { TaskRow } from '../store/schema.ts'
@@ -7,26 +7,26 @@ import type { KnownTask } from '../store/task-reader.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface TaskWatcher {
-  /** Starts to watch. Subscribe before you read the row, so that no change is missed in between. */
+  /** Starts to watch a task. Call it before you read the task, so that no change in between is missed. */
   subscribe(taskId: string): TaskSubscription
-  /** Ends all waits. */
+  /** Resolves all pending calls of `next`, and stops the listener for Redis signals and the query loop. */
   stop(): Promise<void>
 }
 
 export interface TaskSubscription {
-  /** True after the watcher has stopped: no further changes are reported. */
+  /** True after `TaskWatcher.stop`: no further changes are reported. */
   readonly isOver: boolean
   /**
    * Resolves with the task as soon as it is newer than `version`. Resolves with undefined after `timeoutMs`,
-   * when the signal aborts, or when the watcher stops. Several changes between two calls are reported once,
-   * with the last state.
+   * when the AbortSignal aborts, or when the watcher stops. Several changes between two calls are reported
+   * once, with the last state.
    */
   next(version: number, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined>
   close(): void
 }
 
 export interface TaskWatcherDependencies {
-  /** Returns the tasks whose version differs from the known one. */
+  /** Resolves with the tasks whose version in Postgres differs from the known one. */
   findChanged: (known: KnownTask[]) => Promise<TaskRow[]>
   find: (taskId: string) => Promise<TaskRow | undefined>
   signals: Signals
@@ -34,9 +34,9 @@ export interface TaskWatcherDependencies {
 }
 
 interface Watcher {
-  /** Newest version that the watcher knows; undefined until it has read the row. */
+  /** Newest version of the task that was read or passed to `next`; undefined before either. */
   version: number | undefined
-  /** A newer row that `next` has not returned yet. */
+  /** Row of a newer version that `next` has not returned yet. */
   newer: TaskRow | undefined
   wake: () => void
 }
@@ -99,7 +99,7 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
       body: queryChanges,
       onError: (error) => events.emit('error.transient', { where: 'watching tasks', error }),
     })
-    // A task may have ended before the subscription was active. So query once when it becomes active.
+    // Wakes the query loop when the Redis subscription is active, because a task may have ended before that.
     return { loop, unlisten: signals.listen('ended', readEnded, loop.wake) }
   }
 
@@ -107,14 +107,16 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
     const known = [...watched].flatMap(([id, watchers]) => oldestKnown(id, watchers))
     if (known.length > 0) return notify(await findChanged(known))
     if (watched.size > 0) return
-    // No watchers in this round: unsubscribe, so that signals cost this process nothing.
+    // No task is watched: removes the listener for Redis signals and stops this loop, so that an idle watcher
+    // costs nothing. The next `subscribe` starts both again.
     watching?.unlisten()
     void watching?.loop.stop()
     watching = null
   }
 
   /**
-   * `find` reads concurrent tasks in one query. A signal for a task without watchers costs one map lookup.
+   * Reads the tasks of an `ended` signal that are watched here, and reports them. Concurrent calls of `find`
+   * share one query. A task without watchers costs one map lookup.
    */
   function readEnded(taskIds: string[]) {
     for (const taskId of taskIds) {
@@ -129,7 +131,7 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   function notify(rows: TaskRow[]) {
     for (const row of rows) {
       for (const watcher of [...(watched.get(row.id) ?? [])]) {
-        // Two reads can resolve in the wrong order.
+        // Skips a row that is not newer, because two reads of a task can resolve in the wrong order.
         if (watcher.version !== undefined && row.version <= watcher.version) continue
         watcher.version = row.version
         watcher.newer = row
@@ -139,7 +141,10 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   }
 }
 
-/** The lowest version that a watcher of the task knows, so that every watcher gets what it lacks. */
+/**
+ * Returns the lowest version that any watcher of the task knows, so that the query also finds a row that only
+ * some of its watchers have. Returns an empty list if no watcher knows a version.
+ */
 function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
   const versions = [...watchers].flatMap(({ version }) => version ?? [])
   return versions.length > 0 ? [{ id, version: Math.min(...versions) }] : []

@@ -1,4 +1,4 @@
-// The error for a task id that does not exist.
+// Creates the error for a task id that does not exist.
 import { AppError } from '../base/errors.ts'
 
 export function unknownTask(id: string): AppError {

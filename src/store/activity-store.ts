@@ -1,22 +1,22 @@
-// Sums of events (accepted, succeeded, failed, …) per time span. Every process adds its sums, so that
-// statistics do not have to count rows of `tasks`.
+// Stores statistics: sums of events (accepted, succeeded, failed, …) per time span. Every process adds its
+// own sums, so that reading statistics does not require counting rows of `tasks`.
 import { type ActivitySum, type Measure, SPANS } from '../telemetry/activity.ts'
 import { type BatchStatement, doubles, integers, texts } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
-/** Events between two timestamps, in steps of equal length. */
+/** Statistics of a time window, which is divided into steps of equal length. */
 export interface ActivityWindow {
-  /** When the window was read. The last step has not ended at that time. */
+  /** When the window was read (ms since 1970, clock of Postgres). The last step ends after that time. */
   atMs: number
   stepSeconds: number
-  /** Start of each step. */
+  /** Start of each step, in milliseconds since 1970. */
   startsAtMs: number[]
-  /** Sums over all definitions; `step` counts from 0. */
+  /** Number of events per step, summed over all definitions. `step` is an index of `startsAtMs`. */
   bySteps: { step: number; measure: Measure; bucket: number; count: number }[]
-  /** Sums over all steps. */
+  /** Number of events per definition (`name`), summed over all steps. */
   byNames: { name: string; measure: Measure; bucket: number; count: number }[]
-  /** Number of tasks that ended, in any final status. */
+  /** Number of tasks that ended, in any final status, per definition and step. */
   endedByNamesAndSteps: { name: string; step: number; count: number }[]
 }
 
@@ -25,8 +25,8 @@ export type ActivityStore = ReturnType<typeof createActivityStore>
 export function createActivityStore(database: Database) {
   return {
     /**
-     * Adds sums to the stored ones. Postgres's clock decides the span. The commit is asynchronous: a crash of
-     * Postgres can lose the last sums, but no task.
+     * Adds sums to the stored ones. The time span of a sum is determined by its age (`ageMs`) and the clock
+     * of Postgres. The commit is asynchronous: a crash of Postgres can lose the last sums, but no task.
      */
     async add(sums: ActivitySum[]): Promise<void> {
       if (sums.length === 0) return
@@ -41,7 +41,8 @@ export function createActivityStore(database: Database) {
     },
 
     /**
-     * Reads the last `windowSeconds`: the current step, and as many steps before it as fit into the window.
+     * Returns the statistics of the last `windowSeconds`. The last step is the current one, which has not
+     * ended. Steps start at multiples of their length.
      */
     async read(windowSeconds: number): Promise<ActivityWindow> {
       const { widthSeconds, stepSeconds } = stepsFor(windowSeconds)
@@ -65,7 +66,7 @@ export function createActivityStore(database: Database) {
       }
     },
 
-    /** Deletes spans that are older than their width is kept. */
+    /** Deletes old sums. Each width of time spans has its own retention time (`keptSeconds` in `SPANS`). */
     async prune(): Promise<void> {
       for (const { widthSeconds, keptSeconds } of SPANS)
         await database.query(sql`
@@ -77,7 +78,8 @@ export function createActivityStore(database: Database) {
 
 const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
 
-// Rows are inserted in a fixed order, so that two processes cannot deadlock.
+// Inserts sums or adds them to existing rows. The rows are written in a fixed order, so that two processes
+// that write the same rows cannot deadlock.
 const ADD: BatchStatement = {
   name: 'add_activity',
   build: (rows) => sql`
@@ -90,12 +92,12 @@ const ADD: BatchStatement = {
     on conflict (width, starts_at, name, measure, bucket) do update set count = activity.count + excluded.count`,
 }
 
-// A chart on the page cannot show more steps than this.
+// Maximum number of steps in a window: a chart on the page cannot show more.
 const MAX_STEPS = 160
 
 /**
- * Chooses the narrowest span that needs at most `MAX_STEPS` steps. If no span is wide enough, a step consists
- * of several widest spans.
+ * Chooses the length of the steps for a window: the narrowest stored time span with which the window has at
+ * most `MAX_STEPS` steps. If no span is wide enough, a step consists of several spans of the largest width.
  */
 function stepsFor(windowSeconds: number): { widthSeconds: number; stepSeconds: number } {
   const narrow = SPANS.find(({ widthSeconds }) => windowSeconds / widthSeconds <= MAX_STEPS)
@@ -104,7 +106,10 @@ function stepsFor(windowSeconds: number): { widthSeconds: number; stepSeconds: n
   return { widthSeconds, stepSeconds: widthSeconds * Math.ceil(windowSeconds / widthSeconds / MAX_STEPS) }
 }
 
-/** A row of one of the three grouping sets. Columns that the set does not group by are null. */
+/**
+ * A result row of the query in `read`, which groups by three sets of columns. Columns by which a row is not
+ * grouped are null.
+ */
 interface GroupedRow {
   step: number | null
   name: string | null
@@ -114,12 +119,13 @@ interface GroupedRow {
   ended: number | null
 }
 
+/** Sorts the rows into the lists of an `ActivityWindow`, by the grouping set to which each belongs. */
 function sorted(rows: GroupedRow[], steps: number) {
   const bySteps: ActivityWindow['bySteps'] = []
   const byNames: ActivityWindow['byNames'] = []
   const endedByNamesAndSteps: ActivityWindow['endedByNamesAndSteps'] = []
   for (const { step, name, measure, bucket, count, ended } of rows) {
-    // Skip a span that started after the clock was read.
+    // Skip a time span that started after `read` had queried the clock of Postgres. It belongs to no step.
     if (step !== null && step >= steps) continue
     if (name === null && step !== null && measure !== null && bucket !== null)
       bySteps.push({ step, measure, bucket, count })

@@ -1,5 +1,6 @@
-// Finds finished tasks with a `callback_url` and creates the task that posts each of them. One statement
-// inserts the callback and sets `callback_id` in the finished task, so each end of a task has one callback.
+// Finds finished tasks with a `callback_url` and creates their callbacks. A callback is a task that posts the
+// finished task to that URL. One statement inserts the callback and sets `callback_id` in the finished task,
+// so each end of a task has exactly one callback.
 
 import type { Database } from './database.ts'
 import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
@@ -10,9 +11,7 @@ import { isOneOf, recordset } from './statements.ts'
 /** A task that posts a finished task to its `callback_url`. `parentId` is the finished task. */
 export interface Callback extends NewTask {
   parentId: string
-  /**
-   * Version of the finished task when it was read. The callback is not created if the task has changed since.
-   */
+  /** `version` of the finished task when it was read. If it has changed since, no callback is created. */
   parentVersion: number
 }
 
@@ -22,8 +21,9 @@ export type CallbackStore = ReturnType<typeof createCallbackStore>
 export function createCallbackStore(database: Database) {
   return {
     /**
-     * Finished tasks without their callback, oldest end first, except `exceptIds`. A partial index holds only
-     * such tasks, so the query is cheap if there are none.
+     * Returns up to `limit` finished tasks whose callback has not been created, except `exceptIds`, in the
+     * order in which they finished. A partial index contains only such tasks, so the query is cheap if there
+     * are none.
      */
     async findEnded(limit: number, exceptIds: string[] = []) {
       return database.use((drizzle) =>
@@ -45,9 +45,10 @@ export function createCallbackStore(database: Database) {
 
     /**
      * Inserts callbacks and sets `callback_id` of their finished tasks, both in one statement. Each end of a
-     * task gets one callback, even if several workers try at the same time. Skips tasks that another worker
-     * has locked and tasks that were retried since they were read. Callbacks are due immediately by the clock
-     * of Postgres; the dispatcher enqueues them. Resolves with the number of callbacks created.
+     * task gets one callback, even if several workers try at the same time. Skips finished tasks that another
+     * worker has locked, and those that have changed since they were read (for example by a retry). Callbacks
+     * are due immediately by the clock of Postgres, and the dispatcher enqueues them.
+     * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {
       const records = callbacks.map((callback) => ({

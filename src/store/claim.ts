@@ -6,10 +6,13 @@ import { NOT_PAUSED } from './queue-store.ts'
 
 export interface Claim {
   id: string
-  /** The attempt in the task reference. The claim starts the next one. */
+  /** The task's last attempt according to its task reference. The claim starts the next attempt. */
   attempt: number
   workerId: string
-  /** True if an earlier claim of this worker may have been committed although its response was lost. */
+  /**
+   * True if this worker repeats a claim whose response was lost. If the first claim was committed, the
+   * repeated one returns the task as well.
+   */
   isRepeated: boolean
 }
 
@@ -17,14 +20,12 @@ export interface ClaimedTask {
   id: string
   name: string
   input: unknown
-  /** The attempt that this claim started. */
+  /** Number of the attempt that the claim started. */
   attempt: number
   failures: number
   maxRetries: number
   timeoutMs: number
-  /**
-   * How long the attempt had been due (`run_at`) when it was claimed, in milliseconds by Postgres's clock.
-   */
+  /** How long the task had been due (since `run_at`) when it was claimed, in ms by the clock of Postgres. */
   waitMs: number
   requestId: string | null
   traceparent: string | null
@@ -32,8 +33,9 @@ export interface ClaimedTask {
 }
 
 /**
- * Claims the tasks that still wait and whose last attempt is the given one, in one statement. The result is
- * null for a duplicate or outdated reference. Each attempt of a task is given to one claim only.
+ * Claims tasks in one statement: those that still wait, whose last attempt is the given one, and whose queue
+ * is not paused. Returns null for each other claim, for example if its reference is a duplicate or outdated.
+ * Each attempt of a task is given to one claim only.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
   const columns = {
@@ -46,15 +48,16 @@ export async function claimTasks(database: Database, claims: Claim[]): Promise<(
   const byId = new Map(rows.map((row) => [row.id, row]))
   return claims.map(({ id }) => {
     const row = byId.get(id) ?? null
-    // A batch may contain a task twice. The first claim gets it.
+    // If two claims of a batch are for the same task, the first one gets it and the second one gets null.
     byId.delete(id)
     return row
   })
 }
 
 /**
- * Commits without waiting for the disk. If Postgres crashes before the commit is on disk, the task still
- * waits, the reconciler enqueues it again, and it runs once more. The result of the first run is refused.
+ * Makes a claim commit without waiting for the disk. If Postgres crashes before the claim is on disk, the
+ * task is waiting again afterwards: the reconciler enqueues it, and it runs a second time. The result of the
+ * first run is refused.
  */
 const ASYNCHRONOUS_COMMIT = sql`set_config('synchronous_commit', 'off', true) as setting`
 

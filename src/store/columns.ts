@@ -1,31 +1,38 @@
 // Encodes rows as parameters of a batch statement, one array per column, in the binary format of Postgres.
-// Postgres does not have to parse it, which halves the cost of a row compared with JSON. Statements outside
-// the hot path pass their rows as JSON (statements.ts).
+// Postgres does not have to parse this format, which halves the cost of a row compared with JSON. Statements
+// that run less often pass their rows as JSON (statements.ts).
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
 type Absent = null | undefined
 
-/** The values of one column, one per row. */
+/** One column of the rows that are passed to a batch statement: one value per row. */
 export interface Column {
-  /** SQL type of an element. */
+  /** SQL type of a value. */
   type: string
   values: readonly unknown[]
-  /** The array in the binary format of Postgres (`array_recv` in its source); null if no row has a value. */
+  /**
+   * Returns the values as an array in the binary format of Postgres (`array_recv` in its source); null if no
+   * row has a value.
+   */
   encoded(): Buffer | null
 }
 
 export const uuids = (values: readonly (string | Absent)[]) => column(UUID, values)
-/** Postgres rejects NUL in a text. Inputs and results are passed as JSON text, where NUL is escaped. */
+/**
+ * A column of texts. They must not contain NUL, which Postgres rejects. Inputs and results are passed as JSON
+ * text, where NUL is escaped.
+ */
 export const texts = (values: readonly (string | Absent)[]) => column(TEXT, values)
-/** 32-bit integers. */
+/** A column of 32-bit integers. */
 export const integers = (values: readonly (number | Absent)[]) => column(INTEGER, values)
 export const doubles = (values: readonly (number | Absent)[]) => column(DOUBLE, values)
 export const booleans = (values: readonly (boolean | Absent)[]) => column(BOOLEAN, values)
 export const timestamps = (values: readonly (Date | Absent)[]) => column(TIMESTAMP, values)
 
 /**
- * `unnest(…) as given(id, attempt, …)` for a `from` clause. A column without any value is null in every row.
+ * Returns the rows as a table for a `from` clause: `unnest(…) as given(id, attempt, …)`. A column without any
+ * value is null in every row.
  */
 export function given(columns: Record<string, Column>): SQL {
   const arrays = Object.values(columns).map((column) => sql`${sql.param(column)}::${sql.raw(column.type)}[]`)
@@ -40,15 +47,19 @@ const COMMA = sql.raw(', ')
  * plans it once. Its only parameters are the columns of its rows.
  */
 export interface BatchStatement {
-  /** Name of the prepared statement. */
+  /** Unique name under which each connection prepares the statement. */
   name: string
-  /** @param rows the result of `given(…)`, for the `from` clause */
+  /**
+   * Returns the SQL of the statement.
+   * @param rows the result of `given(…)`, for the `from` clause
+   */
   build(rows: SQL): SQL
 }
 
 /**
- * Join condition of batch statements. Hash and merge joins are disabled on our connections (server-pool.ts),
- * so this is always a nested loop over the primary key.
+ * Join condition between `tasks` and the rows of a batch statement (`given`). Hash and merge joins are
+ * disabled on connections to a server (server-pool.ts), so the join is always a nested loop over the primary
+ * key.
  */
 export const IS_GIVEN = sql`tasks.id = given.id`
 
@@ -56,10 +67,10 @@ export function isColumn(parameter: unknown): parameter is Column {
   return typeof parameter === 'object' && parameter !== null && 'encoded' in parameter
 }
 
-/** Binary encoding of one type. */
+/** Binary encoding of the values of one SQL type. */
 interface Element<Value> {
   type: string
-  /** Object id in `pg_type`. Built-in types have the same one in every installation. */
+  /** Id of the type in `pg_type`. Built-in types have the same id in every installation of Postgres. */
   oid: number
   bytesOf(value: Value): number
   write(buffer: Buffer, value: Value, at: number): void
@@ -69,7 +80,8 @@ const UUID: Element<string> = {
   type: 'uuid',
   oid: 2950,
   bytesOf: () => 16,
-  // Writes digit by digit: a task writes five UUIDs, and a copy without hyphens would double the cost.
+  // Reads the text digit by digit, because making a copy without hyphens would double the cost. Insert, claim
+  // and finish of one task encode five UUIDs.
   write(buffer, value, at) {
     let digits = 0
     for (let index = 0; index < value.length; index++) {
@@ -87,7 +99,7 @@ const UUID: Element<string> = {
 
 const HYPHEN = 0x2d
 const NO_DIGIT = 0xff
-/** Value of a hexadecimal digit by its character code. */
+/** Maps a character code to the value of the hexadecimal digit, or to `NO_DIGIT`. */
 const HEX_DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
   const digit = Number.parseInt(String.fromCharCode(code), 16)
   return Number.isNaN(digit) ? NO_DIGIT : digit
@@ -121,7 +133,7 @@ const BOOLEAN: Element<boolean> = {
   write: (buffer, value, at) => buffer.writeUInt8(value ? 1 : 0, at),
 }
 
-// Postgres counts timestamps in microseconds since 2000-01-01.
+// In its binary format, Postgres encodes a timestamp as the number of microseconds since 2000-01-01.
 const EPOCH_MS = Date.UTC(2000, 0)
 
 const TIMESTAMP: Element<Date> = {
@@ -142,11 +154,11 @@ const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
 
 function encode<Value>(element: Element<Value>, values: readonly (Value | Absent)[]): Buffer | null {
-  // A length of -1 means null.
+  // Length of each value in bytes. In the binary format of an array, the length -1 means null.
   const lengths = new Int32Array(values.length)
   let size = HEADER_BYTES
   let count = 0
-  // An index loop: an iterator would allocate an object for every value of every column.
+  // Loops over indexes, because an iterator would allocate an object for every value of every column.
   for (let index = 0; index < values.length; index++) {
     const value = values[index]
     const isAbsent = value === null || value === undefined
@@ -159,11 +171,11 @@ function encode<Value>(element: Element<Value>, values: readonly (Value | Absent
   }
   if (count === 0) return null
   const buffer = Buffer.allocUnsafe(size)
-  buffer.writeInt32BE(1, 0) // number of dimensions
-  buffer.writeInt32BE(count < values.length ? 1 : 0, 4) // 1 if there are nulls
+  buffer.writeInt32BE(1, 0) // array header: number of dimensions
+  buffer.writeInt32BE(count < values.length ? 1 : 0, 4) // array header: 1 if there are nulls
   buffer.writeInt32BE(element.oid, 8)
   buffer.writeInt32BE(values.length, 12)
-  buffer.writeInt32BE(1, 16) // lower bound
+  buffer.writeInt32BE(1, 16) // array header: number of the first element
   let at = HEADER_BYTES
   for (let index = 0; index < values.length; index++) {
     const value = values[index]

@@ -1,4 +1,4 @@
-// The connection to Postgres: a server through `pg`, or PGlite inside this process (URLs with `pglite:`).
+// Opens the database: a Postgres server through `pg`, or PGlite inside this process (`pglite:` URLs).
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { AppError, isAppError } from '../base/errors.ts'
@@ -18,13 +18,14 @@ export type Drizzle = PgDatabase<PgQueryResultHKT>
 
 export interface Database {
   /**
-   * Runs one statement.
-   * @throws AppError `unavailable` when Postgres cannot be reached, or does not answer within `timeoutMs`
-   * (default 30 s)
+   * Runs one statement and resolves with its rows.
+   * @throws AppError `unavailable` when Postgres cannot be reached, or when a server does not answer within
+   * `timeoutMs` (30 s by default; PGlite has no time limit)
    */
   query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
   /**
-   * Runs a prepared statement of the hot path. `columns` must have the same names in every call.
+   * Runs a prepared statement of the hot path and resolves with its rows. `columns` must have the same names
+   * in the same order in every call, because the text of the statement is generated once.
    * @throws like `query`
    */
   run<Row>(
@@ -33,33 +34,38 @@ export interface Database {
     options?: { timeoutMs?: number },
   ): Promise<Row[]>
   /**
-   * Runs a query of Drizzle's query builder.
+   * Calls `work` with Drizzle's query builder and resolves with the result of `work`.
    * @throws AppError `unavailable` when Postgres cannot be reached
    */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
   /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
   ping(): Promise<void>
   /**
-   * Brings the tables up to date. Concurrent calls of several processes wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
-   * earlier version
+   * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
+   * @throws Error when a table stays locked, naming the statement that waited; or when an earlier version of
+   * Waggle, whose tables cannot be upgraded, created the database
    */
   migrate(options?: MigrateOptions): Promise<void>
   /**
-   * Checks that no earlier version of Waggle created the database. A database without tables passes.
+   * Checks that the database was not created by an earlier version of Waggle, whose tables cannot be
+   * upgraded. A database without tables passes.
    * @throws Error when an earlier version created it; AppError `unavailable`
    */
   refuseEarlierVersion(): Promise<void>
   close(): Promise<void>
 }
 
-/** @param url `postgres://…`, `pglite:<folder>`, or `pglite:` for a database in memory */
+/**
+ * Opens a database. Connections to a server are made when they are needed.
+ * @param url `postgres://…`, `pglite:<folder>`, or `pglite:` for a database in memory
+ */
 export async function openDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
 const dialect = new PgDialect()
-// Time limit of `refuseEarlierVersion`. If Postgres does not answer, the process starts without the check.
+// Time limit of each query of `refuseEarlierVersion`. If Postgres does not answer in time, the process starts
+// without this check.
 const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
@@ -105,7 +111,7 @@ function textOf(statement: BatchStatement, columns: Record<string, Column>): str
 }
 
 async function openPglite(folder: string): Promise<Database> {
-  // Imported only when it is used: the production image does not contain it.
+  // PGlite is imported only when it is used, because the production image does not contain it.
   const { PGlite } = await import('@electric-sql/pglite')
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
   const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
@@ -134,6 +140,7 @@ async function openPglite(folder: string): Promise<Database> {
   }
 }
 
+/** Calls `work`. Replaces errors that mean that Postgres cannot be reached by an AppError `unavailable`. */
 async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -145,10 +152,13 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-// SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x shutting down or starting.
+// SQLSTATEs of errors that count as "Postgres cannot be reached": class 08 (connection exception), class 53
+// (insufficient resources), and 57P01 to 57P05 (server shutdown, crash or start; database dropped; session
+// closed because it was idle).
 const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
-// Errors that `pg` and PGlite throw without a code.
+// Messages of errors that count as "Postgres cannot be reached" and that have no code (`pg`, PGlite,
+// server-pool.ts).
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
 
@@ -157,7 +167,8 @@ function isUnavailable(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   if (UNAVAILABLE_STATE.test(code) || UNAVAILABLE_CODE.test(code)) return true
   if (UNAVAILABLE_MESSAGE.test(error.message)) return true
-  // Drizzle wraps the driver's error. A host with several addresses fails with an AggregateError.
+  // Node throws an AggregateError if a host has several addresses and none of them can be reached. Drizzle
+  // wraps the driver's error, which is then the `cause`.
   if (error instanceof AggregateError && error.errors.some(isUnavailable)) return true
   return isUnavailable(error.cause)
 }

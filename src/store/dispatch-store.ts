@@ -19,9 +19,12 @@ export function createDispatchStore(database: Database) {
       )
     },
 
-    /** Milliseconds until the next task of these queues is due; null if no task waits for its time. */
+    /**
+     * Returns the milliseconds until the first task of these queues that is not enqueued becomes due; null if
+     * all waiting tasks are enqueued. Ignores paused queues.
+     */
     async msUntilDue(queues: string[]): Promise<number | null> {
-      // One lateral query per queue, so that each reads only the first entry of its index range.
+      // The lateral subquery runs once per queue, so that it reads only the first index entry of each queue.
       const rows = await database.query<{ ms: number | null }>(sql`
         select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
         from ${texts(queues)} as given(queue), lateral (
@@ -34,10 +37,11 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Marks again tasks that were enqueued before `before` and still wait, because their delivery was lost;
-     * returns them. `before` is from the clock of this process. It must be at least `lostAfterMs` ago by the
-     * clock of Postgres too: otherwise a process whose clock is ahead would enqueue the same tasks in every
-     * round.
+     * Finds tasks that were enqueued before `before` and still wait: their delivery was lost. Sets their
+     * `enqueued_at` to now and returns them; the caller enqueues them again. `before` is a time by the clock
+     * of this process. In addition, tasks must have been enqueued `lostAfterMs` ago by the clock of Postgres:
+     * otherwise a process whose clock is ahead would enqueue the same tasks again in every round of its
+     * reconciler.
      */
     async markLostEnqueued(
       queue: string,
@@ -53,7 +57,9 @@ export function createDispatchStore(database: Database) {
       )
     },
 
-    /** Marks tasks as not enqueued, after the enqueue has failed. The dispatcher will enqueue them. */
+    /**
+     * Marks waiting tasks as not enqueued after their enqueue failed, so that the dispatcher enqueues them.
+     */
     async clearEnqueued(refs: TaskToEnqueue[]): Promise<void> {
       await database.query(sql`
         update tasks set enqueued_at = null

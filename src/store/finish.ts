@@ -10,29 +10,29 @@ export interface Finish {
   id: string
   attempt: number
   /**
-   * The worker that claimed the attempt. The attempt's number alone does not identify it, because a crash of
-   * Postgres can undo a claim.
+   * The worker that claimed the attempt. The number of the attempt alone does not identify it: a crash of
+   * Postgres can undo a claim, and another worker can then claim an attempt with the same number.
    */
   workerId: string | null
   decision: Decision
 }
 
 /**
- * Writes the ends of attempts in one statement, and a row in `attempts` for each that failed. It changes a
- * task only if it is STARTED with this attempt and worker, so exactly one result is accepted. The result is
- * the new status, or null if the end was refused.
+ * Writes the ends of attempts in one statement, and a row in `attempts` for each end with an error. A task is
+ * changed only if it is STARTED with this attempt and worker, so at most one end of an attempt is accepted.
+ * Returns the new status of each task, or null if the end was refused.
  * @throws RangeError or TypeError for the whole batch if one result is too large, nested too deeply or not
  * serializable
  */
 export async function finishTasks(database: Database, finishes: Finish[]): Promise<(TaskStatus | null)[]> {
-  // The statement with errors is slower. A batch of successes does not need it.
+  // `FINISH_WITH_ERRORS` also writes `attempts` and is slower, so a batch without errors uses `FINISH`.
   const hasErrors = finishes.some(({ decision }) => decision.error !== undefined)
   const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
   const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(
     statement,
     columnsOf(finishes),
   )
-  // A batch may contain several attempts of one task. At most one of them was written.
+  // A batch may contain the ends of several attempts of one task. At most one of them was written.
   const written = new Map(rows.map((row) => [row.id, row]))
   return finishes.map(({ id, attempt }) => {
     const row = written.get(id)
@@ -55,9 +55,10 @@ function columnsOf(finishes: Finish[]) {
   }
 }
 
-// A decision has a delay if another attempt follows, and none if its status is final.
+// SQL condition: another attempt follows. A decision has a delay only then, and none if its status is final.
 const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
-// A cancel request can arrive after the last heartbeat of the worker. Then no further attempt follows.
+// SQL condition: a client has requested cancellation, but the worker decided on another attempt, because the
+// request came after its last heartbeat. The task then ends as CANCELLED instead.
 const IS_CANCELLED = sql`(${HAS_NEXT_ATTEMPT} and tasks.cancel_requested_at is not null)`
 
 const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
@@ -70,7 +71,7 @@ const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
     enqueued_at = case when ${HAS_NEXT_ATTEMPT} then null else enqueued_at end,
     finished_at = case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLED} then null else now() end,
     -- A manual retry clears the cancel request, but a late cancel signal can still stop the new attempt. Then
-    -- the end of the attempt counts as the time of the request, because every CANCELLED task must have one.
+    -- the end of the attempt counts as the time of the request: every CANCELLED task must have such a time.
     cancel_requested_at = case when given.status = 'CANCELLED' then coalesce(cancel_requested_at, now())
                                else cancel_requested_at end,
     version = version + 1

@@ -5,20 +5,25 @@ import { inArray, sql } from './drizzle.ts'
 import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
 
-/** Inserts all tasks or none. Tasks without `runAt` are marked as enqueued: the caller enqueues them. */
+/**
+ * Inserts all tasks or none. Marks tasks without `runAt` as enqueued; the caller must enqueue them. Resolves
+ * with one `undefined` per task, because a group commit expects a result for each item.
+ */
 export async function insertTasks(database: Database, newTasks: NewTask[]): Promise<undefined[]> {
   await database.run(INSERT_TASKS, columnsOf(newTasks))
   return new Array(newTasks.length)
 }
 
 /**
- * Inserts the tasks whose idempotency key is new; their result is null. The result of the others is the
- * existing row. If a call is repeated after its response was lost, that row is the task itself.
+ * Inserts the tasks whose idempotency key is new, and returns null for them. Returns the existing row of the
+ * key for each other task. That row can be the task itself: if a call was committed but its response was
+ * lost, and the caller repeats it.
  */
 export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.
   const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
-  // The insert waits for a concurrent transaction that inserts the same key. Afterwards its row is visible.
+  // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended.
+  // Its row is then visible to `findByKeys`.
   const inserted = await database.run<{ id: string }>(INSERT_TASKS_ONCE, columnsOf(sorted))
   const insertedIds = new Set(inserted.map(({ id }) => id))
   const existing = newTasks.filter(({ id }) => !insertedIds.has(id))
@@ -60,8 +65,9 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Co
 }
 
 /**
- * A task without `run_at` gets the time of its submission, but no later one than now by the clock of
- * Postgres. So the dispatcher finds it due if the enqueue fails, even if the clock of this process is ahead.
+ * Inserts tasks. For a task without `run_at`, the column is set to the time of the submission or the current
+ * time of Postgres, whichever is earlier. So the task is due for the dispatcher if the enqueue fails, even if
+ * the clock of this process is ahead.
  */
 const INSERT_TASKS: BatchStatement = {
   name: 'insert_tasks',
@@ -76,7 +82,7 @@ const INSERT_TASKS: BatchStatement = {
     from ${rows}`,
 }
 
-/** Like INSERT_TASKS, but skips tasks whose idempotency key exists. Returns the ids of the inserted tasks. */
+/** Works like `INSERT_TASKS`, but skips tasks whose idempotency key exists. Returns the inserted ids. */
 const INSERT_TASKS_ONCE: BatchStatement = {
   name: 'insert_tasks_once',
   build: (rows) => sql`${INSERT_TASKS.build(rows)} on conflict do nothing returning id`,

@@ -5,14 +5,14 @@ import { and, asc, eq, gt, sql } from './drizzle.ts'
 import { type TaskLogRow, taskLogs } from './schema.ts'
 
 export interface NewLogLine {
-  /** By the clock of the worker. */
+  /** When the line was logged, by the clock of the worker. */
   at: Date
   message: string
-  /** A JSON object as text. */
+  /** Structured fields of the line: a JSON object as text; null if there are none. */
   fields: string | null
 }
 
-/** Lines of one attempt, in the order in which they were logged. */
+/** New log lines of one attempt, in the order in which they were logged. */
 export interface AttemptLines {
   id: string
   attempt: number
@@ -25,8 +25,10 @@ export type LogStore = ReturnType<typeof createLogStore>
 export function createLogStore(database: Database) {
   return {
     /**
-     * Inserts lines of attempts that still run. Lines of a worker that has lost its task are dropped, so that
-     * none follows a line of a later attempt. If the response is lost, a repeat stores the lines twice.
+     * Inserts the lines of attempts that still run. Drops the lines of an attempt that is no longer the
+     * current one of its task, so that they cannot follow lines of a later attempt. If the response is lost
+     * and the caller repeats the call, the lines are stored twice. Resolves with one `undefined` per attempt,
+     * because a group commit expects a result for each item.
      */
     async insertMany(attempts: AttemptLines[]): Promise<undefined[]> {
       const lines = attempts.flatMap(({ lines, ...attempt }) =>
@@ -45,7 +47,7 @@ export function createLogStore(database: Database) {
       return new Array(attempts.length)
     },
 
-    /** Lines with an id greater than `after`, in order. */
+    /** Returns the lines of a task with an id greater than `after`, in the order of insertion. */
     list(taskId: string, { after, limit }: { after: number; limit: number }): Promise<TaskLogRow[]> {
       return database.use((drizzle) =>
         drizzle
@@ -69,5 +71,5 @@ const INSERT_LINES: BatchStatement = {
     order by given.ordinal`,
 }
 
-// Short, because the next insert waits for this one.
+// Timeout of one insert. It is short, because a process inserts its log lines one batch after another.
 const WRITE_TIMEOUT_MS = 5_000

@@ -1,19 +1,20 @@
-// Brings the tables of a database up to date. Migrations are made from schema.ts: `npm run migrations`.
+// Brings the tables of a database up to date by migrations. `npm run migrations` generates a migration from
+// the changes in schema.ts.
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { pause } from '../base/loop.ts'
 import { nodePostgres, readMigrationFiles } from './drizzle.ts'
 
 export interface MigrateOptions {
-  /** Folder with the migrations. */
+  /** Folder with the migrations; `MIGRATIONS` by default. */
   folder?: string
-  /** Only for servers: how to wait for a table that another session has locked. */
+  /** How to wait for a table that another session has locked. PGlite has no other sessions and ignores it. */
   lockWait?: LockWait
 }
 
-/** How a migration waits for a lock: several short tries with pauses between them. */
+/** How a migration waits for the lock of a table: in several short tries with pauses between them. */
 export interface LockWait {
-  /** How long one try may wait, in milliseconds. Other queries on the table queue behind the try. */
+  /** How long one try waits for the lock, in milliseconds. Later queries of the table wait behind it. */
   lockMs: number
   pauseMs: number
   tries: number
@@ -21,17 +22,20 @@ export interface LockWait {
 
 export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
-// Queries that queue behind a try for 5 s are late, but do not fail: their limit is 30 s. Twelve tries take
-// two minutes, which is longer than most backups and reports hold a lock.
+// How a migration waits for a locked table by default. A try of 5 s delays other queries of the table by up
+// to 5 s, but they do not fail: their time limit is 30 s. Twelve tries take two minutes, which is longer than
+// most backups and reports hold a lock.
 const LOCK_WAIT: LockWait = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
 
-// Key of the advisory lock: 'wagg' in ASCII, a number that other programs are unlikely to use.
+// Key of the advisory lock that allows one migration at a time: 'wagg' in ASCII, a number that other programs
+// are unlikely to use.
 const MIGRATION_LOCK = 0x77616767
 
 /**
- * Brings the tables of a server up to date. Concurrent calls of several processes wait for each other.
- * @throws Error when a table stays locked, naming the statement that waited; or when the database is of an
- * earlier version
+ * Runs the migrations that a database on a server lacks. Concurrent calls of several processes wait for each
+ * other.
+ * @throws Error when a table stays locked, naming the statement that waited; or when an earlier version of
+ * Waggle, whose tables cannot be upgraded, created the database
  */
 export async function migrateServer(
   url: string,
@@ -43,13 +47,14 @@ export async function migrateServer(
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     refuseEarlierVersion(await firstMigrationOf((text) => client.query(text)))
-    // Set after the advisory lock, so that waiting for another migration has no limit.
+    // `lock_timeout` is set after the advisory lock is acquired, so that there is no limit on the time to
+    // wait for the migration of another process.
     await client.query("select set_config('lock_timeout', $1, false)", [`${lockMs}ms`])
     for (let left = tries; ; left--) {
       const error = await tryToMigrate(client, folder)
       if (error === undefined) return
       if (left <= 1) throw new Error(lockMessage(error, lockWait), { cause: error })
-      // Queries that have queued behind this try run during the pause.
+      // Waits before the next try. Queries of the table that had to wait behind this try run meanwhile.
       await pause(pauseMs)
     }
   } finally {
@@ -58,7 +63,8 @@ export async function migrateServer(
 }
 
 /**
- * Runs all migrations in one transaction. Resolves with the error if a lock was not granted in time.
+ * Runs all pending migrations in one transaction. Resolves with undefined if they succeeded, and with the
+ * error if a lock was not granted within `lock_timeout`.
  * @throws any other error
  */
 async function tryToMigrate(client: pg.Client, folder: string): Promise<Error | undefined> {
@@ -71,7 +77,10 @@ async function tryToMigrate(client: pg.Client, folder: string): Promise<Error | 
   }
 }
 
-/** SQLSTATE 55P03. Drizzle wraps the driver's error. */
+/**
+ * Checks for SQLSTATE 55P03 (`lock_not_available`). Also checks `cause`, because Drizzle wraps the driver's
+ * error.
+ */
 function isLockTimeout(error: unknown): boolean {
   return error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause))
 }
@@ -82,8 +91,8 @@ function lockMessage(error: Error, { lockMs, tries }: LockWait): string {
 }
 
 /**
- * When the first migration of a database was made, in milliseconds since 1970; null if the database has none.
- * Drizzle keeps this in a table of its own, and the time identifies the migration.
+ * Returns the time at which the first migration of a database was generated, in milliseconds since 1970; null
+ * if it has run no migration. The time identifies the migration, and Drizzle stores it in the database.
  */
 export async function firstMigrationOf(
   query: (text: string) => Promise<{ rows: unknown[] }>,
@@ -96,10 +105,10 @@ export async function firstMigrationOf(
 }
 
 /**
- * Refuses a database whose first migration is not the first one of this version. A database of a later
- * version passes: migrations only add to the tables, so this version can still run while a rollout is under
- * way.
- * @throws Error
+ * Refuses a database that an earlier version of Waggle created: its first migration is not the first one of
+ * this version. A database that a later version has migrated passes, because migrations only add to the
+ * tables, so this version can still run on it during a rollout.
+ * @throws Error if the database is refused
  */
 export function refuseEarlierVersion(firstMigrationMs: number | null): void {
   const [initial] = readMigrationFiles({ migrationsFolder: MIGRATIONS })

@@ -1,17 +1,17 @@
-// The type of a submitted task before it is inserted.
+// Types of tasks that are submitted but not inserted yet.
 
 export interface NewTask {
   id: string
   name: string
   queue: string
   input: unknown
-  /** `input` as JSON, if it has been serialized already. */
+  /** `input` as JSON text, if the caller has serialized it already; otherwise the store serializes it. */
   inputText?: string
   maxRetries: number
   timeoutMs: number
   tags: string[]
   createdAt: Date
-  /** Earliest start. Undefined means immediately. */
+  /** Earliest start of the task; undefined if it may start immediately. */
   runAt?: Date
   requestId?: string
   traceparent?: string
@@ -22,7 +22,10 @@ export interface NewTask {
 
 /** A task with an idempotency key: repeated submissions create it once. */
 export interface OnceTask extends NewTask {
-  /** Hash of the caller's key together with its scope, and hash of the request body. */
+  /**
+   * `key`: hash of the Idempotency-Key, the name of the client's API key, and the operation. `fingerprint`:
+   * hash of the request body.
+   */
   idempotency: { key: string; fingerprint: string }
 }
 

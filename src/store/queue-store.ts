@@ -1,4 +1,4 @@
-// Paused queues, and what waits and runs in each queue.
+// Pauses and resumes queues, and counts the waiting and running tasks of each queue.
 
 import type { SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
@@ -6,19 +6,21 @@ import { sql } from './drizzle.ts'
 import { pausedQueues } from './schema.ts'
 
 /**
- * Condition that excludes tasks of paused queues. The claim uses it, so no task starts after the pause is
- * committed. The subquery runs once per statement.
+ * SQL condition that excludes tasks of paused queues. Claims use it, so a claim that begins after a pause is
+ * committed starts no task of the queue. The subquery runs once per statement.
  */
 export const NOT_PAUSED = sql`tasks.queue <> all(array(select name from paused_queues))`
 
 /**
- * Condition like `NOT_PAUSED` for a statement about one queue, which then reads no task of a paused queue.
+ * Returns the SQL condition that a queue is not paused, for statements about one queue. It does not depend on
+ * the task, so that the statement reads no tasks at all while the queue is paused.
  */
 export function isNotPaused(queue: string): SQL {
   return sql`not exists (select 1 from paused_queues where name = ${queue})`
 }
 
-// Rows per statement. Locks last for a few milliseconds, because a claim may wait for one of the rows.
+// Rows per statement when a queue is resumed. The number is chosen so that rows are locked for a few
+// milliseconds only, because a claim may have to wait for one of them.
 const RESUME_BATCH = 5_000
 
 /** The current state of one queue. */
@@ -29,7 +31,7 @@ export interface QueueSummary {
   /** Number of tasks in RETRY. */
   retrying: number
   running: number
-  /** How long the oldest due task has been due, in milliseconds; null if no task is due. */
+  /** Time since the oldest due task became due, in milliseconds; null if no waiting task is due. */
   oldestWaitingMs: number | null
   pausedAt: Date | null
 }
@@ -38,14 +40,15 @@ export type QueueStore = ReturnType<typeof createQueueStore>
 
 export function createQueueStore(database: Database) {
   return {
-    /** Stops claims from this queue. Running tasks continue. Repeating it changes nothing. */
+    /** Pauses a queue: its tasks cannot be claimed. Running tasks continue. Repeating it changes nothing. */
     async pause(name: string): Promise<void> {
       await database.use((drizzle) => drizzle.insert(pausedQueues).values({ name }).onConflictDoNothing())
     },
 
     /**
-     * Ends the pause and marks the waiting tasks as not enqueued: the dispatcher enqueues them within a
-     * second. The reconciler finds rows that were locked, and those that remain if this process dies.
+     * Ends the pause of a queue and marks its waiting tasks as not enqueued, because workers may have dropped
+     * their references, which they could not claim. The dispatcher enqueues the tasks within a second. The
+     * reconciler enqueues those whose rows were locked, and the rest if this process dies.
      */
     async resume(name: string): Promise<void> {
       const [resumed] = await database.query<{ at: string }>(
@@ -80,8 +83,9 @@ export function createQueueStore(database: Database) {
   }
 
   /**
-   * Marks up to `RESUME_BATCH` tasks that were enqueued before `before` as not enqueued.
-   * @returns how many
+   * Marks up to `RESUME_BATCH` waiting tasks of a queue as not enqueued, if they were enqueued up to
+   * `before`.
+   * @returns how many tasks were marked
    */
   async function clearEnqueuedBatch(queue: string, before: string): Promise<number> {
     const rows = await database.query(sql`

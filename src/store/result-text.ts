@@ -3,8 +3,8 @@
 import { stringifyExactly } from '../base/exact-json.ts'
 import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 
-// A page of 200 tasks with results of this size fits into one string (V8's limit: 512 MiB). Larger results
-// belong in a file store, with the address of the file as the result.
+// Maximum size of a result in MiB. A page of 200 tasks with results of this size fits into one string (V8's
+// limit: 512 MiB). Larger results belong in a file store, with the address of the file as the result.
 const MAX_MIB = 1
 
 /**
@@ -25,7 +25,7 @@ function stringified(result: unknown): string | undefined {
     return stringifyExactly(result)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
-    // The stack overflowed, or the text would be longer than V8's longest string.
+    // `JSON.stringify` throws a RangeError if the stack overflows, or if the text would exceed V8's maximum.
     throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels or larger than ${MAX_MIB} MiB`, {
       cause,
     })

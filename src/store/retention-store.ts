@@ -4,16 +4,16 @@ import { firstIdOf } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
-/** Result of one step of a scan from the oldest task to the newest. */
+/** Result of `pruneTasks`, which is one step of a scan of all tasks from the oldest to the newest. */
 export interface PruneStep {
   deleted: number
   /** Id of the last scanned task. The next step starts after it. */
   lastId: string
-  /** Whether all remaining tasks are too new. */
+  /** True if the scan is complete: all tasks after `lastId` were submitted too recently to be deleted. */
   isAtEnd: boolean
 }
 
-/** Lower than every id: the start of a scan. */
+/** An id that is lower than the id of every task. A scan starts after it. */
 export const LOWEST_ID = firstIdOf(0)
 
 export type RetentionStore = ReturnType<typeof createRetentionStore>
@@ -21,8 +21,9 @@ export type RetentionStore = ReturnType<typeof createRetentionStore>
 export function createRetentionStore(database: Database) {
   return {
     /**
-     * Scans the next `limit` tasks by id. Deletes those that ended longer than `olderThanMs` ago and whose
-     * callback, if any, has been created. Skips locked rows.
+     * Scans the next `limit` tasks after `afterId`, in the order of ids. Deletes those that ended longer than
+     * `olderThanMs` ago, unless their callback still has to be created or another transaction has locked
+     * them.
      */
     async pruneTasks(afterId: string, olderThanMs: number, limit: number): Promise<PruneStep> {
       const [step] = await database.query<{ scanned: number; deleted: number; lastId: string | null }>(
@@ -35,10 +36,12 @@ export function createRetentionStore(database: Database) {
 }
 
 /**
- * Returns the statement of one step. `= any(array[id])` makes the planner find each row by the primary key.
+ * Returns the statement of `pruneTasks`. It compares ids with `= any(array[id])`, because the planner then
+ * finds each row by the primary key.
  */
 export function pruneStatement(afterId: string, olderThanMs: number, limit: number): SQL {
-  // A task ends after its submission, so tasks with a newer id cannot be old enough.
+  // Excludes tasks submitted less than `olderThanMs` ago by the time in their id: they cannot have ended
+  // earlier than that.
   const youngestId = firstIdOf(Date.now() - olderThanMs)
   return sql`
     with scanned as materialized (

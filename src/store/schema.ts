@@ -1,4 +1,4 @@
-// The tables. Migrations are generated from this file: `npm run migrations`.
+// Defines the tables of the database. `npm run migrations` generates migrations from this file.
 //
 // The indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index
 // condition. Postgres can then write the new row version to the same page without updating an index (a HOT
@@ -31,24 +31,24 @@ export const tasks = pgTable(
     name: text('name').notNull(),
     queue: text('queue').notNull(),
     status: text('status').$type<TaskStatus>().notNull(),
-    /** `json`, not `jsonb`: it keeps the submitted text, with the order of keys. */
+    /** The type is `json`, not `jsonb`, because `json` keeps the submitted text with its order of keys. */
     input: json('input').notNull(),
     result: json('result'),
     error: json('error').$type<TaskError>(),
     progressFraction: doublePrecision('progress_fraction').notNull().default(0),
     progressMessage: text('progress_message'),
-    /** Number of the current or last attempt; only grows. Writes that expect another number are refused. */
+    /** Number of the current or last attempt; it only grows. Writes that expect another one are refused. */
     attempt: integer('attempt').notNull().default(0),
-    /** Used part of the retry budget. */
+    /** Number of failed attempts that count towards `max_retries`. A manual retry resets it to 0. */
     failures: integer('failures').notNull().default(0),
     maxRetries: integer('max_retries').notNull(),
     timeoutMs: integer('timeout_ms').notNull(),
     tags: text('tags').array().notNull().default([]),
-    /** Incremented by every change that readers can see. It is the ETag. */
+    /** Incremented by every change of the row that API clients can see. The API uses it as the ETag. */
     version: integer('version').notNull().default(0),
-    /** Earliest start. */
+    /** Earliest start of the first attempt; after a failed attempt, earliest start of the next one. */
     runAt: timestamptz('run_at').notNull(),
-    /** When the task was last enqueued in Redis; null if the dispatcher has to enqueue it. */
+    /** When the task was last marked as enqueued in Redis; null if the dispatcher has to enqueue it. */
     enqueuedAt: timestamptz('enqueued_at'),
     createdAt: timestamptz('created_at').notNull(),
     startedAt: timestamptz('started_at'),
@@ -56,38 +56,41 @@ export const tasks = pgTable(
     workerId: uuid('worker_id'),
     cancelRequestedAt: timestamptz('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
-    /** Hash of the Idempotency-Key and its scope. Committed with the task, so that a key creates one task. */
+    /** Hash of the Idempotency-Key, its API key and the operation; unique, so that a key creates one task. */
     idempotencyKey: text('idempotency_key'),
-    /** Hash of the request body. The same key with another body is an error. */
+    /** Hash of the submission's body. A second submission with the same key and another body is an error. */
     idempotencyFingerprint: text('idempotency_fingerprint'),
-    /** X-Request-Id of the submission, for the logs of API and worker. */
+    /** X-Request-Id of the submission. Log lines of the API and the worker about this task contain it. */
     requestId: text('request_id'),
-    /** W3C Trace Context of the submission. */
+    /** W3C Trace Context (header `traceparent`) of the submission. */
     traceparent: text('traceparent'),
-    /** The task that caused this one; set in callbacks. */
+    /** In a callback: the id of the finished task that the callback posts. Null in all other tasks. */
     parentId: uuid('parent_id'),
-    /** URL to which the task is posted when it has ended. */
+    /** URL to which a callback posts the task when it has ended; null if none was requested. */
     callbackUrl: text('callback_url'),
     /**
-     * The task that posts this one to `callback_url`; null until it exists, and again after a manual retry.
+     * Id of the callback: the task that posts this one to `callback_url`. Null until the callback is created,
+     * and again after a manual retry.
      */
     callbackId: uuid('callback_id'),
   },
   (table) => [
-    // For the dispatcher: tasks with a delay, retries, submissions whose enqueue failed. Usually small.
+    // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries,
+    // submissions whose enqueue failed). Usually it is small.
     index('tasks_to_enqueue')
       .on(table.queue, table.runAt)
       .where(sql`enqueued_at is null and finished_at is null`),
-    // For the reconciler: unfinished tasks by the time of their last enqueue.
+    // Index for the reconciler, which finds lost deliveries: unfinished tasks in the order of their last
+    // enqueue.
     index('tasks_unfinished').on(table.queue, table.enqueuedAt).where(sql`finished_at is null`),
-    // Contains only tasks with a key.
+    // Unique index that allows one task per idempotency key. It does not contain tasks without a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
-    // Finished tasks without their callback. Usually empty.
+    // Index of finished tasks whose callback has not been created. Usually it is empty.
     index('tasks_to_call_back')
       .on(table.finishedAt)
       .where(sql`callback_url is not null and callback_id is null and finished_at is not null`),
-    // For lists of unfinished tasks and of failed or cancelled tasks, newest first. Neither condition
-    // contains the status, so that a claim is a HOT update.
+    // Indexes for the lists of unfinished tasks (`tasks_live`) and of failed or cancelled tasks, newest
+    // first. Their conditions do not contain the status, so that a claim changes no index (a HOT update).
     index('tasks_live').on(table.id).where(sql`finished_at is null`),
     index('tasks_unsuccessful')
       .on(table.id)
@@ -95,7 +98,7 @@ export const tasks = pgTable(
   ],
 )
 
-/** Failed and lost attempts. A successful attempt has no row here: its result is in `tasks`. */
+/** Attempts that failed or were lost with their worker. A successful attempt has its result in `tasks`. */
 export const attempts = pgTable(
   'attempts',
   {
@@ -112,19 +115,17 @@ export const attempts = pgTable(
   (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
 )
 
-/**
- * Lines that task code has logged (`log` of the task context). Their number and size per attempt are limited.
- */
+/** Lines that task code has logged (`log` of the task context). Number and size per attempt are limited. */
 export const taskLogs = pgTable(
   'task_logs',
   {
-    /** In the order of insertion. Clients use it as a cursor. */
+    /** Ids grow in the order of insertion. Clients use the last id that they have read as a cursor. */
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     taskId: uuid('task_id')
       .notNull()
       .references(() => tasks.id, { onDelete: 'cascade' }),
     attempt: integer('attempt').notNull(),
-    /** By the clock of the worker. */
+    /** When the line was logged, by the clock of the worker. */
     at: timestamptz('at').notNull(),
     message: text('message').notNull(),
     fields: json('fields').$type<Record<string, unknown>>(),
@@ -133,23 +134,25 @@ export const taskLogs = pgTable(
 )
 
 /**
- * Statistics: sums of events per time span, so that no statistics count rows of `tasks`. Processes add to
- * them every few seconds. Several span widths make a day as quick to read as five minutes.
+ * Statistics: sums of events per time span, so that reading statistics does not require counting rows of
+ * `tasks`. Every process adds its sums every few seconds. Each event is counted in one span of every width
+ * (10 s, 1 min, 10 min), so that a day can be read as quickly as five minutes.
  */
 export const activity = pgTable(
   'activity',
   {
-    /** Length of the span in seconds. */
+    /** Length of the time span that is summed, in seconds. */
     width: integer('width').notNull(),
-    /** Start of the span. */
+    /** Start of the time span that is summed. */
     startsAt: timestamptz('starts_at').notNull(),
-    /** Name of the definition. */
+    /** Name of the task definition. */
     name: text('name').notNull(),
     /**
-     * Kind of event: `accepted`, the status in which an attempt ended, or a measured time (`wait`, `run`).
+     * Kind of event: `accepted`, the status after an attempt (such as `SUCCESS`), or a duration (`wait`,
+     * `run`).
      */
     measure: text('measure').notNull(),
-    /** Histogram bucket of a measured time; 0 for other events. */
+    /** Histogram bucket of a duration; 0 for other events. */
     bucket: integer('bucket').notNull(),
     count: integer('count').notNull(),
   },
@@ -158,7 +161,7 @@ export const activity = pgTable(
   ],
 )
 
-/** One row per worker process. The heartbeat updates it every second, and an orderly stop deletes it. */
+/** One row per worker process. The heartbeat updates it every second. An orderly stop deletes it. */
 export const workers = pgTable('workers', {
   id: uuid('id').primaryKey(),
   host: text('host').notNull(),
@@ -171,7 +174,7 @@ export const workers = pgTable('workers', {
   failed: integer('failed').notNull().default(0),
   startedAt: timestamptz('started_at').notNull().defaultNow(),
   lastBeatAt: timestamptz('last_beat_at').notNull().defaultNow(),
-  /** Since when the worker is asked to claim no more tasks; null if it is not. */
+  /** When an operator asked the worker to claim no more tasks; null if the worker may claim. */
   drainRequestedAt: timestamptz('drain_requested_at'),
 })
 

@@ -3,24 +3,29 @@
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
 
-/** A query with a time limit; the default is 30 s. */
+/** A query with a time limit (`timeoutMs`). Without one, the limit is 30 s. */
 export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }
 
-// A prepared statement keeps its plan. A plan that was made while the tables were empty must not scan or
-// hash-join whole tables once they are large. All our statements can use an index with nested loops, so the
-// other methods are disabled. Queries that must read a whole (small) table then get a huge cost estimate, and
-// Postgres would compile them with JIT, which costs a hundred times the query. So JIT is off.
+// Planner options of every connection. Sequential scans, hash joins and merge joins are disabled, because a
+// prepared statement keeps its plan: a plan that was made while the tables were empty must not scan or
+// hash-join whole tables once they are large. All statements of Waggle can use an index with nested loops
+// instead. JIT is off, because queries that must read a whole (small) table get a huge cost estimate with
+// these options, and Postgres would compile them, which costs a hundred times the query.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 const QUERY_TIMEOUT_MS = 30_000
 
-/** The pool's `query` accepts a `TimedQuery`. After the limit it rejects, and the connection is closed. */
+/**
+ * Opens a pool whose `query` accepts a `TimedQuery`. When the time limit of a query is over, the query
+ * rejects and its connection is closed.
+ */
 export function openServerPool(url: string, maxConnections: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
-    // Requests fail with "unavailable" after this time instead of hanging.
+    // How long a query waits for a connection. After that it fails as `unavailable`, so that no request
+    // hangs.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     application_name: 'waggle',
@@ -28,8 +33,8 @@ export function openServerPool(url: string, maxConnections: number): pg.Pool {
   })
   readExactly(pool)
   pool.on('connect', limitTime)
-  // An idle connection broke (restart, failover). The pool replaces it at the next query. Without a listener,
-  // the error would end the process.
+  // The pool emits `error` when an idle connection breaks (restart or failover of Postgres). It is ignored,
+  // because the pool opens a new connection for the next query; without a listener it would end the process.
   pool.on('error', () => {})
   return pool
 }
@@ -38,16 +43,18 @@ type Query = (query: unknown, values: unknown, callback?: Callback) => unknown
 type Callback = (error: Error | null | undefined, result: unknown) => void
 
 /**
- * Limits the time of each query. The driver's own `query_timeout` assigns a closure to a property of each
- * query. V8 allocates such closures in its old generation. All that they reference (parameters, all rows)
- * then stays in memory until the next full collection, which would run every second, not every minute.
+ * Limits the time of each query of a connection. The option `query_timeout` of the driver is not used,
+ * because it assigns a closure to a property of each query, and V8 allocates such closures in its old
+ * generation. All that they reference (parameters, all rows) then stays in memory until the next full garbage
+ * collection, which would run every second instead of every minute.
  */
 function limitTime(connected: pg.PoolClient) {
-  // The type of the event lacks `end`, which the pool's clients have.
+  // The cast adds `end`, which the clients of the pool have but the type of the event `connect` lacks.
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
   const limited: Query = (config, values, callback) => {
-    // The pool passes a callback. A caller with its own client, for a transaction, expects a promise.
+    // `pool.query` passes a callback. A caller that has its own client, for a transaction, passes none and
+    // expects a promise.
     if (!callback) {
       return new Promise((resolve, reject) => {
         limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))
@@ -72,7 +79,10 @@ function limitTime(connected: pg.PoolClient) {
 
 export const JSON_OID = pg.types.builtins.JSON
 
-/** Sets the JSON parser in each query, because Drizzle passes its own type parsers with each query. */
+/**
+ * Makes the pool parse JSON columns without rounding large numbers. The parser is set in each query, because
+ * Drizzle passes its own type parsers with each query.
+ */
 function readExactly(pool: pg.Pool) {
   const query: (...rest: unknown[]) => unknown = pool.query.bind(pool)
   const exactly = (config: unknown, ...rest: unknown[]) =>

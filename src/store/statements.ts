@@ -1,18 +1,24 @@
-// SQL fragments that pass a list as one JSON parameter.
+// Builds SQL fragments that pass a list (rows, texts or ids) as one parameter.
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
-/** Rows for a `from` clause. Inputs and results must be JSON text, because Postgres rejects NUL in a text. */
+/**
+ * Returns the records as rows for a `from` clause. Inputs and results must be passed as JSON text, where NUL
+ * is escaped, because Postgres rejects NUL in a text.
+ */
 export function recordset(records: object[]): SQL {
   return sql`json_to_recordset(${JSON.stringify(records)}::json)`
 }
 
-/** Repeats the id condition as `id = any(...)`, so that the planner always uses the primary key. */
+/**
+ * Returns the condition that a task is one of the records. Statements that join `tasks` with records use it
+ * in addition to the join condition, because the planner always uses the primary key for `id = any(...)`.
+ */
 export function isOneOf(records: { id: string }[]): SQL {
   return sql`tasks.id = any(${`{${records.map(({ id }) => id).join()}}`}::uuid[])`
 }
 
-/** Rows with one column `value`, for a `from` clause. */
+/** Returns the texts as rows with one column `value`, for a `from` clause. */
 export function texts(values: string[]): SQL {
   return sql`json_array_elements_text(${JSON.stringify(values)}::json)`
 }

@@ -1,4 +1,4 @@
-// All stores of a process, on one database.
+// Creates all stores of a process. They use the same database.
 import { createActivityStore } from './activity-store.ts'
 import { createCallbackStore } from './callback-store.ts'
 import type { Database } from './database.ts'

@@ -1,4 +1,5 @@
-// Translates a filter of tasks into SQL: conditions that select a range of an index, and conditions per row.
+// Translates a filter of tasks into SQL: conditions that select the range of an index to scan, and conditions
+// that are checked for each scanned row.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
@@ -11,20 +12,20 @@ export interface TaskFilter {
   queues?: string[]
   workerIds?: string[]
   tag?: string
-  /** First characters of the id. */
+  /** First characters of the id, with or without hyphens. */
   idPrefix?: string
   createdAfter?: Date
   createdBefore?: Date
-  /** Text to find in name, tags, input, result or error, ignoring case. */
+  /** Text that must occur in the name, tags, input, result or error, ignoring case. */
   text?: string
   /** Conditions on members of the input. All of them must hold. */
   inputs?: InputCondition[]
 }
 
 export interface InputCondition {
-  /** Path of member names; for arrays the index of the element. */
+  /** Path from the input to the value: names of members, and for arrays the index of the element. */
   path: string[]
-  /** Expected value. A string without quotes; a number, `true` or `false` as in JSON. */
+  /** Expected value: a string without quotes; a number, `true` or `false` as in JSON. */
   value: string
 }
 
@@ -32,15 +33,16 @@ const UNFINISHED: readonly TaskStatus[] = ['PENDING', 'STARTED', 'RETRY']
 const UNSUCCESSFUL: readonly TaskStatus[] = ['FAILURE', 'CANCELLED']
 
 /**
- * Conditions that select a range of an index by id. The partial indexes `tasks_live` and `tasks_unsuccessful`
- * contain unfinished tasks, and failed and cancelled ones, which are few compared with the successful ones.
- * All other filters use the primary key.
+ * Returns the conditions that select an index and a range of ids in it. Filters on unfinished tasks use the
+ * partial index `tasks_live`; filters on failed and cancelled tasks use `tasks_unsuccessful`. Both are small,
+ * because most tasks are successful. All other filters use the primary key.
  */
 export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   const { statuses } = filter
   return [
     statuses && isWithin(statuses, UNFINISHED) ? isNull(tasks.finishedAt) : undefined,
-    // `finishMany` and `cancelMany` guarantee an error for FAILURE and a cancel request for CANCELLED.
+    // The condition of `tasks_unsuccessful` holds for all failed and cancelled tasks: `finishMany` and
+    // `cancelMany` guarantee that a FAILURE has an error and a CANCELLED task has a cancel request.
     statuses && isWithin(statuses, UNSUCCESSFUL)
       ? sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
       : undefined,
@@ -50,7 +52,7 @@ export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   ]
 }
 
-/** Conditions that are checked for each row of the range. */
+/** Returns the conditions that Postgres checks for each row of the scanned range. */
 export function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
   return [
     filter.statuses && inArray(tasks.status, filter.statuses),
@@ -68,8 +70,10 @@ function isWithin(statuses: readonly TaskStatus[], all: readonly TaskStatus[]): 
 }
 
 /**
- * `#>>` fails if the JSON contains `\u0000` or a lone surrogate anywhere. They are replaced by U+FFFD for the
- * comparison. `JSON.stringify` wrote the column, and it escapes no other characters as `\u…`.
+ * Returns the condition that a value in the input equals the expected one. The operator `#>>` fails if the
+ * input contains `\u0000` or a lone surrogate anywhere, so they are replaced by U+FFFD for the comparison.
+ * Every escaped surrogate is a lone one, because `JSON.stringify` wrote the input, and it does not escape
+ * pairs.
  */
 function matchesInput({ path, value }: InputCondition): SQL {
   const readable = sql`(case when strpos(${tasks.input}::text, '\\u') = 0 then ${tasks.input}

@@ -1,4 +1,5 @@
-// Lists and counts tasks. The cost of a query depends neither on the number of tasks nor on the page.
+// Lists and counts tasks. Each query scans a limited number of rows, so its cost depends neither on the
+// number of tasks nor on how far the client has paged.
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
 import type { Database, Drizzle } from './database.ts'
@@ -6,19 +7,19 @@ import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { conditionsOf, rangeOf, type TaskFilter } from './task-filter.ts'
 
-/** Selects a part of a list: tasks with an id lower than `before`, newest first. */
+/** Selects a part of a list: up to `limit` tasks with an id lower than `before`, newest first. */
 export interface Place {
   before?: string
   limit: number
 }
 
-/** `next` is the `before` of the following part; null at the end of the list. */
+/** A part of a list of tasks. `next` is the `before` of the following part; null at the end of the list. */
 export interface Part<Row> {
   rows: Row[]
   next: string | null
 }
 
-/** A task with excerpts instead of its input and result, which can be large. */
+/** The row of a task with excerpts instead of its input and result, which can be large. */
 export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
   inputExcerpt: string
   resultExcerpt: string | null
@@ -26,18 +27,22 @@ export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
 
 export interface Count {
   count: number
-  /** The `before` of this count. A bulk action that starts here sees no task submitted after the count. */
+  /**
+   * The `before` of this count, or an id above all tasks if none was given. A bulk action that starts at this
+   * id excludes tasks that were submitted after the count.
+   */
   first: string
   next: string | null
 }
 
-// Rows that one query scans at most; they take some tens of milliseconds. The limit is high, because running
-// tasks are the oldest unfinished ones: with a hundred thousand waiting tasks, a list of running ones would
-// need many queries otherwise.
+// Maximum number of rows that one query scans, which takes some tens of milliseconds. It is high, because
+// running tasks are the oldest unfinished ones, and lists begin with the newest: with a hundred thousand
+// waiting tasks and a lower limit, a list of running tasks would need many queries.
 const MAX_SCANNED = 30_000
-// Limit for filters that read inputs or results, which can be large.
+// Maximum number of scanned rows if the filter reads inputs or results, which can be large.
 const MAX_SCANNED_WITH_INPUT = 3_000
-// Lower for counts: failed tasks are scattered over the table, so each row can be on another disk page.
+// Maximum number of rows that one count scans. It is lower than for lists, because failed tasks are scattered
+// over the table, so each row can be on another disk page.
 const MAX_COUNT_SCANNED = 5_000
 const EXCERPT_CHARACTERS = 200
 
@@ -46,25 +51,26 @@ export type TaskList = ReturnType<typeof createTaskList>
 export function createTaskList(database: Database) {
   return {
     /**
-     * Lists tasks, newest first. Scans a limited number of rows. If few of them match, the page has fewer
-     * than `limit` tasks, or none, and `next` is still set.
+     * Lists tasks, newest first. Scans a limited number of rows. If few of them match the filter, the part
+     * has fewer than `limit` tasks, or none, although `next` is set and more tasks can follow.
      */
     list(filter: TaskFilter, place: Place): Promise<Part<TaskRow>> {
       return database.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place))
     },
 
-    /** Like `list`, without inputs and results. */
+    /** Works like `list`, but returns excerpts of inputs and results. */
     listCompact(filter: TaskFilter, place: Place): Promise<Part<CompactRow>> {
       return database.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
     },
 
-    /** Like `list`, with ids and statuses only. */
+    /** Works like `list`, but returns only ids and statuses. */
     listIds(filter: TaskFilter, place: Place): Promise<Part<Pick<TaskRow, 'id' | 'status'>>> {
       return database.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
     },
 
     /**
-     * Counts matches in a limited number of rows. The caller repeats it with `next` and adds up the counts.
+     * Counts the tasks that match the filter in a limited number of rows. If `next` is set, the caller counts
+     * the following rows with it as `before`, and adds up the counts.
      */
     count(filter: TaskFilter, before?: string): Promise<Count> {
       return database.use(async (drizzle) => {
@@ -93,7 +99,8 @@ async function selectPart<Columns extends SelectedFields>(
 ) {
   const maxScanned = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_SCANNED
   const scanned = scannedOf(drizzle, filter, { before, limit: maxScanned })
-  // The subquery has the name of the table, so that the conditions of task-filter.ts apply to it.
+  // The subquery that limits the scan is named like the table, so that the conditions of task-filter.ts,
+  // which name the table, apply to it.
   const found = await drizzle
     .select({ ...columns, cursor: tasks.id })
     .from(scanned.as('tasks'))
@@ -105,7 +112,7 @@ async function selectPart<Columns extends SelectedFields>(
   return { rows, next: next ?? null }
 }
 
-/** Whether the filter reads inputs or results. */
+/** Checks whether a filter reads inputs or results, which can be large. */
 function readsInput({ inputs, text }: TaskFilter): boolean {
   return inputs !== undefined || text !== undefined
 }
@@ -118,7 +125,7 @@ function rangeFrom(filter: TaskFilter, before: string | undefined) {
   return and(...rangeOf(filter), before ? lt(tasks.id, before) : undefined)
 }
 
-/** Returns the id of the last row of a scan of `scanned` rows; null if the range has fewer rows. */
+/** Returns the id of the last row that a scan of `scanned` rows reads; null if the range has fewer rows. */
 async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | undefined, scanned: number) {
   const [last] = await drizzle
     .select({ id: tasks.id })
@@ -130,7 +137,7 @@ async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | unde
   return last?.id ?? null
 }
 
-/** An id above every existing task of the range. */
+/** Returns an id above the newest task that the filter can match, as the start of a count. */
 async function firstOf(drizzle: Drizzle, filter: TaskFilter): Promise<string> {
   const [newest] = await scannedOf(drizzle, filter, { limit: 1 })
   return newest ? idAfter(newest.id) : newId()
@@ -145,7 +152,7 @@ function compactColumns() {
   const { input, result, ...columns } = getTableColumns(tasks)
   return {
     ...columns,
-    // `left` counts characters, not bytes, so it never cuts a character apart.
+    // Shortens texts by the SQL function `left`. It counts characters, not bytes, so it never cuts one apart.
     inputExcerpt: sql<string>`left(${input}::text, ${EXCERPT_CHARACTERS})`,
     resultExcerpt: sql<string | null>`left(${result}::text, ${EXCERPT_CHARACTERS})`,
   }

@@ -1,4 +1,4 @@
-// Reads single tasks and their attempts. Lists are in task-list.ts.
+// Reads tasks by id, and their attempts. Lists are in task-list.ts.
 
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Database } from './database.ts'
@@ -6,7 +6,7 @@ import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
 
-/** The version of a task that a watcher has seen last. */
+/** A task and the `version` of its row that a watcher has seen last. */
 export interface KnownTask {
   id: string
   version: number
@@ -17,10 +17,10 @@ export type TaskReader = ReturnType<typeof createTaskReader>
 export function createTaskReader(database: Database) {
   const finds = createGroupCommit<string, TaskRow | undefined>({ name: 'reads of tasks', write: findMany })
   return {
-    /** Concurrent calls share one query. */
+    /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
     find: (id: string): Promise<TaskRow | undefined> => finds.submit(id.toLowerCase()),
 
-    /** Failed and lost attempts, oldest first; at most 1,000. */
+    /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
       return database.use((drizzle) =>
         drizzle
@@ -32,7 +32,7 @@ export function createTaskReader(database: Database) {
       )
     },
 
-    /** Returns the tasks whose version has changed. Unknown ids are left out. */
+    /** Returns the tasks whose version differs from the known one. Unknown ids are left out. */
     async findChanged(known: KnownTask[]): Promise<TaskRow[]> {
       const given = sql`${recordset(known)} as given(id uuid, version int)`
       return database.use((drizzle) =>

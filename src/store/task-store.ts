@@ -1,8 +1,8 @@
-// Changes the status of tasks: insert, claim, finish, cancel, retry. Each write is one conditional statement
-// that takes an array and names the status and the attempt that it expects. If two processes do the same, the
-// second write changes nothing. Other columns of `tasks` are written by dispatch-store (`enqueued_at`),
-// queue-store (`enqueued_at` on resume), worker-store (progress) and callback-store (`callback_id`);
-// retention-store deletes rows.
+// Changes the status of tasks: insert, claim, finish, cancel, retry. Each write takes an array and is one
+// statement, which changes a task only if it has the expected status (and attempt). If two processes write
+// the same change, the second write has no effect. Other columns of `tasks` are written by dispatch-store
+// (`enqueued_at`), queue-store (`enqueued_at` on resume), worker-store (progress) and callback-store
+// (`callback_id`); retention-store deletes rows.
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
@@ -15,10 +15,10 @@ import { insertTasks, insertTasksOnce } from './insert-tasks.ts'
 import type { NewTask, OnceTask } from './new-tasks.ts'
 import type { TaskRow } from './schema.ts'
 
-/** A task that the caller has to enqueue. */
+/** A task that is marked as enqueued in Postgres. The caller has to enqueue it in Redis. */
 export interface TaskToEnqueue {
   id: string
-  /** The last attempt of the task; 0 before the first. */
+  /** Number of the last attempt; 0 before the first. */
   attempt: number
   queue: string
 }
@@ -26,28 +26,34 @@ export interface TaskToEnqueue {
 export interface CancelledTask {
   id: string
   name: string
-  /** CANCELLED if the task waited; STARTED if its worker has to stop it. */
+  /** CANCELLED if the task was waiting; STARTED if it is running and its worker has to stop it. */
   status: TaskStatus
   workerId: string | null
 }
 
 export interface TaskStore {
-  /** See `insertTasks`. */
+  /** Inserts all tasks or none. The caller must enqueue those without `runAt`. */
   insertMany(newTasks: NewTask[]): Promise<undefined[]>
-  /** See `insertTasksOnce`. */
+  /**
+   * Inserts the tasks whose idempotency key is new, and returns null for them. Returns the existing row of
+   * the key for each other task.
+   */
   insertOnceMany(newTasks: OnceTask[]): Promise<(TaskRow | null)[]>
-  /** See `claimTasks`. */
+  /** Claims waiting tasks for workers. The result is null for each task that could not be claimed. */
   claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]>
-  /** See `finishTasks`. */
+  /** Writes the ends of attempts. Returns the new statuses; null for each end that was refused. */
   finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]>
-  /** Cancels waiting tasks, requests cancellation of running ones, leaves out finished and unknown ones. */
+  /**
+   * Cancels waiting tasks and requests the cancellation of running ones. The result does not contain finished
+   * and unknown tasks.
+   */
   cancelMany(ids: string[]): Promise<CancelledTask[]>
   /**
-   * Sets failed and cancelled tasks to PENDING, marked as enqueued, with a new retry budget. The caller
-   * enqueues them.
+   * Sets failed and cancelled tasks to PENDING with a new retry budget, and marks them as enqueued. The
+   * caller must enqueue the returned tasks.
    */
   retryMany(ids: string[]): Promise<TaskToEnqueue[]>
-  /** null for an unknown id. */
+  /** Returns the status of a task; null for an unknown id. */
   statusOf(id: string): Promise<TaskStatus | null>
 }
 

@@ -1,4 +1,5 @@
-// Rows of workers: heartbeats, draining, and the tasks that missing workers have abandoned.
+// Writes heartbeats and drain requests into the rows of workers, and finds the tasks that missing workers
+// have abandoned.
 
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
@@ -15,7 +16,7 @@ export interface WorkerInfo {
 }
 
 export interface Beat {
-  /** Time limit of the statement. */
+  /** Time limit of the statement that writes the heartbeat. */
   timeoutMs: number
   worker: WorkerInfo
   processed: number
@@ -23,12 +24,12 @@ export interface Beat {
   running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
 }
 
-/** A change of a running task that was made outside of its worker. */
+/** A change that another process has made to a task that runs in this worker. */
 export interface BeatNews {
   id: string
   attempt: number
   isCancelRequested: boolean
-  /** False if the task belongs to another attempt by now. The result of this attempt will be refused. */
+  /** False if this attempt has ended or another one has begun. The result of this attempt will be refused. */
   isCurrent: boolean
 }
 
@@ -42,14 +43,14 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
-/** Result of a heartbeat. */
+/** Information for the worker that a heartbeat reads from Postgres. */
 export interface BeatAnswer {
   /** Whether an operator has asked this worker to claim no more tasks. */
   isDraining: boolean
   news: BeatNews[]
 }
 
-/** A worker, and the age of its last heartbeat when the row was read. */
+/** The row of a worker, and the age of its last heartbeat when the row was read. */
 export type ListedWorker = WorkerRow & { sinceHeartbeatMs: number }
 const LISTED = {
   ...getTableColumns(workers),
@@ -62,7 +63,8 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>
 export function createWorkerStore(database: Database) {
   return {
     /**
-     * One statement: writes heartbeat and progress, reads cancel requests, lost tasks and a drain request.
+     * In one statement, writes the heartbeat of a worker and the progress of its tasks, and reads cancel
+     * requests, tasks that the worker has lost, and a drain request.
      */
     async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
@@ -99,13 +101,14 @@ export function createWorkerStore(database: Database) {
       }
     },
 
-    /** Deletes the row of a worker that has stopped in order. */
+    /** Deletes the row of a worker. Called by the worker itself at the end of an orderly stop. */
     async remove(id: string): Promise<void> {
       await database.use((drizzle) => drizzle.delete(workers).where(eq(workers.id, id)))
     },
 
     /**
-     * Deletes rows of workers that have been missing for so long that their tasks were recovered long ago.
+     * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. The caller must choose
+     * a time after which the tasks of these workers have been recovered.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
@@ -115,7 +118,7 @@ export function createWorkerStore(database: Database) {
 
     /**
      * Asks a worker to claim no more tasks, or to claim tasks again. The worker reads the request with its
-     * next heartbeat. The request is valid until the process ends. Repeating it changes nothing.
+     * next heartbeat. The request is valid until the worker's process ends. Repeating it changes nothing.
      * @returns null for an unknown worker
      */
     async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
@@ -131,10 +134,10 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Finds abandoned tasks: STARTED, but their worker has been missing for `missingAfterMs`, or the worker
-     * is this one (`self`) and does not know them. The second case occurs if a claim was committed and its
-     * response lost. With `isThorough` false, the query reads tasks only if there is a missing worker;
-     * otherwise it costs nothing.
+     * Finds up to `limit` abandoned tasks. They have been STARTED for longer than `missingAfterMs`, and their
+     * worker has sent no heartbeat for that time, or their worker is this one (`self`) and does not run them.
+     * The second case occurs if a claim was committed and its response was lost. If `isThorough` is false,
+     * the query searches tasks only while the row of a missing worker exists; otherwise it is nearly free.
      */
     async findAbandoned(options: {
       missingAfterMs: number

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { pause } from '../base/loop.ts'
 import { defineTask, PermanentError } from '../definitions/define.ts'
 
-// Simulates work: slow enough that a person sees the progress bar move.
+// The task simulates work: its steps are slow enough for a person to see the progress bar move.
 const STEPS = 10
 const STEP_MS = 500
 

@@ -6,10 +6,13 @@ import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-
 import { retryAfterMs } from './http/retry-after.ts'
 import type { SignWebhook } from './http/webhook-signature.ts'
 
-/** The name of the task. Callbacks are tasks of this definition. */
+/** Name of the task definition that sends a request. Callbacks are tasks of this definition too. */
 export const HTTP_REQUEST = 'http_request'
 
-/** @param sign null if no webhook secret is configured */
+/**
+ * Creates the definition of `http_request`.
+ * @param sign signs requests; null if no webhook secret is configured
+ */
 export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null) {
   return defineTask({
     name: HTTP_REQUEST,
@@ -26,7 +29,8 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
       duration_ms: z.int(),
     }),
     example: { url: 'https://example.com/hooks', method: 'POST', body: { hello: 'world' } },
-    // Ten retries take about a quarter of an hour: a request survives a restart or deployment of its target.
+    // Ten retries take about a quarter of an hour, so that a request survives a restart or deployment of the
+    // server that it is sent to.
     maxRetries: 10,
     backoff: { baseMs: 1_000, capMs: 3_600_000 },
     timeoutMs: 30_000,
@@ -34,7 +38,8 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
       const startedMs = performance.now()
       const isExpected = expectationOf(input)
       const request = requestOf(input, context, sign)
-      // Log neither path nor headers: they may contain secrets. Both are in the input.
+      // Logs neither the path nor the headers of the request, because they may contain secrets. The input of
+      // the task contains both.
       const target = { method: request.method, host: request.url.host, attempt: context.attempt }
       context.log(`Sending ${request.method} to ${request.url.host}`, target)
       const response = await http.send(request, { isExpected, signal: context.signal })
@@ -78,7 +83,8 @@ function requestOf(input: HttpRequestInput, context: TaskContext, sign: SignWebh
       ...(text !== undefined && {
         'content-type': callerHeaders['content-type'] ?? contentTypeOf(body),
       }),
-      // Every attempt sends the same key, so that the server can detect a repeated request.
+      // The idempotency key is the id of the task. Every attempt sends the same key, so that the server can
+      // detect a repeated request.
       ...(!isSafe && !callerHeaders['idempotency-key'] && { 'idempotency-key': context.id }),
       ...(isTraceparent(context.traceparent) &&
         !callerHeaders.traceparent && { traceparent: context.traceparent }),
@@ -93,14 +99,15 @@ function contentTypeOf(body: unknown): string {
 }
 
 /**
- * Checks the format of W3C Trace Context, 3.2: the value comes from a client and must not break the request.
+ * Checks whether a text has the format of a traceparent header (W3C Trace Context, 3.2). The text comes from
+ * a client, and an invalid header value would break the outgoing request.
  */
 function isTraceparent(text: string | undefined): text is string {
   return text !== undefined && /^[0-9a-f]{2}(-[0-9a-f]+)+$/.test(text) && text.length <= 512
 }
 
-// Temporary client errors: 408 Request Timeout (RFC 9110, 15.5.9), 425 Too Early (RFC 8470, 5.2) and 429 Too
-// Many Requests (RFC 6585, 4).
+// Statuses 4xx that are retried, because they are temporary: 408 Request Timeout (RFC 9110, 15.5.9), 425 Too
+// Early (RFC 8470, 5.2) and 429 Too Many Requests (RFC 6585, 4). Other 4xx fail the task immediately.
 const TEMPORARY_STATUSES = new Set([408, 425, 429])
 
 function failureOf({ method }: HttpRequestInput, response: HttpResponse): Error {
@@ -119,7 +126,7 @@ function excerptOf(body: string): string {
   return line.length > EXCERPT_LENGTH ? `: ${line.slice(0, EXCERPT_LENGTH).toWellFormed()}…` : `: ${line}`
 }
 
-// Response headers that are stored in the result. Others, such as cookies, are not.
+// Response headers that are stored in the result of the task. Others, such as cookies, are not stored.
 const SHOWN_HEADERS = [
   'content-type',
   'content-length',

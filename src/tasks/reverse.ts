@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineTask } from '../definitions/define.ts'
 
-// Splits by grapheme clusters, so that an emoji of several code points, such as a flag, stays intact.
+// Splits a text into grapheme clusters, so that emoji of several code points, such as flags, stay intact.
 const characters = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 export const reverse = defineTask({
@@ -16,6 +16,7 @@ export const reverse = defineTask({
   },
 })
 
+/** Checks whether each character is a grapheme cluster: ASCII without CRLF, which is one cluster. */
 function isAscii(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of ASCII
   return /^[\x00-\x7f]*$/.test(text) && !text.includes('\r\n')

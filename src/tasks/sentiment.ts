@@ -2,7 +2,7 @@ import Sentiment from 'sentiment'
 import { z } from 'zod'
 import { defineTask } from '../definitions/define.ts'
 
-// AFINN-165: some 3,400 English words with a valence from -5 to +5.
+// The lexicon is AFINN-165: some 3,400 English words, each with a score from -5 (negative) to +5 (positive).
 const lexicon = new Sentiment()
 
 export const sentiment = defineTask({

@@ -1,4 +1,5 @@
-// Lists the tasks of this project. To add a task, add a file to this folder and a line to the list below.
+// Lists the task definitions of this project. To add one, add a file to this folder and a line to the list
+// below.
 
 import { divide } from './divide.ts'
 import { createEmailTask } from './email.ts'
@@ -10,11 +11,11 @@ import { createNotifyTask } from './notify.ts'
 import { reverse } from './reverse.ts'
 import { sentiment } from './sentiment.ts'
 
-/** External services that tasks use. */
+/** Access to external services, which tasks use: sending e-mail and HTTP requests. */
 export interface TaskServices {
   sendMail: SendMail
   http: HttpClient
-  /** null if no webhook secret is configured. */
+  /** Signs outgoing requests; null if no webhook secret is configured. */
   signWebhook: SignWebhook | null
 }
 
@@ -29,5 +30,5 @@ export function createTaskDefinitions({ sendMail, http, signWebhook }: TaskServi
   ] as const
 }
 
-/** Union of the types of all definitions, from which names, inputs and results are derived. */
+/** Union of the types of all definitions. The types of names, inputs and results are derived from it. */
 export type ProjectDefinition = ReturnType<typeof createTaskDefinitions>[number]

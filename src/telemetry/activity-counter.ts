@@ -1,5 +1,6 @@
-// Counts accepted tasks, ended attempts, and how long they waited and ran. At ten thousand tasks per second
-// each one must cost only a few additions in memory; `flush`, called every few seconds, passes the sums on.
+// Counts accepted tasks, ended attempts, and how long they waited and ran, for the statistics. At ten
+// thousand tasks per second each event must cost only a few additions in memory, so `flush` writes sums every
+// few seconds.
 
 import type { TaskStatus } from '../definitions/task-status.ts'
 import { type ActivitySum, BUCKETS, bucketOf, COUNTED_STATUSES, isCounted, type Measure } from './activity.ts'
@@ -8,7 +9,7 @@ import type { Events } from './events.ts'
 
 export interface ActivityCounter {
   /**
-   * Passes the sums since the last flush to `add`. If that fails, they are passed again next time.
+   * Passes the sums since the last flush to `add`. If `add` fails, the next flush passes them again.
    * @throws the error of `add`
    */
   flush(): Promise<void>
@@ -19,14 +20,14 @@ export interface ActivityCounterOptions {
   add: (sums: ActivitySum[]) => Promise<void>
 }
 
-// Labels for definitions that only another version of the code has. Attempts of their tasks fail in this
-// process and are counted.
+// How many unknown definition names are counted separately. Such definitions exist only in another version of
+// the code; attempts of their tasks fail in this process, and the failures are counted.
 const MAX_UNKNOWN_NAMES = 20
-// Bounds memory while Postgres is unavailable. Hardly anything is counted then, except in the first seconds.
-// If there are more sums, the oldest are dropped.
+// Maximum number of sums that are kept in memory while Postgres is unavailable; the oldest are dropped. Few
+// are added after the first seconds of an outage, because tasks are accepted and claimed in Postgres.
 const MAX_UNSAVED_SUMS = 10_000
 
-/** Listens to the events from now on. There is no `stop`: the listeners live as long as `events`. */
+/** Counts all events from now on. There is no `stop`: the listeners live as long as the emitter `events`. */
 export function countActivity(events: Events, { definitions, add }: ActivityCounterOptions): ActivityCounter {
   const labelOf = boundedLabels(
     definitions.map(({ name }) => name),
@@ -53,16 +54,17 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
     end(counts, status)
     increment(counts.run, bucketOf(runMs))
   })
-  // The missing worker itself has not emitted `task.finished`.
+  // Counts the lost attempt as ended, because its missing worker has not emitted `task.finished`.
   events.on('task.lost', ({ name, status }) => end(countsOf(name), status))
-  // No worker had claimed these tasks, so `task.finished` is not emitted for them.
+  // These tasks were cancelled while they waited, without a running attempt, so no worker emits
+  // `task.finished`.
   events.on('tasks.cancelled', ({ tasks }) => {
     for (const { name } of tasks) end(countsOf(name), 'CANCELLED')
   })
 
   return {
     flush() {
-      // One flush at a time, so that no sum is added twice.
+      // Flushes run one after another. Two concurrent ones would both pass the unsaved sums to `add`.
       flushing = flushing.catch(() => {}).then(addSums)
       return flushing
     },
@@ -97,7 +99,7 @@ interface CountedSum extends Omit<ActivitySum, 'ageMs'> {
 interface Counts {
   accepted: number
   ended: Record<(typeof COUNTED_STATUSES)[number], number>
-  /** Counts by bucket, like `run`. */
+  /** How many waiting times are in each bucket; `run` has the same for running times. */
   wait: Uint32Array
   run: Uint32Array
 }
@@ -112,7 +114,7 @@ function createCounts(): Counts {
 }
 
 function end(counts: Counts, status: TaskStatus) {
-  // A task that was released (PENDING after a shutdown) has not ended.
+  // A released task (PENDING after the shutdown of its worker) is not counted: its attempt has no outcome.
   if (isCounted(status)) counts.ended[status]++
 }
 

@@ -1,11 +1,12 @@
-// Bounds the number of labels in metrics and statistics: clients can choose any number of different names.
+// Bounds the number of label values in metrics and statistics. Some names, e.g. of queues, come from clients,
+// so their number is unlimited.
 
-/** The shared label of all names without a label of their own. */
+/** The label that all names beyond the limit share. */
 export const OTHER = 'other'
 
 /**
- * Returns a function from name to label. Known names and the first `extra` others keep their name as label,
- * all further names get `other`.
+ * Returns a function from name to label. The known names, and the first `extra` other names that occur, are
+ * their own labels; all further names get the label `other`.
  */
 export function boundedLabels(known: string[], extra = 0): (name: string) => string {
   const labels = new Set(known)

@@ -1,44 +1,57 @@
-// The events that API and worker emit; logs, metrics and statistics listen to them. Listeners must not throw.
+// The events that API and worker emit; logs, metrics and statistics listen to them. Listeners must not throw,
+// because EventEmitter calls them inside the code that emits the event.
 import { EventEmitter } from 'node:events'
 import type { TaskStatus } from '../definitions/task-status.ts'
 
-/** One attempt of a task, with the request that submitted the task. */
+/** Members of all events about one attempt of a task, including the ids of the request that submitted it. */
 export interface AnnouncedTask {
   taskId: string
   name: string
   attempt: number
   requestId?: string
-  /** W3C Trace Context of that request. */
+  /** W3C Trace Context of the request that submitted the task. */
   traceparent?: string
 }
 
 export interface TelemetryEvents {
   'tasks.accepted': [{ tasks: readonly { name: string; queue: string }[] }]
-  /** These tasks were cancelled while they were waiting. */
+  /** Tasks were cancelled while they waited (PENDING or RETRY). No worker emits `task.finished` for them. */
   'tasks.cancelled': [{ tasks: readonly { name: string }[] }]
-  /** One statement of a group commit was written. */
+  /** A group commit wrote `size` items in one statement. */
   'batch.written': [{ kind: BatchKind; size: number }]
-  /** Task references could not be put into Redis. A worker enqueues them later. */
+  /** `count` task references could not be put into Redis. A worker enqueues them later. */
   'enqueue.failed': [{ count: number; error: unknown }]
-  /** A worker enqueued tasks. `due`: their time had come; `lost`: their delivery was lost. */
+  /** A worker enqueued tasks. `due`: their start time or retry was due; `lost`: their delivery was lost. */
   'tasks.enqueued': [{ reason: 'due' | 'lost'; count: number }]
-  /** `waitMs`: from when the attempt was due until it was claimed, both by the clock of Postgres. */
+  /** An attempt starts. `waitMs`: from when it was due until it was claimed, by the clock of Postgres. */
   'task.started': [AnnouncedTask & { waitMs: number }]
-  /** `runMs`: from the start of the handler until it settled, without the time to write the result. */
+  /**
+   * The end of an attempt was written. `runMs`: duration of the handler, without the write. `delayMs`: delay
+   * before the next attempt.
+   */
   'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
-  /** A result was rejected, because its attempt was no longer the current one of the task. */
+  /** The result of an attempt was rejected, because the attempt was no longer the current one of its task. */
   'task.refused': [AnnouncedTask]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
-  /** The attempt of a missing worker was ended by another worker. `status`: the new status of the task. */
+  /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */
   'task.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
-  /** `slots` always has the current numbers and can be read at any time until `worker.stopped`. */
+  /**
+   * A worker started. `slots` is a live object: it always has the current numbers, and listeners can read it
+   * until `worker.stopped`.
+   */
   'worker.started': [{ workerId: string; queues: string[]; concurrency: number; slots: SlotCount }]
-  /** A consumer fetched nothing although a delivery waited and a slot was free. It was replaced. */
+  /**
+   * A worker replaced the consumer of a queue, which fetched nothing while a delivery waited and a slot was
+   * free.
+   */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   'worker.stopping': [{ workerId: string; running: number }]
-  /** `released`: how many attempts were still running after the grace period and were aborted. */
+  /**
+   * A worker stopped. `released`: how many attempts were still running after the grace period, and were
+   * aborted and released.
+   */
   'worker.stopped': [{ workerId: string; released: number }]
-  /** `route`: the pattern of the matching route, or `none`. */
+  /** The API sent a response after `ms` milliseconds. `route`: pattern of the matching route, or `none`. */
   'request.finished': [
     {
       method: string
@@ -50,9 +63,12 @@ export interface TelemetryEvents {
       traceparent?: string
     },
   ]
-  /** Background work failed and will be retried. */
+  /**
+   * An error that is expected to pass, e.g. an outage of Postgres or Redis. Background work is repeated or
+   * repaired later; a request gets a 503 response.
+   */
   'error.transient': [{ where: string; error: unknown }]
-  /** An error that is not known to be transient. A request that fails with it returns "Internal error". */
+  /** An error that is not known to be transient. If a request causes it, the response is "Internal error". */
   'error.unexpected': [{ where: string; error: unknown; requestId?: string }]
 }
 

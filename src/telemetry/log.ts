@@ -1,4 +1,4 @@
-// Writes events as log lines: JSON on standard output.
+// Writes events to standard output, as log lines in JSON.
 import { pino } from 'pino'
 import { messageOf } from '../base/errors.ts'
 import type { Events } from './events.ts'
@@ -6,7 +6,8 @@ import type { Events } from './events.ts'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /**
- * Starts logging. Events of single tasks and requests are `debug`, except failures and log lines of tasks.
+ * Logs the events from now on. Events of single tasks and requests have the level `debug`; failures, retries,
+ * refused results and the log lines that handlers write have a higher level.
  */
 export function logEvents(events: Events, level: LogLevel, role: string): void {
   const log = pino({ level, base: { role }, timestamp: pino.stdTimeFunctions.isoTime })
@@ -42,8 +43,8 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
 }
 
 /**
- * Returns the messages of an error and of its innermost cause. Those in between are omitted, and so is
- * "Failed query: …": it contains the parameters of the statement, which may be inputs of tasks.
+ * Returns the messages of an error and of its innermost cause. The messages between them are omitted, and so
+ * is Drizzle's "Failed query: …": it contains the parameters of the statement, which may be inputs of tasks.
  */
 function reasonOf(error: unknown) {
   const cause = innermost(error)
@@ -55,13 +56,15 @@ function reasonOf(error: unknown) {
 }
 
 function innermost(error: unknown): unknown {
-  // Connecting to a host with several addresses fails with one error per address; the first one is enough.
+  // Node reports a failed connection to a host with several addresses as an AggregateError with one error per
+  // address. The first one is enough.
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   return error instanceof Error && error.cause ? innermost(error.cause) : error
 }
 
 /**
- * Returns a function that is true once per minute and key, so that an outage is not logged at every retry.
+ * Returns a function that returns true at most once per minute for each key. With it, an outage is not logged
+ * as a warning at every retry.
  */
 function oncePerMinute(): (key: string) => boolean {
   const lastMs = new Map<string, number>()

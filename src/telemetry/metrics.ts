@@ -1,4 +1,5 @@
-// Metrics for Prometheus, derived from events. They use their own registry, not prom-client's global one.
+// Metrics for Prometheus, derived from events. They are kept in a separate registry, not in prom-client's
+// global one.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { boundedLabels, OTHER } from './bounded-labels.ts'
 import type { Events, SlotCount } from './events.ts'
@@ -8,15 +9,16 @@ import { countTasks } from './task-metrics.ts'
 export interface Metrics {
   contentType: string
   /**
-   * Returns all metrics in the text format within two seconds. Without Postgres, those of queues are missing.
+   * Returns all metrics in Prometheus's text format. The metrics of queues are left out if Postgres does not
+   * return them within two seconds.
    */
   render(): Promise<string>
 }
 
 export interface MetricsOptions {
-  /** The definitions of this version of the code. Each name has its own label; unknown names share one. */
+  /** Definitions of this version of the code. Their names are labels; all other names share `other`. */
   definitions: readonly { name: string; queue: string }[]
-  /** Counts the waiting and running tasks per queue in Postgres. */
+  /** Counts the waiting and running tasks of each queue in Postgres. It is called at every scrape. */
   summarizeQueues: () => Promise<QueueDepth[]>
 }
 
@@ -51,10 +53,11 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
   }
 }
 
-// Clients may submit to queues of any name. Further names share one label.
+// How many queue names without a definition have a label of their own. Clients may submit to queues of any
+// name; all further names share the label `other`.
 const MAX_QUEUES = 100
 
-// Seconds. A request with `?wait=` can take a minute.
+// Histogram buckets of request durations, in seconds. A request with `?wait=` can take nearly a minute.
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
@@ -72,7 +75,8 @@ function measureRequests(events: Events, registry: Registry): void {
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
-  // A route has few combinations of method and status: a search is faster than building a combined key.
+  // Caches the histogram of each route, method and status. A route has few combinations of method and status,
+  // so searching a list of them is faster than building a combined key.
   const known = new Map<string, Measured[]>()
   events.on('request.finished', ({ method: verb, route, status, ms }) => {
     const method = METHODS.has(verb) ? verb : OTHER
@@ -124,7 +128,10 @@ function countEnqueues(events: Events, registry: Registry): void {
   events.on('worker.stuck', () => replaced.inc())
 }
 
-/** The gauges have no label for the worker: a process has one worker, and its id changes at every restart. */
+/**
+ * Exports the capacity and the used slots of the worker. The gauges have no label for the worker, because a
+ * process has one worker, and its id changes at every restart.
+ */
 function showSlots(events: Events, registry: Registry): void {
   const slotsOf = new Map<string, SlotCount>()
   const sum = (count: (slots: SlotCount) => number) =>
@@ -140,7 +147,8 @@ function showSlots(events: Events, registry: Registry): void {
     })
 
   events.on('worker.started', ({ workerId, slots }) => {
-    // Register the gauges with the first worker, so that processes without a worker do not report zero slots.
+    // Registers the gauges when the worker starts, so that processes without a worker do not report zero
+    // slots.
     if (!registry.getSingleMetric('waggle_worker_slots')) {
       show(
         'waggle_worker_slots',

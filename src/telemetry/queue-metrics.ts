@@ -1,4 +1,4 @@
-// Gauges of waiting and running tasks per queue. They are read from Postgres at every scrape. They count the
+// Gauges of waiting and running tasks per queue, which are set from Postgres at every scrape. They count the
 // tasks of the whole system, so every process reports the same values.
 import { Gauge, type Registry } from 'prom-client'
 import { pause } from '../base/loop.ts'
@@ -14,19 +14,21 @@ export interface QueueDepth {
 }
 
 export interface QueueMetrics {
-  /** Sets the gauges, or removes them if Postgres does not respond within two seconds. Never rejects. */
+  /**
+   * Sets the gauges from Postgres, or clears them if it does not respond within two seconds. Never rejects.
+   */
   refresh(): Promise<void>
 }
 
 export interface QueueMetricsOptions {
   definitions: readonly { queue: string }[]
-  /** Called at every scrape. Pass a shared query, so that not every scrape queries Postgres. */
+  /** Called at every scrape. It should be a shared query, so that frequent scrapes do not load Postgres. */
   summarizeQueues: () => Promise<QueueDepth[]>
   labelOfQueue: (queue: string) => string
 }
 
-// The default scrape timeout of Prometheus is ten seconds. The other metrics must be returned well before,
-// even if Postgres does not respond.
+// How long a scrape waits for Postgres. The default scrape timeout of Prometheus is ten seconds, and the
+// other metrics must be returned well before, even if Postgres does not respond.
 const QUERY_TIMEOUT_MS = 2_000
 
 export function createQueueMetrics(registry: Registry, options: QueueMetricsOptions): QueueMetrics {
@@ -60,7 +62,7 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
 
   function byLabel(depths: QueueDepth[]): Map<string, Depth> {
     const summed = new Map<string, Depth>()
-    // Postgres returns no row for an empty queue. The queues of definitions are reported with zeros then.
+    // Adds zeros for the queues of all definitions, because Postgres returns no row for an empty queue.
     for (const depth of [...definitions.map(({ queue }) => ({ name: queue, ...EMPTY })), ...depths]) {
       const label = labelOfQueue(depth.name)
       summed.set(label, sum(summed.get(label) ?? EMPTY, depth))
@@ -73,7 +75,7 @@ type Depth = Omit<QueueDepth, 'name'>
 
 const EMPTY: Depth = { waiting: 0, running: 0, oldestWaitingMs: null, pausedAt: null }
 
-/** Adds up two queues that share a label. */
+/** Combines two values for the same label: adds up the counts, and keeps the longest wait. */
 function sum(one: Depth, other: Depth): Depth {
   return {
     waiting: one.waiting + other.waiting,
@@ -83,7 +85,7 @@ function sum(one: Depth, other: Depth): Depth {
   }
 }
 
-/** Resolves with null if the promise takes longer than `ms`. */
+/** Resolves with the value of the promise, or with null if it takes longer than `ms` milliseconds. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   const done = new AbortController()
   const first = await Promise.race([promise, pause(ms, done.signal).then(() => null)])

@@ -1,5 +1,5 @@
-// Metrics of tasks and attempts. At more than ten thousand tasks per second every lookup counts: the metrics
-// of each label are cached, and consecutive accepted tasks of one definition and queue are one increment.
+// Metrics of tasks and attempts. At more than ten thousand tasks per second every lookup costs time. So the
+// metrics of each label are cached, and consecutive tasks of one definition and queue are counted together.
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Events } from './events.ts'
@@ -17,7 +17,8 @@ export function countTasks(
 ): void {
   const accepted = countAccepted(registry, labels)
   const attemptsOf = createAttemptMetrics(registry, labels)
-  // Start every counter at zero: `rate()` sees the first increment only if the series existed before it.
+  // Creates all counters with the value zero, because `rate()` in Prometheus does not see the increment with
+  // which a series begins.
   for (const { name, queue } of definitions) {
     accepted([{ name, queue }], 0)
     attemptsOf(name)
@@ -34,7 +35,8 @@ export function countTasks(
     finished[status].inc()
     run.observe(runMs / 1_000)
   })
-  // The missing worker has not emitted `task.finished`. Count the end here: every start needs one.
+  // Counts the end of a lost attempt, because its missing worker has not emitted `task.finished`. Otherwise
+  // there would be more started than finished attempts.
   events.on('task.lost', ({ name, status }) => {
     const { finished, lost } = attemptsOf(name)
     finished[status].inc()
@@ -73,12 +75,13 @@ interface AttemptMetrics {
   run: Histogram.Internal<string>
 }
 
-// Seconds: from a task that an idle worker claims immediately to one that waits for an hour behind a backlog.
+// Histogram buckets of waiting and running times, in seconds: from a task that an idle worker claims
+// immediately to one that waits for an hour behind a backlog.
 const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600,
 ]
 
-/** Returns a function from the name of a definition to its metrics. */
+/** Creates the metrics of attempts. Returns a function that finds those of a definition by its name. */
 function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name: string) => AttemptMetrics {
   const counterOf = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] })

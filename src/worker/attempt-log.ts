@@ -1,29 +1,32 @@
-// The log lines of one attempt: limits their number and size, and makes them storable in Postgres.
+// Collects the log lines of one attempt, limits their number and size, and makes them storable in Postgres.
 import { messageOf } from '../base/errors.ts'
 import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
 import type { NewLogLine } from '../store/log-store.ts'
 
-// Limits per attempt. Larger logs belong in a log service; the task can log their address.
+// Limits of the log of one attempt. A task with a larger log should write it to a log service, and log its
+// address here.
 const MAX_LINES = 1_000
 const MAX_BYTES = 256 * 1_024
+// Limits of one line: characters of the message, bytes of the fields as JSON, and number of fields that are
+// kept if not all of them can be stored.
 const MAX_MESSAGE = 4_000
 const MAX_FIELDS_BYTES = 8 * 1_024
 const MAX_MEMBERS = 100
 
 export interface AttemptLog {
-  /** Lines that are not written yet. */
+  /** Lines that are not written to Postgres yet. */
   readonly waiting: readonly NewLogLine[]
   /**
    * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are
    * dropped. Never throws.
-   * @returns the stored fields if they differ from the given ones
+   * @returns the fields as they are stored if some had to be replaced; undefined if they are stored unchanged
    */
   add(message: string, fields?: Record<string, unknown>): Record<string, unknown> | undefined
-  /** Removes and returns the lines that are not written yet. */
+  /** Returns the lines that are not written yet and removes them from this log. */
   drain(): NewLogLine[]
-  /** Puts lines that could not be written in front of the others. */
+  /** Takes back lines from `drain` that could not be written, and puts them in front of newer lines. */
   restore(lines: NewLogLine[]): void
-  /** Drops all further lines. Called when the handler has returned, before the end is written. */
+  /** Drops all further lines. Called when the handler has returned, before the attempt's end is written. */
   close(): void
 }
 
@@ -68,14 +71,17 @@ export function createAttemptLog(): AttemptLog {
 
 const LIMIT_REACHED = `Further lines are dropped: an attempt may log ${MAX_LINES} lines and ${MAX_BYTES / 1_024} KiB`
 
-/** Makes a text storable in Postgres: shortened, without NUL and without lone surrogates. */
+/** Shortens a message and replaces NUL and lone surrogates, which a Postgres text cannot contain. */
 function storable(message: unknown): string {
   const text = typeof message === 'string' ? message : messageOf(message)
   const cut = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text
   return cut.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-/** Serializes fields within the limits. Members that cannot be stored are replaced by a reason. */
+/**
+ * Serializes the fields of a line. If they cannot be stored as they are, each field that is not storable is
+ * replaced by a text with the reason, and the new fields are returned as `replacement` too.
+ */
 function fieldsText(fields: Record<string, unknown> | undefined): {
   text: string | null
   replacement?: Record<string, unknown>
@@ -87,7 +93,7 @@ function fieldsText(fields: Record<string, unknown> | undefined): {
   return { text: JSON.stringify(replacement), replacement }
 }
 
-/** Undefined if the fields are not serializable, not an object, nested too deeply or too large. */
+/** Returns the fields as JSON; undefined if they are not serializable, no object, too deep or too large. */
 function objectText(fields: unknown): string | undefined {
   try {
     const text = JSON.stringify(fields)
@@ -105,7 +111,10 @@ function isWithinBounds(text: string): boolean {
   )
 }
 
-/** Serializes each member alone, so that one that cannot be stored does not affect the others. */
+/**
+ * Returns a storable copy of the fields. Each field is serialized alone, so that a field that cannot be
+ * stored does not affect the others.
+ */
 function replaced(fields: unknown): Record<string, unknown> {
   const kept: [string, unknown][] = []
   let bytes = 0
@@ -130,7 +139,8 @@ function namesOf(fields: unknown): string[] {
   }
 }
 
-// Limit per member, so that one large member leaves space for the others.
+// Maximum size of one field, if the fields of a line together are too large or not serializable. So one large
+// field leaves space for the others.
 const MAX_MEMBER_BYTES = 2 * 1_024
 
 function memberText(fields: unknown, name: string): string {

@@ -1,5 +1,5 @@
-// Creates callbacks: when a task with a `callback_url` has ended, a new task posts it there. Every worker
-// does this for all tasks, whichever process ended them. No worker is elected.
+// Creates callbacks: when a task with a `callback_url` has ended, a new task posts the result to that URL.
+// Every worker does this for all tasks, whichever process ended them. No worker is elected.
 import { isAppError } from '../base/errors.ts'
 import { type Loop, startLoop } from '../base/loop.ts'
 import { newId } from '../base/uuidv7.ts'
@@ -12,18 +12,20 @@ import type { Events } from '../telemetry/events.ts'
 export interface CallbacksDependencies {
   store: CallbackStore
   registry: Registry
-  /** Called when callbacks were created, because the dispatcher has to enqueue them. */
+  /** Called when callback tasks were created in Postgres, because the dispatcher has to enqueue them. */
   onCreated: () => void
   events: Events
   intervalMs: number
 }
 
-// Small: each callback contains a result of up to 1 MiB, several times in memory while it is written.
+// Maximum number of callbacks per statement. It is small, because each callback contains a result of up to
+// 1 MiB, which is in memory several times while it is written.
 const BATCH = 20
-// Failed callbacks per round. If this many fail, the cause is not in single callbacks, and the round ends.
+// A round ends after this many callbacks that could not be created, because then the cause is not in single
+// callbacks.
 const MAX_FAILED = 1_000
-// With the backoff of `http_request` these take about four hours. After that a failed callback is not
-// repeated automatically.
+// Retry budget of a callback task. With the backoff of `http_request`, the retries take two to four hours.
+// After that, a failed callback is not repeated automatically.
 const MAX_RETRIES = 15
 
 export function startCallbacks({
@@ -48,14 +50,16 @@ export function startCallbacks({
       const { count, failedIds } = await write(ended)
       failed.push(...failedIds)
       if (count > 0) onCreated()
-      // Fewer than a batch: there are no more, or another worker has locked the others.
+      // Ends the round if fewer tasks than a batch were processed: then all have their callback, or another
+      // worker has locked the others and creates their callbacks.
       if (count + failedIds.length < BATCH) return
     }
   }
 
   /**
-   * If the batch fails, each callback is written alone, so that one bad callback does not block the others.
-   * It is tried again in the next round.
+   * Creates the callbacks of ended tasks in one statement. If it fails, creates each callback alone, so that
+   * an invalid one does not block the others. The next round tries failed callbacks again.
+   * @throws AppError `unavailable`
    */
   async function write(ended: EndedTask[]): Promise<{ count: number; failedIds: string[] }> {
     try {
@@ -79,7 +83,7 @@ export function startCallbacks({
     return written
   }
 
-  /** Reports a failed callback once, not in every round. */
+  /** Emits an error event for a callback that cannot be created: once, not in every round. */
   function report(id: string, error: unknown) {
     if (reportedIds.has(id)) return
     reportedIds.add(id)
@@ -107,14 +111,14 @@ export function startCallbacks({
 }
 
 /**
- * Returns the input of a callback. `http_request` signs the request if a secret is configured. The URL was
- * checked at submission. If it is refused now, the callback task fails with that error.
+ * Returns the input of the `http_request` task that posts a callback. That task signs the request if a
+ * webhook secret is configured. The URL was checked at submission; if it is refused now, that task fails.
  */
 function inputOf(ended: EndedTask): HttpRequestInput {
   return { method: 'POST', url: ended.callbackUrl ?? '', body: payloadOf(ended) }
 }
 
-/** Payload structure of Standard Webhooks 1.0, with the field names of the API. */
+/** Returns the body of a callback: the payload of Standard Webhooks 1.0, with the field names of the API. */
 function payloadOf(ended: EndedTask) {
   return {
     type: `task.${ended.status.toLowerCase()}`,

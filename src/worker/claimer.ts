@@ -1,5 +1,5 @@
-// Handles deliveries: claims as many tasks as there are free slots, starts them, and returns the other
-// references to the queue.
+// Handles deliveries of task references: claims as many tasks as the worker has free slots, starts them, and
+// returns the other references to the queue in Redis.
 import { createGroupCommit, writeLists } from '../base/group-commit.ts'
 import { pause } from '../base/loop.ts'
 import type { Delivery, FetchedDelivery, Queue, TaskReference } from '../redis/queue.ts'
@@ -15,22 +15,23 @@ export interface ClaimerDependencies {
   store: TaskStore
   slots: Slots
   heartbeat: Heartbeat
-  /** Releases tasks that were claimed but did not run. */
+  /** Releases tasks that were claimed but not started: STARTED becomes PENDING. */
   release: (tasks: ClaimedTask[]) => Promise<void>
-  /** Runs a claimed task. Frees its slot when the handler has returned. */
+  /** Runs a claimed task, and frees its slot when the handler has returned. */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
-  /** Aborts when the worker stops. No task is claimed after that. */
+  /** AbortSignal that aborts when the worker begins to stop. After that, no task is claimed. */
   stopping: AbortSignal
 }
 
 export interface Claimer {
   /**
-   * Handles one delivery. Resolves when a slot is available, because only then may the worker fetch the next
-   * delivery: a worker without slots must not hold deliveries that another worker could run. Never rejects.
+   * Claims and starts the tasks of one delivery. Resolves when a slot is available, because only then may the
+   * worker fetch the next delivery: a worker without slots must not hold deliveries that another worker could
+   * run. Never rejects.
    */
   handle(queueName: string, delivery: FetchedDelivery): Promise<void>
-  /** Resolves when no claim is under way. */
+  /** Resolves when the claims that have been sent are done and their tasks started or released. */
   whenIdle(): Promise<void>
 }
 
@@ -38,7 +39,8 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, release, events, stopping } = dependencies
-  // The references of a delivery are one item: they are claimed and started as one list.
+  // Each item of this group commit is the list of claims of one delivery, because the delivery's tasks are
+  // started together.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
     write: writeLists(store.claimMany),
@@ -64,13 +66,14 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     await slots.whenAvailable()
   }
 
-  /** @returns the references that found no slot */
+  /** Claims and starts tasks while slots are free. @returns the references for which no slot was free */
   async function claimWhileSlots(references: TaskReference[]): Promise<TaskReference[]> {
     let rest = references
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
-      // A claim under way may free slots soon: references that claim no task return their slots, and short
-      // tasks end. Running tasks are not waited for, because another worker may have free slots.
+      // If no slot is free, waits for claims that have been sent, because they may free slots soon:
+      // references that claim no task return their slots, and short tasks end. Does not wait for running
+      // tasks, because another worker may have free slots.
       if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
       else if (granted === 0) return rest
       else await claimAndStart(rest.slice(0, granted))
@@ -80,8 +83,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   /**
-   * Resolves when the tasks are claimed. From then on they need no delivery: if this worker dies, the
-   * reconciler recovers them.
+   * Claims tasks and starts them. Resolves when they are claimed and started. From the claim on they need no
+   * delivery in Redis: if this worker dies, the reconciler of another worker recovers them.
    */
   async function claimAndStart(references: TaskReference[]): Promise<void> {
     const started = claimUntilAnswered(references).then((tasks) => {
@@ -102,7 +105,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
         )
         return results.filter((task) => task !== null)
       } catch (error) {
-        // The claim may be committed although its response was lost. A repeated claim returns such tasks.
+        // Repeats the claim after a pause. The failed claim may be committed and only its response lost; a
+        // repeated claim (`isRepeated`) also returns tasks that this worker has already claimed.
         events.emit('error.transient', { where: 'claiming', error })
         await pause(CLAIM_RETRY_MS, stopping)
       }
@@ -112,7 +116,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
 
   async function start(tasks: ClaimedTask[]): Promise<void> {
     if (stopping.aborted) {
-      // The worker began to stop during the claim. The tasks never started, so they are released.
+      // The worker began to stop during the claim, so the claimed tasks are released without being started.
       slots.release(tasks.length)
       return release(tasks)
     }
@@ -121,7 +125,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   async function returnToQueue(queueName: string, delivery: Delivery): Promise<void> {
-    // If Redis cannot be reached, the reconciler enqueues these tasks again.
+    // If Redis cannot be reached, these references are lost, and the reconciler enqueues their tasks again.
     await queue.returnToQueue(queueName, delivery).catch((error) => {
       events.emit('enqueue.failed', { count: delivery.references.length, error })
     })

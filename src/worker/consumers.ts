@@ -1,12 +1,12 @@
-// One consumer per queue. A consumer is replaced if it fetches nothing although a delivery has waited for
-// long and a slot is free. Running tasks are not affected.
+// Runs one consumer per queue, which fetches deliveries from Redis. A consumer is stuck if it fetches nothing
+// although a delivery has waited for long and a slot is free; then it is replaced. Running tasks continue.
 import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './slots.ts'
 
 export interface Consumers {
   /**
-   * Replaces the consumer of a queue if it is stuck.
+   * Replaces the consumer of a queue if it is stuck, and emits `worker.stuck`.
    * @param oldestWaitingMs when the oldest waiting delivery was enqueued (ms since 1970); null if none waits
    */
   check(queueName: string, oldestWaitingMs: number | null): Promise<void>
@@ -19,11 +19,12 @@ export interface ConsumersOptions {
   slots: Slots
   handle: (queueName: string, delivery: FetchedDelivery) => Promise<void>
   events: Events
-  /** A consumer is stuck if a delivery has waited this long while a slot was free. */
+  /** A consumer is stuck if a delivery has waited and the consumer has fetched nothing for this long. */
   stuckMs: number
 }
 
-// While one delivery is being claimed, the next one is fetched.
+// Number of deliveries that a consumer handles at the same time. With two, the next delivery is fetched while
+// the tasks of the first one are being claimed.
 const FETCHES = 2
 
 export function startConsumers({
@@ -55,7 +56,8 @@ export function startConsumers({
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
       started.lastFetchedMs = Date.now()
       await handle(name, delivery)
-      // `handle` also waits for a free slot. That time does not count.
+      // Sets the time again, because `handle` may have waited long for a free slot: a consumer that waits for
+      // a slot is not stuck.
       started.lastFetchedMs = Date.now()
     })
     const started = { consumer, lastFetchedMs: Date.now() }

@@ -1,5 +1,5 @@
-// Enqueues tasks that are due: delays, retries, released tasks, and submissions whose enqueue failed. Every
-// worker does this for its queues. No worker is elected.
+// Enqueues tasks that are due and not in Redis: delayed tasks, retries, released tasks, and submissions whose
+// enqueue failed. Every worker does this for its queues. No worker is elected.
 import { startLoop } from '../base/loop.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
@@ -7,7 +7,7 @@ import type { TaskToEnqueue } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface Dispatcher {
-  /** Starts a round after `delayMs`, because a task will be due then. */
+  /** Makes the dispatcher run when `delayMs` milliseconds have passed, because a task will be due then. */
   wakeIn(delayMs: number): void
   stop(): Promise<void>
 }
@@ -20,7 +20,8 @@ export interface DispatcherDependencies {
   intervalMs: number
 }
 
-// Tasks per statement: enough for several full deliveries. A round repeats until no queue has a full batch.
+// Maximum number of tasks per statement: enough for several full deliveries. A round queries a queue again
+// until the queue has fewer due tasks than this.
 const BATCH = 1_000
 
 export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
@@ -33,7 +34,8 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   })
   return {
     wakeIn(delayMs) {
-      // The next round finds tasks that are due later, and its pause ends when the next task is due.
+      // A task that is due after the next regular round needs no timer: that round pauses only until the next
+      // task is due.
       if (delayMs >= intervalMs) return
       const timer = setTimeout(() => {
         timers.delete(timer)
@@ -50,7 +52,7 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
-    // Queues take turns, one batch each, so that the backlog of one does not delay the others.
+    // Queues take turns, one batch each, so that a backlog in one queue does not delay the others.
     for (let rest = reachable; rest.length > 0 && !stopping.aborted; ) {
       const full: string[] = []
       for (const name of rest) if ((await dispatchBatch(name)) === BATCH) full.push(name)
@@ -66,7 +68,10 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   }
 }
 
-/** Enqueues tasks that were just marked as enqueued. If that fails, clears the mark for the next round. */
+/**
+ * Puts tasks into Redis that were just marked as enqueued in Postgres. If that fails, clears the marks, so
+ * that the next round of the dispatcher enqueues the tasks, and throws the error.
+ */
 export async function enqueueMarked(
   { queue, dispatchStore, events }: Pick<DispatcherDependencies, 'queue' | 'dispatchStore' | 'events'>,
   reason: 'due' | 'lost',

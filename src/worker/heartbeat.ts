@@ -1,5 +1,5 @@
-// The heartbeat: one statement per second writes that the worker is alive and the progress of its tasks, and
-// reads cancel requests, lost tasks and a drain request.
+// The heartbeat of a worker: one statement per second. It writes that the worker is alive and the progress of
+// its tasks. It reads cancel requests, a drain request, and which tasks now belong to another attempt.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
@@ -7,11 +7,11 @@ import type { Events } from '../telemetry/events.ts'
 import type { RunningTasks } from './running-tasks.ts'
 
 export interface Heartbeat {
-  /** Resolves if the last heartbeat is recent; sends one otherwise. @throws when it fails */
+  /** Sends a heartbeat if the last one is older than half of `missingAfterMs`. @throws if it fails */
   ensureHeartbeat(): Promise<void>
-  /** How long heartbeats have been written without a gap, in milliseconds. */
+  /** Returns for how many milliseconds heartbeats have been written without a gap of `missingAfterMs`. */
   stableMs(): number
-  /** Whether a round has started within `missingAfterMs`, whether it reached Postgres or not. */
+  /** Returns whether a heartbeat was started within `missingAfterMs`, even if it did not reach Postgres. */
   isBeating(): boolean
   stop(): Promise<void>
 }
@@ -22,15 +22,16 @@ export interface HeartbeatDependencies {
   signals: Signals
   running: RunningTasks
   counts: { processed: number; failed: number }
-  /** Called after every heartbeat with the drain request. */
+  /** Called after every heartbeat. `isDraining`: an operator has asked this worker to claim no more tasks. */
   onDraining: (isDraining: boolean) => void
   events: Events
   intervalMs: number
-  /** After this long without a heartbeat, other workers recover the tasks of this one. */
+  /** After this many milliseconds without a heartbeat, other workers recover the tasks of this worker. */
   missingAfterMs: number
 }
 
-// Short, because a hanging connection must not stop the heartbeat. The next one uses another connection.
+// Time limit of the heartbeat statement. It is short, so that a hanging connection cannot stop the heartbeat:
+// the next statement uses another connection.
 const BEAT_TIMEOUT_MS = 5_000
 
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
@@ -53,7 +54,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
 
   return {
     async ensureHeartbeat() {
-      // Half of the limit, so that the worker does not become missing while a slow claim is written.
+      // Sends a heartbeat if half of the time until the worker counts as missing has passed, so that it does
+      // not become missing while a slow claim is written.
       if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
     isBeating: () => Date.now() - lastRoundMs < missingAfterMs,
@@ -74,6 +76,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       ...counts,
       running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
     })
+    // Keeps progress that was reported while the statement ran: the next heartbeat writes it.
     for (const [index, attempt] of attempts.entries()) {
       if (attempt.progress === carried[index]) attempt.progress = undefined
     }

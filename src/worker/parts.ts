@@ -1,4 +1,4 @@
-// Starts the parts of a worker and connects them.
+// Starts the parts of a worker (heartbeat, dispatcher, claimer, reconciler and others) and connects them.
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
@@ -24,13 +24,13 @@ export interface WorkerOptions extends Partial<Intervals> {
   queues: string[]
   concurrency: number
   version: string
-  /** After this many milliseconds without a heartbeat, a worker is missing and others recover its tasks. */
+  /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */
   missingAfterMs: number
-  /** How long a finished task is kept, in milliseconds. Undefined keeps it forever. */
+  /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
 }
 
-// Intervals and limits in milliseconds. Tests shorten them.
+// Default intervals and time limits of the parts of a worker, in milliseconds. Tests pass shorter ones.
 const DEFAULTS = {
   heartbeatMs: 1_000,
   dispatchMs: 1_000,
@@ -38,9 +38,9 @@ const DEFAULTS = {
   callbackMs: 1_000,
   logMs: 500,
   pruneMs: 60_000,
-  // See ReconcilerDependencies.
+  // A delivery counts as lost if its task was enqueued this long before the oldest delivery in Redis.
   lostAfterMs: 5_000,
-  // See ConsumersOptions.
+  // A consumer is replaced if it fetches nothing for this long although a delivery waits and a slot is free.
   stuckMs: 30_000,
 }
 
@@ -196,7 +196,7 @@ export function startParts(
   }
 }
 
-/** Two heartbeats may be lost before a worker counts as missing. */
+/** Checks that two heartbeats may be lost before a worker counts as missing. @throws Error otherwise */
 function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
   if (missingAfterMs < 3 * heartbeatMs)
     throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)

@@ -1,5 +1,6 @@
-// Repairs lost state: enqueues tasks whose delivery was lost, and recovers tasks that missing workers have
-// abandoned. Every worker does this. Writes are conditional, so two can repair the same task concurrently.
+// Repairs lost state: enqueues tasks whose delivery in Redis was lost, and recovers STARTED tasks whose
+// worker is missing. Every worker does this. Writes are conditional, so a task that two workers repair at the
+// same time is changed once.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { decide } from '../definitions/task-status.ts'
@@ -27,16 +28,20 @@ export interface ReconcilerDependencies {
   consumers: Consumers
   events: Events
   intervalMs: number
-  /** A delivery counts as lost if its task was enqueued this many milliseconds before the oldest delivery. */
+  /**
+   * A delivery counts as lost if its task was enqueued at least this many milliseconds before the oldest
+   * delivery that is still in Redis.
+   */
   lostAfterMs: number
   missingAfterMs: number
 }
 
 const BATCH = 1_000
-// Without a missing worker, only a claim whose response was lost leaves an abandoned task. That is rare, so
-// only some rounds search for it.
+// Every 12th round searches for abandoned tasks even if no worker is missing; other rounds search only if one
+// is. Without a missing worker, a task is abandoned only if the response to its claim was lost. That is rare.
 const THOROUGH_EVERY_ROUNDS = 12
-// Rows of missing workers are kept for a while, because the page shows them.
+// Age of the last heartbeat after which the row of a missing worker is deleted, in milliseconds. Until then
+// the page shows the worker.
 const REMOVE_WORKER_MS = 600_000
 
 export function startReconciler(dependencies: ReconcilerDependencies): Loop {
@@ -62,23 +67,28 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   })
 
   async function reconcile(stopping: AbortSignal) {
-    // After an outage of Postgres all heartbeats are old. Other workers get time to send a new one first.
+    // Recovers nothing until this worker has sent heartbeats for `missingAfterMs`. After an outage of
+    // Postgres the heartbeats of all workers are old, and this gives the others time to send a new one.
     if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
-    // Last, because it needs Redis. Repairs that need only Postgres must not wait for Redis.
+    // Lost deliveries come last, because the query for them needs Redis. The repairs above need only Postgres
+    // and must not wait for Redis.
     for (const name of queues) if (queue.isReady(name)) await reenqueueLost(name, stopping)
   }
 
   async function recoverFromMissingWorkers() {
     const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
     await recoverAbandoned(isThorough)
-    // Last, because other rounds find abandoned tasks only while the row of a missing worker exists.
+    // Deletes the rows of missing workers after the recovery, because most rounds search for abandoned tasks
+    // only while such a row exists.
     if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
   }
 
   async function reenqueueLost(name: string, stopping: AbortSignal) {
-    // The queue is first in, first out: a waiting task enqueued before the oldest delivery has lost its own.
+    // A queue in Redis is first in, first out. So a task that still waits, although it was enqueued before
+    // the oldest delivery, has lost its delivery.
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
-    // Without Postgres no task can be claimed, so a consumer that fetches nothing is not stuck.
+    // Checks the consumer only while heartbeats reach Postgres. During an outage of Postgres, a consumer that
+    // fetches nothing is not stuck, because no task can be claimed.
     if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), beingClaimedMs ?? Date.now(), Date.now())
     while (!stopping.aborted) {
@@ -104,7 +114,10 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     }
   }
 
-  /** Uses the retry budget like any failure, so that a task that kills its worker does not run forever. */
+  /**
+   * Returns the end of an abandoned attempt: a failure. It uses the retry budget like any other failure, so
+   * that a task that kills its worker is not run forever.
+   */
   function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
     const error = {

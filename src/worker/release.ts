@@ -1,5 +1,5 @@
-// Releases claimed tasks: STARTED becomes PENDING, without using the retry budget. For tasks that a stopping
-// worker did not finish.
+// Releases claimed tasks: STARTED becomes PENDING, without using the retry budget. A stopping worker does
+// this with tasks that it has not finished.
 import { decide } from '../definitions/task-status.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import type { TaskStore } from '../store/task-store.ts'
@@ -12,7 +12,8 @@ export interface ReleaseDependencies {
 }
 
 /**
- * @returns a function that never rejects: if Postgres cannot be reached, the reconciler recovers the tasks
+ * @returns a function that releases tasks. It never rejects: if Postgres cannot be reached, the reconciler of
+ * another worker recovers the tasks
  */
 export function createRelease({ workerId, store, events }: ReleaseDependencies) {
   return async (tasks: ClaimedTask[]): Promise<void> => {

@@ -1,4 +1,5 @@
-// Deletes old finished tasks and statistics. Every worker does this; concurrent ones delete different rows.
+// Deletes old finished tasks and old statistics. Every worker does this, and each skips tasks that another
+// worker is deleting.
 import { type Loop, pause, startLoop } from '../base/loop.ts'
 import type { ActivityStore } from '../store/activity-store.ts'
 import { LOWEST_ID, type RetentionStore } from '../store/retention-store.ts'
@@ -13,9 +14,11 @@ export interface RetentionDependencies {
   intervalMs: number
 }
 
-// Rows per statement, so that locks are held for some tens of milliseconds.
+// Number of tasks that one statement scans. It is limited, so that the statement holds its row locks only for
+// some tens of milliseconds.
 const BATCH = 1_000
-// A new scan starts after this time. It finds tasks that the last one met unfinished or locked.
+// Time after which the scan of old tasks starts again at the lowest id, because it has passed tasks that were
+// unfinished or locked and may be deleted now.
 const RESTART_SCAN_MS = 3_600_000
 
 export function startRetention({
@@ -35,7 +38,10 @@ export function startRetention({
     onError: (error) => events.emit('error.transient', { where: 'retention', error }),
   })
 
-  /** Continues where the last round stopped, so that old unfinished tasks are not scanned in every round. */
+  /**
+   * Deletes tasks that ended more than `olderThanMs` ago, in the order of ids. Continues at the id where the
+   * last round stopped, so that old unfinished tasks are not scanned in every round.
+   */
   async function pruneTasks(olderThanMs: number, stopping: AbortSignal) {
     if (performance.now() - scan.begunMs > RESTART_SCAN_MS)
       scan = { afterId: LOWEST_ID, begunMs: performance.now() }
@@ -44,7 +50,7 @@ export function startRetention({
       const { lastId, isAtEnd } = await store.pruneTasks(scan.afterId, olderThanMs, BATCH)
       scan.afterId = lastId
       if (isAtEnd) return
-      // Pauses as long as the statement took, so that pruning uses at most half of the time.
+      // Pauses as long as the last statement took, so that such a statement runs at most half of the time.
       await pause(performance.now() - beganMs, stopping)
     }
   }

@@ -1,4 +1,5 @@
-// Runs one attempt of a task: calls the handler, decides what its end means, and writes it.
+// Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
+// writes it to Postgres.
 import { isAppError, messageOf } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import {
@@ -26,23 +27,32 @@ export interface RunnerDependencies {
   registry: Registry
   running: RunningTasks
   logs: TaskLogs
-  /** Writes the end of an attempt. Resolves with null if it was refused: another attempt has the task. */
+  /**
+   * Writes the end of an attempt to Postgres. Resolves with the new status of the task, or with null if the
+   * write was refused, because the attempt is no longer the current one of its task.
+   */
   finish: (finish: Finish) => Promise<TaskStatus | null>
-  /** Called when the handler has returned, before the end is written. Another task may run in its slot. */
+  /**
+   * Called when the handler has returned, before the end of the attempt is written. It frees the slot, so
+   * that another task can start during that write.
+   */
   onHandlerDone: () => void
-  /** Called when the end was written. */
+  /** Called when the end of an attempt was written and not refused. */
   onFinished: (end: AttemptEnd) => void
   events: Events
 }
 
 export interface AttemptEnd {
   status: TaskStatus
-  /** Delay before the next attempt, if there is one. */
+  /** Delay before the next attempt in milliseconds; undefined if no next attempt was planned. */
   delayMs?: number
   hasCallback: boolean
 }
 
-/** Resolves when the handler has returned and the end of the attempt is written. Never rejects. */
+/**
+ * Runs an attempt. Resolves when the handler has returned and the end of the attempt is written. Never
+ * rejects.
+ */
 export type Runner = (task: ClaimedTask) => Promise<void>
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
@@ -72,7 +82,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const { task } = attempt
     const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
     try {
-      // Retryable, because a worker of another version may have the definition.
+      // If the definition is unknown, the attempt fails and can be retried, because a worker with another
+      // version of the code may have the definition.
       if (!definition) throw new Error(`This worker has no task "${task.name}"`)
       const result = await definition.run(task.input, contextOf(attempt))
       return { kind: 'succeeded', result: result ?? null }
@@ -97,11 +108,14 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     return new AttemptContext(attempt, { progress, log })
   }
 
-  /** Repeats the write while Postgres cannot be reached, so that the finished work is not lost. */
+  /**
+   * Writes the end of an attempt. Repeats the write until Postgres responds, so that the result is not lost.
+   * If the result cannot be stored, writes a failure instead.
+   */
   async function finishUntilWritten(attempt: RunningTask, decision: Decision): Promise<TaskStatus | null> {
     const { task } = attempt
     for (;;) {
-      // The log comes first, so that the log of a finished attempt is complete.
+      // Writes the log lines before the end of the attempt, so that a finished attempt has a complete log.
       if (attempt.log) await logs.finish(attempt)
       try {
         return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
@@ -134,8 +148,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 }
 
 /**
- * A class because of its getter. For a getter in an object literal, V8 allocates a closure per object in its
- * old generation. The closure would keep the task and its input in memory until the next full collection.
+ * The context that a handler gets. It is a class because `signal` is a getter: for a getter in an object
+ * literal, V8 allocates a closure per object in its old generation, and the closure would keep the task and
+ * its input in memory until the next full garbage collection.
  */
 class AttemptContext implements TaskContext {
   readonly id: string
@@ -176,9 +191,9 @@ const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 const UNSTORABLE = 'UnstorableResult'
 
 /**
- * Whether the result itself cannot be stored: not serializable, nested too deeply or too large
- * (`resultTextOf`), or rejected by Postgres (SQLSTATE classes 22 data exception, 54 limit exceeded). All
- * other errors (outage, failover, changed password) are transient.
+ * Checks whether a write failed because its result can never be stored: it is not serializable, nested too
+ * deeply or too large (`resultTextOf`), or Postgres rejects it (SQLSTATE classes 22 data exception, 54 limit
+ * exceeded). All other errors (outage, failover, changed password) count as transient.
  */
 function isUnstorable(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return true
@@ -198,16 +213,16 @@ function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): 
   return { kind: 'failed', error: taskErrorOf(error), minDelayMs }
 }
 
-// Shown as one line under the progress bar.
+// Maximum length of a progress message in characters. The page shows it as one line under the progress bar.
 const MAX_PROGRESS_MESSAGE = 500
 
-/** Makes a text storable in Postgres: shortened, without NUL and without lone surrogates. */
+/** Shortens a progress message and replaces NUL and lone surrogates, which a Postgres text cannot contain. */
 function progressMessageOf(message: string | undefined): string | undefined {
   if (message === undefined) return undefined
   return String(message).slice(0, MAX_PROGRESS_MESSAGE).toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-// Limit for error messages, which are stored and shown on the page.
+// Maximum length of an error message in characters. It is stored with the task and shown on the page.
 const MAX_MESSAGE = 4_000
 
 function taskErrorOf(error: unknown): TaskError {

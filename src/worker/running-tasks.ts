@@ -1,26 +1,27 @@
-// The attempts that run in this process, with their abort signal, progress and log.
+// Keeps the attempts that run in this process, with their AbortSignal, progress and log.
 import type { ClaimedTask } from '../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
 /**
- * Why an attempt is aborted. `lost`: the task belongs to another attempt, so this result would be refused.
+ * Why an attempt is aborted. `lost`: it is no longer the current attempt of its task, so its result would be
+ * refused.
  */
 export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
 
 export interface RunningTask {
   task: ClaimedTask
-  /** Aborts with an `AttemptAborted`. */
+  /** AbortSignal for the handler of this attempt. Its reason is an `AttemptAborted`. */
   readonly signal: AbortSignal
-  /** Why it was aborted; undefined if it was not. */
+  /** Why the attempt was aborted; undefined if it was not aborted. */
   readonly abortReason: AbortReason | undefined
-  /** Progress that no heartbeat has written yet. */
+  /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
   progress?: { fraction: number; message?: string }
-  /** Created with the first log line. */
+  /** Log of the attempt; undefined until its first line. */
   log?: AttemptLog
   abort(reason: AbortReason): void
 }
 
-/** The reason of an attempt's abort signal. `signal.throwIfAborted()` throws it. */
+/** The `reason` of an attempt's AbortSignal. `signal.throwIfAborted()` throws it. */
 export class AttemptAborted extends Error {
   readonly reason: AbortReason
 
@@ -33,23 +34,24 @@ export class AttemptAborted extends Error {
 
 export interface RunningTasks {
   readonly size: number
-  /** Returns null if this attempt is already running here. */
+  /** Adds an attempt. Returns null if the same attempt is already running in this process. */
   begin(task: ClaimedTask): RunningTask | null
   end(running: RunningTask): void
   all(): RunningTask[]
-  /** Aborts the given attempt of the task, or without `attempt` every attempt of the task that runs here. */
+  /** Aborts one attempt of a task, or without `attempt` all attempts of the task that run in this process. */
   abort(taskId: string, reason: AbortReason, attempt?: number): void
   /** Resolves when no attempt is running. */
   whenEmpty(): Promise<void>
 }
 
-// More buckets than most workers have running tasks, so that few tasks share one.
+// Number of buckets of the hash table below: more than most workers have running tasks, so that few tasks
+// share a bucket.
 const BUCKETS = 256
 
 export function createRunningTasks(): RunningTasks {
-  // A hash table by the last digits of the id, which are random. Not a Map or Set: when one grows or shrinks,
-  // V8 allocates a new table, and the old table still references its entries. With a thousand short tasks per
-  // second, these tables fill the old generation with finished tasks.
+  // A hash table by the last two digits of the task id, which are random. It is no Map or Set: when one grows
+  // or shrinks, V8 allocates a new table, and the old table still references its entries. With a thousand
+  // short tasks per second, these tables would fill V8's old generation with finished tasks.
   const buckets: RunningTask[][] = Array.from({ length: BUCKETS }, () => [])
   let size = 0
   let emptied: (() => void)[] = []
@@ -100,7 +102,7 @@ class Attempt implements RunningTask {
   readonly task: ClaimedTask
   progress: RunningTask['progress']
   log: RunningTask['log']
-  // Created on demand: most tasks never read their signal.
+  // The AbortController is created on demand, because most handlers never read their AbortSignal.
   private controller: AbortController | undefined
 
   constructor(task: ClaimedTask) {
@@ -126,7 +128,10 @@ class Attempt implements RunningTask {
   }
 }
 
-/** One task can run twice here: an old attempt that has lost its claim, and a new attempt. */
+/**
+ * Compares task id and attempt number, because two attempts of one task can run in this process: an old one
+ * that has lost its claim, and a new one.
+ */
 function isAttempt({ task }: RunningTask, { id, attempt }: Pick<ClaimedTask, 'id' | 'attempt'>): boolean {
   return task.id === id && task.attempt === attempt
 }

@@ -1,19 +1,19 @@
-// Limits the number of tasks that run at the same time. A slot is reserved before the claim and released when
-// the handler has returned.
+// Limits the number of tasks that a worker runs at the same time. A slot is reserved before a task is
+// claimed, and released when its handler has returned.
 
 export interface Slots {
   readonly capacity: number
   readonly free: number
-  /** Free slots that can be reserved now; 0 while the worker drains. */
+  /** Number of slots that can be reserved now; 0 while the worker drains and after `close`. */
   readonly available: number
   /** Reserves up to `wanted` slots. @returns how many were reserved */
   reserve(wanted: number): number
   release(count: number): void
-  /** Resolves when a slot is available, or when the slots are closed. */
+  /** Resolves when a slot can be reserved, or when `close` is called. */
   whenAvailable(): Promise<void>
-  /** While draining, no slot can be reserved. Reserved slots can be released. */
+  /** While a worker drains, no slot can be reserved. Slots that are in use can still be released. */
   setDraining(isDraining: boolean): void
-  /** Ends all reservations and resolves all waits. */
+  /** Forbids further reservations, and resolves all pending `whenAvailable` calls. */
   close(): void
 }
 

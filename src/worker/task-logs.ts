@@ -1,5 +1,5 @@
-// Writes the log lines of running tasks to Postgres: within a second while they run, and all lines before the
-// end of the attempt is written. Best effort: a task does not fail if its log cannot be written.
+// Writes the log lines of running tasks to Postgres: each within a second, and the last ones before the end
+// of the attempt is written. Best effort: a task does not fail if its log cannot be written.
 import { isAppError } from '../base/errors.ts'
 import { createGroupCommit } from '../base/group-commit.ts'
 import { pause, startLoop } from '../base/loop.ts'
@@ -9,18 +9,21 @@ import { createAttemptLog } from './attempt-log.ts'
 import type { RunningTask } from './running-tasks.ts'
 
 export interface TaskLogs {
-  /** Adds a line. Never throws. @returns the stored fields if they differ from the given ones */
+  /**
+   * Adds a line to the log of an attempt. Never throws.
+   * @returns the fields as they are stored if some had to be replaced; undefined if they are stored unchanged
+   */
   add(
     running: RunningTask,
     message: string,
     fields?: Record<string, unknown>,
   ): Record<string, unknown> | undefined
   /**
-   * Closes the log of the attempt. Resolves when its lines are written, or after a time limit. Called before
+   * Closes the log of an attempt. Resolves when its lines are written, or after a time limit. Called before
    * the end of the attempt is written, so that the log of a finished attempt is complete. Never rejects.
    */
   finish(running: RunningTask): Promise<void>
-  /** Drops lines of an ended attempt that could not be written. */
+  /** Drops the lines of an ended attempt that could not be written in time. */
   forget(running: RunningTask): void
   stop(): Promise<void>
 }
@@ -32,13 +35,15 @@ export interface TaskLogsDependencies {
   intervalMs: number
 }
 
-// Time limit for the last lines. After that the end of the attempt is written without them.
+// Time limit for writing the last lines of an attempt. After that, the end of the attempt is written without
+// them.
 const FINISH_TIMEOUT_MS = 1_000
-// Limits a statement to some megabytes, if every attempt has reached its limit.
+// Maximum number of attempts whose lines one statement inserts. An attempt logs at most 256 KiB, so a
+// statement has at most about 13 MB.
 const MAX_ATTEMPTS_PER_WRITE = 50
 
 export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsDependencies): TaskLogs {
-  /** Attempts with lines that are not written yet. Attempts that log nothing are never in it. */
+  /** Attempts that have lines to write. An attempt that logs nothing is never in this set. */
   const unwritten = new Set<RunningTask>()
   const writing = new WeakMap<RunningTask, Promise<void>>()
   const commits = createGroupCommit<AttemptLines, undefined>({
@@ -64,6 +69,7 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     async finish(running) {
       running.log?.close()
       if (!unwritten.has(running)) return
+      // Writes twice: the first call may return a write that began before the last lines were logged.
       const timeout = new AbortController()
       await Promise.race([
         write(running).then(() => write(running)),
@@ -75,7 +81,10 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     stop: loop.stop,
   }
 
-  /** One write per attempt at a time. Concurrent calls share it. Never rejects. */
+  /**
+   * Writes the waiting lines of an attempt, or returns the write of that attempt that is under way. Never
+   * rejects.
+   */
   function write(running: RunningTask): Promise<void> {
     const underWay = writing.get(running) ?? writeNow(running).finally(() => writing.delete(running))
     writing.set(running, underWay)
@@ -89,7 +98,7 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     try {
       await commits.submit({ id: task.id, attempt: task.attempt, workerId, lines })
     } catch (error) {
-      // Not an outage: these lines can never be stored; drop them.
+      // An error that is no AppError is not an outage: these lines can never be stored, so they are dropped.
       if (!isAppError(error)) {
         events.emit('error.unexpected', { where: 'writing task logs', error })
         return

@@ -7,20 +7,20 @@ import { startParts, type WorkerConnections, type WorkerOptions } from './parts.
 export interface Worker {
   id: string
   /**
-   * Whether a round of the heartbeat has started lately, even without reaching Postgres. If not, the process
-   * is stuck.
+   * Returns whether a heartbeat was started within `missingAfterMs`, even if it did not reach Postgres. If it
+   * was not, the process is stuck.
    */
   isBeating(): boolean
   /**
-   * Stops claiming, waits up to `graceMs` for running tasks, aborts the others and releases them without
-   * using their retry budget. Resolves when all of that is written.
+   * Stops claiming and waits up to `graceMs` milliseconds for running tasks. Then aborts the others and
+   * releases them without using their retry budget. Resolves when the releases are written or have failed.
    */
   stop(graceMs: number): Promise<void>
 }
 
-// Time for claims that are under way when the stop begins.
+// How long a stopping worker waits for claims that it has already sent, in milliseconds.
 const CLAIM_MS = 5_000
-// Time for handlers to return after their signal was aborted.
+// How long a stopping worker waits for handlers to return after it has aborted them, in milliseconds.
 const ABORT_MS = 1_000
 
 export function startWorker(
@@ -58,7 +58,7 @@ export function startWorker(
 
   async function abortAndRelease(): Promise<void> {
     for (const attempt of running.all()) attempt.abort('shutdown')
-    // The runner releases tasks whose handler returns after the abort. The others are released here.
+    // The runner releases tasks whose handler returns within `ABORT_MS`. All others are released below.
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
     await Promise.all(stillRunning.map(parts.logs.finish))

@@ -1,6 +1,6 @@
 // The imports between modules: they point down, to public files, and form no cycles.
 import { describe, expect, test } from 'vitest'
-import { API_LAYERS, LAYERS } from './modules.ts'
+import { API_LAYERS, LAYERS, WEB_LAYERS } from './modules.ts'
 import { cyclesIn, type Files, findingsIn, importsIn, readFiles } from './rules.ts'
 
 test('the code keeps the rules', () => {
@@ -18,7 +18,7 @@ test.each(['bench', 'tests/support', 'infra-cdktf/src', 'infra-cdktf/scripts', '
 
 test('every module and every public file exists', () => {
   const files = Object.keys(readFiles(['src', 'web/src']))
-  const expected = [...LAYERS, ...API_LAYERS]
+  const expected = [...LAYERS, ...API_LAYERS, ...WEB_LAYERS]
     .flat()
     .flatMap(({ path, face = [] }) => [path, ...face.map((file) => path + file)])
   expect(expected.filter((path) => !files.some((file) => file.startsWith(path)))).toEqual([])
@@ -112,6 +112,11 @@ describe('a broken rule is reported', () => {
       'src/api/forms/x.ts imports src/api/tasks/batch.ts, which is not public',
     ],
     [
+      'an import that points up inside the page',
+      { 'web/src/parts/x.ts': `import { hashOf } from '../route.ts'`, 'web/src/route.ts': '' },
+      'web/src/parts/x.ts imports web/src/route.ts: web/src/parts/ is below web/src/route.ts',
+    ],
+    [
       'a cycle of two',
       { 'src/store/a.ts': `import './b.ts'`, 'src/store/b.ts': `import type { A } from './a.ts'` },
       'cycle: src/store/a.ts > src/store/b.ts > src/store/a.ts',
@@ -148,8 +153,8 @@ describe('a broken rule is reported', () => {
     ],
     [
       'the chart library in the first load of the page',
-      { 'web/src/x.ts': `import uPlot from 'uplot'` },
-      'web/src/x.ts must not import uplot',
+      { 'web/src/api/x.ts': `import uPlot from 'uplot'` },
+      'web/src/api/x.ts must not import uplot',
     ],
     [
       'SQL outside the store',
@@ -158,21 +163,24 @@ describe('a broken rule is reported', () => {
     ],
     [
       'code of the API in the page',
-      { 'web/src/x.ts': `import { createApp } from '../../src/api/app.ts'`, 'src/api/app.ts': '' },
-      'web/src/x.ts imports src/api/app.ts: only types may be imported from it',
+      { 'web/src/api/x.ts': `import { createApp } from '../../../src/api/app.ts'`, 'src/api/app.ts': '' },
+      'web/src/api/x.ts imports src/api/app.ts: only types may be imported from it',
     ],
     [
       'other types of the server in the page',
-      { 'web/src/x.ts': `import type { Row } from '../../src/store/schema.ts'`, 'src/store/schema.ts': '' },
-      'web/src/x.ts imports src/store/schema.ts: code for browsers may not',
+      {
+        'web/src/api/x.ts': `import type { Row } from '../../../src/store/schema.ts'`,
+        'src/store/schema.ts': '',
+      },
+      'web/src/api/x.ts imports src/store/schema.ts: code for browsers may not',
     ],
     [
       'an inner file of the client in the page',
       {
-        'web/src/x.ts': `import { pause } from '../../src/client/retry.ts'`,
+        'web/src/api/x.ts': `import { pause } from '../../../src/client/retry.ts'`,
         'src/client/retry.ts': '',
       },
-      'web/src/x.ts imports src/client/retry.ts: code for browsers may not',
+      'web/src/api/x.ts imports src/client/retry.ts: code for browsers may not',
     ],
     [
       'code of the server in the client',
@@ -221,8 +229,8 @@ describe('a broken rule is reported', () => {
       'src/main.ts': `import { createApp } from './api/app.ts'\nreadConfig(process.env)`,
       'src/definitions/registry.ts': '',
       'src/client/client.ts': `import { hc } from 'hono/client'\nimport type { InputOf } from '../definitions/registry.ts'`,
-      'web/src/x.tsx': `import { createClient } from '../../src/client/client.ts'\nimport './page.css'`,
-      'web/src/y.ts': `import type { AppType } from '../../src/api/app.ts'`,
+      'web/src/api/x.tsx': `import { createClient } from '../../../src/client/client.ts'\nimport './page.css'`,
+      'web/src/api/y.ts': `import type { AppType } from '../../../src/api/app.ts'`,
     }
     expect(findingsIn(files)).toEqual([])
   })

@@ -103,6 +103,27 @@ export const API_LAYERS: Module[][] = [
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]
 
+/** The modules inside `web/src`. */
+export const WEB_LAYERS: Module[][] = [
+  [{ path: 'web/src/parts/' }],
+  [{ path: 'web/src/api/' }, { path: 'web/src/route.ts' }],
+  [{ path: 'web/src/state/' }],
+  [
+    { path: 'web/src/page.ts' },
+    { path: 'web/src/form/', face: ['form-state.ts', 'schema-fields.ts', 'task-form.tsx'] },
+  ],
+  [{ path: 'web/src/task/', face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts'] }],
+  [
+    { path: 'web/src/overview/', face: ['overview-view.tsx'] },
+    { path: 'web/src/run/', face: ['run-view.tsx'] },
+    { path: 'web/src/tasks/', face: ['tasks-view.tsx'] },
+    { path: 'web/src/workers/', face: ['workers-view.tsx'] },
+  ],
+  [{ path: 'web/src/page-header.tsx' }],
+  [{ path: 'web/src/app.tsx' }],
+  [{ path: 'web/src/main.tsx' }],
+]
+
 /** Packages that only these files may import. The pattern matches the beginning of the package's name. */
 export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/redis\/bee\//],

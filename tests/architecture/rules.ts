@@ -10,6 +10,7 @@ import {
   type Module,
   PACKAGE_HOMES,
   RUNS_IN_BROWSERS,
+  WEB_LAYERS,
 } from './modules.ts'
 
 export type Files = Record<string, string>
@@ -24,11 +25,16 @@ interface Import {
 export function findingsIn(files: Files): string[] {
   const imports = importsIn(files)
   return [
-    ...Object.keys(files).flatMap((path) => (placeOf(path, LAYERS) ? [] : [`${path} belongs to no module`])),
+    ...Object.keys(files).flatMap(findingsOfPath),
     ...imports.flatMap((entry) => findingsOfImport(entry, files)),
     ...cyclesIn(imports),
     ...Object.entries(files).flatMap(([path, code]) => findingsOfFile(path, withoutComments(code))),
   ]
+}
+
+function findingsOfPath(path: string): string[] {
+  const layers = path.startsWith('web/src/') ? WEB_LAYERS : LAYERS
+  return placeOf(path, layers) ? [] : [`${path} belongs to no module`]
 }
 
 function findingsOfImport(entry: Import, files: Files): string[] {
@@ -40,7 +46,7 @@ function findingsOfImport(entry: Import, files: Files): string[] {
   const browserModule = Object.keys(BROWSER_IMPORTS).find((path) => from.startsWith(path))
   if (browserModule !== undefined && !to.startsWith(browserModule))
     return findingsOfBrowserImport(entry, BROWSER_IMPORTS[browserModule] ?? [])
-  return [...findingsOfLayers(entry, LAYERS), ...findingsOfLayers(entry, API_LAYERS)]
+  return [LAYERS, API_LAYERS, WEB_LAYERS].flatMap((layers) => findingsOfLayers(entry, layers))
 }
 
 function findingsOfLayers({ from, to }: Import, layers: Module[][]): string[] {

@@ -1,4 +1,4 @@
-// The page: header, banners and key dialog, and the view that the URL names.
+// Root component of the page: the header, the banners, the key dialog, and the view that the URL names.
 import { useRef } from 'hono/jsx/dom'
 import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
@@ -20,8 +20,8 @@ export function App({ page }: { page: Page }) {
   const isFirst = useRef(true)
   const viewKey = viewKeyOf(route)
 
-  // A change of the view moves the focus to it, so that screen readers announce it, and scrolls to the top. A
-  // change of filters does neither.
+  // When the view changes, the focus moves to the new view, so that screen readers announce it, and the page
+  // scrolls to the top. Neither happens for the first view of the page, or when only filters change.
   useEffect(() => {
     document.title = `${TITLES[route.view]} · Waggle`
     if (!isFirst.current) {
@@ -61,7 +61,7 @@ function CurrentView({ page, route }: { page: Page; route: Route }) {
   }
 }
 
-/** Identifies the view; the same for all filters and choices in it. */
+/** Returns the render key of a view: its name, plus the id on the page of a task. It contains no filters. */
 function viewKeyOf({ view, id }: Route): string {
   return view === 'task' ? `task ${id}` : view
 }

@@ -1,4 +1,5 @@
-// Header of the page: links to the views, the state of the connection, and a button that removes the key.
+// Header of the page: links to the views, the state of the connection to the API, and a button that removes
+// the API key from this tab.
 import type { Access } from './api/access.ts'
 import { ForgetKeyButton } from './api/access-notice.tsx'
 import type { Connection } from './api/connection.ts'
@@ -23,7 +24,7 @@ export function PageHeader({ connection, access, view }: PageHeaderProps) {
   const state = useObservable(connection.state)
   const isUnreachable = !state.isUp && state.kind === 'unreachable'
   const text = state.isUp ? 'API connected' : isUnreachable ? 'API not reachable' : 'API not ready'
-  // On the page of one task the link "Tasks" is marked as the current one.
+  // The page of one task has no link of its own, so the link "Tasks" is marked as the current one there.
   const current = view === 'task' ? 'tasks' : view
   return (
     <header class="header">

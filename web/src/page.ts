@@ -1,4 +1,4 @@
-// State and actions of the page, which all views share, and the loops that keep the state up to date.
+// State and actions that all views of the page share, and the loops that keep the state up to date.
 import { type Access, createAccess, withKey } from './api/access.ts'
 import {
   type ApiClient,
@@ -18,24 +18,24 @@ import { createTaskCache, type TaskCache } from './state/task-cache.ts'
 import { startTaskPoller } from './state/task-poller.ts'
 
 export interface Page {
-  /** For queries of a single view; see `useQuery`. */
+  /** Client for queries whose results only one view needs. */
   api: ApiClient
   connection: Connection
   access: Access
   route: Observable<Route>
-  /** The definitions of the API; null until they are loaded. */
+  /** The task definitions that the API knows; null until they are loaded. */
   definitions: Observable<Definition[] | null>
   remembered: RememberedTasks
   cache: TaskCache
-  /** The server's current time. */
+  /** Returns the current time of the server's clock, in milliseconds since 1970. */
   nowMs: () => number
-  /** Submits a task and shows it next to its form; see `sendTask`. */
+  /** Submits a task and shows it next to its form. The request is repeated while the API is unavailable. */
   submit(
     submission: Submission,
     onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
   ): Promise<ApiResponse<unknown>>
-  /** Submits a copy of a task with this input and options, and shows the new task. */
+  /** Submits a copy of task `id` with this input and these options, and shows the new task on its page. */
   replay(
     id: string,
     edited: Omit<Submission, 'name'>,
@@ -61,7 +61,8 @@ export function startPage(): Page {
     if (id) poller.refresh(id)
   })
   access.key.subscribe(() => {
-    // Another key can have other scopes, so load again. Without a key, show nothing.
+    // When the API key is removed, the page must no longer show tasks. A new key can have other scopes, so
+    // cached errors are dropped and the shown task is loaded again.
     if (access.key.get() === null) cache.clear()
     else cache.dropFaults()
     const id = shownId()
@@ -106,7 +107,10 @@ export function startPage(): Page {
     return response
   }
 
-  /** Changes a task and shows the result. Loads the task again, also if the change was refused. */
+  /**
+   * Sends a change of a task and caches the task in the response, which lacks `attempts`. Then loads the
+   * whole task, even if the API refused the change.
+   */
   async function change(
     id: string,
     request: () => Promise<ApiResponse<Omit<Task, 'attempts'>>>,
@@ -131,7 +135,7 @@ function loadDefinitions(
   return definitions
 }
 
-/** Loads the scopes of the key, so that actions which the key does not allow are disabled. */
+/** Loads the scopes of the API key, so that the page disables actions for which a scope is missing. */
 function loadScopes(api: ApiClient, connection: Connection, access: Access) {
   onEveryConnect(connection, access, async () => {
     const key = access.key.get()
@@ -141,8 +145,8 @@ function loadScopes(api: ApiClient, connection: Connection, access: Access) {
 }
 
 /**
- * Calls `load` at the start, after every new key, and after every outage, because the API may run another
- * version then.
+ * Calls `load` when the page starts, when a new API key is entered, and after every outage, because the API
+ * can run another version of the code then.
  */
 function onEveryConnect(connection: Connection, access: Access, load: () => Promise<void>) {
   connection.state.subscribe(() => {

@@ -1,15 +1,16 @@
-// The route: view, id and parameters. All are in the hash of the URL, so that links and Back restore them.
+// The route: view, id and parameters. All of them are in the hash of the URL, so that links and the Back
+// button restore them.
 import { createObservable, type Observable } from './parts/observable.ts'
 
-/** `tasks` is the list of tasks, `task` the page of one task, `run` the form of a definition. */
+/** The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task. */
 export const VIEWS = ['overview', 'tasks', 'task', 'run', 'workers'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {
   view: View
-  /** Id of the task, or name of the definition; null if the view has neither. */
+  /** Id of the shown task, or name of the definition in the form; null if the URL names neither. */
   id: string | null
-  /** Filters and choices of the view. */
+  /** Parameters in the hash: filters and choices of the view. */
   params: URLSearchParams
 }
 
@@ -31,17 +32,17 @@ export function hashOf({ view, id, params }: Destination): string {
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
 }
 
-/** The route of the current URL. The rendered route can be one frame older. */
+/** Returns the route of the URL. After `goTo` it is newer than the route of the rendered components. */
 export function currentRoute(): Route {
   return routeOf(location.hash)
 }
 
-/** Changes the URL. The `hashchange` event then updates the route. */
+/** Changes the URL and adds a history entry. The `hashchange` event then updates the route. */
 export function goTo(destination: Destination) {
   location.hash = hashOf(destination)
 }
 
-/** Like `goTo`, but without a new history entry: used while a person types or changes choices. */
+/** Like `goTo`, but without a new history entry: for choices that the Back button should skip. */
 export function replaceRoute(destination: Destination) {
   location.replace(hashOf(destination))
 }
@@ -51,7 +52,8 @@ function routeOf(hash: string): Route {
   const params = new URLSearchParams(query)
   const [first, second = ''] = path.split('/')
   if (first === 'tasks') {
-    // Anything but a task id shows the list. Unchecked text from the URL must not get into a request.
+    // Only a valid task id shows the page of a task, everything else shows the list: unchecked text from the
+    // URL must not get into a request.
     return TASK_ID.test(second)
       ? { view: 'task', id: second.toLowerCase(), params }
       : { view: 'tasks', id: null, params }
@@ -64,7 +66,7 @@ function routeOf(hash: string): Route {
 const TASK_ID = /^[0-9a-f-]{36}$/i
 const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
-/** Id of the task that the route shows: on its own page, or next to the form that submitted it. */
+/** Returns the id of the task that the route shows, on its own page or next to the form; null if none. */
 export function shownTaskOf({ view, id, params }: Route): string | null {
   if (view === 'task') return id
   const taskId = view === 'run' ? params.get('task') : null

@@ -1,4 +1,5 @@
-// The OpenAPI document, and a page to read it and try the API. The page loads nothing from other hosts.
+// Routes of the OpenAPI document, and of a page (Swagger UI) to read it and try the API. The page loads
+// nothing from other hosts.
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import packageJson from '../../../package.json' with { type: 'json' }
@@ -8,7 +9,8 @@ import { isNotModified, tagOf } from '../http/entity-tag.ts'
 import { createOpenApiDocument } from '../openapi/document.ts'
 import { readDocsPage } from './page/files.ts'
 
-// Swagger UI draws its icons from `data:` URLs. All other files come from this server.
+// Content-Security-Policy of the documentation page. It permits files from this server only, and `data:` URLs
+// of images, because Swagger UI draws its icons from them.
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -47,14 +49,17 @@ export function createDocsRoutes(registry: Registry) {
       if (!file)
         throw new AppError('not_found', `The documentation has no file "${c.req.param('file').slice(0, 64)}"`)
       c.header('ETag', file.tag)
-      // The page requests these files with their version in the URL.
+      // Browsers may cache the file forever, because its URL in the page contains a hash of the content.
       c.header('Cache-Control', 'public, max-age=31536000, immutable')
       if (isNotModified(c, file.tag)) return c.body(null, 304)
       return c.body(file.content, 200, { 'Content-Type': file.type })
     })
 }
 
-/** Returns a function that calls `make` on its first use only: most processes never need the value. */
+/**
+ * Returns a function that calls `make` when it is called first, and returns that value on every call. It
+ * delays the creation of the document and of the page, because most processes never serve them.
+ */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => {

@@ -1,13 +1,13 @@
-// Converts the strings of forms and query strings into the types that a definition requires.
+// Converts strings from forms and query strings to numbers where a definition requires numbers.
 import { isSafeAsDouble } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { numberFault, rejectFaults } from '../http/number-faults.ts'
 import { schemaOf } from '../tasks/task-view.ts'
 
 /**
- * Converts a string into a number where the definition requires a number and the string is one. Other values
- * stay as they are, and the validation of the input rejects them if they are wrong.
- * @throws AppError `invalid_input` for a number that a double would change
+ * Returns the fields with strings converted to numbers where the definition requires a number. Strings that
+ * are not numbers stay as they are; the validation of the input rejects them later.
+ * @throws AppError `invalid_input` for a number that would lose digits as a double
  */
 export function coerceTexts(
   definition: TaskDefinition,

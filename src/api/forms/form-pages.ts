@@ -1,9 +1,12 @@
-// Plain HTML pages for browsers without scripts. The `html` template escapes all values.
+// HTML pages of the form endpoints, for browsers without scripts. The `html` template escapes all values.
 import { html } from 'hono/html'
 import { isFinal } from '../../definitions/task-status.ts'
 import type { TaskRow } from '../../store/schema.ts'
 
-/** @param search query string for links to the task: its poll token, if one is needed */
+/**
+ * Returns the page after a submission, with a link to the task.
+ * @param search query string of that link: the task's poll token if the API requires keys, otherwise empty
+ */
 export function submittedPage(taskId: string, search: string) {
   return page({
     title: 'Task submitted',
@@ -12,7 +15,10 @@ export function submittedPage(taskId: string, search: string) {
   })
 }
 
-/** @param search as in `submittedPage` */
+/**
+ * Returns the page that shows a task. It reloads itself every 2 s until the task has finished.
+ * @param search query string of the link to this page: the poll token if the request had one, otherwise empty
+ */
 export function taskPage(task: TaskRow, search: string) {
   const isUnfinished = !isFinal(task.status)
   return page({

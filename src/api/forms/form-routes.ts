@@ -1,4 +1,4 @@
-// The form endpoints: notify, task_status, submit_task, check_task.
+// Routes of the form endpoints: notify, task_status, submit_task and check_task.
 import { type Context, Hono } from 'hono'
 import { AppError } from '../../base/errors.ts'
 import type { ApiDependencies } from '../dependencies.ts'
@@ -11,10 +11,10 @@ import { originOf } from '../tasks/submit-options.ts'
 import { coerceTexts } from './form-fields.ts'
 import { submittedPage, taskPage } from './form-pages.ts'
 
-/** Allowed values of `form_type`. Each is the name of a definition. */
+/** Allowed values of the field `form_type` of POST /submit_task. Each is the name of a definition. */
 export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
-// The pages have inline styles and load nothing.
+// Headers of the HTML pages. The policy allows only inline styles: the pages load no files or scripts.
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
@@ -55,7 +55,7 @@ export function createFormRoutes(dependencies: ApiDependencies) {
     })
     .get('/submit_task', admit('submit'), async (c) => {
       c.header('Cache-Control', 'no-store')
-      // A request for this link submits a task, so only a click may send it.
+      // GET /submit_task submits a task, so only a click may send it. HEAD and prefetches get an error.
       if (c.req.method === 'HEAD' || isPrefetch(c))
         throw new AppError(
           'refused_prefetch',
@@ -76,7 +76,10 @@ export function createFormRoutes(dependencies: ApiDependencies) {
     })
 }
 
-/** Returns the query string that lets a browser without a key follow a link to the task. */
+/**
+ * Returns the query string for a link to a task: the poll token, which lets a browser without an API key read
+ * the task, or an empty string without a token.
+ */
 function queryOf({ poll_token: token }: { poll_token?: string }): string {
   return token === undefined ? '' : `?${new URLSearchParams({ poll_token: token })}`
 }
@@ -88,7 +91,7 @@ function unknownFormType(): AppError {
   })
 }
 
-/** Whether the browser loads the link ahead of a click. */
+/** Checks whether a browser prefetches or prerenders the link, before the user has clicked it. */
 function isPrefetch(c: Context): boolean {
   return /prefetch|prerender/i.test(`${c.req.header('Sec-Purpose') ?? ''} ${c.req.header('Purpose') ?? ''}`)
 }

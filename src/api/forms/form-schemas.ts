@@ -1,4 +1,4 @@
-// Schemas of the form endpoints' responses.
+// Schemas of the responses of the form endpoints (notify, task_status, submit_task, check_task).
 import { z } from 'zod'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import { pollTokenSchema, progress, taskError } from '../tasks/task-schemas.ts'

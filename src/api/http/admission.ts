@@ -1,4 +1,4 @@
-// Admission: API keys, scopes and the rate limit. Each route's middleware names the scope that it requires.
+// Admits requests: checks API key, scope and rate limit. Each route names the scope that it requires.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../../base/errors.ts'
@@ -8,11 +8,11 @@ import { findApiKey, isPollToken } from './api-keys.ts'
 import type { ApiEnv } from './request-context.ts'
 
 export interface AdmissionOptions {
-  /** Accepted keys; undefined: no key is required. */
+  /** Accepted API keys; undefined if no key is required. */
   apiKeys?: ApiKey[]
-  /** Undefined: no rate limit. */
+  /** Counts the requests of each client; undefined if there is no rate limit. */
   rateLimiter?: RateLimiter
-  /** Returns the address that identifies a client without a key. */
+  /** Returns the IP address or network by which the rate limiter identifies a client without an API key. */
   clientAddress: (c: Context) => string
 }
 
@@ -25,9 +25,10 @@ export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the middleware of a route. Requests to routes that require `submit` or
- * `operate` count against the client's rate limit; reads do not. A route's own `check` runs after admission,
- * in the same middleware: another middleware would cost every request another promise.
+ * Returns a function that creates the admission middleware of a route. Requests to routes that require
+ * `submit` or `operate` count against the client's rate limit; reads do not. A route can pass a `check` of
+ * its own, which runs after admission in the same middleware: another middleware would cost every request
+ * another promise.
  * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, and the errors of `check`
  */
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
@@ -71,7 +72,8 @@ function authorize(c: Context<ApiEnv>, apiKeys: ApiKey[], required: RequiredAcce
 }
 
 /**
- * Returns the keys of both headers: a proxy or a client library may have set Authorization to something else.
+ * Returns the keys in Authorization and X-API-Key. Both headers are read, because a proxy or a client library
+ * may have set Authorization to another value.
  */
 function presentedKeys(c: Context): string[] {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '') ?? []
@@ -95,7 +97,7 @@ async function countRequest(c: Context<ApiEnv>, rateLimiter: RateLimiter, client
   )
 }
 
-/** Returns the headers of draft-ietf-httpapi-ratelimit-headers-10. */
+/** Returns the client's rate limit as response headers (draft-ietf-httpapi-ratelimit-headers-10). */
 function rateLimitHeaders({ requests, seconds, remaining, resetSeconds }: RateLimitState) {
   return {
     'RateLimit-Policy': `"default";q=${requests};w=${seconds}`,

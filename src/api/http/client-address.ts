@@ -1,14 +1,14 @@
-// Finds the address of the client, also behind trusted proxies.
+// Finds the address of the client that sent a request, also behind trusted proxies.
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
 
-/** Returns the remote address of the connection; undefined if it is not known. */
+/** Returns the remote address of a request's connection; undefined if it is not known. */
 export type AddressOf = (c: Context) => string | undefined
 
 /**
  * Returns a function that finds the client's address. Each proxy appends the address of its caller to
- * X-Forwarded-For, so with two trusted proxies the second entry from the right is the client. The client
- * itself may have written the entries further left; they are ignored.
+ * X-Forwarded-For, so with two trusted proxies the second entry from the right is the client. Entries further
+ * left are ignored, because the client may have written them itself.
  * @param proxies number of trusted proxies; with 0 the header is ignored
  */
 export function clientAddressBehind(proxies: number, addressOf: AddressOf): (c: Context) => string {
@@ -20,7 +20,8 @@ export function clientAddressBehind(proxies: number, addressOf: AddressOf): (c: 
 }
 
 /**
- * Returns one name per client: an IPv4 address, or a /64 network of IPv6, the smallest that providers assign.
+ * Returns a text that identifies the client: its IPv4 address, or the /64 network of its IPv6 address. A /64
+ * network is the smallest that providers assign, so it counts as one client.
  */
 function networkOf(entry: string): string {
   const [, bracketed, dotted] = /^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/.exec(entry) ?? []

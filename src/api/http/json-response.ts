@@ -1,11 +1,12 @@
-// JSON responses with several headers, for the hottest paths. `c.json` builds a `Headers` object from them,
-// which costs about as much as the rest of the response; the server writes a plain object directly.
+// Creates JSON responses with several headers, for the most frequent requests. `c.json` is not used, because
+// it builds a `Headers` object, which costs about as much as the rest of the response. The server writes
+// headers from a plain object directly.
 import type { Context, TypedResponse } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { JSONParsed } from 'hono/utils/types'
 import { type ApiEnv, addCommonHeaders } from './request-context.ts'
 
-/** Returns a JSON response. The typed client sees the same type as for a response of `c.json`. */
+/** Returns a JSON response. Its type is that of `c.json`, so the typed client knows the type of the body. */
 export function jsonResponse<Body extends object, Status extends ContentfulStatusCode>(
   c: Context<ApiEnv>,
   body: Body,
@@ -16,7 +17,8 @@ export function jsonResponse<Body extends object, Status extends ContentfulStatu
 }
 
 /**
- * Like `jsonResponse`, for a body that is JSON text already. Adds the common headers to the object `headers`.
+ * Returns a JSON response for a body that has already been serialized to `text`. Changes the passed
+ * `headers`: adds Content-Type and the headers that all responses have.
  */
 export function jsonTextResponse<Body extends object, Status extends ContentfulStatusCode>(
   c: Context<ApiEnv>,
@@ -27,6 +29,6 @@ export function jsonTextResponse<Body extends object, Status extends ContentfulS
   headers['Content-Type'] = 'application/json'
   addCommonHeaders(c, headers)
   const response = new Response(text, { status, headers })
-  // `TypedResponse` adds only type parameters; at run time it is a plain Response.
+  // The cast is safe: `TypedResponse` adds only types for the compiler; at run time it is a plain Response.
   return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
 }

@@ -1,34 +1,40 @@
-// Responds on the socket to requests that Node's HTTP parser rejects, because the app never sees them.
+// Responds to requests that Node's HTTP parser rejects. The response is written to the socket directly,
+// because such requests never reach the app.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { malformedRequestProblem, PROBLEM_JSON } from './problem.ts'
 
-/** The latest request of a connection whose headers Node could parse. */
+/** The latest request of a connection, among those whose headers Node could parse. */
 export interface LatestRequest {
   incoming: IncomingMessage
   outgoing: ServerResponse
-  /** The bytes after this request cannot be parsed; the connection ends after its response. */
+  /** Set if the bytes after this request cannot be parsed: the connection ends after the response to it. */
   isLast?: true
 }
 
-// Time for the client to read the response. Closing with unread bytes would reset the connection.
+// How long an ended connection stays open, in milliseconds, so that the client can read the response. Closing
+// the socket while received bytes are unread would reset the connection.
 const LINGER_MS = 500
 
 /**
- * Sends a problem and ends the connection: the bytes after the fault cannot be parsed either (RFC 9112, 9.6).
+ * Handles `clientError` of a Node HTTP server: sends a problem and ends the connection, because the bytes
+ * after the fault cannot be parsed either (RFC 9112, 9.6).
+ * @param latest the last request on this connection that reached the app, if any
  */
 export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, latest?: LatestRequest): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
-  // The connection is being ended already, and the client is still sending.
+  // The connection is being ended already because of an earlier fault, and the client is still sending.
   if (!socket.writable || latest?.isLast) return
   const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
   if (isUnanswered && latest.incoming.complete) {
-    // The fault is after that request. The client would take a problem sent now for the response to it.
+    // The latest request was received completely, so the fault is in the bytes after it. The connection ends
+    // when the response to it is sent. The client would mistake an earlier problem for that response.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return
   }
-  // The fault is in the body of that request. If its response has begun, no problem can be sent any more.
+  // The fault is in the body of the latest request. If the response to it has already begun, no problem can
+  // be sent, so the connection is only closed.
   if (isUnanswered && latest.outgoing.headersSent) return void socket.destroy()
   end(socket, responseTo(error.code))
 }

@@ -1,9 +1,10 @@
-// A router that caches the handlers of POST paths. Matching a path costs as much as validating a body, and
-// submissions, the most frequent requests, use only a few paths.
+// A Hono router that caches the handlers of POST paths, because matching a path costs as much as validating a
+// body. Submissions, the most frequent requests, use only a few paths, about one per definition.
 import type { Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
 
-// More than the number of definitions. Requests for many other paths clear the cache.
+// Maximum number of cached paths. It is larger than the number of definitions, so all paths of submissions
+// fit. When requests for many other paths fill the cache, it is cleared.
 const MAX_PATHS = 500
 
 export function createPathCacheRouter<Handler>(): Router<Handler> {
@@ -13,7 +14,7 @@ export function createPathCacheRouter<Handler>(): Router<Handler> {
     name: 'PathCacheRouter',
     add: (method, path, handler) => router.add(method, path, handler),
     match(method, path) {
-      // Most paths of other methods contain task ids and would fill the cache.
+      // Only POST paths are cached: most paths of other methods contain task ids and would fill the cache.
       if (method !== 'POST') return router.match(method, path)
       const known = cached.get(path)
       if (known) return known

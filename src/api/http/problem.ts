@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { AppError, type Fault, HTTP_STATUS, isAppError } from '../../base/errors.ts'
 import type { Events } from '../../telemetry/events.ts'
 
-/** RFC 9457. `errors` lists the faults of the document that the client sent. */
+/** Body of every error response (RFC 9457). `errors` lists the faults in the body that the client sent. */
 export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
@@ -37,22 +37,26 @@ export const TITLES: Record<number, string> = {
 }
 
 export const PROBLEM_JSON = 'application/problem+json'
-// Long enough for a restart of Postgres, short enough for a person to wait.
+// Retry-After of 503 responses: long enough for a restart of Postgres, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
 /**
- * Returns the response to an error. An error that is not an AppError is unexpected: the event
- * `error.unexpected` carries it with all details, the client gets "Internal error".
+ * Returns the error response for a thrown value. A value that is neither an AppError nor a failure to read
+ * the body is unexpected: the client gets "Internal error", and the event `error.unexpected` all details.
  */
 export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
   if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  // The first request with this key is being written; a retry after a second usually gets its response.
+  // The first request with the same Idempotency-Key is still being stored. A retry after one second usually
+  // gets the response to it.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
   return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
 }
 
-/** Returns the problem alone, for an item of a batch response. Emits the same events as `problemResponse`. */
+/**
+ * Returns the problem that describes a thrown value, as part of a response to a batch. Emits
+ * `error.unexpected` for an unexpected error, and `error.transient` if Postgres cannot be reached.
+ */
 export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
   if (!known) {
@@ -73,7 +77,7 @@ export function noRouteError(c: Context, hint?: string): AppError {
   return new AppError('not_found', hint === undefined ? detail : `${detail}: ${hint}`)
 }
 
-/** Returns the path of the request, cut to a length that is fit for a message. */
+/** Returns the path of the request for use in an error message, cut to 200 characters. */
 export function shortPath(c: Context): string {
   return c.req.path.slice(0, 200)
 }
@@ -88,18 +92,19 @@ export function malformedRequestResponse(): Response {
   return new Response(JSON.stringify(problem), { status: 400, headers: { 'Content-Type': PROBLEM_JSON } })
 }
 
-/** Returns a problem for a request whose path is not known. */
+/** Returns a problem for a request that could not be parsed. Its path is not known, so `instance` is `/`. */
 export function malformedRequestProblem(status: ContentfulStatusCode, code: string, detail: string): Problem {
   return { type: problemTypeOf(code), title: TITLES[status] ?? 'Error', status, detail, instance: '/' }
 }
 
 function knownError(error: unknown): AppError | undefined {
   if (isAppError(error)) return error
-  // The client disconnected while sending. It does not read the response, and the server has no fault.
+  // The client disconnected while it sent the body. It never reads the response; the AppError only keeps this
+  // from being reported as an unexpected error of the server.
   if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
     return new AppError('malformed_json', 'The body ended before it was complete', { cause: error })
   }
-  // Hono's validators and body parsers throw this for a body that they cannot parse.
+  // An HTTPException with status 400 is the client's fault: Hono's validators throw it for a malformed body.
   if (error instanceof HTTPException && error.status === 400) {
     return new AppError('malformed_json', 'The body must be valid JSON', { cause: error })
   }

@@ -9,14 +9,18 @@ import { faultsOf } from '../../base/faults.ts'
 import { numberFaultsOf, rejectFaults } from './number-faults.ts'
 import type { ApiEnv } from './request-context.ts'
 
-// Both match the whole media type, as Hono's parsers do. Hono treats a body of another type as an empty one.
+// Content types of JSON and of HTML forms. The patterns match the whole media type, because Hono's form
+// parser does too: it treats a body of any other type as an empty form instead of rejecting it.
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i
 
-// The routes of all other methods do not read the body.
+// The size of a body is checked only for these methods, because routes of other methods do not read it.
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
-/** Rejects bodies that are too large before they are parsed. @throws AppError `body_too_large` */
+/**
+ * Creates middleware that rejects bodies of more than `maxSize` bytes before they are parsed.
+ * @throws AppError (the middleware) `body_too_large`
+ */
 export function limitBody(maxSize: number) {
   const refuse = () => {
     throw new AppError('body_too_large', `The body must not be larger than ${maxSize} bytes`)
@@ -25,18 +29,17 @@ export function limitBody(maxSize: number) {
   return createMiddleware((c, next) => {
     if (!METHODS_WITH_BODY.has(c.req.method)) return next()
     const length = c.req.header('Content-Length')
-    // Counting the bytes of a stream costs as much as the rest of a request. A declared length needs no
-    // counting: Node enforces it, and rejects requests with both Content-Length and Transfer-Encoding.
+    // Bytes are counted only if Content-Length is missing, because counting costs as much as the rest of a
+    // request. Node enforces Content-Length, and rejects requests that also have Transfer-Encoding.
     if (length === undefined) return limitStream(c, next)
     return Number(length) > maxSize ? refuse() : next()
   })
 }
 
 /**
- * Parses the body as JSON.
- * @param options.skipsNumberCheck the caller itself rejects numbers that a double would change
- *   (`numberFaultsOf`)
- * @throws AppError `malformed_json`; `invalid_input` for such numbers
+ * Parses the body as JSON and rejects numbers that would lose digits as a double.
+ * @param options.skipsNumberCheck leaves out the check of numbers: the caller must call `numberFaultsOf`
+ * @throws AppError `malformed_json`; `invalid_input` for numbers that would lose digits as a double
  */
 export async function readJson(c: Context, { skipsNumberCheck = false } = {}): Promise<unknown> {
   const text = await c.req.text()
@@ -54,7 +57,7 @@ function parsed(text: string): unknown {
 }
 
 /**
- * Reads the fields of a JSON object or an HTML form.
+ * Reads the fields of a body that is a JSON object or an HTML form.
  * @throws AppError `malformed_json`, `unsupported_media_type`, `invalid_input`
  */
 export async function readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }> {
@@ -75,12 +78,14 @@ async function readForm(c: Context): Promise<Record<string, unknown>> {
   })
 }
 
-/** Whether the headers announce a body (RFC 9112, 6). */
+/** Checks whether the headers of the request announce a body (RFC 9112, 6). */
 export function hasBody(c: Context): boolean {
   return c.req.header('Transfer-Encoding') !== undefined || Number(c.req.header('Content-Length') ?? 0) > 0
 }
 
-/** Whether Content-Type is a JSON type. */
+/**
+ * Checks whether Content-Type is `application/json` or another JSON type, such as `application/problem+json`.
+ */
 export function isJson(c: Context): boolean {
   return JSON_TYPE.test(c.req.header('Content-Type') ?? '')
 }
@@ -90,18 +95,19 @@ function isForm(c: Context): boolean {
 }
 
 /**
- * Creates middleware that validates a JSON body. If the body is optional, a missing one counts as an empty
- * object.
- * @param options.skipsNumberCheck the route itself rejects numbers that a double would change, item by item
- *   (`numberFaultsOf`)
- * @throws AppError `malformed_json`, `unsupported_media_type`; `invalid_input` with a pointer for every fault
+ * Creates middleware that validates a JSON body against `schema`.
+ * @param options.isOptional accepts a request without a body, and validates an empty object instead
+ * @param options.skipsNumberCheck leaves out the check for numbers that would lose digits as a double: the
+ *   route must call `numberFaultsOf`
+ * @throws AppError (the middleware) `malformed_json`, `unsupported_media_type`; `invalid_input` with a
+ *   pointer for every fault
  */
 export function jsonBody<Schema extends z.ZodType>(
   schema: Schema,
   { isOptional = false, skipsNumberCheck = false } = {},
 ): MiddlewareHandler<ApiEnv, string, { in: { json: z.input<Schema> }; out: { json: z.output<Schema> } }> {
-  // zod-validator is not used: its asynchronous parsing is a large part of a submission, and it rounds
-  // numbers.
+  // @hono/zod-validator is not used, because its asynchronous parsing takes a large part of the time of a
+  // submission, and because it rounds large numbers.
   const check = createMiddleware<ApiEnv>(async (c, next) => {
     const isAbsent = isOptional && c.req.header('Content-Type') === undefined && !hasBody(c)
     if (!isJson(c) && !isAbsent)
@@ -117,6 +123,7 @@ export function jsonBody<Schema extends z.ZodType>(
     c.req.addValidatedData('json', result.data as object)
     await next()
   })
-  // The middleware has no types for the body; the return type declares what clients send and routes receive.
+  // The cast is needed because `createMiddleware` has no types for the body. The declared return type gives
+  // the typed client the type that it sends, and the route the type that it receives.
   return check as never
 }

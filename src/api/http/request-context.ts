@@ -1,4 +1,4 @@
-// Gives every request an id, its trace context, and the common response headers.
+// Gives every request an id and a trace context, and adds the headers that all responses have.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { newId } from '../../base/uuidv7.ts'
@@ -7,13 +7,13 @@ import type { ApiKey } from '../../config.ts'
 export interface ApiEnv {
   Variables: {
     requestId: string
-    /** W3C Trace Context, if the caller sent a valid one. */
+    /** The `traceparent` header (W3C Trace Context); undefined if the request has no valid one. */
     traceparent: string | undefined
     /** The accepted API key; undefined if the API requires no keys, or if a poll token was used. */
     apiKey: ApiKey | undefined
-    /** Headers to add to the response, whatever its status. */
+    /** Headers that the response gets whatever its status, for example those of the rate limit. */
     responseHeaders: Record<string, string> | undefined
-    /** Whether the response already has the common headers. */
+    /** Whether `addCommonHeaders` has run for this request. If not, `beginRequest` calls it at the end. */
     hasCommonHeaders: boolean | undefined
   }
 }
@@ -22,10 +22,10 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /**
- * Creates middleware that takes the caller's request id (or generates one) and trace context, and returns
- * both as response headers.
- * @param onResponse called when the response exists (a stream may still be running), with the duration in
- *   milliseconds
+ * Creates middleware that takes request id and trace context from the request headers, or generates a request
+ * id, and returns both as response headers.
+ * @param onResponse called when the response exists, with the milliseconds since the start of the request.
+ *   The body of a stream may still be running then
  */
 export function beginRequest(onResponse?: (c: Context<ApiEnv>, ms: number) => void) {
   return createMiddleware<ApiEnv>(async (c, next) => {
@@ -42,9 +42,9 @@ export function beginRequest(onResponse?: (c: Context<ApiEnv>, ms: number) => vo
 }
 
 /**
- * Adds the common headers to `headers` and returns it. They forbid content sniffing, framing, and sending the
- * URL, which may contain a poll token, as a referrer. Creating a response with its headers is cheaper than
- * adding them afterwards.
+ * Adds the headers that all responses have to `headers` and returns `headers`. They forbid content sniffing
+ * and framing, and sending the URL, which may contain a poll token, as a referrer. Frequent routes call this
+ * before they create the response, because setting headers of a finished response costs more.
  */
 export function addCommonHeaders(
   c: Context<ApiEnv>,

@@ -13,7 +13,7 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
   })
 }
 
-/** Returns the error for the first issue. Its message names the parameter. */
+/** Returns the AppError for a zod error of a query string. Its message names the first invalid parameter. */
 export function invalidQuery({ issues: [issue] }: Pick<z.core.$ZodError, 'issues'>): AppError {
   const [name, detail] =
     issue?.code === 'unrecognized_keys'
@@ -22,7 +22,11 @@ export function invalidQuery({ issues: [issue] }: Pick<z.core.$ZodError, 'issues
   return new AppError('invalid_query', `Query parameter "${name?.slice(0, 64)}": ${detail}`)
 }
 
-/** Accepts decimal numbers only: `Number` alone would accept an empty string as 0, and hexadecimal digits. */
+/**
+ * Returns a schema for the text of a query parameter. It converts decimal numbers only, because `Number`
+ * alone would accept an empty string as 0, and hexadecimal digits. `schema` then validates the number and
+ * rejects other texts.
+ */
 export const decimal = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((text) => (DECIMAL.test(String(text)) ? Number(text) : text), schema)
 const DECIMAL = /^-?\d{1,20}(\.\d{1,20})?$/

@@ -5,11 +5,11 @@ import ipaddr from 'ipaddr.js'
 import { AppError } from '../../base/errors.ts'
 
 /**
- * Returns a check for requests. It rejects requests that a page of another site makes a browser send, unless
- * they only read, because the browser hides the response from that page. If the server listens on the
- * loopback interface, the check also rejects unknown host names, because any site can point its own name to
- * 127.0.0.1.
- * @param listensOn host names are checked only if this is a loopback name or address
+ * Returns a check for requests. It rejects requests that a page of another site makes a browser send.
+ * Requests that only read pass, because the browser hides the response from that page. If the server listens
+ * on the loopback interface, the check also rejects unknown names in Host, because any site can point its own
+ * name to 127.0.0.1.
+ * @param listensOn name or address of the server. Host is checked only if this is a loopback name or address
  * @throws AppError (the check) `forbidden`
  */
 export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOptions) {
@@ -17,7 +17,8 @@ export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOption
     listensOn !== undefined && isLoopback(listensOn)
       ? new Set([listensOn, ...corsOrigins.map((origin) => new URL(origin).host)].map(hostNameOf))
       : undefined
-  // Nearly all requests have the same Host. Checking a name costs as much as matching a route.
+  // Caches the last accepted Host header, because nearly all requests have the same one, and a check costs as
+  // much as matching a route.
   let lastAllowedHost: string | undefined
   return (c: Context) => {
     if (isHealthPath(c.req.path)) return
@@ -45,25 +46,28 @@ function unknownHost(host: string): string {
   return `An API without keys on the loopback interface does not accept the host name "${host.slice(0, 64)}": add it to CORS_ORIGINS, or set HOST or API_KEYS`
 }
 
-/** Whether this name or address always refers to this machine. */
+/** Checks whether a host name or an IP address always refers to this machine. */
 export function isLoopback(name: string): boolean {
-  // Browsers resolve these names to the loopback interface, whatever the DNS says (RFC 6761, 6.3).
+  // Browsers resolve localhost and its subdomains to this machine, whatever the DNS says (RFC 6761, 6.3).
   if (/^(.+\.)?localhost$/i.test(name)) return true
   return ipaddr.isValid(name) && ipaddr.process(name).range() === 'loopback'
 }
 
-/** Whether a page of another site caused the request: browsers send Sec-Fetch-Site, programs do not. */
+/**
+ * Checks whether a page of another site caused the request. Browsers report this in Sec-Fetch-Site; programs
+ * do not send this header. A page of one of `origins` does not count as another site.
+ */
 function isFromOtherSite(c: Context, origins: string[]): boolean {
   const site = c.req.header('Sec-Fetch-Site')
   return (site === 'cross-site' || site === 'same-site') && !origins.includes(c.req.header('Origin') ?? '')
 }
 
 function isReadOnly({ req }: Context): boolean {
-  // GET /submit_task submits a task.
+  // GET and HEAD requests only read, except GET /submit_task, which submits a task.
   return (req.method === 'GET' || req.method === 'HEAD') && req.path !== '/submit_task'
 }
 
-/** Returns the host in lower case, without its port, and an IPv6 address without its brackets. */
+/** Returns the name or address in a Host header in lower case, without the port and without IPv6 brackets. */
 function hostNameOf(host: string): string {
   return host
     .toLowerCase()
@@ -71,7 +75,10 @@ function hostNameOf(host: string): string {
     .replace(/^\[(.*)\]$/, '$1')
 }
 
-/** Health paths accept every method, from pages of every site and under every host name. */
+/**
+ * Checks whether this is the path of a health check. Health checks accept every method, requests from pages
+ * of every site, and every host name.
+ */
 export function isHealthPath(path: string): boolean {
   return path === '/health' || path.startsWith('/health/')
 }

@@ -1,4 +1,4 @@
-// Creates the OpenAPI 3.1 document from the operation tables, the schemas and the registry.
+// Creates the OpenAPI 3.1 document from the lists of operations, the zod schemas and the task definitions.
 import type { Registry } from '../../definitions/registry.ts'
 import { formOperations } from './form-operations.ts'
 import { HEADERS, type HeaderName, LIMIT_HEADERS } from './headers.ts'
@@ -27,7 +27,7 @@ import { TASK_OPERATIONS } from './task-operations.ts'
 export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>
 export type OpenApiOperation = ReturnType<typeof operationObject>
 
-/** @param version version of the API from package.json */
+/** Creates the document that /openapi.json returns. @param version version of Waggle from package.json */
 export function createOpenApiDocument(registry: Registry, version: string) {
   const operations = [
     ...submitOperations(registry.all),
@@ -38,7 +38,8 @@ export function createOpenApiDocument(registry: Registry, version: string) {
   return {
     openapi: '3.1.1',
     info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
-    // Relative to the URL of this document, so that it works under any host and path prefix.
+    // The server URL is relative to the URL of this document, so that it works under any host and path
+    // prefix.
     servers: [{ url: '.', description: 'The server of this document' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths: pathsOf(operations),
@@ -142,7 +143,7 @@ function contentObject(content: Record<string, Content>) {
   )
 }
 
-/** Keeps a reference as it is and wraps any other value in an Example Object. */
+/** Converts an example for OpenAPI: a reference stays as it is, any other value becomes an Example Object. */
 function exampleObject(value: unknown): { $ref: string } | { value: unknown } {
   if (typeof value === 'object' && value !== null && '$ref' in value) return { $ref: String(value.$ref) }
   return { value }

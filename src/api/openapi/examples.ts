@@ -1,4 +1,4 @@
-// Examples of responses. Examples of requests come from the definitions.
+// Examples of responses in the OpenAPI document. Examples of requests come from the task definitions.
 import type { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import type { task, taskWithAttempts } from '../tasks/task-schemas.ts'
@@ -15,7 +15,7 @@ const LINKS = {
   replay: `${SELF}/replay`,
 }
 
-/** A task right after its submission. */
+/** Returns an example of a task right after its submission. */
 export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
   return {
     id: EXAMPLE_ID,
@@ -48,7 +48,7 @@ export function submittedTask(definition: TaskDefinition): z.infer<typeof task> 
   }
 }
 
-/** A task whose second attempt has succeeded. */
+/** Example of a finished task: the worker of its first attempt was lost, and the second attempt succeeded. */
 export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
   id: EXAMPLE_ID,
   name: 'reverse',

@@ -1,4 +1,5 @@
-// Operations of the form endpoints, which accept JSON and form bodies.
+// OpenAPI operations of the form endpoints (notify, task_status, submit_task, check_task), which accept JSON
+// and HTML forms.
 import type { Registry } from '../../definitions/registry.ts'
 import { FORM_TYPES } from '../forms/form-routes.ts'
 import { EXAMPLE_ID } from './examples.ts'

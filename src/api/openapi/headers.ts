@@ -1,4 +1,5 @@
-// Headers of responses. A `required` header is present in every response that lists it.
+// Response headers in the OpenAPI document. A header with `required` is present in every response that lists
+// it.
 export const HEADERS = {
   Location: {
     required: true,
@@ -41,5 +42,5 @@ export const HEADERS = {
 
 export type HeaderName = keyof typeof HEADERS
 
-/** Headers of all responses of operations that count against the rate limit. */
+/** Headers of every response of an operation that counts against the rate limit. */
 export const LIMIT_HEADERS = ['RateLimit', 'RateLimit-Policy'] as const satisfies HeaderName[]

@@ -1,11 +1,13 @@
-// Description of one endpoint, which `document.ts` converts to OpenAPI.
+// Types that describe one endpoint. `document.ts` converts such descriptions to OpenAPI.
 import type { z } from 'zod'
 import type { ErrorCode } from '../../base/errors.ts'
 import type { Scope } from '../../config.ts'
 import type { HeaderName } from './headers.ts'
 import type { ParameterName } from './parameters.ts'
 
-/** Tags in the order in which the documentation shows them. */
+/**
+ * OpenAPI tags, which group the operations, with descriptions. The documentation shows them in this order.
+ */
 export const TAGS = {
   Submit:
     'One operation per task definition. 202 means that the task is committed and will run at least once.',
@@ -17,19 +19,19 @@ export const TAGS = {
 
 export type Tag = keyof typeof TAGS
 
-/** A JSON Schema, or a reference to a schema in `components`. */
+/** A JSON Schema, or a `$ref` to one in `components/schemas`. */
 export type Schema = Record<string, unknown>
 
 export interface Content {
   schema: Schema
-  /** Examples by name. */
+  /** Examples of the body, by their names. */
   examples?: Record<string, unknown>
 }
 
 export interface OperationResponse {
   description: string
   headers?: HeaderName[]
-  /** Bodies by media type. */
+  /** Schema and examples of the body for each media type. */
   content?: Record<string, Content>
 }
 
@@ -41,25 +43,25 @@ export interface Operation {
   summary: string
   description?: string
   tag: Tag
-  /** Scope that an API key must have; null if the operation requires no key. */
+  /** Scope that the API key of a request must have; null if the operation requires no key. */
   scope: Scope | 'any key' | null
-  /** The `poll_token` from the response to the submission is accepted instead of a key. */
+  /** Whether the operation accepts the `poll_token` of the task instead of an API key. */
   takesPollToken?: true
   parameters?: ParameterName[]
   query?: Query
   body?: { isRequired: boolean; content: Record<string, Content> }
   responses: Record<number, OperationResponse>
-  /** Problems other than those that `problemResponses` derives from scope and body. */
+  /** Error codes of the operation, without those that `problemResponses` derives from `scope` and `body`. */
   problems: ErrorCode[]
 }
 
-/** The schema that checks the query string, and a description of each parameter. */
+/** Query parameters: the zod schema that validates them in the API, and a description of each. */
 export interface Query {
   schema: z.ZodObject
   descriptions: Record<string, string>
 }
 
-/** Combines a query schema with its descriptions. A missing description is a compile error. */
+/** Combines the schema of a query string with descriptions. A parameter without one is a compile error. */
 export function describedQuery<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape>,
   descriptions: Record<keyof Shape & string, string>,
@@ -67,7 +69,7 @@ export function describedQuery<Shape extends z.ZodRawShape>(
   return { schema, descriptions }
 }
 
-/** Creates the content of a JSON body. */
+/** Describes a body with the media type application/json. */
 export function json(schema: Schema, examples?: Record<string, unknown>): Record<string, Content> {
   return { 'application/json': { schema, ...(examples && { examples }) } }
 }

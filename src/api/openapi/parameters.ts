@@ -1,4 +1,5 @@
-// Parameters in paths and headers, and query parameters without a schema. Query schemas describe all others.
+// Parameters of the OpenAPI document: those in paths and headers, and query parameters that no zod schema
+// lists by name. `document.ts` derives all other query parameters from zod schemas.
 import { QUEUE_NAME } from '../../config.ts'
 
 export const PARAMETERS = {
@@ -93,7 +94,7 @@ export const PARAMETERS = {
 
 export type ParameterName = keyof typeof PARAMETERS
 
-/** Parameters of every operation that submits tasks. */
+/** Header parameters of every operation that submits tasks. */
 export const SUBMISSION_PARAMETERS = [
   'IdempotencyKey',
   'RequestId',

@@ -1,11 +1,12 @@
-// Schemas, examples and responses of problems, derived from the table of error codes.
+// Describes error responses (problem documents, RFC 9457) in OpenAPI: their schemas and examples are derived
+// from the table of error codes.
 import { type ErrorCode, HTTP_STATUS } from '../../base/errors.ts'
 import { PROBLEM_JSON, type Problem, problemTypeOf, TITLES } from '../http/problem.ts'
 import type { HeaderName } from './headers.ts'
 import type { Operation, OperationResponse, Schema } from './operation.ts'
 import { isLimited } from './security.ts'
 
-/** An example of `detail` for each error code. */
+/** An example of `detail`, the explanation in a problem document, for each error code. */
 const DETAILS: Record<ErrorCode, string> = {
   malformed_json: 'The body must be valid JSON',
   invalid_header: 'Idempotency-Key: must be 1 to 255 visible ASCII characters',
@@ -33,12 +34,12 @@ const DETAILS: Record<ErrorCode, string> = {
   unavailable: 'The database cannot be reached',
 }
 
-/** Problem types of internal errors and malformed requests, which have no error code. */
+/** Problem types that have no `ErrorCode`: internal errors, and requests that are not valid HTTP. */
 const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
 
 const CODES = Object.keys(DETAILS).filter(isErrorCode)
 
-/** Creates `Problem404` and so on: one schema per status, with the types that have this status. */
+/** Creates one schema per HTTP status, e.g. `Problem404`, with the problem types that have this status. */
 export function createProblemSchemas(): Record<string, Schema> {
   const byStatus = Map.groupBy(CODES, (code) => HTTP_STATUS[code])
   return Object.fromEntries(
@@ -62,7 +63,10 @@ export function createProblemExamples(): Record<string, { summary: string; value
   return Object.fromEntries(CODES.map((code) => [code, { summary: DETAILS[code], value: exampleOf(code) }]))
 }
 
-/** Responses of one operation that are problems, by status. */
+/**
+ * Returns the error responses of one operation by status. Adds the errors that follow from a required API
+ * key, a body and the rate limit to those that the operation lists.
+ */
 export function problemResponses(operation: Operation): Record<string, OperationResponse> {
   const { scope, body, problems } = operation
   const common: ErrorCode[] = [
@@ -77,7 +81,7 @@ export function problemResponses(operation: Operation): Record<string, Operation
   )
 }
 
-/** Default response of every operation, for problems that it does not list. */
+/** The `default` response of every operation: an error that the operation does not list. */
 export const ANY_PROBLEM: OperationResponse = {
   description: 'Any other problem, such as a malformed request or an internal error.',
   content: { [PROBLEM_JSON]: { schema: { $ref: '#/components/schemas/Problem' } } },

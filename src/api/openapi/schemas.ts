@@ -82,7 +82,7 @@ const SCHEMAS = {
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
-/** Reference to a schema that does not depend on the definitions. */
+/** Returns a reference to a schema that is the same for all task definitions. */
 export function ref(name: keyof typeof SCHEMAS): Schema {
   return { $ref: `#/components/schemas/${name}` }
 }
@@ -95,15 +95,16 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   const named = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(SCHEMAS)) named.add(schema, { id })
   for (const { name, input, output } of all) {
-    // Copies the schemas: a schema can have only one name in a registry, and definitions may share a schema.
+    // Copies the schemas, because definitions may share one, and a zod registry allows one name per schema.
     const ownInput = input.meta({ ...input.meta() })
     named.add(ownInput, { id: `${pascalCase(name)}Input` })
     named.add(output.meta({ ...output.meta() }), { id: `${pascalCase(name)}Result` })
     named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
   }
   const { schemas } = z.toJSONSchema(named, {
-    // `input` describes requests as they are sent. Response schemas have no defaults, so for them it differs
-    // in one point: it allows additional members, which later versions may return.
+    // The mode `input` describes requests as clients send them, before zod adds defaults. For responses,
+    // which have no defaults, it differs from the mode `output` in one point: it allows additional members,
+    // which later versions of the API may return.
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => `#/components/schemas/${id}`,
@@ -120,7 +121,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   })
 }
 
-/** JSON Schemas of the parameters of a query, by name. */
+/** Returns the JSON Schemas of the parameters of a query string by name, and the names of required ones. */
 export function schemasOfQuery(schema: z.ZodObject): {
   properties: Record<string, Schema>
   required: string[]
@@ -130,13 +131,14 @@ export function schemasOfQuery(schema: z.ZodObject): {
   )
   const properties = Object.keys(given?.properties ?? {}).map((name) => {
     const parsed = asObject(read?.properties?.[name])
-    // A comma-separated text is documented as a list: a form-style array parameter without explode.
+    // A parameter that zod parses from comma-separated text is documented as an array, because OpenAPI's form
+    // style without `explode` means the same notation.
     return [name, parsed.type === 'array' ? parsed : asObject(given?.properties?.[name])] as const
   })
   return { properties: Object.fromEntries(properties), required: given?.required ?? [] }
 }
 
-/** Schema of a task of this definition: `Task` with the schemas of its input and result. */
+/** Returns the schema of a task of one definition: `Task` with the schemas of its input and result. */
 function taskOf(name: string): Schema {
   return {
     allOf: [
@@ -155,7 +157,10 @@ function taskOf(name: string): Schema {
   }
 }
 
-/** Adds descriptions of the options, and that `run_at` and `delay_seconds` exclude each other. */
+/**
+ * Adds to the schema of the submit options: their descriptions, and that `run_at` and `delay_seconds` exclude
+ * each other, which the schema from zod does not say.
+ */
 function describedOptions(schema: Schema): Schema {
   const properties = Object.entries(asObject(schema.properties)).map(([name, property]) => {
     const description = Object.entries(OPTION_DESCRIPTIONS).find(([known]) => known === name)?.[1]
@@ -165,7 +170,10 @@ function describedOptions(schema: Schema): Schema {
   return { ...withoutIdentity(schema), properties: Object.fromEntries(properties), not: both }
 }
 
-/** Adds the schema of the items: they are checked one by one, so the schema of the batch allows any item. */
+/**
+ * Adds the schema of the items to the schema of a batch. The zod schema allows any item, because the API
+ * checks the items one by one.
+ */
 function itemizedBatch(schema: Schema): Schema {
   const { tasks } = asObject(schema.properties)
   return {
@@ -174,7 +182,10 @@ function itemizedBatch(schema: Schema): Schema {
   }
 }
 
-/** Describes `filter` with the fields of a list query, and that a request has either `ids` or `filter`. */
+/**
+ * Adds to the schema of a bulk request: the fields of `filter`, and that a request has either `ids` or
+ * `filter`. JSON Schema cannot express zod's transforms and refinements, so zod leaves both out.
+ */
 function filteredBulk(schema: Schema): Schema {
   const names = Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }])
   const filter = {
@@ -192,14 +203,16 @@ function filteredBulk(schema: Schema): Schema {
   }
 }
 
-/** Removes keywords that make the document hard to read: patterns of formats, limits of safe integers. */
+/** Removes keywords that only make the document longer: patterns of dates and UUIDs, safe integer limits. */
 function tidy(schema: Schema) {
   if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
 }
 
-/** Rewrites references to recursive schemas: zod puts them in `__shared`, this document in `schemas`. */
+/**
+ * Rewrites references to recursive schemas: zod writes them into `__shared`, this document into `schemas`.
+ */
 function withPlainReferences(schemas: Record<string, Schema>): Record<string, Schema> {
   return JSON.parse(JSON.stringify(schemas).replaceAll('schemas/__shared#/$defs/', 'schemas/'))
 }
@@ -212,7 +225,7 @@ function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Sc
   return schema
 }
 
-/** Returns a copy of a schema. A boolean schema, which zod does not write for objects, becomes `{}`. */
+/** Returns a copy of an object schema, or `{}` for anything else. zod writes no boolean schemas here. */
 function asObject(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? { ...schema } : {}
 }

@@ -1,4 +1,4 @@
-// Security schemes of the document, and the security of each operation.
+// Describes in OpenAPI how clients authenticate, and which API keys each operation accepts.
 import type { Operation } from './operation.ts'
 
 export const SECURITY_SCHEMES = {
@@ -22,12 +22,12 @@ export const SECURITY_SCHEMES = {
   },
 } as const
 
-/** Whether requests count against the rate limit of the client. Requests that only read do not. */
+/** Whether requests to this operation count against the client's rate limit. Reads do not count. */
 export function isLimited({ scope }: Operation): boolean {
   return scope === 'submit' || scope === 'operate'
 }
 
-/** Alternative security requirements: any one of them is sufficient. */
+/** Returns the security requirements of an operation. They are alternatives: a request must meet one. */
 export function securityOf({ scope, takesPollToken }: Operation): Record<string, string[]>[] {
   if (scope === null) return []
   const scopes = scope === 'any key' ? [] : [scope]

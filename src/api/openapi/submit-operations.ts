@@ -1,4 +1,4 @@
-// Operations that submit tasks: one per definition, and the batch.
+// OpenAPI operations that submit tasks: one per task definition, and the batch.
 import type { ErrorCode } from '../../base/errors.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { EXAMPLE_ID, submittedTask } from './examples.ts'
@@ -6,7 +6,7 @@ import { json, type Operation } from './operation.ts'
 import { SUBMISSION_PARAMETERS } from './parameters.ts'
 import { ref, refOfDefinition } from './schemas.ts'
 
-/** Problems of every operation that submits tasks. */
+/** Error codes of every operation that submits tasks. */
 export const SUBMISSION_PROBLEMS: ErrorCode[] = [
   'malformed_json',
   'invalid_header',

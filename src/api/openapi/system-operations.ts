@@ -1,4 +1,4 @@
-// Operations on the system: queues, workers, statistics, health, metrics, documentation.
+// OpenAPI operations on the system: queues, workers, statistics, health, metrics, documentation.
 import { statsQuery } from '../system/statistics-routes.ts'
 import { describedQuery, HTML_PAGE, json, type Operation } from './operation.ts'
 import { ref } from './schemas.ts'

@@ -1,4 +1,5 @@
-// Operations of the tasks API, except submissions: definitions, read, follow, list, cancel, retry, replay.
+// OpenAPI operations of the tasks API, except submissions: definitions, read, follow, list, cancel, retry,
+// replay.
 import { countQuery, listQuery } from '../tasks/task-filters.ts'
 import { logsQuery, readQuery } from '../tasks/task-requests.ts'
 import { EXAMPLE_ID, FINISHED_TASK } from './examples.ts'

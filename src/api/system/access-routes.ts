@@ -1,4 +1,4 @@
-// GET /v1/access: which key the caller has, and its scopes.
+// GET /v1/access: returns the name of the caller's API key and its scopes.
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { SCOPES } from '../../config.ts'

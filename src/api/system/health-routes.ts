@@ -1,4 +1,4 @@
-// Health checks. They accept every method, so that no monitoring probe gets 405.
+// Routes of the health checks. They accept every method, so that no monitoring probe gets 405.
 import { Hono } from 'hono'
 import { isAppError } from '../../base/errors.ts'
 import { pause } from '../../base/loop.ts'
@@ -20,7 +20,8 @@ export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => 
         pause(PING_TIMEOUT_MS).then(() => 'Postgres does not answer'),
       ])
       if (reason) return c.json({ status: 'unavailable' as const, reason }, 503, { 'Retry-After': '2' })
-      // Tasks are still accepted. They run when Redis can be reached again.
+      // Without Redis the status is 200 and not 503, because tasks are still accepted. They run when Redis
+      // can be reached again.
       if (!isRedisReady()) return c.json({ status: 'degraded' as const, reason: 'Redis cannot be reached' })
       return c.json({ status: 'ok' as const })
     })

@@ -1,4 +1,4 @@
-// The metrics for Prometheus. Two apps serve this route: the API, and the app on the health port.
+// GET /metrics: the metrics for Prometheus. Both the API and the app on HEALTH_PORT serve this route.
 import { Hono } from 'hono'
 import type { Metrics } from '../../telemetry/metrics.ts'
 

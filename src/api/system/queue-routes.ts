@@ -1,4 +1,4 @@
-// Queues: lengths, number of workers, pause and resume.
+// Routes of queues: a list with the lengths and the number of workers of each queue, pause and resume.
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
@@ -32,7 +32,8 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
 
   /**
    * Lists the queues of all definitions and of live workers that are not draining, queues with unfinished
-   * tasks, paused queues, and `alsoName`.
+   * tasks, and paused queues.
+   * @param alsoName a queue to list even if none of this applies to it
    */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
     const [summaries, workers] = await Promise.all([

@@ -1,4 +1,4 @@
-// GET /v1/stats: statistics of a time window.
+// GET /v1/stats: statistics of a time window, which ends now and whose length is a query parameter.
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { ApiDependencies } from '../dependencies.ts'

@@ -1,4 +1,5 @@
-// Builds the statistics view from pre-aggregated sums: totals, a value per step, and figures per definition.
+// Builds the statistics of a time window from pre-aggregated sums: totals, a value for each step (a part of
+// the window of fixed length), and figures per definition.
 import type { z } from 'zod'
 import type { ActivityWindow } from '../../store/activity-store.ts'
 import type { QueueSummary } from '../../store/queue-store.ts'
@@ -9,7 +10,8 @@ export type StatisticsView = z.infer<typeof statistics>
 
 /**
  * Builds the response of GET /v1/stats.
- * @param queues current state, for the tasks that wait or run; all other figures come from `activity`
+ * @param activity sums of the events in the window, for example of accepted and of failed tasks
+ * @param queues current state of all queues, for the numbers of tasks that wait or run now
  */
 export function statisticsOf(
   activity: ActivityWindow,
@@ -110,7 +112,7 @@ function endedIn({ SUCCESS, FAILURE, CANCELLED }: Tally): number {
   return SUCCESS + FAILURE + CANCELLED
 }
 
-/** Returns the share of FAILURE. Cancelled tasks do not count; null if no task succeeded or failed. */
+/** Returns the share (0 to 1) of FAILURE among the tasks that succeeded or failed; null if there are none. */
 function failureRateOf({ SUCCESS, FAILURE }: Tally): number | null {
   return SUCCESS + FAILURE === 0 ? null : rounded(FAILURE / (SUCCESS + FAILURE))
 }
@@ -124,7 +126,7 @@ function percentile(buckets: Map<number, number>, part: number): number | null {
   return ms === null ? null : rounded(ms)
 }
 
-// Rounds to four significant digits. More would suggest an accuracy that the figures do not have.
+// Rounds to four significant digits. More digits would suggest an accuracy that the figures do not have.
 function rounded(value: number): number {
   return Number(value.toPrecision(4))
 }

@@ -1,4 +1,4 @@
-// Workers: list, drain and resume.
+// Routes of workers: a list, drain (the worker claims no more tasks) and resume.
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
@@ -31,7 +31,7 @@ export function createWorkerRoutes({
   async function setDraining(id: string, isDraining: boolean): Promise<WorkerView> {
     const row = isUuid(id) ? await workerStore.setDraining(id, isDraining) : null
     if (!row) throw new AppError('unknown_worker', `There is no worker ${id.slice(0, 64)}`)
-    // The next request for the list must show this change.
+    // Discards the cached list of workers, so that the next GET /v1/workers shows this change.
     sharedQueries.workers.invalidate()
     return viewOf(row)
   }
@@ -55,7 +55,7 @@ export function createWorkerRoutes({
   }
 }
 
-/** Whether the worker's last heartbeat is more recent than `missingAfterMs`. */
+/** Checks whether the worker's last heartbeat is younger than `missingAfterMs`. */
 export function isAlive({ sinceHeartbeatMs }: ListedWorker, missingAfterMs: number): boolean {
   return sinceHeartbeatMs < missingAfterMs
 }

@@ -1,4 +1,4 @@
-// Submits many tasks in one request. Each task is accepted or rejected separately.
+// Submits many tasks in one request (POST /v1/tasks/batch). Each task is accepted or rejected separately.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { AppError, HTTP_STATUS, isAppError } from '../../base/errors.ts'
@@ -21,9 +21,10 @@ type Outcome = PromiseSettledResult<AcceptedTask>
 
 /**
  * Submits the tasks of a batch.
- * @returns `isReplayed` if an earlier request with the same Idempotency-Key created all accepted tasks
- * @throws AppError the first 503 error if no task was accepted: the client can send the whole batch again;
- *   `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
+ * @returns the response; `isReplayed` is true if an earlier request with the same Idempotency-Key created all
+ *   accepted tasks
+ * @throws AppError a 503 error of one of the tasks, if no task was accepted: the client can send the whole
+ *   batch again; `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
  */
 export async function submitBatch(
   dependencies: Pick<ApiDependencies, 'service' | 'events'>,
@@ -47,9 +48,10 @@ export async function submitBatch(
   }
 
   /**
-   * Submits the tasks one by one until one is accepted, then the rest. The first accepted task carries the
-   * key for the whole batch and is committed before all others. A later request with the same key and another
-   * body is rejected by it, even if the two bodies contain the same tasks.
+   * Submits a batch with an Idempotency-Key: one task after the other until one is accepted, then the rest
+   * concurrently. The first accepted task is stored with a key for the whole batch, before all other tasks. A
+   * later request with the same Idempotency-Key and another body conflicts with this row, and all of it is
+   * rejected.
    */
   async function submitOnce(idempotency: Idempotency): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
@@ -62,7 +64,7 @@ export async function submitBatch(
     return [...outcomes, ...(await submitRest(outcomes.length, idempotency))]
   }
 
-  /** Submits the tasks from this index on concurrently, so that group commit writes them together. */
+  /** Submits the tasks from index `from` on concurrently, so that one statement inserts many of them. */
   function submitRest(from: number, idempotency?: Idempotency): Promise<Outcome[]> {
     const rest = batch.tasks
       .slice(from)
@@ -85,7 +87,7 @@ export async function submitBatch(
   }
 }
 
-/** Throws errors of the whole batch: an error of its Idempotency-Key, or a 503 if no task was accepted. */
+/** Throws errors of the whole batch: a conflict of its Idempotency-Key, or a 503 if no task was accepted. */
 function throwBatchErrors(outcomes: Outcome[]): void {
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   const keyError = reasons.find(

@@ -1,4 +1,5 @@
-// Cancels, retries or replays many tasks. One request handles a bounded part; `next_cursor` continues it.
+// Cancels, retries or replays many tasks. With a filter, one request handles a limited number of tasks; the
+// client continues with the `next_cursor` of the response.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { TaskStatus } from '../../definitions/task-status.ts'
@@ -12,10 +13,12 @@ import type { bulkResponse } from './task-schemas.ts'
 type BulkRequest = z.output<typeof bulkRequest>
 type Action = BulkRequest['action']
 
-// One statement changes 1,000 rows in some tens of milliseconds. A replay inserts inputs, which may be large.
+// Maximum number of tasks that one request with a filter handles. Cancel and retry change 1,000 rows in some
+// tens of milliseconds. The limit for replays is lower, because they read and insert inputs, which may be
+// large.
 const MAX_TASKS_PER_REQUEST: Record<Action, number> = { cancel: 1_000, retry: 1_000, replay: 100 }
 
-// Statuses in which an action has an effect.
+// Statuses in which an action has an effect. Tasks that match the filter in another status are skipped.
 const APPLIES_TO: Record<Action, (status: TaskStatus) => boolean> = {
   cancel: (status) => status === 'PENDING' || status === 'STARTED' || status === 'RETRY',
   retry: (status) => status === 'FAILURE' || status === 'CANCELLED',
@@ -23,9 +26,9 @@ const APPLIES_TO: Record<Action, (status: TaskStatus) => boolean> = {
 }
 
 /**
- * Applies the action to these ids, or to the next part of the tasks that match the filter. With a filter it
- * walks from the cursor, or from the newest task, towards older tasks only. Tasks submitted meanwhile,
- * including the replays that it creates, are newer and are not visited.
+ * Applies the action to the given ids, or to the next part of the tasks that match the filter. A filter
+ * selects tasks from the newest (or the cursor) to the oldest. Tasks that are submitted meanwhile, including
+ * the replays of this action, are newer than the cursor, so later requests do not reach them.
  * @throws AppError `invalid_header`, `idempotency_key_reused`, `idempotency_key_in_flight`, `overloaded`,
  *   `unavailable`
  */
@@ -37,7 +40,7 @@ export async function actOnMany(
   const { action, ids, filter = {}, cursor } = request
   const idempotency = idempotencyOf(c, 'bulk', request)
   if (ids) {
-    // Ids in upper and lower case name the same task.
+    // Removes duplicates. UUIDs are case-insensitive, so ids in upper and lower case can name the same task.
     const taskIds = [...new Set(ids.map((id) => id.toLowerCase()))]
     const changed = await act(taskIds)
     return { changed, skipped: taskIds.length - changed, next_cursor: null }

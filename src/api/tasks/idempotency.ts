@@ -1,4 +1,5 @@
-// Reads Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"): a key creates its tasks once.
+// Reads the header Idempotency-Key (IETF draft "The Idempotency-Key HTTP Header Field"). Requests that repeat
+// the key create their tasks only once.
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { AppError } from '../../base/errors.ts'
@@ -6,20 +7,22 @@ import { isDeeperThan, MAX_DEPTH } from '../../base/json-depth.ts'
 import type { SubmitOptions } from '../../service/submit.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 
-// A structured-field string, as the draft requires, or the unquoted text that most clients send.
+// Value of the header: a quoted structured-field string, as the draft requires, or an unquoted text, which
+// most clients send.
 const KEY =
   /^(?:"(?<quoted>[\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254}))$/
 
 /**
- * Key and fingerprint for one task of a request.
+ * Returns the idempotency key and the fingerprint (hash of the body) for one task of a request.
  * @param part identifies the task in a request that creates several: its index, the id of the replayed task,
  *   or `first` for the first accepted task of a batch
  */
 export type Idempotency = (part?: number | string) => NonNullable<SubmitOptions['idempotency']>
 
 /**
- * Hashes the client's key and the body; undefined if the request has no key. A key is valid for one operation
- * of one API key. The body is hashed once, even if the request creates many tasks.
+ * Reads the Idempotency-Key of a request and hashes the body once for all of its tasks. Returns undefined if
+ * the header is missing. The stored key is a hash of the header, the operation and the name of the API key,
+ * so the same header value can be used again in other operations and with other API keys.
  * @throws AppError `invalid_header`, `invalid_input`
  */
 export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unknown): Idempotency | undefined {
@@ -30,7 +33,8 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
   if (key === undefined) {
     throw new AppError('invalid_header', 'Idempotency-Key: must be 1 to 255 visible ASCII characters')
   }
-  // An input may have MAX_DEPTH levels. In a batch it is three levels below the body; 5 leaves a margin.
+  // Rejects a body that is nested too deeply for the recursive `canonicalJson`. An input may have MAX_DEPTH
+  // levels, and in a batch it is three levels below the body; 5 leaves a margin.
   if (isDeeperThan(MAX_DEPTH + 5, body)) throw new AppError('invalid_input', 'The body is nested too deeply')
   const caller = c.get('apiKey')?.name
   const fingerprint = hashOf(canonicalJson(body))
@@ -38,9 +42,9 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
 }
 
 /**
- * Serializes with sorted member names, so that equal content gives equal text. Not RFC 8785, because it
- * rejects unpaired surrogates and numbers outside the range of a double. Both can occur in a body, and are
- * accepted in a request without a key.
+ * Serializes with sorted member names, so that bodies with equal content give equal text. RFC 8785 (JCS) is
+ * not used, because it fails on unpaired surrogates, which an input may contain, and on numbers outside the
+ * range of a double; in a batch, such a number must reject only its own task.
  */
 function canonicalJson(body: unknown): string {
   return JSON.stringify(body, (_name, value: unknown) =>

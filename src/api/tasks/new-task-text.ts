@@ -3,21 +3,23 @@
 import { inputTextOf, type NewTask } from '../../store/new-tasks.ts'
 import { viewOfNewTask } from './task-view.ts'
 
-/** Returns the same text as `JSON.stringify(viewOfNewTask(task))`. */
+/**
+ * Returns the same text as `JSON.stringify(viewOfNewTask(task))`, usually from a template, which is faster.
+ */
 export function textOfNewTask(task: NewTask): string {
   const template = isPlain(task) ? templateOf(task) : undefined
   return template ? fillIn(template, task) : JSON.stringify(viewOfNewTask(task))
 }
 
-/** JSON of tasks with the same name, queue, retries and timeout, split at the values that differ. */
+/** JSON of tasks that have the same name, queue, retries and timeout, split at the values that differ. */
 interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
-  /** The texts between the values; there is one more text than values. */
+  /** The constant parts of the JSON, in order. There is one more of them than of `values`. */
   texts: string[]
-  /** The value after each text, as an index into `PLACEHOLDERS`. */
+  /** Which value follows each part of `texts`, as an index into `PLACEHOLDERS`. */
   values: number[]
 }
 
-/** Whether the task differs from its template in the placeholders only. */
+/** Whether a template can be used: the task has a request id and no tags, delay, callback or other option. */
 function isPlain(task: NewTask): boolean {
   return (
     task.tags.length === 0 &&
@@ -30,11 +32,15 @@ function isPlain(task: NewTask): boolean {
   )
 }
 
-// Templates per definition. Clients choose queue, retries and timeout freely, so the number must be bounded.
+// Maximum number of templates per definition. Clients choose queue, retries and timeout freely, so without a
+// limit the cache could grow forever.
 const MAX_TEMPLATES = 8
 const templatesByName = new Map<string, Template[]>()
 
-/** Finds or creates the template of a task; undefined if its definition has the maximum number of others. */
+/**
+ * Returns the template for the task's name, queue, retries and timeout, and creates it if it is not cached.
+ * Returns undefined if the cache already has `MAX_TEMPLATES` other templates of this definition.
+ */
 function templateOf(task: NewTask): Template | undefined {
   const templates = templatesByName.get(task.name) ?? []
   const known = templates.find(
@@ -47,7 +53,8 @@ function templateOf(task: NewTask): Template | undefined {
   return template
 }
 
-// In the order of the values in `fillIn`. Names of tasks and queues cannot contain any of these.
+// Texts that mark the places of id, input, request id and creation time in a template, in the order in which
+// `fillIn` lists these values. Names of tasks and queues cannot contain such a text.
 const PLACEHOLDERS = ['<id>', '"<input>"', '"<request>"', '1970-01-01T00:00:00.000Z']
 const PLACEHOLDER = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
 

@@ -1,4 +1,4 @@
-// Reads one task for a request. Waits until it has ended if the client asks for that.
+// Reads one task for a request, and waits until the task has ended if the client asks for that.
 import { AppError } from '../../base/errors.ts'
 import { isUuid } from '../../base/uuidv7.ts'
 import type { TaskSubscription } from '../../service/task-watcher.ts'
@@ -7,7 +7,7 @@ import type { ApiDependencies } from '../dependencies.ts'
 
 type Sources = Pick<ApiDependencies, 'taskReader' | 'watcher'>
 
-/** Reads a task. @throws AppError `unknown_task`, also if the id is not a UUID */
+/** Reads the row of a task. @throws AppError `unknown_task`, also if the id is not a UUID */
 export async function readTask({ taskReader }: Pick<Sources, 'taskReader'>, id: string): Promise<TaskRow> {
   const row = isUuid(id) ? await taskReader.find(id) : undefined
   if (!row) throw unknownTask(id)
@@ -21,8 +21,8 @@ export function watchTask({ watcher }: Pick<Sources, 'watcher'>, id: string): Ta
 }
 
 /**
- * Resolves with the task when it has ended. Resolves with the last version read when `waitMs` have passed,
- * the signal aborts, or the watcher stops.
+ * Resolves with the task when it has ended. Resolves with the last state that was read when `waitMs`
+ * milliseconds have passed, the AbortSignal aborts (the client disconnected), or the API stops.
  * @throws AppError `unknown_task`
  */
 export async function readTaskWhenEnded(

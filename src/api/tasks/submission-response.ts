@@ -1,4 +1,4 @@
-// Response to a submission.
+// Builds the 202 response to the submission of one task.
 import type { Context } from 'hono'
 import type { AcceptedTask } from '../../service/insert-once.ts'
 import { pollTokenOf } from '../http/api-keys.ts'
@@ -7,7 +7,7 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { textOfNewTask } from './new-task-text.ts'
 import type { TaskView } from './task-view.ts'
 
-/** The task as accepted. `poll_token` is present if the API requires keys. */
+/** Body of the response: the task as it was accepted. `poll_token` is present if the API requires keys. */
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
 export function submissionResponse(c: Context<ApiEnv>, task: AcceptedTask) {
@@ -24,13 +24,13 @@ function withPollToken(c: Context<ApiEnv>, task: AcceptedTask): string {
   return poll_token === undefined ? text : `${text.slice(0, -1)},"poll_token":${JSON.stringify(poll_token)}}`
 }
 
-/** Returns `{poll_token}`, or an empty object if the API requires no keys. */
+/** Returns an object with the poll token of the task, or an empty object if the API requires no keys. */
 export function pollToken(c: Context<ApiEnv>, taskId: string): { poll_token?: string } {
   const apiKey = c.get('apiKey')
   return apiKey ? { poll_token: pollTokenOf(apiKey, taskId) } : {}
 }
 
-/** Header of a response that repeats the first response to the same Idempotency-Key. */
+/** Returns the header that marks a repetition of the first response to the same Idempotency-Key. */
 export function replayedHeader({ isReplayed }: { isReplayed?: boolean }): { 'Idempotent-Replayed'?: 'true' } {
   return isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
 }

@@ -6,7 +6,10 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { idempotencyOf } from './idempotency.ts'
 import type { submission } from './task-requests.ts'
 
-/** Options that the client set in the body. Others are absent, so that the definition's defaults apply. */
+/**
+ * Converts the options of a request body. Options that the client did not set are absent in the result, so
+ * that the defaults of the definition apply, or in a replay the options of the original task.
+ */
 export function chosenOptions(options: z.output<typeof submission>['options']): SubmitOptions {
   if (!options) return {}
   const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
@@ -22,8 +25,9 @@ export function chosenOptions(options: z.output<typeof submission>['options']): 
 }
 
 /**
- * Request id, trace and idempotency of a request.
- * @param operation the operation for which an Idempotency-Key is valid
+ * Returns the submit options that identify the request: its id, its trace context, and hashes of its
+ * Idempotency-Key and body.
+ * @param operation path or name of the operation; an Idempotency-Key is valid for one operation only
  * @throws AppError `invalid_header`, `invalid_input`
  */
 export function originOf(
@@ -34,7 +38,7 @@ export function originOf(
   return { ...correlationOf(c), idempotency: idempotencyOf(c, operation, body)?.() }
 }
 
-/** Ids that link a task to its request in logs and traces. */
+/** Returns the ids that link a task to the request that submitted it, in logs and traces. */
 export function correlationOf(c: Context<ApiEnv>): Pick<SubmitOptions, 'requestId' | 'traceparent'> {
   return { requestId: c.get('requestId'), traceparent: c.get('traceparent') }
 }

@@ -7,13 +7,14 @@ import type { ApiDependencies } from '../dependencies.ts'
 import { readTask, watchTask } from './read-task.ts'
 import { viewOfTask } from './task-view.ts'
 
-// Proxies and load balancers close idle connections; the shortest usual limit is 30 s.
+// A stream sends a comment when its task has not changed for this long, because proxies and load balancers
+// close idle connections; their shortest usual limit is 30 s.
 const COMMENT_INTERVAL_MS = 15_000
 
 /**
- * Streams a task. The id of each event is the version of the task. A client that reconnects with
- * `Last-Event-ID` gets newer versions only. If it has already received the final event, the response is 204,
- * which stops a browser's reconnects.
+ * Returns the event stream of a task. The id of each event is the version of the task. A client that
+ * reconnects with `Last-Event-ID` gets newer versions only. If it has already received the final event, the
+ * response is 204, after which a browser does not reconnect.
  * @throws AppError `unknown_task`
  */
 export async function streamTask(dependencies: ApiDependencies, c: Context, id: string): Promise<Response> {
@@ -31,7 +32,7 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
   // Disables response buffering in nginx, which would delay events.
   c.header('X-Accel-Buffering', 'no')
   if (c.req.method === 'HEAD') {
-    // A response to HEAD has no body: nothing would read the stream, and it would never end.
+    // HEAD gets only the headers. Nothing would read a stream in this response, so it would never end.
     subscription.close()
     return c.body(null, 200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   }
@@ -50,7 +51,7 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
       await stream.writeSSE({ id: String(task.version), event: 'task', data })
     }
   })
-  // streamSSE sets `Connection: keep-alive`, even if the client sent `Connection: close`.
+  // Hono's streamSSE sets `Connection: keep-alive`, which is wrong if the client sent `Connection: close`.
   response.headers.delete('Connection')
   return response
 }

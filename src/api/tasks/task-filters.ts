@@ -1,4 +1,4 @@
-// Task filters: the query of a list or count and the body of a bulk action use the same fields.
+// Zod schemas of task filters. The query of a list or count and the body of a bulk action share the fields.
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { isUuid } from '../../base/uuidv7.ts'
@@ -8,20 +8,20 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { decimal, invalidQuery } from '../http/request-query.ts'
 import { label, queueName, text, timestamp } from './task-requests.ts'
 
-/** One or more values, separated by commas. */
+/** Creates the schema of a parameter that contains one or more values, separated by commas. */
 const commaSeparated = <Schema extends z.ZodType<unknown, string>>(schema: Schema) =>
   z
     .string()
     .transform((list) => [...new Set(list.split(','))])
     .pipe(z.array(schema).max(50, 'must have at most 50 values'))
 
-/** Fields of a filter, except `input.<path>`. */
+/** All fields of a filter with a fixed name. `withInputs` adds the fields `input.<path>`. */
 export const filterFields = z.strictObject({
   status: commaSeparated(z.enum(TASK_STATUSES)).optional(),
   name: commaSeparated(label).optional(),
   queue: commaSeparated(queueName).optional(),
   worker: commaSeparated(z.uuid()).optional(),
-  // A single tag, because tags may contain commas.
+  // `tag` is one tag and not a comma-separated list, because tags may contain commas.
   tag: label.optional(),
   id: z.string().refine(isIdPrefix, 'must be the beginning of a task id').optional(),
   q: text(200).optional(),
@@ -43,24 +43,24 @@ export const listQuery = filterFields.extend({
 export const countQuery = filterFields.extend({ cursor: cursor.optional() })
 
 type InputFields = { [name: `input.${string}`]: string }
-/** Output of a schema of named fields, plus conditions on members of the input. */
+/** A parsed filter: the fields of `Schema`, and the conditions from the fields `input.<path>`. */
 export type Filtered<Schema extends z.ZodObject> = z.output<Schema> & { inputs?: InputCondition[] }
 
 const INPUT_PREFIX = 'input.'
 const MAX_INPUT_FIELDS = 5
 const MAX_PATH_LENGTH = 10
 const memberName = text(100)
-// Any text that Postgres can store, including line breaks.
+// The expected value of an `input.<path>` field: any text that Postgres can store, including line breaks.
 const inputValue = z
   .string()
   .max(1_000)
   .regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or unpaired surrogates')
 
-/** Extends a schema of named fields by up to five fields `input.<path>`. */
+/** Returns a schema that accepts the fields of `schema` and up to five fields `input.<path>`. */
 export function withInputs<Schema extends z.ZodObject>(schema: Schema) {
   return (
     z
-      // Not z.record(), which skips a member named __proto__.
+      // z.record() would drop a member named __proto__, which must be rejected like any unknown field.
       .custom<z.input<Schema> & InputFields>(isObject, 'must be an object')
       .transform((given, { issues }): Filtered<Schema> => {
         const [namedFields, inputFields] = splitFields(given)
@@ -71,7 +71,8 @@ export function withInputs<Schema extends z.ZodObject>(schema: Schema) {
           const lastName = inputFields.at(-1)?.[0] ?? INPUT_PREFIX
           issues.push(issueAt([lastName], `must be one of at most ${MAX_INPUT_FIELDS} input fields`))
         }
-        // zod discards this value if there are issues.
+        // The cast is safe: `fields.data` is undefined only if there are issues, and zod discards the value
+        // then.
         return { ...fields.data, ...(inputs.length > 0 && { inputs }) } as Filtered<Schema>
       })
   )
@@ -110,8 +111,8 @@ function issueAt(path: PropertyKey[], message: string): z.core.$ZodRawIssue {
 }
 
 /**
- * Creates middleware that checks a query string with optional fields `input.<path>`.
- * It throws AppError `invalid_query`, which names the parameter.
+ * Creates middleware that validates a query string against `schema` and optional fields `input.<path>`.
+ * @throws AppError (the middleware) `invalid_query`, with a message that names the parameter
  */
 export function filterQuery<Schema extends z.ZodObject>(
   schema: Schema,
@@ -148,14 +149,14 @@ export function filterOf(filter: Filtered<typeof filterFields>): TaskFilter {
   }
 }
 
-/** Up to 32 hexadecimal digits, with hyphens at any position. */
+/** Whether a text can begin a task id: at most 32 hexadecimal digits, with hyphens at any position. */
 function isIdPrefix(given: string): boolean {
   return /^[0-9a-f]{0,32}$/i.test(given.replaceAll('-', '')) && given.length > 0 && given.length <= 36
 }
 
 const MAX_IDS = 1_000
 
-/** One action on many tasks: the tasks with these ids, or all tasks that match a filter. */
+/** Body of a bulk request: an action on the tasks with these ids, or on all tasks that match a filter. */
 export const bulkRequest = z
   .strictObject({
     action: z.enum(['cancel', 'retry', 'replay']),

@@ -1,4 +1,4 @@
-// Zod schemas of the requests to the tasks API.
+// Zod schemas of the bodies and queries of requests to the tasks API.
 import { z } from 'zod'
 import { QUEUE_NAME } from '../../config.ts'
 import { decimal } from '../http/request-query.ts'
@@ -8,7 +8,8 @@ const YEAR_SECONDS = 366 * 24 * 3_600
 export const queueName = z
   .string()
   .regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
-// Postgres cannot store NUL or unpaired surrogates in a text. Labels must not contain any control character.
+// Creates the schema of a short text such as a tag. It rejects unpaired surrogates and NUL, which Postgres
+// cannot store, and all other control characters.
 export const text = (maxLength: number) =>
   z
     .string()
@@ -21,7 +22,8 @@ export const timestamp = z.iso.datetime({
   error: 'must be an RFC 3339 time, e.g. 2030-01-31T12:00:00Z',
 })
 
-// End of the last year that ISO 8601 writes with four digits. Postgres cannot read the longer form.
+// Latest `run_at`: the end of the year 9999. In JavaScript's ISO format, later years have a sign and six
+// digits, which Postgres cannot read.
 const LAST_TIMESTAMP_MS = Date.UTC(10_000, 0) - 1
 
 const submitOptions = z
@@ -38,25 +40,26 @@ const submitOptions = z
       .optional(),
     queue: queueName.optional(),
     tags: z.array(label).max(20).optional(),
-    // The service checks the URL against the input schema of `http_request`, which sends the callback.
+    // Only the length is checked here. The service checks the URL against the input schema of the definition
+    // `http_request`, which sends the callback.
     callback_url: z.string().max(2_048).optional(),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
     error: 'run_at and delay_seconds must not be used together',
   })
 
-/** Body of a submission. The service checks the input against its definition. */
+/** Body of a submission. It accepts any input; the service checks the input against the definition. */
 export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })
 
-/** One task of a batch. */
+/** One task in the body of a batch: like a submission, with the name of the definition. */
 export const batchItem = submission.extend({ name: z.string() })
 
-/** Body of a batch. Its tasks are checked one by one, so the schema accepts any item. */
+/** Body of a batch. It accepts any items: they are checked one by one, so that one fault rejects one task. */
 export const batchSubmission = z.strictObject({
   tasks: z.array(z.unknown()).min(1).max(1_000, 'must not have more than 1000 tasks'),
 })
 
-/** Body of a replay: the input and the options that differ from the replayed task. */
+/** Body of a replay: the input, if it differs from that of the original task, and the options that differ. */
 export const replay = z.strictObject({ input: z.unknown().optional(), options: submitOptions.optional() })
 
 export const readQuery = z.strictObject({
@@ -68,6 +71,6 @@ export const logsQuery = z.strictObject({
   limit: decimal(z.int().min(1).max(1_000).default(200)),
 })
 
-/** Queries of routes that accept a poll token instead of an API key. */
+/** Queries of the routes that accept a poll token, in the query string, instead of an API key. */
 export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
 export const logsQueryWithToken = logsQuery.extend({ poll_token: z.string().optional() })

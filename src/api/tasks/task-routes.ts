@@ -24,7 +24,7 @@ import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, view
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader, taskList, logStore, admit } = dependencies
-  // Definitions change with the code only, so their view and its tag are built once.
+  // The response of GET /v1/definitions and its entity tag are built once: definitions are part of the code.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
@@ -63,7 +63,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/v1/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
       const id = c.req.param('id')
-      // `c.req.raw` builds a Request, which costs more than the rest of the handler. Only a wait needs it.
+      // Reads without `wait` avoid `c.req.raw`: it builds a Request, which costs more than the rest of the
+      // handler. A wait needs its AbortSignal, which reports that the client has disconnected.
       const row =
         waitMs > 0
           ? await readTaskWhenEnded(dependencies, id, waitMs, c.req.raw.signal)
@@ -73,7 +74,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      // Skips the query for a first attempt: it has no history while it runs or if it succeeded.
+      // Skips the query for failed attempts if the task has had at most one attempt and no failure. (A
+      // client's retry resets `failures`, so a failed first attempt is left out until the second one starts.)
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
@@ -110,7 +112,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/v1/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const { options: chosen, ...edited } = c.req.valid('json')
-      // The id of the row, because ids in upper and lower case name the same task and must share the key.
+      // An Idempotency-Key is valid for one operation. The operation contains the id of the row, not the id
+      // in the path, because ids in upper and lower case name the same task.
       const operation = `/v1/tasks/${id}/replay`
       const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionResponse(c, await service.replay(id, edited, options))

@@ -7,7 +7,7 @@ import { problemSchema } from '../http/problem.ts'
 const timestamp = z.iso.datetime()
 const status = z.enum(TASK_STATUSES)
 
-/** Returned with the id of a submitted task. */
+/** Schema of the poll token in the response to a submission. */
 export const pollTokenSchema = z.string().meta({
   description:
     'Allows reading this task without an API key. Only in responses to submissions, if the API requires keys',
@@ -152,7 +152,7 @@ export const batchResponse = z.object({
   ),
 })
 
-/** JSON Schema (draft 2020-12) in the form in which zod writes object schemas. */
+/** Type of a JSON Schema (draft 2020-12), as zod writes it for an object schema. */
 export interface JsonSchema {
   type?: string
   title?: string

@@ -1,4 +1,5 @@
-// Views of tasks, attempts, log lines and definitions as the API returns them: snake_case, RFC 3339 in UTC.
+// Converts rows and definitions to the JSON that the API returns: names in snake_case, times in RFC 3339
+// (UTC).
 import { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { isFinal } from '../../definitions/task-status.ts'
@@ -49,7 +50,7 @@ export function compactViewOfTask(row: CompactRow): CompactTaskView {
   return { ...rest, input_excerpt: row.inputExcerpt, result_excerpt: row.resultExcerpt }
 }
 
-/** View of a task right after its submission, built without reading the inserted row. */
+/** Returns the view of a task right after its submission, without reading the inserted row from Postgres. */
 export function viewOfNewTask(task: NewTask): TaskView {
   const createdAt = task.createdAt.toISOString()
   return {
@@ -129,8 +130,10 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
   }
 }
 
-/** JSON Schema of the values that a client may send. */
+/**
+ * Converts a zod schema to JSON Schema. It describes values as clients send them, before zod adds defaults.
+ */
 export function schemaOf(schema: z.ZodType): JsonSchema {
-  // zod's type of a JSON Schema allows boolean subschemas. Schemas that zod makes of objects contain none.
+  // The cast is safe: the type of the result also allows boolean subschemas, but zod writes none for objects.
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
 }

@@ -1,24 +1,30 @@
-// Keeps a Bee-Queue connected while Redis can be reached, and types the internals that its typings leave out.
+// Connects a Bee-Queue to Redis and keeps it connected. Defines types for the internals of Bee-Queue that its
+// typings leave out.
 import BeeQueue from 'bee-queue'
 import lua from 'bee-queue/lib/lua/index.js'
 import { pause } from '../../base/loop.ts'
 import { type BeeRole, settingsOf } from './settings.ts'
 
 /**
- * Task references as stored in Redis. Pairs are shorter than objects, and most of the traffic is references.
+ * Task references as they are stored in Redis: pairs instead of objects, because pairs are shorter as JSON,
+ * and references are most of the traffic.
  */
 export type Pairs = [id: string, attempt: number][]
 
+/** Data of a Bee-Queue job, which is one delivery. */
 export interface JobData {
   tasks: Pairs
 }
 
+// How long `close` waits for deliveries that are being handled.
 const CLOSE_TIMEOUT_MS = 2_000
 
 /**
- * Creates Bee-Queues until one has connected and loaded its scripts. A new one is created for each try,
- * because a Bee-Queue whose first connection failed never recovers. The handler of `ready()` is attached in
- * the same tick: an unhandled rejection would end the process.
+ * Creates Bee-Queues until one has connected and loaded its scripts, and passes that one to `onConnected`.
+ * Each try needs a new Bee-Queue, because one whose first connection failed never recovers. The handlers of
+ * `ready()` are attached in the tick in which the Bee-Queue is created, because an unhandled rejection would
+ * end the process.
+ * @param signal ends the tries when it aborts
  */
 export async function connect(
   role: BeeRole,
@@ -38,7 +44,8 @@ export async function connect(
     )
     if (await Promise.race([readiness, aborted(signal)])) {
       neverGiveUp(bee)
-      // Redis loses its scripts on a restart, and a replica that takes over has none.
+      // Loads Bee-Queue's Lua scripts after every reconnect, because Redis loses scripts on a restart, and a
+      // replica that takes over has none.
       internalsOf(bee).client?.on('ready', () => void loadScripts(bee).catch(role.onError))
       return onConnected(bee)
     }
@@ -47,8 +54,9 @@ export async function connect(
 }
 
 /**
- * node_redis stops reconnecting after an hour, even if its retry strategy would continue. As an option, the
- * same value would also be the timeout of idle connections, so it is set on the client.
+ * Removes the limit of one hour after which node_redis stops reconnecting, even if its retry strategy would
+ * continue. The limit is set on the client and not by the option `connect_timeout`, because node_redis would
+ * also use the option as the socket timeout of a connection attempt, and Node rejects an infinite timeout.
  */
 function neverGiveUp(bee: BeeQueue) {
   const { client, bclient } = internalsOf(bee)
@@ -57,8 +65,10 @@ function neverGiveUp(bee: BeeQueue) {
 }
 
 /**
- * Closes the connections, whether Redis can be reached or not. Bee-Queue's own `close` never resolves while
- * Redis cannot be reached, and rejects if a job still runs. The stall check returns such a job to the list.
+ * Closes the connections of a Bee-Queue, whether Redis can be reached or not. Bee-Queue's `close` is called
+ * only while Redis is connected, and with a time limit, because it never resolves while Redis cannot be
+ * reached. It rejects if a delivery is still being handled after `CLOSE_TIMEOUT_MS`; the stall check of
+ * another worker then returns that delivery to the list.
  */
 export async function close(bee: BeeQueue): Promise<void> {
   const { client, bclient } = internalsOf(bee)
@@ -68,6 +78,7 @@ export async function close(bee: BeeQueue): Promise<void> {
   bclient?.end(false)
 }
 
+/** Resolves with false when the AbortSignal aborts, for `Promise.race`. */
 function aborted(signal: AbortSignal): Promise<false> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(false)
@@ -76,7 +87,8 @@ function aborted(signal: AbortSignal): Promise<false> {
 }
 
 /**
- * Removes a fetched delivery, with the writes of Bee-Queue for a succeeded job. Repeating them is harmless.
+ * Removes a fetched delivery from Redis, with the writes that Bee-Queue makes for a succeeded job. Bee-Queue
+ * repeats them when the handler returns, which is harmless.
  */
 export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   return promised(bee, (done) =>
@@ -89,7 +101,10 @@ export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   )
 }
 
-/** Removes a delivery that may also be in the list of waiting ones. Scans that list, which is slow. */
+/**
+ * Removes a delivery from Redis that may also be in the list of waiting deliveries. Redis scans that list,
+ * which is slow.
+ */
 export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   await acknowledge(bee, deliveryId)
   await promised(bee, (done) =>
@@ -97,16 +112,19 @@ export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   )
 }
 
+/** Loads Bee-Queue's Lua scripts into Redis, if it does not have them. */
 export function loadScripts(bee: BeeQueue): Promise<unknown> {
   return lua.buildCache(internalsOf(bee).client)
 }
 
+/** Checks for the error with which Redis rejects the call of a script that it does not have. */
 export function isMissingScript(error: unknown): boolean {
   return error instanceof Error && error.message.includes('NOSCRIPT')
 }
 
 /**
- * Internals of Bee-Queue without typings: the connections (node_redis 3 with callbacks) and the key names.
+ * Internals of Bee-Queue that its typings leave out: its connections (node_redis 3, with callbacks), the
+ * names of its keys in Redis, and its delay after a failed fetch.
  */
 interface BeeInternals {
   client: RedisCommands | null
@@ -138,12 +156,13 @@ type Callback<T> = (error: Error | null, value: T) => void
 export const internalsOf = (bee: BeeQueue) => bee as unknown as BeeInternals
 export const keyOf = (bee: BeeQueue, name: string) => internalsOf(bee).toKey(name)
 
-// Redis usually answers in less than a millisecond. After five seconds, Redis or the network is stuck.
+// Timeout of one Redis command. Redis usually answers in less than a millisecond; if it takes five seconds,
+// Redis or the network is stuck.
 const COMMAND_TIMEOUT_MS = 5_000
 
 /**
- * Turns a callback-style command into a promise.
- * @throws when Redis does not answer in time, which also reconnects
+ * Turns a command with a callback into a promise.
+ * @throws the error of the command; or, after closing the connection, when Redis does not answer in time
  */
 export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
   return withTimeout(
@@ -153,7 +172,9 @@ export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): P
 }
 
 /**
- * Limits the time of a command. Otherwise node_redis waits, and accepts more commands, until TCP gives up.
+ * Limits the time of a command. If Redis does not answer in time, it closes the connection, so that
+ * node_redis reconnects. Otherwise node_redis would wait, and accept more commands, until TCP reports an
+ * error.
  */
 export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

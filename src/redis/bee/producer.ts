@@ -1,4 +1,4 @@
-// Puts deliveries into a Bee-Queue.
+// Puts deliveries of one queue into Redis, through Bee-Queue, and reads the ids of those that are there.
 import type BeeQueue from 'bee-queue'
 import {
   close,
@@ -16,23 +16,23 @@ import {
 import type { BeeRole } from './settings.ts'
 
 export interface BeeProducer {
-  /** Puts a delivery behind all that wait. @throws immediately when Redis cannot be reached */
+  /** Puts a delivery at the end of the queue. @throws immediately when Redis cannot be reached */
   add(deliveryId: string, pairs: Pairs): Promise<void>
-  /** Puts a delivery in front of all that wait. @throws immediately when Redis cannot be reached */
+  /** Puts a delivery at the front of the queue. @throws immediately when Redis cannot be reached */
   addFirst(deliveryId: string, pairs: Pairs): Promise<void>
-  /** Resolves when it is connected for the first time, or stopped. */
+  /** Resolves when the producer has connected to Redis for the first time, or was stopped. */
   connected: Promise<void>
   isReady(): boolean
   /**
-   * Reads in one transaction the id of the delivery that is fetched next and the ids of fetched deliveries
-   * ("active" in Bee-Queue).
+   * Returns the id of the delivery that will be fetched next, and the ids of the deliveries that workers have
+   * fetched and not acknowledged ("active" in Bee-Queue). Reads both in one transaction of Redis.
    * @throws immediately when Redis cannot be reached
    */
   readIds(): Promise<{ next: string | null; active: string[] }>
   stop(): Promise<void>
 }
 
-/** Returns before it is connected. Reconnects in the background. */
+/** Creates a producer. Returns before it is connected; it connects and reconnects in the background. */
 export function connectProducer(role: BeeRole): BeeProducer {
   const stopping = new AbortController()
   let current: BeeQueue | null = null
@@ -48,7 +48,8 @@ export function connectProducer(role: BeeRole): BeeProducer {
         await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       } catch (error) {
         if (!isMissingScript(error)) throw error
-        // Redis has lost the scripts. Bee-Queue calls them by hash and loads them only when it connects.
+        // Redis has lost the Lua scripts, which Bee-Queue calls by hash and loads only when it first
+        // connects. Load them and try again.
         await loadScripts(bee)
         await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
       }
@@ -56,7 +57,8 @@ export function connectProducer(role: BeeRole): BeeProducer {
     addFirst(deliveryId, pairs) {
       const bee = ready()
       const { client } = internalsOf(bee)
-      // The writes of Bee-Queue's `save`, but at the end of the list from which the next delivery is fetched.
+      // Makes the same writes as Bee-Queue's `save`, but pushes to the other end of the list, from which the
+      // next delivery is fetched.
       const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
       return promised(bee, (done) =>
         client
@@ -89,6 +91,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
     },
   }
 
+  /** Returns the Bee-Queue if its connection is ready, otherwise null. */
   function connectedBee(): BeeQueue | null {
     return current && internalsOf(current).client?.ready ? current : null
   }
@@ -101,8 +104,9 @@ export function connectProducer(role: BeeRole): BeeProducer {
 }
 
 /**
- * Removes ids whose job no longer exists, and returns them. They appear when the stall check returns a
- * delivery to the list and its first worker then finishes it. Bee-Queue never removes such ids.
+ * Removes those of the given delivery ids whose Bee-Queue job no longer exists, and returns them. Such an id
+ * appears when the stall check returns a delivery to the list and the worker that fetched it first then
+ * deletes its job. Bee-Queue never removes such ids.
  */
 async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set()
@@ -115,6 +119,6 @@ async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>
 }
 
 function jobOf(bee: BeeQueue, deliveryId: string, tasks: Pairs) {
-  // Each delivery needs a new id: Bee-Queue ignores a save under a known id without an error.
+  // Every delivery needs a new id, because Bee-Queue ignores a job with an existing id without an error.
   return bee.createJob<JobData>({ tasks }).setId(deliveryId)
 }

@@ -1,15 +1,17 @@
-// Settings of Bee-Queue. Each has the reason next to it.
+// Settings of Bee-Queue for producers and consumers, each with its reason.
 import type BeeQueue from 'bee-queue'
 
+/** The queue that a producer or consumer serves, and how it connects to Redis. */
 export interface BeeRole {
   queueName: string
   redisUrl: string
-  /** Keys in Redis begin with this and a colon. */
+  /** All keys in Redis begin with this prefix and a colon. */
   prefix: string
   onError: (error: unknown) => void
 }
 
-// Bee-Queue renews a fetched delivery twice within this time. One that is not renewed returns to the list.
+// Interval of the stall check of Bee-Queue. Within it, Bee-Queue renews a fetched delivery twice while its
+// handler runs. The stall check returns a delivery that was not renewed to the list.
 export const STALL_INTERVAL_MS = 5_000
 
 export function settingsOf(
@@ -19,26 +21,28 @@ export function settingsOf(
 ) {
   return {
     prefix,
-    // Connection options, not a client: Bee-Queue accepts only a client of its own old version of node_redis,
-    // ignores any other, and connects to localhost instead.
+    // Passes connection options and not a client, because Bee-Queue accepts only a client of its old version
+    // of node_redis. With any other client it would connect to localhost.
     redis: {
       ...redisOptionsOf(redisUrl),
-      // An enqueue fails immediately while Redis cannot be reached; the dispatcher enqueues the task later. A
-      // consumer waits for Redis without a limit.
+      // A producer has no offline queue, so that an enqueue fails immediately while Redis cannot be reached;
+      // the dispatcher enqueues the task later. The commands of a consumer wait for Redis without a limit.
       enable_offline_queue: kind === 'consumer',
-      // The default stops reconnecting after an hour. Undefined ends the reconnects when the process stops.
+      // Returns the delay before the next reconnect: at most two seconds. When the process stops, it returns
+      // undefined, which ends the reconnects.
       retry_strategy: ({ attempt }: { attempt: number }) =>
         stopping.aborted ? undefined : Math.min(attempt * 100, 2_000),
     } as BeeQueue.QueueSettings['redis'],
     isWorker: kind === 'consumer',
     stallInterval: STALL_INTERVAL_MS,
-    // These features would use memory in Redis or in this process for state that is in Postgres.
+    // Disables features that would use memory in Redis or in this process for state that Postgres has: job
+    // objects, job events, and jobs that have ended.
     storeJobs: false,
     getEvents: false,
     sendEvents: false,
     removeOnSuccess: true,
     removeOnFailure: true,
-    // Delays and retries are in Postgres too.
+    // Disables delayed jobs, because delays and retries are in Postgres too.
     activateDelayedJobs: false,
   } satisfies BeeQueue.QueueSettings
 }

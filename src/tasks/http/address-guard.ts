@@ -4,11 +4,17 @@
 import ipaddr from 'ipaddr.js'
 
 export interface AddressGuard {
-  /** Checks whether a request may connect to `address` of `host`. Both are equal for a literal address. */
+  /**
+   * Checks whether a request may connect to `address`, to which `host` resolves. Both are equal if the URL
+   * contains a literal IP address.
+   */
   isAllowed(host: string, address: string): boolean
 }
 
-/** @param allow hosts, addresses and ranges (CIDR) that are allowed in addition to public addresses */
+/**
+ * Creates the guard.
+ * @param allow hosts, addresses and ranges (CIDR) that are allowed in addition to public addresses
+ */
 export function createAddressGuard(allow: readonly string[] = []): AddressGuard {
   const ranges = allow.map(rangeOf).filter((range) => range !== null)
   const hosts = new Set(allow.filter((entry) => rangeOf(entry) === null).map(normalized))
@@ -24,14 +30,18 @@ export function createAddressGuard(allow: readonly string[] = []): AddressGuard 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
 
-// The platform service of Azure. Only virtual machines there reach it, although the address looks public.
+// Address of the platform service of Azure. It is refused: only virtual machines of Azure reach it, although
+// it looks like a public address.
 const AZURE_HOST = '168.63.129.16'
 // The only range from which public unicast addresses are assigned (IANA, IPv6 Global Unicast Address
 // Assignments). Other unicast addresses are unassigned or contain an IPv4 address, such as the deprecated
 // ::127.0.0.1.
 const IPV6_GLOBAL_UNICAST: Range = [ipaddr.IPv6.parse('2000::'), 3]
 
-/** Uses an allow list, because the list of special ranges grows: an unknown kind of address is not public. */
+/**
+ * Checks whether an address is public: of the kind `unicast` in ipaddr.js. All other kinds are refused, also
+ * those that a later version of ipaddr.js adds, because the list of special ranges grows.
+ */
 function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false
   return address instanceof ipaddr.IPv4
@@ -44,9 +54,10 @@ function isWithin(address: Address, [network, bits]: Range): boolean {
 }
 
 /**
- * Parses an address; null if it is invalid. Packets to an IPv4-mapped address, or through NAT64 to one in
- * 64:ff9b::/96, reach the IPv4 address in its last 32 bits, so that one is returned. Other forms that contain
- * an IPv4 address (6to4, Teredo, local NAT64) are not decoded: they are obsolete and never public.
+ * Parses an IP address; null if it is invalid. Packets to an IPv4-mapped address, or through NAT64 to an
+ * address in 64:ff9b::/96, reach the IPv4 address in its last 32 bits, so that IPv4 address is returned.
+ * Other forms that contain an IPv4 address (6to4, Teredo, local NAT64) are not decoded: they are obsolete and
+ * never public.
  */
 function addressOf(text: string): Address | null {
   if (!ipaddr.isValid(text)) return null
@@ -58,7 +69,7 @@ function addressOf(text: string): Address | null {
 
 const NAT64: Range = [ipaddr.IPv6.parse('64:ff9b::'), 96]
 
-/** Returns null if the entry is a host name. */
+/** Parses an entry of HTTP_REQUEST_ALLOW as a range of addresses; null if the entry is a host name. */
 function rangeOf(entry: string): Range | null {
   if (ipaddr.isValidCIDR(entry)) return ipaddr.parseCIDR(entry)
   const address = addressOf(entry)

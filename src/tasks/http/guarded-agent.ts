@@ -7,17 +7,18 @@ import { PermanentError } from '../../definitions/define.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { hostOf, refusalOf } from './target-url.ts'
 
-/** Resolves with all addresses of a host; rejects if it has none. */
+/** A DNS lookup. Resolves with all addresses of a host; rejects if it has none. */
 export type Resolve = (host: string) => Promise<{ address: string; family: number }[]>
 
 const CONNECT_TIMEOUT_MS = 10_000
-// Responses with larger headers are rejected as implausible: even bodies are read only up to 64 KiB.
+// Maximum size of the headers of a response. Larger ones are rejected as implausible: even bodies are read
+// only up to 64 KiB.
 const MAX_HEADERS_BYTES = 16 * 1_024
 
 /**
  * Creates the agent for all requests of this process. It keeps connections open for reuse, follows no
- * redirects and ignores proxy variables. Requests reject with a PermanentError if one of the addresses of
- * their host is refused.
+ * redirects and ignores proxy variables. A request rejects with a PermanentError if the guard refuses one of
+ * the addresses of its host.
  */
 export function createGuardedAgent(guard: AddressGuard, resolve: Resolve = resolveBySystem): Agent {
   const connectToAllowed = buildConnector({
@@ -28,12 +29,13 @@ export function createGuardedAgent(guard: AddressGuard, resolve: Resolve = resol
   return new Agent({
     connect(options, callback) {
       const host = hostOf(options)
-      // Node calls no `lookup` for a literal address, so it is checked here.
+      // A literal IP address is checked here, because Node calls `lookup` only for host names.
       if (isIP(host) !== 0 && !guard.isAllowed(host, host)) return callback(refused(host), null)
       connectToAllowed(options, callback)
     },
     maxHeaderSize: MAX_HEADERS_BYTES,
-    // No timeouts here: the signal of the task aborts the request when its time is over.
+    // The timeouts of undici are off, because the AbortSignal of the attempt aborts the request at the time
+    // limit of the task.
     headersTimeout: 0,
     bodyTimeout: 0,
   })

@@ -1,4 +1,4 @@
-// Sends one request and follows redirects. All hops go to allowed addresses only. Long bodies are truncated.
+// Sends a request and follows its redirects, to allowed addresses only. Long response bodies are truncated.
 import { type Dispatcher, request as sendOnce } from 'undici'
 import { messageOf } from '../../base/errors.ts'
 import { PermanentError } from '../../definitions/define.ts'
@@ -8,21 +8,21 @@ import { type HttpRequest, isRedirect, redirected } from './redirect.ts'
 
 export interface HttpResponse {
   status: number
-  /** Names are in lower case; several values of one header are joined by commas. */
+  /** Header names are in lower case; several values of one header are joined by commas. */
   headers: Record<string, string>
   body: string
   isBodyTruncated: boolean
-  /** URL of the last hop. */
+  /** URL that sent this response: that of the request, or the target of the last redirect. */
   url: URL
 }
 
 export interface HttpClient {
   guard: AddressGuard
   /**
-   * Resolves with the last response, whatever its status.
+   * Sends a request and follows redirects. Resolves with the last response, whatever its status.
    * @param isExpected checks whether the caller expects a status. An expected redirect is not followed
-   * @throws PermanentError if a hop is refused or there are too many redirects; another Error if the request
-   * fails
+   * @throws PermanentError if an address is refused or there are too many redirects; another Error if the
+   * request fails
    */
   send(
     request: HttpRequest,
@@ -33,16 +33,18 @@ export interface HttpClient {
 export interface HttpClientOptions {
   /** Hosts, addresses and ranges (CIDR) that are allowed in addition to public addresses. */
   allow?: readonly string[]
-  /** Resolves host names. Default: the resolver of the system. */
+  /** DNS lookup of host names. Default: the resolver of the operating system. */
   resolve?: Resolve
 }
 
-// Enough for redirects from http to https, to www, and to a new path. More are most likely a loop.
+// Maximum number of redirects that are followed: enough from http to https, to www, and to a new path. More
+// are most likely a loop.
 const MAX_REDIRECTS = 5
-// Many servers refuse requests without a User-Agent.
+// Headers of each request unless the caller sets others. Many servers refuse requests without a User-Agent.
 const DEFAULT_HEADERS = { accept: '*/*', 'user-agent': 'Waggle' }
 const MAX_BODY_BYTES = 64 * 1_024
-// Longest body of a redirect that is read in order to reuse the connection. With a longer one it is closed.
+// Maximum size of the body of a redirect response. It is read and discarded, so that the connection can be
+// reused; if the body is longer, the connection is closed.
 const MAX_SKIPPED_BYTES = 16 * 1_024
 
 export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): HttpClient {
@@ -71,7 +73,8 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
   function dispatch({ method, url, callerHeaders, ownHeaders, body }: HttpRequest, signal: AbortSignal) {
     return sendOnce(url, {
       dispatcher,
-      // The input schema allows only methods that undici knows; a redirect can only change the method to GET.
+      // The cast is safe: the input schema allows only methods that undici knows, and a redirect can only
+      // change the method to GET.
       method: method as Dispatcher.HttpMethod,
       headers: { ...DEFAULT_HEADERS, ...callerHeaders, ...ownHeaders },
       body,
@@ -82,7 +85,8 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
 
 async function readResponse(response: Dispatcher.ResponseData, url: URL): Promise<HttpResponse> {
   const { bytes, isTruncated } = await readAtMost(MAX_BODY_BYTES, response.body)
-  // With `stream`, an incomplete character at the end of a truncated body is omitted, not replaced by U+FFFD.
+  // With `stream`, the decoder omits an incomplete character at the end of a truncated body instead of
+  // replacing it by U+FFFD.
   const body = new TextDecoder().decode(bytes, { stream: isTruncated })
   const headers = Object.entries(response.headers).map(([name, value]) => [name, [value].flat().join(', ')])
   return {
@@ -95,7 +99,8 @@ async function readResponse(response: Dispatcher.ResponseData, url: URL): Promis
 }
 
 async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) {
-  // Leaving the loop early destroys the body; the error that it then emits is expected.
+  // Ignores the `error` event that the body emits when the loop below is left early, which destroys the body.
+  // The loop itself throws all other errors of the body.
   body.on('error', () => {})
   const chunks: Buffer[] = []
   let length = 0
@@ -108,7 +113,8 @@ async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) 
 }
 
 /**
- * Replaces the message of a network error, which can contain internal addresses. The error becomes `cause`.
+ * Runs `work` and replaces the message of a network error, because clients see it and the original can
+ * contain internal addresses. The original error becomes `cause`.
  */
 async function withReason<T>(hop: HttpRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {

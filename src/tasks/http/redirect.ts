@@ -1,13 +1,16 @@
-// Computes the request that follows a redirect. Pure.
+// Computes the request that follows a redirect response. Sends nothing.
 import { PermanentError } from '../../definitions/define.ts'
 import { faultOfUrl } from './target-url.ts'
 
 export interface HttpRequest {
   method: string
   url: URL
-  /** Headers from the input, names in lower case. Another origin never gets them: they may be credentials. */
+  /**
+   * Headers from the task's input, names in lower case. Another origin never gets them, because they may be
+   * credentials.
+   */
   callerHeaders: Record<string, string>
-  /** Headers that this task adds about itself and the body. A redirect keeps them if it keeps the body. */
+  /** Headers that `http_request` adds itself, such as the signature. Dropped if a redirect drops the body. */
   ownHeaders: Record<string, string>
   body?: string
 }
@@ -19,8 +22,8 @@ export function isRedirect(status: number): boolean {
 }
 
 /**
- * Returns the request to send next, by the rules of browsers (Fetch, 4.4 HTTP-redirect fetch). The headers of
- * the caller are removed when the origin changes.
+ * Returns the request to send after a redirect, by the rules of browsers (Fetch, 4.4 HTTP-redirect fetch).
+ * The headers of the caller are removed when the origin changes.
  * @throws PermanentError if the target is not an http or https URL, contains credentials, or is too long
  */
 export function redirected(request: HttpRequest, status: number, location: string): HttpRequest {
@@ -43,7 +46,8 @@ function becomesGet(status: number, method: string): boolean {
 
 function withoutBody({ callerHeaders, ...request }: HttpRequest): HttpRequest {
   const kept = Object.entries(callerHeaders).filter(([name]) => !name.startsWith('content-'))
-  // Idempotency key and signature belong to the original request and its body, so they are not sent.
+  // Drops the headers that the task has added, because idempotency key and signature belong to the original
+  // request and its body.
   return {
     ...request,
     method: 'GET',

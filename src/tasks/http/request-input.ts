@@ -47,14 +47,14 @@ export function httpRequestInput(guard: AddressGuard) {
     })
 }
 
-/** Returns the body to send: a string unchanged, any other value as JSON. */
+/** Returns the text of a request body: a string unchanged, any other value as JSON. */
 export function textOf(body: unknown): string {
-  // UTF-8 has no lone surrogates. Replace them here, so that the signed text is the text that is sent.
+  // Replaces lone surrogates, which UTF-8 cannot encode, so that the signed text is the text that is sent.
   return (typeof body === 'string' ? body : (JSON.stringify(body) ?? '')).toWellFormed()
 }
 
-// Headers of the connection (RFC 9110, 7.6.1), headers that follow from URL and body, and Accept-Encoding,
-// because a compressed response body could not be stored as text.
+// Headers that the input must not contain: headers of the connection (RFC 9110, 7.6.1), headers that follow
+// from URL and body, and Accept-Encoding, because a compressed response body could not be stored as text.
 const REFUSED_HEADERS = new Set([
   'accept-encoding',
   'connection',

@@ -1,9 +1,12 @@
 // Parses the header Retry-After (RFC 9110, 10.2.3).
 
-// A longer delay, such as a week, is most likely a mistake, or means "never".
+// Maximum delay: one day. A longer one, such as a week, is most likely a mistake, or means "never".
 const MAX_DELAY_MS = 24 * 3_600_000
 
-/** Returns the delay in milliseconds, at most a day; undefined if the header is absent or invalid. Pure. */
+/**
+ * Returns the delay that the header asks for in milliseconds, at most a day. Undefined if the header is
+ * absent, invalid or not in the future.
+ */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? ''
   const delayMs = /^\d+$/.test(text) ? Number(text) * 1_000 : dateMsOf(text) - nowMs
@@ -12,7 +15,10 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
 
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /
 
-/** Returns NaN if the text is no HTTP date. `Date.parse` alone would take "1.5" for January 5. */
+/**
+ * Parses an HTTP date to milliseconds since 1970; NaN if the text is no HTTP date. The format is checked
+ * first, because `Date.parse` alone would read "1.5" as January 5.
+ */
 function dateMsOf(text: string): number {
   return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }

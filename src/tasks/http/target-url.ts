@@ -1,12 +1,16 @@
-// Validates the target URL of a request, as far as this is possible without resolving its host.
+// Validates the target URL of an outgoing request, as far as this is possible without a DNS lookup.
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import type { AddressGuard } from './address-guard.ts'
 
-// Browsers and servers commonly accept URLs of this length, and log lines stay short.
+// Maximum length of a target URL. Browsers and servers commonly accept URLs of this length, and it keeps log
+// lines short.
 const MAX_URL_LENGTH = 2_048
 
-/** Schema of a target URL: http or https, no credentials, no literal address that the guard refuses. */
+/**
+ * Returns the schema of a target URL. It accepts http and https, refuses credentials, and refuses literal IP
+ * addresses that the guard does not allow.
+ */
 export function targetUrl(guard: AddressGuard) {
   return z
     .string()
@@ -17,7 +21,7 @@ export function targetUrl(guard: AddressGuard) {
     })
 }
 
-/** Returns why a URL is invalid, independent of its host; null if it is valid. */
+/** Returns why a URL is invalid, or null if it is valid. Does not check whether its host is allowed. */
 export function faultOfUrl(text: string): string | null {
   if (text.length > MAX_URL_LENGTH) return `must be at most ${MAX_URL_LENGTH} characters`
   const url = URL.parse(text)
@@ -26,12 +30,12 @@ export function faultOfUrl(text: string): string | null {
   return null
 }
 
-/** Returns the host of a URL, an IPv6 address without its brackets. */
+/** Returns the host of a URL; if it is an IPv6 address, without the brackets. */
 export function hostOf({ hostname }: { hostname: string }): string {
   return hostname.replace(/^\[|\]$/g, '')
 }
 
-/** Returns the message for a refused host. Clients see it, so it does not contain the resolved address. */
+/** Returns the error message for a refused host. Clients see it, so it omits the resolved address. */
 export function refusalOf(host: string): string {
   return `the host "${host}" is not on the public internet; HTTP_REQUEST_ALLOW can allow it`
 }

@@ -2,12 +2,15 @@
 import { Webhook } from 'standardwebhooks'
 
 /**
- * Returns the signature headers for a body. Every secret adds a signature; one that verifies is enough, so
- * that secrets can be rotated.
+ * Returns the signature headers for a request body, with one signature per secret. Receivers accept a request
+ * if one signature verifies, so secrets can be rotated.
  */
 export type SignWebhook = (id: string, body: string, at: Date) => Record<string, string>
 
-/** Returns null without secrets. @param secrets each `whsec_` followed by base64 */
+/**
+ * Creates the function that signs requests; null if there are no secrets.
+ * @param secrets each is `whsec_` followed by base64
+ */
 export function createWebhookSigner(secrets: readonly string[]): SignWebhook | null {
   if (secrets.length === 0) return null
   const webhooks = secrets.map((secret) => new Webhook(secret))

@@ -1,9 +1,10 @@
-// Notices for a missing key and for missing scopes, with a button that opens the key dialog.
+// Notices for a missing API key and for missing scopes, with buttons that open the key dialog, and the button
+// that removes the key.
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
 import type { Access, Scope } from './access.ts'
 
-/** Banner at the top of every view while the API rejects requests without a valid key. */
+/** Banner at the top of every view while the API requires a key, and the key dialog is not open. */
 export function KeyRequiredBanner({ access }: { access: Access }) {
   const { isKeyRequired, isDialogOpen } = useObservable(access.state)
   const isShown = isKeyRequired && !isDialogOpen
@@ -31,7 +32,7 @@ const ACTIONS = {
   operate: 'cancel or retry tasks',
 } as const satisfies Record<Scope, string>
 
-/** Notice that the key lacks this scope. The element is empty unless the scope is known to be missing. */
+/** Notice that the API key lacks a scope. The element is empty unless the scope is known to be missing. */
 export function MissingScopeNotice({ access, scope }: { access: Access; scope: Scope }) {
   const { missingScopes } = useObservable(access.state)
   return (
@@ -51,7 +52,7 @@ export function MissingScopeNotice({ access, scope }: { access: Access; scope: S
   )
 }
 
-/** Replaces the content of a view that cannot be loaded without a key. */
+/** Placeholder for a view that cannot be loaded without an API key. */
 export function Locked({ access, text }: { access: Access; text: string }) {
   return (
     <div class="empty tone-warn">
@@ -66,7 +67,7 @@ export function Locked({ access, text }: { access: Access; text: string }) {
   )
 }
 
-/** Removes the key of this tab. Rendered only while there is a key. */
+/** Button that removes the API key of this tab. It is rendered only while the tab has a key. */
 export function ForgetKeyButton({ access }: { access: Access }) {
   const key = useObservable(access.key)
   if (key === null) return null

@@ -6,38 +6,42 @@ const SCOPES = ['submit', 'read', 'operate'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export interface AccessState {
-  /** The API requires a key and this tab has no valid one: a request got a 401, or the key was removed. */
+  /** Whether the API requires a key and this tab has no valid one, after a 401 or a removal of the key. */
   isKeyRequired: boolean
-  /** The key dialog is open. */
+  /** Whether the dialog in which a person enters the key is open. */
   isDialogOpen: boolean
-  /** The scopes that the key is known to lack. */
+  /** Scopes that the key is known to lack, from the list of its scopes or from a 403. */
   missingScopes: readonly Scope[]
 }
 
 export interface Access {
   state: Observable<AccessState>
-  /** Null while no key is stored. */
+  /** The API key of this tab; null if it has none. */
   key: Observable<string | null>
   /**
-   * Records the outcome of a request.
+   * Records the outcome of a request: a 401 opens the key dialog, a 403 means that the scope is missing.
+   * @param fault null if the request succeeded
    * @param scope the scope that the request needs; null if every valid key suffices
    * @param key the key that the request was sent with
    */
   report(fault: ApiFault | null, scope: Scope | null, key: string | null): void
-  /** Records the scopes of a key. */
+  /** Records the scopes that the API reported for a key. Ignored if the tab has another key by now. */
   setScopes(scopes: readonly Scope[], key: string | null): void
   openDialog(): void
   closeDialog(): void
-  /** Tries the key and stores it for this tab if the API accepts it. Resolves with an error text, or null. */
+  /**
+   * Sends a request with the key, and stores the key for this tab if the API accepts it. Resolves with null
+   * then, otherwise with an error text for the person.
+   */
   submitKey(text: string): Promise<string | null>
   forget(): void
-  /** Resolves when the API no longer rejects this tab's requests with 401. */
+  /** Resolves when `isKeyRequired` is false. Until then the API would respond to requests with 401. */
   untilAccepted(): Promise<void>
-  /** Opens the dialog. Resolves when it is closed; with false if no valid key was entered. */
+  /** Opens the key dialog. Resolves when it is closed: with true if a valid key was entered. */
   untilKeyEntered(): Promise<boolean>
 }
 
-/** @param tryKey sends a request with the key; resolves with its fault, or null */
+/** @param tryKey sends a request with the key; resolves with null if the API accepts it, else the fault */
 export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>): Access {
   const key = createObservable(readKey())
   const state = createObservable<AccessState>({
@@ -78,7 +82,7 @@ export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>):
   }
 
   function report(fault: ApiFault | null, scope: Scope | null, usedKey: string | null) {
-    // Ignore a late response to a request that was sent with an earlier key.
+    // Ignore a late response to a request that was sent before the key changed.
     if (usedKey !== key.get()) return
     const { isKeyRequired, isDialogOpen, missingScopes } = state.get()
     // Only the first 401 opens the dialog: background requests must not reopen it after the person closed it.
@@ -111,7 +115,10 @@ function faultOfTrial(fault: ApiFault | null): string | null {
   return `${fault.detail}. Try again later.`
 }
 
-/** Sends a request; after a 401 asks for a key and sends it again. Stops when the person enters no key. */
+/**
+ * Sends a request and returns its response. After a 401 it opens the key dialog and sends the request again,
+ * unless the person closes the dialog without a valid key.
+ */
 export async function withKey<T>(
   access: Access,
   request: () => Promise<ApiResponse<T>>,
@@ -124,7 +131,7 @@ export async function withKey<T>(
 
 const KEY = 'waggle.key'
 
-/** Session storage belongs to one tab, and the browser deletes it when the tab is closed. */
+/** Reads the key from session storage, which belongs to one tab and is deleted when the tab is closed. */
 function readKey(): string | null {
   try {
     return sessionStorage.getItem(KEY)
@@ -138,6 +145,6 @@ function writeKey(key: string | null) {
     if (key === null) sessionStorage.removeItem(KEY)
     else sessionStorage.setItem(KEY, key)
   } catch {
-    // The browser forbids storage: the key is kept in memory until the page is left.
+    // If the browser forbids session storage, the key is only in memory and lost after a reload.
   }
 }

@@ -1,4 +1,4 @@
-// A button that sends a change to the API and shows why it was refused.
+// A button that sends a change to the API, and shows the reason if the API refuses it.
 import { type Access, withKey } from './access.ts'
 import type { ApiResponse } from './api-response.ts'
 import { useAction } from './use-action.ts'
@@ -6,7 +6,7 @@ import { useAction } from './use-action.ts'
 export interface ActionButtonProps {
   access: Access
   text: string
-  /** Accessible name: unlike the text, it also names the object that the button changes. */
+  /** Accessible name. Unlike `text` it also names the changed object, e.g. "Pause the queue default". */
   label: string
   perform: () => Promise<ApiResponse<unknown>>
   /** Called after the API has accepted the change. */

@@ -1,5 +1,5 @@
-// API client of the page. It sends each request once, to the origin of the page, with the tab's key, and
-// reports the outcome to `Connection` and `Access`.
+// API client of the page. It sends each request once, to the server that delivered the page and with the API
+// key of the tab, and reports the outcome to `Connection` and `Access`.
 import {
   type AnyDefinition,
   type BulkAction,
@@ -35,28 +35,29 @@ export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 /** Any JSON value: an input, a result, or a part of one. */
 export type Json = Task['input']
 
-/** A task to submit. */
+/** A task to submit; `name` is the name of its definition. */
 export interface Submission {
   name: string
   input: Json
   options?: RunOptions
 }
 
-// The API's maximum for one request.
+// Log lines per request: the maximum that the API allows.
 export const LOG_LINES = 1_000
 
 export type ApiClient = ReturnType<typeof createApiClient>
 
 interface Listeners {
   clock: ServerClock
-  /** Receives the fault of every response, and null for a response without one. */
+  /** Called with the fault of a request, or null if it succeeded; not for a 429 of the API's rate limit. */
   report: (fault: ApiFault | null) => void
   access: Pick<Access, 'key' | 'report'>
 }
 
 export function createApiClient({ clock, report, access }: Listeners) {
   const client = connect(() => access.key.get() ?? undefined)
-  // A poll token permits reading a task that was submitted with this key, without the scope "read".
+  // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
+  // key that submitted it, even if the key lacks the scope "read".
   const pollTokens = new Map<string, string>()
   access.key.subscribe(() => pollTokens.clear())
 
@@ -69,12 +70,12 @@ export function createApiClient({ clock, report, access }: Listeners) {
       )
     },
 
-    /** Submits a copy of a task with another input. */
+    /** Submits a new task of the same definition as task `id`, with this input. */
     async replay(id: string, { input, options }: Omit<Submission, 'name'>, idempotencyKey: string) {
       return withTokenKept(await send('operate', () => client.replay(id, input, { options, idempotencyKey })))
     },
 
-    /** @param waitSeconds how long the API may wait until the task has finished before it responds */
+    /** @param waitSeconds how long the API may wait for the end of the task before it responds */
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
       send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
 
@@ -87,7 +88,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
     bulk: (action: BulkAction, idempotencyKey: string) =>
       send('operate', () => client.bulk(action, { idempotencyKey })),
 
-    /** @param after the id of the last line that was read; 0 for none */
+    /** @param after the id of the last log line that is already loaded; 0 if none is */
     logs: (id: string, after: number, signal: AbortSignal) =>
       send('read', () => client.logs(id, { after, limit: LOG_LINES, signal, pollToken: pollTokens.get(id) })),
 
@@ -112,7 +113,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
 
     resumeWorker: (id: string) => send('operate', () => client.resumeWorker(id)),
 
-    /** Sends a request with this key. Resolves with its fault, or null if the API accepts the key. */
+    /** Sends a request with this key. Resolves with null if the API accepts the key, else with the fault. */
     async tryKey(key: string): Promise<ApiFault | null> {
       const response = await responseOf(connect(() => key).definitions())
       const fault = response.ok ? null : response.fault
@@ -120,15 +121,16 @@ export function createApiClient({ clock, report, access }: Listeners) {
       return fault
     },
 
-    /** Why the API cannot be used now; null if it is ready. */
+    /** Requests the readiness of the API. Resolves with null if it is ready, else with the fault. */
     async findFault(): Promise<ApiFault | null> {
       const response = await responseOf(client.ready())
-      // Access to the readiness endpoint may be restricted. A refusal (4xx) also shows that the API runs.
+      // A refusal (4xx) counts as ready: access to the readiness endpoint can be restricted, and the refusal
+      // shows that the API runs.
       return response.ok || response.fault.kind === 'refused' ? null : response.fault
     },
   }
 
-  /** Creates a client without retries, because `Connection` retries and shows when. */
+  /** Creates a client that repeats no requests, because `Connection` waits until the API is ready again. */
   function connect(apiKey: () => string | undefined): Client {
     return createClient<AnyDefinition>({
       baseUrl: '.',
@@ -150,15 +152,16 @@ export function createApiClient({ clock, report, access }: Listeners) {
   }
 
   /**
-   * Sends a request and reports its outcome.
+   * Sends a request and reports its outcome to `Connection` and `Access`.
    * @param scope the scope that the request needs; null if every valid key suffices
    */
   async function send<T>(scope: Scope | null, call: () => Promise<T>): Promise<ApiResponse<T>> {
     const key = access.key.get()
     const response = await responseOf(call())
     const fault = response.ok ? null : response.fault
-    // The API's own rate limit applies only to changes, and a limited change does not mean that the API is
-    // down. A 429 for a read comes from a proxy in front of the API and counts as an outage.
+    // A 429 for a change is not reported: it comes from the API's own rate limit, which applies to changes
+    // only, so the API is not down. A 429 for a read comes from a proxy in front of the API and counts as an
+    // outage.
     const isRateLimited = fault?.status === 429 && (scope === 'submit' || scope === 'operate')
     if (!isRateLimited) report(fault)
     access.report(fault, scope, key)
@@ -166,9 +169,10 @@ export function createApiClient({ clock, report, access }: Listeners) {
   }
 }
 
-/** Parses the body so that large numbers in inputs and results keep all digits. */
+/** Replaces `json()` of a response by a parser that keeps all digits of large numbers. */
 function withExactNumbers(response: Response): Response {
-  // The API's own numbers all fit into a double, so `ExactNumber` occurs only in inputs and results.
+  // The parser returns `ExactNumber` only for numbers in user data, such as inputs and results, because the
+  // API's own numbers, e.g. counts, all fit into a double.
   const json = async () => parseJson(await response.text())
   return Object.defineProperty(response, 'json', { value: json })
 }

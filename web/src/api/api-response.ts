@@ -3,8 +3,9 @@ import { ApiError } from '../../../src/client/client.ts'
 
 export interface ApiFault extends Pick<ApiError, 'status' | 'code' | 'detail' | 'errors' | 'retryAfterMs'> {
   /**
-   * unreachable: no response from the API. unavailable: status 429 or 5xx, so a later request may succeed.
-   * refused: any other error, which the same request would get again. aborted: the page aborted the request.
+   * Kind of the error. unreachable: no response from the API. unavailable: status 429 or 5xx, so a later
+   * request may succeed. refused: any other error, which the same request would get again. aborted: the page
+   * aborted the request.
    */
   kind: 'unreachable' | 'unavailable' | 'refused' | 'aborted'
 }
@@ -14,7 +15,7 @@ export type FieldFault = ApiFault['errors'][number]
 
 export type ApiResponse<T> = { ok: true; value: T } | { ok: false; fault: ApiFault }
 
-/** Turns a client call into a response. Errors other than `ApiError` are thrown. */
+/** Awaits a call of the API client. Returns its value, or its `ApiError` as a fault; throws other errors. */
 export async function responseOf<T>(call: Promise<T>): Promise<ApiResponse<T>> {
   try {
     return { ok: true, value: await call }

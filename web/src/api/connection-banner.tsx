@@ -1,4 +1,4 @@
-// Banner that says why the API cannot be used and when the next try starts.
+// Banner that says why the API cannot be used, and when the page checks it again.
 import { Icon } from '../parts/icons.tsx'
 import { useNow } from '../parts/now.ts'
 import { useObservable } from '../parts/observable.ts'
@@ -8,8 +8,8 @@ export function ConnectionBanner({ connection }: { connection: Connection }) {
   const state = useObservable(connection.state)
   const nowMs = useNow(!state.isUp)
   return (
-    // The element is always rendered: screen readers announce only changes inside an existing status element.
-    // The countdown is hidden from them.
+    // The banner's element is always rendered, because screen readers announce only changes inside an
+    // existing status element. The countdown is hidden from them, because it changes every second.
     <div class={state.isUp ? 'visually-hidden' : 'banner tone-bad'} role="status">
       {!state.isUp && (
         <>

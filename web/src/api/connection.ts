@@ -1,31 +1,35 @@
-// State of the connection to the API. Detects outages from failed requests and retries until the API is back.
+// State of the connection to the API. Detects outages by failed requests, and then checks the API until it is
+// ready again.
 import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault } from './api-response.ts'
 import { createPause, untilVisible } from './pauses.ts'
 
 export type ConnectionState =
   | { isUp: true }
-  /** `retryAtMs` is a time of this machine's clock. It lies in the past while a try is running. */
+  /** `retryAtMs` is when the next check of the API starts, by this machine's clock. Past while it runs. */
   | { isUp: false; kind: ApiFault['kind']; detail: string; retryAtMs: number }
 
 export interface Connection {
   state: Observable<ConnectionState>
-  /** Records the outcome of a request. */
+  /**
+   * Records the outcome of a request. A fault of the kind `unreachable` or `unavailable` starts an outage.
+   * @param fault null if the request succeeded
+   */
   report(fault: ApiFault | null): void
-  /** Starts the next try immediately. */
+  /** During an outage, starts the next check of the API immediately instead of after the pause. */
   tryNow(): void
-  /** Resolves when the API can be reached or the signal aborts. */
+  /** Resolves when there is no outage, or when the AbortSignal aborts. */
   untilUp(signal?: AbortSignal): Promise<void>
 }
 
-/** @param findFault checks whether the API is ready; resolves with its fault, or null */
+/** @param findFault checks whether the API is ready; resolves with null if it is, else with the fault */
 export function createConnection(findFault: () => Promise<ApiFault | null>): Connection {
   const state = createObservable<ConnectionState>({ isUp: true })
   const pause = createPause()
   let failures = 0
   let lastReportMs = Date.now()
 
-  // Retry immediately when the machine is online again.
+  // When the machine is online again, the API is checked immediately.
   addEventListener('online', pause.end)
   void checkWhenIdle()
 
@@ -80,9 +84,11 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
   }
 }
 
-// Pause between checks on an idle page. Long enough that many open pages cause no noticeable load.
+// An idle page, which sends no requests, checks the API at this interval. It is long enough that many open
+// pages cause no noticeable load.
 const IDLE_MS = 10_000
-// A person is waiting, so the first retry is early and the pauses stay short.
+// Pauses between checks during an outage: 1 s at first, doubled after every failure up to 10 s. They are
+// short, because a person is waiting.
 const FIRST_PAUSE_MS = 1_000
 const MAX_PAUSE_MS = 10_000
 

@@ -8,15 +8,15 @@ export function KeyDialog({ access }: { access: Access }) {
   const { isDialogOpen, isKeyRequired } = useObservable(access.state)
   const dialog = useRef<HTMLDialogElement>(null)
 
-  // A layout effect, because closing the dialog returns the focus to the element that had it before. An
-  // effect one frame later could take the focus from a field in which the person already types.
+  // The dialog is opened and closed in a layout effect, i.e. before the next frame. Closing it moves the
+  // focus back to the previous element: later that could interrupt a person who already types elsewhere.
   useLayoutEffect(() => {
     if (!isDialogOpen) return dialog.current?.close()
     dialog.current?.showModal()
     dialog.current?.querySelector('input')?.focus()
   }, [isDialogOpen])
 
-  // The browser closes the dialog on Escape; onClose then updates the state.
+  // The browser itself closes the dialog on Escape. Then `onClose` updates the state.
   return (
     <dialog ref={dialog} class="dialog" aria-labelledby="key-title" onClose={access.closeDialog}>
       {isDialogOpen && <KeyForm access={access} isKeyRequired={isKeyRequired} />}
@@ -36,7 +36,7 @@ function KeyForm({ access, isKeyRequired }: { access: Access; isKeyRequired: boo
     if (isTrying) return
     setIsTrying(true)
     const refusal = await access.submitKey(text)
-    // An accepted key closes the dialog and removes this form, so there is no state to set.
+    // If the API accepts the key, the dialog closes and this form is removed, so its state is not set.
     if (refusal === null) return
     setIsTrying(false)
     setFault(refusal)

@@ -17,19 +17,20 @@ export interface LiveQuery<T> {
   isOutdated: boolean
   /** Why the last request failed; null if it succeeded. */
   fault: ApiFault | null
-  /** Repeats the query immediately, e.g. after a change. */
+  /** Repeats the query immediately, e.g. after the person has changed something. */
   refresh: () => void
 }
 
 export interface QueryOptions<T> {
-  /** Identifies the query. A new key starts a new query. */
+  /** Identifies the query: another value starts another query. */
   queryKey: string
   request: (signal: AbortSignal) => Promise<ApiResponse<T>>
-  /** Pause between a response and the next request. */
+  /** Pause between a response and the next request; 3 s by default. */
   intervalMs?: number
 }
 
-// Short enough that a view looks live. The API answers equal requests of many pages from one shared query.
+// Default pause: short enough that a view looks live. Many open pages are cheap, because the API answers
+// their equal requests from one shared query.
 const INTERVAL_MS = 3_000
 
 export function useQuery<T>(
@@ -46,7 +47,8 @@ export function useQuery<T>(
     )
     poll.current = started
     const unsubscribe = access.key.subscribe(() => {
-      // Another key can have other scopes, so query again. Without a key, show nothing.
+      // When the API key is removed, the view must no longer show the value. A new key can have other scopes,
+      // so the query is repeated.
       if (access.key.get() === null) setKnown({ value: null, queryKey, fault: null })
       started.refresh()
     })
@@ -65,13 +67,16 @@ export function useQuery<T>(
 
 interface Known<T> {
   value: T | null
-  /** The query that `value` belongs to. */
+  /** `queryKey` of the query that returned `value`. */
   queryKey: string
   fault: ApiFault | null
 }
 
 export interface Poll {
-  /** Sends a request immediately. Aborts a running one: its response can be older than the change. */
+  /**
+   * Sends a request immediately. Aborts a running request, because its response may not contain the change
+   * for which the caller refreshes.
+   */
   refresh(): void
   stop(): void
 }
@@ -83,13 +88,14 @@ export interface PollDependencies<T> {
   intervalMs: number
 }
 
-// Limits the request rate when error responses arrive immediately, e.g. from a proxy.
+// Pause after an error that may be temporary. It limits the request rate when error responses arrive
+// immediately, e.g. from a proxy.
 const MIN_PAUSE_MS = 200
-// The API refuses the same request again until something changes; a change calls `refresh`, which ends the
-// pause.
+// Pause after a refused request. It is practically endless, because the API would refuse the same request
+// again. When something changes, e.g. the API key, `refresh` ends the pause.
 const MAX_PAUSE_MS = 3_600_000
 
-/** Sends a request immediately and again after every pause, until it is stopped. */
+/** Sends a request immediately, and again after every pause until `stop` is called. */
 export function startPoll<T>(
   { connection, access, request, intervalMs }: PollDependencies<T>,
   onResponse: (response: ApiResponse<T>) => void,
@@ -126,12 +132,13 @@ export function startPoll<T>(
 
   function pauseMs(response: ApiResponse<T>): number {
     if (response.ok) return intervalMs
-    // After an outage or a 401, `run` waits for `untilUp` or `untilAccepted` before the next request.
+    // After an outage or a 401 the short pause suffices: before the next request, `run` waits until the
+    // outage is over or a valid key was entered.
     return response.fault.kind === 'refused' && !isKeyRequired(response) ? MAX_PAUSE_MS : MIN_PAUSE_MS
   }
 }
 
-/** A 401 is handled by the key dialog and is not a response to the query. */
+/** Whether the response is a 401. It opens the key dialog and is not passed on as a response to the query. */
 function isKeyRequired(response: ApiResponse<unknown>): boolean {
   return !response.ok && response.fault.status === 401
 }

@@ -1,7 +1,7 @@
 // Pauses that can be ended early, and waiting until the tab is visible.
 
 export interface Pause {
-  /** Resolves after this time, or when `end` is called. */
+  /** Starts a pause. Resolves after this time in milliseconds, or as soon as `end` is called. */
   start(ms: number): Promise<void>
   end(): void
 }

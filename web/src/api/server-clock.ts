@@ -1,12 +1,17 @@
-// The server's current time, because the page shows its timestamps and this machine's clock may be wrong.
+// Estimates the server's current time. The page compares it with timestamps of the server, and this machine's
+// clock can be wrong.
 
 export interface ServerClock {
-  /** @param date the `Date` header of a response */
+  /**
+   * Compares the clocks of the server and of this machine.
+   * @param date the `Date` header of a response that has just arrived
+   */
   observe(date: string | null): void
   nowMs(): number
 }
 
-// The header has whole seconds, so a smaller offset can be a rounding error.
+// A smaller offset between the two clocks is ignored: it can be a rounding error, because the `Date` header
+// has whole seconds.
 const NOTICEABLE_MS = 1_500
 
 export function createServerClock(): ServerClock {
@@ -14,8 +19,8 @@ export function createServerClock(): ServerClock {
   return {
     observe(date) {
       const serverMs = Date.parse(date ?? '')
-      // Every header is late, by its truncated fraction of a second and by the network: the largest offset is
-      // the most exact one.
+      // Every measured offset is too small, by the truncated fraction of the header's second and by the time
+      // on the network. So the largest one is the most exact.
       if (!Number.isNaN(serverMs)) offsetMs = Math.max(offsetMs, serverMs - Date.now())
     },
     nowMs: () =>

@@ -1,16 +1,16 @@
 // State of a button that sends a change to the API: disabled during the request and while the key lacks the
-// scope "operate", with the reason of the last refusal.
+// scope "operate". It includes the reason why the API refused the last change.
 import { useState } from 'hono/jsx/dom'
 import { useObservable } from '../parts/observable.ts'
 import type { Access } from './access.ts'
 import type { ApiResponse } from './api-response.ts'
 
 export interface Action {
-  /** Value for `aria-disabled`. */
+  /** Whether `press` ignores clicks; also the value for `aria-disabled`. */
   isDisabled: boolean
-  /** Why the last change was refused; empty if it was not. */
+  /** Text that says why the API refused the last change; empty if it did not, or if a scope is missing. */
   refusal: string
-  /** Performs the change unless the button is disabled. Resolves with true if the API accepted it. */
+  /** Handles a click: performs the change unless disabled. Resolves with true if the API accepted it. */
   press(event: MouseEvent, perform: () => Promise<ApiResponse<unknown>>): Promise<boolean>
 }
 
@@ -22,13 +22,14 @@ export function useAction(access: Access): Action {
   return { isDisabled, refusal, press }
 
   async function press(event: MouseEvent, perform: () => Promise<ApiResponse<unknown>>): Promise<boolean> {
-    // Ignore the second click of a double click: the button may have changed, so it would undo the change.
+    // Ignore the second click of a double click: the button can already show the opposite action, e.g. Resume
+    // instead of Pause, so the click would undo the change.
     if (isDisabled || event.detail > 1) return false
     setIsBusy(true)
     setRefusal('')
     const response = await perform()
     setIsBusy(false)
-    // A missing scope (403) is shown by MissingScopeNotice.
+    // A 403 gets no text here, because `MissingScopeNotice` says which scope is missing.
     if (!response.ok && response.fault.status !== 403) setRefusal(response.fault.detail)
     return response.ok
   }

@@ -1,14 +1,15 @@
-// Drafts: the texts in a form, in the structure of its fields. A draft can be invalid.
+// A draft contains the texts that a person has entered into a form, nested like the fields of the form. The
+// texts can be invalid.
 import type { Json } from '../api/api-client.ts'
 import { isRecord } from '../parts/exact-json.ts'
 import { type Field, isLeaf, textOf } from './schema-fields.ts'
 
-/** The draft of a leaf field is its text; that of a checkbox is "true" or "false". */
+/** Draft of one field: a text ("true" or "false" for a checkbox), or the drafts of its nested fields. */
 export type Draft = string | GroupDraft | ListDraft
 
 export interface GroupDraft {
   members: Record<string, Draft>
-  /** Members that were entered as JSON and are not in the schema. */
+  /** Members of a JSON value that the schema does not list. They have no field, but are submitted. */
   others: Record<string, Json>
 }
 
@@ -17,9 +18,9 @@ export interface ListDraft {
 }
 
 export interface ItemDraft {
-  /** Identifies the item when it is moved. */
+  /** Identifies the item when the list is rendered again. It stays the same when the item is moved. */
   key: number
-  /** Member name of a record item; empty in a list. */
+  /** Member name of the item in a record (an object with arbitrary member names); empty in a list. */
   name: string
   draft: Draft
 }
@@ -37,12 +38,12 @@ export function emptyDraft(field: Field): Draft {
     const members = field.members.map((member) => [member.name, emptyDraft(member)] as const)
     return { members: Object.fromEntries(members), others: {} }
   }
-  // An optional list starts empty.
+  // A required list starts with its minimum number of items. An optional list starts empty.
   const length = field.isRequired ? field.minItems : 0
   return { items: Array.from({ length }, () => newItem(emptyDraft(field.item))) }
 }
 
-/** Returns the draft of a value. `undefined` gives the initial draft. */
+/** Returns the draft that represents a JSON value; for `undefined` the initial draft with default values. */
 export function draftOf(field: Field, value: unknown): Draft {
   if (value === undefined) return emptyDraft(field)
   if (isLeaf(field)) return textOf(field.kind, value)
@@ -51,7 +52,8 @@ export function draftOf(field: Field, value: unknown): Draft {
     const known = new Set(field.members.map(({ name }) => name))
     const others = Object.entries(given).filter(([name]) => !known.has(name))
     const members = field.members.map((member) => {
-      // A missing member stays empty in the form. The API applies its default.
+      // A member that the value lacks stays empty in the form. It is then omitted from the input, and the API
+      // applies its default.
       const draft = Object.hasOwn(given, member.name)
         ? draftOf(member, given[member.name])
         : blankDraft(member)
@@ -59,7 +61,7 @@ export function draftOf(field: Field, value: unknown): Draft {
     })
     return {
       members: Object.fromEntries(members),
-      // Parsed from JSON, so the values are Json.
+      // The type assertion is safe, because the value was parsed from JSON.
       others: Object.fromEntries(others) as Record<string, Json>,
     }
   }
@@ -67,7 +69,7 @@ export function draftOf(field: Field, value: unknown): Draft {
   return { items: entries.map(([name, item]) => newItem(draftOf(field.item, item), name)) }
 }
 
-/** Returns an empty draft, without the default value of the field. */
+/** Returns a draft without the schema's defaults. Only a checkbox has its default: it cannot be empty. */
 function blankDraft(field: Field): Draft {
   if (isLeaf(field)) return field.kind === 'boolean' ? field.initial : ''
   if (field.kind !== 'group') return { items: [] }
@@ -79,7 +81,10 @@ function entriesOf(value: unknown): [string, unknown][] {
   return isRecord(value) ? Object.entries(value) : []
 }
 
-/** Whether a draft is empty. Empty optional fields are omitted from the input. */
+/**
+ * Checks whether a person has entered nothing: all texts are empty or the schema's defaults, and lists have
+ * no items. Blank optional groups and lists are omitted from the input.
+ */
 export function isBlank(field: Field, draft: Draft): boolean {
   if (isLeaf(field)) return draft === '' || draft === field.initial
   if (field.kind === 'group') {

@@ -1,20 +1,24 @@
-// Converts the texts of a form to the input of a task, with an error message for each invalid field.
+// Converts the texts of a form to the input of a task, and returns an error message for each invalid field.
 import { isSafeAsDouble } from '../../../src/base/exact-json.ts'
 import type { Json } from '../api/api-client.ts'
 import { JsonFault, parseJson } from '../parts/exact-json.ts'
 import { asGroup, asList, asText, type Draft, isBlank } from './drafts.ts'
 import { type Field, isLeaf, type LeafField, type Limits, type ListField } from './schema-fields.ts'
 
-/** Error messages by path of the field: member names and item numbers, separated by slashes. */
+/** Error messages by path of the field: member names and item indexes with slashes, e.g. `items/0/name`. */
 export type Faults = Record<string, string>
 
-/** Value of a field, undefined for an optional field that is empty, and error messages. */
+/** Result of reading a field: its value (undefined for an empty optional field) and the error messages. */
 interface Read {
   value?: Json
   faults: Faults
 }
 
-/** Reads a field and all fields in it. @param path path of the field in the form */
+/**
+ * Converts the draft of a field, including its nested fields, to a JSON value, with error messages for
+ * invalid texts.
+ * @param path path of the field in the form; empty for the whole input
+ */
 export function readField(field: Field, draft: Draft, path = ''): Read {
   if (isLeaf(field)) {
     const { value, fault } = readLeaf(field, asText(draft))
@@ -43,7 +47,10 @@ export function readField(field: Field, draft: Draft, path = ''): Read {
   return { value: { ...Object.fromEntries(members), ...asGroup(draft).others }, faults }
 }
 
-/** Value of a form that may have invalid fields, to be edited as JSON. An invalid field becomes its text. */
+/**
+ * Converts a draft to a JSON value even if fields are invalid, e.g. to continue to edit it as JSON. The value
+ * of an invalid field is its text.
+ */
 export function readLeniently(field: Field, draft: Draft): Json | undefined {
   if (isLeaf(field)) {
     const text = asText(draft)
@@ -65,7 +72,7 @@ export function readLeniently(field: Field, draft: Draft): Json | undefined {
   return field.kind === 'list' ? items.map(([, value]) => value) : Object.fromEntries(items)
 }
 
-/** Returns the field of a list item, with its numbered label. */
+/** Returns the field of one item of a list or record, with the number of the item in its label. */
 export function itemOf({ kind, item }: ListField, index: number): Field {
   return { ...item, label: `${kind === 'record' ? 'Value' : item.label} ${index + 1}` }
 }
@@ -140,7 +147,10 @@ function readText({ kind, limits, example }: LeafField, text: string): ReadText 
   return { value: text }
 }
 
-/** Returns true for a pattern that this browser does not support: the API checks it anyway. */
+/**
+ * Checks a text against a `pattern` of the schema. Returns true if this browser does not support the pattern,
+ * because the API checks the text anyway.
+ */
 function matches(pattern: string, text: string): boolean {
   try {
     return new RegExp(pattern, 'u').test(text)
@@ -149,7 +159,7 @@ function matches(pattern: string, text: string): boolean {
   }
 }
 
-/** Reads a picked time as local time. A text with an offset is sent unchanged. */
+/** Converts a local time without an offset to UTC. A time with an offset is sent unchanged. */
 function readTimestamp(text: string): ReadText {
   const date = new Date(text)
   if (Number.isNaN(date.getTime())) return { fault: 'Enter a date and a time.' }
@@ -182,7 +192,7 @@ function rangeFault(limits: Limits, value: number): string | undefined {
 
 export function readJson(text: string): ReadText {
   try {
-    // A parsed JSON text is always Json; parseJson returns unknown.
+    // The type assertion is safe: parseJson returns `unknown`, but every value that it returns is JSON.
     return { value: parseJson(text) as Json }
   } catch (error) {
     return { fault: error instanceof JsonFault ? error.message : 'Enter valid JSON.' }

@@ -4,10 +4,10 @@ import type { SubmissionPhase } from '../state/submission.ts'
 
 export interface FormButtonsProps {
   phase: SubmissionPhase
-  /** Whether the API key has the scope for this form. */
+  /** False if the API key is known to lack the scope that the form needs; disables the submit button. */
   isAllowed: boolean
   submitLabel: string
-  /** Whether to explain the mark of required fields. */
+  /** Whether to show a legend that explains the asterisk of required fields. */
   hasLegend: boolean
   onStop: () => void
   onExample: () => void
@@ -51,7 +51,7 @@ export function FormButtons(props: FormButtonsProps) {
   )
 }
 
-/** The second click of a double click would submit a second task. */
+/** Ignores the second click of a double click, which would submit a second task. */
 function ignoreDoubleClick(event: MouseEvent) {
   if (event.detail > 1) event.preventDefault()
 }

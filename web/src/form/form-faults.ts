@@ -1,12 +1,13 @@
-// Assigns the errors in an API response to the fields of the form. Pure.
+// Assigns the validation errors in an API response to the fields of the form. Pure functions.
 import type { ApiFault, FieldFault } from '../api/api-response.ts'
 import { type Faults, stepInto } from './field-values.ts'
 import { OPTIONS_FIELD, OPTIONS_PATH } from './run-options.ts'
 import { type Field, isLeaf } from './schema-fields.ts'
 
 /**
- * @param inputField null while the input is edited as JSON: errors of the input then have no field
- * @returns messages by field, and a message for the whole form; null if every error belongs to a field
+ * Converts the error of a submission to the messages that the form shows.
+ * @param inputField field of the whole input; null while the input is edited as JSON and has no fields
+ * @returns messages by field, and a message for the whole form: null if every error belongs to a field
  */
 export function faultsOfResponse(
   fault: ApiFault,
@@ -28,8 +29,8 @@ function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
 }
 
 /**
- * Assigns each error to the field that its pointer names, or to the nearest field that contains it.
- * @param root member of the request body that the field stands for
+ * Assigns each error to the field that its JSON pointer names, or to the nearest field that contains it.
+ * @param root member of the request body that the field represents
  * @param path path of the field in the form
  * @returns messages by path, and in `rest` the errors that belong to no field
  */
@@ -54,7 +55,10 @@ function faultsByField(
   return { faults, rest }
 }
 
-/** Returns the innermost field that the steps reach, and the steps beyond it; null for the whole form. */
+/**
+ * Follows the steps of a JSON pointer from a field into its nested fields. Returns the path of the innermost
+ * field and the steps that remain (`beyond`); null if the pointer names the whole form.
+ */
 function placeOf(
   field: Field,
   steps: string[],
@@ -62,7 +66,7 @@ function placeOf(
   isRoot: boolean,
 ): { path: string; beyond: string[] } | null {
   const [step, ...others] = steps
-  // The root group has no element that could show an error.
+  // An error of the root group concerns the whole form, because the form renders no element for this group.
   const isWholeForm = isRoot && field.kind === 'group'
   if (step === undefined) return isWholeForm ? null : { path, beyond: [] }
   if (isLeaf(field)) return { path, beyond: steps }

@@ -1,4 +1,5 @@
-// Leaf field of a form with label, hint and error message. form-group.tsx has nested fields.
+// Renders a leaf field (a field without nested fields): label, hint, control and error message.
+// form-group.tsx renders nested fields.
 import { Icon } from '../parts/icons.tsx'
 import type { LeafField } from './schema-fields.ts'
 
@@ -6,12 +7,12 @@ export interface LeafFieldProps {
   id: string
   field: LeafField
   text: string
-  /** Error message; empty without an error. */
+  /** Error message of the field; empty if it has none. */
   fault: string
   onText: (text: string) => void
 }
 
-/** Returns the id of the element of a field. @param path path of the field in the form */
+/** Returns the id of the HTML element of a field. @param path path of the field in the form */
 export function fieldId(formName: string, path: string): string {
   return `field-${formName}-${path}`
 }
@@ -140,7 +141,8 @@ function inputAttributes({ kind, limits }: LeafField) {
   if (kind === 'url') return { type: 'url' }
   if (kind === 'date') return { type: 'date' }
   if (kind === 'text' || kind === 'words' || kind === 'number-or-text') return { type: 'text' }
-  // Not type="number": it reports invalid text as empty. The decimal keypad of phones has no minus sign.
+  // Numbers use type="text", because type="number" reports invalid text as empty. If negative numbers are
+  // allowed, phones show the full keyboard, because their decimal keypad has no minus sign.
   const isPositive = (limits.minimum ?? limits.exclusiveMinimum ?? -1) >= 0
   return {
     type: 'text',
@@ -149,7 +151,7 @@ function inputAttributes({ kind, limits }: LeafField) {
   }
 }
 
-/** Converts a timestamp with an offset to the local time that a datetime-local input expects. */
+/** Converts a timestamp with an offset to local time, as an input of type datetime-local expects it. */
 function localDateTime(text: string): string {
   const date = new Date(text)
   if (!/(Z|[+-]\d\d:\d\d)$/i.test(text) || Number.isNaN(date.getTime())) return text

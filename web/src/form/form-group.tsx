@@ -1,4 +1,5 @@
-// Nested fields: the members of an object, and the items of a list or record.
+// Renders nested fields: the members of an object, and the items of a list or of a record (an object with
+// arbitrary member names).
 import { useRef } from 'hono/jsx/dom'
 import { Icon } from '../parts/icons.tsx'
 import { asGroup, asList, asText, type Draft, emptyDraft, type ItemDraft, newItem } from './drafts.ts'
@@ -7,14 +8,14 @@ import { FieldFault, FieldLabel, FormLeaf, fieldId, textIn } from './form-field.
 import { type Field, type GroupField, isLeaf, type ListField } from './schema-fields.ts'
 
 export interface FormPartProps<F extends Field> {
-  /** Name of the form, for element ids. */
+  /** Name of the form. The ids of its elements contain it. */
   formName: string
   field: F
   draft: Draft
-  /** Path of the field in the form. */
+  /** Path of the field in the form: member names and item indexes, separated by slashes. */
   path: string
   faults: Faults
-  /** Reports the new draft of the field, and the path of the nested field that changed. */
+  /** Called with the new draft of this field, and the path of the nested field that has changed. */
   onDraft: (draft: Draft, path: string) => void
 }
 
@@ -33,7 +34,7 @@ export function FormPart({ field, ...props }: FormPartProps<Field>) {
   )
 }
 
-/** Members of a group, without a fieldset. */
+/** Renders the members of a group without a fieldset around them, for the outermost group of a form. */
 export function FormMembers({ field, draft, path, onDraft, ...common }: FormPartProps<GroupField>) {
   const group = asGroup(draft)
   return (
@@ -157,7 +158,7 @@ function FormList({ field, draft, path, onDraft, ...common }: FormPartProps<List
         onClick={() => {
           if (items.length >= field.maxItems) return
           change([...items, newItem(emptyDraft(field.item))])
-          // Focus the new item.
+          // Focuses the new item in the next frame, because it is not rendered before.
           requestAnimationFrame(() => firstControlIn(list.current?.lastElementChild)?.focus())
         }}
       >
@@ -167,7 +168,7 @@ function FormList({ field, draft, path, onDraft, ...common }: FormPartProps<List
   )
 }
 
-/** Whether the field must not stay empty. A required list without a minimum length may. */
+/** Checks whether to mark a field as required. A required list without a minimum length may stay empty. */
 function mustBeFilled(field: Field): boolean {
   const canBeEmpty = (field.kind === 'list' || field.kind === 'record') && field.minItems === 0
   return field.isRequired && !field.isNullable && !canBeEmpty

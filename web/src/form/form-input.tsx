@@ -1,4 +1,4 @@
-// Input of a task, as fields or as JSON.
+// Renders the input of a task in its form: as fields, or as one text box with JSON.
 import type { Draft } from './drafts.ts'
 import type { Faults } from './field-values.ts'
 import { FormLeaf, fieldId } from './form-field.tsx'

@@ -1,4 +1,5 @@
-// Options of a submission. They are collapsed until the person opens them or one has an error.
+// Renders the options of a submission (queue, delay, …). They are collapsed until the person opens them or
+// one of them has an error.
 import { useState } from 'hono/jsx/dom'
 import { asGroup, type Draft } from './drafts.ts'
 import type { Faults } from './field-values.ts'

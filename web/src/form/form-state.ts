@@ -1,4 +1,5 @@
-// State of a form: the input as fields or as JSON, and the options. Switching between both loses nothing.
+// State of a form: the input, which is edited as fields or as JSON, and the options of the submission. A
+// switch between fields and JSON loses no data.
 import type { RunOptions, Submission } from '../api/api-client.ts'
 import { isRecord, stringifyJson } from '../parts/exact-json.ts'
 import { type Draft, draftOf, emptyDraft } from './drafts.ts'
@@ -7,22 +8,22 @@ import { OPTIONS_FIELD, readOptions } from './run-options.ts'
 import type { Field } from './schema-fields.ts'
 
 export interface FormState {
-  /** Whether the input is edited as JSON. */
+  /** Whether the input is edited as JSON instead of in fields. */
   isJson: boolean
   draft: Draft
-  /** JSON text; used while `isJson` is true. */
+  /** The input as JSON text; used while `isJson` is true. */
   json: string
   options: Draft
 }
 
-/** Path of the JSON field. */
+/** Path of the text box in which the input is edited as JSON; used as the key of its error message. */
 export const JSON_PATH = '#json'
 
 export function emptyState(field: Field): FormState {
   return { isJson: false, draft: emptyDraft(field), json: '', options: emptyDraft(OPTIONS_FIELD) }
 }
 
-/** Returns a form with this input; as JSON if the fields cannot represent all of it. */
+/** Returns the state of a form with this input: in fields if they can represent all of it, else as JSON. */
 export function stateOf(field: Field, input: unknown, options?: RunOptions): FormState {
   const filled = { ...emptyState(field), options: draftOf(OPTIONS_FIELD, options) }
   return fits(field, input)
@@ -34,7 +35,10 @@ export function asJson(field: Field, state: FormState): FormState {
   return { ...state, isJson: true, json: stringifyJson(readLeniently(field, state.draft) ?? {}, 2) }
 }
 
-/** Switches to the fields. @returns an error message if they cannot represent the JSON */
+/**
+ * Switches from JSON to fields.
+ * @returns the new state; an error message if the JSON is invalid or the fields cannot represent all of it
+ */
 export function asFields(field: Field, state: FormState): FormState | string {
   const { value, fault } = readJson(state.json)
   if (fault) return fault
@@ -59,12 +63,15 @@ export function readState(
   return { input: value ?? null, options, faults: { ...faults, ...optionFaults } }
 }
 
-/** Whether the fields represent all of a value: filling them in and reading them returns the same value. */
+/** Checks whether the fields can represent all of a value: its draft, read back, must contain all of it. */
 function fits(field: Field, value: unknown): boolean {
   return covers(readLeniently(field, draftOf(field, value)), value)
 }
 
-/** Whether `shown` contains all of `value`. It may have more members: a missing checkbox is read as false. */
+/**
+ * Checks whether `shown` contains all of `value`. `shown` may have more members, because a checkbox that
+ * `value` lacks is read as false.
+ */
 function covers(shown: unknown, value: unknown): boolean {
   if (Array.isArray(value)) {
     return (

@@ -1,4 +1,4 @@
-// Menu of the last inputs of this form.
+// Menu of the inputs that were last submitted with a form. A choice fills the form with that input.
 import { useState } from 'hono/jsx/dom'
 import { formatTimestamp } from '../parts/durations.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
@@ -11,7 +11,7 @@ export interface LastInputsMenuProps {
 
 const MAX_CHARACTERS = 60
 
-/** Renders nothing if there are no last inputs. */
+/** Renders the menu; nothing if no inputs of this definition are stored. */
 export function LastInputsMenu({ definitionName, onChoose }: LastInputsMenuProps) {
   const [, setRound] = useState(0)
   const inputs = lastInputs.of(definitionName)

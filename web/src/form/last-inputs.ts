@@ -4,12 +4,12 @@ import { isRecord, stringifyJson } from '../parts/exact-json.ts'
 import { readStored, writeStored } from '../parts/local-storage.ts'
 
 export interface LastInput extends Pick<Submission, 'input' | 'options'> {
-  /** RFC 3339 */
+  /** When the input was submitted, in RFC 3339. */
   at: string
 }
 
 export interface LastInputs {
-  /** Newest first. */
+  /** Returns the stored inputs of a definition, newest first. */
   of(name: string): LastInput[]
   remember(submission: Submission): void
   clear(name: string): void
@@ -17,10 +17,10 @@ export interface LastInputs {
 
 const KEY = 'waggle.inputs'
 const MAX_INPUTS = 5
-// Local storage holds a few million characters in total.
+// Longer inputs are not stored, because local storage holds only a few million characters in total.
 const MAX_CHARACTERS = 50_000
 
-/** Keeps nothing if local storage is disabled. */
+/** The last inputs in local storage. If the browser disables local storage, no inputs are kept. */
 export const lastInputs: LastInputs = {
   of: (name) => storedInputs()[name] ?? [],
   remember({ name, input, options }) {

@@ -4,7 +4,7 @@ import type { Draft } from './drafts.ts'
 import { type Faults, readField } from './field-values.ts'
 import type { GroupField, LeafField, LeafKind, Limits } from './schema-fields.ts'
 
-// The limits below equal those of the API, which checks them again.
+// The limits in this file are those of the API, which checks them again.
 const YEAR_SECONDS = 366 * 24 * 3_600
 
 export const OPTIONS_FIELD: GroupField = {
@@ -55,13 +55,13 @@ function option(
   }
 }
 
-/** Path of the options in the form. */
+/** Path of the group of options in the form. The paths of its fields begin with it. */
 export const OPTIONS_PATH = '#options'
 
-/** Returns undefined as `options` if none is set. */
+/** Reads the options of a submission from their draft. `options` is undefined if none is set. */
 export function readOptions(draft: Draft): { options: RunOptions | undefined; faults: Faults } {
   const { value, faults } = readField(OPTIONS_FIELD, draft, OPTIONS_PATH)
-  // The fields above have the names and types of RunOptions.
+  // The type assertion is safe, because `OPTIONS_FIELD` has the names and types of RunOptions.
   const options = value as RunOptions
   const isBoth = options.run_at !== undefined && options.delay_seconds !== undefined
   return {

@@ -1,4 +1,5 @@
-// Derives the fields of a form from a JSON Schema. A part that has no suitable field becomes a JSON field.
+// Derives the fields of a form from a JSON Schema. A part of the schema without a suitable field becomes a
+// JSON field: a text box with JSON.
 import type { Definition, Json } from '../api/api-client.ts'
 import { isRecord, stringifyJson } from '../parts/exact-json.ts'
 
@@ -13,40 +14,43 @@ export type LeafKind =
   | 'integer'
   | 'boolean'
   | 'choice'
-  /** Number if the text is one, otherwise text. */
+  /** Text box for a number or a string: a text that is a number becomes a number. */
   | 'number-or-text'
-  /** List of texts, separated by commas. */
+  /** Text box for a list of strings, separated by commas. */
   | 'words'
   | 'json'
 
 interface FieldBase {
-  /** Member name; empty for the whole input and for a list item. */
+  /** Name of the object's member that this field edits; empty for the whole input and for a list item. */
   name: string
   label: string
   description: string | null
   isRequired: boolean
-  /** Whether a required field that is empty has the value null. */
+  /** Whether the schema allows null. A required field that is empty then has the value null. */
   isNullable: boolean
 }
 
 export interface LeafField extends FieldBase {
   kind: LeafKind
-  /** Options of a field of kind `choice`. */
+  /** Values that a field of kind `choice` offers; empty for other kinds. */
   choices: Json[]
   limits: Limits
-  /** Initial text. */
+  /** Text of the field in a new form: the default of the schema, or empty. */
   initial: string
-  /** Example text; empty without an example. */
+  /** Example of a valid text, for the placeholder and error messages; empty if there is none. */
   example: string
 }
 
-/** Object with known members. */
+/** Field for an object whose members are listed in the schema. */
 export interface GroupField extends FieldBase {
   kind: 'group'
   members: Field[]
 }
 
-/** List of items of one kind, or a record of named items of one kind. */
+/**
+ * Field for a list whose items all have one schema, or for a record: an object with arbitrary member names
+ * whose values all have one schema.
+ */
 export interface ListField extends FieldBase {
   kind: 'list' | 'record'
   item: Field
@@ -66,7 +70,7 @@ export interface Limits {
   exclusiveMaximum?: number
 }
 
-/** Returns the whole input as one field: usually a group. */
+/** Returns the field for the whole input of a definition: usually a group with a field for each member. */
 export function fieldOfInput({
   input_schema: schema,
   example,
@@ -82,11 +86,12 @@ interface Place {
   node: unknown
   isRequired: boolean
   example: unknown
-  /** Nesting level. */
+  /** Nesting level of the field; 0 for the whole input. */
   level: number
 }
 
-// A more deeply nested form is harder to read than JSON.
+// Deepest nesting level of groups and lists. Deeper parts of the schema become JSON fields, because a more
+// deeply nested form is harder to read than JSON.
 const MAX_LEVELS = 4
 
 function fieldOf({ name, node: given, isRequired, example, level }: Place): Field {
@@ -110,7 +115,7 @@ function fieldOf({ name, node: given, isRequired, example, level }: Place): Fiel
       example: firstExample,
       level: level + 1,
     })
-    // A list of JSON fields is no easier to edit than one JSON field.
+    // A list or record whose items would be JSON fields becomes one JSON field, which is no harder to edit.
     if (item.kind !== 'json' && (items.kind === 'list' || isLeaf(item))) {
       const { minItems, maxItems } = items
       return { ...base, kind: items.kind, item: { ...item, label: item.label || 'Item' }, minItems, maxItems }
@@ -120,7 +125,7 @@ function fieldOf({ name, node: given, isRequired, example, level }: Place): Fiel
   return {
     ...base,
     kind,
-    // A checkbox always has a value.
+    // A checkbox is never marked as required, because it always has a value.
     isRequired: isRequired && kind !== 'boolean',
     choices: choicesOf(node, kind),
     limits: limitsOf(node),
@@ -133,7 +138,10 @@ export function isLeaf(field: Field): field is LeafField {
   return field.kind !== 'group' && field.kind !== 'list' && field.kind !== 'record'
 }
 
-/** Unwraps a union of one schema and null: the field is nullable. Other schemas are returned unchanged. */
+/**
+ * Replaces a union of one schema and null (`anyOf` or `oneOf`) by that schema, and reports that null is
+ * allowed. Other schemas are returned unchanged.
+ */
 function unwrapped(node: Node): { node: Node; isNullable: boolean } {
   const variants = Array.isArray(node.anyOf) ? node.anyOf : Array.isArray(node.oneOf) ? node.oneOf : []
   const [only, ...others] = variants.filter((variant) => !isRecord(variant) || variant.type !== 'null')
@@ -142,7 +150,7 @@ function unwrapped(node: Node): { node: Node; isNullable: boolean } {
   return { node: { ...only, ...outer }, isNullable: variants.length > 1 }
 }
 
-/** Returns null unless the schema is an object with known members. */
+/** Returns the fields of the members if the schema is an object that lists its members; otherwise null. */
 function membersOf(node: Node, example: unknown, level: number): Field[] | null {
   const { type, properties, required } = node
   if (type !== 'object' || !isRecord(properties) || isRecord(node.additionalProperties)) return null
@@ -158,7 +166,10 @@ function membersOf(node: Node, example: unknown, level: number): Field[] | null 
   )
 }
 
-/** Returns null unless the schema is a list or a record whose items have one schema. */
+/**
+ * Returns the schema of the items and the allowed number of items if the schema is a list or a record (an
+ * object with arbitrary member names) whose items all have one schema; otherwise null.
+ */
 function itemsOf(node: Node) {
   const { type, items, additionalProperties } = node
   if (type === 'array' && isRecord(items) && !('prefixItems' in node)) {
@@ -173,7 +184,8 @@ function itemsOf(node: Node) {
 function leafKindOf(node: Node, isRequired: boolean): LeafKind {
   if (Array.isArray(node.enum) || 'const' in node) return 'choice'
   const { type, format } = node
-  // An optional boolean without a default has three states, so a checkbox is not enough.
+  // An optional boolean without a default can be true, false or missing. A checkbox has only two states, so
+  // the field is a choice.
   if (type === 'boolean') return isRequired || 'default' in node ? 'boolean' : 'choice'
   if (type === 'number' || type === 'integer') return type
   if (isNumberOrText(node)) return 'number-or-text'
@@ -183,7 +195,7 @@ function leafKindOf(node: Node, isRequired: boolean): LeafKind {
   return format === 'uri' ? 'url' : 'text'
 }
 
-/** Whether the schema is a union of numbers and texts, which one text field accepts without quotes. */
+/** Checks whether the schema is a union of number and string. One text box edits both, without quotes. */
 function isNumberOrText({ anyOf }: Node): boolean {
   const types = Array.isArray(anyOf) ? anyOf.map((variant) => (isRecord(variant) ? variant.type : null)) : []
   const isSimple = types.every((type) => type === 'string' || type === 'number' || type === 'integer')
@@ -193,7 +205,7 @@ function isNumberOrText({ anyOf }: Node): boolean {
 function choicesOf(node: Node, kind: LeafKind): Json[] {
   if (kind !== 'choice') return []
   if (Array.isArray(node.enum)) return node.enum
-  // The schema was parsed from JSON, so its constant is Json.
+  // The type assertion is safe, because the schema and thus its constant were parsed from JSON.
   return 'const' in node ? [node.const as Json] : [true, false]
 }
 
@@ -219,7 +231,7 @@ function textAt(node: Node, keyword: string): string | null {
   return typeof value === 'string' ? value : null
 }
 
-/** Returns a value as the text of a field of this kind. */
+/** Returns the text with which a field of this kind shows a JSON value; empty for undefined. */
 export function textOf(kind: LeafKind, value: unknown): string {
   if (value === undefined) return ''
   if (kind === 'json') return stringifyJson(value, 2)
@@ -229,7 +241,7 @@ export function textOf(kind: LeafKind, value: unknown): string {
   return typeof value === 'object' ? stringifyJson(value) : String(value)
 }
 
-/** "message_id" and "messageId" become "Message id". */
+/** Makes a label of a member name: "message_id" and "messageId" become "Message id". */
 export function wordsOf(name: string): string {
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')

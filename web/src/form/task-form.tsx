@@ -24,10 +24,10 @@ export interface TaskFormProps {
   definition: Definition
   state: FormState
   onState: (state: FormState) => void
-  /** Called with true when the submission has to wait for the API, and with false when it is over. */
+  /** Called with true when the submission has to wait for the API, and with false when it has ended. */
   onWaiting: (isWaiting: boolean) => void
   access: Access
-  /** Scope that the API key needs. */
+  /** Scope that the API key needs to submit this form. */
   scope: Scope
   submitLabel: string
   submit: (
@@ -46,9 +46,10 @@ export function TaskForm(props: TaskFormProps) {
   const [phase, setPhase] = useState<SubmissionPhase>('editing')
   const sending = useRef<AbortController>(null)
   const isWaiting = phase !== 'editing' && phase !== 'sending'
-  // Focus a field when the form appears, and after a wait, because fields lose the focus while disabled.
+  // Focuses the first field when the form appears, and again when a submission no longer waits for the API:
+  // the fields were disabled during the wait and lost the focus.
   useEffect(focusFirst, [isWaiting])
-  // A closed form has no button that stops a waiting submission, so closing the form stops it.
+  // Closing the form ends a waiting submission, because the button that ends it disappears with the form.
   useEffect(() => () => sending.current?.abort(), [])
 
   async function onSubmit(event: Event) {
@@ -77,22 +78,23 @@ export function TaskForm(props: TaskFormProps) {
     setFaults(faults)
     setFormFault(formFault)
     const [first] = Object.keys(faults)
-    // In the next frame: the options that contain the field may have to open first.
+    // Focuses the field in the next frame. If it is one of the collapsed options, they open before that.
     if (first !== undefined)
       requestAnimationFrame(() => document.getElementById(fieldId(definition.name, first))?.focus())
     return first !== undefined || formFault !== null
   }
 
   function showFault(fault: ApiFault) {
-    // MissingScopeNotice shows a missing scope.
+    // Shows nothing for a request that the page has aborted. MissingScopeNotice shows a missing scope (403).
     if (fault.kind === 'aborted' || fault.status === 403) return
     const { faults, formFault } = faultsOfResponse(fault, state.isJson ? null : field)
     show(faults, formFault)
   }
 
   /**
-   * Removes the error of a field when it becomes valid. New errors appear with the next submission only: an
-   * error that appears when a field loses the focus would move the button under the pointer before the click.
+   * Stores a change, and removes the error of the changed field if it is now valid. New errors appear only
+   * with the next submission: an error that appears when a field loses the focus would move the button under
+   * the pointer before the click.
    */
   function onChange(changes: Partial<FormState>, path: string) {
     const changed = { ...state, ...changes }
@@ -185,19 +187,22 @@ export function TaskForm(props: TaskFormProps) {
 
 const WAIT_TEXTS = {
   unavailable: 'Not submitted yet: the API is not available. The page submits the task as soon as it is.',
-  // Every repetition has the same idempotency key, so the API creates one task.
+  // The API creates only one task, because every repetition of the request has the same idempotency key.
   unconfirmed:
     'No response: the task may have been submitted. The page repeats the request; there will be one task.',
   limited: 'Not submitted yet: the request limit is reached. The page submits the task again shortly.',
 } as const satisfies Record<WaitReason, string>
 
-/** An Enter key that is held down would submit the task repeatedly. */
+/** Ignores repeats of an Enter key that is held down, which would submit the task again. */
 function ignoreRepeatedEnter(event: KeyboardEvent) {
   const isNewLine = event.target instanceof HTMLTextAreaElement
   if (event.key === 'Enter' && event.repeat && !isNewLine) event.preventDefault()
 }
 
-/** Focuses the first field, except on touch screens, where that would open the on-screen keyboard. */
+/**
+ * Focuses the first field of the form if no element has the focus. Does nothing on touch screens, where a
+ * focus would open the on-screen keyboard.
+ */
 function focusFirst() {
   const isFree = document.activeElement === document.body
   if (!isFree || !matchMedia('(pointer: fine)').matches) return

@@ -1,4 +1,4 @@
-// The two charts of the overview: tasks that ended, and wait and run times.
+// The two charts of the overview: how many tasks ended, and how long attempts waited and ran.
 import type { Stats } from '../api/api-client.ts'
 import { formatDecimal } from '../parts/numbers.ts'
 import { LineChart } from './line-chart.tsx'

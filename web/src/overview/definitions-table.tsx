@@ -1,4 +1,4 @@
-// Table of the definitions that had activity in the window; each name links to its tasks.
+// Table of the definitions with activity in the time window. Each name links to the tasks of the definition.
 import type { Definition, Stats } from '../api/api-client.ts'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { formatCount, formatPercent } from '../parts/numbers.ts'
@@ -12,7 +12,7 @@ type DefinitionStats = Stats['definitions'][number]
 export interface DefinitionsTableProps {
   stats: Stats
   definitions: Definition[]
-  /** The window in words, e.g. "last hour". */
+  /** The time window in words, e.g. "last hour". */
   when: string
 }
 
@@ -34,9 +34,9 @@ export function DefinitionsTable({ stats, definitions, when }: DefinitionsTableP
   )
 }
 
-/** @param steps number of steps that the sparkline shows */
+/** @param steps number of time steps that the sparklines show */
 function columnsOf(definitions: Definition[], steps: number): Column<DefinitionStats>[] {
-  // Columns of the class definitions-wide are hidden on narrow screens.
+  // The style sheet hides columns with the class `definitions-wide` on narrow screens.
   const wide = { isNumber: true, class: 'definitions-wide' }
   return [
     { title: 'Task', cell: ({ name }) => <DefinitionName name={name} title={titleOf(name, definitions)} /> },
@@ -81,7 +81,8 @@ function FailedCount({ stats }: { stats: DefinitionStats }) {
 }
 
 function titleOf(name: string, definitions: Definition[]): string {
-  // The API counts definitions beyond a maximum number under this name.
+  // "other" is not a definition. Each process counts at most 20 definitions that its code does not have under
+  // their own names, and all further ones as "other".
   if (name === 'other') return 'Others'
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }

@@ -1,4 +1,4 @@
-// Key figures of the overview: workers, throughput, failures, oldest waiting task, wait and run times.
+// Key figures of the overview: workers, throughput, failure rate, oldest waiting task, wait and run times.
 import type { Stats, Worker } from '../api/api-client.ts'
 import { formatSeconds } from '../parts/durations.ts'
 import { formatCount, formatPercent, formatRate } from '../parts/numbers.ts'

@@ -1,5 +1,5 @@
-// Chart of lines over time: a canvas, the values of the step under the pointer, and the same numbers as a
-// table, which needs neither sight nor a mouse.
+// Line chart over time: a canvas, the values of the time step under the pointer, and the same numbers as a
+// table, for people who cannot see the canvas or use no mouse.
 import { useRef, useState } from 'hono/jsx/dom'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { useEffect } from '../parts/effect.ts'
@@ -14,7 +14,7 @@ export interface ChartLine extends Line {
 export interface LineChartProps {
   id: string
   title: string
-  /** Shown after the title, e.g. "per second". */
+  /** Unit of the values, e.g. "per second". It is shown after the title. */
   unit: string
   startsAtMs: number[]
   stepSeconds: number
@@ -55,7 +55,7 @@ function Drawing(props: LineChartProps & { onPoint: (index: number | null) => vo
   const { title, startsAtMs, lines } = props
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<Plot | null>(null)
-  // The plot outlives many renderings, so its callbacks read the current props from this ref.
+  // The plot is created once and keeps its callbacks, so they read the current props from this ref.
   const current = useRef(props)
   current.current = props
 
@@ -80,7 +80,10 @@ function Drawing(props: LineChartProps & { onPoint: (index: number | null) => vo
   )
 }
 
-/** Loads the chart library and draws. Redraws when the element's width or the colour scheme changes. */
+/**
+ * Loads the chart library and draws the chart, again whenever the element's width or the colour scheme
+ * changes. Resolves with null if the library cannot be loaded or the component is removed before.
+ */
 async function drawIn(
   element: HTMLElement,
   current: { current: (LineChartProps & { onPoint: (index: number | null) => void }) | null },
@@ -88,7 +91,7 @@ async function drawIn(
 ): Promise<Plot | null> {
   const props = () => current.current as LineChartProps & { onPoint: (index: number | null) => void }
   const loaded = await import('./plot.ts').catch(() => null)
-  // If the library cannot be loaded, the table still shows the numbers.
+  // Without the library there is no error message, because the table still shows the numbers.
   if (!loaded || stopping.aborted) return null
   const plot = loaded.createPlot(element, dataOf(props()), {
     formatX: (ms) => formatStep(ms, props().stepSeconds),

@@ -87,7 +87,7 @@ function NothingHappened({ window }: { window: Window }) {
   )
 }
 
-/** Replaces the statistics while they load, or says why they cannot be loaded. */
+/** Placeholder while the statistics load, or the reason why they cannot be loaded. */
 function NoStatistics({ page, isRefused, detail }: { page: Page; isRefused: boolean; detail: string }) {
   const { isUp } = useObservable(page.connection.state)
   const { isKeyRequired, missingScopes } = useObservable(page.access.state)

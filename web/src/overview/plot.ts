@@ -4,16 +4,16 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
 export interface Line {
-  /** Custom property of the style sheet that holds the colour. */
+  /** Name of the CSS custom property that contains the colour of the line. */
   color: `--${string}`
-  /** Dashed lines can be distinguished without their colour. */
+  /** Whether the line is dashed, so that it can be distinguished without its colour. */
   isDashed: boolean
   isFilled: boolean
   values: (number | null)[]
 }
 
 export interface PlotData {
-  /** Milliseconds since 1970. */
+  /** Start of each time step, in milliseconds since 1970. */
   startsAtMs: number[]
   lines: Line[]
 }
@@ -21,7 +21,7 @@ export interface PlotData {
 export interface PlotOptions {
   formatX: (ms: number) => string
   formatY: (value: number) => string
-  /** Called with the index of the step under the pointer; null if the pointer is outside. */
+  /** Called with the index of the time step under the pointer; null if the pointer is outside the chart. */
   onPoint: (index: number | null) => void
 }
 
@@ -68,7 +68,7 @@ export function createPlot(place: HTMLElement, first: PlotData, options: PlotOpt
         height: HEIGHT,
         legend: { show: false },
         cursor: {
-          // The pointer over one chart marks the same time in the other one.
+          // Charts with the same sync key share the cursor: the pointer over one marks the time in all.
           sync: { key: 'time' },
           y: false,
           drag: { x: false, y: false },
@@ -105,7 +105,8 @@ function seriesOf(line: Line, colorOf: (name: string) => string): uPlot.Series {
     width: 2,
     ...(line.isDashed && { dash: [6, 4] }),
     ...(line.isFilled && { fill: `${stroke}26` }),
-    // A value between two gaps has no line to a neighbour; draw it as a point.
+    // A value between two gaps would be invisible, because no line connects it to a neighbour. A series with
+    // such a value is drawn with points.
     points: { show: isAlone, size: 5, fill: stroke },
   }
 

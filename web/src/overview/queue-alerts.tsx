@@ -5,11 +5,12 @@ import { formatCount } from '../parts/numbers.ts'
 import { hashOf } from '../route.ts'
 
 export function QueueAlerts({ queues }: { queues: Queue[] }) {
-  // Only due tasks need a worker now; delayed tasks wait in any case.
+  // A queue without a worker causes an alert only if it has due tasks: delayed tasks need no worker yet.
   const unserved = queues.filter((queue) => !queue.is_paused && queue.workers === 0 && hasDueTasks(queue))
   const paused = queues.filter((queue) => queue.is_paused && queue.waiting > 0)
   return (
-    // The element is always rendered: screen readers announce only changes inside an existing status element.
+    // The element is always rendered, even without alerts, because screen readers announce only changes
+    // inside an existing status element.
     <div class="alerts" role="status">
       {unserved.length > 0 && (
         <Alert

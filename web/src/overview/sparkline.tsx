@@ -1,7 +1,8 @@
-// A small line of a series of numbers. Hidden from screen readers: the cells of the same row hold the totals.
+// Small line chart of a series of numbers, for a table row. It is hidden from screen readers, because other
+// cells of the row contain the totals.
 const WIDTH = 100
 const HEIGHT = 24
-// Keeps the stroke of the line inside the picture at the top and at the bottom.
+// Distance of the line from the top and the bottom of the picture, so that the edges do not cut its stroke.
 const MARGIN = 2
 
 export function Sparkline({ values }: { values: number[] }) {

@@ -1,8 +1,8 @@
-// Formats measured durations and the start times of steps.
+// Formats measured durations and the time steps of charts.
 import type { Stats } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
 
-/** A measured duration; a dash for null. */
+/** Formats a measured duration; a dash for null, i.e. if nothing was measured. */
 export function formatTime(ms: number | null): string {
   if (ms === null) return '–'
   return ms < 1 ? '<\u202f1\u00a0ms' : formatDuration(ms)
@@ -15,17 +15,18 @@ const toTheSecond = new Intl.DateTimeFormat(undefined, {
 })
 const toTheMinute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
-/** Time of day, with seconds if the steps are shorter than a minute. */
+/** Formats the start of a time step as the time of day, with seconds if steps are shorter than a minute. */
 export function formatStep(ms: number, stepSeconds: number): string {
   return (stepSeconds < 60 ? toTheSecond : toTheMinute).format(ms)
 }
 
-// Counts arrive some seconds late, so the first seconds of a step cannot be compared with complete steps.
+// Minimum age at which an unfinished time step is drawn, because counts arrive some seconds late. A step of
+// 10 s is thus drawn only when it has ended.
 const MIN_SECONDS = 20
 
 /**
- * Number of steps to draw. The last step is drawn when 90 % of it have passed, and at least 20 s. Before that
- * its count would look too low.
+ * Returns the number of time steps to draw. The last step has not ended: it is drawn only after 90 % of its
+ * time, and at least 20 s, because until then its count would look too low.
  */
 export function drawnSteps({ at, series }: Stats): number {
   const count = series.starts_at.length

@@ -1,4 +1,5 @@
-// Choice of the time window. It is part of the URL, so that links and the Back button restore it.
+// Choice of the time window of the overview. It is part of the URL, so that links and the Back button restore
+// it.
 import { hashOf, type Route } from '../route.ts'
 
 export const WINDOWS = [

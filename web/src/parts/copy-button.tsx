@@ -3,14 +3,14 @@ import { useState } from 'hono/jsx/dom'
 import { useEffect } from './effect.ts'
 import { Icon } from './icons.tsx'
 
-// How long the outcome is shown.
+// How long the button shows whether the text was copied.
 const SHOWN_MS = 2_000
 
 export interface CopyButtonProps {
-  /** A function is called only on a click, for texts that are expensive to build. */
+  /** Text to copy. A function is called only on a click; it is for texts that are expensive to build. */
   text: string | (() => string)
   label: string
-  /** Shows the label next to the icon. */
+  /** Whether the label is shown next to the icon; otherwise it is a tooltip. */
   isLabelled?: boolean
 }
 
@@ -53,7 +53,10 @@ async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** Fallback for plain HTTP: browsers provide no clipboard API there, but this deprecated command. */
+/**
+ * Copies with a deprecated command, for pages loaded over plain HTTP, where browsers have no clipboard API.
+ * Returns whether it succeeded.
+ */
 function copySelection(text: string): boolean {
   const focused = document.activeElement
   const area = document.createElement('textarea')

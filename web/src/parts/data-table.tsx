@@ -4,33 +4,33 @@ import { Skeleton } from './skeleton.tsx'
 
 export interface Column<Row> {
   title: string
-  /** Class of a span around the title, e.g. `visually-hidden`. The cells of such a column get no label. */
+  /** CSS class of a span around the title, e.g. `visually-hidden`. Then the cells get no `data-label`. */
   titleClass?: string
   cell: (row: Row) => Child
   isNumber?: boolean
-  /** Class of the header cell and of the body cells. */
+  /** CSS class of all cells of the column, also of the header cell. */
   class?: string
-  /** Class of the body cells. */
+  /** CSS class of all cells of the column except the header cell. */
   cellClass?: string
-  /** Screen readers announce changes of the cell. */
+  /** Whether screen readers announce changes of the cells. */
   isLive?: boolean
-  /** Cell in the row of totals. The columns with totals must be adjacent. */
+  /** Content of the column's cell in the row of totals. The columns with totals must be adjacent. */
   total?: Child
 }
 
 export interface DataTableProps<Row> {
   class?: string
   caption?: string
-  /** The cells of the first column are row headers. */
+  /** Columns from left to right. The cells of the first one are row headers. */
   columns: Column<Row>[]
-  /** Null while they are loading. */
+  /** Null while the rows are loading; then a placeholder is shown. */
   rows: Row[] | null
   keyOf: (row: Row) => string | number
   /** Accessible name of the placeholder that is shown while the rows are loading. */
   loadingLabel?: string
-  /** Puts the column title into `data-label` of the cells. Style sheets show it where rows become cards. */
+  /** Whether cells have the column title in `data-label`: style sheets show it where rows become cards. */
   hasCellLabels?: boolean
-  /** Header of the row of totals; null for no such row. */
+  /** Header of the row of totals; null if there is no such row. */
   totalsTitle?: string | null
 }
 
@@ -91,7 +91,7 @@ function Cell<Row>({ column, isHeader = false, hasLabel, children }: CellProps<R
   )
 }
 
-/** The title spans the columns before the first total, and an empty cell those after the last one. */
+/** Row of totals. Its title spans the columns before the first total; an empty cell spans the last ones. */
 function Totals<Row>(props: { title: string; columns: Column<Row>[]; hasLabels: boolean }) {
   const { title, columns, hasLabels } = props
   const start = columns.findIndex(({ total }) => total !== undefined)

@@ -1,14 +1,14 @@
 // Formats durations and timestamps, short enough for tables. Non-breaking spaces keep a number and its unit
 // together.
 
-/** "400 ms", "1.5 s", "12 s", "3 min 5 s", "2 h 10 min" */
+/** Formats a duration, e.g. "400 ms", "1.5 s", "12 s", "3 min 5 s", "2 h 10 min". */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))}\u00a0ms`
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)}\u00a0s`
   return formatSeconds(ms)
 }
 
-/** In whole seconds, for durations that are counted up or down on the page. */
+/** Formats a duration without fractions of a second, for durations that the page counts up or down. */
 export function formatSeconds(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000))
   if (seconds < 60) return `${seconds}\u00a0s`
@@ -29,13 +29,13 @@ const exactClock = new Intl.DateTimeFormat('en-GB', {
   hour12: false,
 })
 
-/** "14:03:07.250" */
+/** Formats a time of day with milliseconds, e.g. "14:03:07.250". Empty if the timestamp is invalid. */
 export function formatClock(timestamp: string): string {
   const date = new Date(timestamp)
   return Number.isNaN(date.getTime()) ? '' : exactClock.format(date)
 }
 
-/** Time of day; with the date if the timestamp is not of today. Empty if it is invalid. */
+/** Formats a timestamp as the time of day, with the date unless it is today. Empty if it is invalid. */
 export function formatTimestamp(timestamp: string): string {
   const date = new Date(timestamp)
   if (Number.isNaN(date.getTime())) return ''

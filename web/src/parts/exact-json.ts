@@ -1,8 +1,8 @@
 // JSON parser and serializer that keep every digit of a number. `JSON.parse` rounds numbers with more digits
-// than a double; most such numbers are ids, which people compare digit by digit.
+// than a double can keep; most such numbers are ids, which people compare digit by digit.
 import { isRounded } from '../../../src/base/exact-json.ts'
 
-/** A number that a double cannot represent exactly, as its text. */
+/** A number with more digits than a double can keep. It is stored as its text. */
 export class ExactNumber {
   readonly text: string
 
@@ -11,7 +11,8 @@ export class ExactNumber {
   }
 
   /**
-   * Used by JSON.stringify: the exact number if the browser supports `JSON.rawJSON`, else the nearest double.
+   * Called by JSON.stringify. Returns the exact number if the browser supports `JSON.rawJSON`, otherwise the
+   * nearest double.
    */
   toJSON(): unknown {
     const { rawJSON }: { rawJSON?: (text: string) => unknown } = Object(JSON)
@@ -19,7 +20,7 @@ export class ExactNumber {
   }
 }
 
-/** A syntax error: its position and what was expected there. Line and column count from 1. */
+/** Error in a JSON text. The message says where and what is expected. Lines and columns count from 1. */
 export class JsonFault extends Error {
   readonly line: number
   readonly column: number
@@ -33,22 +34,28 @@ export class JsonFault extends Error {
   }
 }
 
-// A double represents 15 significant digits exactly, so only a longer number needs the exact parser.
+// Matches numbers of 16 or more digits and points. Only they need the exact parser, because a double keeps
+// up to 15 significant digits.
 const LONG_NUMBER = /\d[\d.]{15}/
 
-/** @throws JsonFault */
+/** Parses JSON. A number that has too many digits for a double becomes an ExactNumber. @throws JsonFault */
 export function parseJson(text: string): unknown {
   if (!LONG_NUMBER.test(text)) {
     try {
       return JSON.parse(text)
     } catch {
-      // Parse again with the reader below: browsers report the position in different ways or not at all.
+      // The reader below parses the text again to find the position of the error, because browsers report the
+      // position in different ways or not at all.
     }
   }
   return createReader(text).readAll()
 }
 
-/** Like JSON.stringify, with exact numbers in every browser. */
+/**
+ * Like JSON.stringify, but writes an ExactNumber with all its digits in every browser.
+ * @param indent spaces per level; 0 for a text without line breaks
+ * @param outer spaces before the closing bracket; set by the recursion
+ */
 export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
   if (value instanceof ExactNumber) return value.text
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
@@ -67,14 +74,14 @@ export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
     : `${open}${parts.join(',')}${close}`
 }
 
-// Grammar of numbers: RFC 8259, section 6.
+// Matches a JSON number (RFC 8259, section 6).
 const NUMBER = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 const LITERALS: [literal: string, value: unknown][] = [
   ['true', true],
   ['false', false],
   ['null', null],
 ]
-// More than the API accepts, and far below the depth at which a browser's stack overflows.
+// Maximum nesting. The API accepts less, and a browser's stack overflows at a far greater depth.
 const MAX_LEVELS = 500
 
 function createReader(text: string) {

@@ -1,5 +1,5 @@
-// Icons in the colour of the surrounding text. They are hidden from screen readers, because a text next to
-// them, or a label, has the same meaning.
+// Icons, drawn in the colour of the surrounding text. They are hidden from screen readers, because a label
+// or the text next to them has the same meaning.
 
 const PATHS = {
   clock: 'M8 4.5V8l2.3 1.7',
@@ -64,7 +64,7 @@ export function Logo() {
   )
 }
 
-/** Some honeycomb cells, shown in empty views. */
+/** Decorative picture for empty views: some honeycomb cells. */
 export function Comb() {
   const cells = [
     [40, 26],

@@ -10,10 +10,12 @@ export interface JsonTreeProps {
   value: unknown
 }
 
-// A value with at most this many members fits onto a screen and is expanded at first.
+// A tree with at most this many values, nested ones included, is expanded at first: it fits onto a screen.
 const OPEN_MEMBERS = 60
+// Number of members that an expanded object or array shows at first, and that each click on "Show more" adds.
 // Browsers render a hundred rows without a noticeable delay.
 const MORE_MEMBERS = 100
+// Number of characters of a long string that are shown at first.
 const MORE_CHARACTERS = 1_000
 
 export function JsonTree({ label, value }: JsonTreeProps) {
@@ -28,10 +30,10 @@ export function JsonTree({ label, value }: JsonTreeProps) {
 }
 
 interface NodeProps {
-  /** Name of the member of an object; undefined in an array. */
+  /** Name of a member of an object; undefined for the items of an array and for the root. */
   name?: string
   value: unknown
-  /** Path from the root, which is ''. */
+  /** Path of the value in the tree, e.g. '/items/0'; '' for the root, which is always expanded at first. */
   path: string
   isOpen?: boolean
 }
@@ -140,7 +142,7 @@ function Text({ text }: { text: string }) {
   )
 }
 
-/** The string in quotes. Line breaks and quotes are shown unescaped, other characters stay escaped. */
+/** Returns the string in quotes. Line breaks and quotes are unescaped, other characters stay escaped. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(/\\(.)/g, (whole, character: string) =>
     character === 'n' ? '\n' : character === '"' ? '"' : whole,
@@ -156,7 +158,7 @@ function isSmall(value: unknown): boolean {
   return countMembers(value, OPEN_MEMBERS) <= OPEN_MEMBERS
 }
 
-/** Counts all members of a value and of the values in it. Stops when the count exceeds `max`. */
+/** Counts a value and all values nested in it. Stops early when the count exceeds `max`. */
 function countMembers(value: unknown, max: number): number {
   if (!Array.isArray(value) && !isRecord(value)) return 1
   let count = 1

@@ -1,7 +1,11 @@
-// Values in the local storage of the browser, as JSON. All tabs share them, and they are kept after a reload.
+// Reads and writes JSON values in local storage. All tabs of the browser share them, and they are kept after
+// a reload.
 import { parseJson, stringifyJson } from './exact-json.ts'
 
-/** Returns a stored value, which the caller must check; undefined without one, or if storage is disabled. */
+/**
+ * Returns a stored value, which the caller must check; undefined if there is none, if it is not JSON, or if
+ * storage is disabled.
+ */
 export function readStored(key: string): unknown {
   try {
     const text = localStorage.getItem(key)
@@ -11,11 +15,11 @@ export function readStored(key: string): unknown {
   }
 }
 
-/** Stores a value. Does nothing if local storage is disabled or full: the value is lost with the page. */
+/** Stores a value. If local storage is disabled or full, the value is not stored, without an error. */
 export function writeStored(key: string, value: unknown): void {
   try {
     localStorage.setItem(key, stringifyJson(value))
   } catch {
-    // Views work without stored values.
+    // Ignore the error, because all views work without stored values.
   }
 }

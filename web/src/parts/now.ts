@@ -1,13 +1,13 @@
-// The current time for texts that count seconds.
+// Hook for texts that count seconds: renders the component regularly with the current time.
 import { useState } from 'hono/jsx/dom'
 import { useEffect } from './effect.ts'
 
-// Short enough that no counted second seems to be skipped.
+// Interval between two renderings. It is short enough that a text that counts seconds never skips one.
 const TICK_MS = 250
 
 /**
  * Renders the component again every 250 ms while `isTicking` and the tab is visible.
- * @returns this machine's time in ms
+ * @returns the current time of this machine's clock, in milliseconds since 1970
  */
 export function useNow(isTicking: boolean): number {
   const [, setTick] = useState(0)

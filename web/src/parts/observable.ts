@@ -1,4 +1,4 @@
-// A value with listeners. Components use `useObservable`, other code uses `subscribe`.
+// A value that calls listeners when it changes. Components use `useObservable`, other code uses `subscribe`.
 import { useLayoutEffect, useState } from 'hono/jsx/dom'
 
 export interface Observable<T> {
@@ -27,15 +27,16 @@ export function createObservable<T>(initial: T): Observable<T> {
 }
 
 /**
- * Returns the value and renders the component again whenever it changes. Replaces `useSyncExternalStore`, which
- * subscribes in Hono's `useEffect`; effect.ts says why that is avoided.
+ * Returns the value and renders the component again whenever it changes. Replaces `useSyncExternalStore`,
+ * which subscribes in Hono's `useEffect`, i.e. even if the component is removed before the next frame.
  */
 export function useObservable<T>(observable: Observable<T>): T {
   const [, setVersion] = useState(0)
   const value = observable.get()
   useLayoutEffect(() => {
     const renderAgain = () => setVersion((version) => version + 1)
-    // The effect of a child component can change the value before this subscription starts.
+    // Render again if the value has changed since the rendering: the effect of a child component can change
+    // it before this subscription starts.
     if (!Object.is(observable.get(), value)) renderAgain()
     return observable.subscribe(renderAgain)
   }, [observable])

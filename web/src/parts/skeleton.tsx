@@ -4,7 +4,7 @@ type Line = 'normal' | 'short' | 'tall' | 'row' | 'chart'
 
 export interface SkeletonProps {
   lines: Line[]
-  /** Text for screen readers. Omitted inside an element that has such a text. */
+  /** Text for screen readers. Omit it inside an element that already has such a text. */
   label?: string
   isPanel?: boolean
 }

@@ -1,4 +1,5 @@
-// A badge with a text, a mark and a colour. The colour alone never carries the meaning.
+// A badge with a text, a mark and a colour. The text is always shown, so the meaning never depends on the
+// colour.
 import { HexagonIcon, type HexagonSign } from './icons.tsx'
 
 export interface StateBadgeProps {

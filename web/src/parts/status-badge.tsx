@@ -1,4 +1,4 @@
-// Badges of task statuses: name, mark and colour of each status.
+// Badges of task statuses, with the name, the mark and the colour of each status.
 import { HexagonIcon, type HexagonSign } from './icons.tsx'
 
 const STYLES = {
@@ -8,13 +8,13 @@ const STYLES = {
   SUCCESS: { sign: 'check', tone: 'good' },
   FAILURE: { sign: 'cross', tone: 'bad' },
   CANCELLED: { sign: 'bar', tone: 'calm' },
-  /** Not a status of the API. Shown if the API has no task with this id. */
+  /** NOT_FOUND is no status of the API. The page shows it if the API has no task with the id. */
   NOT_FOUND: { sign: 'question', tone: 'calm' },
 } as const satisfies Record<string, { sign: HexagonSign; tone: string }>
 
 type ShownStatus = keyof typeof STYLES
 
-/** Class that sets the colours of a status for the element and everything inside it. */
+/** Returns the CSS class that sets the colours of a status for an element and everything inside it. */
 export function toneOf(status: ShownStatus): string {
   return `tone-${STYLES[status].tone}`
 }

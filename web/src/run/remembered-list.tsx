@@ -1,4 +1,4 @@
-// List of the tasks submitted from this browser, with undo for removals.
+// List of the tasks submitted from this browser. Removals from the list can be undone.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { Definition } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
@@ -20,7 +20,7 @@ export function RememberedList({ remembered, definitions, shownId }: RememberedL
   const tasks = useObservable(remembered.list)
   const [removed, setRemoved] = useState<RememberedTask[]>([])
   const undoButton = useRef<HTMLButtonElement>(null)
-  // The removal also removed the focused button: move the focus to Undo.
+  // After a removal, the focus moves to the button "Undo": the button that had it was removed from the page.
   useEffect(() => undoButton.current?.focus(), [removed])
 
   function remove(task: RememberedTask) {

@@ -1,4 +1,4 @@
-// View with the form, the selected task, and the tasks submitted from this browser.
+// View with the form that submits a task, the selected task, and the tasks submitted from this browser.
 import { useRef } from 'hono/jsx/dom'
 import type { Page } from '../page.ts'
 import { useEffect } from '../parts/effect.ts'
@@ -14,7 +14,7 @@ export function RunView({ page, route }: { page: Page; route: Route }) {
   const panel = useRef<HTMLElement>(null)
   const isFirst = useRef(true)
 
-  // On a narrow screen the task is below the form: scroll to it when another task is selected.
+  // When another task is selected, scroll to it, because on a narrow screen it is below the form.
   useEffect(() => {
     const block = matchMedia('(min-width: 62rem)').matches ? 'nearest' : 'start'
     if (!isFirst.current && shownId) panel.current?.scrollIntoView({ block })

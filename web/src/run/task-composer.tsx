@@ -10,12 +10,12 @@ import type { Page } from '../page.ts'
 import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 
-// Selected if the URL names no definition: the one that most people use.
+// Name of the definition that is selected if the URL names none. Most people use this definition.
 const DEFAULT_NAME = 'notify'
 
 export interface TaskComposerProps {
   definitions: Definition[] | null
-  /** Name of the definition in the URL; null for the default. */
+  /** Name of the definition in the URL; null if there is none, which selects the default. */
   chosenName: string | null
   onChoose: (name: string) => void
   access: Access

@@ -1,4 +1,5 @@
-// List of the tasks submitted from this browser, newest first. Local storage shares it between all tabs.
+// Remembered tasks: a list of the tasks that were submitted from this browser, newest first. All tabs share
+// it through local storage.
 import { STATUSES, type Task, type TaskStatus } from '../api/api-client.ts'
 import { isRecord } from '../parts/exact-json.ts'
 import { readStored, writeStored } from '../parts/local-storage.ts'
@@ -7,7 +8,7 @@ import { createObservable, type Observable } from '../parts/observable.ts'
 export interface RememberedTask {
   id: string
   name: string
-  /** RFC 3339 */
+  /** Time of the submission (`created_at` of the task), in RFC 3339. */
   submittedAt: string
   /** Last known status; NOT_FOUND if the API has no task with this id, e.g. because it was deleted. */
   status: TaskStatus | 'NOT_FOUND'
@@ -16,21 +17,21 @@ export interface RememberedTask {
 export interface RememberedTasks {
   list: Observable<RememberedTask[]>
   remember(task: Pick<Task, 'id' | 'name' | 'created_at' | 'status'>): void
-  /** Ignores a task that is not in the list. */
+  /** Stores a new status of a task. Does nothing if the task is not in the list. */
   noteStatus(id: string, status: RememberedTask['status']): void
   remove(id: string): void
   clear(): void
-  /** Undoes `remove` or `clear`. */
+  /** Adds removed tasks again, to undo `remove` or `clear`. */
   restore(tasks: RememberedTask[]): void
 }
 
-/** Whether the status can change without a request from a person. */
+/** Checks whether a task with this status can change without a request from a person. */
 export function isUnfinished(status: RememberedTask['status']): boolean {
   return status === 'PENDING' || status === 'STARTED' || status === 'RETRY'
 }
 
 const KEY = 'waggle.tasks'
-// Enough for a day of manual tests. The API has the whole history.
+// Number of tasks that the list keeps: enough for a day of manual tests. The API has the whole history.
 const MAX_TASKS = 50
 
 export function createRememberedTasks(): RememberedTasks {
@@ -52,7 +53,8 @@ export function createRememberedTasks(): RememberedTasks {
   }
 
   function change(edit: (tasks: RememberedTask[]) => RememberedTask[]) {
-    // Another tab may have changed the list, so read it again. If nothing is stored, use the list in memory.
+    // Edits the stored list, because another tab may have changed it. If local storage is empty or disabled,
+    // edits the list in memory instead.
     const stored = readStored(KEY)
     const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
     writeStored(KEY, tasks)

@@ -10,18 +10,19 @@ export type SubmittedTask = Omit<Task, 'attempts'>
 
 /**
  * Why a submission waits. unavailable: the API is known to be unavailable. unconfirmed: a request got no
- * response, so the task may exist. limited: the API responded with 429.
+ * response, so the task may exist. limited: the API responded with 429 (rate limit).
  */
 export type WaitReason = 'unavailable' | 'unconfirmed' | 'limited'
 
 export type SubmissionPhase = 'editing' | 'sending' | WaitReason
 
 /**
- * Resolves when the API has accepted or rejected the task. Until then the request is repeated with the same
- * idempotency key: if a request succeeded but its response was lost, the next response contains that task.
- * @param send submits the task with an idempotency key
+ * Submits a task. Resolves with the response when the API has accepted or rejected the task, or with
+ * `ABORTED`. Until then the request is repeated with the same idempotency key: if a request succeeded but its
+ * response was lost, the next response contains that task.
+ * @param send sends one request with the given idempotency key
  * @param onWait called when the submission has to wait
- * @param signal stops a waiting submission
+ * @param signal AbortSignal that ends a waiting submission
  */
 export async function sendTask(
   { connection, access }: { connection: Connection; access: Access },
@@ -31,7 +32,8 @@ export async function sendTask(
 ): Promise<ApiResponse<SubmittedTask>> {
   const idempotencyKey = createIdempotencyKey()
   let reason: WaitReason = 'unavailable'
-  // Check the connection immediately for the first request. Repetitions wait for the regular checks.
+  // During an outage, the API is checked again immediately for a new submission. Repetitions of the request
+  // wait for the regular checks.
   connection.tryNow()
   for (;;) {
     if (!connection.state.get().isUp) {
@@ -65,5 +67,5 @@ async function pauseOr(signal: AbortSignal, ms: number): Promise<void> {
   signal.removeEventListener('abort', pause.end)
 }
 
-// A 429 without Retry-After must not be repeated immediately.
+// Minimum pause after a 429. Without Retry-After, the request would otherwise be repeated immediately.
 const MIN_PAUSE_MS = 1_000

@@ -1,4 +1,4 @@
-// Caches the last known state of every task that this page has requested.
+// Caches the last response of the API, a task or an error, for every task that this page has requested.
 import type { Task } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
 import { createObservable, type Observable } from '../parts/observable.ts'
@@ -7,7 +7,7 @@ import type { RememberedTasks } from './remembered-tasks.ts'
 export interface LoadedTask {
   kind: 'loaded'
   task: Task
-  /** Time of the server's clock. */
+  /** When the response arrived, by the server's clock. */
   loadedAtMs: number
 }
 
@@ -16,7 +16,10 @@ export type CachedTask = LoadedTask | { kind: 'failed'; fault: ApiFault }
 export interface TaskCache {
   byId: Observable<ReadonlyMap<string, CachedTask>>
   get(id: string): CachedTask | undefined
-  /** Stores a task. Responses to submit, cancel and retry lack `attempts`; the cached attempts are kept. */
+  /**
+   * Stores a task. If it has no `attempts`, as in responses to submit, cancel and retry, the attempts that
+   * are already cached are kept.
+   */
   put(task: Omit<Task, 'attempts'> & Partial<Pick<Task, 'attempts'>>): void
   putFault(id: string, fault: ApiFault): void
   dropFaults(): void

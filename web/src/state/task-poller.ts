@@ -1,5 +1,5 @@
-// Polls the API for the shown task and the remembered tasks in one loop. The loop waits while all of them
-// are final, while the tab is hidden, and while the API is unreachable or requires a key.
+// Polls the API in one loop for the task that the page shows and for the remembered tasks. The loop pauses
+// while all of them are final, while the tab is hidden, and while the API is unreachable or requires a key.
 import type { Access } from '../api/access.ts'
 import type { ApiClient, Task } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
@@ -9,7 +9,7 @@ import { isUnfinished, type RememberedTasks } from './remembered-tasks.ts'
 import type { TaskCache } from './task-cache.ts'
 
 export interface TaskPoller {
-  /** Requests this task immediately, even if it was final. */
+  /** Requests this task immediately, even if it is known to be final. */
   refresh(id: string): void
 }
 
@@ -19,18 +19,20 @@ export interface TaskPollerDependencies {
   access: Access
   remembered: RememberedTasks
   cache: TaskCache
-  /** Id of the task that the current route shows; null without one. */
+  /** Returns the id of the task that the current route shows; null if it shows none. */
   shownId: () => string | null
-  /** Current time of the server's clock. */
+  /** Returns the current time by the server's clock. */
   nowMs: () => number
 }
 
-// Browsers open at most six HTTP/1.1 connections to a host. With the shown task the loop uses four. Two stay
-// free for the requests of the person.
+// Number of remembered tasks that one round of polling requests, in addition to the shown task. Browsers open
+// at most six HTTP/1.1 connections to a host: the loop uses four, two stay free for actions of the person.
 const MAX_OTHERS_PER_ROUND = 3
-// Minimum duration of a round. A proxy that answers errors immediately must not make the loop spin.
+// Minimum duration of a round of polling. It limits the request rate when error responses (e.g. of a proxy)
+// arrive immediately.
 const MIN_ROUND_MS = 200
-// Effectively "until interrupted": `refresh` and changes of the remembered list end this pause.
+// Pause while no task needs a request. It is effectively endless: `refresh` and changes of the list of
+// remembered tasks end it.
 const IDLE_MS = 3_600_000
 
 export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPoller {
@@ -62,7 +64,7 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
       }
       round = new AbortController()
       const minRound = createPause().start(MIN_ROUND_MS)
-      // Only the first request is a long poll. It determines how long the round takes.
+      // Only the first request of a round is a long poll (`wait`), so it determines how long the round takes.
       await Promise.all([
         minRound,
         ...ids.map((id, index) => load(id, index === 0 ? waitSeconds(id, ids.length) : 0)),
@@ -70,7 +72,10 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
     }
   }
 
-  /** The shown task first, then the unfinished remembered tasks with the oldest requests. */
+  /**
+   * Returns the ids of the tasks to request next: the shown task if it needs a request, then the unfinished
+   * remembered tasks that were requested longest ago.
+   */
   function idsOfRound(): string[] {
     const shown = shownId()
     const others = remembered.list
@@ -103,20 +108,24 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
   }
 }
 
-/** A 401 concerns the key of the whole page, not this task. */
+/**
+ * Checks whether the API refused the request for this task, e.g. with 404. A 401 does not count, because it
+ * concerns the API key of the whole page.
+ */
 function isAboutTask({ kind, status }: ApiFault): boolean {
   return kind === 'refused' && status !== 401
 }
 
 /**
- * Seconds that the API may hold the request (`wait`). The API responds early only when the task finishes;
- * every other change is seen by the next request. Workers write progress once a second, so a running task
- * is requested once a second.
+ * Returns how many seconds the API may wait before it responds (query parameter `wait`). The API responds
+ * earlier only when the task finishes; every other change is seen by the next request. A running task is
+ * requested once a second, because workers write progress once a second.
  */
 function secondsToWait(task: Pick<Task, 'status' | 'run_at'>, nowMs: number): number {
   if (task.status === 'STARTED') return 1
   const untilDueSeconds = Math.round((Date.parse(task.run_at) - nowMs) / 100) / 10
-  // A due task usually starts within a second. After 3 s all workers are probably busy: ask less often.
+  // A due task usually starts within a second, so it is requested often. If it has not started after 3 s, all
+  // workers are probably busy, and it is requested less often.
   if (untilDueSeconds <= 0) return untilDueSeconds > -3 ? 0.25 : 1
   return Math.min(untilDueSeconds + 0.1, 10)
 }

@@ -1,4 +1,4 @@
-// List of a task's attempts: times, worker, error and log of each.
+// List of a task's attempts with the times, worker, error and log of each attempt.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
 import { formatClock, formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
@@ -10,11 +10,11 @@ import { ErrorText } from './task-error.tsx'
 
 export interface AttemptListProps {
   task: Task
-  /** Time of the server's clock, at which the duration of a running attempt ends. */
+  /** Time by the server's clock up to which the duration of a running attempt is counted. */
   atMs: number
   lines: LogLine[]
   isLogLoaded: boolean
-  /** Whether the log of the running attempt scrolls to new lines. */
+  /** Whether the log of the running attempt scrolls to new lines automatically. */
   isFollowed: boolean
 }
 
@@ -28,7 +28,7 @@ interface Attempt {
   endedAt: string | null
 }
 
-// A task can have a thousand attempts; show the last ones first.
+// A task can have a thousand attempts, so only the last ones are shown at first. A button adds earlier ones.
 const INITIAL_ATTEMPTS = 10
 const MORE_ATTEMPTS = 50
 
@@ -135,7 +135,8 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
   const [shown, setShown] = useState(MORE_LINES)
   const box = useRef<HTMLElement>(null)
   const isAtEnd = useRef(true)
-  // Scroll to new lines only from the end: a person who has scrolled up to read stays there.
+  // Scrolls to new log lines only if the end of the log was visible, so that the position does not change
+  // while a person reads earlier lines.
   useEffect(() => {
     if (isFollowed && isAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight
   }, [lines.length, isFollowed])
@@ -176,7 +177,7 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
   )
 }
 
-/** Returns recorded failures, attempts with log lines, and the last attempt. The last attempt comes first. */
+/** Returns the attempts to show, latest first: those that failed or have log lines, and the last one. */
 function attemptsOf(task: Task, lines: LogLine[]): Attempt[] {
   const failed = task.attempts.map(({ attempt, error, worker_id, started_at, ended_at }): Attempt => {
     const isLast = attempt === task.attempt
@@ -200,8 +201,8 @@ function attemptsOf(task: Task, lines: LogLine[]): Attempt[] {
 }
 
 /**
- * Describes an attempt that `task.attempts` does not contain: it runs, succeeded, was cancelled, or was
- * released by a shutdown. The last attempt is derived from the task; earlier ones have only their number.
+ * Describes an attempt that is not among the failed ones (`task.attempts`): it runs, succeeded, was
+ * cancelled, or was released by a shutdown. Worker and times are known for the last attempt only.
  */
 function attemptWithoutError(task: Task, number: number): Attempt {
   const isLast = number === task.attempt

@@ -1,4 +1,4 @@
-// Form that submits a task again with edited input.
+// Form that submits a copy of a task with edited input.
 import { useMemo, useState } from 'hono/jsx/dom'
 import type { Definition, Task } from '../api/api-client.ts'
 import { stateOf } from '../form/form-state.ts'
@@ -28,7 +28,8 @@ export function ReplayForm({ page, task, definition }: ReplayFormProps) {
 }
 
 function FilledForm({ page, task, definition }: ReplayFormProps & { definition: Definition }) {
-  // The options start empty. The API copies options that are not set from the original task.
+  // The options of the form start empty, because the API copies options that are not set from the original
+  // task, except for the delay.
   const filled = useMemo(() => stateOf(fieldOfInput(definition), task.input), [])
   const [state, setState] = useState(filled)
   return (

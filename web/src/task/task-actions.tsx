@@ -1,4 +1,4 @@
-// Buttons that cancel, retry or replay a task, and the reason of the last refusal.
+// Buttons that cancel, retry or replay a task, and the reason if the API has refused the last action.
 import { type Child, useState } from 'hono/jsx/dom'
 import type { Task, TaskStatus } from '../api/api-client.ts'
 import type { ApiResponse } from '../api/api-response.ts'
@@ -11,7 +11,7 @@ export interface TaskActionsProps {
   task: Task
   /** Submits a copy of the task. Without it the button "Replay" is not rendered. */
   replay?: () => Promise<ApiResponse<unknown>>
-  /** Additional buttons. */
+  /** Additional buttons, rendered after the standard ones. */
   children?: Child
 }
 
@@ -28,7 +28,7 @@ export function TaskActions({ page, task, replay, children }: TaskActionsProps) 
   return (
     <div class="card-actions">
       <p class="card-refusal" role="alert">
-        {/* A refusal no longer applies when the status has changed. */}
+        {/* Hides the refusal when the task's status has changed since the click: it no longer applies. */}
         {refusal !== '' && statusAtPress === task.status && (
           <>
             <Icon name="warning" /> {refusal}

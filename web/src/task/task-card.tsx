@@ -51,7 +51,7 @@ export function TaskCard({ page, loaded, definition }: TaskCardProps) {
   )
 }
 
-/** Result or error. The error of a PENDING or STARTED task is of an earlier attempt and is not shown. */
+/** Shows the result or error; none for a PENDING or STARTED task, whose error is of an earlier attempt. */
 function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
   if (task.status === 'SUCCESS') {
     return (

@@ -1,4 +1,5 @@
-// Table of a task's other fields, with links to related tasks and lists, and buttons that copy code snippets.
+// Table of a task's properties (id, queue, timestamps, …) with links to related tasks and lists, and buttons
+// that copy code snippets.
 import type { Child } from 'hono/jsx/dom'
 import type { Definition, Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'

@@ -1,16 +1,16 @@
-// Error of a task or of one of its attempts.
+// Shows the error of a task or of one of its attempts.
 import type { Task } from '../api/api-client.ts'
 import { toneOf } from '../parts/status-badge.tsx'
 
 type ErrorOfTask = NonNullable<Task['error']>
 
-/** Renders nothing for a task without an error. */
+/** Shows the error of a task; renders nothing if it has none. */
 export function TaskError({ task, headingLevel }: { task: Task; headingLevel: 2 | 3 }) {
   if (!task.error) return null
   const Heading = `h${headingLevel}` as const
   return (
     <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
-      {/* Only FAILURE ends with this error. In other statuses it belongs to the last failed attempt. */}
+      {/* In a status other than FAILURE, the error of a task is that of its last failed attempt. */}
       <Heading class="outcome-title">{task.status === 'FAILURE' ? 'Error' : 'Last error'}</Heading>
       <p class="outcome-error">
         <ErrorText error={task.error} />

@@ -1,4 +1,4 @@
-// Head of a task, on its own page and next to the form: title, summary, status and progress.
+// Shows title, summary, status and progress of a task, on its own page and on the card next to the form.
 import type { Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'
@@ -12,11 +12,14 @@ import { summaryOf } from './task-summary.ts'
 export interface TaskClock {
   /** Whether durations count up: the task is not final, and the API is available. */
   isTicking: boolean
-  /** Time of the server's clock for all durations of the task. */
+  /** Time by the server's clock up to which all durations of the task are counted. */
   atMs: number
 }
 
-/** Re-renders the component as time passes. A stopped clock shows the time of the last response. */
+/**
+ * Returns the time up to which durations of the task are counted, and re-renders the component while they
+ * count up. If the task is final or the API is unavailable, this is the time of the last response.
+ */
 export function useTaskClock(page: Page, { task, loadedAtMs }: LoadedTask): TaskClock {
   const { isUp } = useObservable(page.connection.state)
   const isTicking = isUp && !task.is_final
@@ -49,7 +52,7 @@ export function TaskHead({ task, title, clock, headingLevel }: TaskHeadProps) {
         </div>
         <StatusBadge status={task.status} />
       </header>
-      {/* Screen readers announce a new status, but not progress, counted seconds or log lines. */}
+      {/* Screen readers announce this text: every new status, but no progress, seconds or log lines. */}
       <p class="visually-hidden" role="status">
         {`${title}: ${task.status}`}
       </p>

@@ -7,20 +7,22 @@ import { useEffect } from '../parts/effect.ts'
 
 export interface TaskLog {
   lines: LogLine[]
-  /** Loads further lines; null when there are none, or when they are loaded automatically. */
+  /** Loads further log lines; null if there are none, or if they are loaded automatically. */
   loadMore: (() => void) | null
-  /** Why the API refused the log; null if it did not. */
+  /** Why the API refused to return the log; null if it did not refuse. */
   fault: string | null
   isLoaded: boolean
 }
 
-// Workers write log lines twice a second.
+// Pause between requests for new lines of a running task. Workers write log lines twice a second.
 const INTERVAL_MS = 1_000
+// Pause if the task does not run: effectively no further request, because its log does not change.
 const IDLE_MS = 3_600_000
-// This many full pages (some megabytes) are loaded without a pause. The person can load more with a button.
+// Number of full pages of log lines (some megabytes) that are loaded without a pause. The person can load
+// more with a button.
 const MAX_PAGES = 5
 
-/** @param isFollowed whether to poll for new lines while the task runs */
+/** Loads the log of a task. @param isFollowed whether to poll for new lines while the task runs */
 export function useTaskLog(page: Page, task: Task, isFollowed: boolean): TaskLog {
   const [lines, setLines] = useState<LogLine[]>([])
   const [isLoaded, setIsLoaded] = useState(false)
@@ -30,8 +32,8 @@ export function useTaskLog(page: Page, task: Task, isFollowed: boolean): TaskLog
   const after = useRef(0)
   const isRunning = task.status === 'STARTED'
 
-  // A new status starts a new poll. Workers store the last lines before the final status, so the poll that
-  // starts with the final status loads them.
+  // Every new status of the task starts a new poll. Workers store the last log lines before the final status,
+  // so the poll that starts with the final status loads all of them.
   useEffect(() => {
     if (isRunning && !isFollowed) return
     const poll = startPoll(

@@ -1,4 +1,4 @@
-// Panel next to the form: the selected task, or a placeholder.
+// Panel next to the form of a definition: shows the selected task, or a placeholder.
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { Comb } from '../parts/icons.tsx'

@@ -1,4 +1,4 @@
-// Placeholder for a task that is not loaded, could not be loaded, or needs an API key.
+// Placeholder for a task that is not loaded yet, could not be loaded, or cannot be read without an API key.
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { ApiFault } from '../api/api-response.ts'
 import type { Page } from '../page.ts'
@@ -10,7 +10,7 @@ export interface TaskPlaceholderProps {
   page: Page
   /** Why the task could not be loaded; undefined before the first response. */
   fault: ApiFault | undefined
-  /** Label of the button for a task that does not exist. */
+  /** Label of the button that dismisses the placeholder of a task that does not exist. */
   dismissText: string
   onDismiss: () => void
 }

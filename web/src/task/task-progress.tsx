@@ -4,7 +4,7 @@ import type { Task } from '../api/api-client.ts'
 export function TaskProgress({ task }: { task: Task }) {
   const { fraction, message } = task.progress
   const percent = Math.round(fraction * 100)
-  // Many definitions never report progress: the bar is indeterminate until the first report.
+  // The bar is indeterminate until the running task reports progress, because many definitions never do.
   const isUnknown = task.status === 'STARTED' && fraction === 0
   return (
     <div class="progress">

@@ -3,14 +3,14 @@ import type { Definition, RunOptions, Task } from '../api/api-client.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 
 export interface SnippetSettings {
-  /** URL of the API, ends with a slash. */
+  /** URL of the API. It ends with a slash. */
   baseUrl: string
   /** Whether the API requires a key. Snippets read it from WAGGLE_API_KEY and never contain it. */
   isKeyNeeded: boolean
   definition: Definition | undefined
 }
 
-// Linux rejects an argument of 128 KiB or more (MAX_ARG_STRLEN). A longer body is passed on stdin.
+// A longer body is passed to curl on stdin: Linux rejects an argument of 128 KiB or more (MAX_ARG_STRLEN).
 const MAX_ARGUMENT_BYTES = 100_000
 
 export function curlSnippet(task: Task, settings: SnippetSettings): string {
@@ -27,8 +27,8 @@ export function curlSnippet(task: Task, settings: SnippetSettings): string {
   return lines.join(' \\\n  ')
 }
 
-// Parts of the generated program. The architecture test searches source code for imports and `process.env`. It
-// would mistake these texts for code of the page if they were written in one piece.
+// The generated program has an import and reads `process.env`. Both texts are kept out of its template,
+// because the architecture test would mistake them for code of the page.
 const CLIENT = `'waggle/client'`
 const ENVIRONMENT = ['process', 'env'].join('.')
 
@@ -50,7 +50,7 @@ export function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-/** Returns the options that differ from the defaults of the definition; undefined without any. */
+/** Returns the task's options that differ from the defaults of its definition; undefined if none differ. */
 function chosenOptions(task: Task, definition: Definition | undefined): RunOptions | undefined {
   const options: RunOptions = {
     ...(task.queue !== definition?.queue && { queue: task.queue }),
@@ -62,7 +62,10 @@ function chosenOptions(task: Task, definition: Definition | undefined): RunOptio
   return Object.keys(options).length > 0 ? options : undefined
 }
 
-/** JSON as JavaScript source. `__proto__` becomes a computed name, because a plain one sets the prototype. */
+/**
+ * Returns a JSON value as JavaScript source. A member `__proto__` gets a computed name (`["__proto__"]`),
+ * because the plain name would set the prototype.
+ */
 function sourceOf(value: unknown): string {
   return stringifyJson(value, 2).replaceAll(/^( *)"__proto__":/gm, '$1["__proto__"]:')
 }

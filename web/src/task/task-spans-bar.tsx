@@ -10,7 +10,7 @@ const LABELS: Record<Span['kind'], string> = {
   paused: 'paused between attempts',
 }
 
-// A task can have a thousand attempts; show the last ones.
+// The bar and the sums cover only this many spans, the last ones: a task can have a thousand attempts.
 const MAX_SPANS = 60
 
 export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
@@ -40,7 +40,7 @@ export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
 
 function SpanBar({ span: { kind, fromMs, toMs } }: { span: Span }) {
   const element = useRef<HTMLSpanElement>(null)
-  // The Content-Security-Policy forbids style attributes, so the width is set through the DOM.
+  // Sets the width of the span through the DOM. The Content-Security-Policy forbids style attributes.
   useLayoutEffect(() => {
     if (element.current) element.current.style.flexGrow = String(Math.max(1, toMs - fromMs))
   }, [fromMs, toMs])

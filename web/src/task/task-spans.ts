@@ -1,15 +1,16 @@
-// Divides the time of a task into spans in which it waited, ran, or paused between two attempts. Pure.
+// Divides the time since the submission of a task into spans in which it waited, ran, or paused between two
+// attempts. Pure functions.
 import type { Task } from '../api/api-client.ts'
 
 export interface Span {
   kind: 'waited' | 'ran' | 'paused'
-  /** Number of the attempt that ran, or that was waited for. */
+  /** Number of the attempt that ran in this span, or that the task waited for. */
   attempt: number
   fromMs: number
   toMs: number
 }
 
-/** Returns the spans in order, without gaps, up to the end of the task or to `nowMs` (server's clock). */
+/** Returns the spans without gaps, from submission to the end of the task, or to `nowMs` (server's clock). */
 export function spansOf(task: Task, nowMs: number): Span[] {
   const createdMs = Date.parse(task.created_at)
   const endMs = Math.max(createdMs, task.finished_at ? Date.parse(task.finished_at) : nowMs)
@@ -23,14 +24,14 @@ export function spansOf(task: Task, nowMs: number): Span[] {
   return spans
 
   function add(kind: Span['kind'], attempt: number, toMs: number) {
-    // Timestamps of machines with different clocks can be out of order; skip spans that would be negative.
+    // Skips empty and negative spans. Timestamps of machines with different clocks can be out of order.
     if (toMs <= fromMs) return
     spans.push({ kind, attempt, fromMs, toMs })
     fromMs = toMs
   }
 }
 
-/** Returns the attempts whose start is known. A released attempt is not recorded. */
+/** Returns the attempts whose start is known. Released attempts are missing: they are not stored. */
 function runsOf(task: Task): { attempt: number; startedMs: number; endedMs: number | null }[] {
   const past = task.attempts.flatMap(({ attempt, started_at, ended_at }) =>
     started_at ? [{ attempt, startedMs: Date.parse(started_at), endedMs: Date.parse(ended_at) }] : [],

@@ -1,20 +1,21 @@
-// Describes the current state of a task: title, one-sentence summary, number of attempts, and times. Pure.
+// Describes the state of a task: title, one-sentence summary, number of attempts, and times. Pure functions.
 import type { Definition, Task } from '../api/api-client.ts'
 import { formatDuration, formatSeconds } from '../parts/durations.ts'
 
-/** Title of the task's definition; the name of the definition where this API does not have it. */
+/** Returns the title of the task's definition; its name if the API does not know the definition. */
 export function titleOf({ name }: { name: string }, definitions: Definition[]): string {
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }
 
-/** Returns one sentence about the state of the task. @param nowMs time of the server's clock */
+/** Returns one sentence about the state of the task. @param nowMs current time by the server's clock */
 export function summaryOf(task: Task, nowMs: number): string {
   switch (task.status) {
     case 'PENDING':
     case 'RETRY':
       return waitingSummary(task, Date.parse(task.run_at) - nowMs)
     case 'STARTED':
-      // The worker is notified by a Redis signal, or by its next heartbeat if the signal is lost.
+      // A Redis signal notifies the worker of the cancellation. If the signal is lost, the worker reads the
+      // request with its next heartbeat, which is sent once a second.
       if (task.cancel_requested_at) return 'Cancellation requested; the worker is notified within a second.'
       return `Running for ${formatSeconds(nowMs - Date.parse(task.started_at ?? task.created_at))}.`
     case 'SUCCESS':
@@ -31,7 +32,7 @@ export function summaryOf(task: Task, nowMs: number): string {
 function waitingSummary(task: Task, untilDueMs: number): string {
   if (untilDueMs > 0) {
     const subject = task.status === 'RETRY' ? 'The next attempt' : 'The task'
-    // Round up, so that the countdown ends at 1 s and not at 0 s.
+    // Rounds up to whole seconds, so that the countdown ends at 1 s and not at 0 s.
     return `${subject} starts in ${formatSeconds(untilDueMs + 999)}.`
   }
   return untilDueMs > -1_000
@@ -39,22 +40,22 @@ function waitingSummary(task: Task, untilDueMs: number): string {
     : `Waiting for a worker for ${formatSeconds(-untilDueMs)}.`
 }
 
-/** Highest attempt number that the retry budget allows. */
+/** Returns the highest attempt number that the retry budget of the task allows. */
 export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
-  // Between attempts the budget allows `max_retries - failures + 1` further attempts. A running, successful
-  // or cancelled attempt is one of these and is already counted in `attempt`.
+  // The retry budget allows `max_retries - failures + 1` attempts after the last failure. A running,
+  // successful or cancelled attempt is one of them, and is already counted in `attempt`.
   const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
   return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
 }
 
-/** Milliseconds from submission to the first attempt; without one, to the end of the task or `nowMs`. */
+/** Returns the milliseconds from submission to the first attempt; if none, to the task's end or `nowMs`. */
 export function waitedMs(task: Task, nowMs: number): number {
   const firstStart = task.attempts[0]?.started_at ?? task.started_at
   const end = firstStart ?? task.finished_at
   return (end ? Date.parse(end) : nowMs) - Date.parse(task.created_at)
 }
 
-/** Milliseconds that the current or last attempt has run; null without one. */
+/** Returns how many milliseconds the current or last attempt has run; null if start or end is not known. */
 export function ranMs(task: Task, nowMs: number): number | null {
   if (!task.started_at) return null
   if (task.status === 'STARTED') return nowMs - Date.parse(task.started_at)
@@ -62,7 +63,7 @@ export function ranMs(task: Task, nowMs: number): number | null {
   return end ? spanMs(task.started_at, end) : null
 }
 
-/** Milliseconds between two timestamps; 0 while there is no second one. */
+/** Returns the milliseconds between two timestamps; 0 if the second is null. */
 export function spanMs(from: string, to: string | null): number {
   return to ? Date.parse(to) - Date.parse(from) : 0
 }

@@ -1,4 +1,4 @@
-// Timeline of a task: its past events in order, then the next attempt if one is due.
+// Timeline of a task: its past events, then the next attempt if the task is delayed or waits for a retry.
 import type { Task } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'

@@ -142,7 +142,7 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
   )
 
   function replay() {
-    // Nothing aborts this request, not even leaving the page.
+    // An AbortSignal that never aborts: the replay continues when the person opens another view.
     const { signal } = new AbortController()
     return page.replay(task.id, { input: task.input }, () => {}, signal)
   }

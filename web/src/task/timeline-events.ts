@@ -1,4 +1,4 @@
-// Derives the events of a task's timeline from its row and its attempts. Pure.
+// Derives the events of a task's timeline from the task and its attempts. Pure functions.
 import type { Task, TaskStatus } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
 import { spanMs } from './task-summary.ts'
@@ -8,14 +8,14 @@ export interface TimelineEvent {
   status: TaskStatus
   title: string
   detail: string | null
-  /** Whether the event lies in the future. */
+  /** Whether the event has not happened yet, e.g. the start of the next attempt. */
   isAhead: boolean
 }
 
-// A task can have a thousand attempts; show the last ones.
+// The timeline shows only this many failed attempts, the last ones: a task can have a thousand.
 const MAX_FAILED_ATTEMPTS = 20
 
-/** Returns the events in chronological order. */
+/** Returns the events: submission, failed attempts, current attempt, cancellation, end, next attempt. */
 export function timelineEventsOf(task: Task): TimelineEvent[] {
   const events = [
     { at: task.created_at, status: 'PENDING' as const, title: 'Submitted' },
@@ -39,7 +39,10 @@ function failedAttempts({ attempts }: Task) {
   }))
 }
 
-/** Start of the last attempt; empty if that attempt failed, because `failedAttempts` contains it then. */
+/**
+ * Returns the start of the last attempt as an event. Returns none while the task waits, and none if that
+ * attempt failed, because `failedAttempts` contains it then.
+ */
 function currentAttempt({ status, attempt, attempts, started_at }: Task) {
   if (!started_at || attempts.some((failed) => failed.attempt === attempt)) return []
   if (status === 'PENDING' || status === 'RETRY') return []

@@ -1,4 +1,5 @@
-// Dialog for a bulk action: confirmation with the number of tasks and the effect, then progress and outcome.
+// Dialog for a bulk action (cancel, retry or replay many tasks): asks for confirmation with the number of
+// tasks and the effect, then shows progress and outcome.
 import { useLayoutEffect, useRef } from 'hono/jsx/dom'
 import type { Access } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
@@ -31,7 +32,7 @@ export const ACTION_TEXTS = {
 } as const satisfies Record<Action, Record<string, string>>
 
 export interface BulkDialogProps {
-  /** null while the dialog is closed. */
+  /** The bulk action that the dialog shows; null closes the dialog. */
   run: BulkRun | null
   access: Access
   onClose: () => void
@@ -62,7 +63,7 @@ function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClo
       <h2 id="bulk-title" class="panel-title">
         {`${texts.verb} ${isCounting ? 'tasks' : tasksOf(total)}${kind === 'confirming' && total > 0 ? '?' : ''}`}
       </h2>
-      {/* Screen readers announce this text, but not the progress below, which changes all the time. */}
+      {/* Screen readers announce this text, but not the progress below it, which changes constantly. */}
       <div class="bulk-note" role="status">
         <p>{messageOf(state, run.action)}</p>
       </div>
@@ -151,7 +152,7 @@ function messageOf({ kind, total, excluded, changed, isStopped }: BulkState, act
   }
 }
 
-/** Outcome in words: "187 retried, 13 were no longer failed or cancelled." */
+/** Returns the outcome of a bulk action in words: "187 retried, 13 were no longer failed or cancelled." */
 export function summaryOf(
   { total, changed, isStopped }: Pick<BulkState, 'total' | 'changed' | 'isStopped'>,
   action: Action,

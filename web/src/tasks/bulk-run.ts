@@ -1,4 +1,5 @@
-// Runs a bulk action: counts the tasks, then, after confirmation, changes them batch by batch.
+// Runs a bulk action (cancel, retry or replay many tasks): counts the tasks, and changes them batch by batch
+// after the person has confirmed.
 import { createIdempotencyKey } from '../../../src/client/client.ts'
 import {
   type BulkAction,
@@ -21,9 +22,9 @@ export type BulkTarget =
 
 export interface BulkState {
   kind: 'counting' | 'confirming' | 'running' | 'done' | 'failed'
-  /** Number of tasks that the action applies to; grows while counting. */
+  /** Number of tasks that the action applies to. It grows while they are counted. */
   total: number
-  /** Number of selected tasks that the action does not apply to. */
+  /** Number of selected tasks that the action does not apply to because of their status. */
   excluded: number
   changed: number
   isStopped: boolean
@@ -35,18 +36,19 @@ export interface BulkRun {
   state: Observable<BulkState>
   /** Starts the action, or continues it after a failure. */
   start(): void
-  /** Sends no further requests. The current request completes. */
+  /** Stops the action: no further batch is sent. A batch that has been sent already is completed. */
   stop(): void
 }
 
-/** Statuses in which a task can be cancelled, retried or replayed. */
+/** The statuses in which each action can be applied to a task. */
 const APPLICABLE: Record<Action, readonly TaskStatus[]> = {
   cancel: ['PENDING', 'STARTED', 'RETRY'],
   retry: ['FAILURE', 'CANCELLED'],
   replay: STATUSES,
 }
 
-// Wait this long for a rate limit. If the API asks for a longer pause, the person decides when to continue.
+// Longest pause after a 429 (rate limit). If Retry-After asks for a longer one, the action stops with an
+// error, and the person decides when to continue.
 const MAX_RATE_LIMIT_PAUSE_MS = 30_000
 
 export function createBulkRun({ api, access }: Page, action: Action, target: BulkTarget): BulkRun {
@@ -60,7 +62,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
     fault: null,
   })
   const change = (changes: Partial<BulkState>) => state.set({ ...state.get(), ...changes })
-  // A batch that is sent again has the same cursor and idempotency key, so that it takes effect only once.
+  // The next batch to send. A repeated request has the same cursor and idempotency key, so that a replay does
+  // not submit its tasks twice.
   let batch = { cursor: null as string | null, key: createIdempotencyKey() }
   let isBusy = false
   const request = requestOf(action, target)
@@ -93,7 +96,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       )
       if (stopping.signal.aborted) return
       if (!response.ok) return change({ kind: 'failed', fault: response.fault })
-      // The action starts at the cursor of the count. So it leaves out tasks that were submitted later.
+      // The action later starts at the same cursor as the count, so it leaves out tasks that are submitted
+      // after the count has begun.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
       change({ total: state.get().total + response.value.count })
@@ -117,7 +121,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       if (!response.ok) {
         const { status, retryAfterMs } = response.fault
         if (status === 401 && (await access.untilKeyEntered())) continue
-        // 429: wait as long as Retry-After says.
+        // A batch is sent again after a 401 (when a key is entered) and after a 429 (when Retry-After has
+        // passed). Any other error ends the action.
         if (status !== 429 || retryAfterMs > MAX_RATE_LIMIT_PAUSE_MS) return response.fault
         await createPause().start(Math.max(retryAfterMs, 500))
         continue
@@ -131,7 +136,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
   }
 }
 
-/** Returns the request without cursor; null if the action applies to no task. */
+/** Returns the body of the bulk request, without the cursor; null if the action applies to no task. */
 function requestOf(action: Action, target: BulkTarget): BulkAction | null {
   if (target.kind === 'selected') {
     const ids = target.tasks.filter(({ status }) => APPLICABLE[action].includes(status)).map(({ id }) => id)
@@ -141,7 +146,7 @@ function requestOf(action: Action, target: BulkTarget): BulkAction | null {
   return filter === null ? null : { action, filter }
 }
 
-/** Restricts the filter to statuses that the action applies to; null if none of them remains. */
+/** Returns the filter, restricted to statuses that the action applies to; null if no status remains. */
 function applicableFilter(action: Action, filter: TaskFilter): TaskFilter | null {
   const wanted = filter.status?.split(',')
   const statuses = APPLICABLE[action].filter((status) => wanted?.includes(status) ?? true)

@@ -1,4 +1,4 @@
-// Menu that shows and hides columns of the list.
+// Menu in which the person shows and hides columns of the task list.
 import { useRef } from 'hono/jsx/dom'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'

@@ -1,4 +1,4 @@
-// Columns of the list, and the person's choice of them, which is kept in local storage.
+// Columns of the task list, and the person's choice of visible columns, which is kept in local storage.
 import { readStored, writeStored } from '../parts/local-storage.ts'
 import { createObservable, type Observable } from '../parts/observable.ts'
 
@@ -15,7 +15,7 @@ export const COLUMNS = {
   worker: 'Worker',
 } as const
 
-/** Widths in rem. Columns without a width share the remaining space. */
+/** Widths of the columns in rem. Columns with null share the remaining space of the table. */
 const WIDTHS: Record<Column, number | null> = {
   input: null,
   result: null,
@@ -28,22 +28,23 @@ const WIDTHS: Record<Column, number | null> = {
   ran: 5,
   worker: 8.5,
 }
-// Width in rem of the fixed columns (checkbox, status, task), and minimum of a column without a width.
+// Width of the columns that are always shown (checkbox, status, task) together, and minimum width of a column
+// that shares the remaining space, in rem.
 const FIXED_WIDTH = 23
 const MIN_WIDTH = 11
 
-/** CSS width of a column. */
+/** Returns the CSS width of a column. */
 export function widthOf(column: Column): string {
   const width = WIDTHS[column]
   return width === null ? 'auto' : `${width}rem`
 }
 
-/** Minimum CSS width of the table. In a narrower container the table scrolls horizontally. */
+/** Returns the minimum CSS width of the table. In a narrower container the table scrolls horizontally. */
 export function minWidthOf(columns: readonly Column[]): string {
   return `${columns.reduce((sum, column) => sum + (WIDTHS[column] ?? MIN_WIDTH), FIXED_WIDTH)}rem`
 }
 
-/** The columns for checkbox, status and task are always shown and cannot be chosen. */
+/** A column that the person can show or hide. The columns for checkbox, status and task are always shown. */
 export type Column = keyof typeof COLUMNS
 
 const DEFAULT: Column[] = ['input', 'queue', 'tags', 'attempts', 'created', 'waited', 'ran']
@@ -76,7 +77,7 @@ export function createColumnChoice(): ColumnChoice {
 }
 
 export function allColumns(): Column[] {
-  // Object.keys returns string[]; the keys of COLUMNS are exactly the columns.
+  // The type assertion is needed, because Object.keys returns string[].
   return Object.keys(COLUMNS) as Column[]
 }
 

@@ -1,4 +1,4 @@
-// Shown instead of the table when it has no rows: why it is empty, and what the person can do.
+// Replaces the table of tasks when it has no rows. Explains why, and offers actions such as “Clear filters”.
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'

@@ -1,4 +1,4 @@
-// Filters of the list: text box, status buttons, time range, and a chip for each filter that is set.
+// Filters of the task list: text box, status buttons, time range, and a removable chip for each set filter.
 import { useState } from 'hono/jsx/dom'
 import { STATUSES, type Worker } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
@@ -18,7 +18,7 @@ import {
   withoutFilter,
 } from './filters.ts'
 
-/** Changes the filters in the URL. `next` returns the new filters for the current ones. */
+/** Changes the filters in the URL. `next` receives the current URL parameters and returns the new ones. */
 type Change = (next: (current: URLSearchParams) => URLSearchParams) => void
 
 export function FilterBar({ page, params }: { page: Page; params: URLSearchParams }) {
@@ -26,8 +26,8 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
   const { queues, workers, load } = useQueuesAndWorkers(page)
   const names = [...new Set([...definitions.map(({ queue }) => queue), ...queues])].sort()
   const filters = filtersOf(params)
-  // Read the filters from the URL, not from `params`, which is outdated until the next rendering: a second
-  // click before that must see the change of the first.
+  // Changes the filters of the current URL, not of `params`, which is outdated until the next rendering. A
+  // second click before that must keep the change of the first.
   const change: Change = (next) => goTo({ view: 'tasks', params: next(currentRoute().params) })
   const statuses = valuesOf(params, 'status')
   return (
@@ -142,7 +142,7 @@ function TimeRangePick({ params, change }: { params: URLSearchParams; change: Ch
   )
 }
 
-/** Queues and workers for suggestions. They are loaded once, when the text box first has the focus. */
+/** Returns queues and workers, which the filter box suggests. The first call of `load` loads them, once. */
 function useQueuesAndWorkers({ api }: Page) {
   const [isWanted, setIsWanted] = useState(false)
   const [queues, setQueues] = useState<string[]>([])

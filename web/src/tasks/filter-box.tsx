@@ -1,4 +1,4 @@
-// Text box that accepts every filter and suggests keys and known values.
+// Text box in which the person types filters of the task list. It suggests filter keys and known values.
 import { useRef, useState } from 'hono/jsx/dom'
 import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
@@ -81,7 +81,7 @@ export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: Filte
             role="option"
             tabIndex={-1}
             aria-selected={index === active ? 'true' : 'false'}
-            // Keep the focus in the text box.
+            // Keeps the focus in the text box. Losing it would close the suggestions before the click.
             onMouseDown={(event: Event) => event.preventDefault()}
             onClick={() => choose(suggestion)}
           >
@@ -119,7 +119,7 @@ export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: Filte
     if (typeof filters === 'string') return setFault(filters)
     if (filters.length === 0) return
     write('')
-    // Close the suggestions, which would cover the list.
+    // Closes the suggestions, which would cover the list of tasks.
     setIsOpen(false)
     onAdd(filters)
   }
@@ -131,7 +131,7 @@ export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: Filte
         event.preventDefault()
         setIsOpen(true)
         const count = suggestionsFor(text, known).length
-        // Index -1 is the text box: the arrow keys reach it between the last and the first suggestion.
+        // The arrow keys cycle through the suggestions and "none" (index -1). Enter then adds the typed text.
         const step = event.key === 'ArrowDown' ? 1 : count + 1
         setActive(((active + 1 + step) % (count + 1)) - 1)
         break

@@ -1,21 +1,22 @@
-// Parses filters from the URL and from typed text, and converts them to parameters of the API. Pure.
+// Parses filters of the task list from the URL and from the text of the filter box, and converts them to
+// query parameters of the API. Pure functions.
 import { STATUSES, type TaskFilter } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 
 export interface Filter {
-  /** Name in the URL: a query parameter of the API, `since`, or `input.` and a path. */
+  /** Name in the URL: a query parameter of the API, `since` (a time range), or `input.` and a member path. */
   key: string
   value: string
 }
 
-/** Keys that accept several values, separated by commas. */
+/** Filter keys that accept several values, separated by commas. */
 const MULTI_VALUE_KEYS = ['status', 'name', 'queue', 'worker']
 const SINGLE_VALUE_KEYS = ['tag', 'id', 'since', 'created_after', 'created_before', 'q']
 const INPUT_PREFIX = 'input.'
-// The API's limit.
+// Number of filters on the input that the API accepts in one request.
 const MAX_INPUT_FILTERS = 5
 
-/** Shorter names that the text box also accepts. */
+/** Other names of filter keys that the filter box also accepts. */
 const ALIASES: Record<string, string> = {
   after: 'created_after',
   before: 'created_before',
@@ -24,7 +25,7 @@ const ALIASES: Record<string, string> = {
   tags: 'tag',
 }
 
-/** Values of `since`: time ranges that end now. */
+/** Values of the filter `since`: ranges of the submission time that end now. */
 export const TIME_RANGES = {
   '15m': { label: 'Last 15 minutes', ms: 15 * 60_000 },
   '1h': { label: 'Last hour', ms: 3_600_000 },
@@ -37,7 +38,7 @@ export function isTimeRange(text: string): text is keyof typeof TIME_RANGES {
   return Object.hasOwn(TIME_RANGES, text)
 }
 
-/** Returns the filters in the URL. Unknown parameters are ignored. */
+/** Returns the filters in the URL parameters. Unknown and empty parameters are ignored. */
 export function filtersOf(params: URLSearchParams): Filter[] {
   const seen = new Map<string, string>()
   for (const [key, value] of params) if (isKey(key) && value !== '') seen.set(key, value)
@@ -52,7 +53,10 @@ export function isKey(key: string): boolean {
   )
 }
 
-/** Adds a filter and returns to the first page. */
+/**
+ * Returns the URL parameters with another filter. The cursor is removed, so that the list shows the first
+ * page. A key that accepts several values keeps its earlier ones.
+ */
 export function withFilter(params: URLSearchParams, { key, value }: Filter): URLSearchParams {
   const next = new URLSearchParams(params)
   const previous = MULTI_VALUE_KEYS.includes(key) ? valuesOf(params, key) : []
@@ -62,7 +66,10 @@ export function withFilter(params: URLSearchParams, { key, value }: Filter): URL
   return next
 }
 
-/** Removes a filter, or one of its values, and returns to the first page. */
+/**
+ * Returns the URL parameters without a filter, or without one of its values. The cursor is removed, so that
+ * the list shows the first page.
+ */
 export function withoutFilter(params: URLSearchParams, key: string, value?: string): URLSearchParams {
   const next = new URLSearchParams(params)
   const remaining = value === undefined ? [] : valuesOf(params, key).filter((other) => other !== value)
@@ -76,7 +83,10 @@ export function valuesOf(params: URLSearchParams, key: string): string[] {
   return params.get(key)?.split(',').filter(Boolean) ?? []
 }
 
-/** Returns query parameters for the API. @param nowMs time of the server's clock, at which time ranges end */
+/**
+ * Converts filters to query parameters of the API.
+ * @param nowMs current time by the server's clock, at which time ranges (`since`) end
+ */
 export function queryOf(filters: Filter[], nowMs: number): TaskFilter {
   const parameters = filters.map(({ key, value }) => {
     if (key !== 'since') return [key, value]
@@ -86,7 +96,7 @@ export function queryOf(filters: Filter[], nowMs: number): TaskFilter {
   return Object.fromEntries(parameters)
 }
 
-/** Returns a filter as text for people. */
+/** Returns the name and value of a filter as the page shows them. */
 export function filterText({ key, value }: Filter): { name: string; value: string } {
   if (key === 'since')
     return { name: 'submitted', value: isTimeRange(value) ? TIME_RANGES[value].label.toLowerCase() : value }
@@ -96,13 +106,16 @@ export function filterText({ key, value }: Filter): { name: string; value: strin
   return { name: key, value: MULTI_VALUE_KEYS.includes(key) ? value.split(',').join(' or ') : value }
 }
 
-/** Parses typed text. Returns the filters, or an error message. */
+/**
+ * Parses the text of the filter box. Returns the filters, or an error message.
+ * @param params current URL parameters; their filters on the input count towards the limit of the API
+ */
 export function readFilters(text: string, params: URLSearchParams): Filter[] | string {
   const typed = text.trim()
   if (typed === '') return []
   const tokens = typed.split(/\s+/)
-  // "status=FAILURE name=notify" has two filters, "input.subject=Good morning" has one: the text is split at
-  // spaces only if every part begins with a key.
+  // Splits the text at spaces only if every part begins with a filter key. "status=FAILURE name=notify" has
+  // two filters, "input.subject=Good morning" has one.
   const texts = tokens.length > 1 && tokens.every((token) => keyOf(token)) ? tokens : [typed]
   const filters = texts.map(readFilter)
   const error = filters.find((filter) => typeof filter === 'string')
@@ -120,7 +133,7 @@ function readFilter(text: string): Filter | string {
   return checked({ key, value: text.slice(text.search(/[=:]/) + 1).trim() })
 }
 
-/** Returns the filter key before `=` or `:`; null if the text does not begin with one. */
+/** Returns the filter key before `=` or `:`; null if the text does not begin with a known key. */
 export function keyOf(text: string): string | null {
   const [, name = ''] = /^([^\s=:]+)[=:]/.exec(text) ?? []
   const key = ALIASES[name.toLowerCase()] ?? (isKey(name.toLowerCase()) ? name.toLowerCase() : name)
@@ -147,11 +160,11 @@ function checked({ key, value }: Filter): Filter | string {
 
 function isIdPrefix(text: string, minDigits = 8): boolean {
   const pattern = new RegExp(`^[0-9a-f][0-9a-f-]{${minDigits - 1},35}$`, 'i')
-  // Without a key before it, a word such as "feedface" is text and not an id.
+  // A text without a filter key must also contain a digit: "feedface" is a text to search for and not an id.
   return pattern.test(text) && (minDigits === 1 || /\d/.test(text))
 }
 
-/** Returns the submission time that a task id contains: ids are UUIDv7. */
+/** Returns the submission time of a task, which its id contains: ids are UUIDv7. */
 export function submittedAtOfId(id: string): string {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString()
 }

@@ -1,20 +1,23 @@
-// Freezes the rows of the list while the person points at them or has selected some, so that no click hits a
-// row that has just moved.
+// Freezes the rows of the task list (keeps them in place) while the person points at them or has selected
+// some, so that no click hits a row that has just moved.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { CompactTask } from '../api/api-client.ts'
 import { useEffect } from '../parts/effect.ts'
 
 export interface FrozenRows {
   rows: CompactTask[]
-  /** Whether a frozen row is no longer part of the list. */
+  /** Checks whether a row that is still shown is no longer part of the list. */
   isRemoved: (id: string) => boolean
-  /** Number of tasks at the top of the list that are hidden while the rows are frozen. */
+  /** Number of newer tasks that are not shown because the rows are frozen. */
   newCount: number
-  /** Shows the current list. */
+  /** Replaces the frozen rows by the current list. */
   update: () => void
 }
 
-/** @param queryKey identifies filters and page; rows are never frozen across two keys */
+/**
+ * Returns the rows to show: the current tasks, or the earlier rows while `isFrozen` is true.
+ * @param queryKey identifies filters and page of the list; a new key replaces even frozen rows
+ */
 export function useFrozenRows(tasks: CompactTask[], queryKey: string, isFrozen: boolean): FrozenRows {
   const shown = useRef<{ queryKey: string; rows: CompactTask[] }>({ queryKey, rows: [] })
   const [, setUpdates] = useState(0)
@@ -30,7 +33,7 @@ export function useFrozenRows(tasks: CompactTask[], queryKey: string, isFrozen: 
   return {
     rows,
     isRemoved: (id) => !current.has(id),
-    // Ids are UUIDv7: a later task has a greater id.
+    // Tasks with a greater id than the first row are newer, because ids are UUIDv7.
     newCount: tasks.filter(({ id }) => !ids.has(id) && id > firstId).length,
     update() {
       shown.current = { queryKey, rows: [] }
@@ -39,10 +42,13 @@ export function useFrozenRows(tasks: CompactTask[], queryKey: string, isFrozen: 
   }
 }
 
-// A pointer that rests longer than this no longer freezes the table: the person is watching, not clicking.
+// A mouse pointer that rests longer than this no longer freezes the rows: the person is only watching.
 const POINTER_ACTIVE_MS = 8_000
 
-/** Returns whether the pointer has moved recently, and a function that reports that it moves or has left. */
+/**
+ * Returns whether the mouse pointer has moved over the table recently, and a function to call with true when
+ * it moves there and with false when it leaves.
+ */
 export function usePointerActivity(): [boolean, (isOver: boolean) => void] {
   const [isActive, setIsActive] = useState(false)
   const timer = useRef<ReturnType<typeof setTimeout> | null>(null)

@@ -1,4 +1,4 @@
-// Paging of the list: the cursor in the URL, the links, and the line that says which tasks a page shows.
+// Paging of the task list: the cursor in the URL, the links, and a line that says which tasks a page shows.
 import { formatTimestamp } from '../parts/durations.ts'
 import { hashOf } from '../route.ts'
 import { submittedAtOfId } from './filters.ts'
@@ -6,13 +6,13 @@ import { PAGE_SIZE, type TaskList } from './task-list.ts'
 
 const CURSOR = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** Returns the id before which the page begins; empty for the first page and for an invalid cursor. */
+/** Returns the cursor in the URL (the page shows tasks with lower ids); empty if it is missing or invalid. */
 export function cursorOf(params: URLSearchParams): string {
   const cursor = params.get('cursor') ?? ''
   return CURSOR.test(cursor) ? cursor : ''
 }
 
-/** @param next cursor of the following page; null on the last page */
+/** Links to the first and to the next page. @param next cursor of the next page; null on the last page */
 export function Pager(props: { params: URLSearchParams; cursor: string; next: string | null }) {
   const { params, cursor, next } = props
   if (cursor === '' && next === null) return null
@@ -39,7 +39,7 @@ function hashAt(current: URLSearchParams, cursor: string | null): string {
   return hashOf({ view: 'tasks', params })
 }
 
-/** Returns one line about the tasks on this page. @param count number of rows on this page */
+/** Returns a line that says which tasks the page shows. @param count number of rows on the page */
 export function pageSummary(
   { page, isOutdated }: TaskList,
   count: number,
@@ -52,6 +52,7 @@ export function pageSummary(
   const { next, tasks } = page
   if (next === null) return count === 0 ? '' : `${found}${from}. End of the list.`
   if (tasks.length >= PAGE_SIZE) return `${found}${from}, newest first.`
-  // The API examines a limited number of rows for each request, so a page can be incomplete.
+  // The page is incomplete, although there may be older matches: the API examines a limited number of rows
+  // per request, and the page stops searching after some requests.
   return `${found} so far${from}. Searched back to ${formatTimestamp(submittedAtOfId(next))}.`
 }

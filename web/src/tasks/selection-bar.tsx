@@ -1,4 +1,4 @@
-// Number of selected tasks, and buttons for bulk actions on them.
+// Shows the number of selected tasks, and buttons that cancel, retry or replay all of them.
 import { useState } from 'hono/jsx/dom'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { TaskFilter } from '../api/api-client.ts'
@@ -12,9 +12,9 @@ export interface SelectionBarProps {
   page: Page
   /** Number of selected tasks on this page. */
   count: number
-  /** Filter whose matches on all pages are selected; null if only tasks of this page are. */
+  /** Filter if all tasks that match it, on all pages, are selected; null if only tasks of this page are. */
   matching: TaskFilter | null
-  /** Whether to offer to select all matching tasks, on all pages. */
+  /** Whether to show the button that selects all matching tasks on all pages. */
   canSelectMatching: boolean
   onSelectMatching: () => void
   onAct: (action: Action) => void
@@ -66,7 +66,10 @@ export function SelectionBar(props: SelectionBarProps) {
   )
 }
 
-/** Counts the tasks that match, part by part; null until the first part is counted. */
+/**
+ * Counts the tasks that match the filter. The API counts a limited number of rows per request, so the count
+ * grows with each response; null before the first response.
+ */
 function useCount({ api }: Page, filter: TaskFilter | null): { count: number; isDone: boolean } | null {
   const [known, setKnown] = useState<{ count: number; isDone: boolean } | null>(null)
   useEffect(() => {

@@ -1,11 +1,11 @@
-// Suggestions for the filter box. Pure.
+// Computes the suggestions that the filter box shows below the typed text. Pure functions.
 import { type Definition, STATUSES, type Worker } from '../api/api-client.ts'
 import { isTimeRange, keyOf, TIME_RANGES } from './filters.ts'
 
 export interface Suggestion {
-  /** Text of the box when the suggestion is chosen. */
+  /** The suggested text: a filter key with `=`, or a whole filter. */
   text: string
-  /** Explanation; null where the text is clear. */
+  /** Explanation that is shown next to the text; null if the text needs none. */
   hint: string | null
   /** Whether the text is a complete filter, with a value after `=`. */
   isWhole: boolean
@@ -30,7 +30,7 @@ const KEYS = [
   { key: 'text', hint: 'in name, tags, input, result or error' },
 ]
 
-// Show at most 8 suggestions; typing narrows them.
+// At most 8 suggestions are shown; typing narrows them.
 const MAX_SUGGESTIONS = 8
 
 export function suggestionsFor(typed: string, known: Known): Suggestion[] {
@@ -79,7 +79,10 @@ function valuesOf(
   }
 }
 
-/** Top-level members of all inputs, each once, with the titles of their definitions. */
+/**
+ * Returns a filter key for every top-level member of the definitions' inputs. The hint names the definitions
+ * that have this member.
+ */
 function inputKeys(definitions: Definition[]): { key: string; hint: string }[] {
   const titles = new Map<string, string[]>()
   for (const { title, input_schema: schema } of definitions) {

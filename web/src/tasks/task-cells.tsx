@@ -1,9 +1,9 @@
-// Cells of the task list.
+// Cells of the task list for the columns that the person can show or hide.
 import type { CompactTask } from '../api/api-client.ts'
 import { formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
 import type { Column } from './columns.ts'
 
-/** @param atMs time of the server's clock at which the list was loaded */
+/** @param atMs when the list was loaded, by the server's clock; durations of unfinished tasks end there */
 export function Cell({ column, task, atMs }: { column: Column; task: CompactTask; atMs: number }) {
   switch (column) {
     case 'input':
@@ -49,12 +49,12 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
   }
 }
 
-/** Keeps the first and last digits. Ids of tasks that were submitted together differ in the last digits. */
+/** Shortens an id to its first and last digits. Ids of tasks submitted together differ in the last digits. */
 export function shortId(id: string): string {
   return `${id.slice(0, 8)}…${id.slice(-4)}`
 }
 
-// Length at which the API cuts off excerpts.
+// The API cuts inputs and results in lists off after this many characters. Such a text is shown with an “…”.
 const EXCERPT_CHARACTERS = 200
 
 function Excerpt({ text }: { text: string }) {
@@ -89,7 +89,10 @@ function None() {
   )
 }
 
-/** Milliseconds since the last attempt was due, up to its start; negative before it is due. */
+/**
+ * Returns how long the last attempt was due before it started, in milliseconds. For a waiting task: how long
+ * the next attempt has been due; negative if it is due later.
+ */
 function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   const isWaiting = status === 'PENDING' || status === 'RETRY'
   const until = isWaiting ? atMs : Date.parse(started_at ?? finished_at ?? '')
@@ -97,7 +100,7 @@ function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs
   return Number.isNaN(ms) ? null : isWaiting ? ms : Math.max(0, ms)
 }
 
-/** Milliseconds that the last attempt has run. */
+/** Returns the milliseconds that the current or last attempt has run; null while the task waits. */
 function ranMs({ started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   if (!started_at || status === 'PENDING' || status === 'RETRY') return null
   const until = status === 'STARTED' ? atMs : Date.parse(finished_at ?? '')

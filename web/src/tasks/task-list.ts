@@ -1,4 +1,4 @@
-// Loads one page of the task list, and polls it while the list is live.
+// Loads one page of the task list, and polls for changes while the list is live.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { CompactTask, TaskFilter } from '../api/api-client.ts'
 import type { ApiFault, ApiResponse } from '../api/api-response.ts'
@@ -8,34 +8,37 @@ import { useEffect } from '../parts/effect.ts'
 
 export interface TaskListPage {
   tasks: CompactTask[]
-  /** Cursor of the following page; null at the end. */
+  /** Cursor of the next page; null at the end of the list. */
   next: string | null
-  /** Number of requests that were needed. Each examines a limited number of rows. */
+  /** Number of requests that this page needed. The API examines a limited number of rows per request. */
   requests: number
-  /** Time of the server's clock. */
+  /** When the page was loaded, by the server's clock. */
   loadedAtMs: number
 }
 
 export interface TaskList {
   page: TaskListPage | null
-  /** Whether `page` belongs to a previous `queryKey`. */
+  /** Whether `page` still belongs to an earlier filter or page, because the new one is not loaded yet. */
   isOutdated: boolean
   fault: ApiFault | null
   refresh(): void
 }
 
 export const PAGE_SIZE = 50
-// Short enough that the list looks live. A page costs the API a few milliseconds.
+// Pause between two requests of a live list. It is short enough that the list looks live; a page costs the
+// API a few milliseconds.
 const INTERVAL_MS = 2_500
+// Pause of a list that is not live: effectively no further request.
 const NEVER_MS = 3_600_000
-// The API examines up to 30,000 rows per request, or 3,000 for a filter on input or text. After this number
-// of requests the person decides whether to search further.
+// Maximum number of requests for one page. Each examines up to 30,000 rows, or 3,000 for a filter on input or
+// text. After that the person decides whether to search further.
 const MAX_REQUESTS = 12
-// A page that took several requests is loaded in every fourth round only.
+// A page that needed several requests is expensive, so only every fourth round of polling loads it again.
 const ROUNDS_PER_EXPENSIVE_PAGE = 4
 
 /**
- * @param queryKey identifies filter and page; a new key loads the list anew
+ * Loads one page of the task list and keeps it up to date.
+ * @param queryKey identifies filter and page; a new key loads the list again
  * @param isLive whether to poll; otherwise the page is loaded once and by `refresh`
  */
 export function useTaskList(
@@ -69,7 +72,8 @@ export function useTaskList(
       },
     }
     const unsubscribe = access.key.subscribe(() => {
-      // A new API key can have other permissions, so reload. Without a key hide everything.
+      // A change of the API key loads the list again, because another key can have other scopes. If the key
+      // was removed, the tasks are hidden.
       if (access.key.get() === null) setKnown({ page: null, queryKey, fault: null })
       poll.current?.refresh()
     })

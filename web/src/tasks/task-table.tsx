@@ -10,7 +10,7 @@ import { Cell, shortId } from './task-cells.tsx'
 
 export interface TaskTableProps {
   tasks: CompactTask[]
-  /** Whether a row is no longer part of the list and only keeps the other rows in place. */
+  /** Checks whether a row is no longer part of the list. It stays visible to keep the other rows in place. */
   isRemoved: (id: string) => boolean
   definitions: Definition[]
   columns: readonly Column[]
@@ -121,7 +121,8 @@ export function TaskTable(props: TaskTableProps) {
 function SelectPage(props: { isAll: boolean; isSome: boolean; onChange: (isOn: boolean) => void }) {
   const { isAll, isSome, onChange } = props
   const box = useRef<HTMLInputElement>(null)
-  // `indeterminate` has no HTML attribute; it can be set through the DOM only.
+  // The checkbox is indeterminate while only some rows are selected. HTML has no attribute for this state, so
+  // it is set through the DOM.
   useLayoutEffect(() => {
     if (box.current) box.current.indeterminate = isSome && !isAll
   }, [isSome, isAll])

@@ -1,4 +1,5 @@
-// View of all tasks: filters from the URL, the live list, and bulk actions on selected or matching tasks.
+// View with the list of tasks: filters from the URL, the list itself, which is polled, and bulk actions on
+// selected or matching tasks.
 import { useMemo, useState } from 'hono/jsx/dom'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
@@ -31,7 +32,7 @@ export function TasksView({ page, route }: { page: Page; route: Route }) {
   const list = useTaskList(page, {
     queryKey,
     filter: () => ({ ...filter(), ...(cursor !== '' && { cursor }) }),
-    // New tasks appear on the first page only, so the other pages are not polled.
+    // Only the first page of the list is polled, because new tasks appear there only.
     isLive: !isPaused && cursor === '',
   })
   const choice = useMemo(createColumnChoice, [])
@@ -145,7 +146,7 @@ export function TasksView({ page, route }: { page: Page; route: Route }) {
   }
 }
 
-/** Whether tasks on other pages match too. */
+/** Checks whether tasks on other pages match the filter too. */
 function hasOtherPages(list: TaskList, cursor: string): boolean {
   return cursor !== '' || (list.page?.next ?? null) !== null
 }

@@ -8,7 +8,7 @@ import { StateBadge } from '../parts/state-badge.tsx'
 import { hashOf } from '../route.ts'
 
 export interface QueueTableProps {
-  /** Null until they are loaded. */
+  /** Null until the queues are loaded. */
   queues: Queue[] | null
   page: Page
   /** Called after a queue was paused or resumed. */

@@ -1,4 +1,5 @@
-// Table of all workers, also of recently missing ones, with a button that drains or resumes a worker.
+// Table of the workers that are up and of those that became missing recently, with a button that drains or
+// resumes a worker.
 import { ActionButton } from '../api/action-button.tsx'
 import type { Worker } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
@@ -8,7 +9,7 @@ import { StateBadge } from '../parts/state-badge.tsx'
 import { hashOf } from '../route.ts'
 
 export interface WorkerTableProps {
-  /** Null until they are loaded. */
+  /** Null until the workers are loaded. */
   workers: Worker[] | null
   page: Page
   /** Called after a worker was drained or resumed. */
@@ -46,7 +47,8 @@ export function WorkerTable({ workers, page, onChanged }: WorkerTableProps) {
 }
 
 function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column<Worker>[] {
-  // Durations are computed once per response; the next response arrives within seconds.
+  // Uptimes and ages of heartbeats are not counted up every second, because the next response arrives within
+  // seconds.
   const nowMs = page.nowMs()
   const sum = (countOf: (worker: Worker) => number) =>
     workers.reduce((total, worker) => total + countOf(worker), 0)
@@ -122,13 +124,14 @@ function slotsText(running: number, slots: number): string {
   return `${running} of ${slots}`
 }
 
-/** A missing worker was up until its last heartbeat. */
+/** Returns for how long a worker has been up. A missing worker was up until its last heartbeat. */
 function uptimeMs(worker: Worker, nowMs: number): number {
   const endMs = worker.is_alive ? nowMs : Date.parse(worker.last_beat_at)
   return endMs - Date.parse(worker.started_at)
 }
 
-// Workers send a heartbeat every second, and the page queries every three seconds: a smaller age is normal.
+// A last heartbeat younger than this is shown as "just now". Workers send one every second, and the page
+// queries every three seconds, so such an age is normal.
 const RECENT_MS = 5_000
 
 function formatAgo(ms: number): string {

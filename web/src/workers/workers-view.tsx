@@ -1,4 +1,4 @@
-// The view of workers and queues, where queues can be paused and workers drained.
+// View of the queues and workers. Queues can be paused and resumed, workers drained and resumed.
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'

@@ -1,5 +1,5 @@
 // Reads the files of the documentation page: those of this folder, and Swagger UI from @fastify/swagger-ui.
-// Swagger UI's own package has an install script that reports every installation to its makers.
+// Swagger UI's own package is not used, because its install script reports every installation to its makers.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tagOf } from '../../http/entity-tag.ts'
@@ -19,8 +19,8 @@ const FILES: Record<string, { from: 'page' | 'viewer'; type: string }> = {
 }
 
 /**
- * Returns the page, and its files by name. URLs of files contain the version: browsers can cache them
- * forever.
+ * Returns the HTML of the documentation page, and its other files by name. The HTML refers to the files by
+ * URLs that contain a hash of all their contents, so browsers can cache the files forever.
  */
 export function readDocsPage(): { html: string; files: Map<string, DocsFile> } {
   const viewer = new URL('static/', import.meta.resolve('@fastify/swagger-ui/package.json'))

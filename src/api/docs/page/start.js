@@ -1,4 +1,5 @@
-// Starts Swagger UI with everything turned off that sends requests to other hosts.
+// Starts Swagger UI on the documentation page. `validatorUrl` is null, so that the page sends no requests to
+// the validator on another host.
 const dark = matchMedia('(prefers-color-scheme: dark)')
 const followColorScheme = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
 followColorScheme()
@@ -6,7 +7,7 @@ dark.addEventListener('change', followColorScheme)
 
 window.SwaggerUIBundle({
   dom_id: '#viewer',
-  // Relative, because a proxy may serve the page under a path prefix.
+  // The URL of the OpenAPI document is relative, because a proxy may serve the page under a path prefix.
   url: 'openapi.json',
   validatorUrl: null,
   deepLinking: true,
