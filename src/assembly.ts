@@ -15,7 +15,10 @@ import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 
-/** Parts that API and worker use. If both run in one process, they share one set of these parts. */
+/**
+ * Objects that both API and worker need: connections, task definitions, events, metrics and statistics. If
+ * API and worker run in one process, they share them.
+ */
 export interface Parts {
   connections: Connections
   registry: Registry
@@ -25,7 +28,8 @@ export interface Parts {
 }
 
 /**
- * Creates the parts of a process. Does not wait until a Postgres server or Redis is reached.
+ * Creates the objects that API and worker need, and opens the connections. Does not wait for a Postgres
+ * server or Redis, which may be unreachable at this time.
  * @param role `role` of the process in its log lines
  * @param addresses URLs of Postgres and Redis that replace those of the configuration
  */

@@ -25,8 +25,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * Opens all connections of a process. Does not wait until a Postgres server or Redis is reached. After an
- * outage, the connections are restored automatically.
+ * Opens all connections of a process. Does not wait for a Postgres server or Redis, which may be unreachable
+ * at this time. After an outage, the connections are restored automatically.
  */
 export async function openConnections(
   { databaseUrl, redisUrl, poolSize, rateLimit }: ConnectionOptions,
@@ -68,7 +68,7 @@ function createQueries({ queueStore, workerStore, activityStore }: Stores) {
   return {
     queues: createSharedQuery(queueStore.summarize),
     workers: createSharedQuery(workerStore.list),
-    /** Reads statistics. The parameter is the length of the time window in seconds. */
+    /** Reads the statistics of a time window that ends now. The parameter is its length in seconds. */
     activity: createSharedQueries(activityStore.read),
   }
 }

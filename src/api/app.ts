@@ -78,7 +78,8 @@ function createRoutes(dependencies: ApiDependencies) {
 
 /**
  * Creates middleware that checks the size of the body and, if the API requires no keys, the site from which
- * the request comes. It is one middleware, because each costs every request a promise and a microtask turn.
+ * the request comes. Both checks share one middleware, because a second one would cost every request another
+ * promise.
  */
 function checkSiteAndBodySize({ apiKeys, corsOrigins, listensOn, bodyLimitBytes }: ApiDependencies) {
   const checkSite = apiKeys ? undefined : createSiteCheck({ corsOrigins, listensOn })
@@ -115,7 +116,8 @@ function serveFiles(root: string) {
   })
   return createMiddleware<ApiEnv>(async (c, next) => {
     const response = await serve(c, next)
-    // serveStatic responds to a Range outside of the file with 416 and no body. Errors must be problem+json.
+    // serveStatic responds to a Range outside of the file with 416 and no body. Throwing an AppError instead
+    // makes the response problem+json, like all other errors.
     if (response?.status === 416) throw new AppError('range_not_satisfiable', 'The file has no such range')
     return response
   })

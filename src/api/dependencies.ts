@@ -21,7 +21,7 @@ export interface ApiSettings {
   addressOf: AddressOf
   /** Name or address that the server listens on; undefined if the process opens no port itself (Lambda). */
   listensOn?: string
-  /** The API shows a worker without a heartbeat for this long as not alive. */
+  /** Age of the last heartbeat, in milliseconds, from which the API reports a worker as not alive. */
   workerMissingAfterMs: number
   /** Folder of the built web page; undefined if this process does not serve it. */
   webRoot?: string
@@ -48,8 +48,8 @@ export interface ApiDependencies
 }
 
 /**
- * Creates the dependencies of the API routes from open connections. The caller must stop `watcher`;
- * everything else ends when the caller closes `connections`.
+ * Creates the dependencies of the API routes from open connections. To stop the API, the caller must stop
+ * `watcher` (which queries changes of tasks for waiting requests) and close `connections`.
  */
 export function createApiDependencies(
   connections: Connections,

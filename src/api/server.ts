@@ -39,8 +39,8 @@ const LIMITS: ServerLimits = {
   // Time limit for the headers. It is short: normal clients send them in one piece, and slow headers are a
   // way to occupy connections (Slowloris).
   headersTimeoutMs: 15_000,
-  // Time limit for a whole request. A body of 256 KiB, the default maximum, arrives in time at 4 KiB/s, and
-  // real connections are faster. nginx also waits 60 s for a body.
+  // Time limit for a whole request. A body of 256 KiB, the default maximum, arrives in time at 5 KiB/s, and
+  // real connections are faster.
   requestTimeoutMs: 60_000,
   checkMs: 5_000,
   // Idle connections are closed, because a response that the client does not read stays in memory. The limit
@@ -86,15 +86,14 @@ export async function startServer(
     },
     listener,
   )
-  // 0 turns off the limit on the number of headers. With a limit, Node drops the last headers of a request
+  // Turns off the limit on the number of headers. With a limit, Node would drop the last headers of a request
   // without an error, and proxies add their headers last.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
-  // The idle timeout also applies between requests. There it must be longer than that of proxies (60 s in
-  // nginx and load balancers): if the server closed first, a proxy could send a request into the closing
-  // connection. `keepAliveTimeout`, a separate limit between requests, is off: it would set two timers for
-  // every request.
+  // The idle timeout also applies between requests. It must be longer than that of proxies (60 s in nginx and
+  // load balancers): if the server closed first, a proxy could send a request into the closing connection.
   server.timeout = limits.idleTimeoutMs
+  // Turns off the separate limit between requests, which would set two timers for every request.
   server.keepAliveTimeout = 0
   // Requests with an unknown Expect header are handled like all others, as RFC 9110, 10.1.1 permits. Node
   // would respond with 417.

@@ -21,8 +21,8 @@ export function mayHoldExactNumbers(text: string): boolean {
 }
 
 /**
- * Parses like `JSON.parse`, but returns a large number that a double would change as a raw JSON object, which
- * `JSON.stringify` writes digit by digit as it was read. Long fractions of smaller numbers are rounded.
+ * Parses like `JSON.parse`, except for numbers beyond 2^53 - 1 whose digits a double would change. It returns
+ * them as raw JSON objects (`JSON.rawJSON`), which `JSON.stringify` writes as they were read.
  * @throws SyntaxError
  */
 export function parseExactly(text: string): unknown {
@@ -32,8 +32,8 @@ export function parseExactly(text: string): unknown {
       typeof value === 'number' && source !== undefined && !isSafeAsDouble(source) ? rawJSON(source) : value,
     )
   } catch (error) {
-    // Parses with rounding if the reviver exceeds the stack, which happens with deeply nested JSON that the
-    // parser alone can read. Inputs and results of that depth are rejected later (`json-depth.ts`).
+    // A reviver needs more stack than the parser alone, so it fails on deeply nested JSON, which is then
+    // parsed with rounding. Inputs and results of that depth are rejected later (`json-depth.ts`).
     if (error instanceof RangeError) return JSON.parse(text)
     throw error
   }
@@ -68,8 +68,8 @@ export function isRounded(text: string): boolean {
 }
 
 /**
- * Checks whether a number may be stored as a double: its absolute value is at most 2^53 - 1, where only
- * fractions are rounded, or the conversion does not change its significant digits.
+ * Checks whether the JSON text of a number may be converted to a double. It may if the conversion keeps the
+ * significant digits, or if the absolute value is at most 2^53 - 1: there, only fractions are rounded.
  */
 export function isSafeAsDouble(text: string): boolean {
   return Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER || !isRounded(text)

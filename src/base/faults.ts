@@ -6,7 +6,10 @@ import type { Fault } from './errors.ts'
 // contain a hundred thousand.
 export const MAX_FAULTS = 20
 
-/** Returns the first `MAX_FAULTS` faults of a zod error. Their JSON Pointers begin with the path `base`. */
+/**
+ * Returns the first `MAX_FAULTS` faults of a zod error.
+ * @param base path of the validated value in the request body; the JSON Pointers of the faults begin with it
+ */
 export function faultsOf(error: Pick<z.core.$ZodError, 'issues'>, base: string[] = []): Fault[] {
   const faults = error.issues.flatMap((issue) => {
     const path = [...base, ...issue.path.map(String)]

@@ -1,8 +1,5 @@
 // Group commit without timers: items that arrive during a write are written together by the next write. A
 // single item on an idle system is written immediately; under load, batches grow with the rate of arrival.
-// Only one write runs at a time: with two, batches were half as large, and a batch costs Postgres and this
-// process nearly the same whatever its size. The next write is sent before the results of the last one are
-// delivered, so that Postgres and this process work in parallel (3 % more tasks per second).
 import { AppError, isAppError } from './errors.ts'
 
 export interface GroupCommit<Item, Result> {
@@ -59,6 +56,8 @@ export function createGroupCommit<Item, Result>(
 ): GroupCommit<Item, Result> {
   const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000 } = options
   let entries: Entry<Item, Result>[] = []
+  // Only one write runs at a time: with two, batches were half as large, and a batch costs Postgres and this
+  // process nearly the same whatever its size.
   let isWriting = false
 
   return {
@@ -83,7 +82,10 @@ export function createGroupCommit<Item, Result>(
     setImmediate(writeNext, doNothing)
   }
 
-  /** Starts the next write, if items are waiting, and then delivers the results of the last one. */
+  /**
+   * Starts the next write, if items are waiting, and only then delivers the results of the last one, so that
+   * Postgres and this process work in parallel (3 % more tasks per second).
+   */
   function writeNext(deliverLast: () => void) {
     const batch = entries.slice(0, maxBatch)
     entries = entries.slice(maxBatch)

@@ -4,8 +4,8 @@ import { pause } from './loop.ts'
 
 export interface SharedQuery<T> {
   /**
-   * Resolves with a recent value: at most one second old if a query takes less than `MAX_WAIT_MS`, otherwise
-   * at most `MAX_AGE_MS` old. If there is such a value, waits at most `MAX_WAIT_MS` for a newer one.
+   * Resolves with the value of a recent query. If a new query is due, waits for its value; but if the
+   * previous value is younger than `MAX_AGE_MS`, waits at most `MAX_WAIT_MS` and then resolves with that one.
    * @throws the error of the newest query
    */
   read(): Promise<T>

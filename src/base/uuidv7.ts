@@ -22,8 +22,8 @@ export function newId(atMs: number = Date.now()): string {
   return textOf(start)
 }
 
-// Buffer for the text of an id, reused for every id: the hyphens stay, the digits are overwritten. `toString`
-// makes one flat string from it. Concatenation would make a chain of parts that V8 has to join later.
+// Buffer for the text of an id, reused for every id: the hyphens stay, the digits are overwritten. Its
+// `toString` makes one flat string, whereas V8 would have to join the parts of a concatenation later.
 const text = Buffer.alloc(36, '-')
 const DIGIT_OFFSETS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 const DIGITS = Buffer.from('0123456789abcdef')

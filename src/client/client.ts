@@ -68,20 +68,22 @@ export interface LogsOptions extends CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
-  /** How long the API waits for the end of the task before it responds; 0 (default) to 50. */
+  /** How many seconds the API waits for the end of the task before it responds: 0 (default) to 50. */
   waitSeconds?: number
   /** The `poll_token` from the response to the submission. It allows reading the task without an API key. */
   pollToken?: string
 }
 
-// How long the API waits for the end of the task in one request of `waitFor`: the maximum that it allows.
+// How many seconds the API waits for the end of the task in one request of `waitFor`: the maximum that the
+// API allows.
 const MAX_WAIT_SECONDS = 50
 // Default and maximum of `timeoutMs`: 24 days, the maximum delay of a timer in JavaScript.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * Creates a client with the types of the task definitions. Calls reject with ApiError only. While the API is
- * unreachable or busy, all calls except retries of tasks are repeated: a second retry could take effect.
+ * Creates a client with the types of the task definitions. Calls reject with ApiError only. They are repeated
+ * while the API is unreachable or busy, except retries of tasks: if the first request took effect and the
+ * task failed again, a repeated request would start it once more.
  * @typeParam Known union of the task definitions of the API; by default those of this project
  */
 export function createClient<Known extends AnyDefinition = ProjectDefinition>(options: ClientOptions) {
@@ -128,7 +130,10 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       return persistently((settings) => v1.tasks[':id'].logs.$get({ ...idPath(id), query }, settings), call)
     },
 
-    /** Applies an action to a part of the selected tasks. Pass `next_cursor` as `cursor` to continue. */
+    /**
+     * Applies an action to the tasks with the given ids, or to a limited number of tasks that match a filter.
+     * To continue with the next ones, pass the `next_cursor` of the response as `cursor`.
+     */
     bulk(
       action: BulkAction,
       { idempotencyKey, ...call }: Pick<SubmitOptions, 'idempotencyKey' | 'signal'> = {},
@@ -143,8 +148,8 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       persistently((settings) => v1.tasks[':id'].cancel.$post(idPath(id), settings), call),
 
     retry: (id: string, call?: CallOptions) =>
-      // Sent only once. If the response is lost and the task fails again, a repeated request would start one
-      // more retry.
+      // A retry is sent only once. If its response is lost and the task fails again, a repeated request would
+      // start one more retry.
       request((settings) => v1.tasks[':id'].retry.$post(idPath(id), settings), call),
 
     /**

@@ -9,8 +9,8 @@ type Page = InferResponseType<Tasks['$get'], 200>
 export type ListQuery = InferRequestType<Tasks['$get']>['query']
 
 /**
- * Type of one page of a list. `Kind` is the name of a member that only one kind of task has: `input` selects
- * pages of whole tasks, `input_excerpt` pages of compact tasks.
+ * Type of one page of the task list. `Kind` selects pages of whole tasks (`input`) or of compact tasks
+ * (`input_excerpt`) by the name of a member that only these tasks have.
  */
 export type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer Candidate
   ? Candidate extends { data: (infer Item)[] }

@@ -26,8 +26,8 @@ export async function readProblem(response: ErrorResponse): Promise<Problem> {
   const retryAfterMs = retryAfterMsOf(headers.get('Retry-After'))
   const body = await response.json().catch(() => null)
   if (!isRecord(body)) {
-    // All error responses of the API have a JSON body. A status from 502 on without one comes from a proxy
-    // that cannot reach the API.
+    // A status of 502 or more without a JSON body is reported as an unreachable API: it comes from a proxy,
+    // because all error responses of the API itself have a JSON body.
     const isAway = status >= 502
     const detail = isAway ? 'The API cannot be reached' : `The API responded with status ${status}`
     return { code: isAway ? 'unreachable' : 'unexpected', detail, errors: [], retryAfterMs }

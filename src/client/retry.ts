@@ -8,8 +8,8 @@ interface TransientError {
 
 /**
  * Calls `send` until it succeeds or fails with an error that is not transient. Rejects with the last error if
- * the next call would start later than `maxMs` after the first. When the AbortSignal aborts, the delay ends
- * and `send` is called once more; it must reject then.
+ * the next call would start later than `maxMs` after the first.
+ * @param signal ends the delay between two calls when it aborts; `send` is then called again and must reject
  */
 export async function retryWhileTransient<T>(
   send: () => Promise<T>,

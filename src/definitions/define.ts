@@ -21,8 +21,8 @@ export interface TaskContext {
   /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */
   progress(fraction: number, message?: string): void
   /**
-   * Writes a log line. It is stored with the task within a second, shown on the page, and written to the log
-   * of the worker. At most 1,000 lines and 256 KiB are stored per attempt. Never throws.
+   * Writes a line to the log of the worker and, within a second, to the log of the task, which the page
+   * shows. At most 1,000 lines and 256 KiB are stored per attempt. Never throws.
    */
   log(message: string, fields?: Record<string, unknown>): void
 }
@@ -34,7 +34,10 @@ export interface TaskDefinition<
   Name extends string = string,
   Given = unknown,
 > {
-  /** Used in URLs. At most 64 lower case letters, digits and underscores, beginning with a letter. */
+  /**
+   * Name of the definition. It is part of URLs: at most 64 lower case letters, digits and underscores,
+   * beginning with a letter.
+   */
   name: Name
   title: string
   description: string

@@ -10,8 +10,8 @@ export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<K
 /** Result type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
 
-// Type of the definition with this name. It is the general `TaskDefinition` if the type of the name is
-// `string` or the name is not among the known definitions.
+// Type of the definition with the type `Name` among those in the union `Known`. It is the general
+// `TaskDefinition` if `Name` is only `string`, or if no definition in `Known` has this name.
 type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
   ? TaskDefinition
   : [Extract<Known, { name: Name }>] extends [never]

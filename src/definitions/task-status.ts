@@ -73,11 +73,11 @@ export function decide(
 }
 
 /**
- * Returns the delay before the next attempt in milliseconds. Its ceiling doubles with each failure up to
- * `capMs`, and the delay is a random value between half of the ceiling and the ceiling (after the first
- * failure between zero and `baseMs`). So no delay is shorter than the one before until the cap is reached,
- * and tasks that failed together are not retried together. Jitter from zero, as in "Exponential Backoff And
- * Jitter" (AWS Architecture Blog), also spreads them, but a third delay could be shorter than the first.
+ * Returns the delay before the next attempt in milliseconds: a random value between half of a ceiling (after
+ * the first failure: zero) and the ceiling, which doubles with each failure from `baseMs` to `capMs`. So
+ * tasks that failed together are not retried together, and until the cap is reached, no delay is shorter than
+ * the one before. With jitter from zero, as in "Exponential Backoff And Jitter" (AWS Architecture Blog), a
+ * third delay could be shorter than the first.
  */
 export function retryDelayMs({ baseMs, capMs }: Backoff, failures: number, random: number): number {
   const ceiling = Math.min(capMs, baseMs * 2 ** (failures - 1))

@@ -1,6 +1,5 @@
-// Starts a server program as a child process that cannot outlive this process. A shell is the parent of the
-// program and reads from a pipe that this process holds open. When this process ends, even by kill -9, the
-// pipe closes, and the shell stops the program.
+// Starts a server program as a child process that cannot outlive this process. The parent of the program is a
+// shell that stops it when a pipe closes. This process holds the pipe open until it ends, even by kill -9.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -13,7 +12,7 @@ export interface ChildServer {
 }
 
 // Shell command that prints its process id and then becomes the program (`exec`). So the id always comes
-// before the output of the program. If the parent shell printed the id, the program could write first.
+// before the output of the program; an id that the parent shell prints could come after it.
 const PROGRAM = `sh -c 'echo "pid $$"; exec "$@"' program "$@"`
 // Script of the parent shell: it runs the program in the background, and stops it with SIGTERM when the pipe
 // on standard input is closed.

@@ -41,7 +41,7 @@ function lock(dataDir: string): () => void {
   return () => rmSync(file, { force: true })
 }
 
-/** Returns the id of the other process that holds the lock; null if there is none, or if it has ended. */
+/** Returns the id of another running process that has written this lock file; null if there is none. */
 function ownerOf(file: string): number | null {
   try {
     const pid = Number(readFileSync(file, 'utf8'))

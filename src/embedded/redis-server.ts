@@ -13,7 +13,7 @@ export interface RedisServer {
   url: string
   /** Process id of the Redis server, for tests that kill it. It changes with `restart`. */
   readonly pid: number
-  /** Starts an empty server at the same address. For tests that have killed the server. */
+  /** Starts an empty server at the same address. Tests call it after they have killed the server. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
@@ -150,7 +150,8 @@ async function waitUntilReady(port: number, password: string): Promise<void> {
 const RESPONSE_TIMEOUT_MS = 5_000
 
 /**
- * Sends one command and returns the beginning of the response; '' after a timeout, null without a connection.
+ * Sends one command to Redis and resolves with the beginning of the response: '' after a timeout, null if the
+ * connection fails.
  */
 function send(port: number, command: string): Promise<string | null> {
   return new Promise((resolve) => {

@@ -7,7 +7,10 @@ import { startConsumer } from './bee/consumer.ts'
 import { type BeeProducer, connectProducer } from './bee/producer.ts'
 import type { BeeRole } from './bee/settings.ts'
 
-/** Refers to a waiting task. */
+/**
+ * One entry of a delivery: the id of a waiting task and the number of its last attempt. A worker claims the
+ * task with it.
+ */
 export interface TaskReference {
   id: string
   /**
@@ -87,9 +90,9 @@ export interface QueueOptions {
 // Maximum number of references per delivery. They share the cost of the delivery: one Lua call and one list
 // element in Redis. A claim of 128 rows still takes only a few milliseconds.
 const MAX_REFERENCES = 128
-// Maximum number of queues into which a process enqueues tasks. It is limited, because each needs a
-// connection to Redis, and clients may submit tasks to any queue. Tasks of further queues are enqueued within
-// a second by the workers that serve these queues.
+// Maximum number of queues into which one process enqueues tasks. Each queue needs a connection to Redis, and
+// clients may choose any queue name. Tasks of further queues are enqueued within a second by the workers that
+// serve these queues.
 const MAX_PRODUCERS = 100
 
 export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
@@ -157,8 +160,8 @@ function pairsOf(references: TaskReference[]): Pairs {
 }
 
 /**
- * Decodes references. Invalid ones, which only other programs write, are dropped, because Postgres would
- * reject the whole claim.
+ * Decodes the task references of a delivery. Drops invalid ones, because Postgres would reject the whole
+ * claim. Only programs other than Waggle can have written them.
  */
 function referencesOf(pairs: Pairs): TaskReference[] {
   return pairs

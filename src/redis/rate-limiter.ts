@@ -17,7 +17,10 @@ export interface RateLimitState extends RateLimit {
 }
 
 export interface RateLimiter {
-  /** Counts one request. Resolves with null if Redis did not answer. Never rejects. */
+  /**
+   * Counts one request of a client, and resolves with the state of its rate limit. Resolves with null if
+   * Redis did not answer. Never rejects.
+   */
   count(client: string): Promise<RateLimitState | null>
   stop(): Promise<void>
 }
@@ -32,7 +35,8 @@ export interface RateLimiterOptions {
 // Timeout of one count in Redis. It is short, because the request waits for it, and a longer wait would cost
 // more than the request itself.
 const COUNT_TIMEOUT_MS = 250
-// How long no request is counted after a count has failed, so that requests do not wait while Redis is down.
+// After Redis has failed to count a request, requests pass without being counted for this long. Otherwise
+// every request would wait for the timeout while Redis is down.
 const PAUSE_AFTER_FAILURE_MS = 1_000
 
 /** Creates a rate limiter. Returns immediately; it connects and reconnects to Redis in the background. */

@@ -26,7 +26,10 @@ export interface SignalsOptions {
   onError: (error: unknown) => void
 }
 
-/** Creates both clients for pub/sub. Returns immediately; they connect and reconnect in the background. */
+/**
+ * Connects a publisher and a subscriber to Redis. Returns immediately; they connect and reconnect in the
+ * background.
+ */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
   const socket = { reconnectStrategy: (tries: number) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 }
   // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,

@@ -6,9 +6,9 @@ import type { Events } from '../telemetry/events.ts'
 
 export interface Enqueuer {
   /**
-   * Starts to put tasks into Redis that are already marked as enqueued in Postgres; does not wait for Redis.
-   * If this fails, the mark is cleared, and the dispatcher of a worker enqueues the tasks later. If Postgres
-   * cannot be reached either, the reconciler of a worker enqueues them.
+   * Puts tasks into Redis in the background. The tasks must be marked as enqueued in Postgres. If Redis
+   * fails, the mark is cleared and the dispatcher of a worker enqueues them later; if Postgres fails too, the
+   * reconciler of a worker does.
    */
   enqueue(tasks: TaskToEnqueue[]): void
   /** Resolves when all calls of `enqueue` so far have succeeded or failed. */
@@ -37,8 +37,9 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
   }
 
   /**
-   * Enqueues tasks of one queue. Never rejects: if Redis fails, only the marks of these tasks are cleared, so
-   * that the dispatcher does not enqueue tasks of other queues twice.
+   * Enqueues tasks of one queue. If Redis fails, it marks them in Postgres as not enqueued, and never
+   * rejects. The marks of other queues' tasks remain, so that the dispatcher does not enqueue those tasks
+   * twice.
    */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {
     try {

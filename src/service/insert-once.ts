@@ -34,8 +34,8 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | n
 }
 
 /**
- * Checks whether the row of an idempotency key is the submitted task itself. It is if an earlier try of the
- * same insert was committed and the response of Postgres was lost.
+ * Checks whether the existing row of an idempotency key is the submitted task itself. This is the case if an
+ * earlier try to insert the task was committed, but the response of Postgres was lost.
  */
 export function isOf(row: TaskRow, task: OnceTask): boolean {
   return row.id === task.id
@@ -52,7 +52,10 @@ function keyReused(): AppError {
   return new AppError('idempotency_key_reused', 'This Idempotency-Key was already used with another body')
 }
 
-/** Rebuilds the task of the first response from its row. Only `runAt` may differ: retries change it. */
+/**
+ * Rebuilds the task that the first submission with this idempotency key returned. Only `runAt` may differ,
+ * because retries of the task change it.
+ */
 function firstResponseOf(row: TaskRow): AcceptedTask {
   return {
     id: row.id,

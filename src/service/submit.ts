@@ -34,10 +34,11 @@ export interface SubmitOptions {
 }
 
 /**
- * Submits a task. When the promise resolves, the task is committed, and it will run at least once.
+ * Submits a task. When the promise resolves, the task is committed, and it will run at least once unless it
+ * is cancelled.
  * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`,
- *    `idempotency_key_in_flight`, `overloaded`, `unavailable`
+ * `idempotency_key_in_flight`, `overloaded`, `unavailable`
  */
 export type Submit = (
   name: string,
@@ -110,8 +111,8 @@ function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) 
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {
   const { runAt, replayedFrom } = options
-  // A replay always gets a later time than its original, even if the original was created by a process whose
-  // clock was ahead. A bulk replay reads tasks from new to old, so it never reaches its own replays.
+  // A replay is newer than its original, even if the clock of the process that created the original was
+  // ahead. A bulk replay reads tasks from new to old, so it never replays its own replays.
   const createdAt = new Date(replayedFrom ? Math.max(Date.now(), timeOfId(replayedFrom) + 1) : Date.now())
   return {
     // The id begins with the time of submission, so that the order of ids is the order of submission.

@@ -17,16 +17,15 @@ export interface TaskSubscription {
   /** True after `TaskWatcher.stop`: no further changes are reported. */
   readonly isOver: boolean
   /**
-   * Resolves with the task as soon as it is newer than `version`. Resolves with undefined after `timeoutMs`,
-   * when the AbortSignal aborts, or when the watcher stops. Several changes between two calls are reported
-   * once, with the last state.
+   * Resolves with the latest state of the task as soon as its version is higher than `version`. Resolves with
+   * undefined after `timeoutMs`, when the AbortSignal aborts, or when the watcher stops.
    */
   next(version: number, timeoutMs: number, signal?: AbortSignal): Promise<TaskRow | undefined>
   close(): void
 }
 
 export interface TaskWatcherDependencies {
-  /** Resolves with the tasks whose version in Postgres differs from the known one. */
+  /** Resolves with those of the given tasks whose version in Postgres differs from the given version. */
   findChanged: (known: KnownTask[]) => Promise<TaskRow[]>
   find: (taskId: string) => Promise<TaskRow | undefined>
   signals: Signals
@@ -34,7 +33,9 @@ export interface TaskWatcherDependencies {
 }
 
 interface Watcher {
-  /** Newest version of the task that was read or passed to `next`; undefined before either. */
+  /**
+   * Highest version of the task that this watcher has received or has passed to `next`; undefined at first.
+   */
   version: number | undefined
   /** Row of a newer version that `next` has not returned yet. */
   newer: TaskRow | undefined
@@ -99,7 +100,8 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
       body: queryChanges,
       onError: (error) => events.emit('error.transient', { where: 'watching tasks', error }),
     })
-    // Wakes the query loop when the Redis subscription is active, because a task may have ended before that.
+    // Wakes the query loop when the Redis subscription becomes active, because signals that were sent before
+    // may have been missed.
     return { loop, unlisten: signals.listen('ended', readEnded, loop.wake) }
   }
 
@@ -115,8 +117,8 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   }
 
   /**
-   * Reads the tasks of an `ended` signal that are watched here, and reports them. Concurrent calls of `find`
-   * share one query. A task without watchers costs one map lookup.
+   * Reads the watched tasks among those of an `ended` signal, and reports them to their watchers. Reading
+   * them one by one is cheap, because concurrent calls of `find` share one query.
    */
   function readEnded(taskIds: string[]) {
     for (const taskId of taskIds) {
@@ -142,8 +144,9 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
 }
 
 /**
- * Returns the lowest version that any watcher of the task knows, so that the query also finds a row that only
- * some of its watchers have. Returns an empty list if no watcher knows a version.
+ * Returns the version of a task that the query for changes compares with Postgres: the lowest one that a
+ * watcher of the task knows, so that no watcher misses a row that another one already has. Returns an empty
+ * list if no watcher knows a version.
  */
 function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
   const versions = [...watchers].flatMap(({ version }) => version ?? [])

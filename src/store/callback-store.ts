@@ -1,6 +1,6 @@
-// Finds finished tasks with a `callback_url` and creates their callbacks. A callback is a task that posts the
-// finished task to that URL. One statement inserts the callback and sets `callback_id` in the finished task,
-// so each end of a task has exactly one callback.
+// Finds finished tasks with a `callback_url` and creates their callbacks: tasks that post a finished task to
+// that URL. One statement inserts the callback and sets `callback_id` in the finished task, so each end of a
+// task has exactly one callback.
 
 import type { Database } from './database.ts'
 import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
@@ -21,7 +21,7 @@ export type CallbackStore = ReturnType<typeof createCallbackStore>
 export function createCallbackStore(database: Database) {
   return {
     /**
-     * Returns up to `limit` finished tasks whose callback has not been created, except `exceptIds`, in the
+     * Returns up to `limit` finished tasks whose callback still has to be created, except `exceptIds`, in the
      * order in which they finished. A partial index contains only such tasks, so the query is cheap if there
      * are none.
      */
@@ -44,10 +44,10 @@ export function createCallbackStore(database: Database) {
     },
 
     /**
-     * Inserts callbacks and sets `callback_id` of their finished tasks, both in one statement. Each end of a
-     * task gets one callback, even if several workers try at the same time. Skips finished tasks that another
-     * worker has locked, and those that have changed since they were read (for example by a retry). Callbacks
-     * are due immediately by the clock of Postgres, and the dispatcher enqueues them.
+     * Inserts callbacks and sets `callback_id` of their finished tasks in one statement, so that each end of
+     * a task gets one callback even if several workers try. Skips finished tasks that are locked or that have
+     * changed since they were read (for example by a retry). The callbacks are due immediately; the
+     * dispatcher enqueues them.
      * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {

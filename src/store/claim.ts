@@ -33,9 +33,9 @@ export interface ClaimedTask {
 }
 
 /**
- * Claims tasks in one statement: those that still wait, whose last attempt is the given one, and whose queue
- * is not paused. Returns null for each other claim, for example if its reference is a duplicate or outdated.
- * Each attempt of a task is given to one claim only.
+ * Claims tasks in one statement. A claim succeeds if the task is waiting, its last attempt is the one in the
+ * claim, and its queue is not paused; each attempt of a task is claimed only once. The result is null for all
+ * other claims, for example of a duplicate or outdated task reference.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
   const columns = {
@@ -55,9 +55,9 @@ export async function claimTasks(database: Database, claims: Claim[]): Promise<(
 }
 
 /**
- * Makes a claim commit without waiting for the disk. If Postgres crashes before the claim is on disk, the
- * task is waiting again afterwards: the reconciler enqueues it, and it runs a second time. The result of the
- * first run is refused.
+ * Lets a claim commit without waiting for the disk. If Postgres crashes before the claim is on disk, the task
+ * is waiting again: the reconciler enqueues it, it runs a second time, and the result of the first run is
+ * refused.
  */
 const ASYNCHRONOUS_COMMIT = sql`set_config('synchronous_commit', 'off', true) as setting`
 

@@ -1,6 +1,6 @@
-// Encodes rows as parameters of a batch statement, one array per column, in the binary format of Postgres.
-// Postgres does not have to parse this format, which halves the cost of a row compared with JSON. Statements
-// that run less often pass their rows as JSON (statements.ts).
+// Encodes rows as parameters of frequent batch statements: one array per column, in the binary format of
+// Postgres. It costs half as much per row as JSON, because Postgres does not have to parse it. Less frequent
+// statements pass their rows as JSON (statements.ts).
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 

@@ -37,11 +37,10 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Finds tasks that were enqueued before `before` and still wait: their delivery was lost. Sets their
-     * `enqueued_at` to now and returns them; the caller enqueues them again. `before` is a time by the clock
-     * of this process. In addition, tasks must have been enqueued `lostAfterMs` ago by the clock of Postgres:
-     * otherwise a process whose clock is ahead would enqueue the same tasks again in every round of its
-     * reconciler.
+     * Finds tasks whose delivery was lost: they still wait, and were enqueued before `before` (clock of this
+     * process). Sets their `enqueued_at` to now and returns them; the caller enqueues them again. They must
+     * also have been enqueued `lostAfterMs` ago by the clock of Postgres; otherwise a process whose clock is
+     * ahead would enqueue them in every round of its reconciler.
      */
     async markLostEnqueued(
       queue: string,

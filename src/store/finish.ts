@@ -32,7 +32,8 @@ export async function finishTasks(database: Database, finishes: Finish[]): Promi
     statement,
     columnsOf(finishes),
   )
-  // A batch may contain the ends of several attempts of one task. At most one of them was written.
+  // A batch may contain ends of several attempts of one task, and at most one of them was written. The
+  // attempt in the returned row tells which one.
   const written = new Map(rows.map((row) => [row.id, row]))
   return finishes.map(({ id, attempt }) => {
     const row = written.get(id)
@@ -55,10 +56,11 @@ function columnsOf(finishes: Finish[]) {
   }
 }
 
-// SQL condition: another attempt follows. A decision has a delay only then, and none if its status is final.
+// SQL condition: the task gets another attempt. Only in this case does the decision of the worker contain a
+// delay.
 const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
-// SQL condition: a client has requested cancellation, but the worker decided on another attempt, because the
-// request came after its last heartbeat. The task then ends as CANCELLED instead.
+// SQL condition: a client requested cancellation after the last heartbeat of the worker, which therefore
+// decided on another attempt. The task ends as CANCELLED instead.
 const IS_CANCELLED = sql`(${HAS_NEXT_ATTEMPT} and tasks.cancel_requested_at is not null)`
 
 const finishFrom = (rows: SQL, moreColumns = sql``) => sql`

@@ -15,15 +15,15 @@ export async function insertTasks(database: Database, newTasks: NewTask[]): Prom
 }
 
 /**
- * Inserts the tasks whose idempotency key is new, and returns null for them. Returns the existing row of the
- * key for each other task. That row can be the task itself: if a call was committed but its response was
- * lost, and the caller repeats it.
+ * Inserts the tasks whose idempotency key is new; their results are null. The result of each other task is
+ * the existing row of its key. That is the row of the task itself if the caller repeats a call that was
+ * committed and whose response was lost.
  */
 export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.
   const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
-  // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended.
-  // Its row is then visible to `findByKeys`.
+  // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended,
+  // so that `findByKeys` sees the row of that transaction.
   const inserted = await database.run<{ id: string }>(INSERT_TASKS_ONCE, columnsOf(sorted))
   const insertedIds = new Set(inserted.map(({ id }) => id))
   const existing = newTasks.filter(({ id }) => !insertedIds.has(id))

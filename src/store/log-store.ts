@@ -25,10 +25,9 @@ export type LogStore = ReturnType<typeof createLogStore>
 export function createLogStore(database: Database) {
   return {
     /**
-     * Inserts the lines of attempts that still run. Drops the lines of an attempt that is no longer the
-     * current one of its task, so that they cannot follow lines of a later attempt. If the response is lost
-     * and the caller repeats the call, the lines are stored twice. Resolves with one `undefined` per attempt,
-     * because a group commit expects a result for each item.
+     * Inserts log lines of running attempts. Drops lines of an attempt that has ended, so that they cannot
+     * follow lines of a later attempt. Repeating a call whose response was lost stores its lines twice.
+     * @returns one `undefined` per attempt, because a group commit expects a result for each item
      */
     async insertMany(attempts: AttemptLines[]): Promise<undefined[]> {
       const lines = attempts.flatMap(({ lines, ...attempt }) =>

@@ -22,9 +22,9 @@ export interface LockWait {
 
 export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
-// How a migration waits for a locked table by default. A try of 5 s delays other queries of the table by up
-// to 5 s, but they do not fail: their time limit is 30 s. Twelve tries take two minutes, which is longer than
-// most backups and reports hold a lock.
+// Default for `LockWait`. A try delays other queries of the table by up to 5 s, which is within their time
+// limit of 30 s. Twelve tries with pauses take two minutes, which is longer than most backups and reports
+// hold a lock.
 const LOCK_WAIT: LockWait = { lockMs: 5_000, pauseMs: 5_000, tries: 12 }
 
 // Key of the advisory lock that allows one migration at a time: 'wagg' in ASCII, a number that other programs
@@ -54,7 +54,8 @@ export async function migrateServer(
       const error = await tryToMigrate(client, folder)
       if (error === undefined) return
       if (left <= 1) throw new Error(lockMessage(error, lockWait), { cause: error })
-      // Waits before the next try. Queries of the table that had to wait behind this try run meanwhile.
+      // Waits before the next try to lock the table. While a try waits for the lock, Postgres makes all later
+      // queries of the table wait behind it; this pause lets them run.
       await pause(pauseMs)
     }
   } finally {
@@ -91,8 +92,8 @@ function lockMessage(error: Error, { lockMs, tries }: LockWait): string {
 }
 
 /**
- * Returns the time at which the first migration of a database was generated, in milliseconds since 1970; null
- * if it has run no migration. The time identifies the migration, and Drizzle stores it in the database.
+ * Identifies the first migration that a database has run: returns the time at which it was generated, in
+ * milliseconds since 1970, which Drizzle has stored in the database. Returns null if it has run none.
  */
 export async function firstMigrationOf(
   query: (text: string) => Promise<{ rows: unknown[] }>,

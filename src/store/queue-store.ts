@@ -46,9 +46,9 @@ export function createQueueStore(database: Database) {
     },
 
     /**
-     * Ends the pause of a queue and marks its waiting tasks as not enqueued, because workers may have dropped
-     * their references, which they could not claim. The dispatcher enqueues the tasks within a second. The
-     * reconciler enqueues those whose rows were locked, and the rest if this process dies.
+     * Ends the pause of a queue. Marks its waiting tasks as not enqueued, because workers may have dropped
+     * their task references during the pause; the dispatcher enqueues them within a second. The reconciler
+     * enqueues tasks whose rows were locked, and the rest if this process dies.
      */
     async resume(name: string): Promise<void> {
       const [resumed] = await database.query<{ at: string }>(

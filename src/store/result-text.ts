@@ -25,7 +25,8 @@ function stringified(result: unknown): string | undefined {
     return stringifyExactly(result)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
-    // `JSON.stringify` throws a RangeError if the stack overflows, or if the text would exceed V8's maximum.
+    // `JSON.stringify` throws a RangeError if the stack overflows or if the text would exceed V8's maximum,
+    // so the message names both limits.
     throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels or larger than ${MAX_MIB} MiB`, {
       cause,
     })

@@ -37,7 +37,9 @@ export const tasks = pgTable(
     error: json('error').$type<TaskError>(),
     progressFraction: doublePrecision('progress_fraction').notNull().default(0),
     progressMessage: text('progress_message'),
-    /** Number of the current or last attempt; it only grows. Writes that expect another one are refused. */
+    /**
+     * Number of the current or last attempt; it only grows. Claims and ends of another attempt are refused.
+     */
     attempt: integer('attempt').notNull().default(0),
     /** Number of failed attempts that count towards `max_retries`. A manual retry resets it to 0. */
     failures: integer('failures').notNull().default(0),
@@ -56,7 +58,10 @@ export const tasks = pgTable(
     workerId: uuid('worker_id'),
     cancelRequestedAt: timestamptz('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
-    /** Hash of the Idempotency-Key, its API key and the operation; unique, so that a key creates one task. */
+    /**
+     * Hash of the Idempotency-Key, the name of the API key and the operation. It is unique, so that a key
+     * creates only one task.
+     */
     idempotencyKey: text('idempotency_key'),
     /** Hash of the submission's body. A second submission with the same key and another body is an error. */
     idempotencyFingerprint: text('idempotency_fingerprint'),
@@ -85,7 +90,7 @@ export const tasks = pgTable(
     index('tasks_unfinished').on(table.queue, table.enqueuedAt).where(sql`finished_at is null`),
     // Unique index that allows one task per idempotency key. It does not contain tasks without a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
-    // Index of finished tasks whose callback has not been created. Usually it is empty.
+    // Index of finished tasks whose callback still has to be created. Usually it is empty.
     index('tasks_to_call_back')
       .on(table.finishedAt)
       .where(sql`callback_url is not null and callback_id is null and finished_at is not null`),
@@ -148,11 +153,11 @@ export const activity = pgTable(
     /** Name of the task definition. */
     name: text('name').notNull(),
     /**
-     * Kind of event: `accepted`, the status after an attempt (such as `SUCCESS`), or a duration (`wait`,
-     * `run`).
+     * Kind of event: a task was accepted (`accepted`), an attempt ended (the new status, such as `SUCCESS`),
+     * or a waiting or run time was measured (`wait`, `run`).
      */
     measure: text('measure').notNull(),
-    /** Histogram bucket of a duration; 0 for other events. */
+    /** Index of the histogram bucket if the event is a duration (`wait`, `run`); otherwise 0. */
     bucket: integer('bucket').notNull(),
     count: integer('count').notNull(),
   },

@@ -8,17 +8,17 @@ export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }
 
-// Planner options of every connection. Sequential scans, hash joins and merge joins are disabled, because a
-// prepared statement keeps its plan: a plan that was made while the tables were empty must not scan or
-// hash-join whole tables once they are large. All statements of Waggle can use an index with nested loops
-// instead. JIT is off, because queries that must read a whole (small) table get a huge cost estimate with
-// these options, and Postgres would compile them, which costs a hundred times the query.
+// Planner options of every connection. Prepared statements keep their plans, and a plan that was made while
+// the tables were empty would later read or hash whole large tables. So sequential scans, hash joins and
+// merge joins are disabled: all statements can use indexes and nested loops. JIT is off, because these
+// options raise the estimated cost of reading a whole small table so far that Postgres would compile such
+// queries, at a hundred times their cost.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 const QUERY_TIMEOUT_MS = 30_000
 
 /**
- * Opens a pool whose `query` accepts a `TimedQuery`. When the time limit of a query is over, the query
- * rejects and its connection is closed.
+ * Opens a pool of connections. A query may have its own time limit (see `TimedQuery`): when the limit is
+ * over, the query rejects and its connection is closed.
  */
 export function openServerPool(url: string, maxConnections: number): pg.Pool {
   const pool = new pg.Pool({
@@ -43,18 +43,18 @@ type Query = (query: unknown, values: unknown, callback?: Callback) => unknown
 type Callback = (error: Error | null | undefined, result: unknown) => void
 
 /**
- * Limits the time of each query of a connection. The option `query_timeout` of the driver is not used,
- * because it assigns a closure to a property of each query, and V8 allocates such closures in its old
- * generation. All that they reference (parameters, all rows) then stays in memory until the next full garbage
- * collection, which would run every second instead of every minute.
+ * Limits the time of each query of a connection. The option `query_timeout` of the driver is not used: it
+ * assigns a closure to a property of each query, and V8 allocates such closures in its old generation.
+ * Parameters and rows of all queries would stay in memory until the next full garbage collection, which would
+ * run every second instead of every minute.
  */
 function limitTime(connected: pg.PoolClient) {
   // The cast adds `end`, which the clients of the pool have but the type of the event `connect` lacks.
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
   const limited: Query = (config, values, callback) => {
-    // `pool.query` passes a callback. A caller that has its own client, for a transaction, passes none and
-    // expects a promise.
+    // Returns a promise if no callback is passed. `pool.query` passes one; code that has taken a client from
+    // the pool for a transaction does not.
     if (!callback) {
       return new Promise((resolve, reject) => {
         limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))

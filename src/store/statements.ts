@@ -11,8 +11,9 @@ export function recordset(records: object[]): SQL {
 }
 
 /**
- * Returns the condition that a task is one of the records. Statements that join `tasks` with records use it
- * in addition to the join condition, because the planner always uses the primary key for `id = any(...)`.
+ * Returns the SQL condition that the id of a task is one of the given ids. Statements that join `tasks` with
+ * a list of rows use it in addition to the join condition, because for `id = any(...)` the planner always
+ * uses the primary key.
  */
 export function isOneOf(records: { id: string }[]): SQL {
   return sql`tasks.id = any(${`{${records.map(({ id }) => id).join()}}`}::uuid[])`

@@ -70,10 +70,9 @@ function isWithin(statuses: readonly TaskStatus[], all: readonly TaskStatus[]): 
 }
 
 /**
- * Returns the condition that a value in the input equals the expected one. The operator `#>>` fails if the
- * input contains `\u0000` or a lone surrogate anywhere, so they are replaced by U+FFFD for the comparison.
- * Every escaped surrogate is a lone one, because `JSON.stringify` wrote the input, and it does not escape
- * pairs.
+ * Returns the condition that the input contains `value` at `path`. The operator `#>>` fails if the input
+ * contains `\u0000` or a lone surrogate anywhere, so the comparison replaces these escapes by U+FFFD. All
+ * escaped surrogates are lone ones, because `JSON.stringify` wrote the input and does not escape pairs.
  */
 function matchesInput({ path, value }: InputCondition): SQL {
   const readable = sql`(case when strpos(${tasks.input}::text, '\\u') = 0 then ${tasks.input}

@@ -28,8 +28,9 @@ export type CompactRow = Omit<TaskRow, 'input' | 'result'> & {
 export interface Count {
   count: number
   /**
-   * The `before` of this count, or an id above all tasks if none was given. A bulk action that starts at this
-   * id excludes tasks that were submitted after the count.
+   * Id at which the count started; all counted tasks have lower ids. It is the given `before`, or an id above
+   * the newest task that the filter can match. A bulk action with this `before` excludes tasks that were
+   * submitted after the count.
    */
   first: string
   next: string | null
@@ -69,8 +70,8 @@ export function createTaskList(database: Database) {
     },
 
     /**
-     * Counts the tasks that match the filter in a limited number of rows. If `next` is set, the caller counts
-     * the following rows with it as `before`, and adds up the counts.
+     * Scans a limited number of rows and counts those that match the filter. If `next` is set, more rows
+     * follow: the caller repeats the call with it as `before`, and adds up the counts.
      */
     count(filter: TaskFilter, before?: string): Promise<Count> {
       return database.use(async (drizzle) => {
@@ -137,7 +138,9 @@ async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | unde
   return last?.id ?? null
 }
 
-/** Returns an id above the newest task that the filter can match, as the start of a count. */
+/**
+ * Returns where a count without `before` starts: at an id above the newest task that the filter can match.
+ */
 async function firstOf(drizzle: Drizzle, filter: TaskFilter): Promise<string> {
   const [newest] = await scannedOf(drizzle, filter, { limit: 1 })
   return newest ? idAfter(newest.id) : newId()
@@ -152,7 +155,8 @@ function compactColumns() {
   const { input, result, ...columns } = getTableColumns(tasks)
   return {
     ...columns,
-    // Shortens texts by the SQL function `left`. It counts characters, not bytes, so it never cuts one apart.
+    // Shortens texts with the SQL function `left`, which counts characters, not bytes, so it never cuts a
+    // character apart.
     inputExcerpt: sql<string>`left(${input}::text, ${EXCERPT_CHARACTERS})`,
     resultExcerpt: sql<string | null>`left(${result}::text, ${EXCERPT_CHARACTERS})`,
   }

@@ -32,7 +32,10 @@ export function createTaskReader(database: Database) {
       )
     },
 
-    /** Returns the tasks whose version differs from the known one. Unknown ids are left out. */
+    /**
+     * Returns the tasks that have changed since the caller read them: their `version` differs from the given
+     * one. Unknown ids are left out.
+     */
     async findChanged(known: KnownTask[]): Promise<TaskRow[]> {
       const given = sql`${recordset(known)} as given(id uuid, version int)`
       return database.use((drizzle) =>

@@ -1,8 +1,9 @@
-// Changes the status of tasks: insert, claim, finish, cancel, retry. Each write takes an array and is one
-// statement, which changes a task only if it has the expected status (and attempt). If two processes write
-// the same change, the second write has no effect. Other columns of `tasks` are written by dispatch-store
-// (`enqueued_at`), queue-store (`enqueued_at` on resume), worker-store (progress) and callback-store
-// (`callback_id`); retention-store deletes rows.
+// Changes the status of tasks: insert, claim, finish, cancel, retry. Each write is one statement for an array
+// of tasks. It changes a task only if the task has the expected status (and attempt), so if two processes
+// write the same change, the second write has no effect.
+//
+// Other columns of `tasks` are written by dispatch-store (`enqueued_at`), queue-store (`enqueued_at` on
+// resume), worker-store (progress) and callback-store (`callback_id`); retention-store deletes rows.
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
@@ -41,7 +42,10 @@ export interface TaskStore {
   insertOnceMany(newTasks: OnceTask[]): Promise<(TaskRow | null)[]>
   /** Claims waiting tasks for workers. The result is null for each task that could not be claimed. */
   claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]>
-  /** Writes the ends of attempts. Returns the new statuses; null for each end that was refused. */
+  /**
+   * Writes the ends of attempts. Returns the new status of each task; null if the task is no longer STARTED
+   * with this attempt and worker, so that the end was refused.
+   */
   finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]>
   /**
    * Cancels waiting tasks and requests the cancellation of running ones. The result does not contain finished

@@ -29,7 +29,10 @@ export interface BeatNews {
   id: string
   attempt: number
   isCancelRequested: boolean
-  /** False if this attempt has ended or another one has begun. The result of this attempt will be refused. */
+  /**
+   * Whether the attempt that runs in this worker is still the current one of its task. If it is not, its
+   * result will be refused.
+   */
   isCurrent: boolean
 }
 
@@ -107,8 +110,8 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. The caller must choose
-     * a time after which the tasks of these workers have been recovered.
+     * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. Their tasks must have
+     * been recovered before, because most searches for abandoned tasks end immediately if no such row exists.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
@@ -117,9 +120,9 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Asks a worker to claim no more tasks, or to claim tasks again. The worker reads the request with its
-     * next heartbeat. The request is valid until the worker's process ends. Repeating it changes nothing.
-     * @returns null for an unknown worker
+     * Asks a worker to claim no more tasks until its process ends, or withdraws that request. The worker
+     * reads it with its next heartbeat. Repeating a request changes nothing.
+     * @returns the row of the worker; null if the worker is unknown
      */
     async setDraining(id: string, isDraining: boolean): Promise<ListedWorker | null> {
       const drainRequestedAt = isDraining ? sql`coalesce(${workers.drainRequestedAt}, now())` : null
@@ -134,10 +137,10 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Finds up to `limit` abandoned tasks. They have been STARTED for longer than `missingAfterMs`, and their
-     * worker has sent no heartbeat for that time, or their worker is this one (`self`) and does not run them.
-     * The second case occurs if a claim was committed and its response was lost. If `isThorough` is false,
-     * the query searches tasks only while the row of a missing worker exists; otherwise it is nearly free.
+     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and are abandoned:
+     * their worker has sent no heartbeat for that time, or it is this one (`self`) and does not run them,
+     * because the response to its claim was lost. Unless `isThorough` is set, the query searches only if the
+     * row of a missing worker exists; without such a row it is nearly free.
      */
     async findAbandoned(options: {
       missingAfterMs: number

@@ -38,8 +38,8 @@ export function createHttpRequestTask(http: HttpClient, sign: SignWebhook | null
       const startedMs = performance.now()
       const isExpected = expectationOf(input)
       const request = requestOf(input, context, sign)
-      // Logs neither the path nor the headers of the request, because they may contain secrets. The input of
-      // the task contains both.
+      // Logs neither the path nor the headers of the request, because they may contain secrets. Both can be
+      // read in the input of the task.
       const target = { method: request.method, host: request.url.host, attempt: context.attempt }
       context.log(`Sending ${request.method} to ${request.url.host}`, target)
       const response = await http.send(request, { isExpected, signal: context.signal })

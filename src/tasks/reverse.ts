@@ -16,7 +16,10 @@ export const reverse = defineTask({
   },
 })
 
-/** Checks whether each character is a grapheme cluster: ASCII without CRLF, which is one cluster. */
+/**
+ * Checks whether a text can be reversed character by character: in ASCII, only CRLF is a grapheme cluster of
+ * more than one character.
+ */
 function isAscii(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of ASCII
   return /^[\x00-\x7f]*$/.test(text) && !text.includes('\r\n')

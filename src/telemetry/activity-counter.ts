@@ -20,11 +20,12 @@ export interface ActivityCounterOptions {
   add: (sums: ActivitySum[]) => Promise<void>
 }
 
-// How many unknown definition names are counted separately. Such definitions exist only in another version of
-// the code; attempts of their tasks fail in this process, and the failures are counted.
+// Maximum number of unknown definitions with their own statistics; all others share one name (`other`). A
+// definition is unknown if only another version of the code has it. Attempts of its tasks fail in this
+// process, and the failures are counted.
 const MAX_UNKNOWN_NAMES = 20
 // Maximum number of sums that are kept in memory while Postgres is unavailable; the oldest are dropped. Few
-// are added after the first seconds of an outage, because tasks are accepted and claimed in Postgres.
+// sums are added during an outage, because no task can be accepted or claimed without Postgres.
 const MAX_UNSAVED_SUMS = 10_000
 
 /** Counts all events from now on. There is no `stop`: the listeners live as long as the emitter `events`. */
@@ -99,7 +100,10 @@ interface CountedSum extends Omit<ActivitySum, 'ageMs'> {
 interface Counts {
   accepted: number
   ended: Record<(typeof COUNTED_STATUSES)[number], number>
-  /** How many waiting times are in each bucket; `run` has the same for running times. */
+  /**
+   * Histogram of the waiting times: how many of them are in each bucket. `run` is the histogram of the
+   * running times.
+   */
   wait: Uint32Array
   run: Uint32Array
 }

@@ -11,28 +11,37 @@ export const COUNTED_STATUSES = [
 ] as const satisfies readonly TaskStatus[]
 export type CountedStatus = (typeof COUNTED_STATUSES)[number]
 
-/** What is counted. `wait` and `run` are durations, counted per bucket; all others are plain counts. */
+/**
+ * Kinds of events that are counted. `wait` and `run` are durations, counted per histogram bucket; all others
+ * are plain counts.
+ */
 export type Measure = 'accepted' | CountedStatus | 'wait' | 'run'
 
 export function isCounted(status: TaskStatus): status is CountedStatus {
   return (COUNTED_STATUSES as readonly TaskStatus[]).includes(status)
 }
 
-/** One count for the statistics: how many tasks or attempts of one definition were counted at one time. */
+/**
+ * How many events of one kind (`measure`) and definition a process has counted since it last wrote its
+ * counts.
+ */
 export interface ActivitySum {
-  /** Name of the definition. */
+  /** Name of the task definition. */
   name: string
   measure: Measure
-  /** Bucket of the durations (`bucketOf`); 0 for plain counts. */
+  /** Histogram bucket (see `bucketOf`) if durations were counted; otherwise 0. */
   bucket: number
   count: number
-  /** How long ago they were counted, in milliseconds. Postgres subtracts it from its own clock. */
+  /**
+   * Age of this count when it is written, in milliseconds. Postgres subtracts it from its own clock to find
+   * the time span of the count.
+   */
   ageMs: number
 }
 
 /**
- * Spans of time for which counts are summed up. Every count is added to one span of each width. Short spans
- * show details and are kept for hours; long spans make reading a day as fast as reading five minutes.
+ * Lengths of the time spans for which events are counted; each event is counted in one span of every length.
+ * Short spans show details and are kept for hours; with long spans a day is read as fast as five minutes.
  */
 export const SPANS = [
   { widthSeconds: 10, keptSeconds: 2 * 3_600 },

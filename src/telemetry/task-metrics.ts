@@ -81,7 +81,7 @@ const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600,
 ]
 
-/** Creates the metrics of attempts. Returns a function that finds those of a definition by its name. */
+/** Creates the metrics of attempts. The returned function finds the metrics of a definition by its name. */
 function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name: string) => AttemptMetrics {
   const counterOf = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] })

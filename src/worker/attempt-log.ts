@@ -79,8 +79,8 @@ function storable(message: unknown): string {
 }
 
 /**
- * Serializes the fields of a line. If they cannot be stored as they are, each field that is not storable is
- * replaced by a text with the reason, and the new fields are returned as `replacement` too.
+ * Serializes the fields of a log line. If they cannot be stored, `replacement` is a copy in which a text with
+ * the reason replaces each field that is not storable, and `text` is the JSON of this copy.
  */
 function fieldsText(fields: Record<string, unknown> | undefined): {
   text: string | null
@@ -93,7 +93,9 @@ function fieldsText(fields: Record<string, unknown> | undefined): {
   return { text: JSON.stringify(replacement), replacement }
 }
 
-/** Returns the fields as JSON; undefined if they are not serializable, no object, too deep or too large. */
+/**
+ * Returns the fields as JSON; undefined if they are not an object, not serializable, too deep or too large.
+ */
 function objectText(fields: unknown): string | undefined {
   try {
     const text = JSON.stringify(fields)
@@ -139,8 +141,8 @@ function namesOf(fields: unknown): string[] {
   }
 }
 
-// Maximum size of one field, if the fields of a line together are too large or not serializable. So one large
-// field leaves space for the others.
+// Maximum size of one field in bytes. It applies only if the fields of a line cannot be stored together, so
+// that one large field does not use the space of the others.
 const MAX_MEMBER_BYTES = 2 * 1_024
 
 function memberText(fields: unknown, name: string): string {

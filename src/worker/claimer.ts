@@ -71,9 +71,9 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     let rest = references
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
-      // If no slot is free, waits for claims that have been sent, because they may free slots soon:
-      // references that claim no task return their slots, and short tasks end. Does not wait for running
-      // tasks, because another worker may have free slots.
+      // If no slot is free, but other claims are under way, waits for them. They may free slots soon: tasks
+      // that could not be claimed return their slots, and short tasks end. Does not wait for running tasks,
+      // because another worker may have free slots.
       if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
       else if (granted === 0) return rest
       else await claimAndStart(rest.slice(0, granted))
@@ -125,7 +125,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   async function returnToQueue(queueName: string, delivery: Delivery): Promise<void> {
-    // If Redis cannot be reached, these references are lost, and the reconciler enqueues their tasks again.
+    // If Redis cannot be reached, the references are not returned and so are lost. The reconciler enqueues
+    // their tasks again.
     await queue.returnToQueue(queueName, delivery).catch((error) => {
       events.emit('enqueue.failed', { count: delivery.references.length, error })
     })

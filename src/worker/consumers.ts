@@ -56,8 +56,8 @@ export function startConsumers({
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
       started.lastFetchedMs = Date.now()
       await handle(name, delivery)
-      // Sets the time again, because `handle` may have waited long for a free slot: a consumer that waits for
-      // a slot is not stuck.
+      // Updates `lastFetchedMs` again, because `handle` may have waited long for a free slot: a consumer that
+      // waits for a slot is not stuck.
       started.lastFetchedMs = Date.now()
     })
     const started = { consumer, lastFetchedMs: Date.now() }

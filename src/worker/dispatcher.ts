@@ -34,8 +34,8 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   })
   return {
     wakeIn(delayMs) {
-      // A task that is due after the next regular round needs no timer: that round pauses only until the next
-      // task is due.
+      // No timer is needed for a task that is due after the next regular round: each round ends with a query
+      // for the next due task, and the loop pauses only until then.
       if (delayMs >= intervalMs) return
       const timer = setTimeout(() => {
         timers.delete(timer)

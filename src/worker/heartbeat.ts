@@ -1,5 +1,6 @@
-// The heartbeat of a worker: one statement per second. It writes that the worker is alive and the progress of
-// its tasks. It reads cancel requests, a drain request, and which tasks now belong to another attempt.
+// The heartbeat of a worker: one statement per second writes that the worker is alive, and the progress of
+// its tasks. The same statement reads cancel requests, a drain request, and which tasks now belong to another
+// attempt.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
@@ -11,7 +12,10 @@ export interface Heartbeat {
   ensureHeartbeat(): Promise<void>
   /** Returns for how many milliseconds heartbeats have been written without a gap of `missingAfterMs`. */
   stableMs(): number
-  /** Returns whether a heartbeat was started within `missingAfterMs`, even if it did not reach Postgres. */
+  /**
+   * Returns whether a heartbeat was started within `missingAfterMs`, even if it did not reach Postgres: a
+   * liveness probe must not restart the worker because of an outage of Postgres.
+   */
   isBeating(): boolean
   stop(): Promise<void>
 }
@@ -54,8 +58,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
 
   return {
     async ensureHeartbeat() {
-      // Sends a heartbeat if half of the time until the worker counts as missing has passed, so that it does
-      // not become missing while a slow claim is written.
+      // Sends a heartbeat when half of `missingAfterMs` has passed since the last one: the claim that follows
+      // can be slow, and the worker must not become missing meanwhile.
       if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
     isBeating: () => Date.now() - lastRoundMs < missingAfterMs,
@@ -76,7 +80,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       ...counts,
       running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
     })
-    // Keeps progress that was reported while the statement ran: the next heartbeat writes it.
+    // Clears only progress that this heartbeat has written. If a handler reported new progress meanwhile, the
+    // next heartbeat writes it.
     for (const [index, attempt] of attempts.entries()) {
       if (attempt.progress === carried[index]) attempt.progress = undefined
     }

@@ -38,9 +38,10 @@ const DEFAULTS = {
   callbackMs: 1_000,
   logMs: 500,
   pruneMs: 60_000,
-  // A delivery counts as lost if its task was enqueued this long before the oldest delivery in Redis.
+  // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.
   lostAfterMs: 5_000,
-  // A consumer is replaced if it fetches nothing for this long although a delivery waits and a slot is free.
+  // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
+  // delivery waits in Redis and the worker has a free slot.
   stuckMs: 30_000,
 }
 

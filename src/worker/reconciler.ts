@@ -1,6 +1,6 @@
 // Repairs lost state: enqueues tasks whose delivery in Redis was lost, and recovers STARTED tasks whose
-// worker is missing. Every worker does this. Writes are conditional, so a task that two workers repair at the
-// same time is changed once.
+// worker is missing. Every worker does this. Conditional writes ensure that a task is repaired once,
+// even if several workers try it at the same time.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { decide } from '../definitions/task-status.ts'
@@ -29,16 +29,16 @@ export interface ReconcilerDependencies {
   events: Events
   intervalMs: number
   /**
-   * A delivery counts as lost if its task was enqueued at least this many milliseconds before the oldest
-   * delivery that is still in Redis.
+   * A waiting task has lost its delivery if it was enqueued at least this many milliseconds before the oldest
+   * delivery in its queue in Redis.
    */
   lostAfterMs: number
   missingAfterMs: number
 }
 
 const BATCH = 1_000
-// Every 12th round searches for abandoned tasks even if no worker is missing; other rounds search only if one
-// is. Without a missing worker, a task is abandoned only if the response to its claim was lost. That is rare.
+// Every 12th round searches for abandoned tasks even if no worker is missing. The other rounds skip the
+// search then: without a missing worker, abandoned tasks are rare, e.g. after a lost response to a claim.
 const THOROUGH_EVERY_ROUNDS = 12
 // Age of the last heartbeat after which the row of a missing worker is deleted, in milliseconds. Until then
 // the page shows the worker.
@@ -70,25 +70,25 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     // Recovers nothing until this worker has sent heartbeats for `missingAfterMs`. After an outage of
     // Postgres the heartbeats of all workers are old, and this gives the others time to send a new one.
     if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
-    // Lost deliveries come last, because the query for them needs Redis. The repairs above need only Postgres
-    // and must not wait for Redis.
+    // Re-enqueues lost deliveries last, because this needs Redis. The recovery above needs only Postgres and
+    // must not wait for Redis.
     for (const name of queues) if (queue.isReady(name)) await reenqueueLost(name, stopping)
   }
 
   async function recoverFromMissingWorkers() {
     const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
     await recoverAbandoned(isThorough)
-    // Deletes the rows of missing workers after the recovery, because most rounds search for abandoned tasks
-    // only while such a row exists.
+    // Deletes the rows of missing workers only after their tasks were recovered: most rounds search for
+    // abandoned tasks only if such a row exists.
     if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
   }
 
   async function reenqueueLost(name: string, stopping: AbortSignal) {
-    // A queue in Redis is first in, first out. So a task that still waits, although it was enqueued before
-    // the oldest delivery, has lost its delivery.
+    // Re-enqueues waiting tasks that were enqueued before the oldest delivery in Redis. A queue is first in,
+    // first out, so their own deliveries must have been lost.
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
-    // Checks the consumer only while heartbeats reach Postgres. During an outage of Postgres, a consumer that
-    // fetches nothing is not stuck, because no task can be claimed.
+    // Checks whether the consumer is stuck, but only while heartbeats reach Postgres: during an outage no
+    // task can be claimed, so a consumer that fetches nothing need not be stuck.
     if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs)
     const oldestMs = Math.min(waitingMs ?? Date.now(), beingClaimedMs ?? Date.now(), Date.now())
     while (!stopping.aborted) {
@@ -115,8 +115,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   /**
-   * Returns the end of an abandoned attempt: a failure. It uses the retry budget like any other failure, so
-   * that a task that kills its worker is not run forever.
+   * Returns the end of an abandoned attempt: a failure that uses the retry budget. A task that crashes its
+   * worker is therefore not repeated forever.
    */
   function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }

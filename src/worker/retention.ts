@@ -17,8 +17,8 @@ export interface RetentionDependencies {
 // Number of tasks that one statement scans. It is limited, so that the statement holds its row locks only for
 // some tens of milliseconds.
 const BATCH = 1_000
-// Time after which the scan of old tasks starts again at the lowest id, because it has passed tasks that were
-// unfinished or locked and may be deleted now.
+// How often the scan for old tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
+// that were still unfinished or locked when the last one passed them.
 const RESTART_SCAN_MS = 3_600_000
 
 export function startRetention({
@@ -50,7 +50,7 @@ export function startRetention({
       const { lastId, isAtEnd } = await store.pruneTasks(scan.afterId, olderThanMs, BATCH)
       scan.afterId = lastId
       if (isAtEnd) return
-      // Pauses as long as the last statement took, so that such a statement runs at most half of the time.
+      // Pauses as long as the last statement took, so that this worker deletes at most half of the time.
       await pause(performance.now() - beganMs, stopping)
     }
   }

@@ -148,9 +148,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 }
 
 /**
- * The context that a handler gets. It is a class because `signal` is a getter: for a getter in an object
- * literal, V8 allocates a closure per object in its old generation, and the closure would keep the task and
- * its input in memory until the next full garbage collection.
+ * The context that a handler gets. It is a class because of the getter `signal`: in an object literal, V8
+ * would allocate a closure for it in the old generation, which keeps the task and its input in memory until
+ * the next full garbage collection.
  */
 class AttemptContext implements TaskContext {
   readonly id: string

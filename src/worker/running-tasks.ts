@@ -49,9 +49,9 @@ export interface RunningTasks {
 const BUCKETS = 256
 
 export function createRunningTasks(): RunningTasks {
-  // A hash table by the last two digits of the task id, which are random. It is no Map or Set: when one grows
-  // or shrinks, V8 allocates a new table, and the old table still references its entries. With a thousand
-  // short tasks per second, these tables would fill V8's old generation with finished tasks.
+  // Hash table of the running attempts by the last two digits of the task id, which are random. A Map or Set
+  // would fill V8's old generation with finished tasks at a thousand short tasks per second: it gets a new
+  // table whenever it grows or shrinks, and the old table still references its entries.
   const buckets: RunningTask[][] = Array.from({ length: BUCKETS }, () => [])
   let size = 0
   let emptied: (() => void)[] = []

@@ -4,14 +4,17 @@
 export interface Slots {
   readonly capacity: number
   readonly free: number
-  /** Number of slots that can be reserved now; 0 while the worker drains and after `close`. */
+  /** Number of slots that can be reserved now; 0 after `close`, and while an operator drains the worker. */
   readonly available: number
   /** Reserves up to `wanted` slots. @returns how many were reserved */
   reserve(wanted: number): number
   release(count: number): void
   /** Resolves when a slot can be reserved, or when `close` is called. */
   whenAvailable(): Promise<void>
-  /** While a worker drains, no slot can be reserved. Slots that are in use can still be released. */
+  /**
+   * Starts or ends draining. A worker that drains can reserve no slots, so it claims no tasks; slots in use
+   * can still be released.
+   */
   setDraining(isDraining: boolean): void
   /** Forbids further reservations, and resolves all pending `whenAvailable` calls. */
   close(): void

@@ -19,8 +19,8 @@ export interface TaskLogs {
     fields?: Record<string, unknown>,
   ): Record<string, unknown> | undefined
   /**
-   * Closes the log of an attempt. Resolves when its lines are written, or after a time limit. Called before
-   * the end of the attempt is written, so that the log of a finished attempt is complete. Never rejects.
+   * Closes the log of an attempt and writes its last lines, before the end of the attempt is written.
+   * Resolves when they are written, or after a time limit. Never rejects.
    */
   finish(running: RunningTask): Promise<void>
   /** Drops the lines of an ended attempt that could not be written in time. */
@@ -69,7 +69,8 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     async finish(running) {
       running.log?.close()
       if (!unwritten.has(running)) return
-      // Writes twice: the first call may return a write that began before the last lines were logged.
+      // Calls `write` twice: the first call may only wait for a write that began before the last lines were
+      // logged. The second call then writes these lines.
       const timeout = new AbortController()
       await Promise.race([
         write(running).then(() => write(running)),
@@ -98,7 +99,8 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     try {
       await commits.submit({ id: task.id, attempt: task.attempt, workerId, lines })
     } catch (error) {
-      // An error that is no AppError is not an outage: these lines can never be stored, so they are dropped.
+      // Only an AppError means an outage of Postgres. After any other error the lines are dropped, because
+      // Postgres will never store them.
       if (!isAppError(error)) {
         events.emit('error.unexpected', { where: 'writing task logs', error })
         return

@@ -58,7 +58,8 @@ export function startWorker(
 
   async function abortAndRelease(): Promise<void> {
     for (const attempt of running.all()) attempt.abort('shutdown')
-    // The runner releases tasks whose handler returns within `ABORT_MS`. All others are released below.
+    // If a handler returns within `ABORT_MS`, the runner releases the task when it writes the end of the
+    // attempt. The tasks of all other handlers are released here.
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
     await Promise.all(stillRunning.map(parts.logs.finish))

@@ -120,7 +120,8 @@ test('a worker process whose heartbeat hangs is not live', async () => {
 test('the dev process serves the metrics of the API and the worker on both ports', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  const { url, healthUrl, end } = await startWithHealth('dev', { DATA_DIR: dataDir })
+  const { url, healthUrl, end, output } = await startWithHealth('dev', { DATA_DIR: dataDir })
+  expect(output()).toContain('is ready')
   await fetch(`${url}/notify`, { method: 'POST', body: new URLSearchParams({ email: 'ada@example.com' }) })
   for (const port of [url, healthUrl]) {
     const metrics = await scrape(`${port}/metrics`)

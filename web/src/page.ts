@@ -18,7 +18,7 @@ import { createTaskCache, type TaskCache } from './state/task-cache.ts'
 import { startTaskPoller } from './state/task-poller.ts'
 
 export interface Page {
-  /** Client for queries whose results only one view needs. */
+  /** API client for requests whose results only one view needs. Other results are fields of `Page`. */
   api: ApiClient
   connection: Connection
   access: Access
@@ -61,8 +61,8 @@ export function startPage(): Page {
     if (id) poller.refresh(id)
   })
   access.key.subscribe(() => {
-    // When the API key is removed, the page must no longer show tasks. A new key can have other scopes, so
-    // cached errors are dropped and the shown task is loaded again.
+    // Without an API key, the page must not show any task. A new key can have more scopes, so requests that
+    // failed earlier can succeed: drops the cached errors and loads the shown task again.
     if (access.key.get() === null) cache.clear()
     else cache.dropFaults()
     const id = shownId()
@@ -145,8 +145,8 @@ function loadScopes(api: ApiClient, connection: Connection, access: Access) {
 }
 
 /**
- * Calls `load` when the page starts, when a new API key is entered, and after every outage, because the API
- * can run another version of the code then.
+ * Calls `load` when the page starts, when a new API key is entered, and after every outage, because a new
+ * version of the API may have been deployed during the outage.
  */
 function onEveryConnect(connection: Connection, access: Access, load: () => Promise<void>) {
   connection.state.subscribe(() => {

@@ -1,5 +1,5 @@
-// Routes of the OpenAPI document, and of a page (Swagger UI) to read it and try the API. The page loads
-// nothing from other hosts.
+// Routes of the OpenAPI document, and of a page that shows it and can send requests to the API (Swagger UI).
+// The page loads nothing from other hosts.
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import packageJson from '../../../package.json' with { type: 'json' }
@@ -57,8 +57,8 @@ export function createDocsRoutes(registry: Registry) {
 }
 
 /**
- * Returns a function that calls `make` when it is called first, and returns that value on every call. It
- * delays the creation of the document and of the page, because most processes never serve them.
+ * Returns a function that calls `make` on its first call only, and returns the result of that call every
+ * time. The document and the page are created on first use, because most processes never serve them.
  */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined

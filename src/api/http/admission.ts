@@ -17,8 +17,8 @@ export interface AdmissionOptions {
 }
 
 /**
- * Access that a route requires: a scope, any key, or (`read or poll token`) the scope `read` or else the poll
- * token of the task in the path.
+ * Access that a route requires: an API key with a certain scope, or any API key. With `read or poll token`,
+ * it is a key with the scope `read`, or the poll token of the task whose id is in the path.
  */
 export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 
@@ -26,9 +26,9 @@ export type Admission = ReturnType<typeof createAdmission>
 
 /**
  * Returns a function that creates the admission middleware of a route. Requests to routes that require
- * `submit` or `operate` count against the client's rate limit; reads do not. A route can pass a `check` of
- * its own, which runs after admission in the same middleware: another middleware would cost every request
- * another promise.
+ * `submit` or `operate` count against the client's rate limit; reads do not. `check` is an additional check
+ * of the route, which runs after admission. It shares the middleware, because a second one would cost every
+ * request another promise.
  * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, and the errors of `check`
  */
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {

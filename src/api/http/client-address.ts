@@ -27,7 +27,8 @@ function networkOf(entry: string): string {
   const [, bracketed, dotted] = /^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/.exec(entry) ?? []
   const text = bracketed ?? dotted ?? entry
   if (!ipaddr.isValid(text)) return entry
-  // `process` turns an IPv4-mapped IPv6 address into the IPv4 address.
+  // `ipaddr.process` converts an IPv4-mapped IPv6 address (::ffff:192.0.2.1) to the IPv4 address, so that a
+  // client counts as the same one in both notations.
   const address = ipaddr.process(text)
   if (address instanceof ipaddr.IPv4) return address.toString()
   return `${ipaddr.IPv6.networkAddressFromCIDR(`${new ipaddr.IPv6(address.parts)}/64`)}/64`

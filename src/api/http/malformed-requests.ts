@@ -23,12 +23,14 @@ const LINGER_MS = 500
  */
 export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, latest?: LatestRequest): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
-  // The connection is being ended already because of an earlier fault, and the client is still sending.
+  // An earlier fault already ends this connection, so faults in bytes that the client still sends are
+  // ignored.
   if (!socket.writable || latest?.isLast) return
   const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
   if (isUnanswered && latest.incoming.complete) {
-    // The latest request was received completely, so the fault is in the bytes after it. The connection ends
-    // when the response to it is sent. The client would mistake an earlier problem for that response.
+    // The latest request was received completely, so the fault is in the bytes after it. No problem is sent,
+    // because the client would take it for the response to that request. The connection ends after that
+    // response.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return

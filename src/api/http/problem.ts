@@ -42,20 +42,21 @@ const RETRY_AFTER_SECONDS = 2
 
 /**
  * Returns the error response for a thrown value. A value that is neither an AppError nor a failure to read
- * the body is unexpected: the client gets "Internal error", and the event `error.unexpected` all details.
+ * the body is unexpected: the client gets "Internal error", and `error.unexpected` is emitted with the value.
  */
 export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
   if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  // The first request with the same Idempotency-Key is still being stored. A retry after one second usually
-  // gets the response to it.
+  // The task of an earlier request with this Idempotency-Key is still being inserted. After one second the
+  // insert has usually ended, and a retry gets the response to the earlier request.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
   return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
 }
 
 /**
- * Returns the problem that describes a thrown value, as part of a response to a batch. Emits
- * `error.unexpected` for an unexpected error, and `error.transient` if Postgres cannot be reached.
+ * Returns the problem document for a thrown value: the body of an error response, or the `problem` of a
+ * rejected task in a batch. Emits `error.unexpected` for an unexpected error, and `error.transient` if
+ * Postgres cannot be reached.
  */
 export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)

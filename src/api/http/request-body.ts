@@ -9,8 +9,9 @@ import { faultsOf } from '../../base/faults.ts'
 import { numberFaultsOf, rejectFaults } from './number-faults.ts'
 import type { ApiEnv } from './request-context.ts'
 
-// Content types of JSON and of HTML forms. The patterns match the whole media type, because Hono's form
-// parser does too: it treats a body of any other type as an empty form instead of rejecting it.
+// Content types of JSON and of HTML forms. The patterns match the whole media type and not just its
+// beginning: Hono's form parser would return an empty form, without an error, for a type such as
+// `multipart/form-data2`.
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i
 
@@ -123,7 +124,7 @@ export function jsonBody<Schema extends z.ZodType>(
     c.req.addValidatedData('json', result.data as object)
     await next()
   })
-  // The cast is needed because `createMiddleware` has no types for the body. The declared return type gives
-  // the typed client the type that it sends, and the route the type that it receives.
+  // The cast adds the types of the body, which `createMiddleware` cannot infer: `in` is the type that the
+  // typed client must send, `out` the type that the route receives.
   return check as never
 }

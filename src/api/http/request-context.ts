@@ -24,8 +24,8 @@ const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0
 /**
  * Creates middleware that takes request id and trace context from the request headers, or generates a request
  * id, and returns both as response headers.
- * @param onResponse called when the response exists, with the milliseconds since the start of the request.
- *   The body of a stream may still be running then
+ * @param onResponse called when the response exists, with the milliseconds since the start of the request;
+ *   the body of an event stream is not complete by then
  */
 export function beginRequest(onResponse?: (c: Context<ApiEnv>, ms: number) => void) {
   return createMiddleware<ApiEnv>(async (c, next) => {

@@ -5,11 +5,10 @@ import ipaddr from 'ipaddr.js'
 import { AppError } from '../../base/errors.ts'
 
 /**
- * Returns a check for requests. It rejects requests that a page of another site makes a browser send.
- * Requests that only read pass, because the browser hides the response from that page. If the server listens
- * on the loopback interface, the check also rejects unknown names in Host, because any site can point its own
- * name to 127.0.0.1.
- * @param listensOn name or address of the server. Host is checked only if this is a loopback name or address
+ * Returns a function that rejects requests which a page of another site makes a browser send. Requests that
+ * only read pass, because the browser hides the response from that page.
+ * @param listensOn name or address of the server. If it is a loopback name or address, the function also
+ *   rejects unknown names in Host, because any site can point its own name to 127.0.0.1
  * @throws AppError (the check) `forbidden`
  */
 export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOptions) {

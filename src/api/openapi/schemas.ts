@@ -102,9 +102,9 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
     named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
   }
   const { schemas } = z.toJSONSchema(named, {
-    // The mode `input` describes requests as clients send them, before zod adds defaults. For responses,
-    // which have no defaults, it differs from the mode `output` in one point: it allows additional members,
-    // which later versions of the API may return.
+    // The mode `input` describes requests before zod adds defaults, so members with a default are optional.
+    // Responses have no defaults. There the mode only permits additional members, which later versions of the
+    // API may return.
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => `#/components/schemas/${id}`,
@@ -131,8 +131,8 @@ export function schemasOfQuery(schema: z.ZodObject): {
   )
   const properties = Object.keys(given?.properties ?? {}).map((name) => {
     const parsed = asObject(read?.properties?.[name])
-    // A parameter that zod parses from comma-separated text is documented as an array, because OpenAPI's form
-    // style without `explode` means the same notation.
+    // A parameter that zod parses from comma-separated text is documented as an array: OpenAPI also writes
+    // arrays in a query as comma-separated text, if the parameter has `explode: false`.
     return [name, parsed.type === 'array' ? parsed : asObject(given?.properties?.[name])] as const
   })
   return { properties: Object.fromEntries(properties), required: given?.required ?? [] }
@@ -211,7 +211,8 @@ function tidy(schema: Schema) {
 }
 
 /**
- * Rewrites references to recursive schemas: zod writes them into `__shared`, this document into `schemas`.
+ * Rewrites references to recursive schemas. zod puts these schemas into `__shared`; in the OpenAPI document
+ * they are in `components/schemas`, like all others.
  */
 function withPlainReferences(schemas: Record<string, Schema>): Record<string, Schema> {
   return JSON.parse(JSON.stringify(schemas).replaceAll('schemas/__shared#/$defs/', 'schemas/'))
@@ -225,7 +226,7 @@ function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Sc
   return schema
 }
 
-/** Returns a copy of an object schema, or `{}` for anything else. zod writes no boolean schemas here. */
+/** Returns a copy of an object schema, or `{}` if it is missing. zod generates no boolean schemas here. */
 function asObject(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? { ...schema } : {}
 }

@@ -26,9 +26,9 @@ const APPLIES_TO: Record<Action, (status: TaskStatus) => boolean> = {
 }
 
 /**
- * Applies the action to the given ids, or to the next part of the tasks that match the filter. A filter
- * selects tasks from the newest (or the cursor) to the oldest. Tasks that are submitted meanwhile, including
- * the replays of this action, are newer than the cursor, so later requests do not reach them.
+ * Applies the action to the tasks with the given ids, or to the next part of the tasks that match the filter,
+ * from the newest (or the cursor) to the oldest. Later requests do not reach tasks that are submitted
+ * meanwhile, such as the replays of this action, because these are newer than the cursor.
  * @throws AppError `invalid_header`, `idempotency_key_reused`, `idempotency_key_in_flight`, `overloaded`,
  *   `unavailable`
  */

@@ -20,9 +20,9 @@ const KEY =
 export type Idempotency = (part?: number | string) => NonNullable<SubmitOptions['idempotency']>
 
 /**
- * Reads the Idempotency-Key of a request and hashes the body once for all of its tasks. Returns undefined if
- * the header is missing. The stored key is a hash of the header, the operation and the name of the API key,
- * so the same header value can be used again in other operations and with other API keys.
+ * Reads the Idempotency-Key of a request; returns undefined if the header is missing. The stored keys are
+ * hashes that also cover the operation and the name of the API key, so the same header value can be used
+ * again in other operations and with other API keys.
  * @throws AppError `invalid_header`, `invalid_input`
  */
 export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unknown): Idempotency | undefined {
@@ -33,8 +33,8 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
   if (key === undefined) {
     throw new AppError('invalid_header', 'Idempotency-Key: must be 1 to 255 visible ASCII characters')
   }
-  // Rejects a body that is nested too deeply for the recursive `canonicalJson`. An input may have MAX_DEPTH
-  // levels, and in a batch it is three levels below the body; 5 leaves a margin.
+  // Rejects a body that is nested too deeply for the recursive `canonicalJson`. A valid body has at most
+  // MAX_DEPTH + 3 levels: in a batch, the input of a task is three levels below the body.
   if (isDeeperThan(MAX_DEPTH + 5, body)) throw new AppError('invalid_input', 'The body is nested too deeply')
   const caller = c.get('apiKey')?.name
   const fingerprint = hashOf(canonicalJson(body))
@@ -42,9 +42,9 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
 }
 
 /**
- * Serializes with sorted member names, so that bodies with equal content give equal text. RFC 8785 (JCS) is
- * not used, because it fails on unpaired surrogates, which an input may contain, and on numbers outside the
- * range of a double; in a batch, such a number must reject only its own task.
+ * Returns the body as JSON with sorted member names, so that bodies with equal content give equal text. This
+ * is not RFC 8785 (JCS), which fails on unpaired surrogates, although an input may contain them, and on
+ * numbers outside the range of a double, although such a number in a batch must reject only its own task.
  */
 function canonicalJson(body: unknown): string {
   return JSON.stringify(body, (_name, value: unknown) =>

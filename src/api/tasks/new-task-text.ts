@@ -1,10 +1,11 @@
-// Builds the JSON of a newly submitted task from a template. Tasks with the same name, queue, retries and
-// timeout differ only in id, input, request id and creation time; all other text is serialized once.
+// Builds the JSON of a newly submitted task. Tasks with the same name, queue, retries and timeout differ only
+// in id, input, request id and creation time. All other text is serialized once and cached as a template.
 import { inputTextOf, type NewTask } from '../../store/new-tasks.ts'
 import { viewOfNewTask } from './task-view.ts'
 
 /**
- * Returns the same text as `JSON.stringify(viewOfNewTask(task))`, usually from a template, which is faster.
+ * Returns the same text as `JSON.stringify(viewOfNewTask(task))`. It is faster for most tasks, because it
+ * only inserts their values into a cached template.
  */
 export function textOfNewTask(task: NewTask): string {
   const template = isPlain(task) ? templateOf(task) : undefined
@@ -15,11 +16,14 @@ export function textOfNewTask(task: NewTask): string {
 interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
   /** The constant parts of the JSON, in order. There is one more of them than of `values`. */
   texts: string[]
-  /** Which value follows each part of `texts`, as an index into `PLACEHOLDERS`. */
+  /** The value after each part of `texts`, as a number: 0 id, 1 input, 2 request id, 3 creation time. */
   values: number[]
 }
 
-/** Whether a template can be used: the task has a request id and no tags, delay, callback or other option. */
+/**
+ * Checks whether the JSON of the task can be built from a template: the task has a request id, and no tags,
+ * delay, callback, parent, original or trace context.
+ */
 function isPlain(task: NewTask): boolean {
   return (
     task.tags.length === 0 &&
@@ -53,8 +57,8 @@ function templateOf(task: NewTask): Template | undefined {
   return template
 }
 
-// Texts that mark the places of id, input, request id and creation time in a template, in the order in which
-// `fillIn` lists these values. Names of tasks and queues cannot contain such a text.
+// Texts that replace id, input, request id and creation time (in this order) in the JSON from which a
+// template is made. They occur nowhere else in it, because names of tasks and queues cannot contain them.
 const PLACEHOLDERS = ['<id>', '"<input>"', '"<request>"', '1970-01-01T00:00:00.000Z']
 const PLACEHOLDER = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
 

@@ -12,9 +12,9 @@ import { viewOfTask } from './task-view.ts'
 const COMMENT_INTERVAL_MS = 15_000
 
 /**
- * Returns the event stream of a task. The id of each event is the version of the task. A client that
- * reconnects with `Last-Event-ID` gets newer versions only. If it has already received the final event, the
- * response is 204, after which a browser does not reconnect.
+ * Returns the event stream of a task. The id of each event is the version of the task, so a client that
+ * reconnects with `Last-Event-ID` gets newer versions only. A client that already has the final version gets
+ * 204, after which a browser does not reconnect.
  * @throws AppError `unknown_task`
  */
 export async function streamTask(dependencies: ApiDependencies, c: Context, id: string): Promise<Response> {

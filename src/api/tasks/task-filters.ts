@@ -1,4 +1,5 @@
-// Zod schemas of task filters. The query of a list or count and the body of a bulk action share the fields.
+// Zod schemas of task filters. Lists and counts of tasks take the filter fields from the query string. Bulk
+// actions (cancel, retry, replay) take the same fields from the body.
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { isUuid } from '../../base/uuidv7.ts'
@@ -15,7 +16,10 @@ const commaSeparated = <Schema extends z.ZodType<unknown, string>>(schema: Schem
     .transform((list) => [...new Set(list.split(','))])
     .pipe(z.array(schema).max(50, 'must have at most 50 values'))
 
-/** All fields of a filter with a fixed name. `withInputs` adds the fields `input.<path>`. */
+/**
+ * Filter fields that have fixed names. `withInputs` adds the fields `input.<path>`, which compare a member of
+ * the task's input with a value.
+ */
 export const filterFields = z.strictObject({
   status: commaSeparated(z.enum(TASK_STATUSES)).optional(),
   name: commaSeparated(label).optional(),
@@ -43,7 +47,10 @@ export const listQuery = filterFields.extend({
 export const countQuery = filterFields.extend({ cursor: cursor.optional() })
 
 type InputFields = { [name: `input.${string}`]: string }
-/** A parsed filter: the fields of `Schema`, and the conditions from the fields `input.<path>`. */
+/**
+ * A parsed filter: the fields of `Schema`, and in `inputs` one condition per field `input.<path>`, which
+ * compares a member of the task's input with a value.
+ */
 export type Filtered<Schema extends z.ZodObject> = z.output<Schema> & { inputs?: InputCondition[] }
 
 const INPUT_PREFIX = 'input.'
@@ -71,8 +78,8 @@ export function withInputs<Schema extends z.ZodObject>(schema: Schema) {
           const lastName = inputFields.at(-1)?.[0] ?? INPUT_PREFIX
           issues.push(issueAt([lastName], `must be one of at most ${MAX_INPUT_FIELDS} input fields`))
         }
-        // The cast is safe: `fields.data` is undefined only if there are issues, and zod discards the value
-        // then.
+        // The cast is safe: `fields.data` is undefined only if a field is invalid. In this case `issues` is
+        // not empty, and zod does not return the value.
         return { ...fields.data, ...(inputs.length > 0 && { inputs }) } as Filtered<Schema>
       })
   )

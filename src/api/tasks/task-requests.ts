@@ -40,8 +40,8 @@ const submitOptions = z
       .optional(),
     queue: queueName.optional(),
     tags: z.array(label).max(20).optional(),
-    // Only the length is checked here. The service checks the URL against the input schema of the definition
-    // `http_request`, which sends the callback.
+    // Only the length of the URL is checked here. The service checks the rest with the input schema of
+    // `http_request`, because a task of this definition will post the callback.
     callback_url: z.string().max(2_048).optional(),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
@@ -54,7 +54,10 @@ export const submission = z.strictObject({ input: z.unknown(), options: submitOp
 /** One task in the body of a batch: like a submission, with the name of the definition. */
 export const batchItem = submission.extend({ name: z.string() })
 
-/** Body of a batch. It accepts any items: they are checked one by one, so that one fault rejects one task. */
+/**
+ * Body of a batch. It accepts any items: they are checked one by one later, so that an invalid item does not
+ * reject the whole batch.
+ */
 export const batchSubmission = z.strictObject({
   tasks: z.array(z.unknown()).min(1).max(1_000, 'must not have more than 1000 tasks'),
 })
@@ -71,6 +74,6 @@ export const logsQuery = z.strictObject({
   limit: decimal(z.int().min(1).max(1_000).default(200)),
 })
 
-/** Queries of the routes that accept a poll token, in the query string, instead of an API key. */
+/** Schemas of the query strings of routes that accept a `poll_token` in place of an API key. */
 export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
 export const logsQueryWithToken = logsQuery.extend({ poll_token: z.string().optional() })

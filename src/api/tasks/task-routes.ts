@@ -24,7 +24,8 @@ import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, view
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader, taskList, logStore, admit } = dependencies
-  // The response of GET /v1/definitions and its entity tag are built once: definitions are part of the code.
+  // The response of GET /v1/definitions and its entity tag are built once, because definitions are part of
+  // the code and do not change while the process runs.
   const definitions = { data: registry.all.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
@@ -74,8 +75,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      // Skips the query for failed attempts if the task has had at most one attempt and no failure. (A
-      // client's retry resets `failures`, so a failed first attempt is left out until the second one starts.)
+      // Skips the query for failed attempts if the task has had at most one attempt and no failure. One case
+      // is missed: a client's retry resets `failures`, so until the second attempt starts, the response does
+      // not contain a failed first one.
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
@@ -112,8 +114,8 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .post('/v1/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const { options: chosen, ...edited } = c.req.valid('json')
-      // An Idempotency-Key is valid for one operation. The operation contains the id of the row, not the id
-      // in the path, because ids in upper and lower case name the same task.
+      // An Idempotency-Key is valid for one operation, which is identified by this path. The path contains
+      // the id of the row, because clients may write the id of the same task in upper or lower case.
       const operation = `/v1/tasks/${id}/replay`
       const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionResponse(c, await service.replay(id, edited, options))

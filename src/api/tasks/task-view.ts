@@ -134,6 +134,7 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
  * Converts a zod schema to JSON Schema. It describes values as clients send them, before zod adds defaults.
  */
 export function schemaOf(schema: z.ZodType): JsonSchema {
-  // The cast is safe: the type of the result also allows boolean subschemas, but zod writes none for objects.
+  // The cast is safe: zod's return type also allows `true` and `false` as schemas of members, but zod writes
+  // none for object schemas.
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
 }

@@ -21,9 +21,7 @@ const CLOSE_TIMEOUT_MS = 2_000
 
 /**
  * Creates Bee-Queues until one has connected and loaded its scripts, and passes that one to `onConnected`.
- * Each try needs a new Bee-Queue, because one whose first connection failed never recovers. The handlers of
- * `ready()` are attached in the tick in which the Bee-Queue is created, because an unhandled rejection would
- * end the process.
+ * A Bee-Queue whose first connection failed never recovers, so each try creates a new one.
  * @param signal ends the tries when it aborts
  */
 export async function connect(
@@ -35,6 +33,8 @@ export async function connect(
   for (let tries = 1; !signal.aborted; tries++) {
     const bee = new BeeQueue(role.queueName, settingsOf(role, kind, signal))
     bee.on('error', role.onError)
+    // Attaches the handlers in the tick in which the Bee-Queue is created: a rejection of `ready()` without
+    // handlers would end the process.
     const readiness = bee.ready().then(
       () => true,
       (error) => {
@@ -54,9 +54,9 @@ export async function connect(
 }
 
 /**
- * Removes the limit of one hour after which node_redis stops reconnecting, even if its retry strategy would
- * continue. The limit is set on the client and not by the option `connect_timeout`, because node_redis would
- * also use the option as the socket timeout of a connection attempt, and Node rejects an infinite timeout.
+ * Makes node_redis reconnect without a time limit; by default it stops after one hour, whatever its retry
+ * strategy returns. The limit cannot be set with the option `connect_timeout`: node_redis would also use it
+ * as the socket timeout of a connection attempt, and Node rejects an infinite timeout.
  */
 function neverGiveUp(bee: BeeQueue) {
   const { client, bclient } = internalsOf(bee)
@@ -64,21 +64,19 @@ function neverGiveUp(bee: BeeQueue) {
     if (connection) connection.connect_timeout = Number.POSITIVE_INFINITY
 }
 
-/**
- * Closes the connections of a Bee-Queue, whether Redis can be reached or not. Bee-Queue's `close` is called
- * only while Redis is connected, and with a time limit, because it never resolves while Redis cannot be
- * reached. It rejects if a delivery is still being handled after `CLOSE_TIMEOUT_MS`; the stall check of
- * another worker then returns that delivery to the list.
- */
+/** Closes the connections of a Bee-Queue, whether Redis can be reached or not. */
 export async function close(bee: BeeQueue): Promise<void> {
   const { client, bclient } = internalsOf(bee)
+  // Bee-Queue's `close` never resolves while Redis cannot be reached, so it is called only while Redis is
+  // connected, and with a time limit. It rejects if a delivery is still being handled after
+  // `CLOSE_TIMEOUT_MS`; the stall check of another worker then returns the delivery to the waiting list.
   if (client?.ready)
     await Promise.race([bee.close(CLOSE_TIMEOUT_MS).catch(() => {}), pause(2 * CLOSE_TIMEOUT_MS)])
   client?.end(false)
   bclient?.end(false)
 }
 
-/** Resolves with false when the AbortSignal aborts, for `Promise.race`. */
+/** Returns a promise for `Promise.race`: it resolves with false when the AbortSignal aborts. */
 function aborted(signal: AbortSignal): Promise<false> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(false)
@@ -102,8 +100,8 @@ export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
 }
 
 /**
- * Removes a delivery from Redis that may also be in the list of waiting deliveries. Redis scans that list,
- * which is slow.
+ * Removes a delivery from Redis like `acknowledge`, and also from the list of waiting deliveries. This is
+ * slower, because Redis scans that list.
  */
 export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   await acknowledge(bee, deliveryId)
@@ -161,8 +159,9 @@ export const keyOf = (bee: BeeQueue, name: string) => internalsOf(bee).toKey(nam
 const COMMAND_TIMEOUT_MS = 5_000
 
 /**
- * Turns a command with a callback into a promise.
- * @throws the error of the command; or, after closing the connection, when Redis does not answer in time
+ * Turns a command with a callback into a promise. If Redis does not answer within `COMMAND_TIMEOUT_MS`, the
+ * connection is closed and the promise rejects.
+ * @throws the error of the command, or of the timeout
  */
 export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
   return withTimeout(

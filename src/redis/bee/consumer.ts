@@ -14,9 +14,10 @@ import {
 import { type BeeRole, STALL_INTERVAL_MS } from './settings.ts'
 
 /**
- * Fetches deliveries as soon as Redis can be reached, and calls `handle` with up to `fetches` at the same
- * time. `handle` must not reject. It may acknowledge its delivery early and return later, to delay the next
- * fetch without keeping the delivery.
+ * Fetches deliveries as soon as Redis can be reached, and calls `handle` with up to `fetches` of them at the
+ * same time.
+ * @param handle handles one delivery; must not reject. The next delivery is fetched when it returns. To delay
+ *   that fetch, it may first acknowledge its delivery, which removes it from Redis, and return later.
  */
 export function startConsumer(
   role: BeeRole,
@@ -28,24 +29,25 @@ export function startConsumer(
   const connected = connect(role, 'consumer', stopping.signal, (bee) => {
     current = bee
     bee.on('error', (error) => {
-      // Loads the Lua scripts if Redis has lost them, because Bee-Queue does not. A consumer needs the script
-      // of the stall check.
+      // Loads Bee-Queue's Lua scripts again if Redis has lost them, because Bee-Queue does not. Without its
+      // script, the stall check of this consumer fails.
       if (isMissingScript(error)) loadScripts(bee).catch(role.onError)
-      // Resets the delay before the next fetch. Bee-Queue would double it without a limit while Redis cannot
-      // be reached.
+      // Resets the delay that Bee-Queue waits after a failed fetch. Bee-Queue doubles it with every failure,
+      // without a limit.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    // Call `process` only after the scripts are loaded, because it never fetches anything if its first stall
-    // check fails. The handler returns no result for the Bee-Queue job: results of tasks are in Postgres.
+    // `process` begins with a stall check, which is a Lua script, and never fetches anything if that check
+    // fails. So it is called only after `connect` has loaded the scripts. Its handler returns no result,
+    // because the results of tasks are in Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
-      // If handling took long, a renewal of the delivery may have been late, and the stall check has returned
-      // its id to the waiting list. Remove the id, because it would remain there after its job is deleted.
+      // While a delivery is handled for long, a late renewal can make the stall check put its id back into
+      // the list of waiting deliveries. The id is removed here, because Bee-Queue would delete only the job.
       if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await remove(bee, job.id).catch(role.onError)
     })
-    // Starts the stall check, which returns the deliveries of workers that died to the list. Without an
-    // interval, Bee-Queue would run it only once.
+    // Starts the regular stall check, which puts deliveries of workers that died back into the list of
+    // waiting deliveries. Without an interval, Bee-Queue would check only once.
     bee.checkStalledJobs(STALL_INTERVAL_MS).catch(role.onError)
   })
   return {

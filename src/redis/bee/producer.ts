@@ -1,4 +1,5 @@
-// Puts deliveries of one queue into Redis, through Bee-Queue, and reads the ids of those that are there.
+// Puts deliveries of one queue into Redis, through Bee-Queue. Also reads which delivery is fetched next and
+// which ones are not acknowledged.
 import type BeeQueue from 'bee-queue'
 import {
   close,
@@ -57,8 +58,8 @@ export function connectProducer(role: BeeRole): BeeProducer {
     addFirst(deliveryId, pairs) {
       const bee = ready()
       const { client } = internalsOf(bee)
-      // Makes the same writes as Bee-Queue's `save`, but pushes to the other end of the list, from which the
-      // next delivery is fetched.
+      // Puts the job at the front of the waiting list: makes the same writes as Bee-Queue's `save`, but
+      // pushes to the right end of the list, from which workers fetch.
       const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
       return promised(bee, (done) =>
         client
@@ -91,7 +92,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
     },
   }
 
-  /** Returns the Bee-Queue if its connection is ready, otherwise null. */
+  /** Returns the Bee-Queue instance if its connection to Redis is ready, otherwise null. */
   function connectedBee(): BeeQueue | null {
     return current && internalsOf(current).client?.ready ? current : null
   }
@@ -104,9 +105,9 @@ export function connectProducer(role: BeeRole): BeeProducer {
 }
 
 /**
- * Removes those of the given delivery ids whose Bee-Queue job no longer exists, and returns them. Such an id
- * appears when the stall check returns a delivery to the list and the worker that fetched it first then
- * deletes its job. Bee-Queue never removes such ids.
+ * Removes from Redis the given delivery ids that have no Bee-Queue job, and returns these ids. Bee-Queue
+ * leaves such an id if the stall check puts a delivery back into the waiting list while its worker still
+ * handles it, and the worker then deletes the job.
  */
 async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set()

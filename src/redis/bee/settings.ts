@@ -10,8 +10,9 @@ export interface BeeRole {
   onError: (error: unknown) => void
 }
 
-// Interval of the stall check of Bee-Queue. Within it, Bee-Queue renews a fetched delivery twice while its
-// handler runs. The stall check returns a delivery that was not renewed to the list.
+// Interval of Bee-Queue's stall check, which puts fetched deliveries back into the list of waiting ones if
+// their worker has not renewed them since the last check. While a handler runs, Bee-Queue renews its delivery
+// twice per interval.
 export const STALL_INTERVAL_MS = 5_000
 
 export function settingsOf(

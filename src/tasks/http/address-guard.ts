@@ -30,8 +30,8 @@ export function createAddressGuard(allow: readonly string[] = []): AddressGuard 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
 
-// Address of the platform service of Azure. It is refused: only virtual machines of Azure reach it, although
-// it looks like a public address.
+// Address of a platform service of Azure, which only virtual machines of Azure can reach. It must be listed
+// here, because it looks like a public address.
 const AZURE_HOST = '168.63.129.16'
 // The only range from which public unicast addresses are assigned (IANA, IPv6 Global Unicast Address
 // Assignments). Other unicast addresses are unassigned or contain an IPv4 address, such as the deprecated

@@ -99,8 +99,8 @@ async function readResponse(response: Dispatcher.ResponseData, url: URL): Promis
 }
 
 async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) {
-  // Ignores the `error` event that the body emits when the loop below is left early, which destroys the body.
-  // The loop itself throws all other errors of the body.
+  // If the body is longer than `limit`, the loop below ends early. That destroys the body, which then emits
+  // `error`; this listener ignores it. The loop itself throws all other errors of the body.
   body.on('error', () => {})
   const chunks: Buffer[] = []
   let length = 0

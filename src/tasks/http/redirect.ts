@@ -6,11 +6,14 @@ export interface HttpRequest {
   method: string
   url: URL
   /**
-   * Headers from the task's input, names in lower case. Another origin never gets them, because they may be
-   * credentials.
+   * Headers from the task's input, names in lower case. A redirect to another origin removes them, because
+   * they may be credentials.
    */
   callerHeaders: Record<string, string>
-  /** Headers that `http_request` adds itself, such as the signature. Dropped if a redirect drops the body. */
+  /**
+   * Headers that `http_request` adds itself, such as the signature. They belong to the body, so a redirect
+   * that drops the body drops them too.
+   */
   ownHeaders: Record<string, string>
   body?: string
 }

@@ -6,7 +6,10 @@ const SCOPES = ['submit', 'read', 'operate'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export interface AccessState {
-  /** Whether the API requires a key and this tab has no valid one, after a 401 or a removal of the key. */
+  /**
+   * Whether this tab needs another API key. True after a 401 or the removal of the key, until the API accepts
+   * a key or a request.
+   */
   isKeyRequired: boolean
   /** Whether the dialog in which a person enters the key is open. */
   isDialogOpen: boolean
@@ -30,8 +33,8 @@ export interface Access {
   openDialog(): void
   closeDialog(): void
   /**
-   * Sends a request with the key, and stores the key for this tab if the API accepts it. Resolves with null
-   * then, otherwise with an error text for the person.
+   * Checks the key with a request. If the API accepts the key, stores it for this tab and resolves with null;
+   * otherwise resolves with an error text for the person.
    */
   submitKey(text: string): Promise<string | null>
   forget(): void

@@ -49,7 +49,10 @@ export type ApiClient = ReturnType<typeof createApiClient>
 
 interface Listeners {
   clock: ServerClock
-  /** Called with the fault of a request, or null if it succeeded; not for a 429 of the API's rate limit. */
+  /**
+   * Called after a request with its fault, or null if it succeeded. Not called if the API's own rate limit
+   * refused the request (429).
+   */
   report: (fault: ApiFault | null) => void
   access: Pick<Access, 'key' | 'report'>
 }
@@ -130,7 +133,10 @@ export function createApiClient({ clock, report, access }: Listeners) {
     },
   }
 
-  /** Creates a client that repeats no requests, because `Connection` waits until the API is ready again. */
+  /**
+   * Creates an API client that never repeats a failed request. The page itself decides which requests to
+   * repeat, and waits until `Connection` reports that the API is ready again.
+   */
   function connect(apiKey: () => string | undefined): Client {
     return createClient<AnyDefinition>({
       baseUrl: '.',
@@ -171,8 +177,8 @@ export function createApiClient({ clock, report, access }: Listeners) {
 
 /** Replaces `json()` of a response by a parser that keeps all digits of large numbers. */
 function withExactNumbers(response: Response): Response {
-  // The parser returns `ExactNumber` only for numbers in user data, such as inputs and results, because the
-  // API's own numbers, e.g. counts, all fit into a double.
+  // Only user data, such as inputs and results, can contain numbers for which the parser returns
+  // `ExactNumber`. The API's own numbers, e.g. counts, all fit into a double.
   const json = async () => parseJson(await response.text())
   return Object.defineProperty(response, 'json', { value: json })
 }

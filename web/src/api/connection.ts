@@ -6,7 +6,10 @@ import { createPause, untilVisible } from './pauses.ts'
 
 export type ConnectionState =
   | { isUp: true }
-  /** `retryAtMs` is when the next check of the API starts, by this machine's clock. Past while it runs. */
+  /**
+   * `retryAtMs`: start of the next check of the API, in milliseconds since 1970 by this machine's clock. It
+   * is in the past while the check runs.
+   */
   | { isUp: false; kind: ApiFault['kind']; detail: string; retryAtMs: number }
 
 export interface Connection {

@@ -8,8 +8,9 @@ export function KeyDialog({ access }: { access: Access }) {
   const { isDialogOpen, isKeyRequired } = useObservable(access.state)
   const dialog = useRef<HTMLDialogElement>(null)
 
-  // The dialog is opened and closed in a layout effect, i.e. before the next frame. Closing it moves the
-  // focus back to the previous element: later that could interrupt a person who already types elsewhere.
+  // Opens and closes the dialog in a layout effect, i.e. before the next frame. When the dialog closes, the
+  // browser moves the focus back to the previous element; a later close could interrupt a person who already
+  // types in another element.
   useLayoutEffect(() => {
     if (!isDialogOpen) return dialog.current?.close()
     dialog.current?.showModal()
@@ -36,7 +37,8 @@ function KeyForm({ access, isKeyRequired }: { access: Access; isKeyRequired: boo
     if (isTrying) return
     setIsTrying(true)
     const refusal = await access.submitKey(text)
-    // If the API accepts the key, the dialog closes and this form is removed, so its state is not set.
+    // After the API has accepted the key, the dialog is closed and this form removed, so the form's state no
+    // longer needs an update.
     if (refusal === null) return
     setIsTrying(false)
     setFault(refusal)

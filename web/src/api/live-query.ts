@@ -22,7 +22,7 @@ export interface LiveQuery<T> {
 }
 
 export interface QueryOptions<T> {
-  /** Identifies the query: another value starts another query. */
+  /** Identifies the query, e.g. "statistics 3600". When it changes, the query ends and a new one starts. */
   queryKey: string
   request: (signal: AbortSignal) => Promise<ApiResponse<T>>
   /** Pause between a response and the next request; 3 s by default. */
@@ -132,13 +132,16 @@ export function startPoll<T>(
 
   function pauseMs(response: ApiResponse<T>): number {
     if (response.ok) return intervalMs
-    // After an outage or a 401 the short pause suffices: before the next request, `run` waits until the
-    // outage is over or a valid key was entered.
+    // Pauses only briefly after an outage or a 401, because `run` sends the next request only when the outage
+    // is over or a valid key was entered.
     return response.fault.kind === 'refused' && !isKeyRequired(response) ? MAX_PAUSE_MS : MIN_PAUSE_MS
   }
 }
 
-/** Whether the response is a 401. It opens the key dialog and is not passed on as a response to the query. */
+/**
+ * Checks for a 401 (no valid API key). The view does not get this response, because the key dialog opens
+ * instead.
+ */
 function isKeyRequired(response: ApiResponse<unknown>): boolean {
   return !response.ok && response.fault.status === 401
 }

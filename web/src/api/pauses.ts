@@ -1,4 +1,4 @@
-// Pauses that can be ended early, and waiting until the tab is visible.
+// Two ways to wait: for a time, with a pause that can be ended early, or until the tab is visible.
 
 export interface Pause {
   /** Starts a pause. Resolves after this time in milliseconds, or as soon as `end` is called. */

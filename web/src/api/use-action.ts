@@ -1,5 +1,5 @@
-// State of a button that sends a change to the API: disabled during the request and while the key lacks the
-// scope "operate". It includes the reason why the API refused the last change.
+// State of a button that sends a change to the API: whether it is disabled (during the request, and while the
+// API key lacks the scope "operate"), and why the last change failed.
 import { useState } from 'hono/jsx/dom'
 import { useObservable } from '../parts/observable.ts'
 import type { Access } from './access.ts'
@@ -8,7 +8,10 @@ import type { ApiResponse } from './api-response.ts'
 export interface Action {
   /** Whether `press` ignores clicks; also the value for `aria-disabled`. */
   isDisabled: boolean
-  /** Text that says why the API refused the last change; empty if it did not, or if a scope is missing. */
+  /**
+   * Text that says why the last change failed. Empty if it succeeded, or if the API key lacks a scope (403):
+   * `MissingScopeNotice` shows that.
+   */
   refusal: string
   /** Handles a click: performs the change unless disabled. Resolves with true if the API accepted it. */
   press(event: MouseEvent, perform: () => Promise<ApiResponse<unknown>>): Promise<boolean>
@@ -29,7 +32,7 @@ export function useAction(access: Access): Action {
     setRefusal('')
     const response = await perform()
     setIsBusy(false)
-    // A 403 gets no text here, because `MissingScopeNotice` says which scope is missing.
+    // Sets no text after a 403, because `MissingScopeNotice` says which scope the API key lacks.
     if (!response.ok && response.fault.status !== 403) setRefusal(response.fault.detail)
     return response.ok
   }

@@ -18,7 +18,7 @@ export interface ListDraft {
 }
 
 export interface ItemDraft {
-  /** Identifies the item when the list is rendered again. It stays the same when the item is moved. */
+  /** Unique key of the item for rendering. It stays the same when the item moves to another position. */
   key: number
   /** Member name of the item in a record (an object with arbitrary member names); empty in a list. */
   name: string

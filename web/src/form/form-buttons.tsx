@@ -1,4 +1,4 @@
-// Buttons below a form: submit, stop a waiting submission, and fill in the example.
+// Buttons below a form: submit the task, stop a submission that waits for the API, and fill in the example.
 import { Icon } from '../parts/icons.tsx'
 import type { SubmissionPhase } from '../state/submission.ts'
 

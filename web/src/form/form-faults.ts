@@ -66,7 +66,8 @@ function placeOf(
   isRoot: boolean,
 ): { path: string; beyond: string[] } | null {
   const [step, ...others] = steps
-  // An error of the root group concerns the whole form, because the form renders no element for this group.
+  // An error of the outermost group is shown for the whole form, because the form renders no element for that
+  // group.
   const isWholeForm = isRoot && field.kind === 'group'
   if (step === undefined) return isWholeForm ? null : { path, beyond: [] }
   if (isLeaf(field)) return { path, beyond: steps }

@@ -168,7 +168,7 @@ function FormList({ field, draft, path, onDraft, ...common }: FormPartProps<List
   )
 }
 
-/** Checks whether to mark a field as required. A required list without a minimum length may stay empty. */
+/** Checks whether to mark a field as required. A required list that may be empty is not marked. */
 function mustBeFilled(field: Field): boolean {
   const canBeEmpty = (field.kind === 'list' || field.kind === 'record') && field.minItems === 0
   return field.isRequired && !field.isNullable && !canBeEmpty

@@ -63,7 +63,10 @@ export function readState(
   return { input: value ?? null, options, faults: { ...faults, ...optionFaults } }
 }
 
-/** Checks whether the fields can represent all of a value: its draft, read back, must contain all of it. */
+/**
+ * Checks whether the fields can represent all of a value: converts it to a draft and back, and checks that
+ * the result contains all of it.
+ */
 function fits(field: Field, value: unknown): boolean {
   return covers(readLeniently(field, draftOf(field, value)), value)
 }

@@ -78,7 +78,8 @@ export function TaskForm(props: TaskFormProps) {
     setFaults(faults)
     setFormFault(formFault)
     const [first] = Object.keys(faults)
-    // Focuses the field in the next frame. If it is one of the collapsed options, they open before that.
+    // Focuses the field only in the next frame: if it is one of the options, which can be collapsed, they are
+    // opened before that.
     if (first !== undefined)
       requestAnimationFrame(() => document.getElementById(fieldId(definition.name, first))?.focus())
     return first !== undefined || formFault !== null
@@ -92,9 +93,8 @@ export function TaskForm(props: TaskFormProps) {
   }
 
   /**
-   * Stores a change, and removes the error of the changed field if it is now valid. New errors appear only
-   * with the next submission: an error that appears when a field loses the focus would move the button under
-   * the pointer before the click.
+   * Stores a change, and removes the error of the changed field if the field is now valid. Adds no errors: an
+   * error that appears when a field loses the focus would move the submit button away before the click.
    */
   function onChange(changes: Partial<FormState>, path: string) {
     const changed = { ...state, ...changes }

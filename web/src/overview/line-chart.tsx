@@ -91,7 +91,7 @@ async function drawIn(
 ): Promise<Plot | null> {
   const props = () => current.current as LineChartProps & { onPoint: (index: number | null) => void }
   const loaded = await import('./plot.ts').catch(() => null)
-  // Without the library there is no error message, because the table still shows the numbers.
+  // If the library cannot be loaded, shows no error, because the table below the chart has the same numbers.
   if (!loaded || stopping.aborted) return null
   const plot = loaded.createPlot(element, dataOf(props()), {
     formatX: (ms) => formatStep(ms, props().stepSeconds),

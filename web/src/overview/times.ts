@@ -20,8 +20,8 @@ export function formatStep(ms: number, stepSeconds: number): string {
   return (stepSeconds < 60 ? toTheSecond : toTheMinute).format(ms)
 }
 
-// Minimum age at which an unfinished time step is drawn, because counts arrive some seconds late. A step of
-// 10 s is thus drawn only when it has ended.
+// The last time step, which has not ended, is drawn only if it began at least 20 s ago, because counts arrive
+// some seconds late. Steps of 10 s are therefore drawn only after their end.
 const MIN_SECONDS = 20
 
 /**

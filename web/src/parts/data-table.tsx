@@ -4,7 +4,7 @@ import { Skeleton } from './skeleton.tsx'
 
 export interface Column<Row> {
   title: string
-  /** CSS class of a span around the title, e.g. `visually-hidden`. Then the cells get no `data-label`. */
+  /** CSS class of the title, e.g. `visually-hidden`. Cells of such a column never have a `data-label`. */
   titleClass?: string
   cell: (row: Row) => Child
   isNumber?: boolean
@@ -28,7 +28,7 @@ export interface DataTableProps<Row> {
   keyOf: (row: Row) => string | number
   /** Accessible name of the placeholder that is shown while the rows are loading. */
   loadingLabel?: string
-  /** Whether cells have the column title in `data-label`: style sheets show it where rows become cards. */
+  /** Whether cells have the column title in `data-label`, for narrow screens, where rows look like cards. */
   hasCellLabels?: boolean
   /** Header of the row of totals; null if there is no such row. */
   totalsTitle?: string | null

@@ -34,8 +34,8 @@ export class JsonFault extends Error {
   }
 }
 
-// Matches numbers of 16 or more digits and points. Only they need the exact parser, because a double keeps
-// up to 15 significant digits.
+// Finds numbers of 16 or more characters (digits and decimal point). Only they need the exact parser, because
+// a double keeps up to 15 significant digits.
 const LONG_NUMBER = /\d[\d.]{15}/
 
 /** Parses JSON. A number that has too many digits for a double becomes an ExactNumber. @throws JsonFault */
@@ -81,7 +81,8 @@ const LITERALS: [literal: string, value: unknown][] = [
   ['false', false],
   ['null', null],
 ]
-// Maximum nesting. The API accepts less, and a browser's stack overflows at a far greater depth.
+// Maximum number of nested levels, so that the recursive parser cannot overflow the stack. The API accepts
+// fewer levels, and browsers overflow at far more.
 const MAX_LEVELS = 500
 
 function createReader(text: string) {

@@ -13,7 +13,7 @@ const PATHS = {
 
 export type HexagonSign = keyof typeof PATHS
 
-/** A sign in a hexagon, used as the mark of a status. */
+/** A hexagon that contains a small symbol, e.g. a question mark. Badges show it in addition to their text. */
 export function HexagonIcon({ sign }: { sign: HexagonSign }) {
   return (
     <svg class="hexagon" viewBox="0 0 16 16" aria-hidden="true">

@@ -142,7 +142,7 @@ function Text({ text }: { text: string }) {
   )
 }
 
-/** Returns the string in quotes. Line breaks and quotes are unescaped, other characters stay escaped. */
+/** Returns the text in quotes, escaped as in JSON except for line breaks and quotes. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(/\\(.)/g, (whole, character: string) =>
     character === 'n' ? '\n' : character === '"' ? '"' : whole,

@@ -26,7 +26,7 @@ export function formatRate(perSecond: number): string {
     : `${formatDecimal(perSecond * 60)} per\u00a0min`
 }
 
-/** Formats a number below 1000 with three significant digits, e.g. "12.5"; others like `formatCount`. */
+/** Formats a number with three significant digits, e.g. "12.5"; from 1,000 on as a count, e.g. "12,345". */
 export function formatDecimal(value: number): string {
   return value < 1_000 ? exact.format(value) : formatCount(value)
 }

@@ -27,8 +27,9 @@ export function createObservable<T>(initial: T): Observable<T> {
 }
 
 /**
- * Returns the value and renders the component again whenever it changes. Replaces `useSyncExternalStore`,
- * which subscribes in Hono's `useEffect`, i.e. even if the component is removed before the next frame.
+ * Returns the value and renders the component again whenever it changes. Replaces Hono's
+ * `useSyncExternalStore`, which subscribes with a delay of one frame, even if the component was removed
+ * meanwhile.
  */
 export function useObservable<T>(observable: Observable<T>): T {
   const [, setVersion] = useState(0)

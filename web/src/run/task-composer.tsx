@@ -15,7 +15,7 @@ const DEFAULT_NAME = 'notify'
 
 export interface TaskComposerProps {
   definitions: Definition[] | null
-  /** Name of the definition in the URL; null if there is none, which selects the default. */
+  /** Name of the definition in the URL. If it is null, the default definition is selected. */
   chosenName: string | null
   onChoose: (name: string) => void
   access: Access

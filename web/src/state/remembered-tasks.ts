@@ -25,7 +25,7 @@ export interface RememberedTasks {
   restore(tasks: RememberedTask[]): void
 }
 
-/** Checks whether a task with this status can change without a request from a person. */
+/** Checks whether a task with this status is going to change without an action of a person. */
 export function isUnfinished(status: RememberedTask['status']): boolean {
   return status === 'PENDING' || status === 'STARTED' || status === 'RETRY'
 }
@@ -53,8 +53,8 @@ export function createRememberedTasks(): RememberedTasks {
   }
 
   function change(edit: (tasks: RememberedTask[]) => RememberedTask[]) {
-    // Edits the stored list, because another tab may have changed it. If local storage is empty or disabled,
-    // edits the list in memory instead.
+    // Edits the list in local storage, because another tab may have changed it since this tab read it. If no
+    // list is stored or local storage is disabled, edits this tab's list in memory.
     const stored = readStored(KEY)
     const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
     writeStored(KEY, tasks)

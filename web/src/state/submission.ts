@@ -32,8 +32,8 @@ export async function sendTask(
 ): Promise<ApiResponse<SubmittedTask>> {
   const idempotencyKey = createIdempotencyKey()
   let reason: WaitReason = 'unavailable'
-  // During an outage, the API is checked again immediately for a new submission. Repetitions of the request
-  // wait for the regular checks.
+  // During an outage, every new submission checks immediately whether the API is available again. If it is
+  // not, the submission waits for the regular checks.
   connection.tryNow()
   for (;;) {
     if (!connection.state.get().isUp) {

@@ -117,9 +117,9 @@ function isAboutTask({ kind, status }: ApiFault): boolean {
 }
 
 /**
- * Returns how many seconds the API may wait before it responds (query parameter `wait`). The API responds
- * earlier only when the task finishes; every other change is seen by the next request. A running task is
- * requested once a second, because workers write progress once a second.
+ * Returns how many seconds the API may hold the request of a task (query parameter `wait`). It responds
+ * earlier only if the task finishes, so a running task is requested once a second: workers write progress
+ * that often.
  */
 function secondsToWait(task: Pick<Task, 'status' | 'run_at'>, nowMs: number): number {
   if (task.status === 'STARTED') return 1

@@ -9,7 +9,7 @@ import { Icon } from '../parts/icons.tsx'
 export interface TaskActionsProps {
   page: Page
   task: Task
-  /** Submits a copy of the task. Without it the button "Replay" is not rendered. */
+  /** Submits a copy of the task. If it is undefined, there is no button "Replay". */
   replay?: () => Promise<ApiResponse<unknown>>
   /** Additional buttons, rendered after the standard ones. */
   children?: Child

@@ -51,7 +51,10 @@ export function TaskCard({ page, loaded, definition }: TaskCardProps) {
   )
 }
 
-/** Shows the result or error; none for a PENDING or STARTED task, whose error is of an earlier attempt. */
+/**
+ * Shows the result or the error of a task. Renders nothing for a PENDING or STARTED task: its error, if any,
+ * is of an earlier attempt.
+ */
 function Outcome({ task, definition }: { task: Task; definition: Definition | undefined }) {
   if (task.status === 'SUCCESS') {
     return (

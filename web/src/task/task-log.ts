@@ -16,10 +16,10 @@ export interface TaskLog {
 
 // Pause between requests for new lines of a running task. Workers write log lines twice a second.
 const INTERVAL_MS = 1_000
-// Pause if the task does not run: effectively no further request, because its log does not change.
+// Pause between requests if the task does not run. It is effectively endless, because the log cannot change.
 const IDLE_MS = 3_600_000
-// Number of full pages of log lines (some megabytes) that are loaded without a pause. The person can load
-// more with a button.
+// Number of pages of a long log that are loaded immediately one after another: some megabytes. A button loads
+// more of them.
 const MAX_PAGES = 5
 
 /** Loads the log of a task. @param isFollowed whether to poll for new lines while the task runs */

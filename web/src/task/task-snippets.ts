@@ -27,8 +27,8 @@ export function curlSnippet(task: Task, settings: SnippetSettings): string {
   return lines.join(' \\\n  ')
 }
 
-// The generated program has an import and reads `process.env`. Both texts are kept out of its template,
-// because the architecture test would mistake them for code of the page.
+// Parts of the generated program: the module that it imports, and `process.env`. They are constants, because
+// the architecture test would mistake them for code of the page if they stood in the template literal.
 const CLIENT = `'waggle/client'`
 const ENVIRONMENT = ['process', 'env'].join('.')
 

@@ -10,7 +10,8 @@ const LABELS: Record<Span['kind'], string> = {
   paused: 'paused between attempts',
 }
 
-// The bar and the sums cover only this many spans, the last ones: a task can have a thousand attempts.
+// The bar and the sums cover only this many spans (periods of waiting, running or pausing), the last ones,
+// because a task can have a thousand attempts.
 const MAX_SPANS = 60
 
 export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
@@ -40,7 +41,8 @@ export function TaskSpans({ task, atMs }: { task: Task; atMs: number }) {
 
 function SpanBar({ span: { kind, fromMs, toMs } }: { span: Span }) {
   const element = useRef<HTMLSpanElement>(null)
-  // Sets the width of the span through the DOM. The Content-Security-Policy forbids style attributes.
+  // Sets the width of this part of the bar through the DOM, because the Content-Security-Policy forbids style
+  // attributes.
   useLayoutEffect(() => {
     if (element.current) element.current.style.flexGrow = String(Math.max(1, toMs - fromMs))
   }, [fromMs, toMs])

@@ -4,13 +4,16 @@ import type { Task } from '../api/api-client.ts'
 
 export interface Span {
   kind: 'waited' | 'ran' | 'paused'
-  /** Number of the attempt that ran in this span, or that the task waited for. */
+  /** Number of the attempt that ran in this period, or of the next attempt if the task waited or paused. */
   attempt: number
   fromMs: number
   toMs: number
 }
 
-/** Returns the spans without gaps, from submission to the end of the task, or to `nowMs` (server's clock). */
+/**
+ * Divides the time from the submission of a task to its end (or to `nowMs` by the server's clock) into
+ * consecutive spans of waiting, running and pauses.
+ */
 export function spansOf(task: Task, nowMs: number): Span[] {
   const createdMs = Date.parse(task.created_at)
   const endMs = Math.max(createdMs, task.finished_at ? Date.parse(task.finished_at) : nowMs)
@@ -24,14 +27,18 @@ export function spansOf(task: Task, nowMs: number): Span[] {
   return spans
 
   function add(kind: Span['kind'], attempt: number, toMs: number) {
-    // Skips empty and negative spans. Timestamps of machines with different clocks can be out of order.
+    // Skips spans that are empty or end before they start, because timestamps of machines with different
+    // clocks can be out of order.
     if (toMs <= fromMs) return
     spans.push({ kind, attempt, fromMs, toMs })
     fromMs = toMs
   }
 }
 
-/** Returns the attempts whose start is known. Released attempts are missing: they are not stored. */
+/**
+ * Returns the attempts whose start is known. Attempts that a stopping worker released are left out, because
+ * they are not stored.
+ */
 function runsOf(task: Task): { attempt: number; startedMs: number; endedMs: number | null }[] {
   const past = task.attempts.flatMap(({ attempt, started_at, ended_at }) =>
     started_at ? [{ attempt, startedMs: Date.parse(started_at), endedMs: Date.parse(ended_at) }] : [],

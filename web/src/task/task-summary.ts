@@ -14,8 +14,8 @@ export function summaryOf(task: Task, nowMs: number): string {
     case 'RETRY':
       return waitingSummary(task, Date.parse(task.run_at) - nowMs)
     case 'STARTED':
-      // A Redis signal notifies the worker of the cancellation. If the signal is lost, the worker reads the
-      // request with its next heartbeat, which is sent once a second.
+      // The text says "within a second", because a worker that misses the Redis signal of the cancellation
+      // learns of it with its next heartbeat, and heartbeats are sent once a second.
       if (task.cancel_requested_at) return 'Cancellation requested; the worker is notified within a second.'
       return `Running for ${formatSeconds(nowMs - Date.parse(task.started_at ?? task.created_at))}.`
     case 'SUCCESS':
@@ -42,13 +42,16 @@ function waitingSummary(task: Task, untilDueMs: number): string {
 
 /** Returns the highest attempt number that the retry budget of the task allows. */
 export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
-  // The retry budget allows `max_retries - failures + 1` attempts after the last failure. A running,
-  // successful or cancelled attempt is one of them, and is already counted in `attempt`.
+  // After a failure, the task may have `max_retries - failures + 1` further attempts. If the first of them
+  // runs, has succeeded or was cancelled, it is already counted in `attempt`.
   const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
   return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
 }
 
-/** Returns the milliseconds from submission to the first attempt; if none, to the task's end or `nowMs`. */
+/**
+ * Returns the milliseconds from the submission of a task to its first attempt. If the task never started,
+ * returns those to its end, or to `nowMs` while it waits.
+ */
 export function waitedMs(task: Task, nowMs: number): number {
   const firstStart = task.attempts[0]?.started_at ?? task.started_at
   const end = firstStart ?? task.finished_at

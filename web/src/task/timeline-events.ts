@@ -41,7 +41,7 @@ function failedAttempts({ attempts }: Task) {
 
 /**
  * Returns the start of the last attempt as an event. Returns none while the task waits, and none if that
- * attempt failed, because `failedAttempts` contains it then.
+ * attempt failed: the timeline shows a failed attempt as one event, at its end.
  */
 function currentAttempt({ status, attempt, attempts, started_at }: Task) {
   if (!started_at || attempts.some((failed) => failed.attempt === attempt)) return []

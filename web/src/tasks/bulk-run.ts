@@ -17,7 +17,7 @@ export type Action = BulkAction['action']
 
 export type BulkTarget =
   | { kind: 'selected'; tasks: CompactTask[] }
-  /** All tasks that match the filter, except those submitted after the count began. */
+  /** The action applies to all tasks that match the filter, except those submitted after the count began. */
   | { kind: 'matching'; filter: TaskFilter }
 
 export interface BulkState {
@@ -62,8 +62,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
     fault: null,
   })
   const change = (changes: Partial<BulkState>) => state.set({ ...state.get(), ...changes })
-  // The next batch to send. A repeated request has the same cursor and idempotency key, so that a replay does
-  // not submit its tasks twice.
+  // The next batch to send. If its request is repeated, cursor and idempotency key stay the same, so that the
+  // action "replay" does not submit copies of the same tasks twice.
   let batch = { cursor: null as string | null, key: createIdempotencyKey() }
   let isBusy = false
   const request = requestOf(action, target)
@@ -96,8 +96,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       )
       if (stopping.signal.aborted) return
       if (!response.ok) return change({ kind: 'failed', fault: response.fault })
-      // The action later starts at the same cursor as the count, so it leaves out tasks that are submitted
-      // after the count has begun.
+      // The action goes from newer to older tasks and starts at this cursor, where the count began. It thus
+      // leaves out tasks that are submitted later.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
       change({ total: state.get().total + response.value.count })

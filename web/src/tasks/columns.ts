@@ -28,8 +28,8 @@ const WIDTHS: Record<Column, number | null> = {
   ran: 5,
   worker: 8.5,
 }
-// Width of the columns that are always shown (checkbox, status, task) together, and minimum width of a column
-// that shares the remaining space, in rem.
+// Widths in rem: the total of the columns that are always shown (checkbox, status, task), and the minimum of
+// each column that shares the remaining space.
 const FIXED_WIDTH = 23
 const MIN_WIDTH = 11
 

@@ -26,8 +26,8 @@ export function FilterBar({ page, params }: { page: Page; params: URLSearchParam
   const { queues, workers, load } = useQueuesAndWorkers(page)
   const names = [...new Set([...definitions.map(({ queue }) => queue), ...queues])].sort()
   const filters = filtersOf(params)
-  // Changes the filters of the current URL, not of `params`, which is outdated until the next rendering. A
-  // second click before that must keep the change of the first.
+  // Changes the filters of the current URL, because `params` is outdated between a change and the next
+  // rendering: a second click in this time must keep the change of the first.
   const change: Change = (next) => goTo({ view: 'tasks', params: next(currentRoute().params) })
   const statuses = valuesOf(params, 'status')
   return (
@@ -142,7 +142,7 @@ function TimeRangePick({ params, change }: { params: URLSearchParams; change: Ch
   )
 }
 
-/** Returns queues and workers, which the filter box suggests. The first call of `load` loads them, once. */
+/** Returns the queues and workers for suggestions: none until `load`, whose first call requests them once. */
 function useQueuesAndWorkers({ api }: Page) {
   const [isWanted, setIsWanted] = useState(false)
   const [queues, setQueues] = useState<string[]>([])

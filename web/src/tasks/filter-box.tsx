@@ -119,7 +119,7 @@ export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: Filte
     if (typeof filters === 'string') return setFault(filters)
     if (filters.length === 0) return
     write('')
-    // Closes the suggestions, which would cover the list of tasks.
+    // After filters were added, closes the suggestions, which would cover the list of tasks.
     setIsOpen(false)
     onAdd(filters)
   }
@@ -131,7 +131,8 @@ export function FilterBox({ params, known, onFocus, onAdd, onRemoveLast }: Filte
         event.preventDefault()
         setIsOpen(true)
         const count = suggestionsFor(text, known).length
-        // The arrow keys cycle through the suggestions and "none" (index -1). Enter then adds the typed text.
+        // The arrow keys cycle through the suggestions and index -1, at which no suggestion is selected and
+        // Enter adds the typed text.
         const step = event.key === 'ArrowDown' ? 1 : count + 1
         setActive(((active + 1 + step) % (count + 1)) - 1)
         break

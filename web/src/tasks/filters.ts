@@ -4,7 +4,10 @@ import { STATUSES, type TaskFilter } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 
 export interface Filter {
-  /** Name in the URL: a query parameter of the API, `since` (a time range), or `input.` and a member path. */
+  /**
+   * Name of the filter in the URL: a query parameter of the API, `since` (a time range), or `input.` followed
+   * by the path of a member of the task's input.
+   */
   key: string
   value: string
 }
@@ -54,8 +57,8 @@ export function isKey(key: string): boolean {
 }
 
 /**
- * Returns the URL parameters with another filter. The cursor is removed, so that the list shows the first
- * page. A key that accepts several values keeps its earlier ones.
+ * Returns the URL parameters with a filter added. A key that accepts several values keeps its earlier ones.
+ * The cursor is removed, so that the list shows the first page.
  */
 export function withFilter(params: URLSearchParams, { key, value }: Filter): URLSearchParams {
   const next = new URLSearchParams(params)
@@ -160,7 +163,8 @@ function checked({ key, value }: Filter): Filter | string {
 
 function isIdPrefix(text: string, minDigits = 8): boolean {
   const pattern = new RegExp(`^[0-9a-f][0-9a-f-]{${minDigits - 1},35}$`, 'i')
-  // A text without a filter key must also contain a digit: "feedface" is a text to search for and not an id.
+  // Without a filter key, only a text with a decimal digit is taken for an id: "feedface" is a text to search
+  // for, although all its letters are hexadecimal digits.
   return pattern.test(text) && (minDigits === 1 || /\d/.test(text))
 }
 

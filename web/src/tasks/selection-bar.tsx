@@ -12,7 +12,7 @@ export interface SelectionBarProps {
   page: Page
   /** Number of selected tasks on this page. */
   count: number
-  /** Filter if all tasks that match it, on all pages, are selected; null if only tasks of this page are. */
+  /** If not null, the selection is all tasks that match this filter, on all pages of the list. */
   matching: TaskFilter | null
   /** Whether to show the button that selects all matching tasks on all pages. */
   canSelectMatching: boolean

@@ -80,8 +80,8 @@ function valuesOf(
 }
 
 /**
- * Returns a filter key for every top-level member of the definitions' inputs. The hint names the definitions
- * that have this member.
+ * Returns a filter key for every top-level member of the definitions' inputs, e.g. `input.email`, and a hint
+ * with the definitions that have this member: their titles, or their number if there are more than two.
  */
 function inputKeys(definitions: Definition[]): { key: string; hint: string }[] {
   const titles = new Map<string, string[]>()

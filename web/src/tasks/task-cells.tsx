@@ -90,8 +90,8 @@ function None() {
 }
 
 /**
- * Returns how long the last attempt was due before it started, in milliseconds. For a waiting task: how long
- * the next attempt has been due; negative if it is due later.
+ * Returns the milliseconds from the time at which the last attempt was due to its start. While a task waits,
+ * returns how long its next attempt has been due; negative if it is due later.
  */
 function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   const isWaiting = status === 'PENDING' || status === 'RETRY'

@@ -28,7 +28,8 @@ export const PAGE_SIZE = 50
 // Pause between two requests of a live list. It is short enough that the list looks live; a page costs the
 // API a few milliseconds.
 const INTERVAL_MS = 2_500
-// Pause of a list that is not live: effectively no further request.
+// Pause between two requests of a list that is not live. It is effectively endless, because only `refresh`
+// and a change of the API key load such a list again.
 const NEVER_MS = 3_600_000
 // Maximum number of requests for one page. Each examines up to 30,000 rows, or 3,000 for a filter on input or
 // text. After that the person decides whether to search further.
