@@ -7,7 +7,7 @@ export interface GroupCommit<Item, Result> {
    * Resolves with the result for this item when its batch has been written.
    * @throws AppError `overloaded` when `maxWaiting` items are waiting already; or the error of the write
    */
-  submit(item: Item): Promise<Result>
+  add(item: Item): Promise<Result>
   /** Number of items that wait for the next write. Items of the current write are not counted. */
   readonly waiting: number
 }
@@ -61,7 +61,7 @@ export function createGroupCommit<Item, Result>(
   let isWriting = false
 
   return {
-    submit(item) {
+    add(item) {
       if (entries.length >= maxWaiting) {
         return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting; try again`))
       }
@@ -96,7 +96,7 @@ export function createGroupCommit<Item, Result>(
 
   /**
    * Writes a batch. If that fails, writes its items one by one. Never rejects. Resolves with a function that
-   * delivers the results or the error to the callers of `submit`.
+   * delivers the results or the error to the callers of `add`.
    */
   async function writeBatch(batch: Entry<Item, Result>[]): Promise<() => void> {
     const items = batch.map(({ item }) => item)

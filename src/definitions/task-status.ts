@@ -4,9 +4,10 @@
 export const TASK_STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
-/** A task with one of these statuses waits for a worker and may be claimed when it is due. */
-export const WAITING_STATUSES = ['PENDING', 'RETRY'] as const satisfies readonly TaskStatus[]
-/** A task with one of these statuses has finished. The status changes only if a client requests a retry. */
+/**
+ * A task with one of these statuses has finished. SUCCESS never changes; FAILURE and CANCELLED change only if a
+ * client requests a retry.
+ */
 export const FINAL_STATUSES = ['SUCCESS', 'FAILURE', 'CANCELLED'] as const satisfies readonly TaskStatus[]
 
 export function isFinal(status: TaskStatus): boolean {

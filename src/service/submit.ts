@@ -72,14 +72,14 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
       )
     },
   })
-  const insertOnce = createInsertOnce(insertsOnce.submit)
+  const insertOnce = createInsertOnce(insertsOnce.add)
 
   return async (name, input, options = {}, inputPath = []) => {
     const definition = registry.get(name)
     if (options.callbackUrl !== undefined) checkCallbackUrl(registry, options.callbackUrl, inputPath)
     const task = newTask(definition, parseInput(definition, input, inputPath), options)
     if (options.idempotency === undefined) {
-      await inserts.submit(task)
+      await inserts.add(task)
       return task
     }
     return insertOnce({ ...task, idempotency: options.idempotency })

@@ -18,7 +18,7 @@ export function createTaskReader(database: Database) {
   const finds = createGroupCommit<string, TaskRow | undefined>({ name: 'reads of tasks', write: findMany })
   return {
     /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
-    find: (id: string): Promise<TaskRow | undefined> => finds.submit(id.toLowerCase()),
+    find: (id: string): Promise<TaskRow | undefined> => finds.add(id.toLowerCase()),
 
     /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {

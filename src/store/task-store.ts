@@ -3,7 +3,8 @@
 // write the same change, the second write has no effect.
 //
 // Other columns of `tasks` are written by dispatch-store (`enqueued_at`), queue-store (`enqueued_at` on
-// resume), worker-store (progress) and callback-store (`callback_id`); retention-store deletes rows.
+// resume), worker-store (progress) and callback-store (`callback_id`; it also inserts callback tasks).
+// retention-store deletes rows.
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'

@@ -56,7 +56,7 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
     increment(counts.run, bucketOf(runMs))
   })
   // Counts the lost attempt as ended, because its missing worker has not emitted `task.finished`.
-  events.on('task.lost', ({ name, status }) => end(countsOf(name), status))
+  events.on('attempt.lost', ({ name, status }) => end(countsOf(name), status))
   // These tasks were cancelled while they waited, without a running attempt, so no worker emits
   // `task.finished`.
   events.on('tasks.cancelled', ({ tasks }) => {

@@ -34,7 +34,7 @@ export interface TelemetryEvents {
   'task.refused': [AnnouncedTask]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
   /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */
-  'task.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
+  'attempt.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
   /**
    * A worker started. `slots` is a live object: it always has the current numbers, and listeners can read it
    * until `worker.stopped`.

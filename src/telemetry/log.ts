@@ -14,7 +14,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   const isFirstThisMinute = oncePerMinute()
 
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
-  events.on('task.lost', (task) => log.warn(task, 'task lost with its worker'))
+  events.on('attempt.lost', (task) => log.warn(task, 'attempt lost with its worker'))
   events.on('task.refused', (task) => log.warn(task, 'late result refused'))
   events.on('enqueue.failed', ({ count, error }) =>
     log.warn({ count, error: messageOf(error) }, 'could not enqueue tasks'),

@@ -37,7 +37,7 @@ export function countTasks(
   })
   // Counts the end of a lost attempt, because its missing worker has not emitted `task.finished`. Otherwise
   // there would be more started than finished attempts.
-  events.on('task.lost', ({ name, status }) => {
+  events.on('attempt.lost', ({ name, status }) => {
     const { finished, lost } = attemptsOf(name)
     finished[status].inc()
     lost.inc()
@@ -93,7 +93,7 @@ function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name
     'Attempts that ended, by the new status of their task: RETRY if another attempt follows, PENDING after a shutdown.',
     ['name', 'status'],
   )
-  const lost = counterOf('waggle_tasks_lost_total', 'Attempts that ended because their worker was missing.', [
+  const lost = counterOf('waggle_attempts_lost_total', 'Attempts that ended because their worker was missing.', [
     'name',
   ])
   const refused = counterOf(

@@ -100,7 +100,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
       try {
         await heartbeat.ensureHeartbeat()
-        const results = await claims.submit(
+        const results = await claims.add(
           references.map(({ id, attempt }) => ({ id, attempt, workerId, isRepeated })),
         )
         return results.filter((task) => task !== null)

@@ -120,7 +120,7 @@ export function startParts(
     registry,
     running,
     logs,
-    finish: results.submit,
+    finish: results.add,
     onHandlerDone: () => slots.release(1),
     onFinished,
     events,

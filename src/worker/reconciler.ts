@@ -110,7 +110,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     const statuses = await store.finishMany(tasks.map(failureOf))
     for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
       const status = statuses[index]
-      if (status) events.emit('task.lost', { taskId: id, name, attempt, workerId, status })
+      if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
     }
   }
 

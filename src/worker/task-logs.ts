@@ -97,7 +97,7 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
     const lines = log?.drain() ?? []
     if (!log || lines.length === 0) return
     try {
-      await commits.submit({ id: task.id, attempt: task.attempt, workerId, lines })
+      await commits.add({ id: task.id, attempt: task.attempt, workerId, lines })
     } catch (error) {
       // Only an AppError means an outage of Postgres. After any other error the lines are dropped, because
       // Postgres will never store them.

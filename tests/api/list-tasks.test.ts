@@ -1,8 +1,9 @@
 // Lists of tasks: filters and pages.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { filterFields } from '../../src/api/tasks/task-filters.ts'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
-import { createTaskRequests, echo } from './support/tasks-api.ts'
+import { createTaskRequests, echo, UNKNOWN_ID } from './support/tasks-api.ts'
 
 let system: TestSystem
 beforeAll(async () => {
@@ -10,9 +11,37 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
+/** A value of each filter that matches no task. */
+const EXCLUDING: Record<string, string> = {
+  status: 'SUCCESS',
+  name: 'unknown',
+  queue: 'empty',
+  worker: UNKNOWN_ID,
+  tag: 'unused',
+  id: '00000000',
+  q: 'a text that no task contains',
+  created_after: '2100-01-01T00:00:00Z',
+  created_before: '2000-01-01T00:00:00Z',
+}
+
 const { get, idsOf } = createTaskRequests(() => system)
 
 describe('GET /v1/tasks', () => {
+  // A field that is accepted but not translated into a condition would be ignored. A bulk action with it would then
+  // apply to all tasks.
+  test.each(Object.keys(filterFields.shape))('the filter %s excludes tasks', async (field) => {
+    const own = await startSystem({ worker: false })
+    try {
+      await own.submit('reverse', { text: 'abc' })
+      const value = EXCLUDING[field]
+      expect(value, `EXCLUDING has no value for the filter "${field}"`).toBeDefined()
+      const { body } = await own.request('GET', `/v1/tasks?${new URLSearchParams({ [field]: value ?? '' })}`)
+      expect(body).toMatchObject({ data: [] })
+    } finally {
+      await own.stop()
+    }
+  })
+
   test('each filter returns exactly its tasks', async () => {
     const queue = 'filters'
     const worker = system.startWorker({ queues: [queue] })

@@ -11,8 +11,8 @@ import { createTaskStore } from '../../src/store/task-store.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
 test('a single item is written without waiting for others', async () => {
-  const { submit, writes } = setup()
-  const result = submit('a')
+  const { add, writes } = setup()
+  const result = add('a')
   await settled()
   expect(batchesOf(writes)).toEqual(['a'])
   writes[0]?.succeed()
@@ -20,18 +20,18 @@ test('a single item is written without waiting for others', async () => {
 })
 
 test('items that arrive within one turn of the event loop are written together', async () => {
-  const { submit, writes } = setup()
-  for (const item of 'abc') submit(item)
+  const { add, writes } = setup()
+  for (const item of 'abc') add(item)
   await settled()
   expect(batchesOf(writes)).toEqual(['abc'])
 })
 
 test('items that arrive during a write are written together in the next one', async () => {
-  const { submit, writes, group } = setup()
-  submit('a')
+  const { add, writes, group } = setup()
+  add('a')
   await settled()
   for (const item of 'bcd') {
-    submit(item)
+    add(item)
     await settled()
   }
   expect(batchesOf(writes)).toEqual(['a'])
@@ -43,14 +43,14 @@ test('items that arrive during a write are written together in the next one', as
 })
 
 test('the next batch is sent before the items of the previous batch are resolved', async () => {
-  const { submit, writes } = setup()
+  const { add, writes } = setup()
   const batchesThen: string[][] = []
-  submit('a').then(() => batchesThen.push(batchesOf(writes)))
+  add('a').then(() => batchesThen.push(batchesOf(writes)))
   await settled()
-  submit('b').catch(() => batchesThen.push(batchesOf(writes)))
+  add('b').catch(() => batchesThen.push(batchesOf(writes)))
   writes[0]?.succeed()
   await settled()
-  submit('c')
+  add('c')
   writes[1]?.fail(new Error('no'))
   await settled()
   expect(batchesThen).toEqual([
@@ -60,10 +60,10 @@ test('the next batch is sent before the items of the previous batch are resolved
 })
 
 test('the next batch is written after a write has failed', async () => {
-  const { submit, writes } = setup()
-  const failed = submit('a')
+  const { add, writes } = setup()
+  const failed = add('a')
   await settled()
-  const next = submit('b')
+  const next = add('b')
   writes[0]?.fail(new Error('no'))
   await expect(failed).rejects.toThrow('no')
   await settled()
@@ -72,8 +72,8 @@ test('the next batch is written after a write has failed', async () => {
 })
 
 test('many items are written in batches of at most maxBatch', async () => {
-  const { submit, writes } = setup({ maxBatch: 3 })
-  for (const item of 'abcdefgh') submit(item)
+  const { add, writes } = setup({ maxBatch: 3 })
+  for (const item of 'abcdefgh') add(item)
   await settled()
   expect(batchesOf(writes)).toEqual(['abc'])
   writes[0]?.succeed()
@@ -85,8 +85,8 @@ test('many items are written in batches of at most maxBatch', async () => {
 })
 
 test('each submission resolves with the result of its own item', async () => {
-  const { submit, writes } = setup({ maxBatch: 2 })
-  const results = Promise.all([...'abcd'].map(submit))
+  const { add, writes } = setup({ maxBatch: 2 })
+  const results = Promise.all([...'abcd'].map(add))
   await settled()
   writes[0]?.succeed()
   await settled()
@@ -102,9 +102,9 @@ test('lists are written in one write, and each list gets its own results', async
 
 test('onWritten is called with the items after they are written, not before', async () => {
   const onWritten = vi.fn()
-  const { submit, writes } = setup({ onWritten })
-  submit('a')
-  submit('b')
+  const { add, writes } = setup({ onWritten })
+  add('a')
+  add('b')
   await settled()
   expect(onWritten).not.toHaveBeenCalled()
   writes[0]?.succeed()
@@ -124,8 +124,8 @@ describe('an item that cannot be written', () => {
       if (items.includes('!')) throw new Error('! cannot be written')
       return items.map((item) => item.toUpperCase())
     })
-    const { submit } = createGroupCommit<string, string>({ name: 'letters', write, onWritten })
-    const outcomes = await Promise.allSettled([...'ab!c'].map(submit))
+    const { add } = createGroupCommit<string, string>({ name: 'letters', write, onWritten })
+    const outcomes = await Promise.allSettled([...'ab!c'].map(add))
     expect(outcomes).toEqual([
       { status: 'fulfilled', value: 'A' },
       { status: 'fulfilled', value: 'B' },
@@ -142,8 +142,8 @@ describe('an item that cannot be written', () => {
 
   test('is tried only once when it is alone in its batch', async () => {
     const write = vi.fn(() => Promise.reject(new Error('no')))
-    const { submit } = createGroupCommit<string, string>({ name: 'letters', write })
-    await expect(submit('!')).rejects.toThrow('no')
+    const { add } = createGroupCommit<string, string>({ name: 'letters', write })
+    await expect(add('!')).rejects.toThrow('no')
     expect(write).toHaveBeenCalledTimes(1)
   })
 
@@ -152,16 +152,16 @@ describe('an item that cannot be written', () => {
       if (items.includes('!')) throw new RangeError('too deep')
       return Promise.resolve(items)
     }
-    const { submit } = createGroupCommit<string, string>({ name: 'letters', write })
-    const outcomes = await Promise.allSettled([...'a!'].map(submit))
+    const { add } = createGroupCommit<string, string>({ name: 'letters', write })
+    const outcomes = await Promise.allSettled([...'a!'].map(add))
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
   })
 
   test('does not fail the other items of its batch when Postgres rejects it', async () => {
     const { store, idsInTable } = await taskStore()
-    const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
+    const { add } = createGroupCommit({ name: 'tasks', write: store.insertMany })
     const tasks = [newTask(['fine']), newTask(['not \u0000 fine']), newTask([])]
-    const outcomes = await Promise.allSettled(tasks.map(submit))
+    const outcomes = await Promise.allSettled(tasks.map(add))
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(await idsInTable()).toEqual([tasks[0]?.id, tasks[2]?.id].sort())
   })
@@ -171,8 +171,8 @@ describe('while the database is unavailable', () => {
   const unavailable = new AppError('unavailable', 'The database cannot be reached')
 
   test('the whole batch fails, and its items are not tried one by one', async () => {
-    const { submit, writes } = setup()
-    const outcomes = Promise.allSettled([...'abc'].map(submit))
+    const { add, writes } = setup()
+    const outcomes = Promise.allSettled([...'abc'].map(add))
     await settled()
     writes[0]?.fail(unavailable)
     expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: unavailable }))
@@ -180,8 +180,8 @@ describe('while the database is unavailable', () => {
   })
 
   test('the remaining items fail immediately when it becomes unavailable while items are written one by one', async () => {
-    const { submit, writes } = setup()
-    const outcomes = Promise.allSettled([...'abcd'].map(submit))
+    const { add, writes } = setup()
+    const outcomes = Promise.allSettled([...'abcd'].map(add))
     await settled()
     writes[0]?.fail(new Error('a bad item'))
     await settled()
@@ -200,9 +200,9 @@ describe('while the database is unavailable', () => {
 
   test('every submission rejects with the error "unavailable" from the Postgres store', async () => {
     const { store, database } = await taskStore()
-    const { submit } = createGroupCommit({ name: 'tasks', write: store.insertMany })
+    const { add } = createGroupCommit({ name: 'tasks', write: store.insertMany })
     await database.close()
-    const outcomes = await Promise.allSettled([newTask([]), newTask([])].map(submit))
+    const outcomes = await Promise.allSettled([newTask([]), newTask([])].map(add))
     expect(outcomes).toMatchObject(
       new Array(2).fill({ status: 'rejected', reason: { name: 'AppError', code: 'unavailable' } }),
     )
@@ -210,11 +210,11 @@ describe('while the database is unavailable', () => {
 })
 
 test('a submission beyond maxWaiting is rejected, and all others are written', async () => {
-  const { submit, writes, group } = setup({ maxWaiting: 2 })
-  const first = submit('a')
+  const { add, writes, group } = setup({ maxWaiting: 2 })
+  const first = add('a')
   await settled()
-  const waiting = [submit('b'), submit('c')]
-  await expect(submit('d')).rejects.toMatchObject({
+  const waiting = [add('b'), add('c')]
+  await expect(add('d')).rejects.toMatchObject({
     code: 'overloaded',
     message: 'Too many letters are waiting; try again',
   })
@@ -223,7 +223,7 @@ test('a submission beyond maxWaiting is rejected, and all others are written', a
   await settled()
   writes[1]?.succeed()
   expect(await Promise.all([first, ...waiting])).toEqual(['A', 'B', 'C'])
-  const later = submit('e')
+  const later = add('e')
   await settled()
   writes[2]?.succeed()
   expect(await later).toBe('E')
@@ -247,7 +247,7 @@ function setup(options: Partial<GroupCommitOptions<string, string>> = {}) {
       }),
     ...options,
   })
-  return { group, submit: group.submit, writes }
+  return { group, add: group.add, writes }
 }
 
 function batchesOf(writes: Write[]): string[] {

@@ -227,7 +227,7 @@ const RECORDED: (keyof TelemetryEvents)[] = [
   'task.started',
   'task.finished',
   'task.refused',
-  'task.lost',
+  'attempt.lost',
   'error.transient',
   'error.unexpected',
 ]

@@ -69,7 +69,7 @@ describe('the counter of a process', () => {
     events.emit('task.finished', { ...attempt, name: 'reverse', status: 'RETRY', runMs: 0.4 })
     // Released by a shutdown: the task has not finished, but its code ran.
     events.emit('task.finished', { ...attempt, name: 'reverse', status: 'PENDING', runMs: 0.4 })
-    events.emit('task.lost', { ...attempt, name: 'reverse', status: 'FAILURE', workerId: null })
+    events.emit('attempt.lost', { ...attempt, name: 'reverse', status: 'FAILURE', workerId: null })
     events.emit('tasks.cancelled', { tasks: [{ name: 'divide' }] })
     await flush()
     await flush()

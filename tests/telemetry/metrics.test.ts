@@ -134,11 +134,11 @@ test('an abandoned task is counted as lost and with its new status', async () =>
   system.startWorker({ missingAfterMs: 300, heartbeatMs: 50 })
   expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'FAILURE' })
   await until(
-    async () => system.emitted('task.lost').length,
+    async () => system.emitted('attempt.lost').length,
     (count) => count === 1,
   )
   const metrics = await read()
-  expect(metrics.value('waggle_tasks_lost_total', { name: 'reverse' })).toBe(1)
+  expect(metrics.value('waggle_attempts_lost_total', { name: 'reverse' })).toBe(1)
   expect(finishedOf(metrics, 'reverse')).toMatchObject({ FAILURE: 1, SUCCESS: 0 })
 })
 

@@ -1,4 +1,4 @@
-// Routes of the tasks API: definitions, submit, read, follow, list, cancel, retry, replay.
+// Routes of the tasks API: definitions, submit, batch, bulk, read, events, logs, list, count, cancel, retry, replay.
 import { type Context, Hono } from 'hono'
 import type { ApiDependencies } from '../dependencies.ts'
 import { isNotModified, tagOf } from '../http/entity-tag.ts'
