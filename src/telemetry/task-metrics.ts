@@ -93,9 +93,11 @@ function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name
     'Attempts that ended, by the new status of their task: RETRY if another attempt follows, PENDING after a shutdown.',
     ['name', 'status'],
   )
-  const lost = counterOf('waggle_attempts_lost_total', 'Attempts that ended because their worker was missing.', [
-    'name',
-  ])
+  const lost = counterOf(
+    'waggle_attempts_lost_total',
+    'Attempts that ended because their worker was missing.',
+    ['name'],
+  )
   const refused = counterOf(
     'waggle_results_refused_total',
     'Results that were rejected because their attempt was no longer the current one of the task.',
