@@ -107,7 +107,7 @@ function createAttemptMetrics(registry: Registry, { ofName }: TaskLabels): (name
     'waggle_task_wait_seconds',
     'Time from when an attempt was due (submission, requested start time or end of a retry delay) to its start.',
   )
-  const run = histogramOf('waggle_task_run_seconds', 'Time from the start of a handler until it settled.')
+  const run = histogramOf('waggle_task_run_seconds', 'Time from the start of a handler until it returned.')
 
   const known = new Map<string, AttemptMetrics>()
   return (name) => {

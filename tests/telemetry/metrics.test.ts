@@ -88,7 +88,7 @@ describe('tasks', () => {
     expect(Math.floor((sum ?? 0) / 3_600)).toBe(2)
   })
 
-  test('have a run time from the start of their handler until it has settled', async () => {
+  test('have a run time from the start of their handler until it has returned', async () => {
     await system.submit('sleep', { ms: 60 })
     await untilFinished(1)
     const metrics = await read()

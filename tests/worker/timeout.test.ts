@@ -21,7 +21,7 @@ test('an attempt is aborted at its timeout and the task is retried', async () =>
   expect(done.attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
 })
 
-test('a handler that ignores its signal occupies its slot until it has settled', async () => {
+test('a handler that ignores its signal occupies its slot until it has returned', async () => {
   const ignoring = await system.submit('ignores_signal', { ms: 1_000 }, { timeout_seconds: 0.1 })
   await system.taskWhen(ignoring.id, ({ status }) => status === 'STARTED')
   const next = await system.submit('reverse', { text: 'ab' })

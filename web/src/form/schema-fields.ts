@@ -90,8 +90,7 @@ interface Place {
   level: number
 }
 
-// Deepest nesting level of groups and lists. Deeper parts of the schema become JSON fields, because a more
-// deeply nested form is harder to read than JSON.
+// Deepest nesting level of groups and lists. Deeper parts become JSON fields, which are easier to read.
 const MAX_LEVELS = 4
 
 function fieldOf({ name, node: given, isRequired, example, level }: Place): Field {
@@ -138,10 +137,7 @@ export function isLeaf(field: Field): field is LeafField {
   return field.kind !== 'group' && field.kind !== 'list' && field.kind !== 'record'
 }
 
-/**
- * Replaces a union of one schema and null (`anyOf` or `oneOf`) by that schema, and reports that null is
- * allowed. Other schemas are returned unchanged.
- */
+/** Splits a union of one schema and null (`anyOf` or `oneOf`) into that schema and the fact that null is allowed. */
 function unwrapped(node: Node): { node: Node; isNullable: boolean } {
   const variants = Array.isArray(node.anyOf) ? node.anyOf : Array.isArray(node.oneOf) ? node.oneOf : []
   const [only, ...others] = variants.filter((variant) => !isRecord(variant) || variant.type !== 'null')
@@ -205,7 +201,7 @@ function isNumberOrText({ anyOf }: Node): boolean {
 function choicesOf(node: Node, kind: LeafKind): Json[] {
   if (kind !== 'choice') return []
   if (Array.isArray(node.enum)) return node.enum
-  // The type assertion is safe, because the schema and thus its constant were parsed from JSON.
+  // The schema was parsed from JSON, so the value of its keyword `const` is a JSON value, as asserted here.
   return 'const' in node ? [node.const as Json] : [true, false]
 }
 
