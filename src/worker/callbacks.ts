@@ -1,5 +1,6 @@
 // Creates callbacks: when a task with a `callback_url` has ended, a new task posts the result to that URL.
-// Every worker does this for all tasks, whichever process ended them. No worker is elected.
+// Any worker creates the callback of any ended task, so no leader is elected. Row locks and the condition
+// `callback_id is null` ensure that each end of a task gets only one callback.
 import { isAppError } from '../base/errors.ts'
 import { type Loop, startLoop } from '../base/loop.ts'
 import { newId } from '../base/uuidv7.ts'
