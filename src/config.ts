@@ -92,7 +92,7 @@ const webhookSecrets = texts.pipe(
   z.array(
     z.string().refine((text) => {
       const { length } = Buffer.from(text.replace('whsec_', ''), 'base64')
-      // A secret has 24 to 64 bytes: Standard Webhooks 1.0, "Signature scheme".
+      // Secrets that sign webhooks must have 24 to 64 bytes (Standard Webhooks 1.0, "Signature scheme").
       return WEBHOOK_SECRET.test(text) && length >= 24 && length <= 64
     }, 'must be whsec_ followed by 24 to 64 random bytes in base64, or a comma-separated list of these'),
   ),

@@ -25,8 +25,8 @@ const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
 // tasks; they are released and run again at the next start.
 const DEV_GRACE_MS = 2_000
 const DAY_MS = 86_400_000
-// How long `dev` waits for Redis before it reports that it is ready. The embedded Redis answers within
-// milliseconds, and the first task is then enqueued immediately. The wait is limited, because a Redis from
+// How long `dev` waits for Redis before it reports that it is ready. With Redis, the first task is enqueued
+// immediately; the embedded Redis answers within milliseconds. The wait is limited, because a Redis from
 // REDIS_URL can be unreachable, and the API works without it.
 const REDIS_WAIT_MS = 2_000
 

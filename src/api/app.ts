@@ -43,7 +43,7 @@ export type AppType = ReturnType<typeof createRoutes>
 export function createApp(dependencies: ApiDependencies) {
   const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>({ router: createPathCacheRouter() })
-  // `request.finished` is emitted only if a listener needs it: request logs or metrics.
+  // Emits the event `request.finished` for each request only if request logs or metrics listen to it.
   const isObserved = events.listenerCount('request.finished') > 0
   app.use(beginRequest(isObserved ? (c, ms) => emitRequestFinished(events, c, ms) : undefined))
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))

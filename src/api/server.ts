@@ -93,7 +93,8 @@ export async function startServer(
   // The idle timeout also applies between requests. It must be longer than that of proxies (60 s in nginx and
   // load balancers): if the server closed first, a proxy could send a request into the closing connection.
   server.timeout = limits.idleTimeoutMs
-  // Turns off the separate limit between requests, which would set two timers for every request.
+  // Turns off Node's keep-alive timeout between two requests of a connection. The idle timeout is enough, and
+  // with both, Node would set the socket's timer twice for every request.
   server.keepAliveTimeout = 0
   // Requests with an unknown Expect header are handled like all others, as RFC 9110, 10.1.1 permits. Node
   // would respond with 417.

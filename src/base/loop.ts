@@ -36,8 +36,8 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      // After an error, `undefined` selects the usual pause. The return value of `onError` is not used,
-      // because it can be the boolean that `emit` returns.
+      // After an error, the result is `undefined`, so that the usual pause follows. `onError` may return any
+      // value (event emitters return a boolean), which must not be used as the pause.
       const shorterMs = await Promise.resolve(body(stopping.signal)).catch((error) => {
         onError(error)
         return undefined

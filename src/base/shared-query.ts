@@ -4,8 +4,8 @@ import { pause } from './loop.ts'
 
 export interface SharedQuery<T> {
   /**
-   * Resolves with the value of a recent query. If a new query is due, waits for its value; but if the
-   * previous value is younger than `MAX_AGE_MS`, waits at most `MAX_WAIT_MS` and then resolves with that one.
+   * Resolves with the value of a recent query, or waits for a new query if one is due. After `MAX_WAIT_MS`
+   * it resolves with the previous value instead, provided that this is younger than `MAX_AGE_MS`.
    * @throws the error of the newest query
    */
   read(): Promise<T>
@@ -17,8 +17,9 @@ export interface SharedQuery<T> {
 
 // Minimum time between the starts of two queries: one per second is enough for a page that a person watches.
 const MIN_PAUSE_MS = 1_000
-// Time between the starts of two queries, as a multiple of the duration of a query. So a query uses at most a
-// tenth of the time of one database connection. `MAX_PAUSE_MS` limits it after slow queries.
+// Time between the starts of two queries, as a multiple of the duration of the first one: a shared query
+// occupies a database connection for at most a tenth of the time. Queries that take longer than a second
+// occupy it for more, because the time between two starts is limited to `MAX_PAUSE_MS`.
 const PAUSE_PER_DURATION = 10
 const MAX_PAUSE_MS = 10_000
 // How long a call waits for a new value if there is a previous one. If the query takes longer, the call gets
@@ -72,8 +73,9 @@ export function createSharedQuery<T>(load: () => Promise<T>): SharedQuery<T> {
 }
 
 /**
- * Resolves with the newer value, or with the last one after `MAX_WAIT_MS`.
- * @throws the error of `newer` if it rejects within that time
+ * Resolves with the value of the running query (`newer`), or with the value of the query before it (`last`)
+ * if the running query does not end within `MAX_WAIT_MS`.
+ * @throws the error of the running query if it fails within that time
  */
 async function newerOrLast<T>(newer: Promise<T>, last: T): Promise<T> {
   const done = new AbortController()

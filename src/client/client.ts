@@ -81,9 +81,9 @@ const MAX_WAIT_SECONDS = 50
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * Creates a client with the types of the task definitions. Calls reject with ApiError only. They are repeated
- * while the API is unreachable or busy, except retries of tasks: if the first request took effect and the
- * task failed again, a repeated request would start it once more.
+ * Creates a client with the types of the task definitions. Its calls reject with ApiError only. It repeats
+ * requests while the API is unreachable or busy, except retries of tasks: a repeated request could start a
+ * task that has failed again meanwhile.
  * @typeParam Known union of the task definitions of the API; by default those of this project
  */
 export function createClient<Known extends AnyDefinition = ProjectDefinition>(options: ClientOptions) {

@@ -20,7 +20,10 @@ interface ErrorResponse {
   json(): Promise<unknown>
 }
 
-/** Reads an error response. Never rejects: if the body is no problem document, it describes the status. */
+/**
+ * Returns the problem that an error response describes. Never rejects: if the body is not a JSON object, the
+ * problem is derived from the HTTP status.
+ */
 export async function readProblem(response: ErrorResponse): Promise<Problem> {
   const { status, headers } = response
   const retryAfterMs = retryAfterMsOf(headers.get('Retry-After'))

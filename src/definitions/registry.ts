@@ -10,7 +10,7 @@ export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<K
 /** Result type of the definition with this name; `unknown` if the name is not known at compile time. */
 export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
 
-// Type of the definition with the type `Name` among those in the union `Known`. It is the general
+// Selects the definition whose name is `Name` from the union `Known` of definition types. It is the general
 // `TaskDefinition` if `Name` is only `string`, or if no definition in `Known` has this name.
 type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
   ? TaskDefinition

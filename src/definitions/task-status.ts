@@ -74,11 +74,10 @@ export function decide(
 }
 
 /**
- * Returns the delay before the next attempt in milliseconds: a random value between half of a ceiling (after
- * the first failure: zero) and the ceiling, which doubles with each failure from `baseMs` to `capMs`. So
- * tasks that failed together are not retried together, and until the cap is reached, no delay is shorter than
- * the one before. With jitter from zero, as in "Exponential Backoff And Jitter" (AWS Architecture Blog), a
- * third delay could be shorter than the first.
+ * Returns a random delay before the next attempt, in milliseconds, so that tasks that failed together are not
+ * retried together. Its maximum doubles with each failure from `baseMs` to `capMs`. Its minimum is zero after
+ * the first failure, then half of the maximum: until the cap is reached, no delay is shorter than the one
+ * before, unlike with full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog).
  */
 export function retryDelayMs({ baseMs, capMs }: Backoff, failures: number, random: number): number {
   const ceiling = Math.min(capMs, baseMs * 2 ** (failures - 1))

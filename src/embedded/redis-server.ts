@@ -9,7 +9,7 @@ import { pause } from '../base/loop.ts'
 import { type ChildServer, freePort, startChildServer } from './child-server.ts'
 
 export interface RedisServer {
-  /** `redis://:password@127.0.0.1:port` */
+  /** URL of the server, with its password: `redis://:password@127.0.0.1:port` */
   url: string
   /** Process id of the Redis server, for tests that kill it. It changes with `restart`. */
   readonly pid: number

@@ -37,8 +37,8 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
   }
 
   /**
-   * Enqueues tasks of one queue. If Redis fails, it marks them in Postgres as not enqueued, and never
-   * rejects. The marks of other queues' tasks remain, so that the dispatcher does not enqueue those tasks
+   * Enqueues tasks of one queue. Never rejects: if Redis fails, only these tasks are marked in Postgres as
+   * not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher does not enqueue them
    * twice.
    */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {

@@ -27,7 +27,10 @@ export interface SubmitOptions {
   idempotency?: OnceTask['idempotency']
   /** X-Request-Id of the request that submits the task. Log lines of the task contain it. */
   requestId?: string
-  /** W3C Trace Context of that request. Log lines and outgoing requests of the task contain it. */
+  /**
+   * W3C Trace Context (header `traceparent`) of the request that submits the task. Log lines and outgoing
+   * requests of the task contain it.
+   */
   traceparent?: string
   /** Id of the original task if this one is a replay. */
   replayedFrom?: string
@@ -111,8 +114,8 @@ function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) 
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {
   const { runAt, replayedFrom } = options
-  // A replay is newer than its original, even if the clock of the process that created the original was
-  // ahead. A bulk replay reads tasks from new to old, so it never replays its own replays.
+  // A replay always gets a later time than its original, even if the clock of the process that created the
+  // original was ahead. A bulk replay reads tasks from new to old, so it never reads its own replays.
   const createdAt = new Date(replayedFrom ? Math.max(Date.now(), timeOfId(replayedFrom) + 1) : Date.now())
   return {
     // The id begins with the time of submission, so that the order of ids is the order of submission.

@@ -34,7 +34,8 @@ export interface TaskWatcherDependencies {
 
 interface Watcher {
   /**
-   * Highest version of the task that this watcher has received or has passed to `next`; undefined at first.
+   * Highest version of the task that this watcher knows: from a row that it received or from a call of
+   * `next`. Undefined before the first of these.
    */
   version: number | undefined
   /** Row of a newer version that `next` has not returned yet. */
@@ -117,8 +118,8 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
   }
 
   /**
-   * Reads the watched tasks among those of an `ended` signal, and reports them to their watchers. Reading
-   * them one by one is cheap, because concurrent calls of `find` share one query.
+   * Handles a Redis signal that tasks have ended: reads those that are watched, and passes their rows to
+   * their watchers. One `find` per task is cheap, because concurrent calls of `find` share one query.
    */
   function readEnded(taskIds: string[]) {
     for (const taskId of taskIds) {
@@ -144,9 +145,9 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
 }
 
 /**
- * Returns the version of a task that the query for changes compares with Postgres: the lowest one that a
- * watcher of the task knows, so that no watcher misses a row that another one already has. Returns an empty
- * list if no watcher knows a version.
+ * Returns a list with the task and the lowest version that one of its watchers knows. The query for changes
+ * compares this version with Postgres, so that no watcher misses a row that another one already has. The list
+ * is empty if no watcher knows a version.
  */
 function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
   const versions = [...watchers].flatMap(({ version }) => version ?? [])

@@ -44,10 +44,9 @@ export function createCallbackStore(database: Database) {
     },
 
     /**
-     * Inserts callbacks and sets `callback_id` of their finished tasks in one statement, so that each end of
-     * a task gets one callback even if several workers try. Skips finished tasks that are locked or that have
-     * changed since they were read (for example by a retry). The callbacks are due immediately; the
-     * dispatcher enqueues them.
+     * Inserts callbacks, due immediately, and sets `callback_id` of their finished tasks in one statement, so
+     * that each end of a task gets one callback even if several workers try. The dispatcher enqueues them.
+     * Skips finished tasks that are locked or have changed since they were read (for example by a retry).
      * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {

@@ -51,7 +51,7 @@ export interface BatchStatement {
   name: string
   /**
    * Returns the SQL of the statement.
-   * @param rows the result of `given(…)`, for the `from` clause
+   * @param rows SQL of the table with the rows of the batch, `unnest(…) as given(…)`, for a `from` clause
    */
   build(rows: SQL): SQL
 }

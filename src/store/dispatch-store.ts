@@ -37,10 +37,10 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Finds tasks whose delivery was lost: they still wait, and were enqueued before `before` (clock of this
-     * process). Sets their `enqueued_at` to now and returns them; the caller enqueues them again. They must
-     * also have been enqueued `lostAfterMs` ago by the clock of Postgres; otherwise a process whose clock is
-     * ahead would enqueue them in every round of its reconciler.
+     * Sets `enqueued_at` of waiting tasks whose delivery was lost to now, and returns them; the caller
+     * enqueues them. They were last enqueued before `before` (clock of this process) and longer than
+     * `lostAfterMs` ago (clock of Postgres). Without the second condition, a process whose clock is ahead
+     * would enqueue them in every round of its reconciler.
      */
     async markLostEnqueued(
       queue: string,

@@ -18,9 +18,9 @@ export interface Finish {
 }
 
 /**
- * Writes the ends of attempts in one statement, and a row in `attempts` for each end with an error. A task is
- * changed only if it is STARTED with this attempt and worker, so at most one end of an attempt is accepted.
- * Returns the new status of each task, or null if the end was refused.
+ * Writes the ends of attempts in one statement; their errors also go into `attempts`. An end is refused
+ * unless its task is STARTED with the same attempt and worker, so at most one end of an attempt is accepted.
+ * @returns the new status of the task for each end; null if the end was refused
  * @throws RangeError or TypeError for the whole batch if one result is too large, nested too deeply or not
  * serializable
  */
@@ -56,8 +56,8 @@ function columnsOf(finishes: Finish[]) {
   }
 }
 
-// SQL condition: the task gets another attempt. Only in this case does the decision of the worker contain a
-// delay.
+// SQL condition: the task gets another attempt. Only then does the end of this attempt come with a delay
+// (`delay_ms`, 0 or more) before the next one.
 const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
 // SQL condition: a client requested cancellation after the last heartbeat of the worker, which therefore
 // decided on another attempt. The task ends as CANCELLED instead.

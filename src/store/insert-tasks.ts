@@ -15,9 +15,9 @@ export async function insertTasks(database: Database, newTasks: NewTask[]): Prom
 }
 
 /**
- * Inserts the tasks whose idempotency key is new; their results are null. The result of each other task is
- * the existing row of its key. That is the row of the task itself if the caller repeats a call that was
- * committed and whose response was lost.
+ * Inserts the tasks whose idempotency key is new. Resolves with null for each of them, and with the existing
+ * row of the key for each other task. If an earlier call was committed but its response was lost, a repeated
+ * call gets the row of the submitted task itself.
  */
 export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.

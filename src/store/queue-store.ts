@@ -47,8 +47,8 @@ export function createQueueStore(database: Database) {
 
     /**
      * Ends the pause of a queue. Marks its waiting tasks as not enqueued, because workers may have dropped
-     * their task references during the pause; the dispatcher enqueues them within a second. The reconciler
-     * enqueues tasks whose rows were locked, and the rest if this process dies.
+     * their task references during the pause; the dispatcher enqueues them within a second. Tasks that cannot
+     * be marked (their row is locked, or this process dies) are enqueued later by the reconciler.
      */
     async resume(name: string): Promise<void> {
       const [resumed] = await database.query<{ at: string }>(

@@ -8,9 +8,9 @@ export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }
 
-// Planner options of every connection. Prepared statements keep their plans, and a plan that was made while
-// the tables were empty would later read or hash whole large tables. So sequential scans, hash joins and
-// merge joins are disabled: all statements can use indexes and nested loops. JIT is off, because these
+// Planner options of every connection. Sequential scans, hash joins and merge joins are disabled (all
+// statements can use indexes and nested loops), because a prepared statement keeps its plan: one that was
+// made while the tables were empty would later read or hash whole large tables. JIT is off, because these
 // options raise the estimated cost of reading a whole small table so far that Postgres would compile such
 // queries, at a hundred times their cost.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
@@ -43,9 +43,9 @@ type Query = (query: unknown, values: unknown, callback?: Callback) => unknown
 type Callback = (error: Error | null | undefined, result: unknown) => void
 
 /**
- * Limits the time of each query of a connection. The option `query_timeout` of the driver is not used: it
- * assigns a closure to a property of each query, and V8 allocates such closures in its old generation.
- * Parameters and rows of all queries would stay in memory until the next full garbage collection, which would
+ * Limits the time of each query of a connection. The option `query_timeout` of the driver is not used,
+ * because it assigns a closure to a property of each query, and V8 allocates such closures in its old
+ * generation. So parameters and rows would stay in memory until the next full garbage collection, which would
  * run every second instead of every minute.
  */
 function limitTime(connected: pg.PoolClient) {
@@ -53,8 +53,8 @@ function limitTime(connected: pg.PoolClient) {
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
   const limited: Query = (config, values, callback) => {
-    // Returns a promise if no callback is passed. `pool.query` passes one; code that has taken a client from
-    // the pool for a transaction does not.
+    // Like the driver's `query`, returns a promise if no callback is passed. `pool.query` always passes one;
+    // code that takes a client from the pool and calls its `query` usually does not.
     if (!callback) {
       return new Promise((resolve, reject) => {
         limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))

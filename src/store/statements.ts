@@ -3,8 +3,8 @@ import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
 /**
- * Returns the records as rows for a `from` clause. Inputs and results must be passed as JSON text, where NUL
- * is escaped, because Postgres rejects NUL in a text.
+ * Returns the records as rows for a `from` clause. The texts in them must not contain NUL, which Postgres
+ * rejects, so the input of a task must be passed as JSON text, in which NUL is escaped.
  */
 export function recordset(records: object[]): SQL {
   return sql`json_to_recordset(${JSON.stringify(records)}::json)`

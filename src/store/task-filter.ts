@@ -33,9 +33,9 @@ const UNFINISHED: readonly TaskStatus[] = ['PENDING', 'STARTED', 'RETRY']
 const UNSUCCESSFUL: readonly TaskStatus[] = ['FAILURE', 'CANCELLED']
 
 /**
- * Returns the conditions that select an index and a range of ids in it. Filters on unfinished tasks use the
- * partial index `tasks_live`; filters on failed and cancelled tasks use `tasks_unsuccessful`. Both are small,
- * because most tasks are successful. All other filters use the primary key.
+ * Returns the conditions that select an index and a range of ids in it. Unfinished tasks have the partial
+ * index `tasks_live`, failed and cancelled tasks `tasks_unsuccessful`; both are small, because most tasks end
+ * successfully. All other filters use the primary key.
  */
 export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   const { statuses } = filter

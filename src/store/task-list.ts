@@ -42,8 +42,8 @@ export interface Count {
 const MAX_SCANNED = 30_000
 // Maximum number of scanned rows if the filter reads inputs or results, which can be large.
 const MAX_SCANNED_WITH_INPUT = 3_000
-// Maximum number of rows that one count scans. It is lower than for lists, because failed tasks are scattered
-// over the table, so each row can be on another disk page.
+// Maximum number of rows that one count scans. It is lower than for lists, because a count of failed tasks
+// scans rows that are scattered over the table: each of them can be on another disk page.
 const MAX_COUNT_SCANNED = 5_000
 const EXCERPT_CHARACTERS = 200
 

@@ -1,10 +1,9 @@
 // Changes the status of tasks: insert, claim, finish, cancel, retry. Each write is one statement for an array
-// of tasks. It changes a task only if the task has the expected status (and attempt), so if two processes
-// write the same change, the second write has no effect.
+// of tasks. It changes only tasks with the expected status (and attempt), so that two processes cannot both
+// make the same change of a status.
 //
-// Other columns of `tasks` are written by dispatch-store (`enqueued_at`), queue-store (`enqueued_at` on
-// resume), worker-store (progress) and callback-store (`callback_id`; it also inserts callback tasks).
-// retention-store deletes rows.
+// Other stores that write `tasks`: dispatch-store and queue-store (`enqueued_at`), worker-store (progress),
+// callback-store (`callback_id`, new callback tasks) and retention-store (deletes).
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'

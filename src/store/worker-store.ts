@@ -24,7 +24,7 @@ export interface Beat {
   running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
 }
 
-/** A change that another process has made to a task that runs in this worker. */
+/** A task that this worker runs and must abort: cancellation was requested, or its attempt is outdated. */
 export interface BeatNews {
   id: string
   attempt: number
@@ -137,10 +137,10 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and are abandoned:
-     * their worker has sent no heartbeat for that time, or it is this one (`self`) and does not run them,
-     * because the response to its claim was lost. Unless `isThorough` is set, the query searches only if the
-     * row of a missing worker exists; without such a row it is nearly free.
+     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and whose worker is
+     * missing, or is this one (`self`) and does not run them, because the response to its claim was lost.
+     * Unless `isThorough` is set, the query searches only if the row of a missing worker exists; without such
+     * a row it is nearly free.
      */
     async findAbandoned(options: {
       missingAfterMs: number

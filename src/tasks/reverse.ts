@@ -17,8 +17,8 @@ export const reverse = defineTask({
 })
 
 /**
- * Checks whether a text can be reversed character by character: in ASCII, only CRLF is a grapheme cluster of
- * more than one character.
+ * Checks whether a text is ASCII without CRLF. Such a text can be reversed character by character, because
+ * CRLF is the only grapheme cluster of ASCII with more than one character.
  */
 function isAscii(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of ASCII

@@ -20,8 +20,8 @@ export interface ActivityCounterOptions {
   add: (sums: ActivitySum[]) => Promise<void>
 }
 
-// Maximum number of unknown definitions with their own statistics; all others share one name (`other`). A
-// definition is unknown if only another version of the code has it. Attempts of its tasks fail in this
+// Maximum number of unknown definitions with their own statistics; all further ones share the name `other`.
+// A definition is unknown if only another version of the code has it: attempts of its tasks fail in this
 // process, and the failures are counted.
 const MAX_UNKNOWN_NAMES = 20
 // Maximum number of sums that are kept in memory while Postgres is unavailable; the oldest are dropped. Few

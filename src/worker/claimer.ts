@@ -39,8 +39,8 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, release, events, stopping } = dependencies
-  // Each item of this group commit is the list of claims of one delivery, because the delivery's tasks are
-  // started together.
+  // One statement writes the claims of several deliveries (group commit). Each item is the list of claims of
+  // one delivery, so that its tasks are started together.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
     write: writeLists(store.claimMany),
@@ -71,9 +71,9 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     let rest = references
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
-      // If no slot is free, but other claims are under way, waits for them. They may free slots soon: tasks
-      // that could not be claimed return their slots, and short tasks end. Does not wait for running tasks,
-      // because another worker may have free slots.
+      // If no slot is free, waits for claims that are under way, because slots may be free soon after: failed
+      // claims return their slots, and short tasks end. Does not wait for running tasks, because another
+      // worker may have free slots.
       if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
       else if (granted === 0) return rest
       else await claimAndStart(rest.slice(0, granted))

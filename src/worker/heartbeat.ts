@@ -1,6 +1,6 @@
 // The heartbeat of a worker: one statement per second writes that the worker is alive, and the progress of
-// its tasks. The same statement reads cancel requests, a drain request, and which tasks now belong to another
-// attempt.
+// its tasks. The same statement reads cancel requests, a drain request, and which attempts that run in this
+// worker are no longer the current ones of their tasks.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'

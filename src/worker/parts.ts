@@ -197,7 +197,10 @@ export function startParts(
   }
 }
 
-/** Checks that two heartbeats may be lost before a worker counts as missing. @throws Error otherwise */
+/**
+ * Checks that `missingAfterMs` is at least three heartbeat intervals, so that a worker can lose two
+ * heartbeats before it counts as missing. @throws Error if it is shorter
+ */
 function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
   if (missingAfterMs < 3 * heartbeatMs)
     throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)

@@ -37,8 +37,8 @@ export interface ReconcilerDependencies {
 }
 
 const BATCH = 1_000
-// Every 12th round searches for abandoned tasks even if no worker is missing. The other rounds skip the
-// search then: without a missing worker, abandoned tasks are rare, e.g. after a lost response to a claim.
+// Every 12th round of the reconciler always searches for abandoned tasks; the other rounds do so only if a
+// worker is missing. Otherwise such tasks are rare: the response to a claim was lost, for example.
 const THOROUGH_EVERY_ROUNDS = 12
 // Age of the last heartbeat after which the row of a missing worker is deleted, in milliseconds. Until then
 // the page shows the worker.
@@ -115,8 +115,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   /**
-   * Returns the end of an abandoned attempt: a failure that uses the retry budget. A task that crashes its
-   * worker is therefore not repeated forever.
+   * Returns the failure with which an abandoned attempt ends. It uses the retry budget, so that a task that
+   * crashes its worker is not repeated forever.
    */
   function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }

@@ -44,14 +44,14 @@ export interface RunningTasks {
   whenEmpty(): Promise<void>
 }
 
-// Number of buckets of the hash table below: more than most workers have running tasks, so that few tasks
-// share a bucket.
+// Number of buckets of the hash table below: one for each value of two hexadecimal digits. Most workers run
+// fewer tasks at the same time, so few tasks share a bucket.
 const BUCKETS = 256
 
 export function createRunningTasks(): RunningTasks {
-  // Hash table of the running attempts by the last two digits of the task id, which are random. A Map or Set
-  // would fill V8's old generation with finished tasks at a thousand short tasks per second: it gets a new
-  // table whenever it grows or shrinks, and the old table still references its entries.
+  // Hash table of the running attempts by the last two digits of the task id, which are random. It replaces a
+  // Map, which would keep finished tasks in V8's old generation at a thousand short tasks per second: a Map
+  // allocates a new table whenever it grows or shrinks, and the old table still references its entries.
   const buckets: RunningTask[][] = Array.from({ length: BUCKETS }, () => [])
   let size = 0
   let emptied: (() => void)[] = []

@@ -10,8 +10,9 @@ import type { RunningTask } from './running-tasks.ts'
 
 export interface TaskLogs {
   /**
-   * Adds a line to the log of an attempt. Never throws.
-   * @returns the fields as they are stored if some had to be replaced; undefined if they are stored unchanged
+   * Adds a line, i.e. a message and its fields, to the log of an attempt. Never throws.
+   * @returns undefined if the fields are stored unchanged; if they cannot be, e.g. because they are too large,
+   * the changed copy that is stored instead
    */
   add(
     running: RunningTask,

@@ -12,8 +12,9 @@ export interface Worker {
    */
   isBeating(): boolean
   /**
-   * Stops claiming and waits up to `graceMs` milliseconds for running tasks. Then aborts the others and
-   * releases them without using their retry budget. Resolves when the releases are written or have failed.
+   * Stops claiming and waits up to `graceMs` milliseconds for running tasks to end. Then aborts those that
+   * still run, and releases them without using their retry budget. Resolves when their release is written or
+   * has failed.
    */
   stop(graceMs: number): Promise<void>
 }

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../../src/api/http/api-keys.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
@@ -179,6 +180,22 @@ describe('one process per role', () => {
       (task) => task.status === 'SUCCESS',
     )
   })
+
+  test.each(['migrate', 'api', 'worker'])(
+    '%s refuses a database that an earlier version created',
+    async (command) => {
+      await (await startMain('migrate', settings)).ended
+      const owner = new pg.Client({ connectionString: database.url })
+      await owner.connect()
+      await owner.query('update drizzle.__drizzle_migrations set created_at = created_at - 1')
+      await owner.end()
+      const refused = await startMain(command, settings)
+      expect(await refused.ended).toBe(1)
+      expect(refused.output()).toContain(
+        'The database was created by an earlier version of Waggle and cannot be upgraded.',
+      )
+    },
+  )
 
   test('an API without keys prints a warning, unless it listens on the loopback interface only', async () => {
     const warning = 'Warning: API_KEYS is not set. Every client that can reach 0.0.0.0 can use the API\n'

@@ -61,7 +61,10 @@ function CurrentView({ page, route }: { page: Page; route: Route }) {
   }
 }
 
-/** Returns the render key of a view: its name, plus the id on the page of a task. It contains no filters. */
+/**
+ * Returns the render key of a view: its name, plus the task's id in the view of a task. It contains no
+ * filters, so that a change of filters does not create the view anew.
+ */
 function viewKeyOf({ view, id }: Route): string {
   return view === 'task' ? `task ${id}` : view
 }

@@ -61,8 +61,8 @@ export function startPage(): Page {
     if (id) poller.refresh(id)
   })
   access.key.subscribe(() => {
-    // Without an API key, the page must not show any task. A new key can have more scopes, so requests that
-    // failed earlier can succeed: drops the cached errors and loads the shown task again.
+    // If the API key was removed, drops all cached tasks, because the page must not show them any longer. If
+    // the key was changed, drops only cached errors: the new key may have the scope that was missing.
     if (access.key.get() === null) cache.clear()
     else cache.dropFaults()
     const id = shownId()
@@ -108,8 +108,8 @@ export function startPage(): Page {
   }
 
   /**
-   * Sends a change of a task and caches the task in the response, which lacks `attempts`. Then loads the
-   * whole task, even if the API refused the change.
+   * Sends a change of a task and caches the task in the response. Then loads the task again: the response
+   * lacks `attempts`, and if the API refused the change, the cached task may be outdated.
    */
   async function change(
     id: string,

@@ -17,18 +17,17 @@ export interface AdmissionOptions {
 }
 
 /**
- * Access that a route requires: an API key with a certain scope, or any API key. With `read or poll token`,
- * it is a key with the scope `read`, or the poll token of the task whose id is in the path.
+ * Access that a route requires: an API key with this scope, an API key with any scope (`any key`), or either
+ * a key with the scope `read` or the poll token of the task whose id is in the path (`read or poll token`).
  */
 export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the admission middleware of a route. Requests to routes that require
- * `submit` or `operate` count against the client's rate limit; reads do not. `check` is an additional check
- * of the route, which runs after admission. It shares the middleware, because a second one would cost every
- * request another promise.
+ * Returns a function that creates the admission middleware of a route. Only requests to routes that require
+ * `submit` or `operate` count against the client's rate limit. `check`, an additional check of the route,
+ * runs after admission in the same middleware, because a second one would cost every request another promise.
  * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, and the errors of `check`
  */
 export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {

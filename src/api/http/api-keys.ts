@@ -21,9 +21,9 @@ export function findApiKey(known: ApiKey[], presented: string): ApiKey | undefin
 }
 
 /**
- * Returns the poll token of a task. It grants read access to this task only, for browsers without an API key.
- * It is derived from the key that submitted the task: no token is stored, and removing the key from API_KEYS
- * invalidates all of its tokens.
+ * Returns the poll token of a task, with which a browser without an API key can read this task only. It is
+ * derived from the API key that submitted the task: the token is not stored, and removing the key from
+ * API_KEYS invalidates it.
  */
 export function pollTokenOf(apiKey: ApiKey, taskId: string): string {
   return createHmac('sha256', apiKey.hash).update(`poll ${taskId.toLowerCase()}`).digest('base64url')

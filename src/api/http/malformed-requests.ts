@@ -28,9 +28,8 @@ export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, la
   if (!socket.writable || latest?.isLast) return
   const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
   if (isUnanswered && latest.incoming.complete) {
-    // The latest request was received completely, so the fault is in the bytes after it. No problem is sent,
-    // because the client would take it for the response to that request. The connection ends after that
-    // response.
+    // The fault is in the bytes after the latest request, whose response is not complete yet. The connection
+    // ends after that response, without a problem: the client would take it for the response to that request.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return

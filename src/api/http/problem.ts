@@ -47,8 +47,8 @@ const RETRY_AFTER_SECONDS = 2
 export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
   if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  // The task of an earlier request with this Idempotency-Key is still being inserted. After one second the
-  // insert has usually ended, and a retry gets the response to the earlier request.
+  // Retry-After while the task of an earlier request with the same Idempotency-Key is being inserted. After
+  // one second the insert has usually ended, and a retry gets the response to the earlier request.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
   return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
 }

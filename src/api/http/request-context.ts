@@ -42,9 +42,9 @@ export function beginRequest(onResponse?: (c: Context<ApiEnv>, ms: number) => vo
 }
 
 /**
- * Adds the headers that all responses have to `headers` and returns `headers`. They forbid content sniffing
- * and framing, and sending the URL, which may contain a poll token, as a referrer. Frequent routes call this
- * before they create the response, because setting headers of a finished response costs more.
+ * Adds to `headers` the headers that all responses have, and returns the same object. Referrers are
+ * forbidden, because a URL may contain a poll token. Frequent routes call this before they create the
+ * response, because setting headers of an existing response costs more.
  */
 export function addCommonHeaders(
   c: Context<ApiEnv>,

@@ -82,7 +82,7 @@ const SCHEMAS = {
   Problem: problemSchema,
 } satisfies Record<string, z.ZodType>
 
-/** Returns a reference to a schema that is the same for all task definitions. */
+/** Returns a reference to a schema that does not depend on a task definition, for example `Queue`. */
 export function ref(name: keyof typeof SCHEMAS): Schema {
   return { $ref: `#/components/schemas/${name}` }
 }
@@ -102,9 +102,9 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
     named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
   }
   const { schemas } = z.toJSONSchema(named, {
-    // The mode `input` describes requests before zod adds defaults, so members with a default are optional.
-    // Responses have no defaults. There the mode only permits additional members, which later versions of the
-    // API may return.
+    // In requests, the mode `input` makes members with a default optional, because it describes the values
+    // before zod adds defaults. In responses, which have no defaults, it only permits additional members,
+    // which later versions of the API may return.
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => `#/components/schemas/${id}`,

@@ -33,7 +33,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   /**
    * Lists the queues of all definitions and of live workers that are not draining, queues with unfinished
    * tasks, and paused queues.
-   * @param alsoName a queue to list even if none of this applies to it
+   * @param alsoName name of a queue that is always listed: the one that the request has paused or resumed
    */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
     const [summaries, workers] = await Promise.all([

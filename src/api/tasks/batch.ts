@@ -49,8 +49,8 @@ export async function submitBatch(
 
   /**
    * Submits a batch with an Idempotency-Key: one task after the other until one is accepted, then the rest
-   * concurrently. The row of the first accepted task stores a key for the whole batch. A later request with
-   * the same Idempotency-Key and another body conflicts with this row before any of its tasks is accepted.
+   * concurrently. The row of the first accepted task stores a key for the whole batch, so a later request
+   * with the same Idempotency-Key and another body is rejected before any of its tasks is accepted.
    */
   async function submitOnce(idempotency: Idempotency): Promise<Outcome[]> {
     const outcomes: Outcome[] = []

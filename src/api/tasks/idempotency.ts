@@ -42,9 +42,9 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
 }
 
 /**
- * Returns the body as JSON with sorted member names, so that bodies with equal content give equal text. This
- * is not RFC 8785 (JCS), which fails on unpaired surrogates, although an input may contain them, and on
- * numbers outside the range of a double, although such a number in a batch must reject only its own task.
+ * Returns the body as JSON with sorted member names, so that bodies with equal content give equal text.
+ * RFC 8785 (JCS) is not used, because it fails on unpaired surrogates, which inputs may contain, and on
+ * numbers outside the range of a double, which must reject only their own task of a batch, not the whole one.
  */
 function canonicalJson(body: unknown): string {
   return JSON.stringify(body, (_name, value: unknown) =>

@@ -51,7 +51,8 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
       await stream.writeSSE({ id: String(task.version), event: 'task', data })
     }
   })
-  // Hono's streamSSE sets `Connection: keep-alive`, which is wrong if the client sent `Connection: close`.
+  // Removes `Connection: keep-alive`, which Hono's streamSSE always sets: it is wrong if the client sent
+  // `Connection: close`.
   response.headers.delete('Connection')
   return response
 }

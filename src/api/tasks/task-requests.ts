@@ -40,8 +40,8 @@ const submitOptions = z
       .optional(),
     queue: queueName.optional(),
     tags: z.array(label).max(20).optional(),
-    // Only the length of the URL is checked here. The service checks the rest with the input schema of
-    // `http_request`, because a task of this definition will post the callback.
+    // The schema checks only the length of the callback URL. The service checks the URL with the input schema
+    // of the definition `http_request`, because a task of this definition posts the callback.
     callback_url: z.string().max(2_048).optional(),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {

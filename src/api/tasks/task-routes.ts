@@ -75,9 +75,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      // Skips the query for failed attempts if the task has had at most one attempt and no failure. One case
-      // is missed: a client's retry resets `failures`, so until the second attempt starts, the response does
-      // not contain a failed first one.
+      // Skips the query for failed attempts if the row shows that there are none. The row is wrong in one
+      // case: a retry by a client sets `failures` to 0, so a failed first attempt is missing in the response
+      // until the second attempt starts.
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })

@@ -68,8 +68,8 @@ function neverGiveUp(bee: BeeQueue) {
 export async function close(bee: BeeQueue): Promise<void> {
   const { client, bclient } = internalsOf(bee)
   // Bee-Queue's `close` never resolves while Redis cannot be reached, so it is called only while Redis is
-  // connected, and with a time limit. It rejects if a delivery is still being handled after
-  // `CLOSE_TIMEOUT_MS`; the stall check of another worker then returns the delivery to the waiting list.
+  // connected, and with a time limit. Its rejection is ignored: if a delivery is still being handled at the
+  // time limit, the stall check of another worker puts it back into the list of waiting deliveries.
   if (client?.ready)
     await Promise.race([bee.close(CLOSE_TIMEOUT_MS).catch(() => {}), pause(2 * CLOSE_TIMEOUT_MS)])
   client?.end(false)

@@ -16,8 +16,9 @@ import { type BeeRole, STALL_INTERVAL_MS } from './settings.ts'
 /**
  * Fetches deliveries as soon as Redis can be reached, and calls `handle` with up to `fetches` of them at the
  * same time.
- * @param handle handles one delivery; must not reject. The next delivery is fetched when it returns. To delay
- *   that fetch, it may first acknowledge its delivery, which removes it from Redis, and return later.
+ * @param handle handles one delivery; must not reject. The next delivery is fetched only when its promise
+ *   resolves. A handler that wants to delay the next fetch calls `acknowledge`, which removes its delivery
+ *   from Redis, and resolves later.
  */
 export function startConsumer(
   role: BeeRole,
@@ -36,14 +37,14 @@ export function startConsumer(
       // without a limit.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    // `process` begins with a stall check, which is a Lua script, and never fetches anything if that check
-    // fails. So it is called only after `connect` has loaded the scripts. Its handler returns no result,
-    // because the results of tasks are in Postgres.
+    // Bee-Queue's `process` is called only after `connect` has loaded the Lua scripts: it begins with a stall
+    // check, which is such a script, and never fetches anything if that check fails. The handler returns no
+    // result, because the results of tasks are in Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
-      // While a delivery is handled for long, a late renewal can make the stall check put its id back into
-      // the list of waiting deliveries. The id is removed here, because Bee-Queue would delete only the job.
+      // Removes the id of a delivery that was handled for long, because Bee-Queue deletes only its job: after
+      // a late renewal, the stall check may have put the id back into the list of waiting deliveries.
       if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await remove(bee, job.id).catch(role.onError)
     })
     // Starts the regular stall check, which puts deliveries of workers that died back into the list of

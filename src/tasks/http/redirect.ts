@@ -49,8 +49,8 @@ function becomesGet(status: number, method: string): boolean {
 
 function withoutBody({ callerHeaders, ...request }: HttpRequest): HttpRequest {
   const kept = Object.entries(callerHeaders).filter(([name]) => !name.startsWith('content-'))
-  // Drops the headers that the task has added, because idempotency key and signature belong to the original
-  // request and its body.
+  // The headers that `http_request` has added are dropped with the body, because the idempotency key and the
+  // signature are valid only for the original request.
   return {
     ...request,
     method: 'GET',

@@ -132,8 +132,8 @@ export function startPoll<T>(
 
   function pauseMs(response: ApiResponse<T>): number {
     if (response.ok) return intervalMs
-    // Pauses only briefly after an outage or a 401, because `run` sends the next request only when the outage
-    // is over or a valid key was entered.
+    // After an outage or a 401 a short pause suffices: before the next request, `run` waits anyway until the
+    // outage is over and the API has accepted a key.
     return response.fault.kind === 'refused' && !isKeyRequired(response) ? MAX_PAUSE_MS : MIN_PAUSE_MS
   }
 }

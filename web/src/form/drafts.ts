@@ -69,7 +69,7 @@ export function draftOf(field: Field, value: unknown): Draft {
   return { items: entries.map(([name, item]) => newItem(draftOf(field.item, item), name)) }
 }
 
-/** Returns a draft without the schema's defaults. Only a checkbox has its default: it cannot be empty. */
+/** Returns an empty draft, without the schema's defaults. Checkboxes keep theirs: they cannot be empty. */
 function blankDraft(field: Field): Draft {
   if (isLeaf(field)) return field.kind === 'boolean' ? field.initial : ''
   if (field.kind !== 'group') return { items: [] }

@@ -4,7 +4,7 @@ import type { SubmissionPhase } from '../state/submission.ts'
 
 export interface FormButtonsProps {
   phase: SubmissionPhase
-  /** False if the API key is known to lack the scope that the form needs; disables the submit button. */
+  /** The submit button is disabled if this is false: the API key is known to lack the scope for the form. */
   isAllowed: boolean
   submitLabel: string
   /** Whether to show a legend that explains the asterisk of required fields. */

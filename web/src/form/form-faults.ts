@@ -29,10 +29,9 @@ function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
 }
 
 /**
- * Assigns each error to the form field that its JSON pointer names, or to the nearest field that contains it.
- * Considers one top-level field and the fields inside it.
- * @param field the top-level field, which edits the member `root` of the request body
- * @param path path of the top-level field in the form
+ * Assigns each error to the field that its JSON pointer names, or to the nearest field that contains it.
+ * @param field field for the member `root` of the request body; only it and its nested fields get errors
+ * @param path path of `field` in the form
  * @returns messages by the path of a field, and in `rest` the errors that belong to none of these fields
  */
 function faultsByField(

@@ -72,8 +72,8 @@ function fits(field: Field, value: unknown): boolean {
 }
 
 /**
- * Checks whether `shown` contains all of `value`. `shown` may have more members, because a checkbox that
- * `value` lacks is read as false.
+ * Checks whether `shown`, the JSON value that was read from the fields, contains all of `value`. It may have
+ * more members: a checkbox, for example, is read as false if `value` lacks its member.
  */
 function covers(shown: unknown, value: unknown): boolean {
   if (Array.isArray(value)) {

@@ -14,7 +14,10 @@ export type LeafKind =
   | 'integer'
   | 'boolean'
   | 'choice'
-  /** Text box for a number or a string: a text that is a number becomes a number. */
+  /**
+   * Text box for a number or a string. Text such as 42 or -1.5 is submitted as a number, unless converting
+   * it to a double would change the digits of a large number.
+   */
   | 'number-or-text'
   /** Text box for a list of strings, separated by commas. */
   | 'words'

@@ -81,8 +81,8 @@ function FailedCount({ stats }: { stats: DefinitionStats }) {
 }
 
 function titleOf(name: string, definitions: Definition[]): string {
-  // "other" is not a definition, but the sum of several. Each process counts 20 definitions that its code
-  // does not contain under their own names, and all further ones as "other".
+  // "other" is not a definition, but a sum. Each process counts its own definitions by name, and also 20
+  // unknown ones, which its code does not contain; it counts all further unknown ones as "other".
   if (name === 'other') return 'Others'
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }

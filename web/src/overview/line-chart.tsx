@@ -81,8 +81,9 @@ function Drawing(props: LineChartProps & { onPoint: (index: number | null) => vo
 }
 
 /**
- * Loads the chart library and draws the chart, again whenever the element's width or the colour scheme
- * changes. Resolves with null if the library cannot be loaded or the component is removed before.
+ * Loads the chart library and draws the chart; draws it again when the element's width or the colour scheme
+ * changes. Resolves with the drawn chart; null if the library cannot be loaded, or if the component was
+ * removed before that.
  */
 async function drawIn(
   element: HTMLElement,

@@ -4,7 +4,7 @@ import { Skeleton } from './skeleton.tsx'
 
 export interface Column<Row> {
   title: string
-  /** CSS class of the title, e.g. `visually-hidden`. Cells of such a column never have a `data-label`. */
+  /** CSS class of the title, e.g. `visually-hidden`. If it is set, the cells have no `data-label`. */
   titleClass?: string
   cell: (row: Row) => Child
   isNumber?: boolean

@@ -64,7 +64,8 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
       }
       round = new AbortController()
       const minRound = createPause().start(MIN_ROUND_MS)
-      // Only the first request of a round is a long poll (`wait`), so it determines how long the round takes.
+      // Only the first request of a round is a long poll (`wait`). The API responds to the others
+      // immediately, so the first one determines how long the round takes.
       await Promise.all([
         minRound,
         ...ids.map((id, index) => load(id, index === 0 ? waitSeconds(id, ids.length) : 0)),

@@ -4,7 +4,8 @@ import type { Task } from '../api/api-client.ts'
 export function TaskProgress({ task }: { task: Task }) {
   const { fraction, message } = task.progress
   const percent = Math.round(fraction * 100)
-  // The bar is indeterminate until the running task reports progress, because many definitions never do.
+  // The progress of a running task is unknown until the task reports some; many definitions never do. Until
+  // then the bar is indeterminate.
   const isUnknown = task.status === 'STARTED' && fraction === 0
   return (
     <div class="progress">

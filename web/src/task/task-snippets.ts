@@ -10,7 +10,8 @@ export interface SnippetSettings {
   definition: Definition | undefined
 }
 
-// A longer body is passed to curl on stdin: Linux rejects an argument of 128 KiB or more (MAX_ARG_STRLEN).
+// Maximum size of a request body that is passed to curl as an argument. A longer body is passed on stdin,
+// because Linux rejects arguments of 128 KiB or more (MAX_ARG_STRLEN).
 const MAX_ARGUMENT_BYTES = 100_000
 
 export function curlSnippet(task: Task, settings: SnippetSettings): string {

@@ -42,15 +42,15 @@ function waitingSummary(task: Task, untilDueMs: number): string {
 
 /** Returns the highest attempt number that the retry budget of the task allows. */
 export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
-  // After a failure, the task may have `max_retries - failures + 1` further attempts. If the first of them
-  // runs, has succeeded or was cancelled, it is already counted in `attempt`.
+  // The budget leaves `max_retries - failures + 1` attempts after the failed ones. `attempt` includes the
+  // first of them if it runs, has succeeded or was cancelled, but none if the task waits or has failed.
   const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
   return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
 }
 
 /**
- * Returns the milliseconds from the submission of a task to its first attempt. If the task never started,
- * returns those to its end, or to `nowMs` while it waits.
+ * Returns how many milliseconds a task waited for its first attempt. A task that never started has waited
+ * until its end (e.g. its cancellation), or until `nowMs` if it still waits.
  */
 export function waitedMs(task: Task, nowMs: number): number {
   const firstStart = task.attempts[0]?.started_at ?? task.started_at

@@ -96,8 +96,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       )
       if (stopping.signal.aborted) return
       if (!response.ok) return change({ kind: 'failed', fault: response.fault })
-      // The action goes from newer to older tasks and starts at this cursor, where the count began. It thus
-      // leaves out tasks that are submitted later.
+      // The action starts at the cursor at which the count began, and continues with older tasks. It thus
+      // leaves out tasks that were submitted after the count began.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
       change({ total: state.get().total + response.value.count })

@@ -142,7 +142,7 @@ function TimeRangePick({ params, change }: { params: URLSearchParams; change: Ch
   )
 }
 
-/** Returns the queues and workers for suggestions: none until `load`, whose first call requests them once. */
+/** Returns queues and workers for suggestions, empty at first. The first call of `load` requests them. */
 function useQueuesAndWorkers({ api }: Page) {
   const [isWanted, setIsWanted] = useState(false)
   const [queues, setQueues] = useState<string[]>([])

@@ -52,7 +52,7 @@ export function pageSummary(
   const { next, tasks } = page
   if (next === null) return count === 0 ? '' : `${found}${from}. End of the list.`
   if (tasks.length >= PAGE_SIZE) return `${found}${from}, newest first.`
-  // The page is incomplete, although there may be older matches: the API examines a limited number of rows
-  // per request, and the page stops searching after some requests.
+  // The list has fewer tasks than fit onto a page, but older tasks may match too: the API examines a limited
+  // number of rows per request, and the search stops after some requests.
   return `${found} so far${from}. Searched back to ${formatTimestamp(submittedAtOfId(next))}.`
 }

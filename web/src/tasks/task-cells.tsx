@@ -54,7 +54,8 @@ export function shortId(id: string): string {
   return `${id.slice(0, 8)}…${id.slice(-4)}`
 }
 
-// The API cuts inputs and results in lists off after this many characters. Such a text is shown with an “…”.
+// In lists, the API returns only this many characters of an input or result. A text of this length was
+// probably cut, so it is shown with an “…”.
 const EXCERPT_CHARACTERS = 200
 
 function Excerpt({ text }: { text: string }) {
