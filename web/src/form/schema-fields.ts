@@ -50,10 +50,7 @@ export interface GroupField extends FieldBase {
   members: Field[]
 }
 
-/**
- * Field for a list whose items all have one schema, or for a record: an object with arbitrary member names
- * whose values all have one schema.
- */
+/** Field for a list, or for a record (an object with arbitrary member names), whose items all have one schema. */
 export interface ListField extends FieldBase {
   kind: 'list' | 'record'
   item: Field
