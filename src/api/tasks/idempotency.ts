@@ -14,8 +14,8 @@ const KEY =
 
 /**
  * Returns the idempotency key and the fingerprint (hash of the body) for one task of a request.
- * @param part identifies the task in a request that creates several: its index, the id of the replayed task,
- *   or `first` for the first accepted task of a batch
+ * @param part tells the tasks of a request apart; undefined if the request creates one task. In a batch: the
+ *   index of the task, or `first` for the first accepted task. In a bulk replay: the id of the original task
  */
 export type Idempotency = (part?: number | string) => NonNullable<SubmitOptions['idempotency']>
 

@@ -25,7 +25,7 @@ export async function responseOf<T>(call: Promise<T>): Promise<ApiResponse<T>> {
   }
 }
 
-/** The fault of a request that was aborted before it was sent. */
+/** The error result of a request that was never sent, because its AbortSignal was already aborted. */
 export const ABORTED: ApiFault = faultOf(new ApiError(0, 'aborted', ''))
 
 function faultOf(error: ApiError): ApiFault {
