@@ -94,7 +94,8 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
 }
 
 /**
- * Creates the API from the configuration and the shared parts.
+ * Creates the API from the configuration and the objects that `openParts` has created (connections, task
+ * definitions, events and metrics).
  * @param environment settings that differ between the HTTP server of main.ts and AWS Lambda
  */
 export function assembleApi(

@@ -117,8 +117,8 @@ const SETTINGS = z.object({
   ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
   /**
-   * Days after which finished tasks are deleted. The minimum is one day, because idempotency keys are
-   * guaranteed for a day; 0 keeps tasks forever.
+   * Days after which finished tasks are deleted; 0 keeps them forever. Fractions are not allowed, so that the
+   * shortest time is one day: idempotency keys are deleted with their tasks, and are guaranteed for a day.
    */
   RETENTION_DAYS: count(0, 3_650).default(30),
   DATABASE_POOL_SIZE: count(2, 200).default(10),

@@ -20,8 +20,8 @@ export interface HttpServer {
 /** Time limits for slow and idle clients, in milliseconds. */
 export interface ServerLimits {
   /**
-   * Maximum time until the end of a request's headers, from the opening of the connection or, for its later
-   * requests, from their first byte.
+   * Maximum time until all headers of a request have arrived. It starts when the connection opens; for later
+   * requests on the same connection it starts with the first byte of the request.
    */
   headersTimeoutMs: number
   /** Maximum time until the end of a request's body, with the same start as `headersTimeoutMs`. */

@@ -18,8 +18,8 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
  * value: they can have different depths, because `toJSON` replaces objects.
  */
 export function isTextDeeperThan(levels: number, text: string): boolean {
-  // A text with at most two characters per level cannot be too deep, because each level has two brackets. The
-  // check saves the scan for most results, which are that short.
+  // Each level of nesting takes two brackets, so a text of at most twice `levels` characters cannot be too
+  // deep. Most results are that short and need no scan.
   if (text.length <= 2 * levels) return false
   let depth = 0
   let isInString = false

@@ -1,5 +1,6 @@
-// The loop of all periodic background work: calls `body`, pauses, and repeats until it is stopped. An error
-// in `body` does not end the loop: `onError` gets it, and the next round starts after the usual pause.
+// The loop of all periodic background work: calls the function `body`, pauses, and repeats this until it is
+// stopped. Each call is a round. An error in a round is passed to `onError` and does not end the loop: the
+// next round starts after a pause of `intervalMs`.
 
 export interface Loop {
   /** Ends the current pause immediately. If called during a round, the pause after that round is skipped. */
@@ -36,8 +37,8 @@ export function startLoop({ intervalMs, body, onError }: LoopOptions): Loop {
   async function run() {
     while (!stopping.signal.aborted) {
       waking = new AbortController()
-      // After an error, the result is `undefined`, so that the usual pause follows. `onError` may return any
-      // value (event emitters return a boolean), which must not be used as the pause.
+      // If `body` fails, `shorterMs` is undefined, so that the pause is `intervalMs`. The return value of
+      // `onError` (event emitters return a boolean) must not be used as the pause.
       const shorterMs = await Promise.resolve(body(stopping.signal)).catch((error) => {
         onError(error)
         return undefined

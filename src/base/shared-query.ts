@@ -17,9 +17,9 @@ export interface SharedQuery<T> {
 
 // Minimum time between the starts of two queries: one per second is enough for a page that a person watches.
 const MIN_PAUSE_MS = 1_000
-// Time between the starts of two queries, as a multiple of the duration of the first one: a shared query
-// occupies a database connection for at most a tenth of the time. Queries that take longer than a second
-// occupy it for more, because the time between two starts is limited to `MAX_PAUSE_MS`.
+// The next query starts at the earliest when ten times the duration of the last one has passed since its
+// start, so that a shared query occupies a database connection for at most a tenth of the time. For queries
+// that take longer than a second this share is larger, because `MAX_PAUSE_MS` limits the time between starts.
 const PAUSE_PER_DURATION = 10
 const MAX_PAUSE_MS = 10_000
 // How long a call waits for a new value if there is a previous one. If the query takes longer, the call gets

@@ -112,7 +112,7 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
       const body = { param: { name: encodeURIComponent(name) }, json: { input, options } }
       const send = (settings: CallSettings) => v1.tasks[':name'].$post(body, { ...settings, headers })
       const task = await persistently(send, call)
-      // The cast of `name` to the caller's type is safe: the API returns the definition name of this call.
+      // The cast is safe: the `name` in the response is the submitted one, but its type in the API is string.
       return task as Accepted & { name: Name }
     },
 

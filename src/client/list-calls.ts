@@ -9,8 +9,8 @@ type Page = InferResponseType<Tasks['$get'], 200>
 export type ListQuery = InferRequestType<Tasks['$get']>['query']
 
 /**
- * Type of one page of the task list. `Kind` selects pages of whole tasks (`input`) or of compact tasks
- * (`input_excerpt`) by the name of a member that only these tasks have.
+ * Type of a response that lists tasks. The API returns whole tasks, which have the member `input`, or compact
+ * tasks, which have `input_excerpt` in its place; `Kind` is the name of this member.
  */
 export type PageOf<Kind extends 'input' | 'input_excerpt'> = Page extends infer Candidate
   ? Candidate extends { data: (infer Item)[] }
@@ -29,8 +29,8 @@ export function createListCalls({ v1 }: Api, send: SendCall) {
       page<'input_excerpt'>({ ...filter, compact: 'true' }, call),
 
     /**
-     * Counts the tasks that match the filter in a part of the list. To count all, pass `next_cursor` as
-     * `cursor` until it is null, and add up the counts.
+     * Counts the tasks that match the filter. One call examines a limited number of tasks: to count all,
+     * repeat it with the `next_cursor` of the response as `cursor` until it is null, and add up the counts.
      */
     count: (filter: Omit<ListQuery, 'compact' | 'limit'> = {}, call?: CallOptions) =>
       send((settings) => v1.tasks.count.$get({ query: filter }, settings), call),

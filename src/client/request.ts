@@ -50,8 +50,8 @@ export interface Failure {
   cause?: unknown
 }
 
-// Time limit of a request, in addition to `waitMs`. An API that accepts the connection but does not respond
-// in this time counts as unreachable.
+// Time limit of a request without `waitMs`; `waitMs` is added to it. An API that accepts the connection but
+// does not respond in this time counts as unreachable.
 const RESPONSE_TIMEOUT_MS = 10_000
 
 /** Sends one request and returns the body of the response, or the failure. Never rejects. */

@@ -29,13 +29,15 @@ export async function retryWhileTransient<T>(
   }
 }
 
-// Minimum time between the starts of two reads. Usually the API responds only when the task has ended. If a
-// proxy responds immediately instead, this interval prevents a busy loop.
+// Minimum time between the starts of two requests that read the same task. Each request asks the API to
+// respond only when the task has ended, or after some time. If a proxy responds immediately instead, this
+// interval prevents a busy loop.
 const MIN_READ_INTERVAL_MS = 500
 
 /**
- * Reads a task again and again until it has ended, and resolves with it. Transient errors are ignored without
- * a time limit. `read` itself must reject when the AbortSignal aborts.
+ * Called by `waitFor`: calls `read` until it returns a task that has ended, and resolves with this task.
+ * After a transient error, `read` is called again, without a time limit. It must reject when the AbortSignal
+ * aborts.
  */
 export async function readUntilFinal<T extends { is_final: boolean }>(
   read: () => Promise<T>,

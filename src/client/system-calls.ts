@@ -13,7 +13,10 @@ export function createSystemCalls({ v1, health }: Api, send: SendCall) {
     /** Returns name and scopes of the API key. */
     access: (call?: CallOptions) => send((settings) => v1.access.$get({}, settings), call),
 
-    /** Returns how many tasks wait and run now, and counts and durations of a time window. */
+    /**
+     * Returns how many tasks wait and run now, and statistics of a time window that ends now: for example how
+     * many tasks were accepted or failed in it, and how long tasks waited and ran.
+     */
     stats: (query: StatsQuery = {}, call?: CallOptions) =>
       send((settings) => v1.stats.$get({ query }, settings), call),
 

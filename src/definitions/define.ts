@@ -45,7 +45,7 @@ export interface TaskDefinition<
   output: z.ZodType<Output>
   /** A valid input. The form on the page, the API documentation and the Postman collection show it. */
   example: Input
-  /** The queue of the task. Workers run it if their WORKER_QUEUES contain this queue. */
+  /** Name of the queue of these tasks. Only workers whose WORKER_QUEUES contain this name run them. */
   queue: string
   /** Retry budget: how many times a task may be retried after a failure. */
   maxRetries: number

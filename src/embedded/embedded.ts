@@ -11,8 +11,9 @@ export interface EmbeddedServers {
 }
 
 /**
- * Returns the given URLs. Without a Redis URL, it starts a private Redis. Without a database URL, it locks
- * `dataDir` and returns the URL of a PGlite database in this folder.
+ * Returns the URLs of Postgres and Redis: those in `given`, if they are set. Without a Redis URL, starts a
+ * private Redis. Without a database URL, locks `dataDir` and returns the URL of a PGlite database in this
+ * folder.
  * @throws Error if another process uses `dataDir`: two PGlite instances would damage the data
  */
 export async function startEmbedded(

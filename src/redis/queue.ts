@@ -47,7 +47,8 @@ export interface OldestDeliveries {
 export interface Queue {
   /**
    * Puts references at the end of a queue. They are fetched after all references that wait already.
-   * @throws immediately when Redis cannot be reached, or when the process uses too many queues
+   * @throws immediately when Redis cannot be reached, or when this process already has connections for
+   *   `MAX_PRODUCERS` other queues
    */
   enqueueMany(queueName: string, references: TaskReference[]): Promise<void>
   /**

@@ -6,9 +6,9 @@ import type { Events } from '../telemetry/events.ts'
 
 export interface Enqueuer {
   /**
-   * Puts tasks into Redis in the background. The tasks must be marked as enqueued in Postgres. If Redis
-   * fails, the mark is cleared and the dispatcher of a worker enqueues them later; if Postgres fails too, the
-   * reconciler of a worker does.
+   * Puts tasks into Redis in the background. Their rows already have `enqueued_at` set. If Redis fails, the
+   * column is cleared, and the dispatcher of a worker enqueues them later. If Postgres fails too, the column
+   * stays set; the reconciler of a worker later treats their delivery as lost and enqueues them.
    */
   enqueue(tasks: TaskToEnqueue[]): void
   /** Resolves when all calls of `enqueue` so far have succeeded or failed. */

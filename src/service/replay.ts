@@ -15,7 +15,7 @@ export interface Replay {
   /**
    * Replays many tasks. Skips unknown tasks, and tasks whose definition no longer exists or no longer accepts
    * their input.
-   * @param optionsOf returns the options of a replay for the id of its original task
+   * @param optionsOf called with the id of each original task; returns the options of its replay
    * @returns the number of submitted tasks
    * @throws AppError if one task cannot be submitted for any other reason; others may have been submitted
    */

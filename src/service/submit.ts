@@ -88,7 +88,10 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     return insertOnce({ ...task, idempotency: options.idempotency })
   }
 
-  /** Emits the events of a committed batch of tasks, and enqueues those that are due. */
+  /**
+   * Called when a batch of new tasks is committed: emits `batch.written` and `tasks.accepted` for metrics and
+   * statistics, and enqueues the tasks that are due.
+   */
   function acceptMany(tasks: NewTask[]) {
     if (tasks.length === 0) return
     events.emit('batch.written', { kind: 'submissions', size: tasks.length })
@@ -114,8 +117,9 @@ function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) 
 
 function newTask(definition: TaskDefinition, input: unknown, options: SubmitOptions): NewTask {
   const { runAt, replayedFrom } = options
-  // A replay always gets a later time than its original, even if the clock of the process that created the
-  // original was ahead. A bulk replay reads tasks from new to old, so it never reads its own replays.
+  // The creation time of a replay, and so its id, is always later than that of the original task, even if the
+  // clock of the process that created the original was ahead. A bulk replay that matches a filter reads tasks
+  // from the newest to the oldest id, so it never replays its own replays.
   const createdAt = new Date(replayedFrom ? Math.max(Date.now(), timeOfId(replayedFrom) + 1) : Date.now())
   return {
     // The id begins with the time of submission, so that the order of ids is the order of submission.

@@ -145,9 +145,9 @@ export function createTaskWatcher(dependencies: TaskWatcherDependencies): TaskWa
 }
 
 /**
- * Returns a list with the task and the lowest version that one of its watchers knows. The query for changes
- * compares this version with Postgres, so that no watcher misses a row that another one already has. The list
- * is empty if no watcher knows a version.
+ * Returns the task and its version for the query that reads changed rows, as a list with one item; an empty
+ * list if no watcher of the task knows a version yet. If watchers know different versions, it returns the
+ * lowest, so that the query also finds rows that only some of them have received.
  */
 function oldestKnown(id: string, watchers: Set<Watcher>): KnownTask[] {
   const versions = [...watchers].flatMap(({ version }) => version ?? [])

@@ -25,8 +25,9 @@ export type ActivityStore = ReturnType<typeof createActivityStore>
 export function createActivityStore(database: Database) {
   return {
     /**
-     * Adds sums to the stored ones. The time span of a sum is determined by its age (`ageMs`) and the clock
-     * of Postgres. The commit is asynchronous: a crash of Postgres can lose the last sums, but no task.
+     * Adds the event counts of this process to the table `activity`. Postgres subtracts the age of a count
+     * (`ageMs`) from its own clock to find the time span to which the count belongs. The commit is
+     * asynchronous: a crash of Postgres can lose the last counts, but no task.
      */
     async add(sums: ActivitySum[]): Promise<void> {
       if (sums.length === 0) return
@@ -66,7 +67,10 @@ export function createActivityStore(database: Database) {
       }
     },
 
-    /** Deletes old sums. Each width of time spans has its own retention time (`keptSeconds` in `SPANS`). */
+    /**
+     * Deletes old rows of the table `activity`. Rows of short time spans are deleted earlier than those of
+     * long ones (`keptSeconds` in `SPANS`).
+     */
     async prune(): Promise<void> {
       for (const { widthSeconds, keptSeconds } of SPANS)
         await database.query(sql`
@@ -78,8 +82,9 @@ export function createActivityStore(database: Database) {
 
 const WIDTHS = sql.raw(`unnest(array[${SPANS.map(({ widthSeconds }) => widthSeconds).join()}]) as width`)
 
-// Inserts sums or adds them to existing rows. The rows are written in a fixed order, so that two processes
-// that write the same rows cannot deadlock.
+// Adds event counts to the rows of their time spans in the table `activity`; inserts the rows that do not
+// exist yet. The rows are written in a fixed order, so that two processes that write the same rows cannot
+// deadlock.
 const ADD: BatchStatement = {
   name: 'add_activity',
   build: (rows) => sql`

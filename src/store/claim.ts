@@ -6,7 +6,10 @@ import { NOT_PAUSED } from './queue-store.ts'
 
 export interface Claim {
   id: string
-  /** The task's last attempt according to its task reference. The claim starts the next attempt. */
+  /**
+   * Number of the task's last attempt (0 before the first one), from the task reference in Redis. The claim
+   * starts the next attempt.
+   */
   attempt: number
   workerId: string
   /**

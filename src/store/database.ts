@@ -64,8 +64,8 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
 }
 
 const dialect = new PgDialect()
-// Time limit of each query of `refuseEarlierVersion`. If Postgres does not answer in time, the process starts
-// without this check.
+// Time limit of each query with which a starting process checks that no earlier version of Waggle created the
+// database. If Postgres does not answer in time, the process starts without this check.
 const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
@@ -167,8 +167,8 @@ function isUnavailable(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   if (UNAVAILABLE_STATE.test(code) || UNAVAILABLE_CODE.test(code)) return true
   if (UNAVAILABLE_MESSAGE.test(error.message)) return true
-  // Node throws an AggregateError if a host has several addresses and none of them can be reached. Drizzle
-  // wraps the driver's error, which is then the `cause`.
+  // Also checks nested errors. Node throws an AggregateError with one error per address if a host has several
+  // addresses and none can be reached. Drizzle throws an error of its own with the driver's error as `cause`.
   if (error instanceof AggregateError && error.errors.some(isUnavailable)) return true
   return isUnavailable(error.cause)
 }

@@ -37,10 +37,11 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Sets `enqueued_at` of waiting tasks whose delivery was lost to now, and returns them; the caller
-     * enqueues them. They were last enqueued before `before` (clock of this process) and longer than
-     * `lostAfterMs` ago (clock of Postgres). Without the second condition, a process whose clock is ahead
-     * would enqueue them in every round of its reconciler.
+     * Called by the reconciler: finds waiting tasks whose delivery was lost, sets their `enqueued_at` to now,
+     * and returns them; the caller enqueues them. A delivery counts as lost if the task was last enqueued
+     * before `before`, which the reconciler derives from the oldest delivery in Redis or from its own clock,
+     * and longer than `lostAfterMs` ago by the clock of Postgres. Without the second condition, a reconciler
+     * whose clock is ahead would enqueue these tasks in every round.
      */
     async markLostEnqueued(
       queue: string,

@@ -56,11 +56,12 @@ function columnsOf(finishes: Finish[]) {
   }
 }
 
-// SQL condition: the task gets another attempt. Only then does the end of this attempt come with a delay
-// (`delay_ms`, 0 or more) before the next one.
+// SQL condition: the worker decided that another attempt follows. Only then is `delay_ms` (the delay before
+// the next attempt, 0 or more) not null.
 const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
-// SQL condition: a client requested cancellation after the last heartbeat of the worker, which therefore
-// decided on another attempt. The task ends as CANCELLED instead.
+// SQL condition: another attempt would follow, but a client has requested cancellation. The worker did not
+// know of the request when it decided, for example because its last heartbeat was before the request. The
+// task ends as CANCELLED instead.
 const IS_CANCELLED = sql`(${HAS_NEXT_ATTEMPT} and tasks.cancel_requested_at is not null)`
 
 const finishFrom = (rows: SQL, moreColumns = sql``) => sql`

@@ -23,8 +23,9 @@ export interface NewTask {
 /** A task with an idempotency key: repeated submissions create it once. */
 export interface OnceTask extends NewTask {
   /**
-   * `key`: hash of the Idempotency-Key, the name of the client's API key, and the operation. `fingerprint`:
-   * hash of the request body.
+   * `key`: hash of the Idempotency-Key, the name of the client's API key, the API operation that was called,
+   * and, if the request creates several tasks, which of them this is. `fingerprint`: hash of the request's
+   * body.
    */
   idempotency: { key: string; fingerprint: string }
 }

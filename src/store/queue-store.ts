@@ -83,8 +83,8 @@ export function createQueueStore(database: Database) {
   }
 
   /**
-   * Marks up to `RESUME_BATCH` waiting tasks of a queue as not enqueued, if they were enqueued up to
-   * `before`.
+   * Marks up to `RESUME_BATCH` waiting tasks of a queue as not enqueued, if they were last enqueued at or
+   * before `before`: the time at which the pause of the queue ended.
    * @returns how many tasks were marked
    */
   async function clearEnqueuedBatch(queue: string, before: string): Promise<number> {

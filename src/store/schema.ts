@@ -59,8 +59,9 @@ export const tasks = pgTable(
     cancelRequestedAt: timestamptz('cancel_requested_at'),
     replayedFrom: uuid('replayed_from'),
     /**
-     * Hash of the Idempotency-Key, the name of the API key and the operation. It is unique, so that a key
-     * creates only one task.
+     * Hash of the Idempotency-Key, the name of the client's API key, the API operation that was called, and,
+     * if the request creates several tasks, which of them this is. It is unique, so that repeated requests
+     * create each task only once.
      */
     idempotencyKey: text('idempotency_key'),
     /** Hash of the submission's body. A second submission with the same key and another body is an error. */
@@ -146,9 +147,9 @@ export const taskLogs = pgTable(
 export const activity = pgTable(
   'activity',
   {
-    /** Length of the time span that is summed, in seconds. */
+    /** Length, in seconds, of the time span whose events this row counts: 10, 60 or 600. */
     width: integer('width').notNull(),
-    /** Start of the time span that is summed. */
+    /** Start of the time span whose events this row counts. It is a multiple of `width` since 1970. */
     startsAt: timestamptz('starts_at').notNull(),
     /** Name of the task definition. */
     name: text('name').notNull(),

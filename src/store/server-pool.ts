@@ -3,7 +3,7 @@
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
 
-/** A query with a time limit (`timeoutMs`). Without one, the limit is 30 s. */
+/** A query that can set its own time limit, `timeoutMs`. The default is 30 s. */
 export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }

@@ -41,8 +41,9 @@ export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
   const { statuses } = filter
   return [
     statuses && isWithin(statuses, UNFINISHED) ? isNull(tasks.finishedAt) : undefined,
-    // Repeats the condition of the partial index `tasks_unsuccessful`, so that Postgres can use the index. It
-    // holds for all failed and cancelled tasks: a FAILURE always has an error, a CANCELLED task a cancel request.
+    // Repeats the condition of the partial index `tasks_unsuccessful`, so that Postgres can use the index.
+    // All failed and cancelled tasks fulfil the condition: a failed task always has an error, and a cancelled
+    // task always has a cancel request.
     statuses && isWithin(statuses, UNSUCCESSFUL)
       ? sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
       : undefined,

@@ -126,7 +126,10 @@ function rangeFrom(filter: TaskFilter, before: string | undefined) {
   return and(...rangeOf(filter), before ? lt(tasks.id, before) : undefined)
 }
 
-/** Returns the id of the last row that a scan of `scanned` rows reads; null if the range has fewer rows. */
+/**
+ * Returns the id of the last row that a scan of `scanned` rows reads, which the caller returns as `next`.
+ * Null if fewer rows are left: the scan then reaches the end of the list.
+ */
 async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | undefined, scanned: number) {
   const [last] = await drizzle
     .select({ id: tasks.id })

@@ -6,7 +6,7 @@ import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
 
-/** A task and the `version` of its row that a watcher has seen last. */
+/** Id of a task, and the `version` of its row that the caller of `findChanged` has already read. */
 export interface KnownTask {
   id: string
   version: number

@@ -66,8 +66,8 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>
 export function createWorkerStore(database: Database) {
   return {
     /**
-     * In one statement, writes the heartbeat of a worker and the progress of its tasks, and reads cancel
-     * requests, tasks that the worker has lost, and a drain request.
+     * In one statement, writes the heartbeat of a worker and the progress of its tasks, and reads whether an
+     * operator has requested a drain and which of its running tasks the worker must abort.
      */
     async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
       const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
@@ -110,8 +110,9 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. Their tasks must have
-     * been recovered before, because most searches for abandoned tasks end immediately if no such row exists.
+     * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. The reconciler calls
+     * it after it has ended the attempts that these workers abandoned, because most of its searches for
+     * abandoned tasks find nothing unless the row of a missing worker exists.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.query(
@@ -137,10 +138,10 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and whose worker is
-     * missing, or is this one (`self`) and does not run them, because the response to its claim was lost.
-     * Unless `isThorough` is set, the query searches only if the row of a missing worker exists; without such
-     * a row it is nearly free.
+     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and that no worker
+     * runs: their worker is missing, or it is the calling worker (`self`) and does not run them, e.g. because
+     * the response to its claim was lost. If `isThorough` is false, the result is empty unless the table
+     * `workers` contains a missing worker; this check makes most calls nearly free.
      */
     async findAbandoned(options: {
       missingAfterMs: number

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { pause } from '../base/loop.ts'
 import { defineTask, PermanentError } from '../definitions/define.ts'
 
-// The task simulates work: its steps are slow enough for a person to see the progress bar move.
+// The task simulates work: it waits `STEP_MS` before each of `STEPS` progress reports, so that a person can
+// see the progress bar move.
 const STEPS = 10
 const STEP_MS = 500
 

@@ -1,6 +1,6 @@
 // Counts accepted tasks, ended attempts, and how long they waited and ran, for the statistics. At ten
-// thousand tasks per second each event must cost only a few additions in memory, so `flush` writes sums every
-// few seconds.
+// thousand tasks per second each event must cost only a few additions in memory. So events only increase
+// counters in memory, and `flush`, which is called every few seconds, has them written to Postgres.
 
 import type { TaskStatus } from '../definitions/task-status.ts'
 import { type ActivitySum, BUCKETS, bucketOf, COUNTED_STATUSES, isCounted, type Measure } from './activity.ts'
@@ -9,7 +9,8 @@ import type { Events } from './events.ts'
 
 export interface ActivityCounter {
   /**
-   * Passes the sums since the last flush to `add`. If `add` fails, the next flush passes them again.
+   * Passes the counts since the last flush to the option `add`, which writes them to Postgres. If `add`
+   * fails, the next flush passes them again.
    * @throws the error of `add`
    */
   flush(): Promise<void>
@@ -24,8 +25,8 @@ export interface ActivityCounterOptions {
 // A definition is unknown if only another version of the code has it: attempts of its tasks fail in this
 // process, and the failures are counted.
 const MAX_UNKNOWN_NAMES = 20
-// Maximum number of sums that are kept in memory while Postgres is unavailable; the oldest are dropped. Few
-// sums are added during an outage, because no task can be accepted or claimed without Postgres.
+// Maximum number of counts that are kept in memory until they can be written to Postgres; the oldest are
+// dropped. Few are added during an outage, because no task can be accepted or claimed without Postgres.
 const MAX_UNSAVED_SUMS = 10_000
 
 /** Counts all events from now on. There is no `stop`: the listeners live as long as the emitter `events`. */
@@ -57,15 +58,16 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
   })
   // Counts the lost attempt as ended, because its missing worker has not emitted `task.finished`.
   events.on('attempt.lost', ({ name, status }) => end(countsOf(name), status))
-  // These tasks were cancelled while they waited, without a running attempt, so no worker emits
-  // `task.finished`.
+  // Counts tasks that were cancelled while they waited. They had no running attempt, so no worker emits
+  // `task.finished` for them.
   events.on('tasks.cancelled', ({ tasks }) => {
     for (const { name } of tasks) end(countsOf(name), 'CANCELLED')
   })
 
   return {
     flush() {
-      // Flushes run one after another. Two concurrent ones would both pass the unsaved sums to `add`.
+      // Flushes run one after another. Two concurrent ones would both pass the counts that are not yet
+      // written to `add`, which would add them twice.
       flushing = flushing.catch(() => {}).then(addSums)
       return flushing
     },

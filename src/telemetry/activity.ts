@@ -1,5 +1,6 @@
-// Defines the statistics of the system: what is counted, the spans of time that are summed, and the buckets
-// for durations. The counter, the store and the API share these definitions.
+// Defines the statistics of the system: which events are counted, the lengths of the time spans for which
+// they are counted, and the histogram buckets for durations. The counter, the store and the API share these
+// definitions.
 import type { TaskStatus } from '../definitions/task-status.ts'
 
 /** Statuses for which ended attempts are counted. RETRY: the attempt failed and another one follows. */
@@ -33,8 +34,8 @@ export interface ActivitySum {
   bucket: number
   count: number
   /**
-   * Age of this count when it is written, in milliseconds. Postgres subtracts it from its own clock to find
-   * the time span of the count.
+   * How long ago this count was collected, in milliseconds: nearly 0, or more if an earlier write of it has
+   * failed. Postgres subtracts it from its own clock to find the time span to which the count is added.
    */
   ageMs: number
 }
@@ -50,7 +51,8 @@ export const SPANS = [
 ] as const
 
 // Number of duration buckets per doubling: the upper edge of each bucket is 19 % (2^(1/4)) above the previous
-// one. That is precise enough for percentiles, and a few durations make only a few rows in Postgres.
+// one. That is precise enough for percentiles, and similar durations share a bucket, so that there are few
+// rows in Postgres.
 const BUCKETS_PER_DOUBLING = 4
 // Index of the last bucket. Its upper edge is 2^30 ms, more than twelve days; longer durations are in it too.
 const LAST_BUCKET = 120

@@ -53,8 +53,8 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
   }
 }
 
-// How many queue names without a definition have a label of their own. Clients may submit to queues of any
-// name; all further names share the label `other`.
+// How many queue names that no task definition uses have a label of their own. Clients may submit to queues
+// of any name; all further names share the label `other`.
 const MAX_QUEUES = 100
 
 // Histogram buckets of request durations, in seconds. A request with `?wait=` can take nearly a minute.

@@ -22,7 +22,10 @@ export interface QueueMetrics {
 
 export interface QueueMetricsOptions {
   definitions: readonly { queue: string }[]
-  /** Called at every scrape. It should be a shared query, so that frequent scrapes do not load Postgres. */
+  /**
+   * Called at every scrape. It should reuse the result of a recent query (`createSharedQuery` does), so that
+   * frequent scrapes do not load Postgres.
+   */
   summarizeQueues: () => Promise<QueueDepth[]>
   labelOfQueue: (queue: string) => string
 }

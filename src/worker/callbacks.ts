@@ -22,8 +22,8 @@ export interface CallbacksDependencies {
 // Maximum number of callbacks per statement. It is small, because each callback contains a result of up to
 // 1 MiB, which is in memory several times while it is written.
 const BATCH = 20
-// A round ends after it has failed to create this many callbacks: so many failures have a common cause, and
-// are not due to single invalid callbacks.
+// The periodic loop stops creating callbacks until its next interval when this many have failed: so many
+// failures have a common cause, and are not due to single invalid callbacks.
 const MAX_FAILED = 1_000
 // Retry budget of a callback task. With the backoff of `http_request`, the retries take two to four hours.
 // After that, a failed callback is not repeated automatically.
@@ -51,8 +51,8 @@ export function startCallbacks({
       const { count, failedIds } = await write(ended)
       failed.push(...failedIds)
       if (count > 0) onCreated()
-      // Ends the round if fewer callbacks than a full batch were handled: either all tasks have their
-      // callback, or another worker has locked the other tasks and creates their callbacks.
+      // Fewer callbacks than a full batch were created or failed: either no more ended tasks need a callback,
+      // or another worker has locked them and creates their callbacks. Waits for the next interval.
       if (count + failedIds.length < BATCH) return
     }
   }

@@ -39,8 +39,8 @@ const CLAIM_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, release, events, stopping } = dependencies
-  // One statement writes the claims of several deliveries (group commit). Each item is the list of claims of
-  // one delivery, so that its tasks are started together.
+  // Group commit of claims: lists of claims that are added during a write are written together by the next
+  // statement. Tasks that are claimed for one delivery are one list, so that they are started together.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
     name: 'claims',
     write: writeLists(store.claimMany),

@@ -56,8 +56,8 @@ export function startConsumers({
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
       started.lastFetchedMs = Date.now()
       await handle(name, delivery)
-      // Updates `lastFetchedMs` again, because `handle` may have waited long for a free slot: a consumer that
-      // waits for a slot is not stuck.
+      // A handled delivery counts like a new fetch: `handle` may have waited long for a free slot, and this
+      // wait must not make the consumer count as stuck.
       started.lastFetchedMs = Date.now()
     })
     const started = { consumer, lastFetchedMs: Date.now() }

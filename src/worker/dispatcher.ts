@@ -34,8 +34,8 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   })
   return {
     wakeIn(delayMs) {
-      // No timer is needed for a task that is due after the next regular round: each round ends with a query
-      // for the next due task, and the loop pauses only until then.
+      // A task that is due in `intervalMs` or later needs no timer: the dispatcher runs before that anyway.
+      // Each run ends by asking Postgres when the next task is due, and the next run starts at that time.
       if (delayMs >= intervalMs) return
       const timer = setTimeout(() => {
         timers.delete(timer)

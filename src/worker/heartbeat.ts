@@ -58,8 +58,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
 
   return {
     async ensureHeartbeat() {
-      // Sends a heartbeat when half of `missingAfterMs` has passed since the last one: the claim that follows
-      // can be slow, and the worker must not become missing meanwhile.
+      // Called before each claim: sends a heartbeat if the last one is older than half of `missingAfterMs`,
+      // so that the worker does not become missing while Postgres executes a slow claim.
       if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
     isBeating: () => Date.now() - lastRoundMs < missingAfterMs,

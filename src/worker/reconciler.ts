@@ -38,7 +38,8 @@ export interface ReconcilerDependencies {
 
 const BATCH = 1_000
 // Every 12th round of the reconciler always searches for abandoned tasks; the other rounds do so only if a
-// worker is missing. Otherwise such tasks are rare: the response to a claim was lost, for example.
+// worker is missing. A task is rarely abandoned without a missing worker: for example, if the response to its
+// claim was lost, its worker does not run it.
 const THOROUGH_EVERY_ROUNDS = 12
 // Age of the last heartbeat after which the row of a missing worker is deleted, in milliseconds. Until then
 // the page shows the worker.
@@ -70,8 +71,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     // Recovers nothing until this worker has sent heartbeats for `missingAfterMs`. After an outage of
     // Postgres the heartbeats of all workers are old, and this gives the others time to send a new one.
     if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
-    // Re-enqueues lost deliveries last, because this needs Redis. The recovery above needs only Postgres and
-    // must not wait for Redis.
+    // The tasks of missing workers are recovered first: this needs only Postgres and must not wait for Redis.
+    // Then the tasks whose delivery in Redis was lost are enqueued again.
     for (const name of queues) if (queue.isReady(name)) await reenqueueLost(name, stopping)
   }
 
@@ -115,8 +116,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   /**
-   * Returns the failure with which an abandoned attempt ends. It uses the retry budget, so that a task that
-   * crashes its worker is not repeated forever.
+   * Returns the end of an abandoned attempt, for writing it to Postgres. It is a failure that counts against
+   * the task's retry budget, so that a task that crashes its worker is not repeated forever.
    */
   function failureOf(task: AbandonedTask): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }

@@ -37,7 +37,7 @@ export interface RunnerDependencies {
    * that another task can start during that write.
    */
   onHandlerDone: () => void
-  /** Called when the end of an attempt was written and not refused. */
+  /** Called when the end of an attempt is in Postgres. Not called if `finish` has resolved with null. */
   onFinished: (end: AttemptEnd) => void
   events: Events
 }

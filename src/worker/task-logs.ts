@@ -84,8 +84,8 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
   }
 
   /**
-   * Writes the waiting lines of an attempt, or returns the write of that attempt that is under way. Never
-   * rejects.
+   * Writes the waiting lines of an attempt. If a write for this attempt is already under way, only waits for
+   * that one, which may not contain the newest lines. Never rejects.
    */
   function write(running: RunningTask): Promise<void> {
     const underWay = writing.get(running) ?? writeNow(running).finally(() => writing.delete(running))

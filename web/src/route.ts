@@ -32,7 +32,10 @@ export function hashOf({ view, id, params }: Destination): string {
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
 }
 
-/** Returns the route of the URL. After `goTo` it is newer than the route of the rendered components. */
+/**
+ * Returns the route that the URL contains now. Components are rendered for a new URL only after the
+ * `hashchange` event; until then, the route that they received as a property is older than this one.
+ */
 export function currentRoute(): Route {
   return routeOf(location.hash)
 }

@@ -4,11 +4,14 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream'
 import { malformedRequestProblem, PROBLEM_JSON } from './problem.ts'
 
-/** The latest request of a connection, among those whose headers Node could parse. */
+/**
+ * The last request of a connection that reached the app, and its response. The server keeps it, because Node
+ * reports a parse error with the socket only.
+ */
 export interface LatestRequest {
   incoming: IncomingMessage
   outgoing: ServerResponse
-  /** Set if the bytes after this request cannot be parsed: the connection ends after the response to it. */
+  /** true if the bytes after this request are not valid HTTP: its response is the last on the connection. */
   isLast?: true
 }
 
@@ -17,25 +20,26 @@ export interface LatestRequest {
 const LINGER_MS = 500
 
 /**
- * Handles `clientError` of a Node HTTP server: sends a problem and ends the connection, because the bytes
- * after the fault cannot be parsed either (RFC 9112, 9.6).
+ * Handles `clientError`, which a Node HTTP server emits if a request is not valid HTTP or does not arrive in
+ * time: sends a problem+json response if possible, and ends the connection, because after an invalid byte the
+ * start of the next request is not known (RFC 9112, 9.6).
  * @param latest the last request on this connection that reached the app, if any
  */
 export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, latest?: LatestRequest): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
-  // An earlier fault already ends this connection, so faults in bytes that the client still sends are
-  // ignored.
+  // Ignores errors in bytes that the client still sends after an earlier parse error, because this error
+  // already ends the connection.
   if (!socket.writable || latest?.isLast) return
   const isUnanswered = latest !== undefined && !latest.outgoing.writableFinished
   if (isUnanswered && latest.incoming.complete) {
-    // The fault is in the bytes after the latest request, whose response is not complete yet. The connection
-    // ends after that response, without a problem: the client would take it for the response to that request.
+    // The invalid bytes follow a complete request whose response has not been sent completely. Sends only
+    // that response and no error: the client would take the error for the response to the complete request.
     latest.isLast = true
     latest.outgoing.once('finish', () => end(socket))
     return
   }
-  // The fault is in the body of the latest request. If the response to it has already begun, no problem can
-  // be sent, so the connection is only closed.
+  // The body of the latest request is invalid or late, and the response to it has already begun. A second
+  // response cannot be sent, so the connection is closed without an error response.
   if (isUnanswered && latest.outgoing.headersSent) return void socket.destroy()
   end(socket, responseTo(error.code))
 }

@@ -31,7 +31,10 @@ export function numberFault(path: string[]): Fault {
   return { pointer: pointerOf(path), detail: 'is too large to be kept as it is written: send it as a string' }
 }
 
-/** Rejects the request if there is at least one fault. @throws AppError `invalid_input` with all faults */
+/**
+ * Throws if the list of invalid parts of the request is not empty.
+ * @throws AppError `invalid_input`, whose response lists all faults
+ */
 export function rejectFaults(faults: Fault[]) {
   if (faults.length > 0) throw new AppError('invalid_input', 'The body is not valid', { faults })
 }

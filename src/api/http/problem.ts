@@ -47,8 +47,8 @@ const RETRY_AFTER_SECONDS = 2
 export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
   if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
-  // Retry-After while the task of an earlier request with the same Idempotency-Key is being inserted. After
-  // one second the insert has usually ended, and a retry gets the response to the earlier request.
+  // An earlier request with the same Idempotency-Key is still inserting its task. Asks the client to retry
+  // after 1 s: by then the insert has usually ended, and the retry gets the response to the earlier request.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
   return c.body(JSON.stringify(problem), problem.status, { 'Content-Type': PROBLEM_JSON })
 }
@@ -105,7 +105,8 @@ function knownError(error: unknown): AppError | undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
     return new AppError('malformed_json', 'The body ended before it was complete', { cause: error })
   }
-  // An HTTPException with status 400 is the client's fault: Hono's validators throw it for a malformed body.
+  // Hono's validators throw an HTTPException with status 400 for a malformed body. Without this case it would
+  // be reported as an unexpected error of the server.
   if (error instanceof HTTPException && error.status === 400) {
     return new AppError('malformed_json', 'The body must be valid JSON', { cause: error })
   }

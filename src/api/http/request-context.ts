@@ -13,7 +13,10 @@ export interface ApiEnv {
     apiKey: ApiKey | undefined
     /** Headers that the response gets whatever its status, for example those of the rate limit. */
     responseHeaders: Record<string, string> | undefined
-    /** Whether `addCommonHeaders` has run for this request. If not, `beginRequest` calls it at the end. */
+    /**
+     * Whether the headers that all responses have were already added when the response was created. If not,
+     * the middleware of `beginRequest` adds them to the finished response.
+     */
     hasCommonHeaders: boolean | undefined
   }
 }

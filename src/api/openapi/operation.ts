@@ -51,7 +51,10 @@ export interface Operation {
   query?: Query
   body?: { isRequired: boolean; content: Record<string, Content> }
   responses: Record<number, OperationResponse>
-  /** Error codes of the operation, without those that `problemResponses` derives from `scope` and `body`. */
+  /**
+   * Error codes that the operation can return. Errors of API keys, the rate limit and the size of the body
+   * are left out: the OpenAPI document gets them from `scope` and `body`.
+   */
   problems: ErrorCode[]
 }
 

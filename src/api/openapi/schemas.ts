@@ -95,16 +95,16 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
   const named = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(SCHEMAS)) named.add(schema, { id })
   for (const { name, input, output } of all) {
-    // Copies the schemas, because definitions may share one, and a zod registry allows one name per schema.
+    // Registers copies of the input and result schemas. Two definitions may use the same schema object, but a
+    // zod registry stores only one name per object.
     const ownInput = input.meta({ ...input.meta() })
     named.add(ownInput, { id: `${pascalCase(name)}Input` })
     named.add(output.meta({ ...output.meta() }), { id: `${pascalCase(name)}Result` })
     named.add(submission.extend({ input: ownInput }), { id: `${pascalCase(name)}Submission` })
   }
   const { schemas } = z.toJSONSchema(named, {
-    // In requests, the mode `input` makes members with a default optional, because it describes the values
-    // before zod adds defaults. In responses, which have no defaults, it only permits additional members,
-    // which later versions of the API may return.
+    // Describes values before zod parses them, so that request members with a default are optional. The mode
+    // `output` would also forbid additional members, but later versions of the API may add some to responses.
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => `#/components/schemas/${id}`,
@@ -158,8 +158,8 @@ function taskOf(name: string): Schema {
 }
 
 /**
- * Adds to the schema of the submit options: their descriptions, and that `run_at` and `delay_seconds` exclude
- * each other, which the schema from zod does not say.
+ * Adds two things that zod does not generate to the JSON Schema of the submit options: a description of each
+ * option, and the rule that a task cannot have both `run_at` and `delay_seconds`.
  */
 function describedOptions(schema: Schema): Schema {
   const properties = Object.entries(asObject(schema.properties)).map(([name, property]) => {
@@ -183,8 +183,8 @@ function itemizedBatch(schema: Schema): Schema {
 }
 
 /**
- * Adds to the schema of a bulk request: the fields of `filter`, and that a request has either `ids` or
- * `filter`. JSON Schema cannot express zod's transforms and refinements, so zod leaves both out.
+ * Adds two things to the JSON Schema of a bulk request: the fields of `filter`, and the rule that a request
+ * has either `ids` or `filter`. zod does not generate them, because they are a transform and a refinement.
  */
 function filteredBulk(schema: Schema): Schema {
   const names = Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }])
@@ -226,7 +226,10 @@ function withoutIdentity({ $schema: _dialect, $id: _id, ...schema }: Schema): Sc
   return schema
 }
 
-/** Returns a copy of an object schema, or `{}` if it is missing. zod generates no boolean schemas here. */
+/**
+ * Returns a copy of a JSON Schema that is an object; `{}` for undefined. JSON Schema also has the schemas
+ * true and false, but zod does not generate them for the values that are passed here.
+ */
 function asObject(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? { ...schema } : {}
 }

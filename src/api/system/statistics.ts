@@ -10,7 +10,7 @@ export type StatisticsView = z.infer<typeof statistics>
 
 /**
  * Builds the response of GET /v1/stats.
- * @param activity sums of the events in the window, for example of accepted and of failed tasks
+ * @param activity numbers of events (task accepted, failed, …) in the last `windowSeconds`
  * @param queues current state of all queues, for the numbers of tasks that wait or run now
  */
 export function statisticsOf(

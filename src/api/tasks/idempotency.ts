@@ -43,8 +43,8 @@ export function idempotencyOf(c: Context<ApiEnv>, operation: string, body: unkno
 
 /**
  * Returns the body as JSON with sorted member names, so that bodies with equal content give equal text.
- * RFC 8785 (JCS) is not used, because it fails on unpaired surrogates, which inputs may contain, and on
- * numbers outside the range of a double, which must reject only their own task of a batch, not the whole one.
+ * RFC 8785 (JCS) is not used: it fails on unpaired surrogates, which inputs may contain, and on numbers
+ * outside the range of a double. In a batch, such a number must reject only the task that contains it.
  */
 function canonicalJson(body: unknown): string {
   return JSON.stringify(body, (_name, value: unknown) =>

@@ -12,17 +12,21 @@ export function textOfNewTask(task: NewTask): string {
   return template ? fillIn(template, task) : JSON.stringify(viewOfNewTask(task))
 }
 
-/** JSON of tasks that have the same name, queue, retries and timeout, split at the values that differ. */
+/**
+ * JSON shared by all tasks that have the same name, queue, retries and timeout: the constant parts, between
+ * which `fillIn` inserts the id, input, request id and creation time of a task.
+ */
 interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
-  /** The constant parts of the JSON, in order. There is one more of them than of `values`. */
+  /** The constant parts of the JSON, in order. A value of the task is inserted between each two of them. */
   texts: string[]
   /** The value after each part of `texts`, as a number: 0 id, 1 input, 2 request id, 3 creation time. */
   values: number[]
 }
 
 /**
- * Checks whether the JSON of the task can be built from a template: the task has a request id, and no tags,
- * delay, callback, parent, original or trace context.
+ * Checks whether the JSON of the task differs from that of similar tasks only in the four values that a
+ * `Template` leaves open: the task has a request id, and no tags, delay, callback, parent or trace context,
+ * and is not a replay.
  */
 function isPlain(task: NewTask): boolean {
   return (
@@ -36,14 +40,15 @@ function isPlain(task: NewTask): boolean {
   )
 }
 
-// Maximum number of templates per definition. Clients choose queue, retries and timeout freely, so without a
-// limit the cache could grow forever.
+// Maximum number of cached templates (serialized JSON with gaps) per definition. Each combination of queue,
+// retries and timeout needs its own, and clients choose these freely, so the cache could grow forever.
 const MAX_TEMPLATES = 8
 const templatesByName = new Map<string, Template[]>()
 
 /**
- * Returns the template for the task's name, queue, retries and timeout, and creates it if it is not cached.
- * Returns undefined if the cache already has `MAX_TEMPLATES` other templates of this definition.
+ * Returns the cached JSON with gaps for the task's name, queue, retries and timeout, and creates it if it is
+ * missing. Returns undefined if `MAX_TEMPLATES` others are cached for this definition; the caller then
+ * serializes the whole task.
  */
 function templateOf(task: NewTask): Template | undefined {
   const templates = templatesByName.get(task.name) ?? []
@@ -57,8 +62,9 @@ function templateOf(task: NewTask): Template | undefined {
   return template
 }
 
-// Texts that replace id, input, request id and creation time (in this order) in the JSON from which a
-// template is made. They occur nowhere else in it, because names of tasks and queues cannot contain them.
+// Placeholders for id, input, request id and creation time, in this order. The JSON of a sample task is
+// written with them and split at them; the parts are the constant text of a `Template`. They occur nowhere
+// else in that JSON, because names of tasks and queues cannot contain them.
 const PLACEHOLDERS = ['<id>', '"<input>"', '"<request>"', '1970-01-01T00:00:00.000Z']
 const PLACEHOLDER = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
 

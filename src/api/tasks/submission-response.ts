@@ -7,7 +7,10 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { textOfNewTask } from './new-task-text.ts'
 import type { TaskView } from './task-view.ts'
 
-/** Body of the response: the task as it was accepted. `poll_token` is present if the API requires keys. */
+/**
+ * Body of the response: the task as it was accepted. If the API requires keys, it also has a `poll_token`,
+ * with which a browser without an API key can read this task.
+ */
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
 export function submissionResponse(c: Context<ApiEnv>, task: AcceptedTask) {

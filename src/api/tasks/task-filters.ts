@@ -78,8 +78,8 @@ export function withInputs<Schema extends z.ZodObject>(schema: Schema) {
           const lastName = inputFields.at(-1)?.[0] ?? INPUT_PREFIX
           issues.push(issueAt([lastName], `must be one of at most ${MAX_INPUT_FIELDS} input fields`))
         }
-        // The cast is safe: `fields.data` is undefined only if a field is invalid. In this case `issues` is
-        // not empty, and zod does not return the value.
+        // The cast is safe although `fields.data` is undefined if `schema` rejects a field: then `issues` is
+        // not empty, so that zod reports an error and does not return this value.
         return { ...fields.data, ...(inputs.length > 0 && { inputs }) } as Filtered<Schema>
       })
   )

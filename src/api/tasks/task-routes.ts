@@ -75,9 +75,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      // Skips the query for failed attempts if the row shows that there are none. The row is wrong in one
-      // case: a retry by a client sets `failures` to 0, so a failed first attempt is missing in the response
-      // until the second attempt starts.
+      // Queries failed attempts only if `attempt` is above 1 or `failures` above 0, which saves a query for
+      // most tasks. One case is missed: if a client retries a task whose first attempt failed, `failures`
+      // becomes 0, so the response omits that attempt until the second one starts.
       const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })

@@ -76,7 +76,7 @@ export async function close(bee: BeeQueue): Promise<void> {
   bclient?.end(false)
 }
 
-/** Returns a promise for `Promise.race`: it resolves with false when the AbortSignal aborts. */
+/** Resolves with false when the AbortSignal aborts, so that `connect` stops waiting for Redis. */
 function aborted(signal: AbortSignal): Promise<false> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(false)
@@ -100,8 +100,8 @@ export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
 }
 
 /**
- * Removes a delivery from Redis like `acknowledge`, and also from the list of waiting deliveries. This is
- * slower, because Redis scans that list.
+ * Removes a delivery from Redis like `acknowledge`, and also from the list of waiting deliveries, into which
+ * the stall check may have put it back. Slower than `acknowledge`, because Redis scans that list.
  */
 export async function remove(bee: BeeQueue, deliveryId: string): Promise<void> {
   await acknowledge(bee, deliveryId)
@@ -171,9 +171,9 @@ export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): P
 }
 
 /**
- * Limits the time of a command. If Redis does not answer in time, it closes the connection, so that
- * node_redis reconnects. Otherwise node_redis would wait, and accept more commands, until TCP reports an
- * error.
+ * Waits for the response to a Redis command. If there is none within `COMMAND_TIMEOUT_MS`, closes the
+ * connection, so that node_redis reconnects, and rejects. Otherwise node_redis would wait, and accept more
+ * commands, until TCP reports an error.
  */
 export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

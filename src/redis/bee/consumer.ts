@@ -37,14 +37,14 @@ export function startConsumer(
       // without a limit.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    // Bee-Queue's `process` is called only after `connect` has loaded the Lua scripts: it begins with a stall
-    // check, which is such a script, and never fetches anything if that check fails. The handler returns no
+    // Bee-Queue's `process` is called only after `connect` has loaded the Lua scripts: it first runs the
+    // script of the stall check, and never fetches a delivery if this script fails. The handler returns no
     // result, because the results of tasks are in Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
-      // Removes the id of a delivery that was handled for long, because Bee-Queue deletes only its job: after
-      // a late renewal, the stall check may have put the id back into the list of waiting deliveries.
+      // If the handler took longer than a stall interval, the stall check may have put the id of the delivery
+      // back into the list of waiting deliveries. Removes it from there, because Bee-Queue does not.
       if (Date.now() - fetchedMs > STALL_INTERVAL_MS) await remove(bee, job.id).catch(role.onError)
     })
     // Starts the regular stall check, which puts deliveries of workers that died back into the list of

@@ -23,7 +23,7 @@ export interface Access {
   key: Observable<string | null>
   /**
    * Records the outcome of a request: a 401 opens the key dialog, a 403 means that the scope is missing.
-   * @param fault null if the request succeeded
+   * @param fault the error of the request; null if it succeeded
    * @param scope the scope that the request needs; null if every valid key suffices
    * @param key the key that the request was sent with
    */
@@ -44,7 +44,7 @@ export interface Access {
   untilKeyEntered(): Promise<boolean>
 }
 
-/** @param tryKey sends a request with the key; resolves with null if the API accepts it, else the fault */
+/** @param tryKey sends a request with the key; resolves with null if it succeeds, otherwise with the error */
 export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>): Access {
   const key = createObservable(readKey())
   const state = createObservable<AccessState>({

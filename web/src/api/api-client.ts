@@ -50,8 +50,8 @@ export type ApiClient = ReturnType<typeof createApiClient>
 interface Listeners {
   clock: ServerClock
   /**
-   * Called after a request with its fault, or null if it succeeded. Not called if the API's own rate limit
-   * refused the request (429).
+   * Called after a request: with its error, or with null if it succeeded. Not called if the API's own rate
+   * limit refused the request (429).
    */
   report: (fault: ApiFault | null) => void
   access: Pick<Access, 'key' | 'report'>
@@ -116,7 +116,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
 
     resumeWorker: (id: string) => send('operate', () => client.resumeWorker(id)),
 
-    /** Sends a request with this key. Resolves with null if the API accepts the key, else with the fault. */
+    /** Sends a request with this key. Resolves with null if it succeeds, otherwise with the error. */
     async tryKey(key: string): Promise<ApiFault | null> {
       const response = await responseOf(connect(() => key).definitions())
       const fault = response.ok ? null : response.fault
@@ -124,7 +124,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
       return fault
     },
 
-    /** Requests the readiness of the API. Resolves with null if it is ready, else with the fault. */
+    /** Requests the readiness of the API. Resolves with null if it is ready, otherwise with the error. */
     async findFault(): Promise<ApiFault | null> {
       const response = await responseOf(client.ready())
       // A refusal (4xx) counts as ready: access to the readiness endpoint can be restricted, and the refusal

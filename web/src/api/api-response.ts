@@ -1,4 +1,4 @@
-// The outcome of an API request: a value, or a fault with a text that the page can show.
+// The outcome of an API request: a value, or an error with a text that the page can show.
 import { ApiError } from '../../../src/client/client.ts'
 
 export interface ApiFault extends Pick<ApiError, 'status' | 'code' | 'detail' | 'errors' | 'retryAfterMs'> {
@@ -15,7 +15,7 @@ export type FieldFault = ApiFault['errors'][number]
 
 export type ApiResponse<T> = { ok: true; value: T } | { ok: false; fault: ApiFault }
 
-/** Awaits a call of the API client. Returns its value, or its `ApiError` as a fault; throws other errors. */
+/** Awaits a call of the API client. Returns its value, or its `ApiError` as `fault`; throws other errors. */
 export async function responseOf<T>(call: Promise<T>): Promise<ApiResponse<T>> {
   try {
     return { ok: true, value: await call }

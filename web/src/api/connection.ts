@@ -15,8 +15,8 @@ export type ConnectionState =
 export interface Connection {
   state: Observable<ConnectionState>
   /**
-   * Records the outcome of a request. A fault of the kind `unreachable` or `unavailable` starts an outage.
-   * @param fault null if the request succeeded
+   * Records the outcome of a request. An error of the kind `unreachable` or `unavailable` starts an outage.
+   * @param fault the error of the request; null if it succeeded
    */
   report(fault: ApiFault | null): void
   /** During an outage, starts the next check of the API immediately instead of after the pause. */
@@ -25,7 +25,7 @@ export interface Connection {
   untilUp(signal?: AbortSignal): Promise<void>
 }
 
-/** @param findFault checks whether the API is ready; resolves with null if it is, else with the fault */
+/** @param findFault checks the API; resolves with null if it is ready, otherwise with the error */
 export function createConnection(findFault: () => Promise<ApiFault | null>): Connection {
   const state = createObservable<ConnectionState>({ isUp: true })
   const pause = createPause()

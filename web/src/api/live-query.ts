@@ -47,8 +47,8 @@ export function useQuery<T>(
     )
     poll.current = started
     const unsubscribe = access.key.subscribe(() => {
-      // When the API key is removed, the view must no longer show the value. A new key can have other scopes,
-      // so the query is repeated.
+      // Clears the result when the API key is removed, because the view must no longer show it. Repeats the
+      // query after every change of the key, because a new key can have other scopes.
       if (access.key.get() === null) setKnown({ value: null, queryKey, fault: null })
       started.refresh()
     })
@@ -132,15 +132,15 @@ export function startPoll<T>(
 
   function pauseMs(response: ApiResponse<T>): number {
     if (response.ok) return intervalMs
-    // After an outage or a 401 a short pause suffices: before the next request, `run` waits anyway until the
-    // outage is over and the API has accepted a key.
+    // After a 401, or an error that started an outage, the pause can be short: before the next request, the
+    // loop in `run` waits until the outage is over and the API has accepted a key.
     return response.fault.kind === 'refused' && !isKeyRequired(response) ? MAX_PAUSE_MS : MIN_PAUSE_MS
   }
 }
 
 /**
- * Checks for a 401 (no valid API key). The view does not get this response, because the key dialog opens
- * instead.
+ * Checks whether the API responded with 401 (no valid API key). Such a response is not passed to the view,
+ * because the page asks the person for a key instead.
  */
 function isKeyRequired(response: ApiResponse<unknown>): boolean {
   return !response.ok && response.fault.status === 401

@@ -3,15 +3,15 @@
 
 export interface ServerClock {
   /**
-   * Compares the clocks of the server and of this machine.
-   * @param date the `Date` header of a response that has just arrived
+   * Called with every response: measures how far the server's clock is ahead of this machine's clock.
+   * @param date the `Date` header of the response that has just arrived; null if it has none
    */
   observe(date: string | null): void
   nowMs(): number
 }
 
-// A smaller offset between the two clocks is ignored: it can be a rounding error, because the `Date` header
-// has whole seconds.
+// The two clocks count as equal if their offset is at most 1.5 s: it can be a rounding error, because the
+// `Date` header has whole seconds.
 const NOTICEABLE_MS = 1_500
 
 export function createServerClock(): ServerClock {
@@ -19,8 +19,8 @@ export function createServerClock(): ServerClock {
   return {
     observe(date) {
       const serverMs = Date.parse(date ?? '')
-      // Every measured offset is too small, by the truncated fraction of the header's second and by the time
-      // on the network. So the largest one is the most exact.
+      // The offset (server time minus local time) is always measured too small: the header omits fractions of
+      // a second, and the response took time to arrive. So the largest measured offset is the most exact.
       if (!Number.isNaN(serverMs)) offsetMs = Math.max(offsetMs, serverMs - Date.now())
     },
     nowMs: () =>

@@ -7,7 +7,8 @@ import { type Field, isLeaf } from './schema-fields.ts'
 /**
  * Converts the error of a submission to the messages that the form shows.
  * @param inputField field of the whole input; null while the input is edited as JSON and has no fields
- * @returns messages by field, and a message for the whole form: null if every error belongs to a field
+ * @returns `faults`: messages by the path of a field. `formFault`: message for the whole form; null if the
+ *   API reported only errors that belong to fields
  */
 export function faultsOfResponse(
   fault: ApiFault,
@@ -56,8 +57,10 @@ function faultsByField(
 }
 
 /**
- * Follows the steps of a JSON pointer from a field into its nested fields. Returns the path of the innermost
- * field and the steps that remain (`beyond`); null if the pointer names the whole form.
+ * Finds the field for an error: the field that the JSON pointer names, or the nearest field that contains the
+ * named value. Returns its path, and the steps of the pointer that lead further into its value (`beyond`);
+ * null if the error must be shown for the whole form.
+ * @param steps steps of the JSON pointer that start at `field`
  */
 function placeOf(
   field: Field,

@@ -72,8 +72,9 @@ function fits(field: Field, value: unknown): boolean {
 }
 
 /**
- * Checks whether `shown`, the JSON value that was read from the fields, contains all of `value`. It may have
- * more members: a checkbox, for example, is read as false if `value` lacks its member.
+ * Checks whether `shown`, the JSON value that `fits` has read from the fields, has all list items and members
+ * of `value`. Its objects may have additional members: a checkbox, for example, is read as false if `value`
+ * lacks its member.
  */
 function covers(shown: unknown, value: unknown): boolean {
   if (Array.isArray(value)) {

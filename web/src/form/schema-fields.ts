@@ -15,8 +15,8 @@ export type LeafKind =
   | 'boolean'
   | 'choice'
   /**
-   * Text box for a number or a string. Text such as 42 or -1.5 is submitted as a number, unless converting
-   * it to a double would change the digits of a large number.
+   * Text box for a number or a string. Text such as 42 or -1.5 is submitted as a number. All other text is
+   * submitted as a string, also a large number with more digits than a double can keep.
    */
   | 'number-or-text'
   /** Text box for a list of strings, separated by commas. */

@@ -86,7 +86,8 @@ export function TaskForm(props: TaskFormProps) {
   }
 
   function showFault(fault: ApiFault) {
-    // Shows nothing for a request that the page has aborted. MissingScopeNotice shows a missing scope (403).
+    // Shows no error if the page itself aborted the request, or if the API key lacks a scope (403): this form
+    // contains a `MissingScopeNotice`, which says so.
     if (fault.kind === 'aborted' || fault.status === 403) return
     const { faults, formFault } = faultsOfResponse(fault, state.isJson ? null : field)
     show(faults, formFault)
@@ -187,7 +188,8 @@ export function TaskForm(props: TaskFormProps) {
 
 const WAIT_TEXTS = {
   unavailable: 'Not submitted yet: the API is not available. The page submits the task as soon as it is.',
-  // The API creates only one task, because every repetition of the request has the same idempotency key.
+  // The text promises that there will be one task: all repetitions of the request have the same idempotency
+  // key, so the API creates the task only once.
   unconfirmed:
     'No response: the task may have been submitted. The page repeats the request; there will be one task.',
   limited: 'Not submitted yet: the request limit is reached. The page submits the task again shortly.',

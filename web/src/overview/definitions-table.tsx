@@ -81,8 +81,8 @@ function FailedCount({ stats }: { stats: DefinitionStats }) {
 }
 
 function titleOf(name: string, definitions: Definition[]): string {
-  // "other" is not a definition, but a sum. Each process counts its own definitions by name, and also 20
-  // unknown ones, which its code does not contain; it counts all further unknown ones as "other".
+  // "other" is not a definition. Each process has separate statistics for every definition in its code, and
+  // for up to 20 other names; it adds the events of all further names to the statistics of "other".
   if (name === 'other') return 'Others'
   return definitions.find((definition) => definition.name === name)?.title ?? name
 }

@@ -20,13 +20,13 @@ export function formatStep(ms: number, stepSeconds: number): string {
   return (stepSeconds < 60 ? toTheSecond : toTheMinute).format(ms)
 }
 
-// Minimum age at which a time step that has not ended is drawn, because counts arrive some seconds late. A
-// step of 10 s ends before it reaches this age, so it is drawn only after its end.
+// The last time step, which has not ended, is not drawn in its first 20 s. Its count would look too low,
+// because processes write their counts some seconds late.
 const MIN_SECONDS = 20
 
 /**
- * Returns the number of time steps to draw: all of them, or all but the last one, which has not ended. It is
- * left out during the first 90 % of its time (at least 20 s), because its count would look too low.
+ * Returns the number of time steps to draw. The last step has not ended, so its count is too low at first: it
+ * is drawn only when 90 % of its time and at least 20 s have passed. A last step of 10 s is thus never drawn.
  */
 export function drawnSteps({ at, series }: Stats): number {
   const count = series.starts_at.length

@@ -4,7 +4,10 @@ import { Skeleton } from './skeleton.tsx'
 
 export interface Column<Row> {
   title: string
-  /** CSS class of the title, e.g. `visually-hidden`. If it is set, the cells have no `data-label`. */
+  /**
+   * CSS class that hides the title, e.g. `visually-hidden`. If it is set, the cells get no `data-label`,
+   * because that attribute would show the title in front of each cell on narrow screens.
+   */
   titleClass?: string
   cell: (row: Row) => Child
   isNumber?: boolean

@@ -44,8 +44,8 @@ export function parseJson(text: string): unknown {
     try {
       return JSON.parse(text)
     } catch {
-      // The reader below parses the text again to find the position of the error, because browsers report the
-      // position in different ways or not at all.
+      // Ignores the error of the browser, which does not always contain the position. `createReader` parses
+      // the text again and throws an error with the line and the column.
     }
   }
   return createReader(text).readAll()

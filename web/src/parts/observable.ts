@@ -36,8 +36,8 @@ export function useObservable<T>(observable: Observable<T>): T {
   const value = observable.get()
   useLayoutEffect(() => {
     const renderAgain = () => setVersion((version) => version + 1)
-    // Render again if the value has changed since the rendering: the effect of a child component can change
-    // it before this subscription starts.
+    // Renders again if the value changed between the rendering and the start of this subscription, which
+    // would miss the change. Effects of child components run in this time and can change the value.
     if (!Object.is(observable.get(), value)) renderAgain()
     return observable.subscribe(renderAgain)
   }, [observable])

@@ -53,8 +53,8 @@ export function createRememberedTasks(): RememberedTasks {
   }
 
   function change(edit: (tasks: RememberedTask[]) => RememberedTask[]) {
-    // Edits the list in local storage, because another tab may have changed it since this tab read it. If no
-    // list is stored or local storage is disabled, edits this tab's list in memory.
+    // Reads the list from local storage before the edit, because another tab may have changed it since this
+    // tab read it. If local storage is disabled or contains no list, edits the copy in this tab's memory.
     const stored = readStored(KEY)
     const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
     writeStored(KEY, tasks)

@@ -32,8 +32,8 @@ export async function sendTask(
 ): Promise<ApiResponse<SubmittedTask>> {
   const idempotencyKey = createIdempotencyKey()
   let reason: WaitReason = 'unavailable'
-  // During an outage, every new submission checks immediately whether the API is available again. If it is
-  // not, the submission waits for the regular checks.
+  // During an outage, the page checks periodically whether the API is available again. A new submission
+  // starts the next check immediately; if that check fails, the submission waits until a later one succeeds.
   connection.tryNow()
   for (;;) {
     if (!connection.state.get().isUp) {

@@ -118,9 +118,8 @@ function isAboutTask({ kind, status }: ApiFault): boolean {
 }
 
 /**
- * Returns how many seconds the API may hold the request of a task (query parameter `wait`). It responds
- * earlier only if the task finishes, so a running task is requested once a second: workers write progress
- * that often.
+ * Returns the query parameter `wait` for the request of a task: after how many seconds the API responds even
+ * if the task has not finished. It is 1 for a running task, because workers write progress once a second.
  */
 function secondsToWait(task: Pick<Task, 'status' | 'run_at'>, nowMs: number): number {
   if (task.status === 'STARTED') return 1

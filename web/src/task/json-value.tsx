@@ -3,7 +3,7 @@
 import { wordsOf } from '../form/schema-fields.ts'
 import { ExactNumber, isRecord, stringifyJson } from '../parts/exact-json.ts'
 
-/** @param titles the `properties` of the value's JSON Schema, which contain titles for its members */
+/** @param titles `properties` of the JSON Schema that describes the value: its titles label the members */
 export function JsonValue({ value, titles }: { value: unknown; titles?: Record<string, unknown> }) {
   if (!isRecord(value) || value instanceof ExactNumber || Object.keys(value).length === 0)
     return <Plain value={value} />

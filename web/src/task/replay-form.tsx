@@ -28,8 +28,8 @@ export function ReplayForm({ page, task, definition }: ReplayFormProps) {
 }
 
 function FilledForm({ page, task, definition }: ReplayFormProps & { definition: Definition }) {
-  // The options of the form start empty, because the API copies options that are not set from the original
-  // task, except for the delay.
+  // The form starts with the input of the original task, but with empty options: the API copies every option
+  // that the request omits, except the delay, from the original task.
   const filled = useMemo(() => stateOf(fieldOfInput(definition), task.input), [])
   const [state, setState] = useState(filled)
   return (

@@ -29,7 +29,7 @@ export function curlSnippet(task: Task, settings: SnippetSettings): string {
 }
 
 // Parts of the generated program: the module that it imports, and `process.env`. They are constants, because
-// the architecture test would mistake them for code of the page if they stood in the template literal.
+// tests/architecture searches source text for forbidden imports and `process.env`, also in template literals.
 const CLIENT = `'waggle/client'`
 const ENVIRONMENT = ['process', 'env'].join('.')
 

@@ -14,8 +14,8 @@ export function summaryOf(task: Task, nowMs: number): string {
     case 'RETRY':
       return waitingSummary(task, Date.parse(task.run_at) - nowMs)
     case 'STARTED':
-      // The text says "within a second", because a worker that misses the Redis signal of the cancellation
-      // learns of it with its next heartbeat, and heartbeats are sent once a second.
+      // A cancellation reaches the worker as a Redis signal. A worker that misses the signal learns of the
+      // cancellation with its next heartbeat, and it sends one every second: hence "within a second".
       if (task.cancel_requested_at) return 'Cancellation requested; the worker is notified within a second.'
       return `Running for ${formatSeconds(nowMs - Date.parse(task.started_at ?? task.created_at))}.`
     case 'SUCCESS':
@@ -32,7 +32,7 @@ export function summaryOf(task: Task, nowMs: number): string {
 function waitingSummary(task: Task, untilDueMs: number): string {
   if (untilDueMs > 0) {
     const subject = task.status === 'RETRY' ? 'The next attempt' : 'The task'
-    // Rounds up to whole seconds, so that the countdown ends at 1 s and not at 0 s.
+    // Rounds the time until the task is due up to whole seconds: the text counts down to "1 s", not to "0 s".
     return `${subject} starts in ${formatSeconds(untilDueMs + 999)}.`
   }
   return untilDueMs > -1_000
@@ -42,8 +42,9 @@ function waitingSummary(task: Task, untilDueMs: number): string {
 
 /** Returns the highest attempt number that the retry budget of the task allows. */
 export function maxAttempts({ status, attempt, failures, max_retries }: Task): number {
-  // The budget leaves `max_retries - failures + 1` attempts after the failed ones. `attempt` includes the
-  // first of them if it runs, has succeeded or was cancelled, but none if the task waits or has failed.
+  // After `failures` failed attempts, `max_retries - failures + 1` further attempts are allowed. If the task
+  // runs, has succeeded or was cancelled, the first of these counts as started: `attempt` is its number. If
+  // the task waits or has failed, none of these has started.
   const isBetweenAttempts = status === 'PENDING' || status === 'RETRY' || status === 'FAILURE'
   return attempt + max_retries - failures + (isBetweenAttempts ? 1 : 0)
 }

@@ -17,7 +17,10 @@ export type Action = BulkAction['action']
 
 export type BulkTarget =
   | { kind: 'selected'; tasks: CompactTask[] }
-  /** The action applies to all tasks that match the filter, except those submitted after the count began. */
+  /**
+   * The action applies to all tasks that match the filter. They are counted before the person confirms the
+   * action; tasks submitted after the start of this count are left out.
+   */
   | { kind: 'matching'; filter: TaskFilter }
 
 export interface BulkState {
@@ -96,8 +99,8 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       )
       if (stopping.signal.aborted) return
       if (!response.ok) return change({ kind: 'failed', fault: response.fault })
-      // The action starts at the cursor at which the count began, and continues with older tasks. It thus
-      // leaves out tasks that were submitted after the count began.
+      // The first response of the count contains the cursor at which the count began. The action later starts
+      // at this cursor and continues with older tasks, so it leaves out tasks submitted in the meantime.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
       change({ total: state.get().total + response.value.count })

@@ -16,7 +16,7 @@ export interface Filter {
 const MULTI_VALUE_KEYS = ['status', 'name', 'queue', 'worker']
 const SINGLE_VALUE_KEYS = ['tag', 'id', 'since', 'created_after', 'created_before', 'q']
 const INPUT_PREFIX = 'input.'
-// Number of filters on the input that the API accepts in one request.
+// Maximum number of filters on members of the task input (`input.…`) that the API accepts in one request.
 const MAX_INPUT_FILTERS = 5
 
 /** Other names of filter keys that the filter box also accepts. */

@@ -6,7 +6,7 @@ import { useEffect } from '../parts/effect.ts'
 
 export interface FrozenRows {
   rows: CompactTask[]
-  /** Checks whether a row that is still shown is no longer part of the list. */
+  /** Checks whether the current list no longer contains a task whose row is shown because it is frozen. */
   isRemoved: (id: string) => boolean
   /** Number of newer tasks that are not shown because the rows are frozen. */
   newCount: number

@@ -91,8 +91,8 @@ function None() {
 }
 
 /**
- * Returns the milliseconds from the time at which the last attempt was due to its start. While a task waits,
- * returns how long its next attempt has been due; negative if it is due later.
+ * Returns how many milliseconds after its due time (`run_at`) the current or last attempt started. While a
+ * task waits, returns the time since its next attempt became due; negative if it is not due yet.
  */
 function waitedMs({ run_at, started_at, finished_at, status }: CompactTask, atMs: number): number | null {
   const isWaiting = status === 'PENDING' || status === 'RETRY'

@@ -1,4 +1,4 @@
-// Loads one page of the task list, and polls for changes while the list is live.
+// Loads one page of the task list. If the list is live, the page is loaded again every few seconds.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { CompactTask, TaskFilter } from '../api/api-client.ts'
 import type { ApiFault, ApiResponse } from '../api/api-response.ts'
@@ -18,15 +18,15 @@ export interface TaskListPage {
 
 export interface TaskList {
   page: TaskListPage | null
-  /** Whether `page` still belongs to an earlier filter or page, because the new one is not loaded yet. */
+  /** Whether `page` was loaded for an earlier filter or cursor; the current one has no response yet. */
   isOutdated: boolean
   fault: ApiFault | null
   refresh(): void
 }
 
 export const PAGE_SIZE = 50
-// Pause between two requests of a live list. It is short enough that the list looks live; a page costs the
-// API a few milliseconds.
+// Pause between two requests of a live list. It is short, so that new tasks and statuses appear soon; a
+// page costs the API only a few milliseconds.
 const INTERVAL_MS = 2_500
 // Pause between two requests of a list that is not live. It is effectively endless, because only `refresh`
 // and a change of the API key load such a list again.

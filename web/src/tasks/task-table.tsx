@@ -10,7 +10,10 @@ import { Cell, shortId } from './task-cells.tsx'
 
 export interface TaskTableProps {
   tasks: CompactTask[]
-  /** Checks whether a row is no longer part of the list. It stays visible to keep the other rows in place. */
+  /**
+   * Checks whether the current list no longer contains a task. The table shows such a task as removed, and
+   * keeps its row so that the other rows do not move.
+   */
   isRemoved: (id: string) => boolean
   definitions: Definition[]
   columns: readonly Column[]
