@@ -107,8 +107,8 @@ export function createGroupCommit<Item, Result>(
         for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
       }
     } catch (error) {
-      // Rejects all items if Postgres is unavailable or the batch has only one item, because writing the
-      // items one by one cannot help then.
+      // The items of a failed batch are written one by one, so that a bad item fails alone. This cannot help
+      // if Postgres is unavailable or the batch has one item: then all items get the error of the batch.
       if (batch.length === 1 || isAppError(error, 'unavailable')) {
         return () => {
           for (const { reject } of batch) reject(error)

@@ -141,9 +141,7 @@ async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | unde
   return last?.id ?? null
 }
 
-/**
- * Returns where a count without `before` starts: at an id above the newest task that the filter can match.
- */
+/** Returns the id at which a count starts that has no cursor: just above the newest task of the filter's range. */
 async function firstOf(drizzle: Drizzle, filter: TaskFilter): Promise<string> {
   const [newest] = await scannedOf(drizzle, filter, { limit: 1 })
   return newest ? idAfter(newest.id) : newId()

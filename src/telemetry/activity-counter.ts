@@ -66,8 +66,8 @@ export function countActivity(events: Events, { definitions, add }: ActivityCoun
 
   return {
     flush() {
-      // Flushes run one after another. Two concurrent ones would both pass the counts that are not yet
-      // written to `add`, which would add them twice.
+      // Flushes run one after another: two concurrent flushes would both write the same pending counts, which
+      // Postgres would then add twice.
       flushing = flushing.catch(() => {}).then(addSums)
       return flushing
     },

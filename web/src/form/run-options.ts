@@ -61,7 +61,8 @@ export const OPTIONS_PATH = '#options'
 /** Reads the options of a submission from their draft. `options` is undefined if none is set. */
 export function readOptions(draft: Draft): { options: RunOptions | undefined; faults: Faults } {
   const { value, faults } = readField(OPTIONS_FIELD, draft, OPTIONS_PATH)
-  // The type assertion is safe, because `OPTIONS_FIELD` has the names and types of RunOptions.
+  // The type assertion is safe: the value was built from the form field `OPTIONS_FIELD`, whose members have
+  // the names and types of RunOptions.
   const options = value as RunOptions
   const isBoth = options.run_at !== undefined && options.delay_seconds !== undefined
   return {

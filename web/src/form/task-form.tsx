@@ -24,7 +24,10 @@ export interface TaskFormProps {
   definition: Definition
   state: FormState
   onState: (state: FormState) => void
-  /** Called with true when the submission has to wait for the API, and with false when it has ended. */
+  /**
+   * Called with true when the submission waits until the API is available or the rate limit allows it, and with
+   * false when the submission has ended.
+   */
   onWaiting: (isWaiting: boolean) => void
   access: Access
   /** Scope that the API key needs to submit this form. */
