@@ -73,8 +73,8 @@ CREATE TABLE "workers" (
 	"queues" text[] NOT NULL,
 	"concurrency" integer NOT NULL,
 	"running" integer DEFAULT 0 NOT NULL,
-	"processed" integer DEFAULT 0 NOT NULL,
-	"failed" integer DEFAULT 0 NOT NULL,
+	"processed" bigint DEFAULT 0 NOT NULL,
+	"failed" bigint DEFAULT 0 NOT NULL,
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"last_beat_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"drain_requested_at" timestamp (3) with time zone
@@ -89,7 +89,8 @@ CREATE INDEX "tasks_unfinished" ON "tasks" USING btree ("queue","enqueued_at") W
 CREATE UNIQUE INDEX "tasks_idempotency_key" ON "tasks" USING btree ("idempotency_key") WHERE idempotency_key is not null;--> statement-breakpoint
 CREATE INDEX "tasks_to_call_back" ON "tasks" USING btree ("finished_at") WHERE callback_url is not null and callback_id is null and finished_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_live" ON "tasks" USING btree ("id") WHERE finished_at is null;--> statement-breakpoint
-CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE finished_at is not null and (error is not null or cancel_requested_at is not null);--> statement-breakpoint
+CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE finished_at is not null and (error is not null or cancel_requested_at is not null);
+--> statement-breakpoint
 -- Storage settings, which the schema file cannot express. A row of "tasks" is written three times: submitted, claimed,
 -- finished. Free space on its page lets the claim stay on that page (a HOT update). Early vacuuming keeps the table small
 -- under load.

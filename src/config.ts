@@ -128,7 +128,8 @@ const SETTINGS = z.object({
   WEBHOOK_SECRET: webhookSecrets.default([]),
   WORKER_CONCURRENCY: count(1, 10_000).default(20),
   WORKER_NICE: count(0, 19).default(10),
-  WORKER_QUEUES: queueNames.default(['default']),
+  // A queue that is named twice would get two consumers, of which only one would ever be stopped.
+  WORKER_QUEUES: queueNames.transform((names) => [...new Set(names)]).default(['default']),
   WORKER_MISSING_AFTER_SECONDS: count(3, 3_600).default(15),
   SHUTDOWN_GRACE_SECONDS: count(0, 3_600).default(25),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -2,6 +2,7 @@
 // them. The limiter fails open: while Redis cannot be reached, no request is refused.
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { createClient } from 'redis'
+import { clientOptionsOf } from './redis-url.ts'
 
 export interface RateLimit {
   requests: number
@@ -46,11 +47,7 @@ export function createRateLimiter({
   limit,
   onError,
 }: RateLimiterOptions): RateLimiter {
-  const client = createClient({
-    url: redisUrl,
-    disableOfflineQueue: true,
-    socket: { reconnectStrategy: (tries) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 },
-  })
+  const client = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
   let isStopped = false
   let pausedUntilMs = 0
   client.on('error', report)

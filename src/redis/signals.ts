@@ -1,6 +1,7 @@
 // Best-effort signals over Redis pub/sub: a task has ended, or a task is to be cancelled. Processes that
 // listen also query Postgres every second, so a lost signal only delays them by up to a second.
 import { createClient } from 'redis'
+import { clientOptionsOf } from './redis-url.ts'
 
 const CHANNELS = ['ended', 'cancel'] as const
 export type Channel = (typeof CHANNELS)[number]
@@ -31,11 +32,10 @@ export interface SignalsOptions {
  * background.
  */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
-  const socket = { reconnectStrategy: (tries: number) => Math.min(tries * 100, 2_000), connectTimeout: 5_000 }
   // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,
   // and do not accumulate in memory.
-  const publisher = createClient({ url: redisUrl, socket, disableOfflineQueue: true })
-  const subscriber = createClient({ url: redisUrl, socket })
+  const publisher = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
+  const subscriber = createClient(clientOptionsOf(redisUrl))
   let isStopped = false
   const listeners: Record<Channel, Set<(ids: string[]) => void>> = { ended: new Set(), cancel: new Set() }
 

@@ -1,5 +1,5 @@
 // Claims tasks for a worker: PENDING or RETRY becomes STARTED.
-import { type BatchStatement, booleans, IS_GIVEN, integers, uuids } from './columns.ts'
+import { type BatchStatement, booleans, IS_GIVEN, inLockOrder, integers, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { NOT_PAUSED } from './queue-store.ts'
@@ -41,11 +41,12 @@ export interface ClaimedTask {
  * other claims, for example of a duplicate or outdated task reference.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
+  const sorted = inLockOrder(claims)
   const columns = {
-    id: uuids(claims.map(({ id }) => id)),
-    attempt: integers(claims.map(({ attempt }) => attempt)),
-    worker_id: uuids(claims.map(({ workerId }) => workerId)),
-    is_repeated: booleans(claims.map(({ isRepeated }) => isRepeated || undefined)),
+    id: uuids(sorted.map(({ id }) => id)),
+    attempt: integers(sorted.map(({ attempt }) => attempt)),
+    worker_id: uuids(sorted.map(({ workerId }) => workerId)),
+    is_repeated: booleans(sorted.map(({ isRepeated }) => isRepeated || undefined)),
   }
   const rows = await database.run<ClaimedTask>(CLAIM, columns)
   const byId = new Map(rows.map((row) => [row.id, row]))

@@ -38,7 +38,7 @@ export interface Database {
    * @throws AppError `unavailable` when Postgres cannot be reached
    */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
-  /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached */
+  /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached or is read-only */
   ping(): Promise<void>
   /**
    * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
@@ -62,6 +62,9 @@ export interface Database {
 export async function openDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
+
+/** Message of the AppError `unavailable` if Postgres can be reached but accepts no writes. */
+export const READ_ONLY = 'Postgres is read-only'
 
 const dialect = new PgDialect()
 // Time limit of each query with which a starting process checks that no earlier version of Waggle created the
@@ -87,7 +90,11 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
         return (await pool.query(query)).rows
       }),
     use: (work) => guarded(() => work(drizzle)),
-    ping: () => guarded(async () => void (await pool.query('select 1'))),
+    ping: () =>
+      guarded(async () => {
+        const { rows } = await pool.query("select current_setting('transaction_read_only') as setting")
+        if (rows[0]?.setting === 'on') throw new AppError('unavailable', READ_ONLY)
+      }),
     migrate: (options) => guarded(() => migrateServer(url, options)),
     refuseEarlierVersion: () =>
       guarded(async () => {
@@ -146,26 +153,32 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (isUnavailable(error)) {
-      throw new AppError('unavailable', 'The database cannot be reached', { cause: error })
+      const message = hasState(error, /^25006$/) ? READ_ONLY : 'The database cannot be reached'
+      throw new AppError('unavailable', message, { cause: error })
     }
     throw error
   }
 }
 
 // SQLSTATEs of errors that count as "Postgres cannot be reached": class 08 (connection exception), class 53
-// (insufficient resources), and 57P01 to 57P05 (server shutdown, crash or start; database dropped; session
-// closed because it was idle).
-const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5])$/
+// (insufficient resources), 57P01 to 57P05 (server shutdown, crash or start; database dropped; session closed
+// because it was idle), and 25006 (read-only, for example a replica after a failover).
+const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5]|25006)$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 // Messages of errors that count as "Postgres cannot be reached" and that have no code (`pg`, PGlite,
 // server-pool.ts).
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
 
+/** Whether the error, or an error that caused it, has such a code: an SQLSTATE or a code of Node. */
+function hasState(error: unknown, code: RegExp): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && code.test(String(error.code))) || hasState(error.cause, code)
+}
+
 function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error) || isAppError(error)) return false
-  const code = 'code' in error ? String(error.code) : ''
-  if (UNAVAILABLE_STATE.test(code) || UNAVAILABLE_CODE.test(code)) return true
+  if (hasState(error, UNAVAILABLE_STATE) || hasState(error, UNAVAILABLE_CODE)) return true
   if (UNAVAILABLE_MESSAGE.test(error.message)) return true
   // Also checks nested errors. Node throws an AggregateError with one error per address if a host has several
   // addresses and none can be reached. Drizzle throws an error of its own with the driver's error as `cause`.

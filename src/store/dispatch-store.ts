@@ -1,5 +1,6 @@
 // Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
 import type { SQL } from 'drizzle-orm'
+import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { isNotPaused } from './queue-store.ts'
@@ -63,7 +64,7 @@ export function createDispatchStore(database: Database) {
     async clearEnqueued(refs: TaskToEnqueue[]): Promise<void> {
       await database.query(sql`
         update tasks set enqueued_at = null
-        from ${recordset(refs)} as given(id uuid, attempt int)
+        from ${recordset(inLockOrder(refs))} as given(id uuid, attempt int)
         where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
     },
   }

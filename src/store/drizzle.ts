@@ -25,6 +25,7 @@ export const {
   sql,
 } = core
 export const {
+  bigint,
   bigserial,
   doublePrecision,
   index,

@@ -1,7 +1,7 @@
 // Writes how attempts ended: STARTED becomes a final status, or RETRY or PENDING if another attempt follows.
 import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../definitions/task-status.ts'
-import { type BatchStatement, doubles, IS_GIVEN, integers, texts, uuids } from './columns.ts'
+import { type BatchStatement, doubles, IS_GIVEN, inLockOrder, integers, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { resultTextOf } from './result-text.ts'
@@ -30,7 +30,7 @@ export async function finishTasks(database: Database, finishes: Finish[]): Promi
   const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
   const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(
     statement,
-    columnsOf(finishes),
+    columnsOf(inLockOrder(finishes)),
   )
   // A batch may contain ends of several attempts of one task, and at most one of them was written. The
   // attempt in the returned row tells which one.

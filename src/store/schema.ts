@@ -7,6 +7,7 @@
 
 import type { TaskError, TaskStatus } from '../definitions/task-status.ts'
 import {
+  bigint,
   bigserial,
   doublePrecision,
   index,
@@ -176,8 +177,9 @@ export const workers = pgTable('workers', {
   queues: text('queues').array().notNull(),
   concurrency: integer('concurrency').notNull(),
   running: integer('running').notNull().default(0),
-  processed: integer('processed').notNull().default(0),
-  failed: integer('failed').notNull().default(0),
+  // 64 bits: a counter that overflows would fail every heartbeat of the worker.
+  processed: bigint('processed', { mode: 'number' }).notNull().default(0),
+  failed: bigint('failed', { mode: 'number' }).notNull().default(0),
   startedAt: timestamptz('started_at').notNull().defaultNow(),
   lastBeatAt: timestamptz('last_beat_at').notNull().defaultNow(),
   /** When an operator asked the worker to claim no more tasks; null if the worker may claim. */

@@ -1,10 +1,11 @@
 // Reads tasks by id, and their attempts. Lists are in task-list.ts.
 
 import { createGroupCommit } from '../base/group-commit.ts'
+import { type BatchStatement, IS_GIVEN, integers, uuids } from './columns.ts'
 import type { Database } from './database.ts'
-import { asc, eq, getTableColumns, sql } from './drizzle.ts'
+import { asc, eq, sql } from './drizzle.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
-import { isOneOf, recordset } from './statements.ts'
+import { isOneOf } from './statements.ts'
 
 /** Id of a task, and the `version` of its row that the caller of `findChanged` has already read. */
 export interface KnownTask {
@@ -37,14 +38,14 @@ export function createTaskReader(database: Database) {
      * one. Unknown ids are left out.
      */
     async findChanged(known: KnownTask[]): Promise<TaskRow[]> {
-      const given = sql`${recordset(known)} as given(id uuid, version int)`
-      return database.use((drizzle) =>
-        drizzle
-          .select(getTableColumns(tasks))
-          .from(tasks)
-          .innerJoin(given, sql`given.id = ${tasks.id} and given.version <> ${tasks.version}`)
-          .where(isOneOf(known)),
-      )
+      const columns = {
+        id: uuids(known.map(({ id }) => id)),
+        version: integers(known.map(({ version }) => version)),
+      }
+      const changed = await database.run<{ id: string }>(FIND_CHANGED, columns)
+      if (changed.length === 0) return []
+      const rows = await findMany(changed.map(({ id }) => id))
+      return rows.filter((row) => row !== undefined)
     },
   }
 
@@ -58,4 +59,11 @@ export function createTaskReader(database: Database) {
     const byId = new Map(rows.map((row) => [row.id, row]))
     return ids.map((id) => byId.get(id))
   }
+}
+
+// Looks up each known task by the primary key, so that its cost grows linearly with their number.
+const FIND_CHANGED: BatchStatement = {
+  name: 'find_changed_tasks',
+  build: (rows) => sql`
+    select tasks.id from ${rows} join tasks on ${IS_GIVEN} where tasks.version <> given.version`,
 }

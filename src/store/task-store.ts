@@ -4,6 +4,7 @@
 //
 // Other stores that write `tasks`: dispatch-store and queue-store (`enqueued_at`), worker-store (progress),
 // callback-store (`callback_id`, new callback tasks) and retention-store (deletes).
+import type { SQL } from 'drizzle-orm'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
@@ -73,24 +74,36 @@ export function createTaskStore(database: Database): TaskStore {
   }
 }
 
+/**
+ * CTE `locked` that locks these tasks in the order of their ids (see `inLockOrder`). Without it, a bitmap scan would lock
+ * them in the order of their pages. `id = any(array[locked.id])` then finds each row by the primary key.
+ */
+function lockInOrder(ids: string[]): SQL {
+  return sql`with locked as materialized (
+    select id from tasks where id = any(${uuids(ids)}::uuid[]) order by id for update
+  )`
+}
+
 function cancelTasks(database: Database, ids: string[]): Promise<CancelledTask[]> {
   return database.query(sql`
+    ${lockInOrder(ids)}
     update tasks set
       cancel_requested_at = coalesce(cancel_requested_at, now()),
       status = case when status = 'STARTED' then status else 'CANCELLED' end,
       finished_at = case when status = 'STARTED' then null else now() end,
       version = version + 1
-    where id = any(${uuids(ids)}::uuid[]) and finished_at is null
-    returning id, name, status, worker_id as "workerId"`)
+    from locked where tasks.id = any(array[locked.id]) and finished_at is null
+    returning tasks.id, name, status, worker_id as "workerId"`)
 }
 
 function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]> {
   return database.query(sql`
+    ${lockInOrder(ids)}
     update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
-    where id = any(${uuids(ids)}::uuid[]) and status in ('FAILURE', 'CANCELLED')
-    returning id, attempt, queue`)
+    from locked where tasks.id = any(array[locked.id]) and status in ('FAILURE', 'CANCELLED')
+    returning tasks.id, attempt, queue`)
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {

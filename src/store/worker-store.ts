@@ -1,6 +1,7 @@
 // Writes heartbeats and drain requests into the rows of workers, and finds the tasks that missing workers
 // have abandoned.
 
+import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { type WorkerRow, workers } from './schema.ts'
@@ -70,7 +71,7 @@ export function createWorkerStore(database: Database) {
      * operator has requested a drain and which of its running tasks the worker must abort.
      */
     async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
-      const records = running.map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
+      const records = inLockOrder(running).map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
           insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed)

@@ -36,6 +36,11 @@ describe('a page of another site', () => {
     ['POST', '/v1/queues/default/pause', CROSS],
     ['POST', '/v1/queues/default/pause', { ...CROSS, 'Sec-Fetch-Site': 'same-site' }],
     ['POST', '/v1/queues/default/pause', { ...CROSS, Origin: 'null' }],
+    // Browsers omit Sec-Fetch-Site for a server that they reach by plain HTTP under another name than localhost.
+    ['POST', '/v1/queues/default/pause', { Origin: 'https://evil.example' }],
+    ['POST', '/v1/queues/default/pause', { Origin: 'http://127.0.0.1:1' }],
+    ['POST', '/v1/queues/default/pause', { Origin: 'null' }],
+    ['POST', '/notify', { Origin: 'https://evil.example', ...FORM }],
     ['POST', '/notify', { ...CROSS, ...FORM }],
     ['POST', '/submit_task', { ...CROSS, ...FORM }],
     ['GET', '/submit_task?x=1&y=2', CROSS_GET],
@@ -66,6 +71,11 @@ describe('a page of another site', () => {
 test.each([
   ['a program', {}],
   ['a page of the same origin', { 'Sec-Fetch-Site': 'same-origin', Origin: 'http://127.0.0.1:8000' }],
+  [
+    'a page of the same origin, without Sec-Fetch-Site',
+    { Origin: 'http://localhost:8000', Host: 'localhost:8000' },
+  ],
+  ['a page of a configured origin, without Sec-Fetch-Site', { Origin: ALLOWED_ORIGIN }],
   ['an address that a user typed', { 'Sec-Fetch-Site': 'none' }],
   ['a page of a configured origin', { 'Sec-Fetch-Site': 'cross-site', Origin: ALLOWED_ORIGIN }],
 ])('a request from %s is accepted', async (_origin, headers: Record<string, string>) => {

@@ -190,3 +190,7 @@ async function run(args: string[], environment: Record<string, string> = {}) {
   ])
   return { code, stdout, stderr }
 }
+
+test('a queue that WORKER_QUEUES names twice is served once', () => {
+  expect(readConfig({ WORKER_QUEUES: 'default,mail,default' }).WORKER_QUEUES).toEqual(['default', 'mail'])
+})

@@ -53,12 +53,21 @@ export function isLoopback(name: string): boolean {
 }
 
 /**
- * Checks whether a page of another site caused the request. Browsers report this in Sec-Fetch-Site; programs
- * do not send this header. A page of one of `origins` does not count as another site.
+ * Checks whether a page of another site caused the request. Browsers report this in Sec-Fetch-Site, but omit the
+ * header if the page reaches the server by plain HTTP under a name other than localhost. Then the host of Origin
+ * must equal Host. Programs send neither header. A page of one of `origins` does not count as another site.
  */
 function isFromOtherSite(c: Context, origins: string[]): boolean {
   const site = c.req.header('Sec-Fetch-Site')
-  return (site === 'cross-site' || site === 'same-site') && !origins.includes(c.req.header('Origin') ?? '')
+  const origin = c.req.header('Origin')
+  if (origin !== undefined && origins.includes(origin)) return false
+  if (site !== undefined) return site === 'cross-site' || site === 'same-site'
+  return origin !== undefined && hostOf(origin) !== c.req.header('Host')?.toLowerCase()
+}
+
+/** Returns the host of an origin, with the port if it is not the default one; undefined for `null`. */
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined
 }
 
 function isReadOnly({ req }: Context): boolean {

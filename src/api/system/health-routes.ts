@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { isAppError } from '../../base/errors.ts'
 import { pause } from '../../base/loop.ts'
+import { READ_ONLY } from '../../store/database.ts'
 import type { HealthDependencies } from '../dependencies.ts'
 
 const PING_TIMEOUT_MS = 2_000
@@ -31,7 +32,8 @@ export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => 
       await pingDatabase()
       return null
     } catch (error) {
-      return isAppError(error, 'unavailable') ? 'Postgres cannot be reached' : 'Postgres returned an error'
+      if (!isAppError(error, 'unavailable')) return 'Postgres returned an error'
+      return error.message === READ_ONLY ? READ_ONLY : 'Postgres cannot be reached'
     }
   }
 }

@@ -1,5 +1,6 @@
 // Settings of Bee-Queue for producers and consumers, each with its reason.
 import type BeeQueue from 'bee-queue'
+import { parseRedisUrl } from '../redis-url.ts'
 
 /** The queue that a producer or consumer serves, and how it connects to Redis. */
 export interface BeeRole {
@@ -49,13 +50,13 @@ export function settingsOf(
 }
 
 function redisOptionsOf(redisUrl: string) {
-  const url = new URL(redisUrl)
+  const { host, port, username, password, database, isTls } = parseRedisUrl(redisUrl)
   return {
-    host: url.hostname,
-    port: Number(url.port || 6379),
-    ...(url.username && { user: decodeURIComponent(url.username) }),
-    ...(url.password && { password: decodeURIComponent(url.password) }),
-    ...(url.pathname.length > 1 && { db: url.pathname.slice(1) }),
-    ...(url.protocol === 'rediss:' && { tls: { servername: url.hostname } }),
+    host,
+    port,
+    ...(username !== undefined && { user: username }),
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { db: String(database) }),
+    ...(isTls && { tls: { servername: host } }),
   }
 }
