@@ -1,27 +1,14 @@
 // Texts and inputs that are unusual or malicious: they are stored as data or rejected with a problem
 // document.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startSystem, type TestSystem } from '../support/system.ts'
-import {
-  anything,
-  checkSystemAfterEach,
-  createWebRoot,
-  expectProblem,
-  JSON_TYPE,
-  labels,
-  send,
-} from './support/problem-requests.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { TestSystem } from '../support/system.ts'
+import { expectProblem, JSON_TYPE, send, setUpSystem } from './support/problem-requests.ts'
 
-const { webRoot, remove } = createWebRoot()
+const { system: started } = setUpSystem()
 let system: TestSystem
-beforeAll(async () => {
-  system = await startSystem({ definitions: [anything, labels], webRoot })
+beforeAll(() => {
+  system = started()
 })
-afterAll(async () => {
-  await system.stop()
-  remove()
-})
-checkSystemAfterEach(() => system)
 
 describe('hostile texts', () => {
   test.each<[place: string, path: string, body: unknown]>([

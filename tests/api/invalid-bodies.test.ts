@@ -1,31 +1,23 @@
 // Invalid request bodies: each gets a problem document with the matching status, and the system continues to
 // work.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startSystem, type TestSystem } from '../support/system.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { TestSystem } from '../support/system.ts'
 import {
-  anything,
-  checkSystemAfterEach,
-  createWebRoot,
   expectProblem,
   FORM_TYPE,
   JSON_TYPE,
-  labels,
   SUBMISSIONS,
   send,
+  setUpSystem,
 } from './support/problem-requests.ts'
 
 const BODY_LIMIT = 256 * 1024
 
-const { webRoot, remove } = createWebRoot()
+const { system: started } = setUpSystem()
 let system: TestSystem
-beforeAll(async () => {
-  system = await startSystem({ definitions: [anything, labels], webRoot })
+beforeAll(() => {
+  system = started()
 })
-afterAll(async () => {
-  await system.stop()
-  remove()
-})
-checkSystemAfterEach(() => system)
 
 describe('a body that is not JSON gets 400', () => {
   const BROKEN = [

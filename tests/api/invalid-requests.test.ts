@@ -1,31 +1,23 @@
 // Requests with an unknown path, method, id or query, and internal errors: each gets a problem document.
 import { request as httpRequest } from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { sql } from '../../src/store/drizzle.ts'
-import { startSystem, type TestSystem } from '../support/system.ts'
+import type { TestSystem } from '../support/system.ts'
 import {
-  anything,
-  checkSystemAfterEach,
-  createWebRoot,
   expectProblem,
   JSON_TYPE,
-  labels,
   SUBMISSIONS,
   send,
+  setUpSystem,
   UNKNOWN_ID,
   urlOf,
 } from './support/problem-requests.ts'
 
-const { webRoot, remove } = createWebRoot()
+const { system: started, errorsOfTest, ignoreFirstError } = setUpSystem()
 let system: TestSystem
-beforeAll(async () => {
-  system = await startSystem({ definitions: [anything, labels], webRoot })
+beforeAll(() => {
+  system = started()
 })
-afterAll(async () => {
-  await system.stop()
-  remove()
-})
-const { errorsOfTest, ignoreFirstError } = checkSystemAfterEach(() => system)
 
 describe('an unknown definition gets 404 with suggestions', () => {
   test.each([

@@ -1,25 +1,13 @@
 // The static files of the page, served by the API.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startSystem, type TestSystem } from '../support/system.ts'
-import {
-  anything,
-  checkSystemAfterEach,
-  createWebRoot,
-  expectProblem,
-  labels,
-  send,
-} from './support/problem-requests.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { TestSystem } from '../support/system.ts'
+import { expectProblem, send, setUpSystem } from './support/problem-requests.ts'
 
-const { webRoot, remove } = createWebRoot()
+const { system: started } = setUpSystem()
 let system: TestSystem
-beforeAll(async () => {
-  system = await startSystem({ definitions: [anything, labels], webRoot })
+beforeAll(() => {
+  system = started()
 })
-afterAll(async () => {
-  await system.stop()
-  remove()
-})
-checkSystemAfterEach(() => system)
 
 describe('the static files of the page', () => {
   test('are served', async () => {

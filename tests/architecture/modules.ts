@@ -54,7 +54,10 @@ export const LAYERS: Module[][] = [
     },
   ],
   [
-    { path: 'src/service/', face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts'] },
+    {
+      path: 'src/service/',
+      face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
+    },
     { path: 'src/connections.ts' },
   ],
   [

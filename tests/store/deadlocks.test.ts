@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Finish } from '../../src/store/finish.ts'
+import { createNewTasks } from '../support/new-tasks.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
@@ -40,18 +41,35 @@ test.skipIf(inject('postgresUrl') === null)(
   },
 )
 
+test.skipIf(inject('postgresUrl') === null)(
+  'claims, retries and cleared marks of the same tasks do not deadlock, whatever their order',
+  async () => {
+    const { taskStore, dispatchStore } = system.connections
+    for (let round = 0; round < 25; round++) {
+      const tasks = createNewTasks(400)
+      await taskStore.insertMany(tasks)
+      const ids = tasks.map(({ id }) => id)
+      const claims = ids.map((id) => ({ id, attempt: 0, workerId: newId(), isRepeated: false }))
+      const references = ids.map((id) => ({ id, attempt: 0, queue: 'unused' }))
+      const outcomes = await Promise.allSettled([
+        taskStore.claimMany(claims),
+        taskStore.claimMany(claims.toReversed()),
+        dispatchStore.clearEnqueued(references.toReversed()),
+        taskStore.cancelMany(ids),
+      ])
+      const retried = await Promise.allSettled([
+        taskStore.retryMany(ids.toReversed()),
+        taskStore.retryMany(ids),
+        dispatchStore.clearEnqueued(references.toReversed()),
+      ])
+      expect([...outcomes, ...retried].filter(({ status }) => status === 'rejected')).toEqual([])
+    }
+  },
+)
+
 async function insertAndClaim(workerId: string, count: number): Promise<string[]> {
   const { taskStore } = system.connections
-  const tasks = Array.from({ length: count }, () => ({
-    id: newId(),
-    name: 'reverse',
-    queue: 'unused',
-    input: { text: 'ab' },
-    maxRetries: 3,
-    timeoutMs: 1_000,
-    tags: [],
-    createdAt: new Date(),
-  }))
+  const tasks = createNewTasks(count)
   await taskStore.insertMany(tasks)
   const ids = tasks.map(({ id }) => id)
   await taskStore.claimMany(ids.map((id) => ({ id, attempt: 0, workerId, isRepeated: false })))

@@ -5,6 +5,7 @@ import { newId } from '../../src/base/uuidv7.ts'
 import type { Decision } from '../../src/definitions/task-status.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import type { TaskStore } from '../../src/store/task-store.ts'
+import { createNewTasks } from '../support/new-tasks.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 let system: TestSystem
@@ -19,16 +20,7 @@ const workerId = newId()
 const success = (result: unknown): Decision => ({ status: 'SUCCESS', result, failures: 0 })
 
 async function insert(count = 1): Promise<string[]> {
-  const tasks = Array.from({ length: count }, () => ({
-    id: newId(),
-    name: 'reverse',
-    queue: 'unused',
-    input: { text: 'ab' },
-    maxRetries: 3,
-    timeoutMs: 1_000,
-    tags: [],
-    createdAt: new Date(),
-  }))
+  const tasks = createNewTasks(count)
   await store.insertMany(tasks)
   return tasks.map(({ id }) => id)
 }

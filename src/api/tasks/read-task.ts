@@ -1,7 +1,7 @@
 // Reads one task for a request, and waits until the task has ended if the client asks for that.
-import { AppError } from '../../base/errors.ts'
 import { isUuid } from '../../base/uuidv7.ts'
 import type { TaskSubscription } from '../../service/task-watcher.ts'
+import { unknownTask } from '../../service/unknown-task.ts'
 import type { TaskRow } from '../../store/schema.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 
@@ -44,8 +44,4 @@ export async function readTaskWhenEnded(
   } finally {
     subscription.close()
   }
-}
-
-function unknownTask(id: string): AppError {
-  return new AppError('unknown_task', `There is no task ${id.slice(0, 64)}`)
 }

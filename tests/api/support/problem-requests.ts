@@ -4,11 +4,11 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { z } from 'zod'
 import type { Problem } from '../../../src/api/http/problem.ts'
 import { defineTask } from '../../../src/definitions/define.ts'
-import type { TestSystem } from '../../support/system.ts'
+import { startSystem, type TestSystem } from '../../support/system.ts'
 
 export const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
 export const JSON_TYPE = { 'Content-Type': 'application/json' }
@@ -38,17 +38,32 @@ export const anything = defineTask({
   run: async () => null,
 })
 
-/** Creates the files of a page. @returns the folder and a function that removes it */
-export function createWebRoot() {
+/**
+ * Starts a system for the tests of a file, with both definitions and the files of a page. After each test it checks
+ * that no internal error was reported and that the system still runs tasks.
+ */
+export function setUpSystem() {
+  const webRoot = createWebRoot()
+  let running: TestSystem
+  beforeAll(async () => {
+    running = await startSystem({ definitions: [anything, labels], webRoot })
+  })
+  afterAll(async () => {
+    await running.stop()
+    rmSync(webRoot, { recursive: true })
+  })
+  return { system: () => running, ...checkSystemAfterEach(() => running) }
+}
+
+function createWebRoot(): string {
   const webRoot = mkdtempSync(join(tmpdir(), 'waggle-web-'))
   writeFileSync(join(webRoot, 'index.html'), '<h1>The page</h1>')
   mkdirSync(join(webRoot, 'assets'))
   writeFileSync(join(webRoot, 'assets', 'index-1a2b3c.js'), '')
-  return { webRoot, remove: () => rmSync(webRoot, { recursive: true }) }
+  return webRoot
 }
 
-/** Checks after each test that no internal error was reported and that the system still runs tasks. */
-export function checkSystemAfterEach(system: () => TestSystem) {
+function checkSystemAfterEach(system: () => TestSystem) {
   let errorCountBefore = 0
   beforeEach(() => {
     errorCountBefore = system().emitted('error.unexpected').length
