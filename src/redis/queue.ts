@@ -2,9 +2,10 @@
 // tasks of one queue. It holds no state of the tasks, so losing a delivery loses no task.
 
 import { isUuid, newId, timeOfId } from '../base/uuidv7.ts'
-import type { Pairs } from './bee/connection.ts'
+import { createCapacity, MAX_DELIVERIES } from './bee/capacity.ts'
+import { isOutOfMemory, type Pairs } from './bee/connection.ts'
 import { startConsumer } from './bee/consumer.ts'
-import { type BeeProducer, connectProducer } from './bee/producer.ts'
+import { type BeeProducer, connectProducer, type NewDelivery } from './bee/producer.ts'
 import type { BeeRole } from './bee/settings.ts'
 
 /**
@@ -23,7 +24,7 @@ export interface TaskReference {
 /** A list of references to tasks of one queue. In Redis it is one Bee-Queue job. */
 export interface Delivery {
   references: TaskReference[]
-  /** When the tasks were enqueued, in milliseconds since 1970. */
+  /** `enqueued_at` of the tasks, in milliseconds since 1970 by the clock of Postgres. */
   enqueuedAtMs: number
 }
 
@@ -36,7 +37,7 @@ export interface FetchedDelivery extends Delivery {
   acknowledge(): Promise<void>
 }
 
-/** When the oldest deliveries of a queue were enqueued. */
+/** When the oldest deliveries of a queue were enqueued, by the clock of Postgres. */
 export interface OldestDeliveries {
   /** Time (ms since 1970) of the oldest delivery that no worker has fetched; null if there is none. */
   waitingMs: number | null
@@ -44,13 +45,37 @@ export interface OldestDeliveries {
   beingClaimedMs: number | null
 }
 
+/** What waits in a queue in Redis. */
+export interface QueueState {
+  /** Number of deliveries that no worker has fetched. */
+  deliveries: number
+  maxDeliveries: number
+  /** Whether due tasks of the queue wait in Postgres. New tasks must then wait behind them. */
+  hasBacklog: boolean
+}
+
 export interface Queue {
   /**
-   * Puts references at the end of a queue. They are fetched after all references that wait already.
+   * Puts references at the end of a queue, all or none. They are fetched after all references that wait
+   * already. Refuses them if the queue is full or has a backlog in Postgres: then their tasks must wait there.
+   * @param options `isBacklog`: the references are the head of that backlog, so only a full queue refuses them
+   * @returns false if they were refused
    * @throws immediately when Redis cannot be reached, or when this process already has connections for
    *   `MAX_PRODUCERS` other queues
    */
-  enqueueMany(queueName: string, references: TaskReference[]): Promise<void>
+  enqueueMany(queueName: string, delivery: Delivery, options?: { isBacklog?: boolean }): Promise<boolean>
+  /**
+   * Returns whether the queue has a backlog in Postgres, as far as this process knows. Reads it again in the
+   * background.
+   */
+  hasBacklog(queueName: string): boolean
+  /** @throws immediately when Redis cannot be reached */
+  readState(queueName: string): Promise<QueueState>
+  /**
+   * Tells all processes whether the queue has a backlog in Postgres.
+   * @throws immediately when Redis cannot be reached
+   */
+  setBacklog(queueName: string, hasBacklog: boolean): Promise<void>
   /**
    * Puts references at the front of a queue, because the worker that fetched them has no free slot for them.
    * @throws immediately when Redis cannot be reached
@@ -85,36 +110,68 @@ export interface QueueOptions {
   redisUrl: string
   /** All keys in Redis begin with this prefix and a colon. */
   prefix?: string
+  /** Maximum number of deliveries that wait in one queue. */
+  maxDeliveries?: number
   onError: (error: unknown) => void
 }
 
 // Maximum number of references per delivery. They share the cost of the delivery: one Lua call and one list
 // element in Redis. A claim of 128 rows still takes only a few milliseconds.
-const MAX_REFERENCES = 128
+export const MAX_REFERENCES = 128
 // Maximum number of queues into which one process enqueues tasks. Each queue needs a connection to Redis, and
 // clients may choose any queue name. Tasks of further queues are enqueued within a second by the workers that
 // serve these queues.
 const MAX_PRODUCERS = 100
+// Minimum time between two reads of the backlog flag of a queue. They happen only while tasks are submitted to
+// a queue with a backlog.
+const READ_BACKLOG_MS = 50
+// Age after which a known backlog is no longer believed. The next enqueue then finds out by trying.
+const FORGET_BACKLOG_MS = 1_000
+// Minimum time between two deletions of the longest queue of a full Redis.
+const RELIEVE_EVERY_MS = 1_000
 
-export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptions): Queue {
+export function createQueue(options: QueueOptions): Queue {
+  const { redisUrl, prefix = 'waggle', maxDeliveries = MAX_DELIVERIES, onError } = options
   const producers = new Map<string, BeeProducer>()
   const consumers = new Set<Consumer>()
+  const capacity = createCapacity(maxDeliveries, onError)
+  /** Queues with a backlog, and when this process has read that. */
+  const backlogs = new Map<string, { readMs: number; isReading: boolean }>()
+  let relievedMs = Number.NEGATIVE_INFINITY
 
   return {
-    async enqueueMany(queueName, references) {
+    async enqueueMany(queueName, { references, enqueuedAtMs }, { isBacklog = false } = {}) {
       if (!producers.has(queueName) && producers.size >= MAX_PRODUCERS)
         throw new Error(
           `More than ${MAX_PRODUCERS} queues in this process: the workers of "${queueName}" enqueue its tasks`,
         )
       // The id of a delivery contains the time of its enqueue. The list in Redis is first in, first out, so
       // `oldest` can read the time of the oldest delivery from the last id of the list.
-      const now = Date.now()
-      const producer = producerOf(queueName)
-      const parts = chunk(references, MAX_REFERENCES).map((part) => producer.add(newId(now), pairsOf(part)))
-      await Promise.all(parts)
+      const deliveries = chunk(references, MAX_REFERENCES).map((part) => newDelivery(part, enqueuedAtMs))
+      const { maxDeliveries } = capacity
+      try {
+        const isAdded = await producerOf(queueName).add(deliveries, {
+          maxDeliveries,
+          ignoresBacklog: isBacklog,
+        })
+        if (!isBacklog) noteBacklog(queueName, !isAdded)
+        return isAdded
+      } catch (error) {
+        if (isOutOfMemory(error)) relieve()
+        throw error
+      }
     },
+    hasBacklog(queueName) {
+      const known = backlogs.get(queueName)
+      if (!known) return false
+      const ageMs = performance.now() - known.readMs
+      if (ageMs > READ_BACKLOG_MS && !known.isReading) void readBacklog(queueName, known)
+      return ageMs < FORGET_BACKLOG_MS
+    },
+    readState: (queueName) => producerOf(queueName).readState(capacity),
+    setBacklog: (queueName, hasBacklog) => producerOf(queueName).setBacklog(hasBacklog),
     returnToQueue: (queueName, { references, enqueuedAtMs }) =>
-      producerOf(queueName).addFirst(newId(enqueuedAtMs), pairsOf(references)),
+      producerOf(queueName).addFirst(newDelivery(references, enqueuedAtMs)),
     consume(queueName, fetches, handle) {
       const consumer = startConsumer(settingsOf(queueName), fetches, (id, pairs, acknowledge) =>
         handle({ references: referencesOf(pairs), enqueuedAtMs: timeOfId(id), acknowledge }),
@@ -152,8 +209,53 @@ export function createQueue({ redisUrl, prefix = 'waggle', onError }: QueueOptio
   }
 
   function settingsOf(queueName: string): BeeRole {
-    return { queueName, redisUrl, prefix, onError }
+    return {
+      queueName,
+      redisUrl,
+      prefix,
+      onError(error) {
+        if (isOutOfMemory(error)) relieve()
+        onError(error)
+      },
+    }
   }
+
+  async function readBacklog(queueName: string, known: { isReading: boolean }) {
+    known.isReading = true
+    try {
+      noteBacklog(queueName, (await producerOf(queueName).readState(capacity)).hasBacklog)
+    } catch {
+      // Redis cannot be reached. The next enqueue reports it.
+      backlogs.delete(queueName)
+    }
+  }
+
+  function noteBacklog(queueName: string, hasBacklog: boolean) {
+    if (hasBacklog) backlogs.set(queueName, { readMs: performance.now(), isReading: false })
+    else backlogs.delete(queueName)
+  }
+
+  /** Deletes the waiting deliveries of the longest queue, because Redis refuses commands for want of memory. */
+  function relieve() {
+    if (performance.now() - relievedMs < RELIEVE_EVERY_MS) return
+    const producer = [...producers.values()].find((candidate) => candidate.isReady())
+    if (!producer) return
+    relievedMs = performance.now()
+    producer.dropLongestQueue().then((dropped) => {
+      if (!dropped) return
+      const { queueName, deliveries } = dropped
+      onError(
+        new Error(
+          `Redis has reached maxmemory: ${deliveries} deliveries of the queue "${queueName}" were deleted. ` +
+            'The tasks are in Postgres, and workers enqueue them again',
+        ),
+      )
+    }, onError)
+  }
+}
+
+function newDelivery(references: TaskReference[], enqueuedAtMs: number): NewDelivery {
+  return { id: newId(enqueuedAtMs), pairs: pairsOf(references) }
 }
 
 function pairsOf(references: TaskReference[]): Pairs {

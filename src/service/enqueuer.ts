@@ -6,11 +6,17 @@ import type { Events } from '../telemetry/events.ts'
 
 export interface Enqueuer {
   /**
-   * Puts tasks into Redis in the background. Their rows already have `enqueued_at` set. If Redis fails, the
-   * column is cleared, and the dispatcher of a worker enqueues them later. If Postgres fails too, the column
-   * stays set; the reconciler of a worker later treats their delivery as lost and enqueues them.
+   * Puts tasks into Redis in the background. Their rows already have `enqueued_at` set. If Redis fails, or if
+   * their queue is full or has a backlog, the column is cleared, and the dispatcher of a worker enqueues them
+   * later. If Postgres fails too, the column stays set; the reconciler of a worker later finds that their
+   * delivery is lost.
    */
   enqueue(tasks: TaskToEnqueue[]): void
+  /**
+   * Returns whether new tasks of this queue must wait in Postgres, behind other due tasks. They are inserted
+   * without `enqueued_at` and not passed to `enqueue`.
+   */
+  hasBacklog(queue: string): boolean
   /** Resolves when all calls of `enqueue` so far have succeeded or failed. */
   whenIdle(): Promise<void>
 }
@@ -31,6 +37,7 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
       pending.add(enqueued)
       void enqueued.then(() => pending.delete(enqueued))
     },
+    hasBacklog: queue.hasBacklog,
     async whenIdle() {
       await Promise.all(pending)
     },
@@ -42,13 +49,15 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
    * twice.
    */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {
-    try {
-      await queue.enqueueMany(name, tasks)
-    } catch (error) {
+    // The oldest time: a delivery that appears newer than its tasks would make them count as lost.
+    const enqueuedAtMs = Math.min(...tasks.map((task) => task.enqueuedAtMs))
+    const isEnqueued = await queue.enqueueMany(name, { references: tasks, enqueuedAtMs }).catch((error) => {
       events.emit('enqueue.failed', { count: tasks.length, error })
-      await dispatchStore
-        .clearEnqueued(tasks)
-        .catch((cause) => events.emit('error.transient', { where: 'clearing enqueued_at', error: cause }))
-    }
+      return false
+    })
+    if (isEnqueued) return
+    await dispatchStore
+      .clearEnqueued(tasks)
+      .catch((error) => events.emit('error.transient', { where: 'clearing enqueued_at', error }))
   }
 }

@@ -5,9 +5,9 @@ import { createGroupCommit } from '../base/group-commit.ts'
 import { newId, timeOfId } from '../base/uuidv7.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 import type { Registry } from '../definitions/registry.ts'
+import type { OnceResult } from '../store/insert-tasks.ts'
 import type { NewTask, OnceTask } from '../store/new-tasks.ts'
-import type { TaskRow } from '../store/schema.ts'
-import type { TaskStore } from '../store/task-store.ts'
+import type { TaskStore, TaskToEnqueue } from '../store/task-store.ts'
 import { HTTP_REQUEST } from '../tasks/http-request.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Enqueuer } from './enqueuer.ts'
@@ -58,24 +58,26 @@ export interface SubmitDependencies {
 }
 
 export function createSubmit({ registry, store, enqueuer, events }: SubmitDependencies): Submit {
-  const inserts = createGroupCommit<NewTask, undefined>({
+  const inserts = createGroupCommit<NewTask, number | null>({
     name: 'task submissions',
-    write: store.insertMany,
+    write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
     onWritten: acceptMany,
   })
-  const insertsOnce = createGroupCommit<OnceTask, TaskRow | null>({
+  const insertsOnce = createGroupCommit<OnceTask, OnceResult>({
     name: 'task submissions',
-    write: store.insertOnceMany,
-    onWritten(tasks, rows) {
+    write: (tasks) => store.insertOnceMany(tasks, enqueuer.hasBacklog),
+    onWritten(tasks, results) {
+      const isNew = tasks.map((task, index) => {
+        const existing = results[index]?.existing
+        return !existing || isOf(existing, task)
+      })
       acceptMany(
-        tasks.filter((task, index) => {
-          const row = rows[index]
-          return !row || isOf(row, task)
-        }),
+        tasks.filter((_, index) => isNew[index]),
+        results.filter((_, index) => isNew[index]).map(({ enqueuedAtMs }) => enqueuedAtMs),
       )
     },
   })
-  const insertOnce = createInsertOnce(insertsOnce.add)
+  const insertOnce = createInsertOnce(async (task) => (await insertsOnce.add(task)).existing)
 
   return async (name, input, options = {}, inputPath = []) => {
     const definition = registry.get(name)
@@ -90,15 +92,19 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
 
   /**
    * Called when a batch of new tasks is committed: emits `batch.written` and `tasks.accepted` for metrics and
-   * statistics, and enqueues the tasks that are due.
+   * statistics, and enqueues the tasks that are marked as enqueued.
+   * @param enqueuedAtMs when each task was marked; null for a task that is delayed or has to wait behind others
    */
-  function acceptMany(tasks: NewTask[]) {
+  function acceptMany(tasks: NewTask[], enqueuedAtMs: (number | null)[]) {
     if (tasks.length === 0) return
     events.emit('batch.written', { kind: 'submissions', size: tasks.length })
     events.emit('tasks.accepted', { tasks })
-    // Tasks with a `runAt` are not enqueued here: the dispatcher of a worker enqueues them when they are due.
-    const dueNow = tasks.filter((task) => task.runAt === undefined)
-    enqueuer.enqueue(dueNow.map(({ id, queue }) => ({ id, queue, attempt: 0 })))
+    const marked: TaskToEnqueue[] = []
+    for (const [index, { id, queue }] of tasks.entries()) {
+      const atMs = enqueuedAtMs[index] ?? null
+      if (atMs !== null) marked.push({ id, queue, attempt: 0, enqueuedAtMs: atMs })
+    }
+    enqueuer.enqueue(marked)
   }
 }
 

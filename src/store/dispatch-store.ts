@@ -1,5 +1,4 @@
 // Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
-import type { SQL } from 'drizzle-orm'
 import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -9,15 +8,38 @@ import type { TaskToEnqueue } from './task-store.ts'
 
 export type DispatchStore = ReturnType<typeof createDispatchStore>
 
+/** A due task that was marked as enqueued. `runAtMs` is its `run_at` in ms since 1970. */
+export type DueTask = TaskToEnqueue & { runAtMs: number }
+
 export function createDispatchStore(database: Database) {
   return {
-    /** Marks due tasks of a queue as enqueued, oldest first, and returns them. The caller enqueues them. */
-    async markDueEnqueued(queue: string, limit: number): Promise<TaskToEnqueue[]> {
-      return markEnqueued(
-        sql`queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
-            and run_at <= now() and ${isNotPaused(queue)} order by run_at`,
-        limit,
+    /**
+     * Marks due tasks of a queue as enqueued and returns them, oldest first. The caller enqueues them.
+     * @param fromMs skips tasks with an earlier `run_at` (ms since 1970). A caller that goes on from its last
+     *   batch reads no index entries of rows that it has already marked; these stay in the index as long as
+     *   any transaction can see them
+     */
+    async markDueEnqueued(queue: string, limit: number, fromMs = 0): Promise<DueTask[]> {
+      const tasks = await database.query<DueTask>(sql`
+        update tasks set enqueued_at = now()
+        where id in (
+          select id from tasks
+          where queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+            and run_at >= to_timestamp(${fromMs}::float8 / 1000) and run_at <= now() and ${isNotPaused(queue)}
+          order by run_at limit ${limit} for update skip locked
+        )
+        returning id, attempt, queue, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
+                  extract(epoch from run_at)::float8 * 1000 as "runAtMs"`)
+      // `returning` has no order. Tasks of one millisecond are ordered by their ids.
+      return tasks.sort((a, b) => a.runAtMs - b.runAtMs || (a.id < b.id ? -1 : 1))
+    },
+
+    /** Returns which of these queues are paused. */
+    async pausedAmong(queues: string[]): Promise<Set<string>> {
+      const rows = await database.query<{ name: string }>(
+        sql`select name from paused_queues where name in (select value from ${texts(queues)})`,
       )
+      return new Set(rows.map(({ name }) => name))
     },
 
     /**
@@ -38,41 +60,39 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Called by the reconciler: finds waiting tasks whose delivery was lost, sets their `enqueued_at` to now,
-     * and returns them; the caller enqueues them. A delivery counts as lost if the task was last enqueued
-     * before `before`, which the reconciler derives from the oldest delivery in Redis or from its own clock,
-     * and longer than `lostAfterMs` ago by the clock of Postgres. Without the second condition, a reconciler
-     * whose clock is ahead would enqueue these tasks in every round.
+     * Called by the reconciler: marks waiting tasks of a queue whose delivery was lost as not enqueued, so
+     * that the dispatcher enqueues them again. A delivery counts as lost if its task was enqueued more than
+     * `lostAfterMs` before the oldest delivery in Redis, and longer than `lostAfterMs` ago. All times are by
+     * the clock of Postgres.
+     * @param oldestMs when the tasks of the oldest delivery were enqueued (ms since 1970); null if Redis has
+     *   no delivery of the queue
+     * @returns how many tasks were marked
      */
-    async markLostEnqueued(
+    async clearLost(
       queue: string,
-      before: Date,
+      oldestMs: number | null,
       lostAfterMs: number,
       limit: number,
-    ): Promise<TaskToEnqueue[]> {
-      return markEnqueued(
-        sql`queue = ${queue} and finished_at is null
-            and enqueued_at < least(${before.toISOString()}::timestamptz, now() - ${lostAfterMs}::float8 * interval '1 ms')
-            and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)} order by enqueued_at`,
-        limit,
-      )
+    ): Promise<number> {
+      const rows = await database.query(sql`
+        update tasks set enqueued_at = null
+        where id in (
+          select id from tasks
+          where queue = ${queue} and finished_at is null and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)}
+            and enqueued_at < least(now(), to_timestamp(${oldestMs}::float8 / 1000)) - ${lostAfterMs}::float8 * interval '1 ms'
+          order by enqueued_at limit ${limit} for update skip locked
+        )
+        returning id`)
+      return rows.length
     },
 
-    /**
-     * Marks waiting tasks as not enqueued after their enqueue failed, so that the dispatcher enqueues them.
-     */
-    async clearEnqueued(refs: TaskToEnqueue[]): Promise<void> {
+    /** Marks waiting tasks as not enqueued after Redis has refused them, so that the dispatcher enqueues them. */
+    async clearEnqueued(refs: Omit<TaskToEnqueue, 'enqueuedAtMs'>[]): Promise<void> {
+      const records = inLockOrder(refs).map(({ id, attempt }) => ({ id, attempt }))
       await database.query(sql`
         update tasks set enqueued_at = null
-        from ${recordset(inLockOrder(refs))} as given(id uuid, attempt int)
+        from ${recordset(records)} as given(id uuid, attempt int)
         where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
     },
-  }
-
-  function markEnqueued(condition: SQL, limit: number): Promise<TaskToEnqueue[]> {
-    return database.query(sql`
-      update tasks set enqueued_at = now()
-      where id in (select id from tasks where ${condition} limit ${limit} for update skip locked)
-      returning id, attempt, queue`)
   }
 }

@@ -1,40 +1,75 @@
 // Inserts tasks, with and without idempotency keys.
-import { type BatchStatement, type Column, integers, texts, timestamps, uuids } from './columns.ts'
+import type { SQL } from 'drizzle-orm'
+import { type BatchStatement, booleans, type Column, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
 import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
 
+/** Whether due tasks of this queue wait in Postgres. New tasks of the queue must then wait behind them. */
+export type HasBacklog = (queue: string) => boolean
+
+/** What became of a task with an idempotency key. */
+export interface OnceResult {
+  /** The existing row of the key; null if the task was inserted. */
+  existing: TaskRow | null
+  /** When the row was marked as enqueued, in ms since 1970 by the clock of Postgres; null if it is not. */
+  enqueuedAtMs: number | null
+}
+
+const NO_BACKLOG: HasBacklog = () => false
+
 /**
- * Inserts all tasks or none. Marks tasks without `runAt` as enqueued; the caller must enqueue them. Resolves
- * with one `undefined` per task, because a group commit expects a result for each item.
+ * Inserts all tasks or none. Marks tasks as enqueued, except those that have a `runAt` or whose queue has a
+ * backlog; the caller must enqueue the marked ones.
+ * @returns for each task when it was marked, in ms since 1970 by the clock of Postgres; null if it was not
  */
-export async function insertTasks(database: Database, newTasks: NewTask[]): Promise<undefined[]> {
-  await database.run(INSERT_TASKS, columnsOf(newTasks))
-  return new Array(newTasks.length)
+export async function insertTasks(
+  database: Database,
+  newTasks: NewTask[],
+  hasBacklog = NO_BACKLOG,
+): Promise<(number | null)[]> {
+  const waits = waitsOf(newTasks, hasBacklog)
+  const [row] = await database.run<{ nowMs: number }>(INSERT_TASKS, columnsOf(newTasks, waits))
+  const nowMs = row?.nowMs ?? null
+  return waits.map((isWaiting) => (isWaiting ? null : nowMs))
 }
 
 /**
- * Inserts the tasks whose idempotency key is new. Resolves with null for each of them, and with the existing
- * row of the key for each other task. If an earlier call was committed but its response was lost, a repeated
- * call gets the row of the submitted task itself.
+ * Inserts the tasks whose idempotency key is new, and marks them like `insertTasks`. Returns the existing row
+ * of the key for each other task. If an earlier call was committed but its response was lost, a repeated call
+ * gets the row of the submitted task itself.
  */
-export async function insertTasksOnce(database: Database, newTasks: OnceTask[]): Promise<(TaskRow | null)[]> {
+export async function insertTasksOnce(
+  database: Database,
+  newTasks: OnceTask[],
+  hasBacklog = NO_BACKLOG,
+): Promise<OnceResult[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.
   const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
+  const waits = waitsOf(sorted, hasBacklog)
   // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended,
   // so that `findByKeys` sees the row of that transaction.
-  const inserted = await database.run<{ id: string }>(INSERT_TASKS_ONCE, columnsOf(sorted))
-  const insertedIds = new Set(inserted.map(({ id }) => id))
-  const existing = newTasks.filter(({ id }) => !insertedIds.has(id))
+  const inserted = await database.run<{ id: string; enqueuedAtMs: number | null }>(
+    INSERT_TASKS_ONCE,
+    columnsOf(sorted, waits),
+  )
+  const insertedById = new Map(inserted.map((row) => [row.id, row]))
+  const existing = newTasks.filter(({ id }) => !insertedById.has(id))
   const rows = existing.length > 0 ? await findByKeys(database, existing) : []
   const rowByKey = new Map(rows.map((row) => [row.idempotencyKey, row]))
   return newTasks.map(({ id, idempotency }) => {
-    if (insertedIds.has(id)) return null
+    const insertedRow = insertedById.get(id)
+    if (insertedRow) return { existing: null, enqueuedAtMs: insertedRow.enqueuedAtMs }
     const row = rowByKey.get(idempotency.key)
     if (!row) throw new Error(`Task ${id} was not inserted, and its idempotency key does not exist`)
-    return row
+    return { existing: row, enqueuedAtMs: row.enqueuedAt?.getTime() ?? null }
   })
+}
+
+/** Which of these tasks are not marked as enqueued. The dispatcher of a worker enqueues them later. */
+function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
+  return newTasks.map(({ queue, runAt }) => runAt !== undefined || hasBacklog(queue))
 }
 
 function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
@@ -42,7 +77,7 @@ function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]
   return database.use((drizzle) => drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)))
 }
 
-function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {
+function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]): Record<string, Column> {
   const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
   return {
     id: uuids(each(({ id }) => id)),
@@ -54,6 +89,7 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Co
     tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),
     created_at: timestamps(each(({ createdAt }) => createdAt)),
     run_at: timestamps(each(({ runAt }) => runAt)),
+    waits: booleans(waits.map((isWaiting) => isWaiting || undefined)),
     request_id: texts(each(({ requestId }) => requestId)),
     traceparent: texts(each(({ traceparent }) => traceparent)),
     callback_url: texts(each(({ callbackUrl }) => callbackUrl)),
@@ -66,24 +102,30 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Co
 
 /**
  * Inserts tasks. For a task without `run_at`, the column is set to the time of the submission or the current
- * time of Postgres, whichever is earlier. So the task is due for the dispatcher if the enqueue fails, even if
+ * time of Postgres, whichever is earlier. So the task is due for the dispatcher if it is not enqueued, even if
  * the clock of this process is ahead.
  */
+const insertInto = (rows: SQL) => sql`
+  insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
+                     request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
+                     idempotency_fingerprint)
+  select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms,
+         case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
+         coalesce(run_at, least(created_at, now())), case when waits is null then now() end,
+         request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
+  from ${rows}`
+
+/** Returns the time of Postgres once, and not the rows, because all rows have the same `enqueued_at`. */
 const INSERT_TASKS: BatchStatement = {
   name: 'insert_tasks',
   build: (rows) => sql`
-    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
-                       request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
-                       idempotency_fingerprint)
-    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms,
-           case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
-           coalesce(run_at, least(created_at, now())), case when run_at is null then now() end,
-           request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
-    from ${rows}`,
+    with inserted as (${insertInto(rows)}) select extract(epoch from now())::float8 * 1000 as "nowMs"`,
 }
 
-/** Works like `INSERT_TASKS`, but skips tasks whose idempotency key exists. Returns the inserted ids. */
+/** Skips tasks whose idempotency key exists. */
 const INSERT_TASKS_ONCE: BatchStatement = {
   name: 'insert_tasks_once',
-  build: (rows) => sql`${INSERT_TASKS.build(rows)} on conflict do nothing returning id`,
+  build: (rows) => sql`
+    ${insertInto(rows)} on conflict do nothing
+    returning id, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
 }

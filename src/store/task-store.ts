@@ -13,9 +13,8 @@ import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
-import { insertTasks, insertTasksOnce } from './insert-tasks.ts'
+import { type HasBacklog, insertTasks, insertTasksOnce, type OnceResult } from './insert-tasks.ts'
 import type { NewTask, OnceTask } from './new-tasks.ts'
-import type { TaskRow } from './schema.ts'
 
 /** A task that is marked as enqueued in Postgres. The caller has to enqueue it in Redis. */
 export interface TaskToEnqueue {
@@ -23,6 +22,8 @@ export interface TaskToEnqueue {
   /** Number of the last attempt; 0 before the first. */
   attempt: number
   queue: string
+  /** When it was marked: `enqueued_at` in ms since 1970, by the clock of Postgres. */
+  enqueuedAtMs: number
 }
 
 export interface CancelledTask {
@@ -34,13 +35,13 @@ export interface CancelledTask {
 }
 
 export interface TaskStore {
-  /** Inserts all tasks or none. The caller must enqueue those without `runAt`. */
-  insertMany(newTasks: NewTask[]): Promise<undefined[]>
   /**
-   * Inserts the tasks whose idempotency key is new, and returns null for them. Returns the existing row of
-   * the key for each other task.
+   * Inserts all tasks or none. Returns for each task when it was marked as enqueued (ms since 1970, clock of
+   * Postgres), and null if it was not. The caller must enqueue the marked ones.
    */
-  insertOnceMany(newTasks: OnceTask[]): Promise<(TaskRow | null)[]>
+  insertMany(newTasks: NewTask[], hasBacklog?: HasBacklog): Promise<(number | null)[]>
+  /** Inserts the tasks whose idempotency key is new. Returns the existing row of the key for each other task. */
+  insertOnceMany(newTasks: OnceTask[], hasBacklog?: HasBacklog): Promise<OnceResult[]>
   /** Claims waiting tasks for workers. The result is null for each task that could not be claimed. */
   claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]>
   /**
@@ -64,8 +65,8 @@ export interface TaskStore {
 
 export function createTaskStore(database: Database): TaskStore {
   return {
-    insertMany: (newTasks) => insertTasks(database, newTasks),
-    insertOnceMany: (newTasks) => insertTasksOnce(database, newTasks),
+    insertMany: (newTasks, hasBacklog) => insertTasks(database, newTasks, hasBacklog),
+    insertOnceMany: (newTasks, hasBacklog) => insertTasksOnce(database, newTasks, hasBacklog),
     claimMany: (claims) => claimTasks(database, claims),
     finishMany: (finishes) => finishTasks(database, finishes),
     cancelMany: (ids) => cancelTasks(database, ids),
@@ -103,7 +104,7 @@ function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]>
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
     from locked where tasks.id = any(array[locked.id]) and status in ('FAILURE', 'CANCELLED')
-    returning tasks.id, attempt, queue`)
+    returning tasks.id, attempt, queue, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`)
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {

@@ -6,10 +6,10 @@ import type { Slots } from './slots.ts'
 
 export interface Consumers {
   /**
-   * Replaces the consumer of a queue if it is stuck, and emits `worker.stuck`.
-   * @param oldestWaitingMs when the oldest waiting delivery was enqueued (ms since 1970); null if none waits
+   * Replaces the consumer of a queue if it is stuck, and emits `worker.stuck`. Called every few seconds.
+   * @param isWaiting whether a delivery waits in the queue now
    */
-  check(queueName: string, oldestWaitingMs: number | null): Promise<void>
+  check(queueName: string, isWaiting: boolean): Promise<void>
   stop(): Promise<void>
 }
 
@@ -19,7 +19,10 @@ export interface ConsumersOptions {
   slots: Slots
   handle: (queueName: string, delivery: FetchedDelivery) => Promise<void>
   events: Events
-  /** A consumer is stuck if a delivery has waited and the consumer has fetched nothing for this long. */
+  /**
+   * A consumer is stuck if it has fetched nothing for this long, although a delivery waited and a slot was
+   * free at every check.
+   */
   stuckMs: number
 }
 
@@ -38,12 +41,15 @@ export function startConsumers({
   const byQueue = new Map(queues.map((name) => [name, start(name)]))
 
   return {
-    async check(queueName, oldestWaitingMs) {
+    async check(queueName, isWaiting) {
       const watched = byQueue.get(queueName)
-      if (!watched || slots.available === 0 || oldestWaitingMs === null) return
-      const sinceMs = Math.max(oldestWaitingMs, watched.lastFetchedMs)
-      if (Date.now() - sinceMs < stuckMs) return
-      events.emit('worker.stuck', { queue: queueName, waitingMs: Date.now() - oldestWaitingMs })
+      if (!watched) return
+      if (!isWaiting || slots.available === 0) watched.idleSinceMs = null
+      else watched.idleSinceMs ??= performance.now()
+      if (watched.idleSinceMs === null) return
+      const waitingMs = performance.now() - watched.idleSinceMs
+      if (waitingMs < stuckMs) return
+      events.emit('worker.stuck', { queue: queueName, waitingMs })
       byQueue.set(queueName, start(queueName))
       await watched.consumer.stop()
     },
@@ -52,15 +58,24 @@ export function startConsumers({
     },
   }
 
-  function start(name: string): { consumer: Consumer; lastFetchedMs: number } {
+  function start(name: string): WatchedConsumer {
     const consumer = queue.consume(name, FETCHES, async (delivery) => {
-      started.lastFetchedMs = Date.now()
+      watched.idleSinceMs = null
       await handle(name, delivery)
       // A handled delivery counts like a new fetch: `handle` may have waited long for a free slot, and this
       // wait must not make the consumer count as stuck.
-      started.lastFetchedMs = Date.now()
+      watched.idleSinceMs = null
     })
-    const started = { consumer, lastFetchedMs: Date.now() }
-    return started
+    const watched: WatchedConsumer = { consumer, idleSinceMs: null }
+    return watched
   }
+}
+
+interface WatchedConsumer {
+  consumer: Consumer
+  /**
+   * Time of the first check since which a delivery has waited and a slot was free at every check, and nothing
+   * was fetched; null if this is not so. By `performance.now()`, because deliveries have the time of Postgres.
+   */
+  idleSinceMs: number | null
 }

@@ -34,7 +34,8 @@ export interface WorkerOptions extends Partial<Intervals> {
 const DEFAULTS = {
   heartbeatMs: 1_000,
   dispatchMs: 1_000,
-  reconcileMs: 5_000,
+  // Shorter than `lostAfterMs`, so that a lost delivery is found within 10 s.
+  reconcileMs: 4_000,
   callbackMs: 1_000,
   logMs: 500,
   pruneMs: 60_000,
@@ -155,6 +156,7 @@ export function startParts(
     running,
     heartbeat,
     consumers,
+    dispatcher,
     events,
     intervalMs: intervals.reconcileMs,
     lostAfterMs: intervals.lostAfterMs,

@@ -11,7 +11,7 @@ import type { TaskStore } from '../store/task-store.ts'
 import type { AbandonedTask, WorkerStore } from '../store/worker-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Consumers } from './consumers.ts'
-import { enqueueMarked } from './dispatcher.ts'
+import type { Dispatcher } from './dispatcher.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { RunningTasks } from './running-tasks.ts'
 
@@ -26,6 +26,7 @@ export interface ReconcilerDependencies {
   running: RunningTasks
   heartbeat: Heartbeat
   consumers: Consumers
+  dispatcher: Dispatcher
   events: Events
   intervalMs: number
   /**
@@ -37,6 +38,9 @@ export interface ReconcilerDependencies {
 }
 
 const BATCH = 1_000
+// Maximum number of lost deliveries that one statement finds. All that Redis can lose of a queue are found in
+// some tens of rounds.
+const LOST_BATCH = 5_000
 // Every 12th round of the reconciler always searches for abandoned tasks; the other rounds do so only if a
 // worker is missing. A task is rarely abandoned without a missing worker: for example, if the response to its
 // claim was lost, its worker does not run it.
@@ -57,6 +61,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     running,
     heartbeat,
     consumers,
+    dispatcher,
     events,
   } = dependencies
   const { intervalMs, lostAfterMs, missingAfterMs } = dependencies
@@ -67,13 +72,18 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     onError: (error) => events.emit('error.transient', { where: 'reconciler', error }),
   })
 
-  async function reconcile(stopping: AbortSignal) {
+  async function reconcile(stopping: AbortSignal): Promise<number | undefined> {
     // Recovers nothing until this worker has sent heartbeats for `missingAfterMs`. After an outage of
     // Postgres the heartbeats of all workers are old, and this gives the others time to send a new one.
     if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
     // The tasks of missing workers are recovered first: this needs only Postgres and must not wait for Redis.
-    // Then the tasks whose delivery in Redis was lost are enqueued again.
-    for (const name of queues) if (queue.isReady(name)) await reenqueueLost(name, stopping)
+    // Queues take turns, one batch each per round, so that many losses in one do not delay the others.
+    let isMoreLost = false
+    for (const name of queues) {
+      if (stopping.aborted || !queue.isReady(name)) continue
+      if ((await findLost(name)) === LOST_BATCH) isMoreLost = true
+    }
+    return isMoreLost ? 0 : undefined
   }
 
   async function recoverFromMissingWorkers() {
@@ -84,24 +94,23 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
   }
 
-  async function reenqueueLost(name: string, stopping: AbortSignal) {
-    // Re-enqueues waiting tasks that were enqueued before the oldest delivery in Redis. A queue is first in,
-    // first out, so their own deliveries must have been lost.
+  /**
+   * Finds waiting tasks that were enqueued before the oldest delivery in Redis. A queue is first in, first
+   * out, so their own deliveries must have been lost. The dispatcher enqueues them again.
+   */
+  async function findLost(name: string): Promise<number> {
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
     // Checks whether the consumer is stuck, but only while heartbeats reach Postgres: during an outage no
     // task can be claimed, so a consumer that fetches nothing need not be stuck.
-    if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs)
-    const oldestMs = Math.min(waitingMs ?? Date.now(), beingClaimedMs ?? Date.now(), Date.now())
-    while (!stopping.aborted) {
-      const refs = await dispatchStore.markLostEnqueued(
-        name,
-        new Date(oldestMs - lostAfterMs),
-        lostAfterMs,
-        BATCH,
-      )
-      if (refs.length > 0) await enqueueMarked({ queue, dispatchStore, events }, 'lost', name, refs)
-      if (refs.length < BATCH) return
+    if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs !== null)
+    const times = [waitingMs, beingClaimedMs].filter((time) => time !== null)
+    const oldestMs = times.length === 0 ? null : Math.min(...times)
+    const count = await dispatchStore.clearLost(name, oldestMs, lostAfterMs, LOST_BATCH)
+    if (count > 0) {
+      events.emit('tasks.enqueued', { reason: 'lost', count })
+      dispatcher.wakeIn(0)
     }
+    return count
   }
 
   async function recoverAbandoned(isThorough: boolean) {

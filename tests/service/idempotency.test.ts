@@ -241,9 +241,9 @@ describe('concurrent requests', () => {
     const enqueued: number[] = []
     const { queue } = system.connections
     const { enqueueMany } = queue
-    queue.enqueueMany = (name, refs) => {
-      enqueued.push(refs.length)
-      return enqueueMany(name, refs)
+    queue.enqueueMany = (name, delivery) => {
+      enqueued.push(delivery.references.length)
+      return enqueueMany(name, delivery)
     }
     const batch = { tasks: Array.from({ length: 200 }, () => ({ name: 'reverse', ...REVERSE })) }
     await post('/v1/tasks/batch', batch, as('one', 'enqueued-together'))

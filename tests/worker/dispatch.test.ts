@@ -14,11 +14,16 @@ test('a dispatcher stops although more tasks are always due', async () => {
     markDueEnqueued: async (queue: string, limit: number) => {
       batches++
       await new Promise((resolve) => setImmediate(resolve))
-      return Array.from({ length: limit }, () => ({ id: newId(), attempt: 0, queue }))
+      const times = { enqueuedAtMs: 0, runAtMs: 0 }
+      return Array.from({ length: limit }, () => ({ id: newId(), attempt: 0, queue, ...times }))
     },
-    msUntilDue: async () => null,
+    pausedAmong: async () => new Set(),
   } as unknown as DispatchStore
-  const queue = { isReady: () => true, enqueueMany: async () => {} } as unknown as Queue
+  const queue = {
+    isReady: () => true,
+    enqueueMany: async () => true,
+    readState: async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
+  } as unknown as Queue
   const dispatcher = startDispatcher({
     queues: ['a', 'b'],
     queue,

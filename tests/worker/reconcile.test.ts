@@ -123,7 +123,8 @@ describe('lost deliveries', () => {
       { id, attempt: 2 ** 40 },
       { id, attempt: 0.5 },
     ]
-    await system.connections.queue.enqueueMany('default', [...invalid, { id, attempt: 0 }])
+    const references = [...invalid, { id, attempt: 0 }]
+    await system.connections.queue.enqueueMany('default', { references, enqueuedAtMs: Date.now() })
     system.startWorker({ lostAfterMs: 60_000 })
     expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS' })
     expect(system.emitted('error.transient')).toEqual([])

@@ -32,7 +32,10 @@ export async function connect(
 ): Promise<void> {
   for (let tries = 1; !signal.aborted; tries++) {
     const bee = new BeeQueue(role.queueName, settingsOf(role, kind, signal))
-    bee.on('error', role.onError)
+    bee.on('error', (error) => {
+      if (isReadOnly(error)) reconnect(bee)
+      role.onError(error)
+    })
     // Attaches the handlers in the tick in which the Bee-Queue is created: a rejection of `ready()` without
     // handlers would end the process.
     const readiness = bee.ready().then(
@@ -115,6 +118,11 @@ export function loadScripts(bee: BeeQueue): Promise<unknown> {
   return lua.buildCache(internalsOf(bee).client)
 }
 
+/** Checks for the error with which a Redis that has reached `maxmemory` refuses commands that may need memory. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /\bOOM\b/.test(error.message)
+}
+
 /** Checks for the error with which Redis rejects the call of a script that it does not have. */
 export function isMissingScript(error: unknown): boolean {
   return error instanceof Error && error.message.includes('NOSCRIPT')
@@ -137,15 +145,25 @@ interface RedisCommands {
   end(flush: boolean): void
   on(event: 'ready', listener: () => void): void
   multi(): RedisMulti
+  eval(args: (string | number)[], done: Callback<unknown>): void
+  info(section: string, done: Callback<string>): void
+  set(key: string, value: string, done: Callback<unknown>): void
+  del(key: string, done: Callback<unknown>): void
+  scan(args: (string | number)[], done: Callback<[cursor: string, keys: string[]]>): void
+  llen(key: string, done: Callback<number>): void
+  lrange(key: string, start: number, stop: number, done: Callback<string[]>): void
 }
 interface RedisMulti {
+  llen(key: string): RedisMulti
+  exists(key: string): RedisMulti
+  del(key: string): RedisMulti
   hset(key: string, field: string, value: string): RedisMulti
   rpush(key: string, value: string): RedisMulti
   lindex(key: string, index: number): RedisMulti
   lrange(key: string, start: number, stop: number): RedisMulti
   lrem(key: string, count: number, value: string): RedisMulti
   srem(key: string, value: string): RedisMulti
-  hdel(key: string, field: string): RedisMulti
+  hdel(key: string, fields: string | string[]): RedisMulti
   hmget(key: string, fields: string[]): RedisMulti
   exec<T>(done: Callback<T>): void
 }
@@ -160,22 +178,11 @@ const COMMAND_TIMEOUT_MS = 5_000
 
 /**
  * Turns a command with a callback into a promise. If Redis does not answer within `COMMAND_TIMEOUT_MS`, the
- * connection is closed and the promise rejects.
+ * promise rejects, and the connection is closed, so that node_redis reconnects: otherwise it would wait, and
+ * accept more commands, until TCP reports an error.
  * @throws the error of the command, or of the timeout
  */
-export function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
-  return withTimeout(
-    bee,
-    new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value)))),
-  )
-}
-
-/**
- * Waits for the response to a Redis command. If there is none within `COMMAND_TIMEOUT_MS`, closes the
- * connection, so that node_redis reconnects, and rejects. Otherwise node_redis would wait, and accept more
- * commands, until TCP reports an error.
- */
-export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promise<T> {
+export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -183,5 +190,26 @@ export async function withTimeout<T>(bee: BeeQueue, command: Promise<T>): Promis
       reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS / 1_000} seconds`))
     }, COMMAND_TIMEOUT_MS)
   })
+  const command = new Promise<T>((resolve, reject) =>
+    call((error, value) => {
+      if (isReadOnly(error)) reconnect(bee)
+      if (error) reject(error)
+      else resolve(value)
+    }),
+  )
   return Promise.race([command, late]).finally(() => clearTimeout(timer))
+}
+
+/**
+ * Checks for the error with which a replica refuses a write. A primary that becomes a replica in a failover
+ * keeps its connections, so the clients have to leave it themselves.
+ */
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && /\bREADONLY\b/.test(error.message)
+}
+
+/** Closes the connections of a Bee-Queue. node_redis then looks the host name up again and reconnects. */
+function reconnect(bee: BeeQueue) {
+  const { client, bclient } = internalsOf(bee)
+  for (const connection of [client, bclient]) connection?.stream.destroy()
 }

@@ -1,36 +1,63 @@
-// Puts deliveries of one queue into Redis, through Bee-Queue. Also reads which delivery is fetched next and
-// which ones are not acknowledged.
+// Puts deliveries of one queue into Redis, in the format of Bee-Queue. Also reads what waits in the queue.
 import type BeeQueue from 'bee-queue'
 import {
   close,
   connect,
   internalsOf,
-  isMissingScript,
   type JobData,
   keyOf,
-  loadScripts,
   type Pairs,
   promised,
   remove,
-  withTimeout,
 } from './connection.ts'
+import { type DroppedDeliveries, dropLongestQueue } from './relief.ts'
 import type { BeeRole } from './settings.ts'
 
+/** A delivery to put into Redis. Every delivery needs a new id. */
+export interface NewDelivery {
+  id: string
+  pairs: Pairs
+}
+
+export interface AddOptions {
+  /** Maximum number of deliveries that may wait in this queue. */
+  maxDeliveries: (bee: BeeQueue) => number
+  /** Whether to add deliveries also while the queue has a backlog in Postgres. */
+  ignoresBacklog: boolean
+}
+
 export interface BeeProducer {
-  /** Puts a delivery at the end of the queue. @throws immediately when Redis cannot be reached */
-  add(deliveryId: string, pairs: Pairs): Promise<void>
+  /**
+   * Puts deliveries at the end of the queue, all or none. Refuses them if too many wait already, and then
+   * sets the backlog flag of the queue; or if the flag is set, unless `ignoresBacklog`.
+   * @returns false if they were refused
+   * @throws immediately when Redis cannot be reached
+   */
+  add(deliveries: NewDelivery[], options: AddOptions): Promise<boolean>
   /** Puts a delivery at the front of the queue. @throws immediately when Redis cannot be reached */
-  addFirst(deliveryId: string, pairs: Pairs): Promise<void>
+  addFirst(delivery: NewDelivery): Promise<void>
   /** Resolves when the producer has connected to Redis for the first time, or was stopped. */
   connected: Promise<void>
   isReady(): boolean
+  /** Reads how many deliveries wait, and the backlog flag. @throws immediately when Redis cannot be reached */
+  readState(options: Pick<AddOptions, 'maxDeliveries'>): Promise<ProducerState>
+  /** @throws immediately when Redis cannot be reached */
+  setBacklog(hasBacklog: boolean): Promise<void>
   /**
    * Returns the id of the delivery that will be fetched next, and the ids of the deliveries that workers have
    * fetched and not acknowledged ("active" in Bee-Queue). Reads both in one transaction of Redis.
    * @throws immediately when Redis cannot be reached
    */
   readIds(): Promise<{ next: string | null; active: string[] }>
+  /** See `dropLongestQueue`. It may be another queue than this one. */
+  dropLongestQueue(): Promise<DroppedDeliveries | null>
   stop(): Promise<void>
+}
+
+export interface ProducerState {
+  deliveries: number
+  maxDeliveries: number
+  hasBacklog: boolean
 }
 
 /** Creates a producer. Returns before it is connected; it connects and reconnects in the background. */
@@ -43,33 +70,37 @@ export function connectProducer(role: BeeRole): BeeProducer {
 
   return {
     connected,
-    async add(deliveryId, pairs) {
+    async add(deliveries, { maxDeliveries, ignoresBacklog }) {
       const bee = ready()
-      try {
-        await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
-      } catch (error) {
-        if (!isMissingScript(error)) throw error
-        // Redis has lost the Lua scripts, which Bee-Queue calls by hash and loads only when it first
-        // connects. Load them and try again.
-        await loadScripts(bee)
-        await withTimeout(bee, jobOf(bee, deliveryId, pairs).save())
-      }
+      const keys = ['waiting', 'jobs', 'backlog'].map((name) => keyOf(bee, name))
+      const jobs = deliveries.flatMap((delivery) => [delivery.id, dataOf(bee, delivery)])
+      const args = [ADD, keys.length, ...keys, maxDeliveries(bee), ignoresBacklog ? 1 : 0, ...jobs]
+      return (await promised(bee, (done) => internalsOf(bee).client?.eval(args, done))) === 1
     },
-    addFirst(deliveryId, pairs) {
+    addFirst(delivery) {
       const bee = ready()
-      const { client } = internalsOf(bee)
-      // Puts the job at the front of the waiting list: makes the same writes as Bee-Queue's `save`, but
-      // pushes to the right end of the list, from which workers fetch.
-      const job = jobOf(bee, deliveryId, pairs) as unknown as { toData(): string }
       return promised(bee, (done) =>
-        client
-          ?.multi()
-          .hset(keyOf(bee, 'jobs'), deliveryId, job.toData())
-          .rpush(keyOf(bee, 'waiting'), deliveryId)
+        internalsOf(bee)
+          .client?.multi()
+          .hset(keyOf(bee, 'jobs'), delivery.id, dataOf(bee, delivery))
+          .rpush(keyOf(bee, 'waiting'), delivery.id)
           .exec(done),
       )
     },
     isReady: () => connectedBee() !== null,
+    async readState({ maxDeliveries }) {
+      const bee = ready()
+      const [deliveries, flag] = await promised<[number, number]>(bee, (done) =>
+        internalsOf(bee).client?.multi().llen(keyOf(bee, 'waiting')).exists(keyOf(bee, 'backlog')).exec(done),
+      )
+      return { deliveries, maxDeliveries: maxDeliveries(bee), hasBacklog: flag === 1 }
+    },
+    async setBacklog(hasBacklog) {
+      const bee = ready()
+      const { client } = internalsOf(bee)
+      const key = keyOf(bee, 'backlog')
+      await promised(bee, (done) => (hasBacklog ? client?.set(key, '1', done) : client?.del(key, done)))
+    },
     async readIds() {
       const bee = ready()
       const [next, active] = await promised<[string | null, string[]]>(bee, (done) =>
@@ -85,6 +116,7 @@ export function connectProducer(role: BeeRole): BeeProducer {
         active: active.filter((id) => !staleIds.has(id)),
       }
     },
+    dropLongestQueue: () => dropLongestQueue(ready(), role.prefix),
     async stop() {
       stopping.abort()
       await connected
@@ -105,6 +137,29 @@ export function connectProducer(role: BeeRole): BeeProducer {
 }
 
 /**
+ * Makes the writes of Bee-Queue's `save` for each delivery, if the queue accepts them. It is a script, so that
+ * the check and the writes are one step: no delivery can be added after the backlog flag was set.
+ */
+const ADD = `
+local maxDeliveries, ignoresBacklog = tonumber(ARGV[1]), ARGV[2] == '1'
+if not ignoresBacklog and redis.call('exists', KEYS[3]) == 1 then return 0 end
+if redis.call('llen', KEYS[1]) >= maxDeliveries then
+  redis.call('set', KEYS[3], '1')
+  return 0
+end
+for index = 3, #ARGV, 2 do
+  redis.call('hset', KEYS[2], ARGV[index], ARGV[index + 1])
+  redis.call('lpush', KEYS[1], ARGV[index])
+end
+return 1`
+
+/** Returns a delivery as the data of a Bee-Queue job. */
+function dataOf(bee: BeeQueue, { id, pairs }: NewDelivery): string {
+  const job = bee.createJob<JobData>({ tasks: pairs }).setId(id)
+  return (job as unknown as { toData(): string }).toData() // the typings of Bee-Queue leave it out
+}
+
+/**
  * Removes from Redis the given delivery ids that have no Bee-Queue job, and returns these ids. Bee-Queue
  * leaves such an id if the stall check puts a delivery back into the waiting list while its worker still
  * handles it, and the worker then deletes the job.
@@ -117,9 +172,4 @@ async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>
   const staleIds = new Set(ids.filter((_, index) => jobs[index] === null))
   await Promise.all([...staleIds].map((id) => remove(bee, id)))
   return staleIds
-}
-
-function jobOf(bee: BeeQueue, deliveryId: string, tasks: Pairs) {
-  // Every delivery needs a new id, because Bee-Queue ignores a job with an existing id without an error.
-  return bee.createJob<JobData>({ tasks }).setId(deliveryId)
 }

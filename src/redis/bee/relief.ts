@@ -1,0 +1,48 @@
+// Frees memory of a Redis that has reached `maxmemory`. With the policy `noeviction` such a Redis refuses even
+// to hand out deliveries (BRPOPLPUSH), so that it would stay full for ever.
+import type BeeQueue from 'bee-queue'
+import { internalsOf, promised } from './connection.ts'
+
+export interface DroppedDeliveries {
+  queueName: string
+  deliveries: number
+}
+
+// Number of keys per SCAN. Redis usually has a few keys per queue.
+const SCAN_COUNT = 1_000
+
+/**
+ * Deletes all waiting deliveries of the queue that has most of them. No task is lost: the reconciler finds
+ * that their deliveries are lost, and the dispatcher enqueues them again.
+ * @returns null if no delivery waits in any queue
+ */
+export async function dropLongestQueue(bee: BeeQueue, prefix: string): Promise<DroppedDeliveries | null> {
+  const { client } = internalsOf(bee)
+  let longest = { key: '', length: 0 }
+  for (const key of await waitingLists(bee, prefix)) {
+    const length = await promised<number>(bee, (done) => client?.llen(key, done))
+    if (length > longest.length) longest = { key, length }
+  }
+  if (longest.length === 0) return null
+  const base = longest.key.slice(0, -WAITING.length)
+  const ids = await promised<string[]>(bee, (done) => client?.lrange(longest.key, 0, -1, done))
+  // Deletes the list and its jobs in one transaction: a job without an entry in a list would never be
+  // deleted. Redis permits these commands when it is full.
+  await promised(bee, (done) => client?.multi().del(longest.key).hdel(`${base}:jobs`, ids).exec(done))
+  return { queueName: base.slice(prefix.length + 1), deliveries: ids.length }
+}
+
+const WAITING = ':waiting'
+
+async function waitingLists(bee: BeeQueue, prefix: string): Promise<Set<string>> {
+  const { client } = internalsOf(bee)
+  const found = new Set<string>()
+  let cursor = '0'
+  do {
+    const args = [cursor, 'MATCH', `${prefix}:*${WAITING}`, 'COUNT', SCAN_COUNT]
+    const [next, keys] = await promised<[string, string[]]>(bee, (done) => client?.scan(args, done))
+    for (const key of keys) found.add(key)
+    cursor = next
+  } while (cursor !== '0')
+  return found
+}
