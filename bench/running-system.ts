@@ -51,21 +51,43 @@ export async function startSystem(system: System, store: Store): Promise<Running
 }
 
 /** Migrates the database and starts only the API of Waggle, without a worker. */
-export async function startWaggleApi(store: Store): Promise<{ port: number; stop(): Promise<void> }> {
+export async function startWaggleApi(store: Store): Promise<WaggleProcess & { port: number }> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
   const port = await freePort()
   const command = environmentCommand(store, port)
   for (const program of waggle.prepare) await run([...command, ...program])
   const api = await startChildServer([...command, ...waggle.api], { onOutput: showOutput('waggle api') })
   await untilHealthy(waggle, port)
-  return { port, stop: () => api.stop() }
+  return { port, pid: api.pid, stop: () => api.stop() }
+}
+
+/** Starts only a worker of Waggle. The database has been migrated. */
+export async function startWaggleWorker(
+  store: Store,
+  settings: Record<string, string> = {},
+): Promise<WaggleProcess> {
+  const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
+  const command = environmentCommand(store, 0, settings)
+  const worker = await startChildServer([...command, ...waggle.worker], {
+    onOutput: showOutput('waggle worker'),
+  })
+  return { pid: worker.pid, stop: () => worker.stop() }
+}
+
+export interface WaggleProcess {
+  pid: number
+  stop(): Promise<void>
 }
 
 /**
  * `env -i` starts with an empty environment: a variable of the machine must not reach only one of the
  * systems.
  */
-function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): string[] {
+function environmentCommand(
+  { databaseUrl, redisUrl }: Store,
+  port: number,
+  extra: Record<string, string> = {},
+): string[] {
   const settings = {
     PATH: process.env.PATH,
     HOST: '127.0.0.1',
@@ -74,6 +96,7 @@ function environmentCommand({ databaseUrl, redisUrl }: Store, port: number): str
     REDIS_URL: redisUrl,
     LOG_LEVEL: 'warn',
     WORKER_CONCURRENCY: CONCURRENCY,
+    ...extra,
   }
   return [
     'env',

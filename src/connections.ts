@@ -35,7 +35,6 @@ export async function openConnections(
   const database = await openDatabase(databaseUrl, { poolSize })
   const stores = createStores(database)
   const errorsOf = (where: string) => (error: unknown) => events.emit('error.transient', { where, error })
-  const queue = createQueue({ redisUrl, onError: errorsOf('queue') })
   const signals = createSignals({ redisUrl, onError: errorsOf('signals') })
   const rateLimiter =
     rateLimit &&
@@ -44,6 +43,14 @@ export async function openConnections(
       limit: rateLimit,
       onError: errorsOf('rate limiter, no request is limited'),
     })
+  const queue = createQueue({
+    redisUrl,
+    onError: errorsOf('queue'),
+    onDemoted() {
+      signals.reconnect()
+      rateLimiter?.reconnect()
+    },
+  })
   return {
     ...stores,
     database,

@@ -113,6 +113,11 @@ export interface QueueOptions {
   /** Maximum number of deliveries that wait in one queue. */
   maxDeliveries?: number
   onError: (error: unknown) => void
+  /**
+   * Called when the queue leaves a Redis that has become a replica in a failover. Other connections to it
+   * should be closed too: they do not notice it by themselves.
+   */
+  onDemoted?: () => void
 }
 
 // Maximum number of references per delivery. They share the cost of the delivery: one Lua call and one list
@@ -131,7 +136,13 @@ const FORGET_BACKLOG_MS = 1_000
 const RELIEVE_EVERY_MS = 1_000
 
 export function createQueue(options: QueueOptions): Queue {
-  const { redisUrl, prefix = 'waggle', maxDeliveries = MAX_DELIVERIES, onError } = options
+  const {
+    redisUrl,
+    prefix = 'waggle',
+    maxDeliveries = MAX_DELIVERIES,
+    onError,
+    onDemoted = () => {},
+  } = options
   const producers = new Map<string, BeeProducer>()
   const consumers = new Set<Consumer>()
   const capacity = createCapacity(maxDeliveries, onError)
@@ -217,6 +228,7 @@ export function createQueue(options: QueueOptions): Queue {
         if (isOutOfMemory(error)) relieve()
         onError(error)
       },
+      onDemoted,
     }
   }
 

@@ -22,7 +22,9 @@ export interface RateLimiter {
    * Counts one request of a client, and resolves with the state of its rate limit. Resolves with null if
    * Redis did not answer. Never rejects.
    */
-  count(client: string): Promise<RateLimitState | null>
+  count(caller: string): Promise<RateLimitState | null>
+  /** Replaces the connection, because its Redis has become a replica in a failover. */
+  reconnect(): void
   stop(): Promise<void>
 }
 
@@ -47,25 +49,15 @@ export function createRateLimiter({
   limit,
   onError,
 }: RateLimiterOptions): RateLimiter {
-  const client = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
   let isStopped = false
   let pausedUntilMs = 0
-  client.on('error', report)
-  client.connect().catch(report)
-  const limiter = new RateLimiterRedis({
-    storeClient: client,
-    useRedisPackage: true,
-    rejectIfRedisNotReady: true,
-    keyPrefix: `${prefix}:limit`,
-    points: limit.requests,
-    duration: limit.seconds,
-  })
+  let { client, limiter } = connect()
 
   return {
-    async count(client) {
+    async count(caller) {
       if (Date.now() < pausedUntilMs) return null
       try {
-        return stateOf(await within(COUNT_TIMEOUT_MS, limiter.consume(client)), false)
+        return stateOf(await within(COUNT_TIMEOUT_MS, limiter.consume(caller)), false)
       } catch (thrown) {
         // rate-limiter-flexible throws its result, a `RateLimiterRes`, if the limit is exceeded.
         if (thrown instanceof RateLimiterRes) return stateOf(thrown, true)
@@ -74,10 +66,29 @@ export function createRateLimiter({
         return null
       }
     },
+    reconnect() {
+      client.destroy()
+      ;({ client, limiter } = connect())
+    },
     async stop() {
       isStopped = true
       client.destroy()
     },
+  }
+
+  function connect() {
+    const client = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
+    client.on('error', report)
+    client.connect().catch(report)
+    const limiter = new RateLimiterRedis({
+      storeClient: client,
+      useRedisPackage: true,
+      rejectIfRedisNotReady: true,
+      keyPrefix: `${prefix}:limit`,
+      points: limit.requests,
+      duration: limit.seconds,
+    })
+    return { client, limiter }
   }
 
   function stateOf({ remainingPoints, msBeforeNext }: RateLimiterRes, isExceeded: boolean): RateLimitState {

@@ -18,6 +18,8 @@ export interface Signals {
    * @returns a function that removes the listener
    */
   listen(channel: Channel, listener: (taskIds: string[]) => void, onReady?: () => void): () => void
+  /** Replaces both connections, because their Redis has become a replica in a failover. */
+  reconnect(): void
   stop(): Promise<void>
 }
 
@@ -32,18 +34,10 @@ export interface SignalsOptions {
  * background.
  */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
-  // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,
-  // and do not accumulate in memory.
-  const publisher = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
-  const subscriber = createClient(clientOptionsOf(redisUrl))
   let isStopped = false
   const listeners: Record<Channel, Set<(ids: string[]) => void>> = { ended: new Set(), cancel: new Set() }
-
-  const subscriptions: Partial<Record<Channel, Promise<void>>> = {}
-  for (const client of [publisher, subscriber]) {
-    client.on('error', report)
-    client.connect().catch(report)
-  }
+  let subscriptions: Partial<Record<Channel, Promise<void>>> = {}
+  let { publisher, subscriber } = connect()
 
   return {
     publish(channel, taskIds) {
@@ -60,10 +54,33 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
       })
       return () => listeners[channel].delete(listener)
     },
+    reconnect() {
+      for (const client of [publisher, subscriber]) client.destroy()
+      ;({ publisher, subscriber } = connect())
+      const channels = CHANNELS.filter((channel) => subscriptions[channel])
+      subscriptions = {}
+      for (const channel of channels) {
+        const subscribed = subscribe(channel)
+        subscriptions[channel] = subscribed
+        subscribed.catch(report)
+      }
+    },
     async stop() {
       isStopped = true
       for (const client of [publisher, subscriber]) client.destroy()
     },
+  }
+
+  function connect() {
+    // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,
+    // and do not accumulate in memory.
+    const publisher = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
+    const subscriber = createClient(clientOptionsOf(redisUrl))
+    for (const client of [publisher, subscriber]) {
+      client.on('error', report)
+      client.connect().catch(report)
+    }
+    return { publisher, subscriber }
   }
 
   function report(error: unknown) {

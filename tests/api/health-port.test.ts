@@ -152,7 +152,7 @@ describe('the liveness of a worker', () => {
       worker: { id: 'a', host: 'b', pid: 1, version: 'test', queues: [], concurrency: 1 },
       // The heartbeat uses only this function of the store.
       store: { beat: (given) => beat(given) } as WorkerStore,
-      signals: { publish: () => {}, listen: () => () => {}, stop: async () => {} },
+      signals: { publish: () => {}, listen: () => () => {}, reconnect: () => {}, stop: async () => {} },
       running: createRunningTasks(),
       counts: { processed: 0, failed: 0 },
       onDraining: () => {},

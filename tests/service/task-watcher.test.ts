@@ -18,7 +18,7 @@ function setup() {
       )
     },
     find: async () => undefined,
-    signals: { publish() {}, listen: () => () => {}, async stop() {} },
+    signals: { publish() {}, listen: () => () => {}, reconnect() {}, async stop() {} },
     events: createEvents(),
   })
   // The watcher reads only these two columns.

@@ -1,8 +1,9 @@
 // Wrong clocks of processes: a task that may run immediately is due by the clock of Postgres.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { startSystem, type TestSystem } from '../support/system.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createTestDefinitions } from '../support/test-definitions.ts'
 
 const HOUR_MS = 3_600_000
 const inOneHour = () => new Date(Date.now() + HOUR_MS)
@@ -36,6 +37,32 @@ test('a task that an API with a clock ahead could not enqueue is due immediately
   await taskStore.insertOnceMany([once])
   await dispatchStore.clearEnqueued([task, once].map(({ id, queue }) => ({ id, queue, attempt: 0 })))
   expect(await dueIds('submitted')).toEqual([task.id, once.id].toSorted())
+})
+
+test.each([
+  ['ahead', 60_000],
+  ['behind', -60_000],
+])('tasks that an API with a clock that is %s has enqueued are not enqueued again', async (_, skewMs) => {
+  const skewed = await startSystem({ worker: false, definitions: createTestDefinitions() })
+  onTestFinished(() => skewed.stop())
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + skewMs })
+  try {
+    await Promise.all(Array.from({ length: 200 }, () => skewed.service.submit('sleep', { ms: 30 })))
+    await skewed.service.whenEnqueued()
+  } finally {
+    vi.useRealTimers()
+  }
+  await skewed.connections.database.query(sql`update tasks set enqueued_at = now()`)
+  const { queue } = skewed.connections
+  const { waitingMs } = await queue.oldest('default')
+  expect(Math.abs(Date.now() - (waitingMs ?? 0))).toBeLessThan(30_000)
+  // Two slots need 3 s for all tasks, and each round of the reconciler judges those that wait.
+  skewed.startWorker({ concurrency: 2, lostAfterMs: 1_000, reconcileMs: 100 })
+  await until(
+    () => skewed.countByStatus(),
+    ({ SUCCESS }) => SUCCESS === 200,
+  )
+  expect(skewed.emitted('tasks.enqueued')).toEqual([])
 })
 
 test('a delayed task is due at its own time, and an old task at its creation time', async () => {

@@ -1,35 +1,17 @@
-// The dispatcher stops in the middle of a long backlog.
+// The dispatcher during a long backlog: it stops, and other queues have their turns.
 import { expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Queue } from '../../src/redis/queue.ts'
-import type { DispatchStore } from '../../src/store/dispatch-store.ts'
+import type { DispatchStore, DueTask } from '../../src/store/dispatch-store.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { startDispatcher } from '../../src/worker/dispatcher.ts'
 import { until } from '../support/system.ts'
 
 test('a dispatcher stops although more tasks are always due', async () => {
   let batches = 0
-  // The store returns as many due tasks as requested, without end.
-  const dispatchStore = {
-    markDueEnqueued: async (queue: string, limit: number) => {
-      batches++
-      await new Promise((resolve) => setImmediate(resolve))
-      const times = { enqueuedAtMs: 0, runAtMs: 0 }
-      return Array.from({ length: limit }, () => ({ id: newId(), attempt: 0, queue, ...times }))
-    },
-    pausedAmong: async () => new Set(),
-  } as unknown as DispatchStore
-  const queue = {
-    isReady: () => true,
-    enqueueMany: async () => true,
-    readState: async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
-  } as unknown as Queue
-  const dispatcher = startDispatcher({
-    queues: ['a', 'b'],
-    queue,
-    dispatchStore,
-    events: createEvents(),
-    intervalMs: 10,
+  const dispatcher = start(async (queue, limit) => {
+    batches++
+    return dueTasks(queue, limit)
   })
   await until(
     async () => batches,
@@ -40,3 +22,47 @@ test('a dispatcher stops although more tasks are always due', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   expect(batches).toBe(batchesAtStop)
 })
+
+test('a task of another queue that becomes due during a backlog has to wait for one batch only', async () => {
+  const taken: string[] = []
+  let isDue = false
+  const dispatcher = start(async (queue, limit) => {
+    taken.push(queue)
+    if (queue === 'a') return dueTasks(queue, limit)
+    const tasks = dueTasks(queue, isDue ? 1 : 0)
+    isDue = false
+    return tasks
+  })
+  await until(
+    async () => taken.filter((name) => name === 'a').length,
+    (count) => count > 10,
+  )
+  isDue = true
+  const atStart = taken.length
+  await until(async () => !isDue, Boolean)
+  await dispatcher.stop()
+  expect(taken.slice(atStart).indexOf('b')).toBeLessThanOrEqual(1)
+})
+
+/** Starts a dispatcher of the queues `a` and `b`, with room in Redis and a fake store. */
+function start(take: (queue: string, limit: number) => Promise<DueTask[]>) {
+  const dispatchStore = {
+    async markDueEnqueued(queue: string, limit: number) {
+      await new Promise((resolve) => setImmediate(resolve))
+      return take(queue, limit)
+    },
+    pausedAmong: async () => new Set(),
+  } as unknown as DispatchStore
+  const queue = {
+    isReady: () => true,
+    enqueueMany: async () => true,
+    readState: async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
+    setBacklog: async () => {},
+  } as unknown as Queue
+  return startDispatcher({ queues: ['a', 'b'], queue, dispatchStore, events: createEvents(), intervalMs: 10 })
+}
+
+function dueTasks(queue: string, count: number): DueTask[] {
+  const times = { enqueuedAtMs: 0, runAtMs: 0 }
+  return Array.from({ length: count }, () => ({ id: newId(), attempt: 0, queue, ...times }))
+}

@@ -144,6 +144,27 @@ describe('lost deliveries', () => {
     expect(system.emitted('tasks.enqueued')).toEqual([])
   })
 
+  test('a lost delivery is found although another queue has lost many', async () => {
+    const { database, dispatchStore } = system.connections
+    await database.query(sql`
+      insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at, enqueued_at)
+      select gen_random_uuid(), 'reverse', case when n = 0 then 'small' else 'large' end, 'PENDING',
+             '{"text":"ab"}', 3, 1000, now(), now(), now() - interval '1 hour'
+      from generate_series(0, 20000) as n`)
+    const found: string[] = []
+    const { clearLost } = dispatchStore
+    dispatchStore.clearLost = async (queue, ...rest) => {
+      const count = await clearLost(queue, ...rest)
+      if (count > 0) found.push(queue)
+      return count
+    }
+    const worker = system.startWorker({ queues: ['large', 'small'], concurrency: 1 })
+    await until(async () => found.includes('small'), Boolean)
+    await worker.stop(0)
+    dispatchStore.clearLost = clearLost
+    expect(found.indexOf('small')).toBe(1)
+  })
+
   test('two workers that find the same lost deliveries run each task once', async () => {
     await Promise.all(Array.from({ length: 300 }, () => system.service.submit('reverse', { text: 'ab' })))
     await flush('flushAll')

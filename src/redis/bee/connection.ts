@@ -33,9 +33,10 @@ export async function connect(
   for (let tries = 1; !signal.aborted; tries++) {
     const bee = new BeeQueue(role.queueName, settingsOf(role, kind, signal))
     bee.on('error', (error) => {
-      if (isReadOnly(error)) reconnect(bee)
+      if (isDemoted(error)) reconnect(bee)
       role.onError(error)
     })
+    demotionListeners.set(bee, role.onDemoted)
     // Attaches the handlers in the tick in which the Bee-Queue is created: a rejection of `ready()` without
     // handlers would end the process.
     const readiness = bee.ready().then(
@@ -145,25 +146,22 @@ interface RedisCommands {
   end(flush: boolean): void
   on(event: 'ready', listener: () => void): void
   multi(): RedisMulti
-  eval(args: (string | number)[], done: Callback<unknown>): void
+  eval<T>(args: (string | number)[], done: Callback<T>): void
   info(section: string, done: Callback<string>): void
   set(key: string, value: string, done: Callback<unknown>): void
   del(key: string, done: Callback<unknown>): void
   scan(args: (string | number)[], done: Callback<[cursor: string, keys: string[]]>): void
   llen(key: string, done: Callback<number>): void
-  lrange(key: string, start: number, stop: number, done: Callback<string[]>): void
+  exists(key: string, done: Callback<number>): void
 }
 interface RedisMulti {
-  llen(key: string): RedisMulti
-  exists(key: string): RedisMulti
-  del(key: string): RedisMulti
   hset(key: string, field: string, value: string): RedisMulti
   rpush(key: string, value: string): RedisMulti
   lindex(key: string, index: number): RedisMulti
   lrange(key: string, start: number, stop: number): RedisMulti
   lrem(key: string, count: number, value: string): RedisMulti
   srem(key: string, value: string): RedisMulti
-  hdel(key: string, fields: string | string[]): RedisMulti
+  hdel(key: string, field: string): RedisMulti
   hmget(key: string, fields: string[]): RedisMulti
   exec<T>(done: Callback<T>): void
 }
@@ -192,7 +190,7 @@ export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => vo
   })
   const command = new Promise<T>((resolve, reject) =>
     call((error, value) => {
-      if (isReadOnly(error)) reconnect(bee)
+      if (isDemoted(error)) reconnect(bee)
       if (error) reject(error)
       else resolve(value)
     }),
@@ -201,15 +199,18 @@ export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => vo
 }
 
 /**
- * Checks for the error with which a replica refuses a write. A primary that becomes a replica in a failover
- * keeps its connections, so the clients have to leave it themselves.
+ * Checks for the errors of a primary that has become a replica in a failover: it refuses writes, and ends
+ * blocking commands. It closes only the connections of the latter, so the clients have to leave it themselves.
  */
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && /\bREADONLY\b/.test(error.message)
+function isDemoted(error: unknown): boolean {
+  return error instanceof Error && /\b(READONLY|UNBLOCKED)\b/.test(error.message)
 }
+
+const demotionListeners = new WeakMap<BeeQueue, () => void>()
 
 /** Closes the connections of a Bee-Queue. node_redis then looks the host name up again and reconnects. */
 function reconnect(bee: BeeQueue) {
   const { client, bclient } = internalsOf(bee)
   for (const connection of [client, bclient]) connection?.stream.destroy()
+  demotionListeners.get(bee)?.()
 }

@@ -1,5 +1,6 @@
 // Fetches deliveries of one queue from Redis, through Bee-Queue.
 import type BeeQueue from 'bee-queue'
+import { pause } from '../../base/loop.ts'
 import {
   acknowledge,
   close,
@@ -37,9 +38,25 @@ export function startConsumer(
       // without a limit.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    // Bee-Queue's `process` is called only after `connect` has loaded the Lua scripts: it first runs the
-    // script of the stall check, and never fetches a delivery if this script fails. The handler returns no
-    // result, because the results of tasks are in Postgres.
+    void process(bee)
+  })
+  return {
+    async stop() {
+      stopping.abort()
+      await connected
+      if (current) await close(current)
+    },
+  }
+
+  async function process(bee: BeeQueue) {
+    // Bee-Queue's `process` first runs the script of the stall check, and never fetches a delivery if this
+    // script fails. So it is called only when the scripts are loaded (`connect`) and Redis has run this one,
+    // which a full Redis refuses.
+    while (!(await hasCheckedStalled(bee))) {
+      await pause(CHECK_RETRY_MS, stopping.signal)
+      if (stopping.signal.aborted) return
+    }
+    // The handler returns no result, because the results of tasks are in Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()
       await handle(job.id, job.data.tasks, () => acknowledge(bee, job.id))
@@ -50,12 +67,18 @@ export function startConsumer(
     // Starts the regular stall check, which puts deliveries of workers that died back into the list of
     // waiting deliveries. Without an interval, Bee-Queue would check only once.
     bee.checkStalledJobs(STALL_INTERVAL_MS).catch(role.onError)
-  })
-  return {
-    async stop() {
-      stopping.abort()
-      await connected
-      if (current) await close(current)
-    },
+  }
+
+  async function hasCheckedStalled(bee: BeeQueue): Promise<boolean> {
+    try {
+      await bee.checkStalledJobs()
+      return true
+    } catch (error) {
+      role.onError(error)
+      return false
+    }
   }
 }
+
+// Pause between two tries of the first stall check.
+const CHECK_RETRY_MS = 500

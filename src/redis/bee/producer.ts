@@ -90,9 +90,12 @@ export function connectProducer(role: BeeRole): BeeProducer {
     isReady: () => connectedBee() !== null,
     async readState({ maxDeliveries }) {
       const bee = ready()
-      const [deliveries, flag] = await promised<[number, number]>(bee, (done) =>
-        internalsOf(bee).client?.multi().llen(keyOf(bee, 'waiting')).exists(keyOf(bee, 'backlog')).exec(done),
-      )
+      const { client } = internalsOf(bee)
+      // Two commands and no transaction, which a full Redis would refuse.
+      const [deliveries, flag] = await Promise.all([
+        promised<number>(bee, (done) => client?.llen(keyOf(bee, 'waiting'), done)),
+        promised<number>(bee, (done) => client?.exists(keyOf(bee, 'backlog'), done)),
+      ])
       return { deliveries, maxDeliveries: maxDeliveries(bee), hasBacklog: flag === 1 }
     },
     async setBacklog(hasBacklog) {

@@ -25,14 +25,22 @@ export async function dropLongestQueue(bee: BeeQueue, prefix: string): Promise<D
   }
   if (longest.length === 0) return null
   const base = longest.key.slice(0, -WAITING.length)
-  const ids = await promised<string[]>(bee, (done) => client?.lrange(longest.key, 0, -1, done))
-  // Deletes the list and its jobs in one transaction: a job without an entry in a list would never be
-  // deleted. Redis permits these commands when it is full.
-  await promised(bee, (done) => client?.multi().del(longest.key).hdel(`${base}:jobs`, ids).exec(done))
-  return { queueName: base.slice(prefix.length + 1), deliveries: ids.length }
+  const args = [DROP, 2, longest.key, `${base}:jobs`]
+  const deliveries = await promised<number>(bee, (done) => client?.eval(args, done))
+  return { queueName: base.slice(prefix.length + 1), deliveries }
 }
 
 const WAITING = ':waiting'
+
+/**
+ * Deletes a list and its jobs in one step: a job without an entry in a list would never be deleted. It is a
+ * script, because a full Redis refuses every transaction (MULTI).
+ */
+const DROP = `
+local ids = redis.call('lrange', KEYS[1], 0, -1)
+for _, id in ipairs(ids) do redis.call('hdel', KEYS[2], id) end
+redis.call('del', KEYS[1])
+return #ids`
 
 async function waitingLists(bee: BeeQueue, prefix: string): Promise<Set<string>> {
   const { client } = internalsOf(bee)

@@ -9,6 +9,8 @@ export interface BeeRole {
   /** All keys in Redis begin with this prefix and a colon. */
   prefix: string
   onError: (error: unknown) => void
+  /** Called when this connection was left because Redis has become a replica, in a failover. */
+  onDemoted: () => void
 }
 
 // Interval of Bee-Queue's stall check, which puts fetched deliveries back into the list of waiting ones if
