@@ -84,8 +84,8 @@ ALTER TABLE "attempts" ADD CONSTRAINT "attempts_task_id_tasks_id_fk" FOREIGN KEY
 ALTER TABLE "task_logs" ADD CONSTRAINT "task_logs_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "attempts_of_task" ON "attempts" USING btree ("task_id","attempt");--> statement-breakpoint
 CREATE INDEX "task_logs_of_task" ON "task_logs" USING btree ("task_id","id");--> statement-breakpoint
-CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","run_at") WHERE enqueued_at is null and finished_at is null;--> statement-breakpoint
-CREATE INDEX "tasks_unfinished" ON "tasks" USING btree ("queue","enqueued_at") WHERE finished_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","run_at","id") WHERE enqueued_at is null and finished_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_enqueued" ON "tasks" USING btree ("queue","enqueued_at") WHERE finished_at is null and enqueued_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "tasks_idempotency_key" ON "tasks" USING btree ("idempotency_key") WHERE idempotency_key is not null;--> statement-breakpoint
 CREATE INDEX "tasks_to_call_back" ON "tasks" USING btree ("finished_at") WHERE callback_url is not null and callback_id is null and finished_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_live" ON "tasks" USING btree ("id") WHERE finished_at is null;--> statement-breakpoint

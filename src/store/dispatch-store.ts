@@ -1,4 +1,5 @@
 // Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
+import { firstIdOf } from '../base/uuidv7.ts'
 import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -11,26 +12,32 @@ export type DispatchStore = ReturnType<typeof createDispatchStore>
 /** A due task that was marked as enqueued. `runAtMs` is its `run_at` in ms since 1970. */
 export type DueTask = TaskToEnqueue & { runAtMs: number }
 
+/** Position in the order of due tasks: that of the last task that was marked. */
+export type DueCursor = Pick<DueTask, 'runAtMs' | 'id'>
+
+const START: DueCursor = { runAtMs: 0, id: firstIdOf(0) }
+
 export function createDispatchStore(database: Database) {
   return {
     /**
      * Marks due tasks of a queue as enqueued and returns them, oldest first. The caller enqueues them.
-     * @param fromMs skips tasks with an earlier `run_at` (ms since 1970). A caller that goes on from its last
-     *   batch reads no index entries of rows that it has already marked; these stay in the index as long as
-     *   any transaction can see them
+     * @param after skips all tasks up to this one. A caller that goes on after its last batch reads no index
+     *   entries of rows that it has already marked: these stay in the index as long as any transaction can
+     *   see them
      */
-    async markDueEnqueued(queue: string, limit: number, fromMs = 0): Promise<DueTask[]> {
+    async markDueEnqueued(queue: string, limit: number, after = START): Promise<DueTask[]> {
       const tasks = await database.query<DueTask>(sql`
         update tasks set enqueued_at = now()
         where id in (
           select id from tasks
           where queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
-            and run_at >= to_timestamp(${fromMs}::float8 / 1000) and run_at <= now() and ${isNotPaused(queue)}
-          order by run_at limit ${limit} for update skip locked
+            and (run_at, id) > (to_timestamp(${after.runAtMs}::float8 / 1000), ${after.id}::uuid)
+            and run_at <= now() and ${isNotPaused(queue)}
+          order by run_at, id limit ${limit} for update skip locked
         )
         returning id, attempt, queue, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
                   extract(epoch from run_at)::float8 * 1000 as "runAtMs"`)
-      // `returning` has no order. Tasks of one millisecond are ordered by their ids.
+      // `returning` has no order.
       return tasks.sort((a, b) => a.runAtMs - b.runAtMs || (a.id < b.id ? -1 : 1))
     },
 

@@ -82,14 +82,18 @@ export const tasks = pgTable(
     callbackId: uuid('callback_id'),
   },
   (table) => [
-    // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries,
-    // submissions whose enqueue failed). Usually it is small.
+    // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries, the backlog
+    // of a full queue). Usually it is small. It contains the id, so that the dispatcher can go on after the
+    // last one of many tasks with the same time.
     index('tasks_to_enqueue')
-      .on(table.queue, table.runAt)
+      .on(table.queue, table.runAt, table.id)
       .where(sql`enqueued_at is null and finished_at is null`),
     // Index for the reconciler, which finds lost deliveries: unfinished tasks in the order of their last
-    // enqueue.
-    index('tasks_unfinished').on(table.queue, table.enqueuedAt).where(sql`finished_at is null`),
+    // enqueue. It leaves out tasks that are not enqueued: otherwise the planner could use it instead of
+    // `tasks_to_enqueue`, and each batch of the dispatcher would read and sort the whole backlog.
+    index('tasks_enqueued')
+      .on(table.queue, table.enqueuedAt)
+      .where(sql`finished_at is null and enqueued_at is not null`),
     // Unique index that allows one task per idempotency key. It does not contain tasks without a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
     // Index of finished tasks whose callback still has to be created. Usually it is empty.

@@ -3,7 +3,7 @@
 // elected.
 import { startLoop } from '../base/loop.ts'
 import { MAX_REFERENCES, type Queue } from '../redis/queue.ts'
-import type { DispatchStore, DueTask } from '../store/dispatch-store.ts'
+import type { DispatchStore, DueCursor, DueTask } from '../store/dispatch-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface Dispatcher {
@@ -40,8 +40,8 @@ type Turn = 'more' | 'full' | 'ended' | 'idle'
 export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
   const { queues, queue, dispatchStore, events, intervalMs } = dependencies
   const timers = new Set<NodeJS.Timeout>()
-  /** Where the search for due tasks of a queue goes on: `run_at` of the last task that was enqueued. */
-  const cursors = new Map<string, { runAtMs: number; startedMs: number }>()
+  /** Where the search for due tasks of a queue goes on, and when it was started from the oldest one. */
+  const cursors = new Map<string, { after: DueCursor; startedMs: number }>()
   const loop = startLoop({
     intervalMs,
     body: dispatch,
@@ -114,13 +114,10 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
     const cursor = cursors.get(name)
     const isFromStart = cursor === undefined || performance.now() - cursor.startedMs > RESTART_MS
     if (limit === 0) return { tasks: [], isFromStart }
-    const tasks = await dispatchStore.markDueEnqueued(name, limit, isFromStart ? 0 : cursor.runAtMs)
-    const last = tasks.at(-1)
-    if (last && tasks.length === limit)
-      cursors.set(name, {
-        runAtMs: last.runAtMs,
-        startedMs: isFromStart ? performance.now() : cursor.startedMs,
-      })
+    const tasks = await dispatchStore.markDueEnqueued(name, limit, isFromStart ? undefined : cursor.after)
+    const after = tasks.at(-1)
+    if (after && tasks.length === limit)
+      cursors.set(name, { after, startedMs: isFromStart ? performance.now() : cursor.startedMs })
     else cursors.delete(name)
     if (tasks.length > 0) await enqueue(name, tasks)
     return { tasks, isFromStart }

@@ -140,8 +140,8 @@ test('the backlog of one queue does not delay other queues', async () => {
     from generate_series(1, 12000) as n`)
   const dispatched: string[] = []
   const { markDueEnqueued } = dispatchStore
-  dispatchStore.markDueEnqueued = async (queue, limit, fromMs) => {
-    const refs = await markDueEnqueued(queue, limit, fromMs)
+  dispatchStore.markDueEnqueued = async (queue, limit, after) => {
+    const refs = await markDueEnqueued(queue, limit, after)
     if (refs.length > 0) dispatched.push(queue)
     return refs
   }
