@@ -136,7 +136,7 @@ test('the queries of the dispatcher and the reconciler read no finished tasks', 
   )
   for (const plan of plans) {
     const text = plan.map((row) => row['QUERY PLAN']).join('\n')
-    expect(text).toMatch(/tasks_to_enqueue|tasks_enqueued/)
+    expect(text).toMatch(/tasks_to_enqueue|tasks_enqueued|tasks_live/)
     expect(text).not.toContain('Seq Scan')
   }
 })
