@@ -9,7 +9,7 @@ import { createRegistry, type Registry } from './definitions/registry.ts'
 import { createHttpClient } from './tasks/http/http-client.ts'
 import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
 import { createMailer } from './tasks/mail.ts'
-import { createTaskDefinitions } from './tasks/task-definitions.ts'
+import { createInternalDefinitions, createTaskDefinitions } from './tasks/task-definitions.ts'
 import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
@@ -53,8 +53,10 @@ export async function openParts(
   )
   const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
   const http = createHttpClient({ allow: config.HTTP_REQUEST_ALLOW })
-  const signWebhook = createWebhookSigner(config.WEBHOOK_SECRET)
-  const registry = createRegistry(createTaskDefinitions({ sendMail, http, signWebhook }))
+  const registry = createRegistry(
+    createTaskDefinitions({ sendMail, http }),
+    createInternalDefinitions(http, createWebhookSigner(config.WEBHOOK_SECRET)),
+  )
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: connections.sharedQueries.queues.read,

@@ -46,8 +46,8 @@ export function createEnvironment() {
   }
 }
 
-function createSubmitFolder(make: MakeRequest, { all }: Registry): PostmanFolder {
-  const folders = all.map(({ name, title, description, example, maxRetries }) => ({
+function createSubmitFolder(make: MakeRequest, { submittable }: Registry): PostmanFolder {
+  const folders = submittable.map(({ name, title, description, example, maxRetries }) => ({
     name: title,
     description,
     item: [
@@ -61,7 +61,7 @@ function createSubmitFolder(make: MakeRequest, { all }: Registry): PostmanFolder
       ...(maxRetries > MAX_RETRIES_TO_WAIT_FOR ? readOnce(make, name) : waitForEnd(make, name)),
     ],
   }))
-  const tasks = all.slice(0, 3).map(({ name, example }) => ({ name, input: example }))
+  const tasks = submittable.slice(0, 3).map(({ name, example }) => ({ name, input: example }))
   const batch = make({ name: 'Submit a batch', operationId: 'submit_batch', status: 202, json: { tasks } })
   return { name: 'Submit', description: 'One folder per task definition.', item: [...folders, ...batch] }
 }

@@ -11,9 +11,7 @@ import { createCollection, createEnvironment } from './collection.ts'
 /** Returns the content of each file by name. */
 export function createPostmanFiles(): Record<string, string> {
   const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
-  const registry = createRegistry(
-    createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
-  )
+  const registry = createRegistry(createTaskDefinitions({ sendMail, http: createHttpClient() }))
   // Without a version, because the collection must change only when its requests change.
   const document = createOpenApiDocument(registry, '')
   return {

@@ -19,35 +19,71 @@ type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
     : Extract<Known, { name: Name }>
 
 export interface Registry {
+  /** All definitions, including internal ones. */
   all: readonly TaskDefinition[]
+  /** The definitions that clients may submit. */
+  submittable: readonly TaskDefinition[]
   /**
-   * Returns the definition with this name, or undefined if there is none, for example because only another
-   * version of the code has it.
+   * Returns the definition with this name, which may be internal, or undefined if there is none, for example
+   * because only another version of the code has it.
    */
   find(name: string): TaskDefinition | undefined
   /**
-   * Returns the definition with this name.
-   * @throws AppError `unknown_definition`; its message suggests names with a similar spelling
+   * Returns the definition with this name that clients may submit.
+   * @throws AppError `unknown_definition`, also for an internal definition; its message suggests names with a
+   * similar spelling
    */
   get(name: string): TaskDefinition
+  /**
+   * Returns the internal definition with this name.
+   * @throws Error if there is none
+   */
+  getInternal(name: string): TaskDefinition
 }
 
-export function createRegistry(definitions: readonly TaskDefinition[]): Registry {
-  const byName = new Map(definitions.map((definition) => [definition.name, definition]))
-  if (byName.size < definitions.length) throw new Error('Two task definitions have the same name')
-  const names = [...byName.keys()]
+/**
+ * Creates the registry.
+ * @param submittable definitions that clients may submit
+ * @param internal definitions whose tasks only Waggle itself creates, such as callbacks
+ */
+export function createRegistry(
+  submittable: readonly TaskDefinition[],
+  internal: readonly TaskDefinition[] = [],
+): Registry {
+  const all = [...submittable, ...internal]
+  const byName = indexed(all)
+  if (byName.size < all.length) throw new Error('Two task definitions have the same name')
+  const submittableByName = indexed(submittable)
+  const internalByName = indexed(internal)
+  const names = [...submittableByName.keys()]
   return {
-    all: definitions,
+    all,
+    submittable,
     find: (name) => byName.get(name),
     get(name) {
-      const definition = byName.get(name)
+      const definition = submittableByName.get(name)
       if (definition) return definition
+      if (internalByName.has(name)) {
+        throw new AppError(
+          'unknown_definition',
+          `Clients cannot submit the task "${name}": only Waggle itself creates such tasks`,
+        )
+      }
       throw new AppError(
         'unknown_definition',
         `There is no task "${name.slice(0, 64)}". ${suggestion(name, names)}`,
       )
     },
+    getInternal(name) {
+      const definition = internalByName.get(name)
+      if (definition) return definition
+      throw new Error(`There is no internal task definition "${name}"`)
+    },
   }
+}
+
+function indexed(definitions: readonly TaskDefinition[]): Map<string, TaskDefinition> {
+  return new Map(definitions.map((definition) => [definition.name, definition]))
 }
 
 function suggestion(name: string, names: string[]): string {

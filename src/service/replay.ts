@@ -2,13 +2,14 @@
 import { type ErrorCode, isAppError } from '../base/errors.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { AcceptedTask } from './insert-once.ts'
-import type { Submit, SubmitOptions } from './submit.ts'
+import type { Submissions, SubmitOptions } from './submit.ts'
 import { unknownTask } from './unknown-task.ts'
 
 export interface Replay {
   /**
    * Submits a task again under a new id, with its own input or with `edited.input`. Queue, limits, tags and
-   * callback URL are those of the original unless `options` contain others.
+   * callback URL are those of the original unless `options` contain others. A task of an internal definition
+   * (a callback) can only be replayed with its own input.
    * @throws AppError like `submit`, and `unknown_task`
    */
   replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
@@ -32,10 +33,10 @@ const NOT_REPLAYABLE: ErrorCode[] = ['unknown_task', 'unknown_definition', 'inva
 export function createReplay({
   find,
   submit,
+  resubmit,
 }: {
   find: (id: string) => Promise<TaskRow | undefined>
-  submit: Submit
-}): Replay {
+} & Submissions): Replay {
   return {
     replay,
     async replayMany(ids, optionsOf) {
@@ -57,7 +58,8 @@ export function createReplay({
     if (!row) throw unknownTask(id)
     const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
     const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
-    const input = 'input' in edited ? edited.input : row.input
-    return submit(name, input, { ...kept, ...options, replayedFrom: row.id }, ['input'])
+    const all = { ...kept, ...options, replayedFrom: row.id }
+    if ('input' in edited) return submit(name, edited.input, all, ['input'])
+    return resubmit(name, row.input, all, ['input'])
   }
 }

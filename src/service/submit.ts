@@ -8,7 +8,7 @@ import type { Registry } from '../definitions/registry.ts'
 import type { OnceResult } from '../store/insert-tasks.ts'
 import type { NewTask, OnceTask } from '../store/new-tasks.ts'
 import type { TaskStore, TaskToEnqueue } from '../store/task-store.ts'
-import { HTTP_REQUEST } from '../tasks/http-request.ts'
+import { CALLBACK } from '../tasks/callback.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { type AcceptedTask, createInsertOnce, isOf } from './insert-once.ts'
@@ -50,6 +50,15 @@ export type Submit = (
   inputPath?: string[],
 ) => Promise<AcceptedTask>
 
+export interface Submissions {
+  submit: Submit
+  /**
+   * Like `submit`, with the unchanged input of a task that exists. The definition may be internal, because only
+   * Waggle itself creates the inputs of such tasks.
+   */
+  resubmit: Submit
+}
+
 export interface SubmitDependencies {
   registry: Registry
   store: TaskStore
@@ -57,7 +66,7 @@ export interface SubmitDependencies {
   events: Events
 }
 
-export function createSubmit({ registry, store, enqueuer, events }: SubmitDependencies): Submit {
+export function createSubmit({ registry, store, enqueuer, events }: SubmitDependencies): Submissions {
   const inserts = createGroupCommit<NewTask, number | null>({
     name: 'task submissions',
     write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
@@ -79,8 +88,23 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
   })
   const insertOnce = createInsertOnce(async (task) => (await insertsOnce.add(task)).existing)
 
-  return async (name, input, options = {}, inputPath = []) => {
-    const definition = registry.get(name)
+  return {
+    submit: (name, input, options, inputPath) => submitWith(registry.get, name, input, options, inputPath),
+    resubmit: (name, input, options, inputPath) => submitWith(findOrGet, name, input, options, inputPath),
+  }
+
+  function findOrGet(name: string): TaskDefinition {
+    return registry.find(name) ?? registry.get(name)
+  }
+
+  async function submitWith(
+    definitionOf: (name: string) => TaskDefinition,
+    name: string,
+    input: unknown,
+    options: SubmitOptions = {},
+    inputPath: string[] = [],
+  ): Promise<AcceptedTask> {
+    const definition = definitionOf(name)
     if (options.callbackUrl !== undefined) checkCallbackUrl(registry, options.callbackUrl, inputPath)
     const task = newTask(definition, parseInput(definition, input, inputPath), options)
     if (options.idempotency === undefined) {
@@ -109,12 +133,11 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
 }
 
 /**
- * Checks the `callback_url` of a submission. It must be a URL that the task `http_request` accepts, because
- * such a task will post the callback.
+ * Checks the `callback_url` of a submission. It must be a URL that callbacks accept.
  * @throws AppError `invalid_input`
  */
 function checkCallbackUrl(registry: Registry, url: string, inputPath: string[]) {
-  const { error } = registry.get(HTTP_REQUEST).input.safeParse({ url })
+  const { error } = registry.getInternal(CALLBACK).input.safeParse({ url, body: null })
   if (!error) return
   const issues = error.issues.map((issue) => ({ ...issue, path: [] }))
   const faults = faultsOf({ issues }, [...inputPath.slice(0, -1), 'options', 'callback_url'])

@@ -34,13 +34,13 @@ export interface TaskServiceDependencies {
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
   const { registry, store, dispatchStore, find, queue, signals, events } = dependencies
   const enqueuer = createEnqueuer({ queue, dispatchStore, events })
-  const submit = createSubmit({ registry, store, enqueuer, events })
+  const { submit, resubmit } = createSubmit({ registry, store, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
   // and its task would wait for the dispatcher of a worker.
   for (const definition of registry.all) void queue.prepare(definition.queue)
   return {
     submit,
-    ...createReplay({ find, submit }),
+    ...createReplay({ find, submit, resubmit }),
     ...createCancelAndRetry({ store, enqueuer, signals, events }),
     whenEnqueued: enqueuer.whenIdle,
   }

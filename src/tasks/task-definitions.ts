@@ -1,6 +1,7 @@
 // Lists the task definitions of this project. To add one, add a file to this folder and a line to the list
 // below.
 
+import { createCallbackTask } from './callback.ts'
 import { divide } from './divide.ts'
 import { createEmailTask } from './email.ts'
 import type { HttpClient } from './http/http-client.ts'
@@ -15,20 +16,26 @@ import { sentiment } from './sentiment.ts'
 export interface TaskServices {
   sendMail: SendMail
   http: HttpClient
-  /** Signs outgoing requests; null if no webhook secret is configured. */
-  signWebhook: SignWebhook | null
 }
 
-export function createTaskDefinitions({ sendMail, http, signWebhook }: TaskServices) {
+export function createTaskDefinitions({ sendMail, http }: TaskServices) {
   return [
     createNotifyTask(sendMail),
     createEmailTask(sendMail),
     reverse,
     sentiment,
     divide,
-    createHttpRequestTask(http, signWebhook),
+    createHttpRequestTask(http),
   ] as const
 }
 
-/** Union of the types of all definitions. The types of names, inputs and results are derived from it. */
+/**
+ * Creates the definitions of tasks that only Waggle itself creates.
+ * @param signWebhook signs callbacks; null if no webhook secret is configured
+ */
+export function createInternalDefinitions(http: HttpClient, signWebhook: SignWebhook | null) {
+  return [createCallbackTask(http, signWebhook)]
+}
+
+/** Union of the types of the definitions that clients may submit. The types of names, inputs and results are derived from it. */
 export type ProjectDefinition = ReturnType<typeof createTaskDefinitions>[number]

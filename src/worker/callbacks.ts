@@ -6,8 +6,7 @@ import { type Loop, startLoop } from '../base/loop.ts'
 import { newId } from '../base/uuidv7.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
-import type { HttpRequestInput } from '../tasks/http/request-input.ts'
-import { HTTP_REQUEST } from '../tasks/http-request.ts'
+import { CALLBACK } from '../tasks/callback.ts'
 import type { Events } from '../telemetry/events.ts'
 
 export interface CallbacksDependencies {
@@ -25,9 +24,6 @@ const BATCH = 20
 // The periodic loop stops creating callbacks until its next interval when this many have failed: so many
 // failures have a common cause, and are not due to single invalid callbacks.
 const MAX_FAILED = 1_000
-// Retry budget of a callback task. With the backoff of `http_request`, the retries take two to four hours.
-// After that, a failed callback is not repeated automatically.
-const MAX_RETRIES = 15
 
 export function startCallbacks({
   store,
@@ -92,15 +88,16 @@ export function startCallbacks({
   }
 
   function callbackOf(ended: EndedTask): Callback {
-    const { name, queue, timeoutMs } = registry.get(HTTP_REQUEST)
+    const { name, queue, timeoutMs, maxRetries } = registry.getInternal(CALLBACK)
     const createdAt = new Date()
     return {
       id: newId(createdAt.getTime()),
       name,
       queue,
       timeoutMs,
-      maxRetries: MAX_RETRIES,
-      input: inputOf(ended),
+      maxRetries,
+      // The URL was checked at submission. If it is refused now, the callback fails.
+      input: { url: ended.callbackUrl ?? '', body: payloadOf(ended) },
       tags: [],
       createdAt,
       requestId: ended.requestId ?? undefined,
@@ -109,14 +106,6 @@ export function startCallbacks({
       parentVersion: ended.version,
     }
   }
-}
-
-/**
- * Returns the input of the `http_request` task that posts a callback. That task signs the request if a
- * webhook secret is configured. The URL was checked at submission; if it is refused now, that task fails.
- */
-function inputOf(ended: EndedTask): HttpRequestInput {
-  return { method: 'POST', url: ended.callbackUrl ?? '', body: payloadOf(ended) }
 }
 
 /** Returns the body of a callback: the payload of Standard Webhooks 1.0, with the field names of the API. */

@@ -55,7 +55,7 @@ test('every route is documented, and every documented operation has a route', ()
 })
 
 test('every definition has its own operation with its schemas and its example', () => {
-  for (const { name, title, example } of system.registry.all) {
+  for (const { name, title, example } of system.registry.submittable) {
     expect(document.paths[`/v1/tasks/${name}`]?.post).toMatchObject({
       operationId: `submit_${name}`,
       summary: title,

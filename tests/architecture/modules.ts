@@ -21,10 +21,9 @@ export const LAYERS: Module[][] = [
       path: 'src/tasks/',
       face: [
         'task-definitions.ts',
-        'http-request.ts',
+        'callback.ts',
         'mail.ts',
         'http/http-client.ts',
-        'http/request-input.ts',
         'http/webhook-signature.ts',
       ],
     },

@@ -17,7 +17,7 @@ import { sql } from '../../src/store/drizzle.ts'
 import { createHttpClient, type HttpClientOptions } from '../../src/tasks/http/http-client.ts'
 import { createWebhookSigner } from '../../src/tasks/http/webhook-signature.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
-import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
+import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -69,7 +69,7 @@ export interface SystemOptions {
   rateLimit?: RateLimit
   trustedProxies?: number
   corsOrigins?: string[]
-  /** The addresses that `http_request` may reach. By default it can reach no address of this machine. */
+  /** The addresses that `http_request` and callbacks may reach. By default they can reach no address of this machine. */
   http?: HttpClientOptions
   webhookSecrets?: string[]
   webRoot?: string
@@ -97,12 +97,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   await connections.database.migrate()
   const { queue } = connections
   const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
-  const services = {
-    sendMail,
-    http: createHttpClient(options.http),
-    signWebhook: createWebhookSigner(options.webhookSecrets ?? []),
-  }
-  const registry = createRegistry([...createTaskDefinitions(services), ...(options.definitions ?? [])])
+  const http = createHttpClient(options.http)
+  const registry = createRegistry(
+    [...createTaskDefinitions({ sendMail, http }), ...(options.definitions ?? [])],
+    createInternalDefinitions(http, createWebhookSigner(options.webhookSecrets ?? [])),
+  )
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: connections.sharedQueries.queues.read,

@@ -6,7 +6,7 @@ import { openConnections } from '../../src/connections.ts'
 import { createRegistry } from '../../src/definitions/registry.ts'
 import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
-import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
+import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { startWorker } from '../../src/worker/worker.ts'
@@ -81,10 +81,11 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
   const sendMail = createMailer(undefined, 'test@example.com')
-  const registry = createRegistry([
-    ...createTaskDefinitions({ sendMail, http: createHttpClient(), signWebhook: null }),
-    ...createTestDefinitions(recorder),
-  ])
+  const http = createHttpClient()
+  const registry = createRegistry(
+    [...createTaskDefinitions({ sendMail, http }), ...createTestDefinitions(recorder)],
+    createInternalDefinitions(http, null),
+  )
   const worker = startWorker(connections, registry, events, options)
   // Exit when stdin closes, so that the worker does not outlive the test process, even if that is killed.
   process.stdin.resume().once('close', () => process.exit(2))

@@ -210,7 +210,13 @@ describe('a request', () => {
 })
 
 function send(client: ReturnType<typeof createHttpClient>, url: string) {
-  const request: HttpRequest = { method: 'GET', url: new URL(url), callerHeaders: {}, ownHeaders: {} }
+  const request: HttpRequest = {
+    taskName: 'test',
+    method: 'GET',
+    url: new URL(url),
+    callerHeaders: {},
+    ownHeaders: {},
+  }
   return client.send(request, {
     isExpected: (status) => status === 200,
     signal: AbortSignal.timeout(10_000),

@@ -139,6 +139,21 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.page.waitForURL((url) => url.hash === `#/tasks/${replayed}`)
   })
 
+  test('a callback can be replayed, but not with edited input, and has no calls to copy', async () => {
+    // No callback can reach this address, so this one ends as FAILURE.
+    const { id } = await system.submit('reverse', { text: 'x' }, { callback_url: 'http://localhost:1/' })
+    const { callback_id: callbackId } = await system.taskWhen(id, (task) => task.callback_id !== null)
+    await system.taskWhenFinal(callbackId ?? '')
+    await using user = await openTask(callbackId ?? '')
+    await user.untilStatus('FAILURE')
+    await user.page.getByRole('button', { name: 'Replay', exact: true }).click()
+    const replayed = await untilOtherTask(user, callbackId ?? '')
+    await user.untilStatus('FAILURE')
+    expect(await system.task(replayed)).toMatchObject({ name: 'callback', replayed_from: callbackId })
+    for (const name of ['Replay with edited input', 'Copy as curl', 'Copy as client call'])
+      expect(await user.page.getByText(name).count()).toBe(0)
+  })
+
   test('a replay with edited input starts from the original input in the form', async () => {
     const input = {
       guest: 'Ada',

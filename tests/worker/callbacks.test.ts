@@ -41,7 +41,7 @@ describe('a task that finishes in a worker', () => {
     expect(task).toMatchObject({ callback_url: `${server.url}/finished`, callback_id: null, parent_id: null })
     const call = await finishedCallback(task.id)
     expect(call).toMatchObject({
-      name: 'http_request',
+      name: 'callback',
       status: 'SUCCESS',
       parent_id: task.id,
       callback_url: null,
@@ -247,7 +247,7 @@ describe('a callback_url', () => {
     },
   )
 
-  test('that resolves to an internal address ends as a failed http_request task', async () => {
+  test('that resolves to an internal address ends as a failed callback', async () => {
     system.startWorker()
     const options = { callback_url: 'http://hooks.example.com/' }
     const task = await system.submit('reverse', { text: 'x' }, options)
@@ -276,7 +276,7 @@ async function submitFinished(count: number, status: 'SUCCESS' | 'FAILURE' = 'SU
   return submitted.map(({ id }) => id)
 }
 
-/** Returns the http_request task of the callback when it has finished. */
+/** Returns the callback when it has finished. */
 async function finishedCallback(id: string, exceptId?: string) {
   const { callback_id } = await system.taskWhen(
     id,
@@ -291,7 +291,7 @@ function payloads(): { type: string; data: { id: string; attempt: number } }[] {
 
 async function callbackCount(): Promise<number> {
   const rows = await system.connections.database.query<{ count: number }>(
-    sql`select count(*)::int as count from tasks where name = 'http_request'`,
+    sql`select count(*)::int as count from tasks where name = 'callback'`,
   )
   return rows[0]?.count ?? 0
 }
@@ -299,7 +299,7 @@ async function callbackCount(): Promise<number> {
 function callbackFor(parentId: string, parentVersion: number) {
   return {
     id: newId(),
-    name: 'http_request',
+    name: 'callback',
     queue: 'default',
     input: {},
     maxRetries: 0,

@@ -35,10 +35,13 @@ export interface Page {
     onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
   ): Promise<ApiResponse<unknown>>
-  /** Submits a copy of task `id` with this input and these options, and shows the new task on its page. */
+  /**
+   * Submits a copy of task `id` and shows the new task on its page. `edited` replaces its input and options; the
+   * API copies what it omits.
+   */
   replay(
     id: string,
-    edited: Omit<Submission, 'name'>,
+    edited: Partial<Omit<Submission, 'name'>>,
     onWait: (reason: WaitReason) => void,
     signal: AbortSignal,
   ): Promise<ApiResponse<unknown>>

@@ -30,7 +30,7 @@ export type OpenApiOperation = ReturnType<typeof operationObject>
 /** Creates the document that /openapi.json returns. @param version version of Waggle from package.json */
 export function createOpenApiDocument(registry: Registry, version: string) {
   const operations = [
-    ...submitOperations(registry.all),
+    ...submitOperations(registry.submittable),
     ...TASK_OPERATIONS,
     ...formOperations(registry),
     ...MONITORING_OPERATIONS,
@@ -59,8 +59,8 @@ const DESCRIPTION = `Background tasks behind an HTTP API.
 
 Every error response is a problem document (RFC 9457, \`application/problem+json\`); its \`type\` identifies the problem. API keys are required only if the server is configured with keys. Send one as \`Authorization: Bearer …\` or \`X-API-Key: …\`.`
 
-function createAllSchemas({ all }: Registry): Record<string, Schema> {
-  const { Problem: problem, ...schemas } = createSchemas(all)
+function createAllSchemas({ submittable }: Registry): Record<string, Schema> {
+  const { Problem: problem, ...schemas } = createSchemas(submittable)
   const properties = problem?.properties
   const type = { type: 'string', enum: allProblemTypes() }
   return {

@@ -91,10 +91,10 @@ export function refOfDefinition(name: string, part: 'Input' | 'Result' | 'Submis
   return { $ref: `#/components/schemas/${pascalCase(name)}${part}` }
 }
 
-export function createSchemas(all: readonly TaskDefinition[]): Record<string, Schema> {
+export function createSchemas(definitions: readonly TaskDefinition[]): Record<string, Schema> {
   const named = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(SCHEMAS)) named.add(schema, { id })
-  for (const { name, input, output } of all) {
+  for (const { name, input, output } of definitions) {
     // Registers copies of the input and result schemas. Two definitions may use the same schema object, but a
     // zod registry stores only one name per object.
     const ownInput = input.meta({ ...input.meta() })
@@ -117,7 +117,7 @@ export function createSchemas(all: readonly TaskDefinition[]): Record<string, Sc
     SubmitOptions: describedOptions(asObject(schemas.SubmitOptions)),
     BatchSubmission: itemizedBatch(asObject(schemas.BatchSubmission)),
     BulkRequest: filteredBulk(asObject(schemas.BulkRequest)),
-    ...Object.fromEntries(all.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
+    ...Object.fromEntries(definitions.map(({ name }) => [`${pascalCase(name)}Task`, taskOf(name)])),
   })
 }
 

@@ -41,7 +41,7 @@ const submitOptions = z
     queue: queueName.optional(),
     tags: z.array(label).max(20).optional(),
     // The schema checks only the length of the callback URL. The service checks the URL with the input schema
-    // of the definition `http_request`, because a task of this definition posts the callback.
+    // of the definition `callback`.
     callback_url: z.string().max(2_048).optional(),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {

@@ -26,7 +26,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const { registry, service, taskReader, taskList, logStore, admit } = dependencies
   // The response of GET /v1/definitions and its entity tag are built once, because definitions are part of
   // the code and do not change while the process runs.
-  const definitions = { data: registry.all.map(viewOfDefinition) }
+  const definitions = { data: registry.submittable.map(viewOfDefinition) }
   const definitionsTag = tagOf(JSON.stringify(definitions))
 
   const requireDefinition = (c: Context<ApiEnv, '/:name'>) => void registry.get(c.req.param('name'))

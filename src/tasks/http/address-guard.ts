@@ -1,5 +1,5 @@
-// Decides to which addresses the task `http_request` may connect: to the public internet and to the entries
-// of HTTP_REQUEST_ALLOW. Otherwise clients could use a worker to reach its own host, its private network, or
+// Decides to which addresses outgoing requests may connect: to the public internet and to the entries of
+// HTTP_REQUEST_ALLOW. Otherwise clients could use a worker to reach its own host, its private network, or
 // the metadata service of its cloud (server-side request forgery).
 import ipaddr from 'ipaddr.js'
 

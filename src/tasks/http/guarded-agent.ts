@@ -61,5 +61,5 @@ function lookupAllowed(guard: AddressGuard, resolve: Resolve): LookupFunction {
 }
 
 function refused(host: string): PermanentError {
-  return new PermanentError(`Task "http_request": ${refusalOf(host)}`)
+  return new PermanentError(refusalOf(host))
 }

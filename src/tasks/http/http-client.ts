@@ -65,7 +65,7 @@ export function createHttpClient({ allow, resolve }: HttpClientOptions = {}): Ht
         hop = redirected(hop, status, location)
       }
       throw new PermanentError(
-        `Task "http_request": ${request.method} ${request.url.host} was redirected more than ${MAX_REDIRECTS} times`,
+        `Task "${request.taskName}": ${request.method} ${request.url.host} was redirected more than ${MAX_REDIRECTS} times`,
       )
     },
   }
@@ -113,15 +113,16 @@ async function readAtMost(limit: number, body: Dispatcher.ResponseData['body']) 
 }
 
 /**
- * Runs `work` and replaces the message of a network error, because clients see it and the original can
- * contain internal addresses. The original error becomes `cause`.
+ * Runs `work` and adds the task to the message of an error. Replaces the message of a network error, because
+ * clients see it and the original can contain internal addresses. The original error becomes `cause`.
  */
 async function withReason<T>(hop: HttpRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof PermanentError || signal.aborted) throw error
-    throw new Error(`Task "http_request": ${hop.method} ${hop.url.host} failed: ${reasonOf(error)}`, {
+    if (signal.aborted) throw error
+    if (error instanceof PermanentError) throw new PermanentError(`Task "${hop.taskName}": ${error.message}`)
+    throw new Error(`Task "${hop.taskName}": ${hop.method} ${hop.url.host} failed: ${reasonOf(error)}`, {
       cause: error,
     })
   }

@@ -3,6 +3,8 @@ import { PermanentError } from '../../definitions/define.ts'
 import { faultOfUrl } from './target-url.ts'
 
 export interface HttpRequest {
+  /** Name of the definition of the task that sends the request, for error messages. */
+  taskName: string
   method: string
   url: URL
   /**
@@ -11,7 +13,7 @@ export interface HttpRequest {
    */
   callerHeaders: Record<string, string>
   /**
-   * Headers that `http_request` adds itself, such as the signature. They belong to the body, so a redirect
+   * Headers that the task adds itself, such as the signature. They belong to the body, so a redirect
    * that drops the body drops them too.
    */
   ownHeaders: Record<string, string>
@@ -34,7 +36,7 @@ export function redirected(request: HttpRequest, status: number, location: strin
   const fault = faultOfUrl(url?.href ?? '')
   if (!url || fault) {
     throw new PermanentError(
-      `Task "http_request": ${request.method} ${request.url.host} answered ${status} with a Location that is not followed: it ${fault}`,
+      `Task "${request.taskName}": ${request.method} ${request.url.host} answered ${status} with a Location that is not followed: it ${fault}`,
     )
   }
   const hop = becomesGet(status, request.method) ? withoutBody(request) : request
@@ -49,7 +51,7 @@ function becomesGet(status: number, method: string): boolean {
 
 function withoutBody({ callerHeaders, ...request }: HttpRequest): HttpRequest {
   const kept = Object.entries(callerHeaders).filter(([name]) => !name.startsWith('content-'))
-  // The headers that `http_request` has added are dropped with the body, because the idempotency key and the
+  // The headers that the task has added are dropped with the body, because the idempotency key and the
   // signature are valid only for the original request.
   return {
     ...request,

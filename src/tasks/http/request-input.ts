@@ -35,11 +35,6 @@ export function httpRequestInput(guard: AddressGuard) {
           title: 'Expected response',
           description: 'Statuses such as 200 and ranges such as 300-399. Default: any 2xx',
         }),
-      sign: z.boolean().optional().meta({
-        title: 'Sign',
-        description:
-          'Sign the request by Standard Webhooks. Default: if WEBHOOK_SECRET is set; with true, the task fails if it is not set',
-      }),
     })
     .refine(({ method, body }) => body === undefined || !/^(GET|HEAD)$/.test(method), {
       path: ['body'],

@@ -73,8 +73,8 @@ export function createApiClient({ clock, report, access }: Listeners) {
       )
     },
 
-    /** Submits a new task of the same definition as task `id`, with this input. */
-    async replay(id: string, { input, options }: Omit<Submission, 'name'>, idempotencyKey: string) {
+    /** Submits a copy of task `id` as a new task, with this input if it is given. */
+    async replay(id: string, { input, options }: Partial<Omit<Submission, 'name'>>, idempotencyKey: string) {
       return withTokenKept(await send('operate', () => client.replay(id, input, { options, idempotencyKey })))
     },
 

@@ -21,7 +21,7 @@ export function ReplayForm({ page, task, definition }: ReplayFormProps) {
       {definition ? (
         <FilledForm page={page} task={task} definition={definition} />
       ) : (
-        <p class="quiet">{`This API has no definition named “${task.name}”.`}</p>
+        <p class="quiet">{`This API accepts no submissions of tasks named “${task.name}”.`}</p>
       )}
     </section>
   )

@@ -38,10 +38,12 @@ export function TaskDetails({ page, task, definition }: TaskDetailsProps) {
           </div>
         ))}
       </dl>
-      <div class="copies">
-        <CopyButton isLabelled label="Copy as curl" text={() => curlSnippet(task, settings)} />
-        <CopyButton isLabelled label="Copy as client call" text={() => clientSnippet(task, settings)} />
-      </div>
+      {definition && (
+        <div class="copies">
+          <CopyButton isLabelled label="Copy as curl" text={() => curlSnippet(task, settings)} />
+          <CopyButton isLabelled label="Copy as client call" text={() => clientSnippet(task, settings)} />
+        </div>
+      )}
     </section>
   )
 }

@@ -69,13 +69,15 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
         <TaskHead task={task} title={definition?.title ?? task.name} clock={clock} headingLevel={1} />
         {task.status !== 'SUCCESS' && <TaskError task={task} headingLevel={2} />}
         <TaskActions page={page} task={task} replay={replay}>
-          <a
-            class="button"
-            href={hashOf({ view: 'task', id: task.id, params: isEdited ? {} : { replay: 'edited' } })}
-            aria-current={isEdited ? 'true' : undefined}
-          >
-            {isEdited ? 'Close editor' : 'Replay with edited input'}
-          </a>
+          {(definition || isEdited) && (
+            <a
+              class="button"
+              href={hashOf({ view: 'task', id: task.id, params: isEdited ? {} : { replay: 'edited' } })}
+              aria-current={isEdited ? 'true' : undefined}
+            >
+              {isEdited ? 'Close editor' : 'Replay with edited input'}
+            </a>
+          )}
         </TaskActions>
         <MissingScopeNotice access={page.access} scope="operate" />
       </section>
@@ -144,6 +146,7 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
   function replay() {
     // An AbortSignal that never aborts: the replay continues when the person opens another view.
     const { signal } = new AbortController()
-    return page.replay(task.id, { input: task.input }, () => {}, signal)
+    // Sends no input: the API copies it, and accepts a replay of a callback only with its own input.
+    return page.replay(task.id, {}, () => {}, signal)
   }
 }
