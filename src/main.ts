@@ -186,15 +186,24 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
   })
 }
 
+// One Ctrl-C can arrive twice: the terminal sends it to all processes in the foreground, and npm, which is one of
+// them, sends it to this process again. The same happens to a SIGTERM from systemd. On a busy machine npm can be
+// late, and a person who presses Ctrl-C again waits about this long.
+const SAME_SIGNAL_MS = 1_000
+
 /**
- * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately.
+ * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately, unless
+ * it arrives within SAME_SIGNAL_MS: then it counts as the first one.
  */
 function stopOnSignal(stop: () => Promise<void>) {
-  let isStopping = false
+  let stoppedAtMs: number | null = null
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1)
-      isStopping = true
+      if (stoppedAtMs !== null) {
+        if (performance.now() - stoppedAtMs > SAME_SIGNAL_MS) process.exit(1)
+        return
+      }
+      stoppedAtMs = performance.now()
       stop().then(
         () => process.exit(0),
         (error) => {

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../../src/api/http/api-keys.ts'
+import { pause } from '../../src/base/loop.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { createUsedData } from '../support/embedded-data.ts'
+import { startTestServer, type TestServer } from '../support/http-server.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -139,6 +141,12 @@ describe('dev without configuration', () => {
 describe('one process per role', () => {
   let redis: RedisServer
   let database: TestDatabase
+  /** Never responds, so that a request to it runs until its task ends. */
+  let silent: TestServer
+  beforeAll(async () => {
+    silent = await startTestServer(() => {})
+  })
+  afterAll(() => silent.stop())
   let settings: Record<string, string>
   beforeEach(async (context) => {
     redis = await startRedisServer()
@@ -229,20 +237,28 @@ describe('one process per role', () => {
     expect(api.output()).not.toMatch(/Failed query|params:/)
   })
 
-  test('a second SIGTERM ends a worker immediately', async () => {
+  test('a second SIGTERM ends a worker immediately, unless it follows the first within a second', async () => {
     await (await startMain('migrate', settings)).ended
-    const api = await startMain('api', settings)
-    const worker = await startMain('worker', { ...settings, SHUTDOWN_GRACE_SECONDS: '3600' })
-    const { body } = await post(`${api.url}/v1/tasks/divide`, { input: { x: 1, y: 2 } })
+    const allowing = { ...settings, HTTP_REQUEST_ALLOW: '127.0.0.1' }
+    const api = await startMain('api', allowing)
+    const worker = await startMain('worker', { ...allowing, SHUTDOWN_GRACE_SECONDS: '3600' })
+    const { body } = await post(`${api.url}/v1/tasks/http_request`, {
+      input: { url: silent.url },
+      options: { timeout_seconds: 600 },
+    })
     await until(
       () => statusOf(api.url, body.id),
       (task) => task.status === 'STARTED',
     )
     process.kill(worker.pid, 'SIGTERM')
+    process.kill(worker.pid, 'SIGINT')
     await until(
       async () => worker.output(),
       (text) => text.includes('worker stopping'),
     )
+    // A signal within a second of the first one counts as the same.
+    await pause(1_100)
+    expect(isAlive(worker.pid)).toBe(true)
     expect(await worker.end('SIGTERM')).toBe(1)
     // The worker had no time to release the task: it stays STARTED until a reconciler finds it abandoned.
     expect(await statusOf(api.url, body.id)).toMatchObject({ status: 'STARTED' })
