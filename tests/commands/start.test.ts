@@ -116,15 +116,6 @@ describe('dev without configuration', () => {
     expect(await second.end('SIGTERM')).toBe(0)
   })
 
-  test('does not start a second process on the same data directory', async () => {
-    usedData.copyTo(dataDir)
-    const first = await startMain('dev', { DATA_DIR: dataDir })
-    const second = await startMain('dev', { DATA_DIR: dataDir })
-    expect(await second.ended).toBe(1)
-    expect(second.output()).toBe(`${dataDir} is in use by process ${first.pid}; stop it, or set DATA_DIR\n`)
-    await first.end('SIGTERM')
-  })
-
   test('names the port in the error when the port is taken', async () => {
     const secondDir = join(dataDir, 'second')
     for (const each of [dataDir, secondDir]) usedData.copyTo(each)
