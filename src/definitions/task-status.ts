@@ -5,8 +5,8 @@ export const TASK_STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
 /**
- * A task with one of these statuses has finished. SUCCESS never changes; FAILURE and CANCELLED change only if a
- * client requests a retry.
+ * A task with one of these statuses has finished. SUCCESS never changes; FAILURE and CANCELLED change only if
+ * a client requests a retry.
  */
 export const FINAL_STATUSES = ['SUCCESS', 'FAILURE', 'CANCELLED'] as const satisfies readonly TaskStatus[]
 
@@ -23,11 +23,12 @@ export interface TaskError {
 }
 
 /**
- * How an attempt ended. `released`: the worker ended it early, for example at its shutdown, which does not
- * count as a failure. `minDelayMs`: minimum delay before the next attempt, from a `RetryLaterError`.
+ * How an attempt ended. `resultText`: its result as JSON; undefined for a result that JSON omits. `released`:
+ * the worker ended it early, for example at its shutdown, which does not count as a failure. `minDelayMs`:
+ * minimum delay before the next attempt, from a `RetryLaterError`.
  */
 export type Outcome =
-  | { kind: 'succeeded'; result: unknown }
+  | { kind: 'succeeded'; resultText?: string }
   | { kind: 'failed'; error: TaskError; minDelayMs?: number }
   | { kind: 'cancelled' }
   | { kind: 'released' }
@@ -35,7 +36,8 @@ export type Outcome =
 /** New values for the row of a task whose attempt has ended. */
 export interface Decision {
   status: Exclude<TaskStatus, 'STARTED'>
-  result?: unknown
+  /** The result as JSON. */
+  resultText?: string
   error?: TaskError
   failures: number
   /** Milliseconds from now until the next attempt may start; only set if the status is PENDING or RETRY. */
@@ -58,7 +60,7 @@ export function decide(
   random: number,
 ): Decision {
   if (outcome.kind === 'succeeded') {
-    return { status: 'SUCCESS', result: outcome.result, failures: task.failures }
+    return { status: 'SUCCESS', resultText: outcome.resultText, failures: task.failures }
   }
   if (outcome.kind === 'cancelled' || (outcome.kind === 'released' && task.isCancelRequested)) {
     return { status: 'CANCELLED', failures: task.failures }

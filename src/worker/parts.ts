@@ -19,6 +19,7 @@ import { type AttemptEnd, createRunner } from './runner.ts'
 import { createRunningTasks } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
 import { startTaskLogs } from './task-logs.ts'
+import { createUnwrittenResults } from './unwritten-results.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
   queues: string[]
@@ -46,6 +47,10 @@ const DEFAULTS = {
 }
 
 type Intervals = typeof DEFAULTS
+
+// Limit of the results in one statement. The driver and the statement need their size three more times while
+// they are sent.
+const MAX_BATCH_BYTES = 4 * 1_024 * 1_024
 
 export type WorkerConnections = Pick<
   Connections,
@@ -114,14 +119,17 @@ export function startParts(
     name: 'results',
     write: taskStore.finishMany,
     onWritten: publishEnds,
+    maxBatchBytes: MAX_BATCH_BYTES,
+    sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
   })
   const run = createRunner({
     workerId: id,
     registry,
     running,
     logs,
+    unwritten: createUnwrittenResults(),
     finish: results.add,
-    onHandlerDone: () => slots.release(1),
+    freeSlot: () => slots.release(1),
     onFinished,
     events,
   })

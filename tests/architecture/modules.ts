@@ -39,6 +39,7 @@ export const LAYERS: Module[][] = [
         'new-tasks.ts',
         'claim.ts',
         'finish.ts',
+        'result-text.ts',
         'task-filter.ts',
         'task-list.ts',
         'task-reader.ts',

@@ -7,6 +7,7 @@ import { createRegistry } from '../../src/definitions/registry.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { createRunner } from '../../src/worker/runner.ts'
 import { createRunningTasks } from '../../src/worker/running-tasks.ts'
+import { createUnwrittenResults } from '../../src/worker/unwritten-results.ts'
 import { claimedTask } from '../support/claimed-task.ts'
 import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
 
@@ -30,8 +31,9 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     registry: createRegistry([readInput as TaskDefinition]),
     running: createRunningTasks(),
     logs: { add: () => undefined, finish: async () => {}, forget: () => {}, stop: async () => {} },
+    unwritten: createUnwrittenResults(),
     finish: async ({ decision }) => decision.status,
-    onHandlerDone: () => {},
+    freeSlot: () => {},
     onFinished: () => {},
     events: createEvents(),
   })
