@@ -20,6 +20,8 @@ export interface TaskError {
   message: string
   /** False if no retry can help: after a `PermanentError`, or if the result cannot be stored. */
   retryable: boolean
+  /** Stack of an error that was thrown outside of the promise of its attempt. */
+  stack?: string
 }
 
 /**
@@ -30,7 +32,7 @@ export interface TaskError {
 export type Outcome =
   | { kind: 'succeeded'; resultText?: string }
   | { kind: 'failed'; error: TaskError; minDelayMs?: number }
-  | { kind: 'cancelled' }
+  | { kind: 'cancelled'; error?: TaskError }
   | { kind: 'released' }
 
 /** New values for the row of a task whose attempt has ended. */
@@ -63,7 +65,8 @@ export function decide(
     return { status: 'SUCCESS', resultText: outcome.resultText, failures: task.failures }
   }
   if (outcome.kind === 'cancelled' || (outcome.kind === 'released' && task.isCancelRequested)) {
-    return { status: 'CANCELLED', failures: task.failures }
+    const error = outcome.kind === 'cancelled' ? outcome.error : undefined
+    return { status: 'CANCELLED', error, failures: task.failures }
   }
   if (outcome.kind === 'released') return { status: 'PENDING', failures: task.failures, delayMs: 0 }
 

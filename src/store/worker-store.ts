@@ -22,6 +22,8 @@ export interface Beat {
   worker: WorkerInfo
   processed: number
   failed: number
+  /** Number of slots whose handlers run on although their attempts have ended. */
+  leaked: number
   running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
 }
 
@@ -70,16 +72,16 @@ export function createWorkerStore(database: Database) {
      * In one statement, writes the heartbeat of a worker and the progress of its tasks, and reads whether an
      * operator has requested a drain and which of its running tasks the worker must abort.
      */
-    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
+    async beat({ timeoutMs, worker, processed, failed, leaked, running }: Beat): Promise<BeatAnswer> {
       const records = inLockOrder(running).map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
-          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed)
+          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed, leaked)
           values (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.version},
                   array(select value from ${texts(worker.queues)}), ${worker.concurrency}, ${running.length},
-                  ${processed}, ${failed})
+                  ${processed}, ${failed}, ${leaked})
           on conflict (id) do update set running = excluded.running, processed = excluded.processed,
-             failed = excluded.failed, last_beat_at = now()
+             failed = excluded.failed, leaked = excluded.leaked, last_beat_at = now()
           returning drain_requested_at is not null as is_draining
         ), given as materialized (
           select * from json_to_recordset(${JSON.stringify(records)}::json)

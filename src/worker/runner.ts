@@ -12,10 +12,12 @@ import {
   isUnstorable,
   isUnstorableResult,
   outcomeOfError,
+  outcomeOfIgnoredAbort,
   outcomeOfResult,
   unstorableResult,
 } from './attempt-outcome.ts'
-import type { RunningTask, RunningTasks } from './running-tasks.ts'
+import type { AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
+import type { Slots } from './slots.ts'
 import type { TaskLogs } from './task-logs.ts'
 import type { UnwrittenResults } from './unwritten-results.ts'
 
@@ -23,6 +25,8 @@ export interface RunnerDependencies {
   workerId: string
   registry: Registry
   running: RunningTasks
+  scope: AttemptScope
+  slots: Pick<Slots, 'release' | 'leak' | 'recover'>
   logs: TaskLogs
   unwritten: UnwrittenResults
   /**
@@ -30,14 +34,13 @@ export interface RunnerDependencies {
    * write was refused, because the attempt is no longer the current one of its task.
    */
   finish: (finish: Finish) => Promise<TaskStatus | null>
-  /**
-   * Called when the handler has returned, before the end of the attempt is written, so that another task can
-   * start during that write; only if too many results are not written yet, it is called after the write.
-   */
-  freeSlot: () => void
   /** Called when the end of an attempt is in Postgres. Not called if `finish` has resolved with null. */
   onFinished: (end: AttemptEnd) => void
+  /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
+  onLeaked: (attempt: RunningTask) => void
   events: Events
+  /** How long a handler has time to return after it was aborted, in milliseconds. */
+  abortGraceMs: number
 }
 
 export interface AttemptEnd {
@@ -47,35 +50,74 @@ export interface AttemptEnd {
   hasCallback: boolean
 }
 
-/**
- * Runs an attempt. Resolves when the handler has returned and the end of the attempt is written. Never
- * rejects.
- */
-export type Runner = (task: ClaimedTask) => Promise<void>
+export interface Runner {
+  /**
+   * Runs an attempt. Its slot is free when the handler has returned; only if too many results are not written yet,
+   * it stays in use until the end of the attempt is written. Resolves when that is written. Never rejects.
+   */
+  run(task: ClaimedTask): Promise<void>
+  /**
+   * Called when an attempt was aborted. If its handler does not return within `abortGraceMs`, the end of the attempt
+   * is written without it, so that the task is not held up, and its slot counts as leaked.
+   */
+  endAfterGrace(attempt: RunningTask): void
+}
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, logs, unwritten, finish, freeSlot, onFinished, events } = dependencies
+  const { workerId, registry, running, scope, slots, logs, unwritten } = dependencies
+  const { finish, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
-  return async (task) => {
+  return { run, endAfterGrace }
+
+  async function run(task: ClaimedTask): Promise<void> {
     const attempt = running.begin(task)
-    if (!attempt) return freeSlot()
+    if (!attempt) return slots.release(1)
     announceStart(attempt)
-    const definition = registry.find(task.name)
-    const startedMs = performance.now()
-    const outcome = await perform(definition, attempt)
-    const runMs = performance.now() - startedMs
-    // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
-    task.input = undefined
-    const { failures, maxRetries } = task
-    const backoff = definition?.backoff ?? UNKNOWN_BACKOFF
-    const policy = { failures, maxRetries, backoff, isCancelRequested: false }
-    const decision = decide(policy, outcome, Math.random())
+    const outcome = await perform(registry.find(task.name), attempt)
+    // The attempt was ended while its handler still ran.
+    if (attempt.isOver) return slots.recover()
+    attempt.isOver = true
+    const decision = decisionOf(attempt, outcome)
     const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
     const isSlotFree = unwritten.add(bytes)
-    if (isSlotFree) freeSlot()
-    const status = await finishUntilWritten(attempt, decision)
+    if (isSlotFree) slots.release(1)
+    await end(attempt, decision)
     if (isSlotFree) unwritten.remove(bytes)
-    else freeSlot()
+    else slots.release(1)
+  }
+
+  function endAfterGrace(attempt: RunningTask) {
+    // A worker that stops waits for its handlers itself, and then releases their tasks.
+    if (attempt.abortReason === 'shutdown') return
+    attempt.graceTimer = setTimeout(() => {
+      giveUp(attempt).catch((error) => events.emit('error.unexpected', { where: 'ending an attempt', error }))
+    }, abortGraceMs)
+  }
+
+  async function giveUp(attempt: RunningTask) {
+    attempt.isOver = true
+    slots.leak()
+    onLeaked(attempt)
+    if (attempt.abortReason !== 'lost')
+      return end(attempt, decisionOf(attempt, outcomeOfIgnoredAbort(attempt, abortGraceMs)))
+    // The end of a lost attempt would be refused.
+    logs.forget(attempt)
+    running.end(attempt)
+  }
+
+  function decisionOf({ task }: RunningTask, outcome: Outcome): Decision {
+    const { failures, maxRetries } = task
+    const backoff = registry.find(task.name)?.backoff ?? UNKNOWN_BACKOFF
+    return decide({ failures, maxRetries, backoff, isCancelRequested: false }, outcome, Math.random())
+  }
+
+  /** Writes the end of an attempt whose handler has returned or was given up. */
+  async function end(attempt: RunningTask, decision: Decision): Promise<void> {
+    const { task } = attempt
+    const runMs = performance.now() - attempt.startedMs
+    // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
+    task.input = undefined
+    const status = await finishUntilWritten(attempt, decision)
     logs.forget(attempt)
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
@@ -89,16 +131,19 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       // If the definition is unknown, the attempt fails and can be retried, because a worker with another
       // version of the code may have the definition.
       if (!definition) throw new Error(`This worker has no task "${task.name}"`)
-      return outcomeOfResult(await definition.run(task.input, contextOf(attempt)))
+      const result = await scope.run(attempt.key, callHandler, definition, task.input, contextOf(attempt))
+      return outcomeOfResult(result, attempt)
     } catch (error) {
       return outcomeOfError(error, attempt)
     } finally {
       clearTimeout(timer)
+      clearTimeout(attempt.graceTimer)
     }
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
     return createAttemptContext(attempt, (message, fields) => {
+      if (attempt.isOver) return
       const replacement = logs.add(attempt, message, fields)
       events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
     })
@@ -143,7 +188,11 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 }
 
-function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
+function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {
+  return definition.run(input, context)
+}
+
+export function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
   return {
     taskId: id,
     name,

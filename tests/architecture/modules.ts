@@ -73,7 +73,7 @@ export const LAYERS: Module[][] = [
         'http/same-site.ts',
       ],
     },
-    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts'] },
+    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts', 'stray-errors.ts'] },
     { path: 'src/embedded/', face: ['embedded.ts'] },
   ],
   [{ path: 'src/assembly.ts' }],

@@ -1,5 +1,6 @@
 // Definitions of tasks that misbehave (block, kill the worker, ignore the abort signal, fail). Each run
 // inserts a row into the table `runs`.
+import { AsyncResource } from 'node:async_hooks'
 import pg from 'pg'
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
@@ -36,6 +37,17 @@ export async function createRunRecorder(databaseUrl: string): Promise<RunRecorde
   }
 }
 
+function throwAstray() {
+  throw new RangeError('astray')
+}
+
+// Created outside of any attempt, like a connection that a module opens when it is loaded.
+const shared = new AsyncResource('shared connection')
+
+function throwUnattributed() {
+  shared.runInAsyncScope(() => setImmediate(throwAstray))
+}
+
 /** @param recorder is not needed if the test only submits the tasks or does not count their runs */
 export function createTestDefinitions(recorder?: RunRecorder) {
   const record: RunRecorder['record'] = async (context, note) => recorder?.record(context, note)
@@ -63,6 +75,56 @@ export function createTestDefinitions(recorder?: RunRecorder) {
       async run({ ms }, context) {
         await record(context)
         await pause(ms)
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'hang',
+      title: 'Never ends in its first attempt, and ignores an abort',
+      input: z.object({}),
+      example: {},
+      async run(_, context): Promise<unknown> {
+        await record(context)
+        return context.attempt === 1 ? new Promise(() => {}) : context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'stray_throw',
+      title: 'Throws outside of its promise in its first attempt, and never ends that attempt',
+      input: z.object({ kind: z.enum(['timer', 'rejection', 'abort listener']) }),
+      example: { kind: 'timer' },
+      async run({ kind }, context): Promise<unknown> {
+        await record(context)
+        if (context.attempt > 1) return context.attempt
+        if (kind === 'timer') setTimeout(throwAstray, 1)
+        else if (kind === 'rejection') void Promise.reject(new RangeError('astray'))
+        else context.signal.addEventListener('abort', throwAstray)
+        return new Promise(() => {})
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'late_throw',
+      title: 'Ends, and throws after its end',
+      input: z.object({ ms: z.number() }),
+      example: { ms: 1 },
+      async run({ ms }, context) {
+        await record(context)
+        setTimeout(throwAstray, ms)
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'emit_shared',
+      title: 'Makes an emitter that all tasks share throw, which cannot be attributed to this task',
+      input: z.object({}),
+      example: {},
+      async run(_, context) {
+        await record(context)
+        throwUnattributed()
         return context.attempt
       },
     }),
