@@ -46,13 +46,16 @@ export interface TelemetryEvents {
    */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   /**
-   * A handler ignored its abort, so its attempt was ended without it. Its slot counts as leaked until it returns;
-   * `leaked` of `capacity` slots of the worker are.
+   * A handler ignored its abort, so its attempt was ended without it. Its slot counts as leaked until it
+   * returns; `leaked` of `capacity` slots of the worker are.
    */
   'slot.leaked': [
     AnnouncedTask & { workerId: string; reason: string | undefined; leaked: number; capacity: number },
   ]
-  /** A worker cannot go on: it claims no more tasks, stops, and its process exits with 1. `running`: its attempts. */
+  /**
+   * A worker cannot go on: it claims no more tasks, stops, and its process exits with 1. `running`: its
+   * attempts.
+   */
   'worker.failed': [{ workerId: string; reason: string; error?: unknown; running: AnnouncedTask[] }]
   'worker.stopping': [{ workerId: string; running: number }]
   /**

@@ -47,8 +47,8 @@ const DEFAULTS = {
   // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
   // delivery waits in Redis and the worker has a free slot.
   stuckMs: 30_000,
-  // How long a handler may run after it was aborted. It is as long as most requests to other services take until
-  // they give up by themselves. After that, the task is not held up any longer.
+  // How long a handler may run after it was aborted. It is as long as most requests to other services take
+  // until they give up by themselves. After that, the task is not held up any longer.
   abortGraceMs: 30_000,
 }
 

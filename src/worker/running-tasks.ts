@@ -38,7 +38,10 @@ export interface RunningTask {
   /** Log of the attempt; undefined until its first line. */
   log?: AttemptLog
   abort(reason: AbortReason): void
-  /** Aborts the attempt because of an error outside of its promise. An attempt that is aborted already keeps its reason. */
+  /**
+   * Aborts the attempt because of an error outside of its promise. An attempt that is aborted already keeps
+   * its reason.
+   */
   abortBecauseOf(strayError: unknown): void
 }
 

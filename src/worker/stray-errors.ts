@@ -1,9 +1,10 @@
-// Stray errors: errors that no promise and no `try` handles, for example of a callback that throws or of a promise
-// that nobody awaits. Node ends a process with such an error, and with it all tasks that run there. Here the error
-// fails only the attempt whose code has thrown it: code of an attempt runs in an async context of its own.
+// Stray errors: errors that no promise and no `try` handles, for example of a callback that throws or of a
+// promise that nobody awaits. Node ends a process with such an error, and with it all tasks that run there.
+// Here the error fails only the attempt whose code has thrown it: code of an attempt runs in an async context
+// of its own.
 //
-// The context is the best that is known, not a proof. A connection that tasks share belongs to the attempt that
-// opened it, so an error in its callbacks is attributed to that attempt.
+// The context is the best that is known, not a proof. A connection that tasks share belongs to the attempt
+// that opened it, so an error in its callbacks is attributed to that attempt.
 import type { Events } from '../telemetry/events.ts'
 import type { AttemptKey, AttemptScope, RunningTasks } from './running-tasks.ts'
 import type { WorkerFailure } from './worker-failure.ts'

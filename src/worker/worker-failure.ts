@@ -1,5 +1,5 @@
-// The state of a worker that cannot go on. It claims no more tasks; the process has to stop it in order, and to exit
-// with 1, so that its supervisor starts a new one.
+// The state of a worker that cannot go on. It claims no more tasks; the process has to stop it in order, and
+// to exit with 1, so that its supervisor starts a new one.
 import type { Events } from '../telemetry/events.ts'
 import { announced } from './runner.ts'
 import type { RunningTasks } from './running-tasks.ts'

@@ -13,8 +13,8 @@ export interface Worker {
    */
   isBeating(): boolean
   /**
-   * Resolves with the reason if the worker cannot go on. It then claims no more tasks; the process should call
-   * `stop` and exit with 1.
+   * Resolves with the reason if the worker cannot go on. It then claims no more tasks; the process should
+   * call `stop` and exit with 1.
    */
   failed: Promise<string>
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */

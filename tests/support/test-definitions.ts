@@ -118,8 +118,8 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     }),
     defineTask({
       ...quick,
-      name: 'emit_shared',
-      title: 'Makes an emitter that all tasks share throw, which cannot be attributed to this task',
+      name: 'shared_throw',
+      title: 'Makes a connection that all tasks share throw, which is not attributed to this task',
       input: z.object({}),
       example: {},
       async run(_, context) {

@@ -1,5 +1,5 @@
-// Handlers that ignore their abort: after a grace, the end of the attempt is written, and its slot counts as leaked
-// until the handler returns.
+// Handlers that ignore their abort: after a grace, the end of the attempt is written, and its slot counts as
+// leaked until the handler returns.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { WorkerView } from '../../src/api/system/worker-routes.ts'
