@@ -49,6 +49,13 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
+/** A task that ran in a missing worker. */
+export interface TaskOfWorker {
+  id: string
+  name: string
+  workerId: string
+}
+
 /** Information for the worker that a heartbeat reads from Postgres. */
 export interface BeatAnswer {
   /** Whether an operator has asked this worker to claim no more tasks. */
@@ -163,6 +170,19 @@ export function createWorkerStore(database: Database) {
           and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
             or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
         limit ${limit}`)
+    },
+
+    /**
+     * Returns all tasks (up to 1,000) that these workers run, the last started ones first. Unlike `findAbandoned`
+     * it contains tasks that a worker started right before it died.
+     */
+    runningOf(workerIds: string[]): Promise<TaskOfWorker[]> {
+      return database.query(sql`
+        select id, name, worker_id as "workerId" from tasks
+        where finished_at is null and status = 'STARTED'
+          and worker_id in (select value::uuid from ${texts(workerIds)})
+        order by started_at desc, id
+        limit 1000`)
     },
   }
 }
