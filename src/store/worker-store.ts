@@ -173,8 +173,8 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Returns all tasks (up to 1,000) that these workers run, the last started ones first. Unlike `findAbandoned`
-     * it contains tasks that a worker started right before it died.
+     * Returns all tasks (up to 1,000) that these workers run, the last started ones first. Unlike
+     * `findAbandoned` it contains tasks that a worker started right before it died.
      */
     runningOf(workerIds: string[]): Promise<TaskOfWorker[]> {
       return database.query(sql`

@@ -201,6 +201,7 @@ export function startParts(
     consumers,
     reconciler,
     retention,
+    scope,
     failed: failure.failed,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),
   }
