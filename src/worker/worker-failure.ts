@@ -8,7 +8,7 @@ import type { Slots } from './slots.ts'
 export interface WorkerFailure {
   /** Resolves with the reason of the first failure. */
   readonly failed: Promise<string>
-  /** Ends the claims of the worker. Only the first call has an effect. */
+  /** Ends the claims of the worker. Further calls only report their error. */
   fail(reason: string, error?: unknown): void
 }
 
@@ -29,7 +29,10 @@ export function createWorkerFailure(dependencies: WorkerFailureDependencies): Wo
   return {
     failed,
     fail(reason, error) {
-      if (isFailed) return
+      if (isFailed) {
+        if (error !== undefined) events.emit('error.unexpected', { where: 'a worker that has failed', error })
+        return
+      }
       isFailed = true
       slots.close()
       const attempts = running.all().filter(({ isOver }) => !isOver)

@@ -56,12 +56,12 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'sleep',
-      title: 'Sleeps, and stops when it is aborted',
-      input: z.object({ ms: z.number() }),
+      title: 'Sleeps, in later attempts for another time, and stops when it is aborted',
+      input: z.object({ ms: z.number(), laterMs: z.number().optional() }),
       example: { ms: 1 },
-      async run({ ms }, context) {
+      async run({ ms, laterMs = ms }, context) {
         await record(context)
-        await pause(ms, context.signal)
+        await pause(context.attempt === 1 ? ms : laterMs, context.signal)
         context.signal.throwIfAborted()
         return context.attempt
       },
@@ -92,16 +92,21 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'stray_throw',
-      title: 'Throws outside of its promise in its first attempt, and never ends that attempt',
-      input: z.object({ kind: z.enum(['timer', 'rejection', 'abort listener']) }),
-      example: { kind: 'timer' },
-      async run({ kind }, context): Promise<unknown> {
+      title: 'Throws outside of its promise in its first attempt, which never ends or ends at its abort',
+      input: z.object({
+        kind: z.enum(['timer', 'rejection', 'abort listener']),
+        ending: z.enum(['never', 'at its abort']).default('never'),
+      }),
+      example: { kind: 'timer', ending: 'never' },
+      async run({ kind, ending }, context): Promise<unknown> {
         await record(context)
         if (context.attempt > 1) return context.attempt
         if (kind === 'timer') setTimeout(throwAstray, 1)
         else if (kind === 'rejection') void Promise.reject(new RangeError('astray'))
         else context.signal.addEventListener('abort', throwAstray)
-        return new Promise(() => {})
+        return ending === 'never'
+          ? new Promise(() => {})
+          : pause(60_000, context.signal).then(() => 'ignored')
       },
     }),
     defineTask({

@@ -107,7 +107,8 @@ test('progress, log lines and the result of a handler that was given up are drop
 })
 
 test('a handler that returns within the grace leaks nothing', async () => {
-  const { id } = await system.submit('deaf', {})
+  system.startWorker({ abortGraceMs: 600_000, queues: ['patient'] })
+  const { id } = await system.submit('deaf', {}, { queue: 'patient' })
   await started(id)
   await system.request('POST', `/v1/tasks/${id}/cancel`)
   await until(

@@ -29,9 +29,9 @@ async function startProcess(graceMs = 10_000, options = {}): Promise<WorkerProce
 }
 
 /** Starts sleepers that may not be retried, all in one worker, and returns their ids when all of them run. */
-async function startSleepers(ms: number): Promise<string[]> {
+async function startSleepers(ms: number, laterMs = ms): Promise<string[]> {
   const tasks = await Promise.all(
-    Array.from({ length: SLEEPERS }, () => system.submit('sleep', { ms }, { max_retries: 0 })),
+    Array.from({ length: SLEEPERS }, () => system.submit('sleep', { ms, laterMs }, { max_retries: 0 })),
   )
   await until(recorder.all, (runs) => runs.length === SLEEPERS)
   return tasks.map(({ id }) => id)
@@ -64,6 +64,20 @@ describe('beside 19 sleepers without retries', () => {
         },
       },
     ])
+    expect(await first.terminate()).toBe(0)
+  })
+
+  test('an attempt that ends at its abort fails with its error immediately, whatever it returns', async () => {
+    const first = await startProcess(10_000, { abortGraceMs: 600_000 })
+    const sleepers = await startSleepers(3_000)
+    const input = { kind: 'timer', ending: 'at its abort' }
+    const { id } = await system.submit('stray_throw', input, { max_retries: 0 })
+    expect(await system.taskWhenFinal(id)).toMatchObject({
+      status: 'FAILURE',
+      result: null,
+      error: { name: 'RangeError', message: 'astray', retryable: true },
+    })
+    expectUndisturbed(await whenFinal(sleepers))
     expect(await first.terminate()).toBe(0)
   })
 
@@ -115,7 +129,7 @@ describe('beside 19 sleepers without retries', () => {
 
   test('after an error of unknown origin the worker releases those that run longer than its grace period', async () => {
     const first = await startProcess(300)
-    const sleepers = await startSleepers(6_000)
+    const sleepers = await startSleepers(600_000, 10)
     await system.submit('shared_throw', {}, { max_retries: 0 })
     await startProcess()
     expect(await first.ended).toBe(1)
