@@ -75,6 +75,7 @@ CREATE TABLE "workers" (
 	"running" integer DEFAULT 0 NOT NULL,
 	"processed" bigint DEFAULT 0 NOT NULL,
 	"failed" bigint DEFAULT 0 NOT NULL,
+	"leaked" integer DEFAULT 0 NOT NULL,
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"last_beat_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"drain_requested_at" timestamp (3) with time zone

@@ -16,6 +16,7 @@ import { pause } from './base/loop.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { openDatabase } from './store/database.ts'
+import { catchStrayErrors } from './worker/stray-errors.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 import { lowerPriority } from './worker/worker-priority.ts'
 
@@ -65,7 +66,7 @@ async function dev() {
     await activity.stop()
     await connections.close()
     await embedded.stop()
-  })
+  }, worker.failed.then(reportFailure))
   process.stdout.write(`Waggle is ready: ${servers.url}\n`)
 }
 
@@ -106,7 +107,7 @@ async function worker() {
     await activity.stop()
     await server?.stop()
     await connections.close()
-  })
+  }, worker.failed)
 }
 
 async function migrate() {
@@ -177,13 +178,20 @@ async function startHealthServer(
 }
 
 function startConfiguredWorker(config: Config, { connections, registry, events }: Parts): Worker {
-  return startWorker(connections, registry, events, {
+  const worker = startWorker(connections, registry, events, {
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
     version: packageJson.version,
   })
+  catchStrayErrors(worker.handleStrayError)
+  return worker
+}
+
+/** Writes for a person at a terminal why `dev` stops. The log of the worker contains the details. */
+function reportFailure(reason: string) {
+  process.stderr.write(`Waggle stops: ${reason}. Unfinished tasks continue at the next start\n`)
 }
 
 // One Ctrl-C can arrive twice: the terminal sends it to all processes in the foreground, and npm, which is one of
@@ -194,23 +202,29 @@ const SAME_SIGNAL_MS = 1_000
 /**
  * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately, unless
  * it arrives within SAME_SIGNAL_MS: then it counts as the first one.
+ * @param failed when it resolves, the process stops in the same way, and exits with 1
  */
-function stopOnSignal(stop: () => Promise<void>) {
-  let stoppedAtMs: number | null = null
+function stopOnSignal(stop: () => Promise<void>, failed?: Promise<unknown>) {
+  let signalledAtMs: number | null = null
+  let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (stoppedAtMs !== null) {
-        if (performance.now() - stoppedAtMs > SAME_SIGNAL_MS) process.exit(1)
-        return
-      }
-      stoppedAtMs = performance.now()
-      stop().then(
-        () => process.exit(0),
-        (error) => {
-          process.stderr.write(`Could not stop in order: ${messageOf(error)}\n`)
-          process.exit(1)
-        },
-      )
+      if (signalledAtMs !== null && performance.now() - signalledAtMs > SAME_SIGNAL_MS) process.exit(1)
+      signalledAtMs ??= performance.now()
+      stopAndExit(0)
     })
+  }
+  failed?.then(() => stopAndExit(1))
+
+  function stopAndExit(code: number) {
+    if (isStopping) return
+    isStopping = true
+    stop().then(
+      () => process.exit(code),
+      (error) => {
+        process.stderr.write(`Could not stop in order: ${messageOf(error)}\n`)
+        process.exit(1)
+      },
+    )
   }
 }

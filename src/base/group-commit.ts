@@ -23,6 +23,10 @@ export interface GroupCommitOptions<Item, Result> {
    */
   onWritten?: (items: Item[], results: Result[]) => void
   maxBatch?: number
+  /** Limit of the sum of `sizeOf` over a batch. An item that is larger is written alone. */
+  maxBatchBytes?: number
+  /** Size of an item in bytes. Needed for `maxBatchBytes` only. */
+  sizeOf?: (item: Item) => number
   maxWaiting?: number
 }
 
@@ -55,6 +59,7 @@ export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): GroupCommit<Item, Result> {
   const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000 } = options
+  const { sizeOf, maxBatchBytes = Number.POSITIVE_INFINITY } = options
   let entries: Entry<Item, Result>[] = []
   // Only one write runs at a time: with two, batches were half as large, and a batch costs Postgres and this
   // process nearly the same whatever its size.
@@ -87,11 +92,23 @@ export function createGroupCommit<Item, Result>(
    * Postgres and this process work in parallel (3 % more tasks per second).
    */
   function writeNext(deliverLast: () => void) {
-    const batch = entries.slice(0, maxBatch)
-    entries = entries.slice(maxBatch)
+    const count = nextBatchLength()
+    const batch = entries.slice(0, count)
+    entries = entries.slice(count)
     isWriting = batch.length > 0
     if (isWriting) writeBatch(batch).then((deliver) => setImmediate(writeNext, deliver))
     deliverLast()
+  }
+
+  function nextBatchLength(): number {
+    const limit = Math.min(entries.length, maxBatch)
+    if (!sizeOf) return limit
+    let bytes = 0
+    for (let count = 0; count < limit; count++) {
+      bytes += sizeOf((entries[count] as Entry<Item, Result>).item)
+      if (bytes > maxBatchBytes) return Math.max(1, count)
+    }
+    return limit
   }
 
   /**

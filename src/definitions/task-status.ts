@@ -5,8 +5,8 @@ export const TASK_STATUSES = ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
 /**
- * A task with one of these statuses has finished. SUCCESS never changes; FAILURE and CANCELLED change only if a
- * client requests a retry.
+ * A task with one of these statuses has finished. SUCCESS never changes; FAILURE and CANCELLED change only if
+ * a client requests a retry.
  */
 export const FINAL_STATUSES = ['SUCCESS', 'FAILURE', 'CANCELLED'] as const satisfies readonly TaskStatus[]
 
@@ -20,22 +20,26 @@ export interface TaskError {
   message: string
   /** False if no retry can help: after a `PermanentError`, or if the result cannot be stored. */
   retryable: boolean
+  /** Stack of an error that was thrown outside of the promise of its attempt. */
+  stack?: string
 }
 
 /**
- * How an attempt ended. `released`: the worker ended it early, for example at its shutdown, which does not
- * count as a failure. `minDelayMs`: minimum delay before the next attempt, from a `RetryLaterError`.
+ * How an attempt ended. `resultText`: its result as JSON; undefined for a result that JSON omits. `released`:
+ * the worker ended it early, for example at its shutdown, which does not count as a failure. `minDelayMs`:
+ * minimum delay before the next attempt, from a `RetryLaterError`.
  */
 export type Outcome =
-  | { kind: 'succeeded'; result: unknown }
+  | { kind: 'succeeded'; resultText?: string }
   | { kind: 'failed'; error: TaskError; minDelayMs?: number }
-  | { kind: 'cancelled' }
+  | { kind: 'cancelled'; error?: TaskError }
   | { kind: 'released' }
 
 /** New values for the row of a task whose attempt has ended. */
 export interface Decision {
   status: Exclude<TaskStatus, 'STARTED'>
-  result?: unknown
+  /** The result as JSON. */
+  resultText?: string
   error?: TaskError
   failures: number
   /** Milliseconds from now until the next attempt may start; only set if the status is PENDING or RETRY. */
@@ -58,10 +62,11 @@ export function decide(
   random: number,
 ): Decision {
   if (outcome.kind === 'succeeded') {
-    return { status: 'SUCCESS', result: outcome.result, failures: task.failures }
+    return { status: 'SUCCESS', resultText: outcome.resultText, failures: task.failures }
   }
   if (outcome.kind === 'cancelled' || (outcome.kind === 'released' && task.isCancelRequested)) {
-    return { status: 'CANCELLED', failures: task.failures }
+    const error = outcome.kind === 'cancelled' ? outcome.error : undefined
+    return { status: 'CANCELLED', error, failures: task.failures }
   }
   if (outcome.kind === 'released') return { status: 'PENDING', failures: task.failures, delayMs: 0 }
 

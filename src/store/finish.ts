@@ -4,7 +4,6 @@ import type { Decision, TaskStatus } from '../definitions/task-status.ts'
 import { type BatchStatement, doubles, IS_GIVEN, inLockOrder, integers, texts, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
-import { resultTextOf } from './result-text.ts'
 
 export interface Finish {
   id: string
@@ -21,8 +20,6 @@ export interface Finish {
  * Writes the ends of attempts in one statement; their errors also go into `attempts`. An end is refused
  * unless its task is STARTED with the same attempt and worker, so at most one end of an attempt is accepted.
  * @returns the new status of the task for each end; null if the end was refused
- * @throws RangeError or TypeError for the whole batch if one result is too large, nested too deeply or not
- * serializable
  */
 export async function finishTasks(database: Database, finishes: Finish[]): Promise<(TaskStatus | null)[]> {
   // `FINISH_WITH_ERRORS` also writes `attempts` and is slower, so a batch without errors uses `FINISH`.
@@ -49,7 +46,7 @@ function columnsOf(finishes: Finish[]) {
     attempt: integers(finishes.map(({ attempt }) => attempt)),
     worker_id: uuids(finishes.map(({ workerId }) => workerId)),
     status: texts(each(({ status }) => status)),
-    result: texts(each(({ result }) => resultTextOf(result))),
+    result: texts(each(({ resultText }) => resultText)),
     error: texts(each(({ error }) => error && JSON.stringify(error))),
     failures: integers(each(({ failures }) => failures)),
     delay_ms: doubles(each(({ delayMs }) => delayMs)),

@@ -184,6 +184,8 @@ export const workers = pgTable('workers', {
   // 64 bits: a counter that overflows would fail every heartbeat of the worker.
   processed: bigint('processed', { mode: 'number' }).notNull().default(0),
   failed: bigint('failed', { mode: 'number' }).notNull().default(0),
+  /** Number of slots whose handlers run on although their attempts have ended. */
+  leaked: integer('leaked').notNull().default(0),
   startedAt: timestamptz('started_at').notNull().defaultNow(),
   lastBeatAt: timestamptz('last_beat_at').notNull().defaultNow(),
   /** When an operator asked the worker to claim no more tasks; null if the worker may claim. */

@@ -22,6 +22,8 @@ export interface Beat {
   worker: WorkerInfo
   processed: number
   failed: number
+  /** Number of slots whose handlers run on although their attempts have ended. */
+  leaked: number
   running: { id: string; attempt: number; progress?: { fraction: number; message?: string } }[]
 }
 
@@ -47,6 +49,13 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
+/** A task that ran in a missing worker. */
+export interface TaskOfWorker {
+  id: string
+  name: string
+  workerId: string
+}
+
 /** Information for the worker that a heartbeat reads from Postgres. */
 export interface BeatAnswer {
   /** Whether an operator has asked this worker to claim no more tasks. */
@@ -70,16 +79,16 @@ export function createWorkerStore(database: Database) {
      * In one statement, writes the heartbeat of a worker and the progress of its tasks, and reads whether an
      * operator has requested a drain and which of its running tasks the worker must abort.
      */
-    async beat({ timeoutMs, worker, processed, failed, running }: Beat): Promise<BeatAnswer> {
+    async beat({ timeoutMs, worker, processed, failed, leaked, running }: Beat): Promise<BeatAnswer> {
       const records = inLockOrder(running).map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
-          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed)
+          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed, leaked)
           values (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.version},
                   array(select value from ${texts(worker.queues)}), ${worker.concurrency}, ${running.length},
-                  ${processed}, ${failed})
+                  ${processed}, ${failed}, ${leaked})
           on conflict (id) do update set running = excluded.running, processed = excluded.processed,
-             failed = excluded.failed, last_beat_at = now()
+             failed = excluded.failed, leaked = excluded.leaked, last_beat_at = now()
           returning drain_requested_at is not null as is_draining
         ), given as materialized (
           select * from json_to_recordset(${JSON.stringify(records)}::json)
@@ -161,6 +170,19 @@ export function createWorkerStore(database: Database) {
           and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
             or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
         limit ${limit}`)
+    },
+
+    /**
+     * Returns all tasks (up to 1,000) that these workers run, the last started ones first. Unlike
+     * `findAbandoned` it contains tasks that a worker started right before it died.
+     */
+    runningOf(workerIds: string[]): Promise<TaskOfWorker[]> {
+      return database.query(sql`
+        select id, name, worker_id as "workerId" from tasks
+        where finished_at is null and status = 'STARTED'
+          and worker_id in (select value::uuid from ${texts(workerIds)})
+        order by started_at desc, id
+        limit 1000`)
     },
   }
 }

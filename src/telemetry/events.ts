@@ -45,6 +45,18 @@ export interface TelemetryEvents {
    * free.
    */
   'worker.stuck': [{ queue: string; waitingMs: number }]
+  /**
+   * A handler ignored its abort, so its attempt was ended without it. Its slot counts as leaked until it
+   * returns; `leaked` of `capacity` slots of the worker are.
+   */
+  'slot.leaked': [
+    AnnouncedTask & { workerId: string; reason: string | undefined; leaked: number; capacity: number },
+  ]
+  /**
+   * A worker cannot go on: it claims no more tasks, stops, and its process exits with 1. `running`: its
+   * attempts.
+   */
+  'worker.failed': [{ workerId: string; reason: string; error?: unknown; running: AnnouncedTask[] }]
   'worker.stopping': [{ workerId: string; running: number }]
   /**
    * A worker stopped. `released`: how many attempts were still running after the grace period, and were
@@ -69,7 +81,9 @@ export interface TelemetryEvents {
    */
   'error.transient': [{ where: string; error: unknown }]
   /** An error that is not known to be transient. If a request causes it, the response is "Internal error". */
-  'error.unexpected': [{ where: string; error: unknown; requestId?: string }]
+  'error.unexpected': [
+    { where: string; error: unknown; requestId?: string; taskId?: string; attempt?: number },
+  ]
 }
 
 export type BatchKind = 'submissions' | 'claims' | 'results'
@@ -77,6 +91,7 @@ export type BatchKind = 'submissions' | 'claims' | 'results'
 export interface SlotCount {
   readonly capacity: number
   readonly free: number
+  readonly leaked: number
 }
 
 export type Events = EventEmitter<TelemetryEvents>

@@ -22,10 +22,16 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued by the worker'))
   events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
+  events.on('slot.leaked', (slot) =>
+    log.error(slot, 'a handler ignored its abort; its attempt was ended and its slot has leaked'),
+  )
+  events.on('worker.failed', ({ reason, error, ...worker }) =>
+    log.fatal({ ...worker, ...(error !== undefined && { err: asError(error) }) }, reason),
+  )
   events.on('worker.stopping', (worker) => log.info(worker, 'worker stopping'))
   events.on('worker.stopped', (worker) => log.info(worker, 'worker stopped'))
   events.on('error.unexpected', ({ error, ...where }) =>
-    log.error({ ...where, err: error }, 'unexpected error'),
+    log.error({ ...where, err: asError(error) }, 'unexpected error'),
   )
   events.on('error.transient', ({ where, error }) => {
     const line = { where, ...reasonOf(error) }
@@ -40,6 +46,11 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   if (!log.isLevelEnabled('debug')) return
   events.on('task.started', (task) => log.debug(task, 'task started'))
   events.on('request.finished', (request) => log.debug(request, 'request finished'))
+}
+
+/** Returns the thrown value as an error: pino writes name, message and stack of errors only. */
+function asError(error: unknown): unknown {
+  return error instanceof Error || typeof error === 'object' ? error : new Error(messageOf(error))
 }
 
 /**

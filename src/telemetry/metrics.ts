@@ -160,6 +160,11 @@ function showSlots(events: Events, registry: Registry): void {
         'How many slots of the worker are in use.',
         ({ capacity, free }) => capacity - free,
       )
+      show(
+        'waggle_worker_slots_leaked',
+        'How many of the used slots are leaked: their handlers run on although their attempts have ended.',
+        ({ leaked }) => leaked,
+      )
     }
     slotsOf.set(workerId, slots)
   })

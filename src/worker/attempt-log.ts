@@ -16,6 +16,8 @@ const MAX_MEMBERS = 100
 export interface AttemptLog {
   /** Lines that are not written to Postgres yet. */
   readonly waiting: readonly NewLogLine[]
+  /** Size of all lines so far. */
+  readonly bytes: number
   /**
    * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are
    * dropped. Never throws.
@@ -38,6 +40,9 @@ export function createAttemptLog(): AttemptLog {
   return {
     get waiting() {
       return waiting
+    },
+    get bytes() {
+      return bytes
     },
     add(message, fields) {
       const { text, replacement } = fieldsText(fields)

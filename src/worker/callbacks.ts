@@ -5,6 +5,7 @@ import { isAppError } from '../base/errors.ts'
 import { type Loop, startLoop } from '../base/loop.ts'
 import { newId } from '../base/uuidv7.ts'
 import type { Registry } from '../definitions/registry.ts'
+import type { TaskError } from '../definitions/task-status.ts'
 import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
 import { CALLBACK } from '../tasks/callback.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -119,11 +120,16 @@ function payloadOf(ended: EndedTask) {
       queue: ended.queue,
       status: ended.status,
       result: ended.result ?? null,
-      error: ended.error,
+      error: ended.error && publicErrorOf(ended.error),
       attempt: ended.attempt,
       tags: ended.tags,
       created_at: ended.createdAt.toISOString(),
       finished_at: ended.finishedAt?.toISOString(),
     },
   }
+}
+
+/** Omits the stack of an error: it names files of this system, and callbacks go to other systems. */
+function publicErrorOf({ name, message, retryable }: TaskError): Omit<TaskError, 'stack'> {
+  return { name, message, retryable }
 }

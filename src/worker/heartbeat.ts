@@ -25,6 +25,7 @@ export interface HeartbeatDependencies {
   store: WorkerStore
   signals: Signals
   running: RunningTasks
+  slots: { readonly leaked: number }
   counts: { processed: number; failed: number }
   /** Called after every heartbeat. `isDraining`: an operator has asked this worker to claim no more tasks. */
   onDraining: (isDraining: boolean) => void
@@ -39,7 +40,7 @@ export interface HeartbeatDependencies {
 const BEAT_TIMEOUT_MS = 5_000
 
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
-  const { worker, store, signals, running, counts, onDraining, events, intervalMs, missingAfterMs } =
+  const { worker, store, signals, running, slots, counts, onDraining, events, intervalMs, missingAfterMs } =
     dependencies
   let lastBeatMs = 0
   let stableSinceMs = 0
@@ -78,6 +79,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       timeoutMs: Math.min(BEAT_TIMEOUT_MS, missingAfterMs / 3),
       worker,
       ...counts,
+      leaked: slots.leaked,
       running: attempts.map(({ task, progress }) => ({ id: task.id, attempt: task.attempt, progress })),
     })
     // Clears only progress that this heartbeat has written. If a handler reported new progress meanwhile, the

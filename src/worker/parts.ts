@@ -1,4 +1,5 @@
 // Starts the parts of a worker (heartbeat, dispatcher, claimer, reconciler and others) and connects them.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
@@ -15,10 +16,13 @@ import { startHeartbeat } from './heartbeat.ts'
 import { startReconciler } from './reconciler.ts'
 import { createRelease } from './release.ts'
 import { startRetention } from './retention.ts'
-import { type AttemptEnd, createRunner } from './runner.ts'
-import { createRunningTasks } from './running-tasks.ts'
+import { type AttemptEnd, announced, createRunner } from './runner.ts'
+import { type AttemptKey, createRunningTasks, type RunningTask } from './running-tasks.ts'
 import { createSlots } from './slots.ts'
+import { createStrayErrorHandler } from './stray-errors.ts'
 import { startTaskLogs } from './task-logs.ts'
+import { createUnwrittenResults } from './unwritten-results.ts'
+import { createWorkerFailure } from './worker-failure.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
   queues: string[]
@@ -44,9 +48,16 @@ const DEFAULTS = {
   // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
   // delivery waits in Redis and the worker has a free slot.
   stuckMs: 30_000,
+  // How long a handler may run after it was aborted. It is as long as most requests to other services take
+  // until they give up by themselves. After that, the task is not held up any longer.
+  abortGraceMs: 30_000,
 }
 
 type Intervals = typeof DEFAULTS
+
+// Limit of the results in one statement. The driver and the statement need their size three more times while
+// they are sent.
+const MAX_BATCH_BYTES = 4 * 1_024 * 1_024
 
 export type WorkerConnections = Pick<
   Connections,
@@ -77,7 +88,9 @@ export function startParts(
   const stopping = new AbortController()
   const counts = { processed: 0, failed: 0 }
   const slots = createSlots(concurrency)
-  const running = createRunningTasks()
+  const scope = new AsyncLocalStorage<AttemptKey>()
+  const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
+  const failure = createWorkerFailure({ workerId: id, slots, running, events })
   const release = createRelease({ workerId: id, store: taskStore, events })
 
   const heartbeat = startHeartbeat({
@@ -85,6 +98,7 @@ export function startParts(
     store: workerStore,
     signals,
     running,
+    slots,
     counts,
     onDraining: slots.setDraining,
     events,
@@ -115,16 +129,22 @@ export function startParts(
     name: 'results',
     write: taskStore.finishMany,
     onWritten: publishEnds,
+    maxBatchBytes: MAX_BATCH_BYTES,
+    sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
   })
-  const run = createRunner({
+  const runner = createRunner({
     workerId: id,
     registry,
     running,
+    scope,
+    slots,
     logs,
+    unwritten: createUnwrittenResults(),
     finish: results.add,
-    onHandlerDone: () => slots.release(1),
     onFinished,
+    onLeaked,
     events,
+    abortGraceMs: intervals.abortGraceMs,
   })
   const claimer = createClaimer({
     workerId: id,
@@ -132,7 +152,7 @@ export function startParts(
     store: taskStore,
     slots,
     heartbeat,
-    run,
+    run: runner.run,
     release,
     events,
     stopping: stopping.signal,
@@ -183,6 +203,9 @@ export function startParts(
     consumers,
     reconciler,
     retention,
+    scope,
+    failed: failure.failed,
+    handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),
   }
 
   function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {
@@ -190,6 +213,14 @@ export function startParts(
     if (status === 'FAILURE') counts.failed++
     if (delayMs !== undefined) dispatcher.wakeIn(delayMs)
     if (hasCallback && isFinal(status)) callbacks.wake()
+  }
+
+  function onLeaked({ task, abortReason: reason }: RunningTask) {
+    const { leaked, capacity } = slots
+    events.emit('slot.leaked', { ...announced(task), workerId: id, reason, leaked, capacity })
+    // A new process has all of its slots, so half of them is worth a restart.
+    if (leaked >= capacity / 2)
+      failure.fail(`${leaked} of ${capacity} slots have leaked: their handlers ignore their AbortSignal`)
   }
 
   function publishEnds(finishes: Finish[]) {

@@ -8,7 +8,7 @@ import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
 import type { Finish } from '../store/finish.ts'
 import type { TaskStore } from '../store/task-store.ts'
-import type { AbandonedTask, WorkerStore } from '../store/worker-store.ts'
+import type { AbandonedTask, TaskOfWorker, WorkerStore } from '../store/worker-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Consumers } from './consumers.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -117,7 +117,9 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     const self = { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
     const tasks = await workerStore.findAbandoned({ missingAfterMs, self, isThorough, limit: BATCH })
     if (tasks.length === 0) return
-    const statuses = await store.finishMany(tasks.map(failureOf))
+    const missing = tasks.flatMap((task) => task.workerId ?? []).filter((id) => id !== workerId)
+    const ran = await workerStore.runningOf([...new Set(missing)])
+    const statuses = await store.finishMany(tasks.map((task) => failureOf(task, ran)))
     for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
       const status = statuses[index]
       if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
@@ -127,12 +129,13 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   /**
    * Returns the end of an abandoned attempt, for writing it to Postgres. It is a failure that counts against
    * the task's retry budget, so that a task that crashes its worker is not repeated forever.
+   * @param ran the tasks that the missing workers ran
    */
-  function failureOf(task: AbandonedTask): Finish {
+  function failureOf(task: AbandonedTask, ran: TaskOfWorker[]): Finish {
     const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
     const error = {
       name: 'WorkerLost',
-      message: `worker lost during attempt ${task.attempt}`,
+      message: `worker lost during attempt ${task.attempt}${besides(task, ran)}`,
       retryable: true,
     }
     return {
@@ -142,4 +145,16 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
       decision: decide({ ...task, backoff }, { kind: 'failed', error }, Math.random()),
     }
   }
+}
+
+// How many other tasks of its worker the error of an abandoned task names.
+const MAX_NAMED = 10
+
+/** Names the other tasks of the worker: one of them may have ended it. Those that started last come first. */
+function besides(task: AbandonedTask, ran: TaskOfWorker[]): string {
+  const others = ran.filter(({ id, workerId }) => workerId === task.workerId && id !== task.id)
+  if (others.length === 0) return ''
+  const named = others.slice(0, MAX_NAMED).map(({ name, id }) => `${name} ${id}`)
+  const more = others.length - named.length
+  return `; it also ran ${named.join(', ')}${more > 0 ? ` and ${more} other task${more > 1 ? 's' : ''}` : ''}`
 }

@@ -1,45 +1,46 @@
 // Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
 // writes it to Postgres.
-import { isAppError, messageOf } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
-import {
-  PermanentError,
-  RetryLaterError,
-  type TaskContext,
-  type TaskDefinition,
-} from '../definitions/define.ts'
+import type { TaskContext, TaskDefinition } from '../definitions/define.ts'
 import type { Registry } from '../definitions/registry.ts'
-import {
-  type Decision,
-  decide,
-  type Outcome,
-  type TaskError,
-  type TaskStatus,
-} from '../definitions/task-status.ts'
+import { type Decision, decide, type Outcome, type TaskStatus } from '../definitions/task-status.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import type { Finish } from '../store/finish.ts'
 import type { AnnouncedTask, Events } from '../telemetry/events.ts'
-import type { RunningTask, RunningTasks } from './running-tasks.ts'
+import { createAttemptContext } from './attempt-context.ts'
+import {
+  isUnstorable,
+  isUnstorableResult,
+  outcomeOfError,
+  outcomeOfIgnoredAbort,
+  outcomeOfResult,
+  unstorableResult,
+} from './attempt-outcome.ts'
+import type { AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
+import type { Slots } from './slots.ts'
 import type { TaskLogs } from './task-logs.ts'
+import type { UnwrittenResults } from './unwritten-results.ts'
 
 export interface RunnerDependencies {
   workerId: string
   registry: Registry
   running: RunningTasks
+  scope: AttemptScope
+  slots: Pick<Slots, 'release' | 'leak' | 'recover'>
   logs: TaskLogs
+  unwritten: UnwrittenResults
   /**
    * Writes the end of an attempt to Postgres. Resolves with the new status of the task, or with null if the
    * write was refused, because the attempt is no longer the current one of its task.
    */
   finish: (finish: Finish) => Promise<TaskStatus | null>
-  /**
-   * Called when the handler has returned, before the end of the attempt is written. It frees the slot, so
-   * that another task can start during that write.
-   */
-  onHandlerDone: () => void
   /** Called when the end of an attempt is in Postgres. Not called if `finish` has resolved with null. */
   onFinished: (end: AttemptEnd) => void
+  /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
+  onLeaked: (attempt: RunningTask) => void
   events: Events
+  /** How long a handler has time to return after it was aborted, in milliseconds. */
+  abortGraceMs: number
 }
 
 export interface AttemptEnd {
@@ -49,28 +50,74 @@ export interface AttemptEnd {
   hasCallback: boolean
 }
 
-/**
- * Runs an attempt. Resolves when the handler has returned and the end of the attempt is written. Never
- * rejects.
- */
-export type Runner = (task: ClaimedTask) => Promise<void>
+export interface Runner {
+  /**
+   * Runs an attempt. Its slot is free when the handler has returned; only if too many results are not written
+   * yet, it stays in use until the end of the attempt is written. Resolves when that is written. Never
+   * rejects.
+   */
+  run(task: ClaimedTask): Promise<void>
+  /**
+   * Called when an attempt was aborted. If its handler does not return within `abortGraceMs`, the end of the
+   * attempt is written without it, so that the task is not held up, and its slot counts as leaked.
+   */
+  endAfterGrace(attempt: RunningTask): void
+}
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, logs, finish, onHandlerDone, onFinished, events } = dependencies
+  const { workerId, registry, running, scope, slots, logs, unwritten } = dependencies
+  const { finish, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
-  return async (task) => {
+  return { run, endAfterGrace }
+
+  async function run(task: ClaimedTask): Promise<void> {
     const attempt = running.begin(task)
-    if (!attempt) return onHandlerDone()
+    if (!attempt) return slots.release(1)
     announceStart(attempt)
-    const definition = registry.find(task.name)
-    const startedMs = performance.now()
-    const outcome = await perform(definition, attempt)
-    const runMs = performance.now() - startedMs
-    onHandlerDone()
+    const outcome = await perform(registry.find(task.name), attempt)
+    // The attempt was ended while its handler still ran.
+    if (attempt.isOver) return slots.recover()
+    attempt.isOver = true
+    const decision = decisionOf(attempt, outcome)
+    const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
+    const isSlotFree = unwritten.add(bytes)
+    if (isSlotFree) slots.release(1)
+    await end(attempt, decision)
+    if (isSlotFree) unwritten.remove(bytes)
+    else slots.release(1)
+  }
+
+  function endAfterGrace(attempt: RunningTask) {
+    // A worker that stops waits for its handlers itself, and then releases their tasks.
+    if (attempt.abortReason === 'shutdown') return
+    attempt.graceTimer = setTimeout(() => {
+      giveUp(attempt).catch((error) => events.emit('error.unexpected', { where: 'ending an attempt', error }))
+    }, abortGraceMs)
+  }
+
+  async function giveUp(attempt: RunningTask) {
+    attempt.isOver = true
+    slots.leak()
+    onLeaked(attempt)
+    if (attempt.abortReason !== 'lost')
+      return end(attempt, decisionOf(attempt, outcomeOfIgnoredAbort(attempt, abortGraceMs)))
+    // The end of a lost attempt would be refused.
+    logs.forget(attempt)
+    running.end(attempt)
+  }
+
+  function decisionOf({ task }: RunningTask, outcome: Outcome): Decision {
     const { failures, maxRetries } = task
-    const backoff = definition?.backoff ?? UNKNOWN_BACKOFF
-    const policy = { failures, maxRetries, backoff, isCancelRequested: false }
-    const decision = decide(policy, outcome, Math.random())
+    const backoff = registry.find(task.name)?.backoff ?? UNKNOWN_BACKOFF
+    return decide({ failures, maxRetries, backoff, isCancelRequested: false }, outcome, Math.random())
+  }
+
+  /** Writes the end of an attempt whose handler has returned or was given up. */
+  async function end(attempt: RunningTask, decision: Decision): Promise<void> {
+    const { task } = attempt
+    const runMs = performance.now() - attempt.startedMs
+    // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
+    task.input = undefined
     const status = await finishUntilWritten(attempt, decision)
     logs.forget(attempt)
     running.end(attempt)
@@ -85,27 +132,22 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       // If the definition is unknown, the attempt fails and can be retried, because a worker with another
       // version of the code may have the definition.
       if (!definition) throw new Error(`This worker has no task "${task.name}"`)
-      const result = await definition.run(task.input, contextOf(attempt))
-      return { kind: 'succeeded', result: result ?? null }
+      const result = await scope.run(attempt.key, callHandler, definition, task.input, contextOf(attempt))
+      return outcomeOfResult(result, attempt)
     } catch (error) {
-      return outcomeOf(error, attempt)
+      return outcomeOfError(error, attempt)
     } finally {
       clearTimeout(timer)
+      clearTimeout(attempt.graceTimer)
     }
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
-    const progress: TaskContext['progress'] = (fraction, message) => {
-      attempt.progress = {
-        fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
-        message: progressMessageOf(message),
-      }
-    }
-    const log: TaskContext['log'] = (message, fields) => {
+    return createAttemptContext(attempt, (message, fields) => {
+      if (attempt.isOver) return
       const replacement = logs.add(attempt, message, fields)
       events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
-    }
-    return new AttemptContext(attempt, { progress, log })
+    })
   }
 
   /**
@@ -123,7 +165,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         if (!isUnstorable(error)) {
           events.emit('error.transient', { where: 'writing a result', error })
           await pause(FINISH_RETRY_MS)
-        } else if (decision.status === 'SUCCESS' || decision.error?.name !== UNSTORABLE) {
+        } else if (decision.status === 'SUCCESS' || !isUnstorableResult(decision.error)) {
           decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorableResult(error) }
         } else {
           events.emit('error.unexpected', { where: 'writing a result', error })
@@ -147,36 +189,11 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 }
 
-/**
- * The context that a handler gets. It is a class because of the getter `signal`: in an object literal, V8
- * would allocate a closure for it in the old generation, which keeps the task and its input in memory until
- * the next full garbage collection.
- */
-class AttemptContext implements TaskContext {
-  readonly id: string
-  readonly attempt: number
-  readonly requestId: string | undefined
-  readonly traceparent: string | undefined
-  readonly progress: TaskContext['progress']
-  readonly log: TaskContext['log']
-  readonly #running: RunningTask
-
-  constructor(running: RunningTask, { progress, log }: Pick<TaskContext, 'progress' | 'log'>) {
-    this.id = running.task.id
-    this.attempt = running.task.attempt
-    this.requestId = running.task.requestId ?? undefined
-    this.traceparent = running.task.traceparent ?? undefined
-    this.progress = progress
-    this.log = log
-    this.#running = running
-  }
-
-  get signal(): AbortSignal {
-    return this.#running.signal
-  }
+function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {
+  return definition.run(input, context)
 }
 
-function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
+export function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
   return {
     taskId: id,
     name,
@@ -188,53 +205,3 @@ function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): 
 
 const FINISH_RETRY_MS = 500
 const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }
-const UNSTORABLE = 'UnstorableResult'
-
-/**
- * Checks whether a write failed because its result can never be stored: it is not serializable, nested too
- * deeply or too large (`resultTextOf`), or Postgres rejects it (SQLSTATE classes 22 data exception, 54 limit
- * exceeded). All other errors (outage, failover, changed password) count as transient.
- */
-function isUnstorable(error: unknown): boolean {
-  if (error instanceof TypeError || error instanceof RangeError) return true
-  if (!(error instanceof Error) || isAppError(error)) return false
-  const state = 'code' in error ? String(error.code) : ''
-  return /^(22|54)\w{3}$/.test(state) || isUnstorable(error.cause)
-}
-
-function outcomeOf(error: unknown, { abortReason: reason, task }: RunningTask): Outcome {
-  if (reason === 'cancelled') return { kind: 'cancelled' }
-  if (reason === 'shutdown' || reason === 'lost') return { kind: 'released' }
-  if (reason === 'timeout') {
-    const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
-    return { kind: 'failed', error: { name: 'TimeoutError', message, retryable: true } }
-  }
-  const minDelayMs = error instanceof RetryLaterError ? error.delayMs : undefined
-  return { kind: 'failed', error: taskErrorOf(error), minDelayMs }
-}
-
-// Maximum length of a progress message in characters. The page shows it as one line under the progress bar.
-const MAX_PROGRESS_MESSAGE = 500
-
-/** Shortens a progress message and replaces NUL and lone surrogates, which a Postgres text cannot contain. */
-function progressMessageOf(message: string | undefined): string | undefined {
-  if (message === undefined) return undefined
-  return String(message).slice(0, MAX_PROGRESS_MESSAGE).toWellFormed().replaceAll('\0', '\ufffd')
-}
-
-// Maximum length of an error message in characters. It is stored with the task and shown on the page.
-const MAX_MESSAGE = 4_000
-
-function taskErrorOf(error: unknown): TaskError {
-  const name = error instanceof Error ? error.name : 'Error'
-  const message = messageOf(error).slice(0, MAX_MESSAGE)
-  return { name, message, retryable: !(error instanceof PermanentError) }
-}
-
-function unstorableResult(error: unknown): TaskError {
-  return {
-    name: UNSTORABLE,
-    message: `The result cannot be stored as JSON: ${messageOf(error)}`,
-    retryable: false,
-  }
-}

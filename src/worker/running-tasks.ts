@@ -1,12 +1,22 @@
 // Keeps the attempts that run in this process, with their AbortSignal, progress and log.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ClaimedTask } from '../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
 /**
  * Why an attempt is aborted. `lost`: it is no longer the current attempt of its task, so its result would be
- * refused.
+ * refused. `stray error`: its code has thrown outside of its promise.
  */
-export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost'
+export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost' | 'stray error'
+
+/** Identifies an attempt. Everything that its code starts keeps this object in memory, so it is small. */
+export interface AttemptKey {
+  readonly taskId: string
+  readonly attempt: number
+}
+
+/** The async context in which the code of each attempt runs. */
+export type AttemptScope = AsyncLocalStorage<AttemptKey>
 
 export interface RunningTask {
   task: ClaimedTask
@@ -14,11 +24,25 @@ export interface RunningTask {
   readonly signal: AbortSignal
   /** Why the attempt was aborted; undefined if it was not aborted. */
   readonly abortReason: AbortReason | undefined
+  /** The error that the code of this attempt has thrown outside of its promise, if it did. */
+  readonly strayError: unknown
+  readonly key: AttemptKey
+  /** When the attempt began, by `performance.now()`. */
+  readonly startedMs: number
+  /** True when its handler has returned, or was given up because it ignored its abort. */
+  isOver: boolean
+  /** Runs while an aborted handler has time to return. */
+  graceTimer: NodeJS.Timeout | undefined
   /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
   progress?: { fraction: number; message?: string }
   /** Log of the attempt; undefined until its first line. */
   log?: AttemptLog
   abort(reason: AbortReason): void
+  /**
+   * Aborts the attempt because of an error outside of its promise. An attempt that is aborted already keeps
+   * its reason.
+   */
+  abortBecauseOf(strayError: unknown): void
 }
 
 /** The `reason` of an attempt's AbortSignal. `signal.throwIfAborted()` throws it. */
@@ -38,6 +62,8 @@ export interface RunningTasks {
   begin(task: ClaimedTask): RunningTask | null
   end(running: RunningTask): void
   all(): RunningTask[]
+  /** Returns the attempt if it is running in this process. */
+  find(key: AttemptKey): RunningTask | undefined
   /** Aborts one attempt of a task, or without `attempt` all attempts of the task that run in this process. */
   abort(taskId: string, reason: AbortReason, attempt?: number): void
   /** Resolves when no attempt is running. */
@@ -48,7 +74,17 @@ export interface RunningTasks {
 // fewer tasks at the same time, so few tasks share a bucket.
 const BUCKETS = 256
 
-export function createRunningTasks(): RunningTasks {
+export interface RunningTasksOptions {
+  /** Default: a scope of its own. */
+  scope?: AttemptScope
+  /** Called when an attempt is aborted for the first time and its handler has not returned. */
+  onAborted?: (running: RunningTask) => void
+}
+
+export function createRunningTasks({
+  scope = new AsyncLocalStorage(),
+  onAborted = () => {},
+}: RunningTasksOptions = {}): RunningTasks {
   // Hash table of the running attempts by the last two digits of the task id, which are random. It replaces a
   // Map, which would keep finished tasks in V8's old generation at a thousand short tasks per second: a Map
   // allocates a new table whenever it grows or shrinks, and the old table still references its entries.
@@ -63,7 +99,7 @@ export function createRunningTasks(): RunningTasks {
     begin(task) {
       const bucket = bucketOf(task.id)
       if (bucket.some((running) => isAttempt(running, task))) return null
-      const attempt = new Attempt(task)
+      const attempt = new Attempt(task, scope, onAborted)
       bucket.push(attempt)
       size++
       return attempt
@@ -80,6 +116,8 @@ export function createRunningTasks(): RunningTasks {
       emptied = []
     },
     all: () => buckets.flat(),
+    find: ({ taskId, attempt }) =>
+      bucketOf(taskId).find((running) => isAttempt(running, { id: taskId, attempt })),
     abort(id, reason, attempt) {
       for (const running of bucketOf(id)) {
         if (isAttempt(running, { id, attempt: attempt ?? running.task.attempt })) running.abort(reason)
@@ -102,11 +140,21 @@ class Attempt implements RunningTask {
   readonly task: ClaimedTask
   progress: RunningTask['progress']
   log: RunningTask['log']
+  readonly key: AttemptKey
+  readonly startedMs = performance.now()
+  isOver = false
+  graceTimer: RunningTask['graceTimer']
+  strayError: unknown
+  private readonly scope: AttemptScope
+  private readonly onAborted: (running: RunningTask) => void
   // The AbortController is created on demand, because most handlers never read their AbortSignal.
   private controller: AbortController | undefined
 
-  constructor(task: ClaimedTask) {
+  constructor(task: ClaimedTask, scope: AttemptScope, onAborted: (running: RunningTask) => void) {
     this.task = task
+    this.key = { taskId: task.id, attempt: task.attempt }
+    this.scope = scope
+    this.onAborted = onAborted
   }
 
   get signal(): AbortSignal {
@@ -119,7 +167,17 @@ class Attempt implements RunningTask {
   }
 
   abort(reason: AbortReason) {
-    this.controlled().abort(new AttemptAborted(reason))
+    const controller = this.controlled()
+    if (controller.signal.aborted) return
+    // The abort listeners are code of the task: an error in them must be attributed to it.
+    this.scope.run(this.key, () => controller.abort(new AttemptAborted(reason)))
+    if (!this.isOver) this.onAborted(this)
+  }
+
+  abortBecauseOf(strayError: unknown) {
+    if (this.abortReason !== undefined) return
+    this.strayError = strayError
+    this.abort('stray error')
   }
 
   private controlled(): AbortController {

@@ -1,14 +1,21 @@
 // Limits the number of tasks that a worker runs at the same time. A slot is reserved before a task is
-// claimed, and released when its handler has returned.
+// claimed, and released when its handler has returned. If a handler ignores its abort, its attempt is ended
+// without it, and its slot counts as leaked until the handler returns.
 
 export interface Slots {
   readonly capacity: number
   readonly free: number
+  /** Number of slots whose handlers run on although their attempts have ended. They are not free. */
+  readonly leaked: number
   /** Number of slots that can be reserved now; 0 after `close`, and while an operator drains the worker. */
   readonly available: number
   /** Reserves up to `wanted` slots. @returns how many were reserved */
   reserve(wanted: number): number
   release(count: number): void
+  /** Counts a slot in use as leaked. */
+  leak(): void
+  /** Releases a leaked slot, because its handler has returned after all. */
+  recover(): void
   /** Resolves when a slot can be reserved, or when `close` is called. */
   whenAvailable(): Promise<void>
   /**
@@ -22,6 +29,7 @@ export interface Slots {
 
 export function createSlots(capacity: number): Slots {
   let free = capacity
+  let leaked = 0
   let isDraining = false
   let isClosed = false
   let waiters: (() => void)[] = []
@@ -31,6 +39,9 @@ export function createSlots(capacity: number): Slots {
     get free() {
       return free
     },
+    get leaked() {
+      return leaked
+    },
     get available() {
       return available()
     },
@@ -39,9 +50,13 @@ export function createSlots(capacity: number): Slots {
       free -= granted
       return granted
     },
-    release(count) {
-      free += count
-      if (available() > 0) wakeAll()
+    release,
+    leak() {
+      leaked++
+    },
+    recover() {
+      leaked--
+      release(1)
     },
     setDraining(wanted) {
       isDraining = wanted
@@ -57,6 +72,11 @@ export function createSlots(capacity: number): Slots {
       isClosed = true
       wakeAll()
     },
+  }
+
+  function release(count: number) {
+    free += count
+    if (available() > 0) wakeAll()
   }
 
   function available(): number {

@@ -3,6 +3,7 @@ import { pause } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import { startParts, type WorkerConnections, type WorkerOptions } from './parts.ts'
+import type { StrayErrorHandler } from './stray-errors.ts'
 
 export interface Worker {
   id: string
@@ -11,6 +12,13 @@ export interface Worker {
    * was not, the process is stuck.
    */
   isBeating(): boolean
+  /**
+   * Resolves with the reason if the worker cannot go on. It then claims no more tasks; the process should
+   * call `stop` and exit with 1.
+   */
+  failed: Promise<string>
+  /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
+  handleStrayError: StrayErrorHandler
   /**
    * Stops claiming and waits up to `graceMs` milliseconds for running tasks to end. Then aborts those that
    * still run, and releases them without using their retry budget. Resolves when their release is written or
@@ -34,7 +42,8 @@ export function startWorker(
   const { id, slots, running, heartbeat } = parts
   const { queues, concurrency } = options
   events.emit('worker.started', { workerId: id, queues, concurrency, slots })
-  return { id, isBeating: heartbeat.isBeating, stop }
+  const { failed, handleStrayError } = parts
+  return { id, isBeating: heartbeat.isBeating, failed, handleStrayError, stop }
 
   async function stop(graceMs: number): Promise<void> {
     events.emit('worker.stopping', { workerId: id, running: running.size })
@@ -63,6 +72,7 @@ export function startWorker(
     // attempt. The tasks of all other handlers are released here.
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
+    for (const { graceTimer } of stillRunning) clearTimeout(graceTimer)
     await Promise.all(stillRunning.map(parts.logs.finish))
     await parts.release(stillRunning.map(({ task }) => task))
   }

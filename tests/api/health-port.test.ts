@@ -154,6 +154,7 @@ describe('the liveness of a worker', () => {
       store: { beat: (given) => beat(given) } as WorkerStore,
       signals: { publish: () => {}, listen: () => () => {}, reconnect: () => {}, stop: async () => {} },
       running: createRunningTasks(),
+      slots: { leaked: 0 },
       counts: { processed: 0, failed: 0 },
       onDraining: () => {},
       events: createEvents(),

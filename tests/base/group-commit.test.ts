@@ -229,6 +229,16 @@ test('a submission beyond maxWaiting is rejected, and all others are written', a
   expect(await later).toBe('E')
 })
 
+test('a batch is limited in bytes; a larger item is written alone', async () => {
+  const { add, writes } = setup({ sizeOf: (item) => item.length, maxBatchBytes: 3 })
+  for (const item of ['a', 'bb', 'c', 'dddd', 'e']) add(item)
+  for (let written = 0; written < 4; written++) {
+    await settled()
+    writes[written]?.succeed()
+  }
+  expect(writes.map(({ items }) => items)).toEqual([['a', 'bb'], ['c'], ['dddd'], ['e']])
+})
+
 interface Write {
   items: string[]
   /** Resolves every item with its capital letter. */

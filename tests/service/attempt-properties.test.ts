@@ -29,7 +29,7 @@ describe('decisions about attempts', () => {
       retryable: fc.boolean(),
     })
     const outcome: fc.Arbitrary<Outcome> = fc.oneof(
-      fc.record({ kind: fc.constant('succeeded' as const), result: fc.jsonValue() }),
+      fc.record({ kind: fc.constant('succeeded' as const), resultText: fc.json() }),
       fc.record({ kind: fc.constant('failed' as const), error }),
       fc.record({ kind: fc.constant('cancelled' as const) }),
       fc.record({ kind: fc.constant('released' as const) }),

@@ -23,7 +23,7 @@ test.skipIf(inject('postgresUrl') === null)(
       const finishes: Finish[] = ids.map((id) => ({ id, attempt: 1, workerId: worker.id, decision: retry }))
       const running = ids.toReversed().map((id) => ({ id, attempt: 1, progress: { fraction: 0.5 } }))
       const outcomes = await Promise.allSettled([
-        workerStore.beat({ timeoutMs: 30_000, worker, processed: 0, failed: 0, running }),
+        workerStore.beat({ timeoutMs: 30_000, worker, processed: 0, failed: 0, leaked: 0, running }),
         taskStore.finishMany(finishes),
         taskStore.cancelMany(ids.toReversed()),
         workerStore.beat({
@@ -31,6 +31,7 @@ test.skipIf(inject('postgresUrl') === null)(
           worker: { ...worker, id: newId() },
           processed: 0,
           failed: 0,
+          leaked: 0,
           running,
         }),
       ])

@@ -52,7 +52,7 @@ describe('resultTextOf', () => {
 describe('in a running system', () => {
   let system: TestSystem
   beforeAll(async () => {
-    system = await startSystem({ definitions: [nest, fill, largeInteger] })
+    system = await startSystem({ definitions: [nest, fill, largeInteger, throwing] })
   })
   afterAll(() => system.stop())
 
@@ -80,6 +80,14 @@ describe('in a running system', () => {
       expect((await system.request('GET', '/v1/tasks')).status).toBe(200)
     },
   )
+
+  test('a task whose result cannot be serialized, because its toJSON throws, ends as FAILURE', async () => {
+    const { id } = await system.submit('throwing', { size: 1 })
+    expect(await system.taskWhenFinal(id)).toMatchObject({
+      status: 'FAILURE',
+      error: { name: 'UnstorableResult', message: 'The result cannot be stored as JSON: not today' },
+    })
+  })
 
   test('results at the limits are stored and listed', async () => {
     const tasks = [await system.submit('nest', { size: 100 }), await system.submit('fill', { size: MIB - 2 })]
@@ -111,6 +119,16 @@ const sized = {
 }
 const nest = defineTask({ ...sized, name: 'nest', title: 'Nests', run: async ({ size }) => nested(size) })
 const fill = defineTask({ ...sized, name: 'fill', title: 'Fills', run: async ({ size }) => 'x'.repeat(size) })
+const throwing = defineTask({
+  ...sized,
+  name: 'throwing',
+  title: 'Throws while its result is serialized',
+  run: async () => ({
+    toJSON() {
+      throw new Error('not today')
+    },
+  }),
+})
 function nested(levels: number, wrap: (inner: unknown) => unknown = (inner) => [inner]): unknown {
   let value: unknown = []
   for (let level = 1; level < levels; level++) value = wrap(value)

@@ -17,7 +17,11 @@ beforeAll(async () => {
 afterAll(() => system.stop())
 
 const workerId = newId()
-const success = (result: unknown): Decision => ({ status: 'SUCCESS', result, failures: 0 })
+const success = (result: unknown): Decision => ({
+  status: 'SUCCESS',
+  resultText: JSON.stringify(result),
+  failures: 0,
+})
 
 async function insert(count = 1): Promise<string[]> {
   const tasks = createNewTasks(count)

@@ -227,6 +227,8 @@ const RECORDED: (keyof TelemetryEvents)[] = [
   'task.finished',
   'task.refused',
   'attempt.lost',
+  'slot.leaked',
+  'worker.failed',
   'error.transient',
   'error.unexpected',
 ]

@@ -1,5 +1,6 @@
 // Definitions of tasks that misbehave (block, kill the worker, ignore the abort signal, fail). Each run
 // inserts a row into the table `runs`.
+import { AsyncResource } from 'node:async_hooks'
 import pg from 'pg'
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
@@ -36,6 +37,17 @@ export async function createRunRecorder(databaseUrl: string): Promise<RunRecorde
   }
 }
 
+function throwAstray() {
+  throw new RangeError('astray')
+}
+
+// Created outside of any attempt, like a connection that a module opens when it is loaded.
+const shared = new AsyncResource('shared connection')
+
+function throwUnattributed() {
+  shared.runInAsyncScope(() => setImmediate(throwAstray))
+}
+
 /** @param recorder is not needed if the test only submits the tasks or does not count their runs */
 export function createTestDefinitions(recorder?: RunRecorder) {
   const record: RunRecorder['record'] = async (context, note) => recorder?.record(context, note)
@@ -44,12 +56,12 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'sleep',
-      title: 'Sleeps, and stops when it is aborted',
-      input: z.object({ ms: z.number() }),
+      title: 'Sleeps, in later attempts for another time, and stops when it is aborted',
+      input: z.object({ ms: z.number(), laterMs: z.number().optional() }),
       example: { ms: 1 },
-      async run({ ms }, context) {
+      async run({ ms, laterMs = ms }, context) {
         await record(context)
-        await pause(ms, context.signal)
+        await pause(context.attempt === 1 ? ms : laterMs, context.signal)
         context.signal.throwIfAborted()
         return context.attempt
       },
@@ -63,6 +75,61 @@ export function createTestDefinitions(recorder?: RunRecorder) {
       async run({ ms }, context) {
         await record(context)
         await pause(ms)
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'hang',
+      title: 'Never ends in its first attempt, and ignores an abort',
+      input: z.object({}),
+      example: {},
+      async run(_, context): Promise<unknown> {
+        await record(context)
+        return context.attempt === 1 ? new Promise(() => {}) : context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'stray_throw',
+      title: 'Throws outside of its promise in its first attempt, which never ends or ends at its abort',
+      input: z.object({
+        kind: z.enum(['timer', 'rejection', 'abort listener']),
+        ending: z.enum(['never', 'at its abort']).default('never'),
+      }),
+      example: { kind: 'timer', ending: 'never' },
+      async run({ kind, ending }, context): Promise<unknown> {
+        await record(context)
+        if (context.attempt > 1) return context.attempt
+        if (kind === 'timer') setTimeout(throwAstray, 1)
+        else if (kind === 'rejection') void Promise.reject(new RangeError('astray'))
+        else context.signal.addEventListener('abort', throwAstray)
+        return ending === 'never'
+          ? new Promise(() => {})
+          : pause(60_000, context.signal).then(() => 'ignored')
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'late_throw',
+      title: 'Ends, and throws after its end',
+      input: z.object({ ms: z.number() }),
+      example: { ms: 1 },
+      async run({ ms }, context) {
+        await record(context)
+        setTimeout(throwAstray, ms)
+        return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'shared_throw',
+      title: 'Makes a connection that all tasks share throw, which is not attributed to this task',
+      input: z.object({}),
+      example: {},
+      async run(_, context) {
+        await record(context)
+        throwUnattributed()
         return context.attempt
       },
     }),

@@ -9,6 +9,7 @@ import { createMailer } from '../../src/tasks/mail.ts'
 import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
+import { catchStrayErrors } from '../../src/worker/stray-errors.ts'
 import { startWorker } from '../../src/worker/worker.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
@@ -89,11 +90,15 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const worker = startWorker(connections, registry, events, options)
   // Exit when stdin closes, so that the worker does not outlive the test process, even if that is killed.
   process.stdin.resume().once('close', () => process.exit(2))
-  process.once('SIGTERM', async () => {
+  // As `worker` of main.ts does.
+  const stopAndExit = async (code: number) => {
     await worker.stop(graceMs)
     await connections.close()
-    process.exit(0)
-  })
+    process.exit(code)
+  }
+  catchStrayErrors(worker.handleStrayError)
+  worker.failed.then(() => stopAndExit(1))
+  process.once('SIGTERM', () => stopAndExit(0))
   process.stdout.write(`worker ${worker.id} runs\n`)
 }
 

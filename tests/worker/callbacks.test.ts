@@ -163,6 +163,22 @@ describe('a task that finishes outside its worker', () => {
     expect(payloads()).toMatchObject([{ type: 'task.failure', data: { error: { name: 'WorkerLost' } } }])
   })
 
+  test('omits the stack of an error', async () => {
+    const task = await submitWithCallback('hold', {})
+    const workerId = newId()
+    const { taskStore } = system.connections
+    await taskStore.claimMany([{ id: task.id, attempt: 0, workerId, isRepeated: false }])
+    const error = { name: 'RangeError', message: 'astray', retryable: true, stack: 'at /srv/waggle' }
+    const decision = { status: 'FAILURE' as const, failures: 1, error }
+    await taskStore.finishMany([{ id: task.id, attempt: 1, workerId, decision }])
+    system.startWorker()
+    await finishedCallback(task.id)
+    expect((await system.task(task.id)).error).toEqual(error)
+    expect(payloads().map(({ data }) => data.error)).toEqual([
+      { name: 'RangeError', message: 'astray', retryable: true },
+    ])
+  })
+
   test('in a process that dies before it creates the callback gets one callback from another process', async () => {
     const finished = await submitFinished(30)
     system.startWorker({ callbackMs: 20 })
@@ -285,7 +301,7 @@ async function finishedCallback(id: string, exceptId?: string) {
   return system.taskWhenFinal(callback_id ?? '')
 }
 
-function payloads(): { type: string; data: { id: string; attempt: number } }[] {
+function payloads(): { type: string; data: { id: string; attempt: number; error: unknown } }[] {
   return server.received.map(({ body }) => JSON.parse(body))
 }
 

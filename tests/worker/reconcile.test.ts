@@ -206,6 +206,31 @@ describe('missing workers', () => {
     expect(await recorder.all()).toHaveLength(2)
   })
 
+  test('the error "worker lost" names up to ten other tasks of that worker, the last started ones first', async () => {
+    const worker = await spawnWorker(system)
+    const options = { max_retries: 0 }
+    const sleepers = await Promise.all(
+      Array.from({ length: 12 }, () => system.submit('sleep', { ms: 60_000 }, options)),
+    )
+    await until(
+      () => recorder.all(),
+      (runs) => runs.length === 12,
+    )
+    const culprit = await system.submit('kill', {}, options)
+    await worker.ended
+    system.startWorker()
+    const [{ error } = { error: null }] = await Promise.all(
+      sleepers.map(({ id }) => system.taskWhenFinal(id)),
+    )
+    const id = '[0-9a-f-]{36}'
+    expect(error?.message).toMatch(
+      new RegExp(
+        `^worker lost during attempt 1; it also ran kill ${culprit.id}(, sleep ${id}){9} and 2 other tasks$`,
+      ),
+    )
+    expect(await system.taskWhenFinal(culprit.id)).toMatchObject({ status: 'FAILURE' })
+  })
+
   test('a task whose handler blocks the event loop too long runs twice, and one result is accepted', async () => {
     const blocked = await spawnWorker(system, { missingAfterMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('block', { ms: 6_000 })

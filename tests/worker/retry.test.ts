@@ -77,7 +77,7 @@ describe('an ended attempt', () => {
     const cancelled = { ...task, isCancelRequested: true }
     expect(decide(cancelled, failed(), 0).status).toBe('CANCELLED')
     expect(decide(cancelled, { kind: 'released' }, 0).status).toBe('CANCELLED')
-    expect(decide(cancelled, { kind: 'succeeded', result: 1 }, 0).status).toBe('SUCCESS')
+    expect(decide(cancelled, { kind: 'succeeded', resultText: '1' }, 0).status).toBe('SUCCESS')
   })
 })
 

@@ -1,4 +1,5 @@
 // Memory of attempts that have ended.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { newId } from '../../src/base/uuidv7.ts'
@@ -7,6 +8,8 @@ import { createRegistry } from '../../src/definitions/registry.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { createRunner } from '../../src/worker/runner.ts'
 import { createRunningTasks } from '../../src/worker/running-tasks.ts'
+import { createSlots } from '../../src/worker/slots.ts'
+import { createUnwrittenResults } from '../../src/worker/unwritten-results.ts'
 import { claimedTask } from '../support/claimed-task.ts'
 import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
 
@@ -25,14 +28,19 @@ const readInput = defineTask({
 })
 
 test('the memory of an ended attempt is freed by minor garbage collections', async () => {
-  const run = createRunner({
+  const running = createRunningTasks()
+  const { run } = createRunner({
     workerId: newId(),
     registry: createRegistry([readInput as TaskDefinition]),
-    running: createRunningTasks(),
+    running,
+    scope: new AsyncLocalStorage(),
+    slots: createSlots(50),
     logs: { add: () => undefined, finish: async () => {}, forget: () => {}, stop: async () => {} },
+    unwritten: createUnwrittenResults(),
     finish: async ({ decision }) => decision.status,
-    onHandlerDone: () => {},
     onFinished: () => {},
+    onLeaked: () => {},
+    abortGraceMs: 1_000,
     events: createEvents(),
   })
   await Promise.all(Array.from({ length: 50 }, () => run(claimed())))

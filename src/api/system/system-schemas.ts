@@ -16,6 +16,9 @@ export const worker = z.object({
   running: count,
   processed: count,
   failed: count,
+  leaked: count.meta({
+    description: 'Slots whose handlers ignore their abort and run on although their attempts have ended',
+  }),
   started_at: z.iso.datetime(),
   last_beat_at: z.iso.datetime(),
   is_alive: z

@@ -47,6 +47,7 @@ export function createWorkerRoutes({
       running: row.running,
       processed: row.processed,
       failed: row.failed,
+      leaked: row.leaked,
       started_at: row.startedAt.toISOString(),
       last_beat_at: row.lastBeatAt.toISOString(),
       is_alive: isAlive(row, workerMissingAfterMs),

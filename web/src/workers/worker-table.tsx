@@ -73,6 +73,11 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
         <>
           <a href={tasksOf(worker, 'STARTED')}>{slotsText(worker.running, worker.concurrency)}</a>
           <meter class="slots" min={0} max={worker.concurrency} value={worker.running} aria-hidden="true" />
+          {worker.leaked > 0 && (
+            <span class="slots-leaked" title="Their handlers ignore their abort and run on">
+              {worker.leaked} leaked
+            </span>
+          )}
         </>
       ),
       total: slotsText(

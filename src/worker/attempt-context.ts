@@ -1,0 +1,51 @@
+// The context that a handler gets, with which it reports progress, logs lines and learns of an abort.
+import type { TaskContext } from '../definitions/define.ts'
+import type { RunningTask } from './running-tasks.ts'
+
+/** Creates the context of an attempt. @param log adds a line to the log of the attempt */
+export function createAttemptContext(running: RunningTask, log: TaskContext['log']): TaskContext {
+  const progress: TaskContext['progress'] = (fraction, message) => {
+    running.progress = {
+      fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
+      message: progressMessageOf(message),
+    }
+  }
+  return new AttemptContext(running, { progress, log })
+}
+
+/**
+ * It is a class because of the getter `signal`: in an object literal, V8 would allocate a closure for it in
+ * the old generation, which keeps the task and its input in memory until the next full garbage collection.
+ */
+class AttemptContext implements TaskContext {
+  readonly id: string
+  readonly attempt: number
+  readonly requestId: string | undefined
+  readonly traceparent: string | undefined
+  readonly progress: TaskContext['progress']
+  readonly log: TaskContext['log']
+  readonly #running: RunningTask
+
+  constructor(running: RunningTask, { progress, log }: Pick<TaskContext, 'progress' | 'log'>) {
+    this.id = running.task.id
+    this.attempt = running.task.attempt
+    this.requestId = running.task.requestId ?? undefined
+    this.traceparent = running.task.traceparent ?? undefined
+    this.progress = progress
+    this.log = log
+    this.#running = running
+  }
+
+  get signal(): AbortSignal {
+    return this.#running.signal
+  }
+}
+
+// Maximum length of a progress message in characters. The page shows it as one line under the progress bar.
+const MAX_PROGRESS_MESSAGE = 500
+
+/** Shortens a progress message and replaces NUL and lone surrogates, which a Postgres text cannot contain. */
+function progressMessageOf(message: string | undefined): string | undefined {
+  if (message === undefined) return undefined
+  return String(message).slice(0, MAX_PROGRESS_MESSAGE).toWellFormed().replaceAll('\0', '\ufffd')
+}

@@ -1,0 +1,95 @@
+// What a handler's result, error or abort means: the outcome of its attempt.
+import { isAppError, messageOf } from '../base/errors.ts'
+import { PermanentError, RetryLaterError } from '../definitions/define.ts'
+import type { Outcome, TaskError } from '../definitions/task-status.ts'
+import { resultTextOf } from '../store/result-text.ts'
+import type { RunningTask } from './running-tasks.ts'
+
+/**
+ * Returns the outcome of a handler that has returned a result. The result is serialized here, once, so that
+ * its size is known and the value itself can be freed. A result that cannot be stored fails the attempt.
+ */
+export function outcomeOfResult(result: unknown, attempt: RunningTask): Outcome {
+  if (attempt.abortReason === 'stray error') return outcomeOfStrayError(attempt)
+  try {
+    return { kind: 'succeeded', resultText: resultTextOf(result ?? null) }
+  } catch (error) {
+    return { kind: 'failed', error: unstorableResult(error) }
+  }
+}
+
+/** Returns the outcome of a handler that has thrown. */
+export function outcomeOfError(error: unknown, attempt: RunningTask): Outcome {
+  const { abortReason: reason } = attempt
+  if (reason === 'cancelled') return { kind: 'cancelled' }
+  if (reason === 'shutdown' || reason === 'lost') return { kind: 'released' }
+  if (reason === 'timeout') return { kind: 'failed', error: timeoutError(attempt) }
+  if (reason === 'stray error') return outcomeOfStrayError(attempt)
+  return { kind: 'failed', error: taskErrorOf(error), minDelayMs: minDelayOf(error) }
+}
+
+/** Returns the outcome of an attempt whose handler has not returned within `graceMs` after it was aborted. */
+export function outcomeOfIgnoredAbort(attempt: RunningTask, graceMs: number): Outcome {
+  const ignored = `The handler has ignored its AbortSignal for ${graceMs / 1_000} s and may still run`
+  const outcome = outcomeOfError(undefined, attempt)
+  if (outcome.kind === 'cancelled') {
+    const error = { name: 'AbortIgnored', message: `Cancelled. ${ignored}`, retryable: true }
+    return { ...outcome, error }
+  }
+  if (outcome.kind !== 'failed') return outcome
+  const { error } = outcome
+  return { ...outcome, error: { ...error, message: `${error.message}. ${ignored}` } }
+}
+
+function outcomeOfStrayError({ strayError }: RunningTask): Outcome {
+  const stack = strayError instanceof Error ? strayError.stack : undefined
+  const error = { ...taskErrorOf(strayError), ...(stack && { stack: storable(stack) }) }
+  return { kind: 'failed', error, minDelayMs: minDelayOf(strayError) }
+}
+
+function timeoutError({ task }: RunningTask): TaskError {
+  const message = `Timed out: an attempt may take ${task.timeoutMs / 1_000} s`
+  return { name: 'TimeoutError', message, retryable: true }
+}
+
+function minDelayOf(error: unknown): number | undefined {
+  return error instanceof RetryLaterError ? error.delayMs : undefined
+}
+
+const UNSTORABLE = 'UnstorableResult'
+
+/** The error of an attempt whose result cannot be stored. */
+export function unstorableResult(error: unknown): TaskError {
+  return {
+    name: UNSTORABLE,
+    message: `The result cannot be stored as JSON: ${messageOf(error)}`,
+    retryable: false,
+  }
+}
+
+export function isUnstorableResult(error: TaskError | undefined): boolean {
+  return error?.name === UNSTORABLE
+}
+
+/**
+ * Checks whether the write of an attempt's end failed because Postgres can never store it (SQLSTATE classes
+ * 22 data exception, 54 limit exceeded). All other errors (outage, failover, changed password) count as
+ * transient.
+ */
+export function isUnstorable(error: unknown): boolean {
+  if (!(error instanceof Error) || isAppError(error)) return false
+  const state = 'code' in error ? String(error.code) : ''
+  return /^(22|54)\w{3}$/.test(state) || isUnstorable(error.cause)
+}
+
+// Maximum length of an error message, and of a stack, in characters. The message is shown on the page.
+const MAX_TEXT = 4_000
+
+function taskErrorOf(error: unknown): TaskError {
+  const name = error instanceof Error ? error.name : 'Error'
+  return { name, message: storable(messageOf(error)), retryable: !(error instanceof PermanentError) }
+}
+
+function storable(text: string): string {
+  return text.slice(0, MAX_TEXT)
+}

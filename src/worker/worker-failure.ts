@@ -1,0 +1,48 @@
+// The state of a worker that cannot go on. It claims no more tasks; the process has to stop it in order, and
+// to exit with 1, so that its supervisor starts a new one.
+import type { Events } from '../telemetry/events.ts'
+import { announced } from './runner.ts'
+import type { RunningTasks } from './running-tasks.ts'
+import type { Slots } from './slots.ts'
+
+export interface WorkerFailure {
+  /** Resolves with the reason of the first failure. */
+  readonly failed: Promise<string>
+  /** Ends the claims of the worker. Further calls only report their error. */
+  fail(reason: string, error?: unknown): void
+}
+
+export interface WorkerFailureDependencies {
+  workerId: string
+  slots: Pick<Slots, 'close'>
+  running: RunningTasks
+  events: Events
+}
+
+export function createWorkerFailure(dependencies: WorkerFailureDependencies): WorkerFailure {
+  const { workerId, slots, running, events } = dependencies
+  let isFailed = false
+  let resolveFailed: (reason: string) => void = () => {}
+  const failed = new Promise<string>((resolve) => {
+    resolveFailed = resolve
+  })
+  return {
+    failed,
+    fail(reason, error) {
+      if (isFailed) {
+        if (error !== undefined) events.emit('error.unexpected', { where: 'a worker that has failed', error })
+        return
+      }
+      isFailed = true
+      slots.close()
+      const attempts = running.all().filter(({ isOver }) => !isOver)
+      events.emit('worker.failed', {
+        workerId,
+        reason,
+        ...(error !== undefined && { error }),
+        running: attempts.map(({ task }) => announced(task)),
+      })
+      resolveFailed(reason)
+    },
+  }
+}
