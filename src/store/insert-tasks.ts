@@ -3,19 +3,8 @@ import type { SQL } from 'drizzle-orm'
 import { type BatchStatement, booleans, type Column, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { inArray, sql } from './drizzle.ts'
-import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
+import { type HasBacklog, inputTextOf, type NewTask, type OnceResult, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
-
-/** Whether due tasks of this queue wait in Postgres. New tasks of the queue must then wait behind them. */
-export type HasBacklog = (queue: string) => boolean
-
-/** What became of a task with an idempotency key. */
-export interface OnceResult {
-  /** The existing row of the key; null if the task was inserted. */
-  existing: TaskRow | null
-  /** When the row was marked as enqueued, in ms since 1970 by the clock of Postgres; null if it is not. */
-  enqueuedAtMs: number | null
-}
 
 const NO_BACKLOG: HasBacklog = () => false
 

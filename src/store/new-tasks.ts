@@ -1,4 +1,5 @@
 // Types of tasks that are submitted but not inserted yet.
+import type { TaskRow } from './schema.ts'
 
 export interface NewTask {
   id: string
@@ -32,4 +33,15 @@ export interface OnceTask extends NewTask {
 
 export function inputTextOf({ input, inputText }: NewTask): string {
   return inputText ?? JSON.stringify(input)
+}
+
+/** Whether due tasks of this queue wait in Postgres. New tasks of the queue must then wait behind them. */
+export type HasBacklog = (queue: string) => boolean
+
+/** What became of a task with an idempotency key. */
+export interface OnceResult {
+  /** The existing row of the key; null if the task was inserted. */
+  existing: TaskRow | null
+  /** When the row was marked as enqueued, in ms since 1970 by the clock of Postgres; null if it is not. */
+  enqueuedAtMs: number | null
 }

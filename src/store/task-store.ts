@@ -13,8 +13,8 @@ import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
-import { type HasBacklog, insertTasks, insertTasksOnce, type OnceResult } from './insert-tasks.ts'
-import type { NewTask, OnceTask } from './new-tasks.ts'
+import { insertTasks, insertTasksOnce } from './insert-tasks.ts'
+import type { HasBacklog, NewTask, OnceResult, OnceTask } from './new-tasks.ts'
 
 /** A task that is marked as enqueued in Postgres. The caller has to enqueue it in Redis. */
 export interface TaskToEnqueue {
