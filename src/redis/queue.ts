@@ -6,7 +6,9 @@ import { createCapacity, MAX_DELIVERIES } from './bee/capacity.ts'
 import { isOutOfMemory, type Pairs } from './bee/connection.ts'
 import { startConsumer } from './bee/consumer.ts'
 import { type BeeProducer, connectProducer, type NewDelivery } from './bee/producer.ts'
+import { createRelief } from './bee/relief.ts'
 import type { BeeRole } from './bee/settings.ts'
+import { createKnownBacklogs } from './known-backlogs.ts'
 
 /**
  * One entry of a delivery: the id of a waiting task and the number of its last attempt. A worker claims the
@@ -127,14 +129,6 @@ export const MAX_REFERENCES = 128
 // clients may choose any queue name. Tasks of further queues are enqueued within a second by the workers that
 // serve these queues.
 const MAX_PRODUCERS = 100
-// Minimum time between two reads of the backlog flag of a queue. They happen only while tasks are submitted to
-// a queue with a backlog.
-const READ_BACKLOG_MS = 50
-// Age after which a known backlog is no longer believed. The next enqueue then finds out by trying.
-const FORGET_BACKLOG_MS = 1_000
-// Minimum time between two deletions of the longest queue of a full Redis.
-const RELIEVE_EVERY_MS = 1_000
-
 export function createQueue(options: QueueOptions): Queue {
   const {
     redisUrl,
@@ -146,9 +140,13 @@ export function createQueue(options: QueueOptions): Queue {
   const producers = new Map<string, BeeProducer>()
   const consumers = new Set<Consumer>()
   const capacity = createCapacity(maxDeliveries, onError)
-  /** Queues with a backlog, and when this process has read that. */
-  const backlogs = new Map<string, { readMs: number; isReading: boolean }>()
-  let relievedMs = Number.NEGATIVE_INFINITY
+  const backlogs = createKnownBacklogs(
+    async (name) => (await producerOf(name).readState(capacity)).hasBacklog,
+  )
+  const relieve = createRelief(
+    () => [...producers.values()].find((producer) => producer.isReady())?.dropLongestQueue(),
+    onError,
+  )
 
   return {
     async enqueueMany(queueName, { references, enqueuedAtMs }, { isBacklog = false } = {}) {
@@ -165,20 +163,14 @@ export function createQueue(options: QueueOptions): Queue {
           maxDeliveries,
           ignoresBacklog: isBacklog,
         })
-        if (!isBacklog) noteBacklog(queueName, !isAdded)
+        if (!isBacklog) backlogs.note(queueName, !isAdded)
         return isAdded
       } catch (error) {
         if (isOutOfMemory(error)) relieve()
         throw error
       }
     },
-    hasBacklog(queueName) {
-      const known = backlogs.get(queueName)
-      if (!known) return false
-      const ageMs = performance.now() - known.readMs
-      if (ageMs > READ_BACKLOG_MS && !known.isReading) void readBacklog(queueName, known)
-      return ageMs < FORGET_BACKLOG_MS
-    },
+    hasBacklog: backlogs.has,
     readState: (queueName) => producerOf(queueName).readState(capacity),
     setBacklog: (queueName, hasBacklog) => producerOf(queueName).setBacklog(hasBacklog),
     returnToQueue: (queueName, { references, enqueuedAtMs }) =>
@@ -230,39 +222,6 @@ export function createQueue(options: QueueOptions): Queue {
       },
       onDemoted,
     }
-  }
-
-  async function readBacklog(queueName: string, known: { isReading: boolean }) {
-    known.isReading = true
-    try {
-      noteBacklog(queueName, (await producerOf(queueName).readState(capacity)).hasBacklog)
-    } catch {
-      // Redis cannot be reached. The next enqueue reports it.
-      backlogs.delete(queueName)
-    }
-  }
-
-  function noteBacklog(queueName: string, hasBacklog: boolean) {
-    if (hasBacklog) backlogs.set(queueName, { readMs: performance.now(), isReading: false })
-    else backlogs.delete(queueName)
-  }
-
-  /** Deletes the waiting deliveries of the longest queue, because Redis refuses commands for want of memory. */
-  function relieve() {
-    if (performance.now() - relievedMs < RELIEVE_EVERY_MS) return
-    const producer = [...producers.values()].find((candidate) => candidate.isReady())
-    if (!producer) return
-    relievedMs = performance.now()
-    producer.dropLongestQueue().then((dropped) => {
-      if (!dropped) return
-      const { queueName, deliveries } = dropped
-      onError(
-        new Error(
-          `Redis has reached maxmemory: ${deliveries} deliveries of the queue "${queueName}" were deleted. ` +
-            'The tasks are in Postgres, and workers enqueue them again',
-        ),
-      )
-    }, onError)
   }
 }
 

@@ -8,6 +8,36 @@ export interface DroppedDeliveries {
   deliveries: number
 }
 
+// Minimum time between two deletions.
+const RELIEVE_EVERY_MS = 1_000
+
+/**
+ * Creates the function that is called when Redis refuses a command because it is full. At most once a second,
+ * it deletes the waiting deliveries of the longest queue and reports that to `onError`.
+ * @param drop calls `dropLongestQueue`; returns undefined if no connection to Redis is ready
+ */
+export function createRelief(
+  drop: () => Promise<DroppedDeliveries | null> | undefined,
+  onError: (error: unknown) => void,
+): () => void {
+  let relievedMs = Number.NEGATIVE_INFINITY
+
+  return () => {
+    if (performance.now() - relievedMs < RELIEVE_EVERY_MS) return
+    relievedMs = performance.now()
+    drop()?.then((dropped) => {
+      if (dropped) onError(new Error(messageOf(dropped)))
+    }, onError)
+  }
+}
+
+function messageOf({ queueName, deliveries }: DroppedDeliveries): string {
+  return (
+    `Redis has reached maxmemory: ${deliveries} deliveries of the queue "${queueName}" were deleted. ` +
+    'The tasks are in Postgres, and workers enqueue them again'
+  )
+}
+
 // Number of keys per SCAN. Redis usually has a few keys per queue.
 const SCAN_COUNT = 1_000
 
