@@ -63,6 +63,21 @@ describe('POST /v1/tasks/{id}/retry', () => {
     })
   })
 
+  test('a retried task shows its failed first attempt also before the second one, and after a cancellation', async () => {
+    const { id } = await system.submit('gate', { gate: 'x', isBroken: true }, { max_retries: 0 })
+    await system.taskWhenFinal(id)
+    await system.request('POST', '/v1/queues/default/pause')
+    try {
+      await system.request('POST', `/v1/tasks/${id}/retry`)
+      const attempts = [{ attempt: 1, error: { message: 'the gate is broken' } }]
+      expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 1, attempts })
+      await system.request('POST', `/v1/tasks/${id}/cancel`)
+      expect(await system.task(id)).toMatchObject({ status: 'CANCELLED', attempt: 1, attempts })
+    } finally {
+      await system.request('POST', '/v1/queues/default/resume')
+    }
+  })
+
   test('a retried task that fails again has one failure and two attempts', async () => {
     const { id } = await system.submit('gate', { gate: 'x', isBroken: true }, { max_retries: 0 })
     await system.taskWhenFinal(id)

@@ -1,5 +1,6 @@
 // Routes of the tasks API: definitions, submit, batch, bulk, read, events, logs, list, count, cancel, retry, replay.
 import { type Context, Hono } from 'hono'
+import type { TaskRow } from '../../store/schema.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import { isNotModified, tagOf } from '../http/entity-tag.ts'
 import { jsonResponse } from '../http/json-response.ts'
@@ -75,10 +76,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      // Queries failed attempts only if `attempt` is above 1 or `failures` above 0, which saves a query for
-      // most tasks. One case is missed: if a client retries a task whose first attempt failed, `failures`
-      // becomes 0, so the response omits that attempt until the second one starts.
-      const history = row.attempt > 1 || row.failures > 0 ? await taskReader.attemptsOf(row.id) : []
+      const history = mayHaveFailed(row) ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
     .get('/v1/tasks/:id/events', admit('read or poll token'), (c) =>
@@ -120,4 +118,12 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
       return submissionResponse(c, await service.replay(id, edited, options))
     })
+}
+
+/**
+ * Checks whether a task may have failed attempts. It has none before its first attempt, while that runs, and if
+ * that has succeeded; this saves a query for most tasks. `failures` does not tell, because a manual retry resets it.
+ */
+function mayHaveFailed({ attempt, status }: TaskRow): boolean {
+  return attempt > 1 || (attempt === 1 && status !== 'STARTED' && status !== 'SUCCESS')
 }

@@ -1,8 +1,9 @@
 // JSON parser and serializer that keep every digit of a number. `JSON.parse` rounds numbers with more digits
-// than a double can keep; most such numbers are ids, which people compare digit by digit.
+// than a double can keep; most such numbers are ids, which people compare digit by digit. It also reads 1e999 as
+// Infinity, which `JSON.stringify` writes as null.
 import { isRounded } from '../../../src/base/exact-json.ts'
 
-/** A number with more digits than a double can keep. It is stored as its text. */
+/** A number that a double cannot keep: it has too many digits or is too large or too small. Stored as its text. */
 export class ExactNumber {
   readonly text: string
 
@@ -34,13 +35,13 @@ export class JsonFault extends Error {
   }
 }
 
-// Finds numbers of 16 or more characters (digits and decimal point). Only they need the exact parser, because
-// a double keeps up to 15 significant digits.
-const LONG_NUMBER = /\d[\d.]{15}/
+// Finds numbers that a double may change: 16 or more characters (digits and decimal point), or an exponent of three
+// digits. Only they need the exact parser, because a double keeps up to 15 significant digits.
+const POSSIBLY_INEXACT = /\d[\d.]{15}|\d[eE][+-]?\d{3}/
 
-/** Parses JSON. A number that has too many digits for a double becomes an ExactNumber. @throws JsonFault */
+/** Parses JSON. A number that a double would change becomes an ExactNumber. @throws JsonFault */
 export function parseJson(text: string): unknown {
-  if (!LONG_NUMBER.test(text)) {
+  if (!POSSIBLY_INEXACT.test(text)) {
     try {
       return JSON.parse(text)
     } catch {
