@@ -42,8 +42,12 @@ export function outcomeOfIgnoredAbort(attempt: RunningTask, graceMs: number): Ou
 }
 
 function outcomeOfStrayError({ strayError }: RunningTask): Outcome {
-  const stack = strayError instanceof Error ? strayError.stack : undefined
-  const error = { ...taskErrorOf(strayError), ...(stack && { stack: storable(stack) }) }
+  const stack: unknown = strayError instanceof Error ? strayError.stack : undefined
+  const error = {
+    ...taskErrorOf(strayError),
+    // Code can replace the stack by a value of any type (`Error.prepareStackTrace`).
+    ...(typeof stack === 'string' && { stack: storable(stack) }),
+  }
   return { kind: 'failed', error, minDelayMs: minDelayOf(strayError) }
 }
 

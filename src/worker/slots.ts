@@ -23,6 +23,11 @@ export interface Slots {
    * can still be released.
    */
   setDraining(isDraining: boolean): void
+  /**
+   * Forbids further reservations. Unlike after `close`, `whenAvailable` does not resolve any more: consumers
+   * wait, and do not fetch one delivery after another to return it.
+   */
+  suspend(): void
   /** Forbids further reservations, and resolves all pending `whenAvailable` calls. */
   close(): void
 }
@@ -31,6 +36,7 @@ export function createSlots(capacity: number): Slots {
   let free = capacity
   let leaked = 0
   let isDraining = false
+  let isSuspended = false
   let isClosed = false
   let waiters: (() => void)[] = []
 
@@ -68,6 +74,9 @@ export function createSlots(capacity: number): Slots {
         waiters.push(resolve)
       })
     },
+    suspend() {
+      isSuspended = true
+    },
     close() {
       isClosed = true
       wakeAll()
@@ -80,7 +89,7 @@ export function createSlots(capacity: number): Slots {
   }
 
   function available(): number {
-    return isClosed || isDraining ? 0 : free
+    return isClosed || isSuspended || isDraining ? 0 : free
   }
 
   function wakeAll() {

@@ -1,5 +1,6 @@
 // Handlers that ignore their abort: after a grace, the end of the attempt is written, and its slot counts as
 // leaked until the handler returns.
+import { createClient } from 'redis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { WorkerView } from '../../src/api/system/worker-routes.ts'
@@ -145,10 +146,20 @@ test('when half of the slots have leaked, the worker claims no more tasks and sa
   expect(system.emitted('worker.failed')).toEqual([{ workerId, reason, running: [] }])
 
   const next = await system.submit('reverse', { text: 'ab' }, { queue: 'alone' })
+  const commandsBefore = await redisCommands()
   // A worker that still claimed would claim within two rounds of its dispatcher.
   const readBeats = async () =>
     Number((await system.connections.workerStore.list()).find((row) => row.id === workerId)?.lastBeatAt)
   const before = await readBeats()
   await until(readBeats, (at) => at > before + 2_000)
   expect(await system.task(next.id)).toMatchObject({ status: 'PENDING', attempt: 0 })
+  // It does not fetch deliveries either, one after another, to return them.
+  expect((await redisCommands()) - commandsBefore).toBeLessThan(1_000)
 })
+
+async function redisCommands(): Promise<number> {
+  const client = await createClient({ url: system.redis.url }).connect()
+  const info = await client.info('stats')
+  client.destroy()
+  return Number(/^total_commands_processed:(\d+)/m.exec(info)?.[1])
+}
