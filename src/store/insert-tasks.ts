@@ -39,7 +39,9 @@ export async function insertTasksOnce(database: Database, newTasks: OnceTask[]):
 
 function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
   const keys = newTasks.map(({ idempotency }) => idempotency.key)
-  return database.use((drizzle) => drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)))
+  return database.reads.use((drizzle) =>
+    drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+  )
 }
 
 function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {

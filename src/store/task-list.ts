@@ -2,8 +2,8 @@
 // number of tasks nor on how far the client has paged.
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
-import type { Database, Drizzle } from './database.ts'
 import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
+import type { Drizzle, Queries } from './lanes.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { conditionsOf, rangeOf, type TaskFilter } from './task-filter.ts'
 
@@ -49,24 +49,24 @@ const EXCERPT_CHARACTERS = 200
 
 export type TaskList = ReturnType<typeof createTaskList>
 
-export function createTaskList(database: Database) {
+export function createTaskList(searches: Queries) {
   return {
     /**
      * Lists tasks, newest first. Scans a limited number of rows. If few of them match the filter, the part
      * has fewer than `limit` tasks, or none, although `next` is set and more tasks can follow.
      */
     list(filter: TaskFilter, place: Place): Promise<Part<TaskRow>> {
-      return database.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place))
     },
 
     /** Works like `list`, but returns excerpts of inputs and results. */
     listCompact(filter: TaskFilter, place: Place): Promise<Part<CompactRow>> {
-      return database.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
     },
 
     /** Works like `list`, but returns only ids and statuses. */
     listIds(filter: TaskFilter, place: Place): Promise<Part<Pick<TaskRow, 'id' | 'status'>>> {
-      return database.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
     },
 
     /**
@@ -74,7 +74,7 @@ export function createTaskList(database: Database) {
      * follow: the caller repeats the call with it as `before`, and adds up the counts.
      */
     count(filter: TaskFilter, before?: string): Promise<Count> {
-      return database.use(async (drizzle) => {
+      return searches.use(async (drizzle) => {
         const first = before ?? (await firstOf(drizzle, filter))
         const limit = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_COUNT_SCANNED
         const scanned = scannedOf(drizzle, filter, { before: first, limit })

@@ -2,8 +2,8 @@
 
 import { createGroupCommit } from '../base/group-commit.ts'
 import { type BatchStatement, IS_GIVEN, integers, uuids } from './columns.ts'
-import type { Database } from './database.ts'
 import { asc, eq, sql } from './drizzle.ts'
+import type { Queries } from './lanes.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf } from './statements.ts'
 
@@ -15,7 +15,7 @@ export interface KnownTask {
 
 export type TaskReader = ReturnType<typeof createTaskReader>
 
-export function createTaskReader(database: Database) {
+export function createTaskReader(reads: Queries) {
   const finds = createGroupCommit<string, TaskRow | undefined>({ name: 'reads of tasks', write: findMany })
   return {
     /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
@@ -23,7 +23,7 @@ export function createTaskReader(database: Database) {
 
     /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
-      return database.use((drizzle) =>
+      return reads.use((drizzle) =>
         drizzle
           .select()
           .from(attempts)
@@ -42,7 +42,7 @@ export function createTaskReader(database: Database) {
         id: uuids(known.map(({ id }) => id)),
         version: integers(known.map(({ version }) => version)),
       }
-      const changed = await database.run<{ id: string }>(FIND_CHANGED, columns)
+      const changed = await reads.run<{ id: string }>(FIND_CHANGED, columns)
       if (changed.length === 0) return []
       const rows = await findMany(changed.map(({ id }) => id))
       return rows.filter((row) => row !== undefined)
@@ -50,7 +50,7 @@ export function createTaskReader(database: Database) {
   }
 
   async function findMany(ids: string[]): Promise<(TaskRow | undefined)[]> {
-    const rows = await database.use((drizzle) =>
+    const rows = await reads.use((drizzle) =>
       drizzle
         .select()
         .from(tasks)

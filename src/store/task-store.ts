@@ -107,7 +107,7 @@ function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]>
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {
-  const rows = await database.query<{ status: TaskStatus }>(
+  const rows = await database.reads.query<{ status: TaskStatus }>(
     sql`select status from tasks where id = ${id}::uuid`,
   )
   return rows[0]?.status ?? null

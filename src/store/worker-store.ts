@@ -116,7 +116,7 @@ export function createWorkerStore(database: Database) {
      * abandoned tasks find nothing unless the row of a missing worker exists.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
-      await database.query(
+      await database.maintenance.query(
         sql`delete from workers where last_beat_at < now() - ${missingAfterMs}::float8 * interval '1 ms'`,
       )
     },
@@ -135,7 +135,9 @@ export function createWorkerStore(database: Database) {
     },
 
     list(): Promise<ListedWorker[]> {
-      return database.use((drizzle) => drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)))
+      return database.maintenance.use((drizzle) =>
+        drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)),
+      )
     },
 
     /**
@@ -152,7 +154,7 @@ export function createWorkerStore(database: Database) {
     }): Promise<AbandonedTask[]> {
       const { missingAfterMs, self, isThorough, limit } = options
       const horizon = sql`now() - ${missingAfterMs}::float8 * interval '1 ms'`
-      return database.query(sql`
+      return database.maintenance.query(sql`
         select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
                cancel_requested_at is not null as "isCancelRequested"
         from tasks

@@ -34,6 +34,7 @@ export const LAYERS: Module[][] = [
       path: 'src/store/',
       face: [
         'database.ts',
+        'database-errors.ts',
         'stores.ts',
         'schema.ts',
         'new-tasks.ts',

@@ -67,6 +67,7 @@ export interface SystemOptions {
   /** Without keys the API accepts every request. */
   apiKeys?: ApiKey[]
   rateLimit?: RateLimit
+  poolSize?: number
   trustedProxies?: number
   corsOrigins?: string[]
   /** The addresses that `http_request` may reach. By default it can reach no address of this machine. */
@@ -91,7 +92,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const events = createEvents()
   const seen = recordAll(events)
   const connections = await openConnections(
-    { databaseUrl: database.url, redisUrl: redis.url, rateLimit: options.rateLimit },
+    {
+      databaseUrl: database.url,
+      redisUrl: redis.url,
+      poolSize: options.poolSize,
+      rateLimit: options.rateLimit,
+    },
     events,
   )
   await connections.database.migrate()

@@ -131,7 +131,7 @@ export const TASK_OPERATIONS: Operation[] = [
         ),
       },
     },
-    problems: ['invalid_query', 'unavailable'],
+    problems: ['invalid_query', 'overloaded', 'unavailable'],
   },
   {
     method: 'get',
@@ -152,7 +152,7 @@ export const TASK_OPERATIONS: Operation[] = [
         }),
       },
     },
-    problems: ['invalid_query', 'unavailable'],
+    problems: ['invalid_query', 'overloaded', 'unavailable'],
   },
   {
     method: 'post',
