@@ -108,8 +108,9 @@ export function createGroupCommit<Item, Result>(
       }
     } catch (error) {
       // The items of a failed batch are written one by one, so that a bad item fails alone. This cannot help
-      // if Postgres is unavailable or the batch has one item: then all items get the error of the batch.
-      if (batch.length === 1 || isAppError(error, 'unavailable')) {
+      // if Postgres is unavailable or the batch has one item: then all items get the error of the batch. If
+      // the batch may have been written, its items must not be written again.
+      if (batch.length === 1 || isOutage(error)) {
         return () => {
           for (const { reject } of batch) reject(error)
         }
@@ -131,10 +132,17 @@ export function createGroupCommit<Item, Result>(
         resolve(results[0] as Result)
       } catch (error) {
         reject(error)
-        if (!isAppError(error, 'unavailable')) continue
-        for (const entry of batch.slice(index + 1)) entry.reject(error)
+        if (!isOutage(error)) continue
+        // Only the item that failed can have been written; the remaining ones were not sent.
+        const notSent = new AppError('unavailable', 'The database cannot be reached', { cause: error })
+        for (const entry of batch.slice(index + 1)) entry.reject(notSent)
         return
       }
     }
   }
+}
+
+/** Whether the error concerns all items of a write and not one of them. */
+function isOutage(error: unknown): boolean {
+  return isAppError(error, 'unavailable') || isAppError(error, 'outcome_unknown')
 }

@@ -41,7 +41,7 @@ export interface SubmitOptions {
  * is cancelled.
  * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`,
- * `idempotency_key_in_flight`, `overloaded`, `unavailable`
+ * `idempotency_key_in_flight`, `overloaded`, `unavailable`, `outcome_unknown`
  */
 export type Submit = (
   name: string,

@@ -16,13 +16,14 @@ export class NoAnswerError extends Error {
   }
 }
 
+const connectionLosses = new WeakSet<Error>()
+
 /**
- * Whether the connection broke while a statement was under way. Class 08 (connection exception) is the answer of
- * a proxy that has lost its own connection to Postgres.
+ * Remembers that an established connection broke with this error. The error of a statement that was under way is
+ * the same object.
  */
-export function isConnectionLoss(error: Error): boolean {
-  const code = 'code' in error ? String(error.code) : ''
-  return /^08/.test(code) || UNAVAILABLE_CODE.test(code) || /^Connection terminated/.test(error.message)
+export function noteConnectionLoss(error: Error): void {
+  connectionLosses.add(error)
 }
 
 /** Calls `work`. Replaces errors that mean that Postgres cannot be reached by an AppError `unavailable`. */
@@ -40,7 +41,22 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
  * it was not.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
-  return error instanceof Error && (error instanceof NoAnswerError || isOutcomeUnknown(error.cause))
+  if (!(error instanceof Error)) return false
+  // SQLSTATE class 08 (connection exception) is the answer of a proxy that has lost its connection to Postgres.
+  const isLost = connectionLosses.has(error) || ('severity' in error && hasOwnState(error, /^08/))
+  return isLost || error instanceof NoAnswerError || isOutcomeUnknown(error.cause)
+}
+
+/**
+ * Awaits a write that may not be repeated blindly. If it may have been committed although it failed, throws an
+ * AppError `outcome_unknown` with this message.
+ */
+export async function confirmed<T>(write: Promise<T>, message: string): Promise<T> {
+  try {
+    return await write
+  } catch (error) {
+    throw isOutcomeUnknown(error) ? new AppError('outcome_unknown', message, { cause: error }) : error
+  }
 }
 
 /** Whether a query failed because no connection of its pool became available in time. */
@@ -73,7 +89,11 @@ const UNAVAILABLE_MESSAGE =
 /** Whether the error, or an error that caused it, has such a code: an SQLSTATE or a code of Node. */
 function hasState(error: unknown, code: RegExp): boolean {
   if (!(error instanceof Error)) return false
-  return ('code' in error && code.test(String(error.code))) || hasState(error.cause, code)
+  return hasOwnState(error, code) || hasState(error.cause, code)
+}
+
+function hasOwnState(error: Error, code: RegExp): boolean {
+  return 'code' in error && code.test(String(error.code))
 }
 
 function isUnavailable(error: unknown): boolean {

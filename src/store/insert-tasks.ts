@@ -1,6 +1,8 @@
 // Inserts tasks, with and without idempotency keys.
+import { isAppError } from '../base/errors.ts'
 import { type BatchStatement, type Column, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
+import { NoAnswerError } from './database-errors.ts'
 import { inArray, sql } from './drizzle.ts'
 import { inputTextOf, type NewTask, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
@@ -37,11 +39,17 @@ export async function insertTasksOnce(database: Database, newTasks: OnceTask[]):
   })
 }
 
-function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
+async function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
   const keys = newTasks.map(({ idempotency }) => idempotency.key)
-  return database.reads.use((drizzle) =>
-    drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
-  )
+  try {
+    return await database.reads.use((drizzle) =>
+      drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+    )
+  } catch (cause) {
+    // Other tasks of the batch are committed already.
+    if (isAppError(cause, 'unavailable')) throw new NoAnswerError('The existing tasks were not read', cause)
+    throw cause
+  }
 }
 
 function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[]): Record<string, Column> {

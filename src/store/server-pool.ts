@@ -2,7 +2,7 @@
 // parses JSON without rounding large numbers.
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
-import { isConnectionLoss, NoAnswerError } from './database-errors.ts'
+import { NoAnswerError, noteConnectionLoss } from './database-errors.ts'
 
 /** A query that can set its own time limit, `timeoutMs`. The default is that of its pool. */
 export interface TimedQuery extends pg.QueryConfig {
@@ -55,7 +55,10 @@ export function openServerPool(
     options: `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`,
   })
   readExactly(pool)
-  pool.on('connect', (client) => limitTime(client, timeoutMs))
+  pool.on('connect', (client) => {
+    limitTime(client, timeoutMs)
+    client.on('error', noteConnectionLoss)
+  })
   // The pool emits `error` when an idle connection breaks (restart or failover of Postgres). It is ignored,
   // because the pool opens a new connection for the next query; without a listener it would end the process.
   pool.on('error', () => {})
@@ -94,9 +97,7 @@ function limitTime(connected: pg.PoolClient, defaultTimeoutMs: number) {
     }, timeoutMs)
     return query(config, values, (error, result) => {
       clearTimeout(timer)
-      if (isLate) callback(new NoAnswerError(`Query read timeout after ${timeoutMs} ms`, error), result)
-      else
-        callback(error && isConnectionLoss(error) ? new NoAnswerError(error.message, error) : error, result)
+      callback(isLate ? new NoAnswerError(`Query read timeout after ${timeoutMs} ms`, error) : error, result)
     })
   }
   client.query = limited as typeof client.query

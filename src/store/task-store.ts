@@ -10,6 +10,7 @@ import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
 import { uuids } from './columns.ts'
 import type { Database } from './database.ts'
+import { confirmed } from './database-errors.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
@@ -34,11 +35,15 @@ export interface CancelledTask {
 }
 
 export interface TaskStore {
-  /** Inserts all tasks or none. The caller must enqueue those without `runAt`. */
+  /**
+   * Inserts all tasks or none. The caller must enqueue those without `runAt`.
+   * @throws AppError `outcome_unknown` if Postgres did not confirm the statement
+   */
   insertMany(newTasks: NewTask[]): Promise<undefined[]>
   /**
    * Inserts the tasks whose idempotency key is new, and returns null for them. Returns the existing row of
    * the key for each other task.
+   * @throws like `insertMany`
    */
   insertOnceMany(newTasks: OnceTask[]): Promise<(TaskRow | null)[]>
   /** Claims waiting tasks for workers. The result is null for each task that could not be claimed. */
@@ -56,20 +61,26 @@ export interface TaskStore {
   /**
    * Sets failed and cancelled tasks to PENDING with a new retry budget, and marks them as enqueued. The
    * caller must enqueue the returned tasks.
+   * @throws AppError `outcome_unknown` if Postgres did not confirm the statement
    */
   retryMany(ids: string[]): Promise<TaskToEnqueue[]>
   /** Returns the status of a task; null for an unknown id. */
   statusOf(id: string): Promise<TaskStatus | null>
 }
 
+const UNCONFIRMED_SUBMISSION =
+  'Postgres did not confirm the submission: it may have been accepted. Repeat it with the same Idempotency-Key'
+// A cancel needs no such message, because it may be repeated.
+const UNCONFIRMED_RETRY = 'Postgres did not confirm the retry: read the task before you repeat it'
+
 export function createTaskStore(database: Database): TaskStore {
   return {
-    insertMany: (newTasks) => insertTasks(database, newTasks),
-    insertOnceMany: (newTasks) => insertTasksOnce(database, newTasks),
+    insertMany: (newTasks) => confirmed(insertTasks(database, newTasks), UNCONFIRMED_SUBMISSION),
+    insertOnceMany: (newTasks) => confirmed(insertTasksOnce(database, newTasks), UNCONFIRMED_SUBMISSION),
     claimMany: (claims) => claimTasks(database, claims),
     finishMany: (finishes) => finishTasks(database, finishes),
     cancelMany: (ids) => cancelTasks(database, ids),
-    retryMany: (ids) => retryTasks(database, ids),
+    retryMany: (ids) => confirmed(retryTasks(database, ids), UNCONFIRMED_RETRY),
     statusOf: (id) => statusOf(database, id),
   }
 }

@@ -170,13 +170,30 @@ describe('an item that cannot be written', () => {
 describe('while the database is unavailable', () => {
   const unavailable = new AppError('unavailable', 'The database cannot be reached')
 
-  test('the whole batch fails, and its items are not tried one by one', async () => {
+  test.each([unavailable, new AppError('outcome_unknown', 'Postgres did not confirm the submission')])(
+    'the whole batch fails, and its items are not tried one by one: $code',
+    async (error) => {
+      const { add, writes } = setup()
+      const outcomes = Promise.allSettled([...'abc'].map(add))
+      await settled()
+      writes[0]?.fail(error)
+      expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: error }))
+      expect(batchesOf(writes)).toEqual(['abc'])
+    },
+  )
+
+  test('items that were not sent are known not to be written if the outcome of the item before is unknown', async () => {
     const { add, writes } = setup()
-    const outcomes = Promise.allSettled([...'abc'].map(add))
+    const outcomes = Promise.allSettled([...'ab'].map(add))
     await settled()
-    writes[0]?.fail(unavailable)
-    expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: unavailable }))
-    expect(batchesOf(writes)).toEqual(['abc'])
+    writes[0]?.fail(new Error('a bad item'))
+    await settled()
+    writes[1]?.fail(new AppError('outcome_unknown', 'Postgres did not confirm the submission'))
+    expect(await outcomes).toMatchObject([
+      { reason: { code: 'outcome_unknown' } },
+      { reason: { code: 'unavailable' } },
+    ])
+    expect(batchesOf(writes)).toEqual(['ab', 'a'])
   })
 
   test('the remaining items fail immediately when it becomes unavailable while items are written one by one', async () => {

@@ -68,6 +68,8 @@ export interface SystemOptions {
   apiKeys?: ApiKey[]
   rateLimit?: RateLimit
   poolSize?: number
+  /** Returns the URL that the system uses instead of that of its database, e.g. the URL of a relay. */
+  connectThrough?: (databaseUrl: string) => string
   trustedProxies?: number
   corsOrigins?: string[]
   /** The addresses that `http_request` may reach. By default it can reach no address of this machine. */
@@ -93,7 +95,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const seen = recordAll(events)
   const connections = await openConnections(
     {
-      databaseUrl: database.url,
+      databaseUrl: options.connectThrough?.(database.url) ?? database.url,
       redisUrl: redis.url,
       poolSize: options.poolSize,
       rateLimit: options.rateLimit,

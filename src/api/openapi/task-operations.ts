@@ -205,7 +205,7 @@ export const TASK_OPERATIONS: Operation[] = [
     scope: 'operate',
     parameters: ['TaskId'],
     responses: { 202: { description: 'The task is PENDING again.', content: json(ref('Task')) } },
-    problems: ['unknown_task', 'not_finished', 'unavailable'],
+    problems: ['unknown_task', 'not_finished', 'unavailable', 'outcome_unknown'],
   },
   {
     method: 'post',
