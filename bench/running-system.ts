@@ -51,14 +51,16 @@ export async function startSystem(system: System, store: Store): Promise<Running
 }
 
 /** Migrates the database and starts only the API of Waggle, without a worker. */
-export async function startWaggleApi(store: Store): Promise<{ port: number; stop(): Promise<void> }> {
+export async function startWaggleApi(
+  store: Store,
+): Promise<{ port: number; pid: number; stop(): Promise<void> }> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
   const port = await freePort()
   const command = environmentCommand(store, port)
   for (const program of waggle.prepare) await run([...command, ...program])
   const api = await startChildServer([...command, ...waggle.api], { onOutput: showOutput('waggle api') })
   await untilHealthy(waggle, port)
-  return { port, stop: () => api.stop() }
+  return { port, pid: api.pid, stop: () => api.stop() }
 }
 
 /**

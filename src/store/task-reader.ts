@@ -1,6 +1,7 @@
 // Reads tasks by id, and their attempts. Lists are in task-list.ts.
 
 import { createGroupCommit } from '../base/group-commit.ts'
+import { TASK_BYTES } from './byte-budget.ts'
 import { type BatchStatement, IS_GIVEN, integers, uuids } from './columns.ts'
 import { asc, eq, sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
@@ -20,6 +21,17 @@ export function createTaskReader(reads: Queries) {
   return {
     /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
     find: (id: string): Promise<TaskRow | undefined> => finds.add(id.toLowerCase()),
+
+    /** Returns the size of each task: bytes of its input and result as JSON text. Unknown ids are left out. */
+    async findBytes(ids: string[]): Promise<Map<string, number>> {
+      const rows = await reads.use((drizzle) =>
+        drizzle
+          .select({ id: tasks.id, bytes: TASK_BYTES })
+          .from(tasks)
+          .where(isOneOf(ids.map((id) => ({ id })))),
+      )
+      return new Map(rows.map(({ id, bytes }) => [id, bytes]))
+    },
 
     /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
