@@ -66,7 +66,7 @@ export function createApiDependencies(
     ...settings,
     registry,
     events,
-    admit: createAdmission({ apiKeys, rateLimiter, clientAddress }),
+    admit: createAdmission({ apiKeys, rateLimiter, clientAddress, bodyLimitBytes: settings.bodyLimitBytes }),
     service: createTaskService({
       registry,
       store: taskStore,

@@ -5,7 +5,8 @@ import { AppError, isAppError } from './errors.ts'
 export interface GroupCommit<Item, Result> {
   /**
    * Resolves with the result for this item when its batch has been written.
-   * @throws AppError `overloaded` when `maxWaiting` items are waiting already; or the error of the write
+   * @throws AppError `overloaded` when `maxWaiting` items or `maxWaitingBytes` are waiting already; or the error
+   * of the write
    */
   add(item: Item): Promise<Result>
   /** Number of items that wait for the next write. Items of the current write are not counted. */
@@ -24,6 +25,12 @@ export interface GroupCommitOptions<Item, Result> {
   onWritten?: (items: Item[], results: Result[]) => void
   maxBatch?: number
   maxWaiting?: number
+  /** Returns the size of an item in bytes, for the limits in bytes. Without it, only the number is limited. */
+  sizeOf?: (item: Item) => number
+  /** Maximum size of a batch; a larger item is written alone. It limits the memory of one statement. */
+  maxBatchBytes?: number
+  /** Maximum size of all items that wait. A larger item is accepted if no other waits. */
+  maxWaitingBytes?: number
 }
 
 /**
@@ -44,9 +51,11 @@ export function writeLists<Item, Result>(
 }
 
 const doNothing = () => {}
+const MIB = 1024 * 1024
 
 interface Entry<Item, Result> {
   item: Item
+  bytes: number
   resolve: (result: Result) => void
   reject: (error: unknown) => void
 }
@@ -54,19 +63,25 @@ interface Entry<Item, Result> {
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): GroupCommit<Item, Result> {
-  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000 } = options
+  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000, sizeOf } = options
+  const { maxBatchBytes = 8 * MIB, maxWaitingBytes = 64 * MIB } = options
   let entries: Entry<Item, Result>[] = []
+  // Size of `entries` in bytes.
+  let waitingBytes = 0
   // Only one write runs at a time: with two, batches were half as large, and a batch costs Postgres and this
   // process nearly the same whatever its size.
   let isWriting = false
 
   return {
     add(item) {
-      if (entries.length >= maxWaiting) {
+      const bytes = sizeOf ? sizeOf(item) : 0
+      const isFull = waitingBytes + bytes > maxWaitingBytes && entries.length > 0
+      if (isFull || entries.length >= maxWaiting) {
         return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting; try again`))
       }
       return new Promise((resolve, reject) => {
-        entries.push({ item, resolve, reject })
+        entries.push({ item, bytes, resolve, reject })
+        waitingBytes += bytes
         schedule()
       })
     },
@@ -87,11 +102,25 @@ export function createGroupCommit<Item, Result>(
    * Postgres and this process work in parallel (3 % more tasks per second).
    */
   function writeNext(deliverLast: () => void) {
-    const batch = entries.slice(0, maxBatch)
-    entries = entries.slice(maxBatch)
+    const batch = takeBatch()
     isWriting = batch.length > 0
     if (isWriting) writeBatch(batch).then((deliver) => setImmediate(writeNext, deliver))
     deliverLast()
+  }
+
+  /** Removes the items of the next batch from those that wait. */
+  function takeBatch(): Entry<Item, Result>[] {
+    let count = 0
+    let batchBytes = 0
+    for (const { bytes } of entries) {
+      if (count === maxBatch || (count > 0 && batchBytes + bytes > maxBatchBytes)) break
+      count++
+      batchBytes += bytes
+    }
+    const batch = entries.slice(0, count)
+    entries = entries.slice(count)
+    waitingBytes -= batchBytes
+    return batch
   }
 
   /**

@@ -61,11 +61,13 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
   const inserts = createGroupCommit<NewTask, undefined>({
     name: 'task submissions',
     write: store.insertMany,
+    sizeOf: inputSize,
     onWritten: acceptMany,
   })
   const insertsOnce = createGroupCommit<OnceTask, TaskRow | null>({
     name: 'task submissions',
     write: store.insertOnceMany,
+    sizeOf: inputSize,
     onWritten(tasks, rows) {
       acceptMany(
         tasks.filter((task, index) => {
@@ -100,6 +102,11 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     const dueNow = tasks.filter((task) => task.runAt === undefined)
     enqueuer.enqueue(dueNow.map(({ id, queue }) => ({ id, queue, attempt: 0 })))
   }
+}
+
+/** Returns the approximate size of a new task in memory: its length as text costs nothing to read. */
+function inputSize({ inputText = '' }: NewTask): number {
+  return inputText.length
 }
 
 /**

@@ -246,6 +246,51 @@ test('a submission beyond maxWaiting is rejected, and all others are written', a
   expect(await later).toBe('E')
 })
 
+describe('items with a size', () => {
+  /** The size of an item is its length. */
+  const sized = { sizeOf: (item: string) => item.length, maxBatchBytes: 10, maxWaitingBytes: 20 }
+
+  test('a batch has at most maxBatchBytes, and at least one item', async () => {
+    const { add, writes } = setup({ ...sized, maxWaitingBytes: 100 })
+    const items = ['aaaa', 'bbbb', 'cccc', 'd'.repeat(15), 'e']
+    const results = Promise.all(items.map(add))
+    for (let write = 0; write < 4; write++) {
+      await settled()
+      writes[write]?.succeed()
+    }
+    expect(await results).toEqual(items.map((item) => item.toUpperCase()))
+    expect(writes.map(({ items }) => items)).toEqual([['aaaa', 'bbbb'], ['cccc'], ['d'.repeat(15)], ['e']])
+  })
+
+  test('an item beyond maxWaitingBytes is rejected, and accepted again when the others are written', async () => {
+    const { add, writes } = setup(sized)
+    const first = add('a')
+    await settled()
+    const waiting = [add('b'.repeat(10)), add('c'.repeat(10))]
+    await expect(add('d')).rejects.toMatchObject({
+      code: 'overloaded',
+      message: 'Too many letters are waiting; try again',
+    })
+    writes[0]?.succeed()
+    await settled()
+    const later = add('e'.repeat(10))
+    for (const write of [1, 2, 3]) {
+      writes[write]?.succeed()
+      await settled()
+    }
+    await Promise.all([first, ...waiting, later])
+    expect(writes.map(({ items }) => items.join('').length)).toEqual([1, 10, 10, 10])
+  })
+
+  test('an item larger than maxWaitingBytes is accepted if no other waits', async () => {
+    const { add, writes } = setup(sized)
+    const result = add('a'.repeat(30))
+    await settled()
+    writes[0]?.succeed()
+    expect(await result).toBe('A'.repeat(30))
+  })
+})
+
 interface Write {
   items: string[]
   /** Resolves every item with its capital letter. */

@@ -68,6 +68,8 @@ export interface SystemOptions {
   apiKeys?: ApiKey[]
   rateLimit?: RateLimit
   poolSize?: number
+  /** 256 KiB by default. */
+  bodyLimitBytes?: number
   /** Returns the URL that the system uses instead of that of its database, e.g. the URL of a relay. */
   connectThrough?: (databaseUrl: string) => string
   trustedProxies?: number
@@ -123,7 +125,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     trustedProxies: options.trustedProxies,
     corsOrigins: options.corsOrigins,
     listensOn: '127.0.0.1',
-    bodyLimitBytes: 256 * 1024,
+    bodyLimitBytes: options.bodyLimitBytes ?? 256 * 1024,
     workerMissingAfterMs: FAST.missingAfterMs,
     webRoot: options.webRoot,
     metrics,
