@@ -28,9 +28,10 @@ export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the admission middleware of a route. Only requests to routes that require
- * `submit` or `operate` count against the client's rate limit. `check`, an additional check of the route,
- * runs after admission in the same middleware, because a second one would cost every request another promise.
+ * Returns a function that creates the admission middleware of a route. Requests to routes that require `submit` or
+ * `operate` count against the client's rate limit, and of the others those for which `isExpensive` is true.
+ * `check`, an additional check of the route, runs after admission in the same middleware, because a second one would
+ * cost every request another promise.
  * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, `overloaded`, and the errors of
  * `check`
  */
@@ -40,12 +41,13 @@ export function createAdmission(options: AdmissionOptions) {
   return <Path extends string = string>(
     required: RequiredAccess,
     check?: (c: Context<ApiEnv, Path>) => void,
+    isExpensive?: (c: Context<ApiEnv, Path>) => boolean,
   ) => {
     const isChange = required === 'submit' || required === 'operate'
-    const isLimited = rateLimiter !== undefined && isChange
     return createMiddleware<ApiEnv, Path>((c, next) => {
       if (apiKeys) authorize(c, apiKeys, required)
-      if (isLimited) return countRequest(c, rateLimiter, clientOf(c)).then(proceed)
+      if (rateLimiter && (isChange || isExpensive?.(c)))
+        return countRequest(c, rateLimiter, clientOf(c)).then(proceed)
       return proceed()
 
       function proceed() {

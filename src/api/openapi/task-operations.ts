@@ -109,9 +109,10 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'list_tasks',
     summary: 'List tasks',
     description:
-      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`. A page of whole tasks also ends when its inputs and results have 4 MiB.',
+      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`. A page of whole tasks also ends when its inputs and results have 4 MiB. Requests with `q` or an `input` field count against the rate limit.',
     tag: 'Tasks',
     scope: 'read',
+    isExpensive: true,
     parameters: ['InputFields'],
     query: describedQuery(listQuery, {
       ...FILTERS,
@@ -139,9 +140,10 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'count_tasks',
     summary: 'Count tasks',
     description:
-      'Each request examines up to 5,000 tasks, newest first (3,000 if the filter reads inputs or texts), and counts those that match. Add up the counts until `next_cursor` is null.',
+      'Each request examines up to 5,000 tasks, newest first (3,000 if the filter reads inputs or texts), and counts those that match. Add up the counts until `next_cursor` is null. Each request counts against the rate limit.',
     tag: 'Tasks',
     scope: 'read',
+    isExpensive: true,
     parameters: ['InputFields'],
     query: describedQuery(countQuery, { ...FILTERS, cursor: 'The `next_cursor` of the previous count.' }),
     responses: {
