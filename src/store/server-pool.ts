@@ -45,14 +45,13 @@ export function openServerPool(
   { maxConnections, timeoutMs = QUERY_TIMEOUT_MS }: PoolOptions,
 ): ServerPool {
   const pool = new pg.Pool({
-    connectionString: url,
+    ...connectionTo(url, `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`),
     max: maxConnections,
     // How long a query waits for a connection. After that it fails as `unavailable`, so that no request
     // hangs.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     application_name: 'waggle',
-    options: `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`,
   })
   readExactly(pool)
   pool.on('connect', (client) => {
@@ -66,6 +65,18 @@ export function openServerPool(
   pool.on('acquire', () => inUse++)
   pool.on('release', () => inUse--)
   return { pool, isBusy: () => inUse >= maxConnections }
+}
+
+/**
+ * Adds start-up options to those in the URL, which would replace them. Of two values for one setting, Postgres uses
+ * the last one.
+ */
+function connectionTo(url: string, options: string): pg.ClientConfig {
+  const address = new URL(url)
+  const given = address.searchParams.getAll('options')
+  if (given.length === 0) return { connectionString: url, options }
+  address.searchParams.delete('options')
+  return { connectionString: address.href, options: [...given, options].join(' ') }
 }
 
 type Query = (query: unknown, values: unknown, callback?: Callback) => unknown

@@ -61,6 +61,20 @@ describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
     expect(isOutcomeUnknown(unreachable)).toBe(false)
   })
 
+  test('options in the URL apply beside those of the pool, which win', async () => {
+    const url = new URL(testDatabase.url)
+    url.searchParams.set('options', '-c search_path=elsewhere,public -c enable_seqscan=on -c work_mem=5MB')
+    const lane = openLane(url.href, 1, LANES.reads)
+    onTestFinished(() => lane.close())
+    const rows = await lane.query(sql`
+      select current_setting('search_path') as path, current_setting('work_mem') as memory,
+             current_setting('enable_seqscan') as seqscan, current_setting('jit') as jit,
+             current_setting('statement_timeout') as timeout`)
+    expect(rows).toEqual([
+      { path: 'elsewhere,public', memory: '5MB', seqscan: 'off', jit: 'off', timeout: '9s' },
+    ])
+  })
+
   test('a transaction is committed, and a statement that fails rolls it back', async () => {
     const runBoth = (second: string) =>
       database.use((drizzle) =>
