@@ -121,7 +121,7 @@ const SETTINGS = z.object({
    * shortest time is one day: idempotency keys are deleted with their tasks, and are guaranteed for a day.
    */
   RETENTION_DAYS: count(0, 3_650).default(30),
-  DATABASE_POOL_SIZE: count(2, 200).default(10),
+  DATABASE_POOL_SIZE: count(4, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
   MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),
   HTTP_REQUEST_ALLOW: hostsOrRanges.default([]),

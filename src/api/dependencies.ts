@@ -58,7 +58,7 @@ export function createApiDependencies(
   settings: ApiSettings,
 ): ApiDependencies {
   const { database, taskStore, dispatchStore, taskReader, queue, signals, rateLimiter } = connections
-  const { find, findChanged } = taskReader
+  const { find, findBytes, findChanged } = taskReader
   const { apiKeys, trustedProxies = 0, addressOf } = settings
   const clientAddress = clientAddressBehind(trustedProxies, addressOf)
   return {
@@ -66,8 +66,17 @@ export function createApiDependencies(
     ...settings,
     registry,
     events,
-    admit: createAdmission({ apiKeys, rateLimiter, clientAddress }),
-    service: createTaskService({ registry, store: taskStore, dispatchStore, find, queue, signals, events }),
+    admit: createAdmission({ apiKeys, rateLimiter, clientAddress, bodyLimitBytes: settings.bodyLimitBytes }),
+    service: createTaskService({
+      registry,
+      store: taskStore,
+      dispatchStore,
+      find,
+      findBytes,
+      queue,
+      signals,
+      events,
+    }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
   }

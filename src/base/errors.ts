@@ -25,6 +25,7 @@ export const HTTP_STATUS = {
   rate_limited: 429,
   overloaded: 503,
   unavailable: 503,
+  outcome_unknown: 504,
 } as const satisfies Record<string, number>
 
 export type ErrorCode = keyof typeof HTTP_STATUS

@@ -5,7 +5,8 @@ import { AppError, isAppError } from './errors.ts'
 export interface GroupCommit<Item, Result> {
   /**
    * Resolves with the result for this item when its batch has been written.
-   * @throws AppError `overloaded` when `maxWaiting` items are waiting already; or the error of the write
+   * @throws AppError `overloaded` when `maxWaiting` items or `maxWaitingBytes` are waiting already; or the error
+   * of the write
    */
   add(item: Item): Promise<Result>
   /** Number of items that wait for the next write. Items of the current write are not counted. */
@@ -23,11 +24,13 @@ export interface GroupCommitOptions<Item, Result> {
    */
   onWritten?: (items: Item[], results: Result[]) => void
   maxBatch?: number
-  /** Limit of the sum of `sizeOf` over a batch. An item that is larger is written alone. */
-  maxBatchBytes?: number
-  /** Size of an item in bytes. Needed for `maxBatchBytes` only. */
-  sizeOf?: (item: Item) => number
   maxWaiting?: number
+  /** Returns the size of an item in bytes, for the limits in bytes. Without it, only the number is limited. */
+  sizeOf?: (item: Item) => number
+  /** Maximum size of a batch; a larger item is written alone. It limits the memory of one statement. */
+  maxBatchBytes?: number
+  /** Maximum size of all items that wait. A larger item is accepted if no other waits. */
+  maxWaitingBytes?: number
 }
 
 /**
@@ -48,9 +51,11 @@ export function writeLists<Item, Result>(
 }
 
 const doNothing = () => {}
+const MIB = 1024 * 1024
 
 interface Entry<Item, Result> {
   item: Item
+  bytes: number
   resolve: (result: Result) => void
   reject: (error: unknown) => void
 }
@@ -58,20 +63,25 @@ interface Entry<Item, Result> {
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): GroupCommit<Item, Result> {
-  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000 } = options
-  const { sizeOf, maxBatchBytes = Number.POSITIVE_INFINITY } = options
+  const { name, write, onWritten, maxBatch = 500, maxWaiting = 20_000, sizeOf } = options
+  const { maxBatchBytes = 8 * MIB, maxWaitingBytes = 64 * MIB } = options
   let entries: Entry<Item, Result>[] = []
+  // Size of `entries` in bytes.
+  let waitingBytes = 0
   // Only one write runs at a time: with two, batches were half as large, and a batch costs Postgres and this
   // process nearly the same whatever its size.
   let isWriting = false
 
   return {
     add(item) {
-      if (entries.length >= maxWaiting) {
+      const bytes = sizeOf ? sizeOf(item) : 0
+      const isFull = waitingBytes + bytes > maxWaitingBytes && entries.length > 0
+      if (isFull || entries.length >= maxWaiting) {
         return Promise.reject(new AppError('overloaded', `Too many ${name} are waiting; try again`))
       }
       return new Promise((resolve, reject) => {
-        entries.push({ item, resolve, reject })
+        entries.push({ item, bytes, resolve, reject })
+        waitingBytes += bytes
         schedule()
       })
     },
@@ -92,23 +102,25 @@ export function createGroupCommit<Item, Result>(
    * Postgres and this process work in parallel (3 % more tasks per second).
    */
   function writeNext(deliverLast: () => void) {
-    const count = nextBatchLength()
-    const batch = entries.slice(0, count)
-    entries = entries.slice(count)
+    const batch = takeBatch()
     isWriting = batch.length > 0
     if (isWriting) writeBatch(batch).then((deliver) => setImmediate(writeNext, deliver))
     deliverLast()
   }
 
-  function nextBatchLength(): number {
-    const limit = Math.min(entries.length, maxBatch)
-    if (!sizeOf) return limit
-    let bytes = 0
-    for (let count = 0; count < limit; count++) {
-      bytes += sizeOf((entries[count] as Entry<Item, Result>).item)
-      if (bytes > maxBatchBytes) return Math.max(1, count)
+  /** Removes the items of the next batch from those that wait. */
+  function takeBatch(): Entry<Item, Result>[] {
+    let count = 0
+    let batchBytes = 0
+    for (const { bytes } of entries) {
+      if (count === maxBatch || (count > 0 && batchBytes + bytes > maxBatchBytes)) break
+      count++
+      batchBytes += bytes
     }
-    return limit
+    const batch = entries.slice(0, count)
+    entries = entries.slice(count)
+    waitingBytes -= batchBytes
+    return batch
   }
 
   /**
@@ -125,8 +137,9 @@ export function createGroupCommit<Item, Result>(
       }
     } catch (error) {
       // The items of a failed batch are written one by one, so that a bad item fails alone. This cannot help
-      // if Postgres is unavailable or the batch has one item: then all items get the error of the batch.
-      if (batch.length === 1 || isAppError(error, 'unavailable')) {
+      // if Postgres is unavailable or the batch has one item: then all items get the error of the batch. If
+      // the batch may have been written, its items must not be written again.
+      if (batch.length === 1 || isOutage(error)) {
         return () => {
           for (const { reject } of batch) reject(error)
         }
@@ -148,10 +161,17 @@ export function createGroupCommit<Item, Result>(
         resolve(results[0] as Result)
       } catch (error) {
         reject(error)
-        if (!isAppError(error, 'unavailable')) continue
-        for (const entry of batch.slice(index + 1)) entry.reject(error)
+        if (!isOutage(error)) continue
+        // Only the item that failed can have been written; the remaining ones were not sent.
+        const notSent = new AppError('unavailable', 'The database cannot be reached', { cause: error })
+        for (const entry of batch.slice(index + 1)) entry.reject(notSent)
         return
       }
     }
   }
+}
+
+/** Whether the error concerns all items of a write and not one of them. */
+function isOutage(error: unknown): boolean {
+  return isAppError(error, 'unavailable') || isAppError(error, 'outcome_unknown')
 }

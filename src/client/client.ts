@@ -204,6 +204,10 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
   }
 }
 
+// Codes of transient errors with other statuses. After `outcome_unknown` a submission may be repeated, because it
+// has an idempotency key.
+const TRANSIENT_CODES = new Set(['idempotency_key_in_flight', 'unreachable', 'outcome_unknown'])
+
 /** A failed call: the error response of the API, or the reason why there was no response. */
 export class ApiError extends Error {
   /** HTTP status of the response; 0 if there was no response. */
@@ -239,8 +243,7 @@ export class ApiError extends Error {
 
   /** Whether the same request may succeed a little later, e.g. because the API is unreachable or busy. */
   get isTransient(): boolean {
-    const isInFlight = this.code === 'idempotency_key_in_flight'
-    return isInFlight || this.code === 'unreachable' || this.status === 429 || this.status === 503
+    return TRANSIENT_CODES.has(this.code) || this.status === 429 || this.status === 503
   }
 }
 

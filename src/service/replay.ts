@@ -23,26 +23,28 @@ export interface Replay {
   replayMany(ids: string[], optionsOf: (id: string) => SubmitOptions): Promise<number>
 }
 
-// Number of tasks that are replayed at the same time. It limits the use of memory, because each input may be
-// as large as a request body (256 KiB).
-const BATCH = 100
+// Number and size of the tasks that are replayed at the same time. The size limits the use of memory: inputs may be
+// as large as a request body, and results 1 MiB. A larger task is replayed alone.
+const MAX_BATCH = 100
+const MAX_BATCH_BYTES = 8 * 1024 * 1024
 // Error codes for which a bulk replay skips a task, because trying again cannot help: the task or its
 // definition no longer exists, or the definition no longer accepts the input.
 const NOT_REPLAYABLE: ErrorCode[] = ['unknown_task', 'unknown_definition', 'invalid_input']
 
 export function createReplay({
   find,
+  findBytes,
   submit,
   resubmit,
 }: {
   find: (id: string) => Promise<TaskRow | undefined>
+  findBytes: (ids: string[]) => Promise<Map<string, number>>
 } & Submissions): Replay {
   return {
     replay,
     async replayMany(ids, optionsOf) {
       let count = 0
-      for (let from = 0; from < ids.length; from += BATCH) {
-        const batch = ids.slice(from, from + BATCH)
+      for (const batch of batchesOf(ids, await findBytes(ids))) {
         const outcomes = await Promise.allSettled(batch.map((id) => replay(id, {}, optionsOf(id))))
         const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
         const serious = reasons.find((reason) => !NOT_REPLAYABLE.some((code) => isAppError(reason, code)))
@@ -62,4 +64,21 @@ export function createReplay({
     if ('input' in edited) return submit(name, edited.input, all, ['input'])
     return resubmit(name, row.input, all, ['input'])
   }
+}
+
+function batchesOf(ids: string[], bytesById: Map<string, number>): string[][] {
+  const batches: string[][] = []
+  let batch: string[] = []
+  let batchBytes = 0
+  for (const id of ids) {
+    const bytes = bytesById.get(id) ?? 0
+    if (batch.length === MAX_BATCH || batchBytes + bytes > MAX_BATCH_BYTES) {
+      batches.push(batch)
+      batch = []
+      batchBytes = 0
+    }
+    batch.push(id)
+    batchBytes += bytes
+  }
+  return [...batches, batch].filter(({ length }) => length > 0)
 }

@@ -40,7 +40,7 @@ export interface SubmitOptions {
  * is cancelled.
  * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`,
- * `idempotency_key_in_flight`, `overloaded`, `unavailable`
+ * `idempotency_key_in_flight`, `overloaded`, `unavailable`, `outcome_unknown`
  */
 export type Submit = (
   name: string,
@@ -69,11 +69,13 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
   const inserts = createGroupCommit<NewTask, number | null>({
     name: 'task submissions',
     write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
+    sizeOf: inputSize,
     onWritten: acceptMany,
   })
   const insertsOnce = createGroupCommit<OnceTask, OnceResult>({
     name: 'task submissions',
     write: (tasks) => store.insertOnceMany(tasks, enqueuer.hasBacklog),
+    sizeOf: inputSize,
     onWritten(tasks, results) {
       const isNew = tasks.map((task, index) => {
         const existing = results[index]?.existing
@@ -129,6 +131,11 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     }
     enqueuer.enqueue(marked)
   }
+}
+
+/** Returns the approximate size of a new task in memory: its length as text costs nothing to read. */
+function inputSize({ inputText = '' }: NewTask): number {
+  return inputText.length
 }
 
 /**

@@ -26,13 +26,14 @@ export interface TaskServiceDependencies {
   store: TaskStore
   dispatchStore: DispatchStore
   find: (id: string) => Promise<TaskRow | undefined>
+  findBytes: (ids: string[]) => Promise<Map<string, number>>
   queue: Queue
   signals: Signals
   events: Events
 }
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
-  const { registry, store, dispatchStore, find, queue, signals, events } = dependencies
+  const { registry, store, dispatchStore, find, findBytes, queue, signals, events } = dependencies
   const enqueuer = createEnqueuer({ queue, dispatchStore, events })
   const { submit, resubmit } = createSubmit({ registry, store, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
@@ -40,7 +41,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   for (const definition of registry.all) void queue.prepare(definition.queue)
   return {
     submit,
-    ...createReplay({ find, submit, resubmit }),
+    ...createReplay({ find, findBytes, submit, resubmit }),
     ...createCancelAndRetry({ store, enqueuer, signals, events }),
     whenEnqueued: enqueuer.whenIdle,
   }

@@ -47,13 +47,13 @@ export function createActivityStore(database: Database) {
      */
     async read(windowSeconds: number): Promise<ActivityWindow> {
       const { widthSeconds, stepSeconds } = stepsFor(windowSeconds)
-      const [clock] = await database.query<{ seconds: number }>(
+      const [clock] = await database.maintenance.query<{ seconds: number }>(
         sql`select extract(epoch from now())::float8 as seconds`,
       )
       const nowSeconds = clock?.seconds ?? 0
       const steps = Math.ceil(windowSeconds / stepSeconds)
       const first = (Math.floor(nowSeconds / stepSeconds) - steps + 1) * stepSeconds
-      const rows = await database.query<GroupedRow>(sql`
+      const rows = await database.maintenance.query<GroupedRow>(sql`
         select floor((extract(epoch from starts_at)::float8 - ${first}::float8) / ${stepSeconds}::float8)::int as step,
                name, measure, bucket, sum(count)::float8 as count,
                (sum(count) filter (where measure in ('SUCCESS', 'FAILURE', 'CANCELLED')))::float8 as ended
@@ -73,7 +73,7 @@ export function createActivityStore(database: Database) {
      */
     async prune(): Promise<void> {
       for (const { widthSeconds, keptSeconds } of SPANS)
-        await database.query(sql`
+        await database.maintenance.query(sql`
           delete from activity
           where width = ${widthSeconds} and starts_at < now() - ${keptSeconds}::float8 * interval '1 second'`)
     },

@@ -1,7 +1,9 @@
 // Inserts tasks, with and without idempotency keys.
 import type { SQL } from 'drizzle-orm'
+import { isAppError } from '../base/errors.ts'
 import { type BatchStatement, booleans, type Column, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
+import { NoAnswerError } from './database-errors.ts'
 import { inArray, sql } from './drizzle.ts'
 import { type HasBacklog, inputTextOf, type NewTask, type OnceResult, type OnceTask } from './new-tasks.ts'
 import { type TaskRow, tasks } from './schema.ts'
@@ -61,9 +63,17 @@ function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
   return newTasks.map(({ queue, runAt }) => runAt !== undefined || hasBacklog(queue))
 }
 
-function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
+async function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
   const keys = newTasks.map(({ idempotency }) => idempotency.key)
-  return database.use((drizzle) => drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)))
+  try {
+    return await database.reads.use((drizzle) =>
+      drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+    )
+  } catch (cause) {
+    // Other tasks of the batch are committed already.
+    if (isAppError(cause, 'unavailable')) throw new NoAnswerError('The existing tasks were not read', cause)
+    throw cause
+  }
 }
 
 function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]): Record<string, Column> {

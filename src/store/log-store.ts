@@ -48,7 +48,7 @@ export function createLogStore(database: Database) {
 
     /** Returns the lines of a task with an id greater than `after`, in the order of insertion. */
     list(taskId: string, { after, limit }: { after: number; limit: number }): Promise<TaskLogRow[]> {
-      return database.use((drizzle) =>
+      return database.reads.use((drizzle) =>
         drizzle
           .select()
           .from(taskLogs)

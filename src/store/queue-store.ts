@@ -61,7 +61,7 @@ export function createQueueStore(database: Database) {
 
     /** Lists every queue that has unfinished tasks or is paused. */
     async summarize(): Promise<QueueSummary[]> {
-      const rows = await database.query<
+      const rows = await database.maintenance.query<
         Omit<QueueSummary, 'pausedAt'> & { pausedAt: string | Date | null }
       >(sql`
         select coalesce(live.queue, paused_queues.name) as name, coalesce(waiting, 0) as waiting,

@@ -1,8 +1,8 @@
 // Deletes old finished tasks. Their attempts and logs are deleted with them.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
-import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
+import type { Queries } from './lanes.ts'
 
 /** Result of `pruneTasks`, which is one step of a scan of all tasks from the oldest to the newest. */
 export interface PruneStep {
@@ -18,7 +18,7 @@ export const LOWEST_ID = firstIdOf(0)
 
 export type RetentionStore = ReturnType<typeof createRetentionStore>
 
-export function createRetentionStore(database: Database) {
+export function createRetentionStore(maintenance: Queries) {
   return {
     /**
      * Scans the next `limit` tasks after `afterId`, in the order of ids. Deletes those that ended longer than
@@ -26,7 +26,7 @@ export function createRetentionStore(database: Database) {
      * them.
      */
     async pruneTasks(afterId: string, olderThanMs: number, limit: number): Promise<PruneStep> {
-      const [step] = await database.query<{ scanned: number; deleted: number; lastId: string | null }>(
+      const [step] = await maintenance.query<{ scanned: number; deleted: number; lastId: string | null }>(
         pruneStatement(afterId, olderThanMs, limit),
       )
       const { scanned = 0, deleted = 0, lastId } = step ?? {}

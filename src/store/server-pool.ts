@@ -2,8 +2,9 @@
 // parses JSON without rounding large numbers.
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
+import { NoAnswerError, noteConnectionLoss } from './database-errors.ts'
 
-/** A query that can set its own time limit, `timeoutMs`. The default is 30 s. */
+/** A query that can set its own time limit, `timeoutMs`. The default is that of its pool. */
 export interface TimedQuery extends pg.QueryConfig {
   timeoutMs?: number
 }
@@ -14,29 +15,68 @@ export interface TimedQuery extends pg.QueryConfig {
 // options raise the estimated cost of reading a whole small table so far that Postgres would compile such
 // queries, at a hundred times their cost.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
+// Postgres checks during a statement whether its client is still connected, and ends the statement if it is
+// not. So statements with a short time limit of their own, and those of a killed process, do not pile up.
+const CLIENT_CHECK = '-c client_connection_check_interval=1s'
 const QUERY_TIMEOUT_MS = 30_000
+// How much earlier Postgres cancels a statement than its client gives up. A statement that Postgres has
+// cancelled is known not to be committed; the outcome of one without an answer is unknown.
+const CANCEL_BEFORE_MS = 1_000
+
+export interface PoolOptions {
+  maxConnections: number
+  /** Default time limit of a query. Postgres cancels the statement one second earlier. */
+  timeoutMs?: number
+}
+
+/** A pool of connections to a server. */
+export interface ServerPool {
+  pool: pg.Pool
+  /** Whether all connections are in use, so that further queries wait. */
+  isBusy(): boolean
+}
 
 /**
  * Opens a pool of connections. A query may have its own time limit (see `TimedQuery`): when the limit is
  * over, the query rejects and its connection is closed.
  */
-export function openServerPool(url: string, maxConnections: number): pg.Pool {
+export function openServerPool(
+  url: string,
+  { maxConnections, timeoutMs = QUERY_TIMEOUT_MS }: PoolOptions,
+): ServerPool {
   const pool = new pg.Pool({
-    connectionString: url,
+    ...connectionTo(url, `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`),
     max: maxConnections,
     // How long a query waits for a connection. After that it fails as `unavailable`, so that no request
     // hangs.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     application_name: 'waggle',
-    options: PLANNER,
   })
   readExactly(pool)
-  pool.on('connect', limitTime)
+  pool.on('connect', (client) => {
+    limitTime(client, timeoutMs)
+    client.on('error', noteConnectionLoss)
+  })
   // The pool emits `error` when an idle connection breaks (restart or failover of Postgres). It is ignored,
   // because the pool opens a new connection for the next query; without a listener it would end the process.
   pool.on('error', () => {})
-  return pool
+  let inUse = 0
+  pool.on('acquire', () => inUse++)
+  pool.on('release', () => inUse--)
+  return { pool, isBusy: () => inUse >= maxConnections }
+}
+
+/**
+ * Adds start-up options to those in the URL, which would replace them. Of two values for one setting, Postgres uses
+ * the last one.
+ */
+function connectionTo(url: string, options: string): pg.ClientConfig {
+  const address = new URL(url)
+  const given = address.searchParams.getAll('options')
+  if (given.length === 0) return { connectionString: url, options }
+  address.searchParams.delete('options')
+  return { connectionString: address.href, options: [...given, options].join(' ') }
 }
 
 type Query = (query: unknown, values: unknown, callback?: Callback) => unknown
@@ -48,7 +88,7 @@ type Callback = (error: Error | null | undefined, result: unknown) => void
  * generation. So parameters and rows would stay in memory until the next full garbage collection, which would
  * run every second instead of every minute.
  */
-function limitTime(connected: pg.PoolClient) {
+function limitTime(connected: pg.PoolClient, defaultTimeoutMs: number) {
   // The cast adds `end`, which the clients of the pool have but the type of the event `connect` lacks.
   const client = connected as pg.PoolClient & pg.Client
   const query = client.query.bind(client) as Query
@@ -60,7 +100,7 @@ function limitTime(connected: pg.PoolClient) {
         limited(config, values, (error, result) => (error ? reject(error) : resolve(result)))
       })
     }
-    const { timeoutMs = QUERY_TIMEOUT_MS } = config as TimedQuery
+    const { timeoutMs = defaultTimeoutMs } = config as TimedQuery
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
@@ -68,10 +108,7 @@ function limitTime(connected: pg.PoolClient) {
     }, timeoutMs)
     return query(config, values, (error, result) => {
       clearTimeout(timer)
-      callback(
-        isLate ? new Error(`Query read timeout after ${timeoutMs} ms`, { cause: error }) : error,
-        result,
-      )
+      callback(isLate ? new NoAnswerError(`Query read timeout after ${timeoutMs} ms`, error) : error, result)
     })
   }
   client.query = limited as typeof client.query

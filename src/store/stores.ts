@@ -16,14 +16,14 @@ export type Stores = ReturnType<typeof createStores>
 export function createStores(database: Database) {
   return {
     taskStore: createTaskStore(database),
-    taskReader: createTaskReader(database),
-    taskList: createTaskList(database),
+    taskReader: createTaskReader(database.reads),
+    taskList: createTaskList(database.searches),
     dispatchStore: createDispatchStore(database),
     callbackStore: createCallbackStore(database),
     logStore: createLogStore(database),
     queueStore: createQueueStore(database),
     workerStore: createWorkerStore(database),
     activityStore: createActivityStore(database),
-    retentionStore: createRetentionStore(database),
+    retentionStore: createRetentionStore(database.maintenance),
   }
 }

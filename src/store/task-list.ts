@@ -1,9 +1,11 @@
 // Lists and counts tasks. Each query scans a limited number of rows, so its cost depends neither on the
 // number of tasks nor on how far the client has paged.
+import type { SQL } from 'drizzle-orm'
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
-import type { Database, Drizzle } from './database.ts'
+import { IS_WITHIN_PAGE, PAGE_COLUMNS } from './byte-budget.ts'
 import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
+import type { Drizzle, Queries } from './lanes.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { conditionsOf, rangeOf, type TaskFilter } from './task-filter.ts'
 
@@ -49,24 +51,25 @@ const EXCERPT_CHARACTERS = 200
 
 export type TaskList = ReturnType<typeof createTaskList>
 
-export function createTaskList(database: Database) {
+export function createTaskList(searches: Queries) {
   return {
     /**
      * Lists tasks, newest first. Scans a limited number of rows. If few of them match the filter, the part
-     * has fewer than `limit` tasks, or none, although `next` is set and more tasks can follow.
+     * has fewer than `limit` tasks, or none, although `next` is set and more tasks can follow. The part also
+     * ends early when its inputs and results have `PAGE_BYTES`.
      */
     list(filter: TaskFilter, place: Place): Promise<Part<TaskRow>> {
-      return database.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place, IS_WITHIN_PAGE))
     },
 
     /** Works like `list`, but returns excerpts of inputs and results. */
     listCompact(filter: TaskFilter, place: Place): Promise<Part<CompactRow>> {
-      return database.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
     },
 
     /** Works like `list`, but returns only ids and statuses. */
     listIds(filter: TaskFilter, place: Place): Promise<Part<Pick<TaskRow, 'id' | 'status'>>> {
-      return database.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
+      return searches.use((drizzle) => selectPart(drizzle, ID_COLUMNS, filter, place))
     },
 
     /**
@@ -74,7 +77,7 @@ export function createTaskList(database: Database) {
      * follow: the caller repeats the call with it as `before`, and adds up the counts.
      */
     count(filter: TaskFilter, before?: string): Promise<Count> {
-      return database.use(async (drizzle) => {
+      return searches.use(async (drizzle) => {
         const first = before ?? (await firstOf(drizzle, filter))
         const limit = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_COUNT_SCANNED
         const scanned = scannedOf(drizzle, filter, { before: first, limit })
@@ -97,19 +100,25 @@ async function selectPart<Columns extends SelectedFields>(
   columns: Columns,
   filter: TaskFilter,
   { before, limit }: Place,
+  within?: SQL,
 ) {
   const maxScanned = readsInput(filter) ? MAX_SCANNED_WITH_INPUT : MAX_SCANNED
   const scanned = scannedOf(drizzle, filter, { before, limit: maxScanned })
   // The subquery that limits the scan is named like the table, so that the conditions of task-filter.ts,
   // which name the table, apply to it.
-  const found = await drizzle
-    .select({ ...columns, cursor: tasks.id })
+  const page = drizzle
+    .select({ ...getTableColumns(tasks), ...PAGE_COLUMNS })
     .from(scanned.as('tasks'))
     .where(and(...conditionsOf(filter)))
     .orderBy(desc(tasks.id))
-    .limit(limit + 1)
-  const rows = found.slice(0, limit)
-  const next = found.length > limit ? rows.at(-1)?.cursor : await endOf(drizzle, filter, before, maxScanned)
+    .limit(limit)
+  const rows = await drizzle
+    .select({ ...columns, cursor: tasks.id, hasNext: sql<boolean>`has_next` })
+    .from(page.as('tasks'))
+    .where(within)
+    .orderBy(desc(tasks.id))
+  const last = rows.at(-1)
+  const next = last?.hasNext ? last.cursor : await endOf(drizzle, filter, before, maxScanned)
   return { rows, next: next ?? null }
 }
 

@@ -1,9 +1,10 @@
 // Reads tasks by id, and their attempts. Lists are in task-list.ts.
 
 import { createGroupCommit } from '../base/group-commit.ts'
+import { TASK_BYTES } from './byte-budget.ts'
 import { type BatchStatement, IS_GIVEN, integers, uuids } from './columns.ts'
-import type { Database } from './database.ts'
 import { asc, eq, sql } from './drizzle.ts'
+import type { Queries } from './lanes.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf } from './statements.ts'
 
@@ -15,15 +16,26 @@ export interface KnownTask {
 
 export type TaskReader = ReturnType<typeof createTaskReader>
 
-export function createTaskReader(database: Database) {
+export function createTaskReader(reads: Queries) {
   const finds = createGroupCommit<string, TaskRow | undefined>({ name: 'reads of tasks', write: findMany })
   return {
     /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
     find: (id: string): Promise<TaskRow | undefined> => finds.add(id.toLowerCase()),
 
+    /** Returns the size of each task: bytes of its input and result as JSON text. Unknown ids are left out. */
+    async findBytes(ids: string[]): Promise<Map<string, number>> {
+      const rows = await reads.use((drizzle) =>
+        drizzle
+          .select({ id: tasks.id, bytes: TASK_BYTES })
+          .from(tasks)
+          .where(isOneOf(ids.map((id) => ({ id })))),
+      )
+      return new Map(rows.map(({ id, bytes }) => [id, bytes]))
+    },
+
     /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
-      return database.use((drizzle) =>
+      return reads.use((drizzle) =>
         drizzle
           .select()
           .from(attempts)
@@ -42,7 +54,7 @@ export function createTaskReader(database: Database) {
         id: uuids(known.map(({ id }) => id)),
         version: integers(known.map(({ version }) => version)),
       }
-      const changed = await database.run<{ id: string }>(FIND_CHANGED, columns)
+      const changed = await reads.run<{ id: string }>(FIND_CHANGED, columns)
       if (changed.length === 0) return []
       const rows = await findMany(changed.map(({ id }) => id))
       return rows.filter((row) => row !== undefined)
@@ -50,7 +62,7 @@ export function createTaskReader(database: Database) {
   }
 
   async function findMany(ids: string[]): Promise<(TaskRow | undefined)[]> {
-    const rows = await database.use((drizzle) =>
+    const rows = await reads.use((drizzle) =>
       drizzle
         .select()
         .from(tasks)

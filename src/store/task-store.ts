@@ -10,6 +10,7 @@ import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
 import { uuids } from './columns.ts'
 import type { Database } from './database.ts'
+import { confirmed } from './database-errors.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
@@ -38,9 +39,13 @@ export interface TaskStore {
   /**
    * Inserts all tasks or none. Returns for each task when it was marked as enqueued (ms since 1970, clock of
    * Postgres), and null if it was not. The caller must enqueue the marked ones.
+   * @throws AppError `outcome_unknown` if Postgres did not confirm the statement
    */
   insertMany(newTasks: NewTask[], hasBacklog?: HasBacklog): Promise<(number | null)[]>
-  /** Inserts the tasks whose idempotency key is new. Returns the existing row of the key for each other task. */
+  /**
+   * Inserts the tasks whose idempotency key is new. Returns the existing row of the key for each other task.
+   * @throws like `insertMany`
+   */
   insertOnceMany(newTasks: OnceTask[], hasBacklog?: HasBacklog): Promise<OnceResult[]>
   /** Claims waiting tasks for workers. The result is null for each task that could not be claimed. */
   claimMany(claims: Claim[]): Promise<(ClaimedTask | null)[]>
@@ -57,20 +62,28 @@ export interface TaskStore {
   /**
    * Sets failed and cancelled tasks to PENDING with a new retry budget, and marks them as enqueued. The
    * caller must enqueue the returned tasks.
+   * @throws AppError `outcome_unknown` if Postgres did not confirm the statement
    */
   retryMany(ids: string[]): Promise<TaskToEnqueue[]>
   /** Returns the status of a task; null for an unknown id. */
   statusOf(id: string): Promise<TaskStatus | null>
 }
 
+const UNCONFIRMED_SUBMISSION =
+  'Postgres did not confirm the submission: it may have been accepted. Repeat it with the same Idempotency-Key'
+// A cancel needs no such message, because it may be repeated.
+const UNCONFIRMED_RETRY = 'Postgres did not confirm the retry: read the task before you repeat it'
+
 export function createTaskStore(database: Database): TaskStore {
   return {
-    insertMany: (newTasks, hasBacklog) => insertTasks(database, newTasks, hasBacklog),
-    insertOnceMany: (newTasks, hasBacklog) => insertTasksOnce(database, newTasks, hasBacklog),
+    insertMany: (newTasks, hasBacklog) =>
+      confirmed(insertTasks(database, newTasks, hasBacklog), UNCONFIRMED_SUBMISSION),
+    insertOnceMany: (newTasks, hasBacklog) =>
+      confirmed(insertTasksOnce(database, newTasks, hasBacklog), UNCONFIRMED_SUBMISSION),
     claimMany: (claims) => claimTasks(database, claims),
     finishMany: (finishes) => finishTasks(database, finishes),
     cancelMany: (ids) => cancelTasks(database, ids),
-    retryMany: (ids) => retryTasks(database, ids),
+    retryMany: (ids) => confirmed(retryTasks(database, ids), UNCONFIRMED_RETRY),
     statusOf: (id) => statusOf(database, id),
   }
 }
@@ -108,7 +121,7 @@ function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]>
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {
-  const rows = await database.query<{ status: TaskStatus }>(
+  const rows = await database.reads.query<{ status: TaskStatus }>(
     sql`select status from tasks where id = ${id}::uuid`,
   )
   return rows[0]?.status ?? null

@@ -125,7 +125,7 @@ export function createWorkerStore(database: Database) {
      * abandoned tasks find nothing unless the row of a missing worker exists.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
-      await database.query(
+      await database.maintenance.query(
         sql`delete from workers where last_beat_at < now() - ${missingAfterMs}::float8 * interval '1 ms'`,
       )
     },
@@ -144,7 +144,9 @@ export function createWorkerStore(database: Database) {
     },
 
     list(): Promise<ListedWorker[]> {
-      return database.use((drizzle) => drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)))
+      return database.maintenance.use((drizzle) =>
+        drizzle.select(LISTED).from(workers).orderBy(asc(workers.startedAt)),
+      )
     },
 
     /**
@@ -161,7 +163,7 @@ export function createWorkerStore(database: Database) {
     }): Promise<AbandonedTask[]> {
       const { missingAfterMs, self, isThorough, limit } = options
       const horizon = sql`now() - ${missingAfterMs}::float8 * interval '1 ms'`
-      return database.query(sql`
+      return database.maintenance.query(sql`
         select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
                cancel_requested_at is not null as "isCancelRequested"
         from tasks

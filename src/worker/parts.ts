@@ -130,6 +130,8 @@ export function startParts(
     write: taskStore.finishMany,
     onWritten: publishEnds,
     maxBatchBytes: MAX_BATCH_BYTES,
+    // The results that wait are limited by the slots (unwritten-results.ts).
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
     sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
   })
   const runner = createRunner({

@@ -132,7 +132,7 @@ describe('server-sent events', () => {
       const { status, headers } = await own.request('HEAD', `/v1/tasks/${id}/events`)
       expect([status, headers.get('Content-Type')]).toEqual([200, 'text/event-stream'])
     }
-    const queries = countQueries(own.connections.database)
+    const queries = countQueries(own.connections.database.reads)
     await until(
       async () => queries.quietSeconds(),
       (seconds) => seconds >= 3,
@@ -207,7 +207,7 @@ test('1,000 waiting clients need one query a second, and all get the end', async
   const own = await startSystem({ worker: false })
   const tasks = await Promise.all(Array.from({ length: 100 }, () => own.submit('reverse', { text: 'ab' })))
   const ids = tasks.map(({ id }) => id)
-  const queries = countQueries(own.connections.database)
+  const queries = countQueries(own.connections.database.reads)
   const waiting = Array.from({ length: 10 }, () => ids)
     .flat()
     .map(async (id, index) => {
@@ -231,18 +231,18 @@ test('1,000 waiting clients need one query a second, and all get the end', async
   await own.stop()
 })
 
-/** Counts the statements that are sent to the database from now on. */
-function countQueries(database: Database) {
-  const { use, query } = database
+/** Counts the statements that are sent over this lane from now on. */
+function countQueries(lane: Database['reads']) {
+  const { use, run } = lane
   const atMs: number[] = []
   let sinceMs = Date.now()
-  database.use = (work) => {
+  lane.use = (work) => {
     atMs.push(Date.now())
     return use(work)
   }
-  database.query = (...statement) => {
+  lane.run = (...statement) => {
     atMs.push(Date.now())
-    return query(...statement)
+    return run(...statement)
   }
   return {
     /** Returns the seconds since two statements were last sent within half a second. */
@@ -252,7 +252,7 @@ function countQueries(database: Database) {
     },
     inQuietSeconds: () => atMs.filter((ms) => ms > sinceMs).length,
     stop() {
-      Object.assign(database, { use, query })
+      Object.assign(lane, { use, run })
     },
   }
 }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { freePort, startChildServer } from '../../src/embedded/child-server.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { sql } from '../../src/store/drizzle.ts'
 import { CHILD_ENVIRONMENT } from '../support/child-environment.ts'
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
 import { exchange } from '../support/raw-http.ts'
@@ -147,8 +148,9 @@ describe.skipIf(inject('postgresUrl') === null)('an API process with its own Pos
     expect(api.process.exitCode).toBe(null)
   })
 
-  test('when PostgreSQL is killed under load, submissions get 202 or 503, and every task with a 202 exists', async () => {
+  test('when PostgreSQL is killed under load, submissions get 202, 503 or 504; every task with a 202 exists, and none with a 503', async () => {
     const responses: { status: number; id: string }[] = []
+    const countBefore = await countTasks(postgres.url)
     const countOf = (wanted: number) => responses.filter(({ status }) => status === wanted).length
     const clients = Array.from({ length: 16 }, async () => {
       while (countOf(503) < 50) responses.push(await submit(api))
@@ -161,16 +163,21 @@ describe.skipIf(inject('postgresUrl') === null)('an API process with its own Pos
     await Promise.all(clients)
     await postgres.restart()
     await until(
-      () => submit(api),
-      ({ status }) => status === 202,
+      async () => {
+        responses.push(await submit(api))
+        return responses.at(-1)
+      },
+      (response) => response?.status === 202,
     )
 
-    expect(responses.filter(({ status }) => status !== 202 && status !== 503)).toEqual([])
+    expect(responses.filter(({ status }) => ![202, 503, 504].includes(status))).toEqual([])
     const ids = responses.flatMap(({ status, id }) => (status === 202 ? [id] : []))
     const kept = await Promise.all(
       ids.map(async (id) => (await request(api, 'GET', `/task_status/${id}`)).status),
     )
     expect(kept).toEqual(ids.map(() => 200))
+    const count = (await countTasks(postgres.url)) - countBefore
+    expect(count).toBeLessThanOrEqual(countOf(202) + countOf(504))
     expect(api.process.exitCode).toBe(null)
   })
 })
@@ -218,6 +225,13 @@ async function submit(api: ApiProcess): Promise<{ status: number; id: string }> 
   const response = await request(api, 'POST', '/v1/tasks/reverse')
   const { id } = (await response.json()) as { id: string }
   return { status: response.status, id }
+}
+
+async function countTasks(url: string): Promise<number> {
+  const database = await openDatabase(url)
+  const [row] = await database.query<{ count: number }>(sql`select count(*)::int as count from tasks`)
+  await database.close()
+  return row?.count ?? 0
 }
 
 interface OwnPostgres {

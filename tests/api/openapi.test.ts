@@ -20,6 +20,7 @@ const NOT_CAUSED: Record<string, string> = {
   '403': 'this system has no keys; see openapi-admission.test.ts',
   '429': 'this system has no rate limit; see openapi-admission.test.ts',
   '503': 'Postgres is available; other tests cover outages',
+  '504': 'Postgres confirms its statements; see unknown-outcome.test.ts',
   default: 'it documents internal errors',
   'submission 409': 'it needs two concurrent requests with one key',
 }

@@ -33,6 +33,7 @@ export const LAYERS: Module[][] = [
       path: 'src/store/',
       face: [
         'database.ts',
+        'database-errors.ts',
         'stores.ts',
         'schema.ts',
         'new-tasks.ts',

@@ -170,13 +170,30 @@ describe('an item that cannot be written', () => {
 describe('while the database is unavailable', () => {
   const unavailable = new AppError('unavailable', 'The database cannot be reached')
 
-  test('the whole batch fails, and its items are not tried one by one', async () => {
+  test.each([unavailable, new AppError('outcome_unknown', 'Postgres did not confirm the submission')])(
+    'the whole batch fails, and its items are not tried one by one: $code',
+    async (error) => {
+      const { add, writes } = setup()
+      const outcomes = Promise.allSettled([...'abc'].map(add))
+      await settled()
+      writes[0]?.fail(error)
+      expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: error }))
+      expect(batchesOf(writes)).toEqual(['abc'])
+    },
+  )
+
+  test('items that were not sent are known not to be written if the outcome of the item before is unknown', async () => {
     const { add, writes } = setup()
-    const outcomes = Promise.allSettled([...'abc'].map(add))
+    const outcomes = Promise.allSettled([...'ab'].map(add))
     await settled()
-    writes[0]?.fail(unavailable)
-    expect(await outcomes).toEqual(new Array(3).fill({ status: 'rejected', reason: unavailable }))
-    expect(batchesOf(writes)).toEqual(['abc'])
+    writes[0]?.fail(new Error('a bad item'))
+    await settled()
+    writes[1]?.fail(new AppError('outcome_unknown', 'Postgres did not confirm the submission'))
+    expect(await outcomes).toMatchObject([
+      { reason: { code: 'outcome_unknown' } },
+      { reason: { code: 'unavailable' } },
+    ])
+    expect(batchesOf(writes)).toEqual(['ab', 'a'])
   })
 
   test('the remaining items fail immediately when it becomes unavailable while items are written one by one', async () => {
@@ -229,14 +246,49 @@ test('a submission beyond maxWaiting is rejected, and all others are written', a
   expect(await later).toBe('E')
 })
 
-test('a batch is limited in bytes; a larger item is written alone', async () => {
-  const { add, writes } = setup({ sizeOf: (item) => item.length, maxBatchBytes: 3 })
-  for (const item of ['a', 'bb', 'c', 'dddd', 'e']) add(item)
-  for (let written = 0; written < 4; written++) {
+describe('items with a size', () => {
+  /** The size of an item is its length. */
+  const sized = { sizeOf: (item: string) => item.length, maxBatchBytes: 10, maxWaitingBytes: 20 }
+
+  test('a batch has at most maxBatchBytes, and at least one item', async () => {
+    const { add, writes } = setup({ ...sized, maxWaitingBytes: 100 })
+    const items = ['aaaa', 'bbbb', 'cccc', 'd'.repeat(15), 'e']
+    const results = Promise.all(items.map(add))
+    for (let write = 0; write < 4; write++) {
+      await settled()
+      writes[write]?.succeed()
+    }
+    expect(await results).toEqual(items.map((item) => item.toUpperCase()))
+    expect(writes.map(({ items }) => items)).toEqual([['aaaa', 'bbbb'], ['cccc'], ['d'.repeat(15)], ['e']])
+  })
+
+  test('an item beyond maxWaitingBytes is rejected, and accepted again when the others are written', async () => {
+    const { add, writes } = setup(sized)
+    const first = add('a')
     await settled()
-    writes[written]?.succeed()
-  }
-  expect(writes.map(({ items }) => items)).toEqual([['a', 'bb'], ['c'], ['dddd'], ['e']])
+    const waiting = [add('b'.repeat(10)), add('c'.repeat(10))]
+    await expect(add('d')).rejects.toMatchObject({
+      code: 'overloaded',
+      message: 'Too many letters are waiting; try again',
+    })
+    writes[0]?.succeed()
+    await settled()
+    const later = add('e'.repeat(10))
+    for (const write of [1, 2, 3]) {
+      writes[write]?.succeed()
+      await settled()
+    }
+    await Promise.all([first, ...waiting, later])
+    expect(writes.map(({ items }) => items.join('').length)).toEqual([1, 10, 10, 10])
+  })
+
+  test('an item larger than maxWaitingBytes is accepted if no other waits', async () => {
+    const { add, writes } = setup(sized)
+    const result = add('a'.repeat(30))
+    await settled()
+    writes[0]?.succeed()
+    expect(await result).toBe('A'.repeat(30))
+  })
 })
 
 interface Write {

@@ -55,6 +55,20 @@ test('reading tasks is not limited', async () => {
   }
 })
 
+test('lists are not limited, but searches in inputs and results and counts are', async () => {
+  const system = await start({ rateLimit: { requests: 1, seconds: 60 } })
+  for (const path of ['/v1/tasks', '/v1/tasks?status=PENDING&name=reverse', '/v1/tasks?tag=q']) {
+    const { status, headers } = await system.request('GET', path)
+    expect([path, status, headers.get('RateLimit')]).toEqual([path, 200, null])
+  }
+  const first = await system.request('GET', '/v1/tasks?q=abc')
+  expect([first.status, first.headers.get('RateLimit-Policy')]).toEqual([200, '"default";q=1;w=60'])
+  for (const path of ['/v1/tasks?q=abc', '/v1/tasks?input.text=abc', '/v1/tasks/count']) {
+    const { status, headers } = await system.request('GET', path)
+    expect([path, status, headers.get('Retry-After')]).toEqual([path, 429, expect.stringMatching(/^\d+$/)])
+  }
+})
+
 describe('a client is identified', () => {
   test('by its API key', async () => {
     const system = await start({ rateLimit: { requests: 1, seconds: 60 }, apiKeys: keys.apiKeys })

@@ -1,9 +1,12 @@
 // The connection pool of a Postgres server: query timeouts, transactions and memory.
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { type Database, openDatabase } from '../../src/store/database.ts'
+import { isOutcomeUnknown } from '../../src/store/database-errors.ts'
 import { sql } from '../../src/store/drizzle.ts'
+import { LANES, openLane } from '../../src/store/lanes.ts'
 import { openServerPool } from '../../src/store/server-pool.ts'
 import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
+import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
@@ -28,6 +31,50 @@ describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
     expect(next?.pid).not.toBe(first?.pid)
   })
 
+  test('a statement that was given up soon ends in Postgres', async () => {
+    await expect(database.query(sql`select pg_sleep(600)`, { timeoutMs: 100 })).rejects.toThrow()
+    await until(
+      () =>
+        database.query(sql`
+        select query from pg_stat_activity
+        where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`),
+      (active) => active.length === 0,
+    )
+  })
+
+  test('Postgres cancels a statement a second before its client gives up: then it was not committed', async () => {
+    const lane = openLane(testDatabase.url, 1, { ...LANES.writes, timeoutMs: 1_200 })
+    onTestFinished(() => lane.close())
+    const error = await lane.query(sql`select pg_sleep(600)`).catch((reason) => reason)
+    expect(error).toMatchObject({ code: 'unavailable', cause: { code: '57014' } })
+    expect(isOutcomeUnknown(error)).toBe(false)
+    expect(await lane.query(sql`select 1 as one`)).toEqual([{ one: 1 }])
+  })
+
+  test('a statement without an answer may have been committed', async () => {
+    const late = await database.query(sql`select pg_sleep(600)`, { timeoutMs: 100 }).catch((reason) => reason)
+    expect(isOutcomeUnknown(late)).toBe(true)
+    const lane = openLane('postgres://waggle@127.0.0.1:1/none', 1, LANES.writes)
+    onTestFinished(() => lane.close())
+    const unreachable = await lane.query(sql`select 1`).catch((reason) => reason)
+    expect(unreachable).toMatchObject({ code: 'unavailable' })
+    expect(isOutcomeUnknown(unreachable)).toBe(false)
+  })
+
+  test('options in the URL apply beside those of the pool, which win', async () => {
+    const url = new URL(testDatabase.url)
+    url.searchParams.set('options', '-c search_path=elsewhere,public -c enable_seqscan=on -c work_mem=5MB')
+    const lane = openLane(url.href, 1, LANES.reads)
+    onTestFinished(() => lane.close())
+    const rows = await lane.query(sql`
+      select current_setting('search_path') as path, current_setting('work_mem') as memory,
+             current_setting('enable_seqscan') as seqscan, current_setting('jit') as jit,
+             current_setting('statement_timeout') as timeout`)
+    expect(rows).toEqual([
+      { path: 'elsewhere,public', memory: '5MB', seqscan: 'off', jit: 'off', timeout: '9s' },
+    ])
+  })
+
   test('a transaction is committed, and a statement that fails rolls it back', async () => {
     const runBoth = (second: string) =>
       database.use((drizzle) =>
@@ -43,7 +90,7 @@ describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
   })
 
   test('the parameters of a statement are freed by minor garbage collections', async () => {
-    const pool = openServerPool(testDatabase.url, 1)
+    const { pool } = openServerPool(testDatabase.url, { maxConnections: 1 })
     const send = () => pool.query({ text: 'select length($1::bytea)', values: [Buffer.alloc(MIB / 10, 1)] })
     await send()
     const before = heldMiB()

@@ -67,6 +67,11 @@ export interface SystemOptions {
   /** Without keys the API accepts every request. */
   apiKeys?: ApiKey[]
   rateLimit?: RateLimit
+  poolSize?: number
+  /** 256 KiB by default. */
+  bodyLimitBytes?: number
+  /** Returns the URL that the system uses instead of that of its database, e.g. the URL of a relay. */
+  connectThrough?: (databaseUrl: string) => string
   trustedProxies?: number
   corsOrigins?: string[]
   /** The addresses that `http_request` and callbacks may reach. By default they can reach no address of this machine. */
@@ -91,7 +96,12 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const events = createEvents()
   const seen = recordAll(events)
   const connections = await openConnections(
-    { databaseUrl: database.url, redisUrl: redis.url, rateLimit: options.rateLimit },
+    {
+      databaseUrl: options.connectThrough?.(database.url) ?? database.url,
+      redisUrl: redis.url,
+      poolSize: options.poolSize,
+      rateLimit: options.rateLimit,
+    },
     events,
   )
   await connections.database.migrate()
@@ -114,7 +124,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     trustedProxies: options.trustedProxies,
     corsOrigins: options.corsOrigins,
     listensOn: '127.0.0.1',
-    bodyLimitBytes: 256 * 1024,
+    bodyLimitBytes: options.bodyLimitBytes ?? 256 * 1024,
     workerMissingAfterMs: FAST.missingAfterMs,
     webRoot: options.webRoot,
     metrics,

@@ -280,7 +280,7 @@ describe('while Postgres is unavailable', () => {
     const { database } = system.connections
     const hasNoQueues = ({ series }: Scrape) => series('waggle_queue_waiting_tasks').length === 0
     expect(hasNoQueues(await read())).toBe(false)
-    const query = vi.spyOn(database, 'query').mockRejectedValue(new Error('unavailable'))
+    const query = vi.spyOn(database.maintenance, 'query').mockRejectedValue(new Error('unavailable'))
     const metrics = await until(read, hasNoQueues)
     expect([metrics.status, metrics.series('waggle_queue_oldest_waiting_seconds')]).toEqual([200, []])
     expect(metrics.value('waggle_tasks_accepted_total', { name: 'reverse', queue: 'default' })).toBe(1)

@@ -333,14 +333,18 @@ describe.skipIf(!chromium)('the page', () => {
       await user.untilStatus('SUCCESS')
     })
 
-    test('a submission that gets a 503 is sent again automatically', async () => {
+    test.each([
+      [503, 'unavailable'],
+      [504, 'outcome_unknown'],
+    ])('a submission that gets a %i %s is sent again automatically', async (status, code) => {
       await using user = await open()
-      const problem = { status: 503, title: 'Service Unavailable', detail: 'Postgres cannot be reached' }
+      const type = `urn:waggle:problem:${code}`
+      const problem = { type, status, title: 'Unavailable', detail: 'Postgres cannot be reached' }
       await user.page.route(
         '**/v1/tasks/notify',
         (route) =>
           route.fulfill({
-            status: 503,
+            status,
             contentType: 'application/problem+json',
             body: JSON.stringify(problem),
           }),

@@ -5,6 +5,7 @@ import { AppError } from '../../base/errors.ts'
 import type { ApiKey, Scope } from '../../config.ts'
 import type { RateLimiter, RateLimitState } from '../../redis/rate-limiter.ts'
 import { findApiKey, isPollToken } from './api-keys.ts'
+import { createBodyBudget } from './body-budget.ts'
 import type { ApiEnv } from './request-context.ts'
 
 export interface AdmissionOptions {
@@ -14,6 +15,8 @@ export interface AdmissionOptions {
   rateLimiter?: RateLimiter
   /** Returns the IP address or network by which the rate limiter identifies a client without an API key. */
   clientAddress: (c: Context) => string
+  /** Largest permitted request body. */
+  bodyLimitBytes: number
 }
 
 /**
@@ -25,25 +28,31 @@ export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the admission middleware of a route. Only requests to routes that require
- * `submit` or `operate` count against the client's rate limit. `check`, an additional check of the route,
- * runs after admission in the same middleware, because a second one would cost every request another promise.
- * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, and the errors of `check`
+ * Returns a function that creates the admission middleware of a route. Requests to routes that require `submit` or
+ * `operate` count against the client's rate limit, and of the others those for which `isExpensive` is true.
+ * `check`, an additional check of the route, runs after admission in the same middleware, because a second one would
+ * cost every request another promise.
+ * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, `overloaded`, and the errors of
+ * `check`
  */
-export function createAdmission({ apiKeys, rateLimiter, clientAddress }: AdmissionOptions) {
+export function createAdmission(options: AdmissionOptions) {
+  const { apiKeys, rateLimiter, clientAddress, bodyLimitBytes } = options
+  const withinBodyBudget = createBodyBudget(bodyLimitBytes)
   return <Path extends string = string>(
     required: RequiredAccess,
     check?: (c: Context<ApiEnv, Path>) => void,
+    isExpensive?: (c: Context<ApiEnv, Path>) => boolean,
   ) => {
-    const isLimited = rateLimiter !== undefined && (required === 'submit' || required === 'operate')
+    const isChange = required === 'submit' || required === 'operate'
     return createMiddleware<ApiEnv, Path>((c, next) => {
       if (apiKeys) authorize(c, apiKeys, required)
-      if (isLimited) return countRequest(c, rateLimiter, clientOf(c)).then(proceed)
+      if (rateLimiter && (isChange || isExpensive?.(c)))
+        return countRequest(c, rateLimiter, clientOf(c)).then(proceed)
       return proceed()
 
       function proceed() {
         check?.(c)
-        return next()
+        return isChange ? withinBodyBudget(c, next) : next()
       }
     })
   }

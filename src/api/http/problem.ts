@@ -34,10 +34,11 @@ export const TITLES: Record<number, string> = {
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+  504: 'Gateway Timeout',
 }
 
 export const PROBLEM_JSON = 'application/problem+json'
-// Retry-After of 503 responses: long enough for a restart of Postgres, short enough for a person to wait.
+// Retry-After of 503 and 504 responses: long enough for a restart of Postgres, short enough for a person to wait.
 const RETRY_AFTER_SECONDS = 2
 
 /**
@@ -46,7 +47,7 @@ const RETRY_AFTER_SECONDS = 2
  */
 export function problemResponse(error: unknown, c: Context, events: Events): Response {
   const problem = describeProblem(error, c, events)
-  if (problem.status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
+  if (problem.status === 503 || problem.status === 504) c.header('Retry-After', String(RETRY_AFTER_SECONDS))
   // An earlier request with the same Idempotency-Key is still inserting its task. Asks the client to retry
   // after 1 s: by then the insert has usually ended, and the retry gets the response to the earlier request.
   if (isAppError(error, 'idempotency_key_in_flight')) c.header('Retry-After', '1')
@@ -56,7 +57,7 @@ export function problemResponse(error: unknown, c: Context, events: Events): Res
 /**
  * Returns the problem document for a thrown value: the body of an error response, or the `problem` of a
  * rejected task in a batch. Emits `error.unexpected` for an unexpected error, and `error.transient` if
- * Postgres cannot be reached.
+ * Postgres cannot be reached or does not confirm a write.
  */
 export function describeProblem(error: unknown, c: Context, events: Events): Problem {
   const known = knownError(error)
@@ -68,7 +69,8 @@ export function describeProblem(error: unknown, c: Context, events: Events): Pro
     })
     return problem(c, 500, 'internal_error', 'Internal error')
   }
-  if (known.code === 'unavailable') events.emit('error.transient', { where: 'request', error: known })
+  if (known.code === 'unavailable' || known.code === 'outcome_unknown')
+    events.emit('error.transient', { where: 'request', error: known })
   return problem(c, HTTP_STATUS[known.code], known.code, known.message, known.faults)
 }
 

@@ -107,7 +107,7 @@ export function formOperations(registry: Registry): Operation[] {
       responses: {
         200: { description: 'A page with the id of the task and a link to its status.', content: HTML_PAGE },
       },
-      problems: ['refused_prefetch', 'invalid_input', 'overloaded', 'unavailable'],
+      problems: ['refused_prefetch', 'invalid_input', 'overloaded', 'unavailable', 'outcome_unknown'],
     },
     {
       method: 'get',

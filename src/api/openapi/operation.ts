@@ -45,6 +45,8 @@ export interface Operation {
   tag: Tag
   /** Scope that the API key of a request must have; null if the operation requires no key. */
   scope: Scope | 'any key' | null
+  /** Whether requests count against the rate limit although they change nothing. */
+  isExpensive?: true
   /** Whether the operation accepts the `poll_token` of the task instead of an API key. */
   takesPollToken?: true
   parameters?: ParameterName[]

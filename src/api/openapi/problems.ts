@@ -32,6 +32,8 @@ const DETAILS: Record<ErrorCode, string> = {
   rate_limited: 'More than 100 requests in 60 s: try again in 3 s',
   overloaded: 'Too many task submissions are waiting; try again',
   unavailable: 'The database cannot be reached',
+  outcome_unknown:
+    'Postgres did not confirm the submission: it may have been accepted. Repeat it with the same Idempotency-Key',
 }
 
 /** Problem types that have no `ErrorCode`: internal errors, and requests that are not valid HTTP. */
@@ -102,9 +104,7 @@ function responseOf(status: number, codes: ErrorCode[]): OperationResponse {
 
 function headersOf(status: number, codes: ErrorCode[]): HeaderName[] {
   if (status === 401) return ['WWW-Authenticate']
-  return status === 429 || status === 503 || codes.includes('idempotency_key_in_flight')
-    ? ['Retry-After']
-    : []
+  return status === 429 || status >= 503 || codes.includes('idempotency_key_in_flight') ? ['Retry-After'] : []
 }
 
 function exampleOf(code: ErrorCode): Problem {

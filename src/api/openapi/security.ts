@@ -22,9 +22,9 @@ export const SECURITY_SCHEMES = {
   },
 } as const
 
-/** Whether requests to this operation count against the client's rate limit. Reads do not count. */
-export function isLimited({ scope }: Operation): boolean {
-  return scope === 'submit' || scope === 'operate'
+/** Whether requests to this operation can count against the client's rate limit. Most reads do not count. */
+export function isLimited({ scope, isExpensive }: Operation): boolean {
+  return isExpensive === true || scope === 'submit' || scope === 'operate'
 }
 
 /** Returns the security requirements of an operation. They are alternatives: a request must meet one. */

@@ -16,6 +16,7 @@ export const SUBMISSION_PROBLEMS: ErrorCode[] = [
   'idempotency_key_reused',
   'overloaded',
   'unavailable',
+  'outcome_unknown',
 ]
 
 export function submitOperations(definitions: readonly TaskDefinition[]): Operation[] {

@@ -109,9 +109,10 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'list_tasks',
     summary: 'List tasks',
     description:
-      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`.',
+      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`. A page of whole tasks also ends when its inputs and results have 4 MiB. Requests with `q` or an `input` field count against the rate limit.',
     tag: 'Tasks',
     scope: 'read',
+    isExpensive: true,
     parameters: ['InputFields'],
     query: describedQuery(listQuery, {
       ...FILTERS,
@@ -131,7 +132,7 @@ export const TASK_OPERATIONS: Operation[] = [
         ),
       },
     },
-    problems: ['invalid_query', 'unavailable'],
+    problems: ['invalid_query', 'overloaded', 'unavailable'],
   },
   {
     method: 'get',
@@ -139,9 +140,10 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'count_tasks',
     summary: 'Count tasks',
     description:
-      'Each request examines up to 5,000 tasks, newest first (3,000 if the filter reads inputs or texts), and counts those that match. Add up the counts until `next_cursor` is null.',
+      'Each request examines up to 5,000 tasks, newest first (3,000 if the filter reads inputs or texts), and counts those that match. Add up the counts until `next_cursor` is null. Each request counts against the rate limit.',
     tag: 'Tasks',
     scope: 'read',
+    isExpensive: true,
     parameters: ['InputFields'],
     query: describedQuery(countQuery, { ...FILTERS, cursor: 'The `next_cursor` of the previous count.' }),
     responses: {
@@ -152,7 +154,7 @@ export const TASK_OPERATIONS: Operation[] = [
         }),
       },
     },
-    problems: ['invalid_query', 'unavailable'],
+    problems: ['invalid_query', 'overloaded', 'unavailable'],
   },
   {
     method: 'post',
@@ -205,7 +207,7 @@ export const TASK_OPERATIONS: Operation[] = [
     scope: 'operate',
     parameters: ['TaskId'],
     responses: { 202: { description: 'The task is PENDING again.', content: json(ref('Task')) } },
-    problems: ['unknown_task', 'not_finished', 'unavailable'],
+    problems: ['unknown_task', 'not_finished', 'unavailable', 'outcome_unknown'],
   },
   {
     method: 'post',

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { isAppError } from '../../base/errors.ts'
 import { pause } from '../../base/loop.ts'
-import { READ_ONLY } from '../../store/database.ts'
+import { READ_ONLY } from '../../store/database-errors.ts'
 import type { HealthDependencies } from '../dependencies.ts'
 
 const PING_TIMEOUT_MS = 2_000

@@ -23,8 +23,8 @@ type Outcome = PromiseSettledResult<AcceptedTask>
  * Submits the tasks of a batch.
  * @returns the response; `isReplayed` is true if an earlier request with the same Idempotency-Key created all
  *   accepted tasks
- * @throws AppError a 503 error of one of the tasks, if no task was accepted: the client can send the whole
- *   batch again; `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
+ * @throws AppError a 504 or 503 error of one of the tasks, if no task was accepted: after a 503 the client can
+ *   send the whole batch again; `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
  */
 export async function submitBatch(
   dependencies: Pick<ApiDependencies, 'service' | 'events'>,
@@ -86,7 +86,10 @@ export async function submitBatch(
   }
 }
 
-/** Throws errors of the whole batch: a conflict of its Idempotency-Key, or a 503 if no task was accepted. */
+/**
+ * Throws errors of the whole batch: a conflict of its Idempotency-Key; or, if no task was accepted, a 504 or 503.
+ * A 503 means that the whole batch may be sent again, so a 504 goes first.
+ */
 function throwBatchErrors(outcomes: Outcome[]): void {
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   const keyError = reasons.find(
@@ -94,8 +97,11 @@ function throwBatchErrors(outcomes: Outcome[]): void {
       isAppError(reason, 'idempotency_key_reused') || isAppError(reason, 'idempotency_key_in_flight'),
   )
   if (keyError) throw keyError
-  const unavailable = reasons.find((reason) => isAppError(reason) && HTTP_STATUS[reason.code] === 503)
-  if (unavailable && reasons.length === outcomes.length) throw unavailable
+  if (reasons.length < outcomes.length) return
+  const withStatus = (status: number) =>
+    reasons.find((reason) => isAppError(reason) && HTTP_STATUS[reason.code] === status)
+  const error = withStatus(504) ?? withStatus(503)
+  if (error) throw error
 }
 
 async function settle(task: Promise<AcceptedTask>): Promise<Outcome> {

@@ -1,6 +1,6 @@
 // Zod schemas of task filters. Lists and counts of tasks take the filter fields from the query string. Bulk
 // actions (cancel, retry, replay) take the same fields from the body.
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { isUuid } from '../../base/uuidv7.ts'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
@@ -139,6 +139,11 @@ export function filterQuery<Schema extends z.ZodObject>(
     c.req.addValidatedData('query', parsed.data)
     await next()
   }
+}
+
+/** Whether the query string contains a filter that reads inputs or results, which can be large. */
+export function isSearch(c: Context<ApiEnv>): boolean {
+  return Object.keys(c.req.query()).some((name) => name === 'q' || name.startsWith(INPUT_PREFIX))
 }
 
 export function filterOf(filter: Filtered<typeof filterFields>): TaskFilter {

@@ -13,7 +13,7 @@ import { readTask, readTaskWhenEnded } from './read-task.ts'
 import { replayedHeader, submissionResponse } from './submission-response.ts'
 import { chosenOptions, originOf } from './submit-options.ts'
 import { streamTask } from './task-events.ts'
-import { bulkRequest, countQuery, filterOf, filterQuery, listQuery } from './task-filters.ts'
+import { bulkRequest, countQuery, filterOf, filterQuery, isSearch, listQuery } from './task-filters.ts'
 import {
   batchSubmission,
   logsQueryWithToken,
@@ -57,11 +57,16 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
       return submissionResponse(c, task)
     })
-    .get('/v1/tasks/count', admit('read'), filterQuery(countQuery), async (c) => {
-      const { cursor, ...filter } = c.req.valid('query')
-      const { count, first, next } = await taskList.count(filterOf(filter), cursor)
-      return c.json({ count, first_cursor: first, next_cursor: next })
-    })
+    .get(
+      '/v1/tasks/count',
+      admit('read', undefined, () => true),
+      filterQuery(countQuery),
+      async (c) => {
+        const { cursor, ...filter } = c.req.valid('query')
+        const { count, first, next } = await taskList.count(filterOf(filter), cursor)
+        return c.json({ count, first_cursor: first, next_cursor: next })
+      },
+    )
     .get('/v1/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
       const id = c.req.param('id')
@@ -89,7 +94,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       return c.json({ data: lines.map(viewOfLogLine), next_after: lines.at(-1)?.id ?? after })
     })
-    .get('/v1/tasks', admit('read'), filterQuery(listQuery), async (c) => {
+    .get('/v1/tasks', admit('read', undefined, isSearch), filterQuery(listQuery), async (c) => {
       const { limit, cursor, compact, ...filter } = c.req.valid('query')
       const page = { before: cursor, limit }
       if (compact) {

@@ -10,7 +10,7 @@ export type SubmittedTask = Omit<Task, 'attempts'>
 
 /**
  * Why a submission waits. unavailable: the API is known to be unavailable. unconfirmed: a request got no
- * response, so the task may exist. limited: the API responded with 429 (rate limit).
+ * response, or Postgres did not confirm it, so the task may exist. limited: the API responded with 429 (rate limit).
  */
 export type WaitReason = 'unavailable' | 'unconfirmed' | 'limited'
 
@@ -52,12 +52,12 @@ export async function sendTask(
       onWait('limited')
       await pauseOr(signal, fault.retryAfterMs)
     } else if (!isRepeatable(fault)) return response
-    if (fault.kind === 'unreachable') reason = 'unconfirmed'
+    if (fault.kind === 'unreachable' || fault.code === 'outcome_unknown') reason = 'unconfirmed'
   }
 }
 
-function isRepeatable({ kind, status }: ApiFault): boolean {
-  return kind === 'unreachable' || status === 503
+function isRepeatable({ kind, status, code }: ApiFault): boolean {
+  return kind === 'unreachable' || status === 503 || code === 'outcome_unknown'
 }
 
 async function pauseOr(signal: AbortSignal, ms: number): Promise<void> {

@@ -147,7 +147,7 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       above: 70,
       minutes: 10,
       description:
-        'The smallest class allows about 80 connections: lower DATABASE_POOL_SIZE or use a larger class',
+        'The smallest class allows about 80 connections, and each process opens up to twice DATABASE_POOL_SIZE: lower it or use a larger class',
     },
     {
       ...rds,
