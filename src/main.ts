@@ -194,14 +194,14 @@ function reportFailure(reason: string) {
   process.stderr.write(`Waggle stops: ${reason}. Unfinished tasks continue at the next start\n`)
 }
 
-// One Ctrl-C can arrive twice: the terminal sends it to all processes in the foreground, and npm, which is one of
-// them, sends it to this process again. The same happens to a SIGTERM from systemd. On a busy machine npm can be
-// late, and a person who presses Ctrl-C again waits about this long.
+// One Ctrl-C can arrive twice: the terminal sends it to all processes in the foreground, and npm, which is
+// one of them, sends it to this process again. The same happens to a SIGTERM from systemd. On a busy machine
+// npm can be late. A person who wants to end the process immediately presses Ctrl-C again after this time.
 const SAME_SIGNAL_MS = 1_000
 
 /**
- * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately, unless
- * it arrives within SAME_SIGNAL_MS: then it counts as the first one.
+ * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately,
+ * unless it arrives within SAME_SIGNAL_MS: then it counts as the first one.
  * @param failed when it resolves, the process stops in the same way, and exits with 1
  */
 function stopOnSignal(stop: () => Promise<void>, failed?: Promise<unknown>) {

@@ -8,9 +8,9 @@ import { messageOf } from '../base/errors.ts'
 const WAIT_MS = 500
 
 /**
- * Locks `dataDir`, which is created if it does not exist. The lock is an exclusive lock of SQLite on a file in the
- * folder, because Node has no function that locks a file. So the operating system grants it to one process at a
- * time, and removes it when that process ends, even by kill -9.
+ * Locks `dataDir`, which is created if it does not exist. The lock is an exclusive lock of SQLite on a file in
+ * the folder, because Node has no function that locks a file. So the operating system grants it to one process
+ * at a time, and removes it when that process ends, even by kill -9.
  * @returns a function that removes the lock. The lock also ends when this function is garbage collected
  * @throws Error if another process has the lock, or if the file system has no locks
  */
@@ -45,8 +45,8 @@ function isBusy(error: unknown): boolean {
 }
 
 /**
- * Returns the process that has the lock, for an error message. Its id is unknown for a moment after it has got the
- * lock; then the file may contain the id of an earlier owner.
+ * Returns the process that has the lock, for an error message. Its id is unknown for a moment after it has got
+ * the lock; then the file may contain the id of an earlier owner.
  */
 function ownerOf(dataDir: string): string {
   try {

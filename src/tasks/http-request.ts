@@ -7,8 +7,8 @@ import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-
 const NAME = 'http_request'
 
 /**
- * Creates the definition of `http_request`. Its requests are never signed with a webhook secret, because clients
- * choose their bodies: a client could otherwise forge a callback.
+ * Creates the definition of `http_request`. Its requests are never signed with a webhook secret, because
+ * clients choose their bodies: a client could otherwise forge a callback.
  */
 export function createHttpRequestTask(http: HttpClient) {
   return defineTask({

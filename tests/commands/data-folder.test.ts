@@ -7,7 +7,7 @@ import { createUsedData } from '../support/embedded-data.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
 import { until } from '../support/system.ts'
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 })
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 180_000 })
 
 const PAIRS = 10
 

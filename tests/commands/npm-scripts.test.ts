@@ -1,9 +1,9 @@
 // npm start, npm run api and npm run worker pass signals on to Node, and leave nothing running.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { pause } from '../../src/base/loop.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { createUsedData } from '../support/embedded-data.ts'
@@ -19,6 +19,11 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 const isLinux = existsSync('/proc/self/environ')
 // Without a PostgreSQL server, API and worker cannot be separate processes.
 const SCRIPTS = inject('postgresUrl') === null ? ['start'] : ['start', 'run api', 'run worker']
+// A configuration of Vite with which a build never ends.
+const ENDLESS_BUILD = `
+  console.log('the build has begun')
+  setInterval(() => {}, 1_000)
+  export default new Promise(() => {})`
 const hasTerminal = /util-linux/.test(String(spawnSync('script', ['--version']).stdout))
 
 let redis: RedisServer
@@ -79,10 +84,14 @@ describe.skipIf(!isLinux)('npm', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     'start ends on %s during the build of the page',
     async (signal) => {
-      const npm = start('start')
+      const endless = copyProject()
+      onTestFinished(endless.remove)
+      writeFileSync(join(endless.folder, 'web/vite.config.ts'), ENDLESS_BUILD)
+      const npm = startNpm(['start'], { DATA_DIR: dataDir }, { folder: endless.folder })
       await until(
-        async () => npm.running(),
-        (lines) => lines.some((line) => line.includes('node') && line.includes('vite build')),
+        async () => npm.output(),
+        (text) => text.includes('the build has begun'),
+        120,
       )
       process.kill(npm.pid, signal)
       expect(await npm.ended).toBe(signal)

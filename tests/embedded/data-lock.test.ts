@@ -1,5 +1,5 @@
-// The lock of the data folder: processes that start at the same time never get the same folder. The ones that do
-// not get it wait for half a second.
+// The lock of the data folder: processes that start at the same time never get the same folder. The ones that
+// do not get it wait for half a second.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// Runs the npm scripts of this project as a terminal or a supervisor does, and finds every process that they start.
+// Runs the npm scripts of this project as a terminal or a supervisor does, and finds every process that they
+// start.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -44,7 +45,14 @@ export function startNpm(
   const [command = '', ...rest] = isInTerminal ? inTerminal : npm
   const child = spawn(command, rest, {
     cwd: folder,
-    env: { ...CHILD_ENVIRONMENT, HOME: tmpdir(), PORT: '0', ...settings, [MARKER]: marker },
+    env: {
+      ...CHILD_ENVIRONMENT,
+      HOME: tmpdir(),
+      npm_config_update_notifier: 'false',
+      PORT: '0',
+      ...settings,
+      [MARKER]: marker,
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   })

@@ -36,8 +36,8 @@ export interface Page {
     signal: AbortSignal,
   ): Promise<ApiResponse<unknown>>
   /**
-   * Submits a copy of task `id` and shows the new task on its page. `edited` replaces its input and options; the
-   * API copies what it omits.
+   * Submits a copy of task `id` and shows the new task on its page. `edited` replaces its input and options;
+   * the API copies what it omits.
    */
   replay(
     id: string,

@@ -126,8 +126,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
 }
 
 /**
- * Checks whether a task may have failed attempts. It has none before its first attempt, while that runs, and if
- * that has succeeded; this saves a query for most tasks. `failures` does not tell, because a manual retry resets it.
+ * Checks whether a task may have failed attempts. It has none before its first attempt, while that runs, and
+ * if that has succeeded; this saves a query for most tasks. `failures` is not used, because a manual retry
+ * resets it.
  */
 function mayHaveFailed({ attempt, status }: TaskRow): boolean {
   return attempt > 1 || (attempt === 1 && status !== 'STARTED' && status !== 'SUCCESS')

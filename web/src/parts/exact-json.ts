@@ -1,9 +1,9 @@
 // JSON parser and serializer that keep every digit of a number. `JSON.parse` rounds numbers with more digits
-// than a double can keep; most such numbers are ids, which people compare digit by digit. It also reads 1e999 as
-// Infinity, which `JSON.stringify` writes as null.
+// than a double can keep; most such numbers are ids, which people compare digit by digit. It also reads 1e999
+// as Infinity, which `JSON.stringify` writes as null.
 import { isRounded } from '../../../src/base/exact-json.ts'
 
-/** A number that a double cannot keep: it has too many digits or is too large or too small. Stored as its text. */
+/** A number that a double would change: it has too many digits, or is too large or too small. */
 export class ExactNumber {
   readonly text: string
 
@@ -35,8 +35,8 @@ export class JsonFault extends Error {
   }
 }
 
-// Finds numbers that a double may change: 16 or more characters (digits and decimal point), or an exponent of three
-// digits. Only they need the exact parser, because a double keeps up to 15 significant digits.
+// Finds numbers that a double may change: 16 or more characters (digits and decimal point), or an exponent of
+// three digits. Only they need the exact parser, because a double keeps up to 15 significant digits.
 const POSSIBLY_INEXACT = /\d[\d.]{15}|\d[eE][+-]?\d{3}/
 
 /** Parses JSON. A number that a double would change becomes an ExactNumber. @throws JsonFault */
