@@ -66,14 +66,17 @@ export async function openParts(
 }
 
 /**
- * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded. If
- * Postgres cannot be reached, the process starts without this check.
+ * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded, and one
+ * behind a pooler in transaction mode. If Postgres cannot be reached, the process starts without this check.
  * @throws Error if the database is refused
  */
-export async function refuseEarlierVersion({ connections }: Parts): Promise<void> {
-  await connections.database.refuseEarlierVersion().catch((error) => {
+export async function refuseUnsuitableDatabase({ connections: { database } }: Parts): Promise<void> {
+  try {
+    await database.refusePooler()
+    await database.refuseEarlierVersion()
+  } catch (error) {
     if (!isAppError(error, 'unavailable')) throw error
-  })
+  }
 }
 
 // Pause between two writes of statistics. The stored statistics are about this much behind at most, and a

@@ -1,6 +1,6 @@
 // The API as an AWS Lambda function, behind API Gateway (HTTP API, payload format 2.0) or a function URL.
 import { getConnInfo, handle } from 'hono/aws-lambda'
-import { assembleApi, openParts, refuseEarlierVersion } from './assembly.ts'
+import { assembleApi, openParts, refuseUnsuitableDatabase } from './assembly.ts'
 import { pause } from './base/loop.ts'
 import { readConfig } from './config.ts'
 
@@ -14,7 +14,7 @@ const REDIS_WAIT_MS = 2_000
 const environment = { ...process.env, NODE_ENV: 'production' }
 const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
 const parts = await openParts(config, 'lambda')
-await refuseEarlierVersion(parts)
+await refuseUnsuitableDatabase(parts)
 const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => getConnInfo(c).remote.address })
 const respond = handle(app)
 await Promise.race([parts.connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])

@@ -10,7 +10,13 @@ import { createHealthApp } from './api/health-app.ts'
 import { createApiKey } from './api/http/api-keys.ts'
 import { isLoopback } from './api/http/same-site.ts'
 import { type HttpServer, startServer } from './api/server.ts'
-import { assembleApi, openParts, type Parts, refuseEarlierVersion, startActivityFlush } from './assembly.ts'
+import {
+  assembleApi,
+  openParts,
+  type Parts,
+  refuseUnsuitableDatabase,
+  startActivityFlush,
+} from './assembly.ts'
 import { messageOf } from './base/errors.ts'
 import { pause } from './base/loop.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
@@ -73,7 +79,7 @@ async function dev() {
 async function api() {
   const config = readConfig(process.env, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   const parts = await openParts(config, 'api')
-  await refuseEarlierVersion(parts)
+  await refuseUnsuitableDatabase(parts)
   const servers = await startApi(config, parts)
   const activity = startActivityFlush(parts)
   stopOnSignal(async () => {
@@ -89,7 +95,7 @@ async function worker() {
   lowerPriority(config.WORKER_NICE)
   // A worker serves no API requests, so it needs no rate limiter.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, 'worker')
-  await refuseEarlierVersion(parts)
+  await refuseUnsuitableDatabase(parts)
   let worker: Worker | null = null
   const { connections } = parts
   const { database, queue } = connections

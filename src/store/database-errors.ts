@@ -67,7 +67,20 @@ export function isWaitTimeout(error: unknown): boolean {
   )
 }
 
+/** Message for a pooler that refuses the settings of a connection. */
+export const OPTIONS_REFUSED =
+  'DATABASE_URL leads to a pooler (such as PgBouncer) that refuses the settings of a connection (startup parameter "options"). Connect to Postgres directly'
+
+/** Whether a pooler has refused a connection because of its settings. */
+export function areOptionsRefused(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (/startup parameter.*options/.test(error.message) || areOptionsRefused(error.cause))
+  )
+}
+
 function messageFor(error: unknown): string {
+  if (areOptionsRefused(error)) return OPTIONS_REFUSED
   if (hasState(error, /^25006$/)) return READ_ONLY
   if (hasState(error, CANCELLED)) return 'Postgres cancelled the statement, because it took too long'
   return 'The database cannot be reached'
@@ -84,7 +97,7 @@ const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5]|57014|25006)$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 // Messages of errors that count as "Postgres cannot be reached" and that have no code (`pg`, PGlite).
 const UNAVAILABLE_MESSAGE =
-  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
+  /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after|PGlite is clos)/
 
 /** Whether the error, or an error that caused it, has such a code: an SQLSTATE or a code of Node. */
 function hasState(error: unknown, code: RegExp): boolean {

@@ -12,6 +12,7 @@ import {
   migrateServer,
   refuseEarlierVersion,
 } from './migrate.ts'
+import { refusePooler } from './pooler.ts'
 import { JSON_OID } from './server-pool.ts'
 
 /**
@@ -29,8 +30,8 @@ export interface Database extends Queries {
   ping(): Promise<void>
   /**
    * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; or when an earlier version of
-   * Waggle, whose tables cannot be upgraded, created the database
+   * @throws Error when a table stays locked, naming the statement that waited; when an earlier version of Waggle,
+   * whose tables cannot be upgraded, created the database; or like `refusePooler`
    */
   migrate(options?: MigrateOptions): Promise<void>
   /**
@@ -39,6 +40,12 @@ export interface Database extends Queries {
    * @throws Error when an earlier version created it; AppError `unavailable`
    */
   refuseEarlierVersion(): Promise<void>
+  /**
+   * Checks that no pooler such as PgBouncer is in front of Postgres that shares sessions between clients, or that
+   * drops the settings of a connection.
+   * @throws Error when there is one; AppError `unavailable`
+   */
+  refusePooler(): Promise<void>
   close(): Promise<void>
 }
 
@@ -71,13 +78,18 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
       )
       if (rows[0]?.setting === 'on') throw new AppError('unavailable', READ_ONLY)
     },
-    migrate: (options) => guarded(() => migrateServer(url, options)),
+    migrate: (options) =>
+      guarded(async () => {
+        await refusePooler(url)
+        await migrateServer(url, options)
+      }),
     async refuseEarlierVersion() {
       const read = async (text: string) => ({
         rows: await writes.query(sql.raw(text), { timeoutMs: CHECK_TIMEOUT_MS }),
       })
       refuseEarlierVersion(await firstMigrationOf(read))
     },
+    refusePooler: () => guarded(() => refusePooler(url)),
     async close() {
       await Promise.all([closeWrites(), reads.close(), searches.close(), maintenance.close()])
     },
@@ -118,6 +130,7 @@ async function openPglite(folder: string): Promise<Database> {
       await migrate(drizzle, { migrationsFolder: folder })
     },
     refuseEarlierVersion: async () => refuseEarlierVersion(await firstMigration()),
+    refusePooler: async () => {},
     close: () => client.close(),
   }
 }

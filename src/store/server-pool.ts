@@ -71,7 +71,7 @@ export function openServerPool(
  * Adds start-up options to those in the URL, which would replace them. Of two values for one setting, Postgres uses
  * the last one.
  */
-function connectionTo(url: string, options: string): pg.ClientConfig {
+export function connectionTo(url: string, options: string): pg.ClientConfig {
   const address = new URL(url)
   const given = address.searchParams.getAll('options')
   if (given.length === 0) return { connectionString: url, options }

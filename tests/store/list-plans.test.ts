@@ -47,6 +47,7 @@ describe.skipIf(inject('postgresUrl') === null)('among very many tasks', () => {
     })
     // The database can be dropped before the connections are closed.
     pool.on('connect', (client) => client.on('error', () => {}))
+    pool.on('error', () => {})
     const drizzle = nodePostgres.drizzle(pool, {
       logger: { logQuery: (text, params) => statements.push({ text, params }) },
     })
