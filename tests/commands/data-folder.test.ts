@@ -9,7 +9,7 @@ import { until } from '../support/system.ts'
 
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 180_000 })
 
-const PAIRS = 10
+const PAIRS = 3
 
 let dataDir: string
 beforeEach(async () => {
