@@ -96,7 +96,7 @@ export interface Queue {
   /** Returns whether the connection of this queue to Redis is ready for an enqueue now. */
   isReady(queueName: string): boolean
   /**
-   * Reads when the oldest waiting and the oldest fetched delivery were enqueued, in one transaction of Redis.
+   * Reads when the oldest waiting and the oldest fetched delivery were enqueued, in one step.
    * @throws immediately when Redis cannot be reached
    */
   oldest(queueName: string): Promise<OldestDeliveries>

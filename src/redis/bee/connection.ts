@@ -157,12 +157,9 @@ interface RedisCommands {
 interface RedisMulti {
   hset(key: string, field: string, value: string): RedisMulti
   rpush(key: string, value: string): RedisMulti
-  lindex(key: string, index: number): RedisMulti
-  lrange(key: string, start: number, stop: number): RedisMulti
   lrem(key: string, count: number, value: string): RedisMulti
   srem(key: string, value: string): RedisMulti
   hdel(key: string, field: string): RedisMulti
-  hmget(key: string, fields: string[]): RedisMulti
   exec<T>(done: Callback<T>): void
 }
 type Callback<T> = (error: Error | null, value: T) => void

@@ -45,7 +45,7 @@ export interface BeeProducer {
   setBacklog(hasBacklog: boolean): Promise<void>
   /**
    * Returns the id of the delivery that will be fetched next, and the ids of the deliveries that workers have
-   * fetched and not acknowledged ("active" in Bee-Queue). Reads both in one transaction of Redis.
+   * fetched and not acknowledged ("active" in Bee-Queue). Reads both in one step.
    * @throws immediately when Redis cannot be reached
    */
   readIds(): Promise<{ next: string | null; active: string[] }>
@@ -106,18 +106,12 @@ export function connectProducer(role: BeeRole): BeeProducer {
     },
     async readIds() {
       const bee = ready()
-      const [next, active] = await promised<[string | null, string[]]>(bee, (done) =>
-        internalsOf(bee)
-          .client?.multi()
-          .lindex(keyOf(bee, 'waiting'), -1)
-          .lrange(keyOf(bee, 'active'), 0, -1)
-          .exec(done),
+      const keys = ['waiting', 'active', 'jobs'].map((name) => keyOf(bee, name))
+      const [next, active, staleIds] = await promised<[string, string[], string[]]>(bee, (done) =>
+        internalsOf(bee).client?.eval([READ_IDS, keys.length, ...keys], done),
       )
-      const staleIds = await removeStaleIds(bee, next === null ? active : [next, ...active])
-      return {
-        next: next === null || staleIds.has(next) ? null : next,
-        active: active.filter((id) => !staleIds.has(id)),
-      }
+      await Promise.all(staleIds.map((id) => remove(bee, id)))
+      return { next: next === '' ? null : next, active }
     },
     dropLongestQueue: () => dropLongestQueue(ready(), role.prefix),
     async stop() {
@@ -163,16 +157,19 @@ function dataOf(bee: BeeQueue, { id, pairs }: NewDelivery): string {
 }
 
 /**
- * Removes from Redis the given delivery ids that have no Bee-Queue job, and returns these ids. Bee-Queue
- * leaves such an id if the stall check puts a delivery back into the waiting list while its worker still
- * handles it, and the worker then deletes the job.
+ * Reads the id of the next delivery and of those that are being handled. Ids without a job are stale, and
+ * returned separately: Bee-Queue leaves such an id if the stall check puts a delivery back into the waiting
+ * list while its worker still handles it, and the worker then deletes the job. It is a script, so that a
+ * worker cannot delete the job of a delivery between the reads.
  */
-async function removeStaleIds(bee: BeeQueue, ids: string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set()
-  const [jobs] = await promised<[(string | null)[]]>(bee, (done) =>
-    internalsOf(bee).client?.multi().hmget(keyOf(bee, 'jobs'), ids).exec(done),
-  )
-  const staleIds = new Set(ids.filter((_, index) => jobs[index] === null))
-  await Promise.all([...staleIds].map((id) => remove(bee, id)))
-  return staleIds
-}
+const READ_IDS = `
+local next, active, stale = redis.call('lindex', KEYS[1], -1) or '', {}, {}
+if next ~= '' and redis.call('hexists', KEYS[3], next) == 0 then
+  stale[1] = next
+  next = ''
+end
+for _, id in ipairs(redis.call('lrange', KEYS[2], 0, -1)) do
+  local ids = redis.call('hexists', KEYS[3], id) == 1 and active or stale
+  ids[#ids + 1] = id
+end
+return {next, active, stale}`
