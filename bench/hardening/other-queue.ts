@@ -24,6 +24,7 @@ try {
     from generate_series(1, $2)`
   await database.query(insert, ['a', DUE_IN_A, null])
   const worker = await startWaggleWorker(store, { WORKER_QUEUES: 'a,b' })
+  while ((await countUnfinished('a')) === DUE_IN_A) await pause(50)
   await database.query(insert, ['b', LOST, 'now'])
   for (let count = 0; count < DELAYED; count++) {
     const response = await fetch(`http://127.0.0.1:${api.port}/v1/tasks/reverse`, {
