@@ -66,8 +66,9 @@ export async function openParts(
 }
 
 /**
- * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded, and one
- * behind a pooler in transaction mode. If Postgres cannot be reached, the process starts without this check.
+ * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded, and
+ * one behind a pooler in transaction mode. If Postgres cannot be reached, the process starts without this
+ * check.
  * @throws Error if the database is refused
  */
 export async function refuseUnsuitableDatabase({ connections: { database } }: Parts): Promise<void> {

@@ -66,13 +66,14 @@ async function dev() {
   const worker = startConfiguredWorker(config, parts)
   const activity = startActivityFlush(parts)
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
-  stopOnSignal(async () => {
+  const stopAndExit = stopOnSignal(async () => {
     await servers.stop()
     await worker.stop(DEV_GRACE_MS)
     await activity.stop()
     await connections.close()
     await embedded.stop()
-  }, worker.failed.then(reportFailure))
+  })
+  void worker.failed.then(reportFailure).then(() => stopAndExit(1))
   process.stdout.write(`Waggle is ready: ${servers.url}\n`)
 }
 
@@ -106,14 +107,16 @@ async function worker() {
     isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
     isLive: () => worker === null || worker.isBeating(),
   })
-  worker = startConfiguredWorker(config, parts)
   const activity = startActivityFlush(parts)
-  stopOnSignal(async () => {
-    await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+  // Listens to signals before the worker starts, because it logs that it has started.
+  const stopAndExit = stopOnSignal(async () => {
+    await worker?.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
     await activity.stop()
     await server?.stop()
     await connections.close()
-  }, worker.failed)
+  })
+  worker = startConfiguredWorker(config, parts)
+  void worker.failed.then(() => stopAndExit(1))
 }
 
 async function migrate() {
@@ -208,9 +211,9 @@ const SAME_SIGNAL_MS = 1_000
 /**
  * Calls `stop` at the first SIGTERM or SIGINT and then ends the process. A second one ends it immediately,
  * unless it arrives within SAME_SIGNAL_MS: then it counts as the first one.
- * @param failed when it resolves, the process stops in the same way, and exits with 1
+ * @returns a function that stops the process in the same way, and exits with the given code
  */
-function stopOnSignal(stop: () => Promise<void>, failed?: Promise<unknown>) {
+function stopOnSignal(stop: () => Promise<void>): (code: number) => void {
   let signalledAtMs: number | null = null
   let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -220,7 +223,7 @@ function stopOnSignal(stop: () => Promise<void>, failed?: Promise<unknown>) {
       stopAndExit(0)
     })
   }
-  failed?.then(() => stopAndExit(1))
+  return stopAndExit
 
   function stopAndExit(code: number) {
     if (isStopping) return

@@ -86,7 +86,9 @@ async function submit(port: number, count: number): Promise<string> {
   return lastId
 }
 
-/** Waits until the running worker has ended this many attempts. Its row has the count of its last heartbeat. */
+/**
+ * Waits until the running worker has ended this many attempts. Its row has the count of its last heartbeat.
+ */
 async function untilEnded(count: number): Promise<void> {
   const deadline = performance.now() + LIMIT_MS
   for (;;) {

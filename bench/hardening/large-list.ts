@@ -1,6 +1,6 @@
-// `node bench/hardening/large-list.ts` lists 200 tasks with results of 1 MB (`GET /v1/tasks?limit=200`, page by page)
-// and measures the memory of the API: of the first page in a new process, and of all pages in one that has served
-// other requests, because V8 enlarges its young generation under any load. Prints one line.
+// `node bench/hardening/large-list.ts` lists 200 tasks with results of 1 MB (`GET /v1/tasks?limit=200`, page
+// by page) and measures the memory of the API: of the first page in a new process, and of all pages in one
+// that has served other requests, because V8 enlarges its young generation under any load. Prints one line.
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'

@@ -1,5 +1,6 @@
 // Measures how a backlog in one queue delays another queue: 100 tasks with `delay_seconds: 1` and 10 lost
-// deliveries in queue b, while 200,000 tasks are due in queue a. `node bench/hardening/other-queue.ts [tasks]`
+// deliveries in queue b, while 200,000 tasks are due in queue a. `node bench/hardening/other-queue.ts
+// [tasks]`
 import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { startWaggleApi, startWaggleWorker } from '../running-system.ts'

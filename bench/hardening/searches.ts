@@ -1,5 +1,5 @@
-// `node bench/hardening/searches.ts` measures submissions while twenty clients search 100,000 tasks at once with
-// `q=`. Prints one line.
+// `node bench/hardening/searches.ts` measures submissions while twenty clients search 100,000 tasks at once
+// with `q=`. Prints one line.
 import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { buildRequest, type HttpConnection, openHttpConnection } from '../http-connection.ts'

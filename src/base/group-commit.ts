@@ -5,8 +5,8 @@ import { AppError, isAppError } from './errors.ts'
 export interface GroupCommit<Item, Result> {
   /**
    * Resolves with the result for this item when its batch has been written.
-   * @throws AppError `overloaded` when `maxWaiting` items or `maxWaitingBytes` are waiting already; or the error
-   * of the write
+   * @throws AppError `overloaded` when `maxWaiting` items or `maxWaitingBytes` are waiting already; or the
+   * error of the write
    */
   add(item: Item): Promise<Result>
   /** Number of items that wait for the next write. Items of the current write are not counted. */
@@ -25,9 +25,11 @@ export interface GroupCommitOptions<Item, Result> {
   onWritten?: (items: Item[], results: Result[]) => void
   maxBatch?: number
   maxWaiting?: number
-  /** Returns the size of an item in bytes, for the limits in bytes. Without it, only the number is limited. */
+  /**
+   * Returns the size of an item in bytes, for the limits in bytes. Without it, only the number is limited.
+   */
   sizeOf?: (item: Item) => number
-  /** Maximum size of a batch; a larger item is written alone. It limits the memory of one statement. */
+  /** Maximum size of a batch, which limits the memory of one statement. A larger item is written alone. */
   maxBatchBytes?: number
   /** Maximum size of all items that wait. A larger item is accepted if no other waits. */
   maxWaitingBytes?: number

@@ -204,8 +204,8 @@ export function createClient<Known extends AnyDefinition = ProjectDefinition>(op
   }
 }
 
-// Codes of transient errors with other statuses. After `outcome_unknown` a submission may be repeated, because it
-// has an idempotency key.
+// Codes of transient errors whose status is neither 429 nor 503. `outcome_unknown` is repeated for
+// submissions, which have an idempotency key. Manual retries are not repeated.
 const TRANSIENT_CODES = new Set(['idempotency_key_in_flight', 'unreachable', 'outcome_unknown'])
 
 /** A failed call: the error response of the API, or the reason why there was no response. */

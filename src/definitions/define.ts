@@ -15,8 +15,8 @@ export interface TaskContext {
   /**
    * AbortSignal that aborts when the task is cancelled, the attempt times out, the worker shuts down, another
    * attempt has replaced this one, or code of this attempt has thrown outside of its promise. Pass it to
-   * asynchronous calls, or check it: 30 s after the abort the attempt ends, even if its code still runs. A
-   * copy of the context (`{...context}`) does not contain it, because it is a getter.
+   * asynchronous calls, or check it: 30 s after the abort (1 s at a shutdown) the attempt ends, even if its
+   * code still runs. A copy of the context (`{...context}`) does not contain it, because it is a getter.
    */
   signal: AbortSignal
   /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */

@@ -3,15 +3,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 
-// SQLite locks a file in several steps. Two processes that lock it at the same time could otherwise both fail,
-// because each meets the first step of the other. One step takes microseconds; a busy machine can interrupt it.
+// SQLite locks a file in several steps. Two processes that lock it at the same time could otherwise both
+// fail, because each meets the first step of the other. One step takes microseconds; a busy machine can
+// interrupt it.
 const WAIT_MS = 500
 
 /**
- * Locks `dataDir`, which is created if it does not exist. The lock is an exclusive lock of SQLite on a file in
- * the folder, because Node has no function that locks a file. So the operating system grants it to one process
- * at a time, and removes it when that process ends, even by kill -9.
- * @returns a function that removes the lock. The lock also ends when this function is garbage collected
+ * Locks `dataDir`, which is created if it does not exist. The lock is an exclusive lock of SQLite on a file
+ * in the folder, because Node has no function that locks a file. So the operating system grants it to one
+ * process at a time, and removes it when that process ends, even by kill -9.
+ * @returns a function that removes the lock. Keep it: if it is garbage collected, the lock ends
  * @throws Error if another process has the lock, or if the file system has no locks
  */
 export async function lockData(dataDir: string): Promise<() => void> {
@@ -20,8 +21,8 @@ export async function lockData(dataDir: string): Promise<() => void> {
   const { DatabaseSync } = await import('node:sqlite')
   let database: InstanceType<typeof DatabaseSync> | null = null
   try {
-    // No other code of this process may open this file: POSIX removes the lock when any file descriptor of the
-    // file is closed.
+    // No other code of this process may open this file: POSIX removes the lock when any file descriptor of
+    // the file is closed.
     database = new DatabaseSync(join(dataDir, 'lock.sqlite'))
     // Without a journal, a killed process leaves no second file.
     database.exec(`pragma busy_timeout = ${WAIT_MS}; pragma journal_mode = off; begin exclusive`)
@@ -45,8 +46,8 @@ function isBusy(error: unknown): boolean {
 }
 
 /**
- * Returns the process that has the lock, for an error message. Its id is unknown for a moment after it has got
- * the lock; then the file may contain the id of an earlier owner.
+ * Returns the process that has the lock, for an error message. Its id is unknown for a moment after it has
+ * got the lock; then the file may contain the id of an earlier owner.
  */
 function ownerOf(dataDir: string): string {
   try {

@@ -1,16 +1,17 @@
-// Remembers which queues have a backlog in Postgres, so that a submission does not wait for Redis to learn it.
+// Caches which queues have a backlog in Postgres, so that a submission does not wait for a read from Redis.
 
 export interface KnownBacklogs {
-  /** Returns whether the queue has a backlog, as far as is known. If that is old, starts to read it again. */
+  /** Returns whether the queue has a backlog, by the cache. Reads an old entry again in the background. */
   has(queueName: string): boolean
-  /** Notes what Redis has told. */
+  /** Stores the backlog flag that Redis has returned. */
   note(queueName: string, hasBacklog: boolean): void
 }
 
-// Minimum time between two reads of the flag of a queue. They happen only while tasks are submitted to a queue
-// with a backlog.
+// Minimum time between two reads of the flag of a queue. They happen only while tasks are submitted to a
+// queue with a backlog.
 const READ_EVERY_MS = 50
-// Age after which a known backlog is no longer believed. The next enqueue then finds out by trying.
+// Age after which an entry is ignored. The next tasks are then enqueued, and Redis refuses them if the
+// backlog still exists.
 const FORGET_MS = 1_000
 
 /** @param read reads from Redis whether a queue has a backlog; rejects if Redis cannot be reached */

@@ -59,17 +59,16 @@ export interface QueueState {
 export interface Queue {
   /**
    * Puts references at the end of a queue, all or none. They are fetched after all references that wait
-   * already. Refuses them if the queue is full or has a backlog in Postgres: then their tasks must wait there.
-   * @param options `isBacklog`: the references are the head of that backlog, so only a full queue refuses them
+   * already. Refuses them if the queue is full or has a backlog in Postgres: then their tasks must wait
+   * there.
+   * @param options `isBacklog`: the references are the head of that backlog, so only a full queue refuses
+   * them
    * @returns false if they were refused
    * @throws immediately when Redis cannot be reached, or when this process already has connections for
    *   `MAX_PRODUCERS` other queues
    */
   enqueueMany(queueName: string, delivery: Delivery, options?: { isBacklog?: boolean }): Promise<boolean>
-  /**
-   * Returns whether the queue has a backlog in Postgres, as far as this process knows. Reads it again in the
-   * background.
-   */
+  /** Returns whether the queue has a backlog in Postgres, as far as this process knows. */
   hasBacklog(queueName: string): boolean
   /** @throws immediately when Redis cannot be reached */
   readState(queueName: string): Promise<QueueState>
@@ -116,8 +115,8 @@ export interface QueueOptions {
   maxDeliveries?: number
   onError: (error: unknown) => void
   /**
-   * Called when the queue leaves a Redis that has become a replica in a failover. Other connections to it
-   * should be closed too: they do not notice it by themselves.
+   * Called when the queue has closed its connections, because their Redis has become a replica in a failover.
+   * The caller should also replace its other connections to Redis, because they stay open.
    */
   onDemoted?: () => void
 }

@@ -72,8 +72,8 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
   }
 
   function connect() {
-    // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be reached,
-    // and do not accumulate in memory.
+    // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be
+    // reached, and do not accumulate in memory.
     const publisher = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
     const subscriber = createClient(clientOptionsOf(redisUrl))
     for (const client of [publisher, subscriber]) {

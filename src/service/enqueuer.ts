@@ -44,12 +44,12 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
   }
 
   /**
-   * Enqueues tasks of one queue. Never rejects: if Redis fails, only these tasks are marked in Postgres as
-   * not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher does not enqueue them
-   * twice.
+   * Enqueues tasks of one queue. Never rejects: if Redis fails or refuses them, only these tasks are marked
+   * in Postgres as not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher does
+   * not enqueue them twice.
    */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {
-    // The oldest time: a delivery that appears newer than its tasks would make them count as lost.
+    // Uses the oldest time. With a later one, the reconciler would count the older tasks as lost.
     const enqueuedAtMs = Math.min(...tasks.map((task) => task.enqueuedAtMs))
     const isEnqueued = await queue.enqueueMany(name, { references: tasks, enqueuedAtMs }).catch((error) => {
       events.emit('enqueue.failed', { count: tasks.length, error })

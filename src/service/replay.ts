@@ -23,8 +23,8 @@ export interface Replay {
   replayMany(ids: string[], optionsOf: (id: string) => SubmitOptions): Promise<number>
 }
 
-// Number and size of the tasks that are replayed at the same time. The size limits the use of memory: inputs may be
-// as large as a request body, and results 1 MiB. A larger task is replayed alone.
+// Number and size of the tasks that are replayed at the same time. The size limits the use of memory: inputs
+// may be as large as a request body, and results 1 MiB. A larger task is replayed alone.
 const MAX_BATCH = 100
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
 // Error codes for which a bulk replay skips a task, because trying again cannot help: the task or its

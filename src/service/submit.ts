@@ -52,8 +52,8 @@ export type Submit = (
 export interface Submissions {
   submit: Submit
   /**
-   * Like `submit`, with the unchanged input of a task that exists. The definition may be internal, because only
-   * Waggle itself creates the inputs of such tasks.
+   * Like `submit`, with the unchanged input of a task that exists. The definition may be internal, because
+   * only Waggle itself creates the inputs of such tasks.
    */
   resubmit: Submit
 }
@@ -118,7 +118,8 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
   /**
    * Called when a batch of new tasks is committed: emits `batch.written` and `tasks.accepted` for metrics and
    * statistics, and enqueues the tasks that are marked as enqueued.
-   * @param enqueuedAtMs when each task was marked; null for a task that is delayed or has to wait behind others
+   * @param enqueuedAtMs when each task was marked; null for a task that is delayed or has to wait behind
+   * others
    */
   function acceptMany(tasks: NewTask[], enqueuedAtMs: (number | null)[]) {
     if (tasks.length === 0) return
@@ -133,7 +134,7 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
   }
 }
 
-/** Returns the approximate size of a new task in memory: its length as text costs nothing to read. */
+/** Returns the length of the input as JSON text. It approximates the bytes; counting them would be slower. */
 function inputSize({ inputText = '' }: NewTask): number {
   return inputText.length
 }

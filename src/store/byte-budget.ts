@@ -4,8 +4,8 @@ import { desc, sql } from './drizzle.ts'
 import { tasks } from './schema.ts'
 
 /**
- * A page ends when its inputs and results have this many bytes as JSON text. The last task can exceed it: a page
- * has at least one task. The API needs a multiple of this in memory while it parses and writes a page.
+ * A page ends when its inputs and results have this many bytes as JSON text. The last task can exceed it: a
+ * page has at least one task. The API needs a multiple of this in memory while it parses and writes a page.
  */
 export const PAGE_BYTES = 4 * 1024 * 1024
 
@@ -22,7 +22,9 @@ export const PAGE_COLUMNS = {
   hasNext: sql<boolean>`lead(true, 1, false) over ${newestFirst()}`.as('has_next'),
 }
 
-/** Condition of a query from such a subquery: the task is within the budget of the page, or is the first one. */
+/**
+ * Condition of a query from such a subquery: the task is within the budget of the page, or is the first one.
+ */
 export const IS_WITHIN_PAGE = sql`bytes_before < ${PAGE_BYTES}`
 
 function newestFirst(): SQL {
@@ -30,8 +32,8 @@ function newestFirst(): SQL {
 }
 
 /**
- * The stored size of a value that Postgres has not compressed is known without reading the value. A compressed
- * one has to be read, because it can be a hundred times as large as its stored size.
+ * The stored size of a value that Postgres has not compressed is known without reading the value. A
+ * compressed one has to be read, because it can be a hundred times as large as its stored size.
  */
 function bytesOf(column: SQL): SQL {
   return sql`coalesce(case when pg_column_compression(${column}) is null then pg_column_size(${column})

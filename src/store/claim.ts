@@ -60,7 +60,7 @@ export async function claimTasks(database: Database, claims: Claim[]): Promise<(
 
 /**
  * Lets a claim commit without waiting for the disk. If Postgres crashes before the claim is on disk, the task
- * is waiting again: the reconciler enqueues it, it runs a second time, and the result of the first run is
+ * is waiting again: the reconciler finds it, it runs a second time, and the result of the first run is
  * refused.
  */
 const ASYNCHRONOUS_COMMIT = sql`set_config('synchronous_commit', 'off', true) as setting`

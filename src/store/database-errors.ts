@@ -6,8 +6,8 @@ import { AppError, isAppError } from '../base/errors.ts'
 export const READ_ONLY = 'Postgres is read-only'
 
 /**
- * A statement was sent, but its answer did not arrive: its time limit was over, or its connection broke. It may
- * have been committed.
+ * It is unknown whether a write was committed: its response did not arrive within the time limit, its
+ * connection broke, or the rows of a committed batch could not be read.
  */
 export class NoAnswerError extends Error {
   constructor(message: string, cause: unknown) {
@@ -19,8 +19,8 @@ export class NoAnswerError extends Error {
 const connectionLosses = new WeakSet<Error>()
 
 /**
- * Remembers that an established connection broke with this error. The error of a statement that was under way is
- * the same object.
+ * Remembers that an established connection broke with this error. The error of a statement that was under way
+ * is the same object.
  */
 export function noteConnectionLoss(error: Error): void {
   connectionLosses.add(error)
@@ -37,19 +37,20 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Whether a statement that failed with this error may have been committed. If Postgres answered with an error,
- * it was not.
+ * Whether a statement that failed with this error may have been committed. If Postgres answered with an
+ * error, it was not.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  // SQLSTATE class 08 (connection exception) is the answer of a proxy that has lost its connection to Postgres.
+  // SQLSTATE class 08 (connection exception) is the answer of a proxy that has lost its connection to
+  // Postgres.
   const isLost = connectionLosses.has(error) || ('severity' in error && hasOwnState(error, /^08/))
   return isLost || error instanceof NoAnswerError || isOutcomeUnknown(error.cause)
 }
 
 /**
- * Awaits a write that may not be repeated blindly. If it may have been committed although it failed, throws an
- * AppError `outcome_unknown` with this message.
+ * Awaits a write that may not be repeated blindly. If it may have been committed although it failed, throws
+ * an AppError `outcome_unknown` with this message.
  */
 export async function confirmed<T>(write: Promise<T>, message: string): Promise<T> {
   try {
@@ -82,7 +83,8 @@ export function areOptionsRefused(error: unknown): boolean {
 function messageFor(error: unknown): string {
   if (areOptionsRefused(error)) return OPTIONS_REFUSED
   if (hasState(error, /^25006$/)) return READ_ONLY
-  if (hasState(error, CANCELLED)) return 'Postgres cancelled the statement, because it took too long'
+  if (hasState(error, CANCELLED))
+    return 'Postgres cancelled the statement: it took too long, or an administrator cancelled it'
   return 'The database cannot be reached'
 }
 

@@ -26,12 +26,14 @@ export interface Database extends Queries {
   searches: Queries
   /** Summaries, statistics, retention, and the search for abandoned tasks. */
   maintenance: Queries
-  /** Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached or is read-only */
+  /**
+   * Resolves when Postgres answers. @throws AppError `unavailable` when it cannot be reached or is read-only
+   */
   ping(): Promise<void>
   /**
    * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; when an earlier version of Waggle,
-   * whose tables cannot be upgraded, created the database; or like `refusePooler`
+   * @throws Error when a table stays locked, naming the statement that waited; when an earlier version of
+   * Waggle, whose tables cannot be upgraded, created the database; or like `refusePooler`
    */
   migrate(options?: MigrateOptions): Promise<void>
   /**
@@ -41,8 +43,8 @@ export interface Database extends Queries {
    */
   refuseEarlierVersion(): Promise<void>
   /**
-   * Checks that no pooler such as PgBouncer is in front of Postgres that shares sessions between clients, or that
-   * drops the settings of a connection.
+   * Checks that no pooler such as PgBouncer is in front of Postgres that shares sessions between clients, or
+   * that drops the settings of a connection.
    * @throws Error when there is one; AppError `unavailable`
    */
   refusePooler(): Promise<void>

@@ -93,7 +93,10 @@ export function createDispatchStore(database: Database) {
       return rows.length
     },
 
-    /** Marks waiting tasks as not enqueued after Redis has refused them, so that the dispatcher enqueues them. */
+    /**
+     * Marks waiting tasks as not enqueued, because Redis failed or refused them. The dispatcher enqueues
+     * them.
+     */
     async clearEnqueued(refs: Omit<TaskToEnqueue, 'enqueuedAtMs'>[]): Promise<void> {
       const records = inLockOrder(refs).map(({ id, attempt }) => ({ id, attempt }))
       await database.query(sql`

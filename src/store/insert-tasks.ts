@@ -70,7 +70,7 @@ async function findByKeys(database: Database, newTasks: OnceTask[]): Promise<Tas
       drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
     )
   } catch (cause) {
-    // Other tasks of the batch are committed already.
+    // The new tasks of this batch are committed. `unavailable` would say that nothing was accepted.
     if (isAppError(cause, 'unavailable')) throw new NoAnswerError('The existing tasks were not read', cause)
     throw cause
   }
@@ -101,8 +101,8 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]):
 
 /**
  * Inserts tasks. For a task without `run_at`, the column is set to the time of the submission or the current
- * time of Postgres, whichever is earlier. So the task is due for the dispatcher if it is not enqueued, even if
- * the clock of this process is ahead.
+ * time of Postgres, whichever is earlier. So the task is due for the dispatcher if it is not enqueued, even
+ * if the clock of this process is ahead.
  */
 const insertInto = (rows: SQL) => sql`
   insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
@@ -114,7 +114,9 @@ const insertInto = (rows: SQL) => sql`
          request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
   from ${rows}`
 
-/** Returns the time of Postgres once, and not the rows, because all rows have the same `enqueued_at`. */
+/**
+ * Returns the time of Postgres once instead of the rows: all rows that it marks as enqueued have this time.
+ */
 const INSERT_TASKS: BatchStatement = {
   name: 'insert_tasks',
   build: (rows) => sql`

@@ -1,5 +1,5 @@
-// Lanes to a Postgres server: one pool of connections per kind of statement, so that slow statements of one kind
-// cannot use up the connections of another.
+// Lanes to a Postgres server: one pool of connections per kind of statement, so that slow statements of one
+// kind cannot use up the connections of another.
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { AppError } from '../base/errors.ts'
@@ -41,7 +41,7 @@ export interface Lane extends Queries {
 }
 
 interface LaneSettings {
-  /** Number of connections, as a part of `DATABASE_POOL_SIZE`. */
+  /** Number of connections, as a fraction of `DATABASE_POOL_SIZE`. */
   share: number
   /** Time limit of a statement. Postgres cancels it one second earlier. */
   timeoutMs: number
@@ -57,13 +57,14 @@ export const LANES = {
   // Single tasks, their attempts and logs. A client of the API waits 10 s for them.
   reads: { share: 1 / 2, timeoutMs: 10_000, busy: allInUse },
   // Lists, searches and counts that clients of the API request. A client waits 10 s for them. They have few
-  // connections, because they compute: more of them at a time would take the processors from submissions.
+  // connections, because they need much CPU time, which submissions need too.
   searches: {
     share: 1 / 4,
     timeoutMs: 10_000,
     busy: () => new AppError('overloaded', 'Too many searches and lists are being processed; try again'),
   },
-  // Summaries of queues, statistics, retention and the search for abandoned tasks. They may read whole indexes.
+  // Summaries of queues, statistics, retention and the search for abandoned tasks. They may read whole
+  // indexes.
   maintenance: { share: 1 / 4, timeoutMs: 30_000, busy: allInUse },
 } satisfies Record<string, LaneSettings>
 

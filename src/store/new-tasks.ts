@@ -38,7 +38,7 @@ export function inputTextOf({ input, inputText }: NewTask): string {
 /** Whether due tasks of this queue wait in Postgres. New tasks of the queue must then wait behind them. */
 export type HasBacklog = (queue: string) => boolean
 
-/** What became of a task with an idempotency key. */
+/** Result of inserting a task with an idempotency key. */
 export interface OnceResult {
   /** The existing row of the key; null if the task was inserted. */
   existing: TaskRow | null

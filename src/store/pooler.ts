@@ -1,10 +1,12 @@
-// Detects a connection pooler in front of Postgres, such as PgBouncer, that does not keep sessions or settings.
+// Detects a connection pooler in front of Postgres, such as PgBouncer, that does not keep sessions or
+// settings.
 import pg from 'pg'
 import { areOptionsRefused, OPTIONS_REFUSED } from './database-errors.ts'
 import { connectionTo, PLANNER } from './server-pool.ts'
 
 const TIMEOUT_MS = 5_000
-// A pooler usually gives the same server connection to two clients immediately. Other clients can take it in between.
+// Number of comparisons. A pooler in transaction mode usually gives both clients the same session. If other
+// clients use that session in between, one comparison does not find this.
 const ROUNDS = 5
 
 const TRANSACTION_MODE =
@@ -13,14 +15,15 @@ const OPTIONS_DROPPED =
   'DATABASE_URL leads to a pooler (such as PgBouncer) that does not pass on the settings of a connection (startup parameter "options"). Connect to Postgres directly'
 
 /**
- * Refuses a pooler that shares one session of Postgres between clients, or that does not pass on the settings of a
- * connection.
+ * Refuses a pooler that shares one session of Postgres between clients, or that does not pass on the settings
+ * of a connection.
  * @throws Error if the pooler is refused; errors of the connection
  */
 export async function refusePooler(url: string): Promise<void> {
   const first = await connect(url)
   try {
-    // A pooler sends its clients a process id of its own.
+    // A pooler reports a process id of its own when a client connects. If the session has the reported id, no
+    // pooler is in between.
     if (first.processID === (await pidOf(first))) return
     const second = await connect(url)
     try {
@@ -54,7 +57,8 @@ async function connect(url: string): Promise<ServerClient> {
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
   })
-  // A connection that breaks fails the query that is under way.
+  // Ignored, because the query that is under way also fails. Without a listener the error would end the
+  // process.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -82,9 +82,9 @@ export const tasks = pgTable(
     callbackId: uuid('callback_id'),
   },
   (table) => [
-    // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries, the backlog
-    // of a full queue). Usually it is small. It contains the id, so that the dispatcher can go on after the
-    // last one of many tasks with the same time.
+    // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries, the
+    // backlog of a full queue). Usually it is small. It contains the id, so that the dispatcher can go on
+    // after the last one of many tasks with the same time.
     index('tasks_to_enqueue')
       .on(table.queue, table.runAt, table.id)
       .where(sql`enqueued_at is null and finished_at is null`),

@@ -68,8 +68,8 @@ export function openServerPool(
 }
 
 /**
- * Adds start-up options to those in the URL, which would replace them. Of two values for one setting, Postgres uses
- * the last one.
+ * Joins these start-up options with those in the URL: the driver would use only those in the URL. If a
+ * setting occurs twice, Postgres uses its last value.
  */
 export function connectionTo(url: string, options: string): pg.ClientConfig {
   const address = new URL(url)

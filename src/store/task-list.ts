@@ -150,7 +150,10 @@ async function endOf(drizzle: Drizzle, filter: TaskFilter, before: string | unde
   return last?.id ?? null
 }
 
-/** Returns the id at which a count starts that has no cursor: just above the newest task of the filter's range. */
+/**
+ * Returns the id at which a count starts that has no cursor: just above the newest task of the filter's
+ * range.
+ */
 async function firstOf(drizzle: Drizzle, filter: TaskFilter): Promise<string> {
   const [newest] = await scannedOf(drizzle, filter, { limit: 1 })
   return newest ? idAfter(newest.id) : newId()

@@ -22,7 +22,9 @@ export function createTaskReader(reads: Queries) {
     /** Returns a task; undefined for an unknown id. Concurrent calls share one query. */
     find: (id: string): Promise<TaskRow | undefined> => finds.add(id.toLowerCase()),
 
-    /** Returns the size of each task: bytes of its input and result as JSON text. Unknown ids are left out. */
+    /**
+     * Returns the size of each task: bytes of its input and result as JSON text. Unknown ids are left out.
+     */
     async findBytes(ids: string[]): Promise<Map<string, number>> {
       const rows = await reads.use((drizzle) =>
         drizzle

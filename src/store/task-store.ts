@@ -89,8 +89,9 @@ export function createTaskStore(database: Database): TaskStore {
 }
 
 /**
- * CTE `locked` that locks these tasks in the order of their ids (see `inLockOrder`). Without it, a bitmap scan would lock
- * them in the order of their pages. `id = any(array[locked.id])` then finds each row by the primary key.
+ * CTE `locked` that locks these tasks in the order of their ids (see `inLockOrder`). Without it, a bitmap
+ * scan would lock them in the order of their pages. `id = any(array[locked.id])` then finds each row by the
+ * primary key.
  */
 function lockInOrder(ids: string[]): SQL {
   return sql`with locked as materialized (

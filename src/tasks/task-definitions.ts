@@ -37,5 +37,8 @@ export function createInternalDefinitions(http: HttpClient, signWebhook: SignWeb
   return [createCallbackTask(http, signWebhook)]
 }
 
-/** Union of the types of the definitions that clients may submit. The types of names, inputs and results are derived from it. */
+/**
+ * Union of the types of the definitions that clients may submit. The types of names, inputs and results are
+ * derived from it.
+ */
 export type ProjectDefinition = ReturnType<typeof createTaskDefinitions>[number]

@@ -21,13 +21,16 @@ export interface TelemetryEvents {
   'batch.written': [{ kind: BatchKind; size: number }]
   /** `count` task references could not be put into Redis. A worker enqueues them later. */
   'enqueue.failed': [{ count: number; error: unknown }]
-  /** A worker enqueued tasks. `due`: their start time or retry was due; `lost`: their delivery was lost. */
+  /**
+   * `due`: the dispatcher of a worker enqueued tasks. `lost`: its reconciler marked tasks with lost
+   * deliveries as not enqueued.
+   */
   'tasks.enqueued': [{ reason: 'due' | 'lost'; count: number }]
   /** An attempt starts. `waitMs`: from when it was due until it was claimed, by the clock of Postgres. */
   'task.started': [AnnouncedTask & { waitMs: number }]
   /**
-   * The end of an attempt was written. `runMs`: duration of the handler, without the write. `delayMs`: delay
-   * before the next attempt.
+   * The end of an attempt was written. `runMs`: until the result was serialized or the handler was given up,
+   * without the write. `delayMs`: delay before the next attempt.
    */
   'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
   /** The result of an attempt was rejected, because the attempt was no longer the current one of its task. */
@@ -46,15 +49,15 @@ export interface TelemetryEvents {
    */
   'worker.stuck': [{ queue: string; waitingMs: number }]
   /**
-   * A handler ignored its abort, so its attempt was ended without it. Its slot counts as leaked until it
-   * returns; `leaked` of `capacity` slots of the worker are.
+   * A handler ignored its abort, so its attempt was ended without it. The slot counts as leaked until the
+   * handler returns. `leaked`: how many of the `capacity` slots of the worker are leaked now.
    */
   'slot.leaked': [
     AnnouncedTask & { workerId: string; reason: string | undefined; leaked: number; capacity: number },
   ]
   /**
-   * A worker cannot go on: it claims no more tasks, stops, and its process exits with 1. `running`: its
-   * attempts.
+   * A worker cannot continue: it claims no more tasks, stops, and its process exits with 1. `running`: the
+   * attempts that were running at that time.
    */
   'worker.failed': [{ workerId: string; reason: string; error?: unknown; running: AnnouncedTask[] }]
   'worker.stopping': [{ workerId: string; running: number }]
@@ -77,7 +80,7 @@ export interface TelemetryEvents {
   ]
   /**
    * An error that is expected to pass, e.g. an outage of Postgres or Redis. Background work is repeated or
-   * repaired later; a request gets a 503 response.
+   * repaired later; a request gets a 503 or 504 response.
    */
   'error.transient': [{ where: string; error: unknown }]
   /** An error that is not known to be transient. If a request causes it, the response is "Internal error". */

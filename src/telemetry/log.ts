@@ -19,7 +19,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('enqueue.failed', ({ count, error }) =>
     log.warn({ count, error: messageOf(error) }, 'could not enqueue tasks'),
   )
-  events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued by the worker'))
+  events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued or found lost by the worker'))
   events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('slot.leaked', (slot) =>
@@ -48,7 +48,7 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
   events.on('request.finished', (request) => log.debug(request, 'request finished'))
 }
 
-/** Returns the thrown value as an error: pino writes name, message and stack of errors only. */
+/** Wraps a thrown string or number in an Error, because pino would not write it as an error. */
 function asError(error: unknown): unknown {
   return error instanceof Error || typeof error === 'object' ? error : new Error(messageOf(error))
 }

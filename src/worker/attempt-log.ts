@@ -16,7 +16,7 @@ const MAX_MEMBERS = 100
 export interface AttemptLog {
   /** Lines that are not written to Postgres yet. */
   readonly waiting: readonly NewLogLine[]
-  /** Size of all lines so far. */
+  /** Size of all lines so far, in bytes. */
   readonly bytes: number
   /**
    * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are

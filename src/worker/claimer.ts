@@ -17,7 +17,7 @@ export interface ClaimerDependencies {
   heartbeat: Heartbeat
   /** Releases tasks that were claimed but not started: STARTED becomes PENDING. */
   release: (tasks: ClaimedTask[]) => Promise<void>
-  /** Runs a claimed task, and frees its slot when the handler has returned. */
+  /** Runs a claimed task, and frees its slot (see `Runner.run`). */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
   /** AbortSignal that aborts when the worker begins to stop. After that, no task is claimed. */
@@ -125,8 +125,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   async function returnToQueue(queueName: string, delivery: Delivery): Promise<void> {
-    // If Redis cannot be reached, the references are not returned and so are lost. The reconciler enqueues
-    // their tasks again.
+    // If Redis cannot be reached, the references are not returned and so are lost. The reconciler
+    // finds that and marks their tasks as not enqueued.
     await queue.returnToQueue(queueName, delivery).catch((error) => {
       events.emit('enqueue.failed', { count: delivery.references.length, error })
     })

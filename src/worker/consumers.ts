@@ -74,8 +74,8 @@ export function startConsumers({
 interface WatchedConsumer {
   consumer: Consumer
   /**
-   * Time of the first check since which a delivery has waited and a slot was free at every check, and nothing
-   * was fetched; null if this is not so. By `performance.now()`, because deliveries have the time of Postgres.
+   * Time of the first check (`performance.now()`) since which every check found a waiting delivery and a free
+   * slot, and nothing was fetched; null if the last check did not find both or a delivery was fetched since.
    */
   idleSinceMs: number | null
 }

@@ -27,14 +27,17 @@ const BATCH = 1_000
 const TOP_UP_DELIVERIES = 64
 // Pause while a queue with a backlog has enough deliveries in Redis.
 const TOP_UP_MS = 25
-// Pause after the backlog of a queue has ended. Processes learn of its end within this time and until then
-// insert tasks that only the dispatcher enqueues.
+// Pause after a backlog flag was deleted. Until a process has read this, it inserts tasks as not enqueued,
+// and only the dispatcher enqueues them.
 const AFTER_BACKLOG_MS = 100
 // Time after which a search for due tasks starts again from the oldest one, to find tasks that became due
 // before those that were enqueued last: tasks whose enqueue failed, and lost deliveries.
 const RESTART_MS = 5_000
 
-/** What is left of a queue after its turn. `more`: due tasks, and room in Redis; `full`: no room in Redis. */
+/**
+ * State of a queue after its turn. `more`: due tasks may remain and Redis has room. `full`: Redis has no
+ * room. `ended`: the backlog has just ended. `idle`: no due task is left, or the queue is paused.
+ */
 type Turn = 'more' | 'full' | 'ended' | 'idle'
 
 export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
@@ -64,7 +67,9 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
     },
   }
 
-  /** Queues take turns, one batch each per round, so that a backlog in one queue does not delay the others. */
+  /**
+   * Queues take turns, one batch each per round, so that a backlog in one queue does not delay the others.
+   */
   async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
@@ -83,7 +88,7 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
     return ms === null ? undefined : ms > 0 ? ms : TOP_UP_MS
   }
 
-  /** All tasks of a paused queue wait in Postgres. */
+  /** Sets the backlog flag of a paused queue, so that its new tasks wait in Postgres. Enqueues nothing. */
   async function holdBack(name: string): Promise<Turn> {
     if (!(await queue.readState(name)).hasBacklog) await queue.setBacklog(name, true)
     return 'idle'
@@ -124,8 +129,8 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   }
 
   /**
-   * Puts tasks into Redis that were just marked as enqueued in Postgres. If Redis fails or refuses them, clears
-   * the marks, so that a later round enqueues the tasks. @throws the error of Redis
+   * Puts tasks into Redis that were just marked as enqueued in Postgres. If Redis fails or refuses them,
+   * clears the marks, so that a later round enqueues the tasks. @throws the error of Redis
    */
   async function enqueue(name: string, tasks: DueTask[]): Promise<void> {
     const [{ enqueuedAtMs }] = tasks as [DueTask] // one statement has marked all of them

@@ -48,15 +48,15 @@ const DEFAULTS = {
   // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
   // delivery waits in Redis and the worker has a free slot.
   stuckMs: 30_000,
-  // How long a handler may run after it was aborted. It is as long as most requests to other services take
-  // until they give up by themselves. After that, the task is not held up any longer.
+  // How long a handler may run after its abort: about the usual timeout of a request to another service. Then
+  // the attempt ends without the handler.
   abortGraceMs: 30_000,
 }
 
 type Intervals = typeof DEFAULTS
 
-// Limit of the results in one statement. The driver and the statement need their size three more times while
-// they are sent.
+// Maximum size of the results in one statement, in characters of JSON. The driver holds three more copies
+// while it sends them.
 const MAX_BATCH_BYTES = 4 * 1_024 * 1_024
 
 export type WorkerConnections = Pick<
@@ -220,7 +220,7 @@ export function startParts(
   function onLeaked({ task, abortReason: reason }: RunningTask) {
     const { leaked, capacity } = slots
     events.emit('slot.leaked', { ...announced(task), workerId: id, reason, leaked, capacity })
-    // A new process has all of its slots, so half of them is worth a restart.
+    // A restart frees all slots. It interrupts running tasks, so it must gain at least half of the slots.
     if (leaked >= capacity / 2)
       failure.fail(`${leaked} of ${capacity} slots have leaked: their handlers ignore their AbortSignal`)
   }

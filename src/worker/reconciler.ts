@@ -1,6 +1,6 @@
-// Repairs lost state: enqueues tasks whose delivery in Redis was lost, and recovers STARTED tasks whose
-// worker is missing. Every worker does this. Conditional writes ensure that a task is repaired once,
-// even if several workers try it at the same time.
+// Repairs lost state: marks tasks whose delivery in Redis was lost as not enqueued, and recovers STARTED
+// tasks whose worker is missing. Every worker does this. Conditional writes ensure that a task is repaired
+// once, even if several workers try it at the same time.
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { decide } from '../definitions/task-status.ts'
@@ -38,8 +38,8 @@ export interface ReconcilerDependencies {
 }
 
 const BATCH = 1_000
-// Maximum number of lost deliveries that one statement finds. All that Redis can lose of a queue are found in
-// some tens of rounds.
+// Maximum number of tasks that one statement marks. A full queue has 256,000 references, so about 50 rounds
+// find all of them.
 const LOST_BATCH = 5_000
 // Every 12th round of the reconciler always searches for abandoned tasks; the other rounds do so only if a
 // worker is missing. A task is rarely abandoned without a missing worker: for example, if the response to its
@@ -95,8 +95,10 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 
   /**
-   * Finds waiting tasks that were enqueued before the oldest delivery in Redis. A queue is first in, first
-   * out, so their own deliveries must have been lost. The dispatcher enqueues them again.
+   * Marks waiting tasks as not enqueued if they were enqueued before the oldest delivery in Redis. A queue is
+   * first in, first out, so their own deliveries must have been lost. The dispatcher enqueues the tasks
+   * again.
+   * @returns how many tasks were marked
    */
   async function findLost(name: string): Promise<number> {
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
@@ -156,5 +158,5 @@ function besides(task: AbandonedTask, ran: TaskOfWorker[]): string {
   if (others.length === 0) return ''
   const named = others.slice(0, MAX_NAMED).map(({ name, id }) => `${name} ${id}`)
   const more = others.length - named.length
-  return `; it also ran ${named.join(', ')}${more > 0 ? ` and ${more} other task${more > 1 ? 's' : ''}` : ''}`
+  return `; the worker also ran ${named.join(', ')}${more > 0 ? ` and ${more} other task${more > 1 ? 's' : ''}` : ''}`
 }

@@ -52,14 +52,13 @@ export interface AttemptEnd {
 
 export interface Runner {
   /**
-   * Runs an attempt. Its slot is free when the handler has returned; only if too many results are not written
-   * yet, it stays in use until the end of the attempt is written. Resolves when that is written. Never
-   * rejects.
+   * Runs an attempt. Frees its slot when the handler has returned. If too many results are unwritten, frees
+   * the slot only when the end of the attempt is written. Resolves when the end is written. Never rejects.
    */
   run(task: ClaimedTask): Promise<void>
   /**
    * Called when an attempt was aborted. If its handler does not return within `abortGraceMs`, the end of the
-   * attempt is written without it, so that the task is not held up, and its slot counts as leaked.
+   * attempt is written without the handler, and the slot counts as leaked.
    */
   endAfterGrace(attempt: RunningTask): void
 }

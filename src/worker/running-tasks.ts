@@ -9,7 +9,7 @@ import type { AttemptLog } from './attempt-log.ts'
  */
 export type AbortReason = 'cancelled' | 'timeout' | 'shutdown' | 'lost' | 'stray error'
 
-/** Identifies an attempt. Everything that its code starts keeps this object in memory, so it is small. */
+/** Identifies an attempt. It is small, because asynchronous work of the attempt keeps it in memory. */
 export interface AttemptKey {
   readonly taskId: string
   readonly attempt: number
@@ -75,7 +75,7 @@ export interface RunningTasks {
 const BUCKETS = 256
 
 export interface RunningTasksOptions {
-  /** Default: a scope of its own. */
+  /** Async context of the attempts. By default a new one is created. */
   scope?: AttemptScope
   /** Called when an attempt is aborted for the first time and its handler has not returned. */
   onAborted?: (running: RunningTask) => void

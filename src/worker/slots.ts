@@ -1,5 +1,6 @@
 // Limits the number of tasks that a worker runs at the same time. A slot is reserved before a task is
-// claimed, and released when its handler has returned. If a handler ignores its abort, its attempt is ended
+// claimed. It is released when its handler has returned, or, if too many results are unwritten, when the end
+// of the attempt is written. If a handler ignores its abort, its attempt is ended
 // without it, and its slot counts as leaked until the handler returns.
 
 export interface Slots {

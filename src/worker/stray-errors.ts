@@ -3,8 +3,8 @@
 // Here the error fails only the attempt whose code has thrown it: code of an attempt runs in an async context
 // of its own.
 //
-// The context is the best that is known, not a proof. A connection that tasks share belongs to the attempt
-// that opened it, so an error in its callbacks is attributed to that attempt.
+// The attribution can be wrong. A connection that tasks share belongs to the attempt that opened it, so an
+// error in its callbacks is attributed to that attempt.
 import type { Events } from '../telemetry/events.ts'
 import type { AttemptKey, AttemptScope, RunningTasks } from './running-tasks.ts'
 import type { WorkerFailure } from './worker-failure.ts'
@@ -40,7 +40,7 @@ export function createStrayErrorHandler(dependencies: StrayErrorsDependencies): 
       ...key,
       error,
     })
-    // An attempt that has ended is not charged: its end is decided.
+    // If the attempt has ended, its end does not change; the error is only logged.
     if (attempt && !attempt.isOver) attempt.abortBecauseOf(error)
   }
 }

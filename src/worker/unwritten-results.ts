@@ -12,8 +12,8 @@ const MAX_ATTEMPTS = 2_000
 export interface UnwrittenResults {
   /**
    * Adds an attempt whose handler has returned.
-   * @returns true if its slot may be freed now; `remove` must follow when its end is written. False if it has to
-   * keep its slot until then; it was not added
+   * @returns true if the slot may be freed now: call `remove` when the end is written. False if the limit is
+   * reached: nothing was added, and the attempt keeps its slot until its end is written
    */
   add(bytes: number): boolean
   remove(bytes: number): void

@@ -1,5 +1,5 @@
-// The state of a worker that cannot go on. It claims no more tasks; the process has to stop it in order, and
-// to exit with 1, so that its supervisor starts a new one.
+// Stops the claims of a worker that cannot continue. The process must then stop the worker in order and exit
+// with 1, so that its supervisor starts a new one.
 import type { Events } from '../telemetry/events.ts'
 import { announced } from './runner.ts'
 import type { RunningTasks } from './running-tasks.ts'
@@ -8,7 +8,7 @@ import type { Slots } from './slots.ts'
 export interface WorkerFailure {
   /** Resolves with the reason of the first failure. */
   readonly failed: Promise<string>
-  /** Ends the claims of the worker. Further calls only report their error. */
+  /** Stops claiming and resolves `failed`. Further calls only report their error. */
   fail(reason: string, error?: unknown): void
 }
 

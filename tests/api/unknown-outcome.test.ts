@@ -1,4 +1,5 @@
-// Statements that Postgres does not confirm: whether a task was accepted is then unknown, and the response says so.
+// Statements that Postgres does not confirm: whether a task was accepted is then unknown, and the response
+// says so.
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'

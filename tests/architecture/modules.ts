@@ -1,9 +1,13 @@
-// The modules of the code, from the bottom up, and their public files. docs/architecture.md, "Modules", explains them.
+// The modules of the code, from the bottom up, and their public files. docs/architecture.md, "Modules",
+// explains them.
 
 export interface Module {
   /** A file, or a folder that ends with `/`. Paths start at the root of the project. */
   path: string
-  /** The files that other modules may import, relative to the folder. Without a list, they may import all files. */
+  /**
+   * The files that other modules may import, relative to the folder. Without a list, they may import all
+   * files.
+   */
   face?: string[]
 }
 

@@ -1,5 +1,5 @@
-// Relays connections to Postgres, and can lose answers: Postgres executes a statement, and its client does not
-// learn of it.
+// Relays connections to Postgres, and can lose answers: Postgres executes a statement, and its client does
+// not learn of it.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -7,8 +7,8 @@ export interface PostgresRelay {
   /** Returns the URL that reaches this database through the relay. */
   urlOf(databaseUrl: string): string
   /**
-   * Breaks the connection of the next statement whose messages contain this text, when Postgres has answered it.
-   * Its answer is lost.
+   * Breaks the connection of the next statement whose messages contain this text, when Postgres has answered
+   * it. Its answer is lost.
    */
   loseAnswerTo(text: string): void
   stop(): void

@@ -74,7 +74,10 @@ export interface SystemOptions {
   connectThrough?: (databaseUrl: string) => string
   trustedProxies?: number
   corsOrigins?: string[]
-  /** The addresses that `http_request` and callbacks may reach. By default they can reach no address of this machine. */
+  /**
+   * The addresses that `http_request` and callbacks may reach. By default they can reach no address of this
+   * machine.
+   */
   http?: HttpClientOptions
   webhookSecrets?: string[]
   webRoot?: string

@@ -66,8 +66,8 @@ describe.skipIf(!chromium)('the page', () => {
   async function leaveTask(user: PageUser) {
     await user.page.goto(`${system.url}/#/run`)
     await user.untilText('No task selected')
-    // The seconds of a shown task are updated four times a second. An update after its removal would render the
-    // task again.
+    // The seconds of a shown task are updated four times a second. An update after its removal would render
+    // the task again.
     await user.page.waitForTimeout(2_000)
     expect(await user.page.locator('.card-head').count()).toBe(0)
   }
@@ -390,7 +390,7 @@ describe.skipIf(!chromium)('the page', () => {
       )
       await user.fill('E-mail address', 'lost@example.com')
       await user.submit()
-      await user.untilText('No response: the task may have been submitted.')
+      await user.untilText('Not confirmed: the task may have been submitted.')
       await user.untilStatus('SUCCESS')
       const { body } = await system.request('GET', '/v1/tasks?name=notify&limit=200')
       const { data } = body as { data: { id: string; input: { email: string } }[] }

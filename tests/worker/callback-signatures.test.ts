@@ -1,4 +1,5 @@
-// WEBHOOK_SECRET signs callbacks only. Clients choose the bodies of other requests, so these are never signed.
+// WEBHOOK_SECRET signs callbacks only. Clients choose the bodies of other requests, so these are never
+// signed.
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { sql } from '../../src/store/drizzle.ts'
@@ -192,7 +193,9 @@ test('without WEBHOOK_SECRET a callback is sent without a signature', async () =
   }
 })
 
-/** Submits a task with this callback path. Resolves with its finished callback and the first request of it. */
+/**
+ * Submits a task with this callback path. Resolves with its finished callback and the first request of it.
+ */
 async function callback(path: string, text = 'x'): Promise<{ call: FullTask; sent: ReceivedRequest }> {
   const { id } = await system.submit('reverse', { text }, { callback_url: server.url + path })
   const { callback_id } = await system.taskWhen(id, (task) => task.callback_id !== null)

@@ -28,12 +28,12 @@ export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the admission middleware of a route. Requests to routes that require `submit` or
- * `operate` count against the client's rate limit, and of the others those for which `isExpensive` is true.
- * `check`, an additional check of the route, runs after admission in the same middleware, because a second one would
+ * Returns a function that creates the admission middleware of a route. Requests count against the client's
+ * rate limit if the route requires `submit` or `operate`, or if `isExpensive` returns true for them. `check`,
+ * an additional check of the route, runs after admission in the same middleware: a second middleware would
  * cost every request another promise.
- * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, `overloaded`, and the errors of
- * `check`
+ * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, `overloaded`, and the errors
+ * of `check`
  */
 export function createAdmission(options: AdmissionOptions) {
   const { apiKeys, rateLimiter, clientAddress, bodyLimitBytes } = options

@@ -1,20 +1,20 @@
-// Limits the bytes of large request bodies that a process handles at the same time. A body is in memory several
-// times: as text, as parsed values, and as parameters of a statement.
+// Limits the total size of the large request bodies that a process handles at the same time. A body is in
+// memory several times: as text, as parsed values, and as parameters of a statement.
 import type { Context, Next } from 'hono'
 import { AppError } from '../../base/errors.ts'
 
 // Bodies up to this size are not counted, because counting costs a request another promise. The number of
-// connections limits them.
+// connections limits their number.
 const UNCOUNTED_BYTES = 16 * 1024
 // Minimum of the limit: 512 bodies of the default maximum size.
 const MIN_LIMIT_BYTES = 128 * 1024 * 1024
-// A limit for larger bodies: so many of the maximum size may be in progress.
+// Number of bodies of the maximum size that may be in progress, if that many exceed `MIN_LIMIT_BYTES`.
 const LARGEST_BODIES = 4
 
 export type BodyBudget = ReturnType<typeof createBodyBudget>
 
 /**
- * Returns a function that calls `next`, and counts the body of the request until the handler is done. It is called
+ * Returns a function that calls `next`, and counts the body of the request until the handler is done. It runs
  * after admission, so that only clients who may use the API can use up the limit.
  * @throws AppError (the function) `overloaded` if the limit is reached
  */

@@ -38,7 +38,8 @@ export const TITLES: Record<number, string> = {
 }
 
 export const PROBLEM_JSON = 'application/problem+json'
-// Retry-After of 503 and 504 responses: long enough for a restart of Postgres, short enough for a person to wait.
+// Retry-After of 503 and 504 responses: long enough for a restart of Postgres, short enough for a person to
+// wait.
 const RETRY_AFTER_SECONDS = 2
 
 /**

@@ -109,7 +109,7 @@ export const TASK_OPERATIONS: Operation[] = [
     id: 'list_tasks',
     summary: 'List tasks',
     description:
-      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`. A page of whole tasks also ends when its inputs and results have 4 MiB. Requests with `q` or an `input` field count against the rate limit.',
+      'Newest first. Each request examines a bounded number of tasks, so that its cost does not depend on the page or the filter. If few tasks match, a page can be short or empty and still have a `next_cursor`. Without `compact`, a page also ends when its inputs and results reach 4 MiB. Requests with `q` or an `input` field count against the rate limit.',
     tag: 'Tasks',
     scope: 'read',
     isExpensive: true,

@@ -23,8 +23,9 @@ type Outcome = PromiseSettledResult<AcceptedTask>
  * Submits the tasks of a batch.
  * @returns the response; `isReplayed` is true if an earlier request with the same Idempotency-Key created all
  *   accepted tasks
- * @throws AppError a 504 or 503 error of one of the tasks, if no task was accepted: after a 503 the client can
- *   send the whole batch again; `invalid_header`, `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
+ * @throws AppError if no task is known to be accepted: the 504 error of a task, or else a 503 error. After a
+ *   503 no task was accepted, and the client can send the whole batch again. Also `invalid_header`,
+ *   `invalid_input`, `idempotency_key_reused`, `idempotency_key_in_flight`
  */
 export async function submitBatch(
   dependencies: Pick<ApiDependencies, 'service' | 'events'>,
@@ -87,8 +88,8 @@ export async function submitBatch(
 }
 
 /**
- * Throws errors of the whole batch: a conflict of its Idempotency-Key; or, if no task was accepted, a 504 or 503.
- * A 503 means that the whole batch may be sent again, so a 504 goes first.
+ * Throws errors of the whole batch: a conflict of its Idempotency-Key; or, if no task is known to be
+ * accepted, a 504 or 503 of a task. A 504 has precedence, because a 503 promises that no task was accepted.
  */
 function throwBatchErrors(outcomes: Outcome[]): void {
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))

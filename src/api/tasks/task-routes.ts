@@ -1,4 +1,5 @@
-// Routes of the tasks API: definitions, submit, batch, bulk, read, events, logs, list, count, cancel, retry, replay.
+// Routes of the tasks API: definitions, submit, batch, bulk, read, events, logs, list, count, cancel, retry,
+// replay.
 import { type Context, Hono } from 'hono'
 import type { TaskRow } from '../../store/schema.ts'
 import type { ApiDependencies } from '../dependencies.ts'
@@ -126,9 +127,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
 }
 
 /**
- * Checks whether a task may have failed attempts. It has none before its first attempt, while that runs, and
- * if that has succeeded; this saves a query for most tasks. `failures` is not used, because a manual retry
- * resets it.
+ * Checks whether a task may have failed attempts, which saves a query for most tasks. A task has none until
+ * its first attempt has ended, and none if that attempt succeeded. `failures` is not used, because a manual
+ * retry resets it.
  */
 function mayHaveFailed({ attempt, status }: TaskRow): boolean {
   return attempt > 1 || (attempt === 1 && status !== 'STARTED' && status !== 'SUCCESS')

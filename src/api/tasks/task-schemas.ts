@@ -17,10 +17,10 @@ export const taskError = z.object({
   name: z.string(),
   message: z.string(),
   retryable: z.boolean().meta({ description: 'Whether the error allows another attempt' }),
-  stack: z
-    .string()
-    .optional()
-    .meta({ description: 'Only of an error that was thrown outside of the promise of its attempt' }),
+  stack: z.string().optional().meta({
+    description:
+      'Stack of the error. Present only if the error was thrown outside of the promise of its attempt.',
+  }),
 })
 
 export const progress = z.object({

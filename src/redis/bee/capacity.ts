@@ -12,13 +12,13 @@ export const MAX_DELIVERIES = 2_000
 // makes progress when other data fills Redis: the dispatcher tops the queue up 40 times per second.
 const MAX_DELIVERIES_WHEN_HALF_FULL = 8
 // Minimum time between two reads of the memory that Redis uses. In this time a process adds less than a
-// megabyte. A read takes Redis less than 0.1 ms, and happens only while deliveries are added.
+// megabyte. A read takes Redis less than 0.1 ms.
 const READ_EVERY_MS = 100
 
 export interface Capacity {
   /**
-   * Maximum number of deliveries that may wait in one queue, as last known. If it is old, starts to read it
-   * again.
+   * Maximum number of deliveries that may wait in one queue, by the last known memory use. Reads the memory
+   * use again in the background if it is old.
    */
   maxDeliveries(bee: BeeQueue): number
 }

@@ -119,7 +119,9 @@ export function loadScripts(bee: BeeQueue): Promise<unknown> {
   return lua.buildCache(internalsOf(bee).client)
 }
 
-/** Checks for the error with which a Redis that has reached `maxmemory` refuses commands that may need memory. */
+/**
+ * Checks for the error with which a Redis that has reached `maxmemory` refuses commands that may need memory.
+ */
 export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && /\bOOM\b/.test(error.message)
 }
@@ -196,8 +198,8 @@ export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => vo
 }
 
 /**
- * Checks for the errors of a primary that has become a replica in a failover: it refuses writes, and ends
- * blocking commands. It closes only the connections of the latter, so the clients have to leave it themselves.
+ * Checks for the errors of a primary that has become a replica in a failover. Redis refuses writes, and ends
+ * blocking commands and their connections. All other connections stay open, so the client must close them.
  */
 function isDemoted(error: unknown): boolean {
   return error instanceof Error && /\b(READONLY|UNBLOCKED)\b/.test(error.message)

@@ -39,7 +39,9 @@ export interface BeeProducer {
   /** Resolves when the producer has connected to Redis for the first time, or was stopped. */
   connected: Promise<void>
   isReady(): boolean
-  /** Reads how many deliveries wait, and the backlog flag. @throws immediately when Redis cannot be reached */
+  /**
+   * Reads how many deliveries wait, and the backlog flag. @throws immediately when Redis cannot be reached
+   */
   readState(options: Pick<AddOptions, 'maxDeliveries'>): Promise<ProducerState>
   /** @throws immediately when Redis cannot be reached */
   setBacklog(hasBacklog: boolean): Promise<void>
@@ -134,8 +136,8 @@ export function connectProducer(role: BeeRole): BeeProducer {
 }
 
 /**
- * Makes the writes of Bee-Queue's `save` for each delivery, if the queue accepts them. It is a script, so that
- * the check and the writes are one step: no delivery can be added after the backlog flag was set.
+ * Makes the writes of Bee-Queue's `save` for each delivery, if the queue accepts them. A script makes the
+ * check and the writes one step: while the backlog flag is set, only the dispatcher can add deliveries.
  */
 const ADD = `
 local maxDeliveries, ignoresBacklog = tonumber(ARGV[1]), ARGV[2] == '1'

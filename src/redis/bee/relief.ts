@@ -1,5 +1,5 @@
-// Frees memory of a Redis that has reached `maxmemory`. With the policy `noeviction` such a Redis refuses even
-// to hand out deliveries (BRPOPLPUSH), so that it would stay full for ever.
+// Frees memory of a Redis that has reached `maxmemory`. With the policy `noeviction` such a Redis refuses
+// even to hand out deliveries (BRPOPLPUSH), so that it would stay full for ever.
 import type BeeQueue from 'bee-queue'
 import { internalsOf, promised } from './connection.ts'
 

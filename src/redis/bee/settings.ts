@@ -9,7 +9,7 @@ export interface BeeRole {
   /** All keys in Redis begin with this prefix and a colon. */
   prefix: string
   onError: (error: unknown) => void
-  /** Called when this connection was left because Redis has become a replica, in a failover. */
+  /** Called when the connections were closed, because their Redis has become a replica in a failover. */
   onDemoted: () => void
 }
 

@@ -15,7 +15,7 @@ export const exchangeResult = z.object({
   duration_ms: z.int(),
 })
 
-/** Retries, backoff and timeout of tasks that send a request. */
+/** Backoff and timeout of tasks that send a request. */
 export const EXCHANGE_LIMITS = {
   backoff: { baseMs: 1_000, capMs: 3_600_000 },
   timeoutMs: 30_000,
@@ -24,8 +24,7 @@ export const EXCHANGE_LIMITS = {
 /**
  * Sends a request and returns the result of its task.
  * @param isExpected checks whether a status is a success
- * @throws PermanentError for a response that another attempt cannot change; another Error, or RetryLaterError,
- * if the request may be repeated
+ * @throws PermanentError if another attempt would get the same response; Error or RetryLaterError otherwise
  */
 export async function exchange(
   http: HttpClient,

@@ -25,8 +25,8 @@ export interface TaskFormProps {
   state: FormState
   onState: (state: FormState) => void
   /**
-   * Called with true when the submission waits until the API is available or the rate limit allows it, and with
-   * false when the submission has ended.
+   * Called with true when the submission waits until the API is available or the rate limit allows it, and
+   * with false when the submission has ended.
    */
   onWaiting: (isWaiting: boolean) => void
   access: Access
@@ -194,7 +194,7 @@ const WAIT_TEXTS = {
   // The text promises that there will be one task: all repetitions of the request have the same idempotency
   // key, so the API creates the task only once.
   unconfirmed:
-    'No response: the task may have been submitted. The page repeats the request; there will be one task.',
+    'Not confirmed: the task may have been submitted. The page repeats the request; there will be one task.',
   limited: 'Not submitted yet: the request limit is reached. The page submits the task again shortly.',
 } as const satisfies Record<WaitReason, string>
 

@@ -10,7 +10,8 @@ export type SubmittedTask = Omit<Task, 'attempts'>
 
 /**
  * Why a submission waits. unavailable: the API is known to be unavailable. unconfirmed: a request got no
- * response, or Postgres did not confirm it, so the task may exist. limited: the API responded with 429 (rate limit).
+ * response, or Postgres did not confirm it, so the task may exist. limited: the API responded with 429 (rate
+ * limit).
  */
 export type WaitReason = 'unavailable' | 'unconfirmed' | 'limited'
 

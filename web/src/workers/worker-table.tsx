@@ -74,7 +74,7 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
           <a href={tasksOf(worker, 'STARTED')}>{slotsText(worker.running, worker.concurrency)}</a>
           <meter class="slots" min={0} max={worker.concurrency} value={worker.running} aria-hidden="true" />
           {worker.leaked > 0 && (
-            <span class="slots-leaked" title="Their handlers ignore their abort and run on">
+            <span class="slots-leaked" title="Handlers that ignore their abort still use these slots">
               {worker.leaked} leaked
             </span>
           )}
