@@ -225,7 +225,7 @@ describe('missing workers', () => {
     const id = '[0-9a-f-]{36}'
     expect(error?.message).toMatch(
       new RegExp(
-        `^worker lost during attempt 1; it also ran kill ${culprit.id}(, sleep ${id}){9} and 2 other tasks$`,
+        `^worker lost during attempt 1; the worker also ran kill ${culprit.id}(, sleep ${id}){9} and 2 other tasks$`,
       ),
     )
     expect(await system.taskWhenFinal(culprit.id)).toMatchObject({ status: 'FAILURE' })
