@@ -153,7 +153,8 @@ export function createWorkerStore(database: Database) {
      * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and that no worker
      * runs: their worker is missing, or it is the calling worker (`self`) and does not run them, e.g. because
      * the response to its claim was lost. If `isThorough` is false, the result is empty unless the table
-     * `workers` contains a missing worker; this check makes most calls nearly free.
+     * `workers` contains a missing worker, which makes most calls nearly free; and it reads only the index of
+     * enqueued tasks, which is small during a backlog. Nearly all running tasks are in it.
      */
     async findAbandoned(options: {
       missingAfterMs: number
@@ -163,12 +164,13 @@ export function createWorkerStore(database: Database) {
     }): Promise<AbandonedTask[]> {
       const { missingAfterMs, self, isThorough, limit } = options
       const horizon = sql`now() - ${missingAfterMs}::float8 * interval '1 ms'`
+      const hasMissingWorker = sql`exists (select 1 from workers where last_beat_at < ${horizon})`
       return database.maintenance.query(sql`
         select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
                cancel_requested_at is not null as "isCancelRequested"
         from tasks
         where finished_at is null and status = 'STARTED' and started_at < ${horizon}
-          and (${isThorough}::boolean or exists (select 1 from workers where last_beat_at < ${horizon}))
+          ${isThorough ? sql`` : sql`and enqueued_at is not null and ${hasMissingWorker}`}
           and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
             or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
         limit ${limit}`)
@@ -179,9 +181,9 @@ export function createWorkerStore(database: Database) {
      * `findAbandoned` it contains tasks that a worker started right before it died.
      */
     runningOf(workerIds: string[]): Promise<TaskOfWorker[]> {
-      return database.query(sql`
+      return database.maintenance.query(sql`
         select id, name, worker_id as "workerId" from tasks
-        where finished_at is null and status = 'STARTED'
+        where finished_at is null and enqueued_at is not null and status = 'STARTED'
           and worker_id in (select value::uuid from ${texts(workerIds)})
         order by started_at desc, id
         limit 1000`)

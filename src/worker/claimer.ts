@@ -22,6 +22,8 @@ export interface ClaimerDependencies {
   events: Events
   /** AbortSignal that aborts when the worker begins to stop. After that, no task is claimed. */
   stopping: AbortSignal
+  /** How long a failing claim is repeated, in milliseconds, before its references return to the queue. */
+  claimLimitMs: number
 }
 
 export interface Claimer {
@@ -36,9 +38,11 @@ export interface Claimer {
 }
 
 const CLAIM_RETRY_MS = 1_000
+const ACKNOWLEDGE_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
-  const { workerId, queue, store, slots, heartbeat, run, release, events, stopping } = dependencies
+  const { workerId, queue, store, slots, heartbeat, run, release, events, stopping, claimLimitMs } =
+    dependencies
   // Group commit of claims: lists of claims that are added during a write are written together by the next
   // statement. Tasks that are claimed for one delivery are one list, so that they are started together.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
@@ -57,17 +61,23 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
 
   async function handle(queueName: string, delivery: FetchedDelivery): Promise<void> {
     const { enqueuedAtMs, acknowledge } = delivery
-    const rest = await claimWhileSlots(delivery.references)
+    const { rest, hasGivenUp } = await claimWhileSlots(delivery.references)
     if (rest.length > 0) await returnToQueue(queueName, { references: rest, enqueuedAtMs })
-    if (slots.available > 0) return
-    await acknowledge().catch((error) =>
-      events.emit('error.transient', { where: 'acknowledging a delivery', error }),
-    )
+    if (slots.available > 0 && !hasGivenUp) return
+    // Not awaited: Bee-Queue acknowledges the delivery once more when this function returns.
+    void acknowledgeUntilDone(acknowledge)
+    // A worker that cannot reach Postgres fetches nothing: other workers may reach it.
+    if (hasGivenUp) await heartbeatUntilAnswered()
     await slots.whenAvailable()
   }
 
-  /** Claims and starts tasks while slots are free. @returns the references for which no slot was free */
-  async function claimWhileSlots(references: TaskReference[]): Promise<TaskReference[]> {
+  /**
+   * Claims and starts tasks while slots are free.
+   * @returns the references for which no slot was free or whose claim was given up
+   */
+  async function claimWhileSlots(
+    references: TaskReference[],
+  ): Promise<{ rest: TaskReference[]; hasGivenUp: boolean }> {
     let rest = references
     while (rest.length > 0) {
       const granted = slots.reserve(rest.length)
@@ -75,28 +85,36 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
       // claims return their slots, and short tasks end. Does not wait for running tasks, because another
       // worker may have free slots.
       if (granted === 0 && underWay.size > 0) await Promise.race(underWay)
-      else if (granted === 0) return rest
-      else await claimAndStart(rest.slice(0, granted))
+      else if (granted === 0) break
+      else if (!(await claimAndStart(rest.slice(0, granted)))) return { rest, hasGivenUp: true }
       rest = rest.slice(granted)
     }
-    return rest
+    return { rest, hasGivenUp: false }
   }
 
   /**
    * Claims tasks and starts them. Resolves when they are claimed and started. From the claim on they need no
    * delivery in Redis: if this worker dies, the reconciler of another worker recovers them.
+   * @returns false if the claim was given up
    */
-  async function claimAndStart(references: TaskReference[]): Promise<void> {
-    const started = claimUntilAnswered(references).then((tasks) => {
-      slots.release(references.length - tasks.length)
-      return start(tasks)
+  async function claimAndStart(references: TaskReference[]): Promise<boolean> {
+    const claimed = claimUntilAnswered(references)
+    const started = claimed.then((tasks) => {
+      slots.release(references.length - (tasks?.length ?? 0))
+      return start(tasks ?? [])
     })
     underWay.add(started)
     await started
     underWay.delete(started)
+    return (await claimed) !== null
   }
 
-  async function claimUntilAnswered(references: TaskReference[]): Promise<ClaimedTask[]> {
+  /**
+   * Returns the claimed tasks; null if no claim was answered within `claimLimitMs`. A claim that was committed
+   * without an answer is then found by the reconciler: its task is STARTED and does not run here.
+   */
+  async function claimUntilAnswered(references: TaskReference[]): Promise<ClaimedTask[] | null> {
+    const startedMs = performance.now()
     for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
       try {
         await heartbeat.ensureHeartbeat()
@@ -108,10 +126,35 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
         // Repeats the claim after a pause. The failed claim may be committed and only its response lost; a
         // repeated claim (`isRepeated`) also returns tasks that this worker has already claimed.
         events.emit('error.transient', { where: 'claiming', error })
+        if (performance.now() - startedMs > claimLimitMs) return null
         await pause(CLAIM_RETRY_MS, stopping)
       }
     }
     return []
+  }
+
+  async function heartbeatUntilAnswered(): Promise<void> {
+    while (!stopping.aborted) {
+      // Pauses also before the first try: a heartbeat that is young enough is not sent again.
+      await pause(CLAIM_RETRY_MS, stopping)
+      try {
+        return await heartbeat.ensureHeartbeat()
+      } catch {
+        // The loop of the heartbeat reports the error.
+      }
+    }
+  }
+
+  /** A delivery that is not acknowledged hides the loss of later ones from the reconciler. */
+  async function acknowledgeUntilDone(acknowledge: () => Promise<void>): Promise<void> {
+    while (!stopping.aborted) {
+      try {
+        return await acknowledge()
+      } catch (error) {
+        events.emit('error.transient', { where: 'acknowledging a delivery', error })
+        await pause(ACKNOWLEDGE_RETRY_MS, stopping)
+      }
+    }
   }
 
   async function start(tasks: ClaimedTask[]): Promise<void> {

@@ -45,6 +45,9 @@ const DEFAULTS = {
   pruneMs: 60_000,
   // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.
   lostAfterMs: 5_000,
+  // How long a claim is repeated while Postgres does not answer. Then its references return to the queue, because
+  // other workers may reach Postgres.
+  claimLimitMs: 10_000,
   // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
   // delivery waits in Redis and the worker has a free slot.
   stuckMs: 30_000,
@@ -158,6 +161,7 @@ export function startParts(
     release,
     events,
     stopping: stopping.signal,
+    claimLimitMs: intervals.claimLimitMs,
   })
   const consumers = startConsumers({
     queues,

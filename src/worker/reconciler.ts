@@ -66,32 +66,41 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   } = dependencies
   const { intervalMs, lostAfterMs, missingAfterMs } = dependencies
   let round = 0
-  return startLoop({
-    intervalMs,
-    body: reconcile,
-    onError: (error) => events.emit('error.transient', { where: 'reconciler', error }),
-  })
+  const onError = (error: unknown) => void events.emit('error.transient', { where: 'reconciler', error })
+  return startLoop({ intervalMs, body: reconcile, onError })
 
   async function reconcile(stopping: AbortSignal): Promise<number | undefined> {
+    let isMore = false
     // Recovers nothing until this worker has sent heartbeats for `missingAfterMs`. After an outage of
     // Postgres the heartbeats of all workers are old, and this gives the others time to send a new one.
-    if (heartbeat.stableMs() >= missingAfterMs) await recoverFromMissingWorkers()
+    if (heartbeat.stableMs() >= missingAfterMs)
+      await withoutDelayingOthers(async () => {
+        isMore = await recoverFromMissingWorkers()
+      })
     // The tasks of missing workers are recovered first: this needs only Postgres and must not wait for Redis.
     // Queues take turns, one batch each per round, so that many losses in one do not delay the others.
-    let isMoreLost = false
     for (const name of queues) {
       if (stopping.aborted || !queue.isReady(name)) continue
-      if ((await findLost(name)) === LOST_BATCH) isMoreLost = true
+      await withoutDelayingOthers(async () => {
+        if ((await findLost(name)) === LOST_BATCH) isMore = true
+      })
     }
-    return isMoreLost ? 0 : undefined
+    return isMore ? 0 : undefined
   }
 
-  async function recoverFromMissingWorkers() {
+  /** Runs one part of a round. An error in it is reported and does not prevent the other parts. */
+  async function withoutDelayingOthers(work: () => Promise<void>) {
+    await work().catch(onError)
+  }
+
+  /** @returns whether more tasks may have to be recovered */
+  async function recoverFromMissingWorkers(): Promise<boolean> {
     const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
-    await recoverAbandoned(isThorough)
+    const count = await recoverAbandoned(isThorough)
     // Deletes the rows of missing workers only after their tasks were recovered: most rounds search for
     // abandoned tasks only if such a row exists.
     if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
+    return count === BATCH
   }
 
   /**
@@ -115,10 +124,11 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     return count
   }
 
-  async function recoverAbandoned(isThorough: boolean) {
+  /** @returns how many abandoned tasks were found */
+  async function recoverAbandoned(isThorough: boolean): Promise<number> {
     const self = { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
     const tasks = await workerStore.findAbandoned({ missingAfterMs, self, isThorough, limit: BATCH })
-    if (tasks.length === 0) return
+    if (tasks.length === 0) return 0
     const missing = tasks.flatMap((task) => task.workerId ?? []).filter((id) => id !== workerId)
     const ran = await workerStore.runningOf([...new Set(missing)])
     const statuses = await store.finishMany(tasks.map((task) => failureOf(task, ran)))
@@ -126,6 +136,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
       const status = statuses[index]
       if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
     }
+    return tasks.length
   }
 
   /**

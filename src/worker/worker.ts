@@ -29,6 +29,8 @@ export interface Worker {
 
 // How long a stopping worker waits for claims that it has already sent, in milliseconds.
 const CLAIM_MS = 5_000
+// How long a stopping worker waits for the rounds of its loops that are under way, in milliseconds.
+const LOOPS_MS = 5_000
 // How long a stopping worker waits for handlers to return after it has aborted them, in milliseconds.
 const ABORT_MS = 1_000
 
@@ -62,8 +64,14 @@ export function startWorker(
     slots.close()
     parts.stopping.abort()
     const { dispatcher, reconciler, consumers, retention } = parts
-    await Promise.all([dispatcher.stop(), reconciler.stop(), consumers.stop(), retention.stop()])
+    await consumers.stop()
     await within(CLAIM_MS, parts.claimer.whenIdle())
+    // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
+    const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop()])
+    await within(
+      LOOPS_MS,
+      loops.then(() => {}),
+    )
   }
 
   async function abortAndRelease(): Promise<void> {

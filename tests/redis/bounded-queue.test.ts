@@ -51,6 +51,14 @@ test('a full queue refuses references, and from then on every process does until
   )
 })
 
+test('a queue that has no connection yet rejects references, and throws nothing', async () => {
+  const queue = createQueue({ redisUrl: redis.url, onError: () => {} })
+  onTestFinished(() => queue.stop())
+  // Both are called before the connection is made.
+  const rejections = [queue.returnToQueue('early', deliveryOf(1)), queue.enqueueMany('early', deliveryOf(1))]
+  for (const rejected of rejections) await expect(rejected).rejects.toThrow('Redis cannot be reached')
+})
+
 test('references are refused together or accepted together', async () => {
   const queue = await startQueue('whole', 2)
   expect(await queue.enqueueMany('whole', deliveryOf(400))).toBe(true)

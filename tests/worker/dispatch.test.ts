@@ -1,5 +1,6 @@
 // The dispatcher during a long backlog: it stops, and other queues have their turns.
 import { expect, test } from 'vitest'
+import { pause } from '../../src/base/loop.ts'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Queue } from '../../src/redis/queue.ts'
 import type { DispatchStore, DueTask } from '../../src/store/dispatch-store.ts'
@@ -39,27 +40,60 @@ test('a task of another queue that becomes due during a backlog has to wait for 
   )
   isDue = true
   const atStart = taken.length
+  dispatcher.wakeIn(0)
   await until(async () => !isDue, Boolean)
   await dispatcher.stop()
-  expect(taken.slice(atStart).indexOf('b')).toBeLessThanOrEqual(1)
+  // The batch that is under way, and the one of this round.
+  expect(taken.slice(atStart).indexOf('b')).toBeLessThanOrEqual(2)
+})
+
+test('a full queue does not make the dispatcher search the other queues more often', async () => {
+  let searches = 0
+  let looks = 0
+  const dispatcher = start(
+    async () => {
+      searches++
+      return []
+    },
+    async (queue) => {
+      if (queue === 'a') looks++
+      return { deliveries: queue === 'a' ? 1_000 : 0, maxDeliveries: 1_000, hasBacklog: queue === 'a' }
+    },
+  )
+  await until(
+    async () => looks,
+    (count) => count > 6,
+  )
+  await dispatcher.stop()
+  expect(searches).toBeLessThanOrEqual(2)
 })
 
 /** Starts a dispatcher of the queues `a` and `b`, with room in Redis and a fake store. */
-function start(take: (queue: string, limit: number) => Promise<DueTask[]>) {
+function start(
+  take: (queue: string, limit: number) => Promise<DueTask[]>,
+  readState: Queue['readState'] = async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
+) {
   const dispatchStore = {
     async markDueEnqueued(queue: string, limit: number) {
-      await new Promise((resolve) => setImmediate(resolve))
+      await pause(5)
       return take(queue, limit)
     },
     pausedAmong: async () => new Set(),
+    msUntilDue: async () => null,
   } as unknown as DispatchStore
   const queue = {
     isReady: () => true,
     enqueueMany: async () => true,
-    readState: async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
+    readState,
     setBacklog: async () => {},
   } as unknown as Queue
-  return startDispatcher({ queues: ['a', 'b'], queue, dispatchStore, events: createEvents(), intervalMs: 10 })
+  return startDispatcher({
+    queues: ['a', 'b'],
+    queue,
+    dispatchStore,
+    events: createEvents(),
+    intervalMs: 1_000,
+  })
 }
 
 function dueTasks(queue: string, count: number): DueTask[] {

@@ -39,8 +39,7 @@ export function createCapacity(maxDeliveries: number, onError: (error: unknown) 
   async function read(bee: BeeQueue) {
     isReading = true
     try {
-      const info = await promised<string>(bee, (done) => internalsOf(bee).client?.info('memory', done))
-      isHalfFull = usesHalfOf(info)
+      isHalfFull = (await readMemory(bee)).isHalfFull
     } catch (error) {
       onError(error)
     }
@@ -49,9 +48,10 @@ export function createCapacity(maxDeliveries: number, onError: (error: unknown) 
   }
 }
 
-/** @param info response to `INFO memory`. `maxmemory` is 0 if Redis has no limit */
-function usesHalfOf(info: string): boolean {
+/** Reads how much of `maxmemory` is in use. Without a limit, Redis is never full. */
+export async function readMemory(bee: BeeQueue): Promise<{ isHalfFull: boolean; isFull: boolean }> {
+  const info = await promised<string>(bee, (done) => internalsOf(bee).client?.info('memory', done))
   const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
   const max = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
-  return max > 0 && used > max / 2
+  return { isHalfFull: max > 0 && used > max / 2, isFull: max > 0 && used >= max }
 }

@@ -53,7 +53,10 @@ export async function connect(
       internalsOf(bee).client?.on('ready', () => void loadScripts(bee).catch(role.onError))
       return onConnected(bee)
     }
+    // Closes the connections of the failed try after the pause, because one of them may be made only now. They
+    // would otherwise stay open, or reconnect without an end.
     await pause(Math.min(tries * 200, 5_000), signal)
+    for (const connection of [internalsOf(bee).client, internalsOf(bee).bclient]) connection?.end(false)
   }
 }
 
@@ -90,18 +93,19 @@ function aborted(signal: AbortSignal): Promise<false> {
 
 /**
  * Removes a fetched delivery from Redis, with the writes that Bee-Queue makes for a succeeded job. Bee-Queue
- * repeats them when the handler returns, which is harmless.
+ * repeats them when the handler returns, which is harmless. It is a script, because a full Redis refuses every
+ * transaction (MULTI).
  */
-export function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
-  return promised(bee, (done) =>
-    internalsOf(bee)
-      .client?.multi()
-      .lrem(keyOf(bee, 'active'), 0, deliveryId)
-      .srem(keyOf(bee, 'stalling'), deliveryId)
-      .hdel(keyOf(bee, 'jobs'), deliveryId)
-      .exec(done),
-  )
+export async function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
+  const keys = ['active', 'stalling', 'jobs'].map((name) => keyOf(bee, name))
+  const args = [ACKNOWLEDGE, keys.length, ...keys, deliveryId]
+  await promised(bee, (done) => internalsOf(bee).client?.eval(args, done))
 }
+
+const ACKNOWLEDGE = `
+redis.call('lrem', KEYS[1], 0, ARGV[1])
+redis.call('srem', KEYS[2], ARGV[1])
+redis.call('hdel', KEYS[3], ARGV[1])`
 
 /**
  * Removes a delivery from Redis like `acknowledge`, and also from the list of waiting deliveries, into which
@@ -160,8 +164,6 @@ interface RedisMulti {
   hset(key: string, field: string, value: string): RedisMulti
   rpush(key: string, value: string): RedisMulti
   lrem(key: string, count: number, value: string): RedisMulti
-  srem(key: string, value: string): RedisMulti
-  hdel(key: string, field: string): RedisMulti
   exec<T>(done: Callback<T>): void
 }
 type Callback<T> = (error: Error | null, value: T) => void

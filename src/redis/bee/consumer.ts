@@ -38,7 +38,7 @@ export function startConsumer(
       // without a limit.
       internalsOf(bee)._redisFailureRetryDelay = 0
     })
-    void process(bee)
+    process(bee).catch(role.onError)
   })
   return {
     async stop() {
@@ -56,6 +56,7 @@ export function startConsumer(
       await pause(CHECK_RETRY_MS, stopping.signal)
       if (stopping.signal.aborted) return
     }
+    if (stopping.signal.aborted) return
     // The handler returns no result, because the results of tasks are in Postgres.
     bee.process(fetches, async (job: BeeQueue.Job<JobData>) => {
       const fetchedMs = Date.now()

@@ -79,9 +79,9 @@ export function connectProducer(role: BeeRole): BeeProducer {
       const args = [ADD, keys.length, ...keys, maxDeliveries(bee), ignoresBacklog ? 1 : 0, ...jobs]
       return (await promised(bee, (done) => internalsOf(bee).client?.eval(args, done))) === 1
     },
-    addFirst(delivery) {
+    async addFirst(delivery) {
       const bee = ready()
-      return promised(bee, (done) =>
+      await promised(bee, (done) =>
         internalsOf(bee)
           .client?.multi()
           .hset(keyOf(bee, 'jobs'), delivery.id, dataOf(bee, delivery))
@@ -165,13 +165,13 @@ function dataOf(bee: BeeQueue, { id, pairs }: NewDelivery): string {
  * worker cannot delete the job of a delivery between the reads.
  */
 const READ_IDS = `
-local next, active, stale = redis.call('lindex', KEYS[1], -1) or '', {}, {}
-if next ~= '' and redis.call('hexists', KEYS[3], next) == 0 then
-  stale[1] = next
-  next = ''
+local next, active, stale = redis.call('lindex', KEYS[1], -1), {}, {}
+while next and redis.call('hexists', KEYS[3], next) == 0 do
+  stale[#stale + 1] = next
+  next = redis.call('lindex', KEYS[1], -1 - #stale)
 end
 for _, id in ipairs(redis.call('lrange', KEYS[2], 0, -1)) do
   local ids = redis.call('hexists', KEYS[3], id) == 1 and active or stale
   ids[#ids + 1] = id
 end
-return {next, active, stale}`
+return {next or '', active, stale}`

@@ -1,6 +1,7 @@
 // Frees memory of a Redis that has reached `maxmemory`. With the policy `noeviction` such a Redis refuses
 // even to hand out deliveries (BRPOPLPUSH), so that it would stay full for ever.
 import type BeeQueue from 'bee-queue'
+import { readMemory } from './capacity.ts'
 import { internalsOf, promised } from './connection.ts'
 
 export interface DroppedDeliveries {
@@ -21,13 +22,20 @@ export function createRelief(
   onError: (error: unknown) => void,
 ): () => void {
   let relievedMs = Number.NEGATIVE_INFINITY
+  let isRelieving = false
 
   return () => {
-    if (performance.now() - relievedMs < RELIEVE_EVERY_MS) return
+    if (isRelieving || performance.now() - relievedMs < RELIEVE_EVERY_MS) return
     relievedMs = performance.now()
-    drop()?.then((dropped) => {
-      if (dropped) onError(new Error(messageOf(dropped)))
-    }, onError)
+    isRelieving = true
+    Promise.resolve(drop())
+      .then((dropped) => {
+        if (dropped) onError(new Error(messageOf(dropped)))
+      })
+      .catch(onError)
+      .finally(() => {
+        isRelieving = false
+      })
   }
 }
 
@@ -44,10 +52,12 @@ const SCAN_COUNT = 1_000
 /**
  * Deletes all waiting deliveries of the queue that has most of them. No task is lost: the reconciler finds
  * that their deliveries are lost, and the dispatcher enqueues them again.
- * @returns null if no delivery waits in any queue
+ * @returns null if Redis is no longer full, or if no delivery waits in any queue
  */
 export async function dropLongestQueue(bee: BeeQueue, prefix: string): Promise<DroppedDeliveries | null> {
   const { client } = internalsOf(bee)
+  // Another process may have freed enough memory already.
+  if (!(await readMemory(bee)).isFull) return null
   let longest = { key: '', length: 0 }
   for (const key of await waitingLists(bee, prefix)) {
     const length = await promised<number>(bee, (done) => client?.llen(key, done))
