@@ -64,7 +64,8 @@ describe.skipIf(!isLinux)('npm', () => {
     expect(npm.running()).toEqual([])
   })
 
-  test.each(SCRIPTS)('%s stops in order on SIGTERM to all of its processes', async (script) => {
+  // One script is enough for the two ways in which Node gets a signal twice: the scripts differ in their arguments.
+  test.each(SCRIPTS.slice(-1))('%s stops in order on SIGTERM to all of its processes', async (script) => {
     const npm = start(script)
     await npm.ready()
     // A supervisor does this, for example systemd by default. npm sends the signal to Node once more.
@@ -73,7 +74,7 @@ describe.skipIf(!isLinux)('npm', () => {
     expect(npm.running()).toEqual([])
   })
 
-  test.skipIf(!hasTerminal).each(SCRIPTS)('%s stops in order on Ctrl-C', async (script) => {
+  test.skipIf(!hasTerminal).each(SCRIPTS.slice(-1))('%s stops in order on Ctrl-C', async (script) => {
     const npm = start(script, { isInTerminal: true })
     await npm.ready()
     npm.pressCtrlC()
@@ -130,7 +131,7 @@ describe.skipIf(!isLinux)('npm', () => {
       )
       // A signal within a second of the first one counts as the same.
       await pause(1_100)
-      expect(npm.running()).not.toEqual([])
+      expect(npm.running(), npm.output()).not.toEqual([])
       process.kill(npm.pid, 'SIGTERM')
       expect(await npm.ended).toBe(1)
       expect(npm.running()).toEqual([])
