@@ -22,6 +22,13 @@ const started = (count: number) =>
     ({ STARTED }) => STARTED === count,
   )
 
+/** Waits until handlers run. A task is STARTED before its worker has read the response to the claim. */
+const handlersRun = (count: number) =>
+  until(
+    () => recorder.all(),
+    (runs) => runs.length === count,
+  )
+
 test('after SIGTERM with 50 running tasks all of them finish, none runs twice, and the process exits with 0', async () => {
   const worker = await spawnWorker(system, { concurrency: 50 })
   await Promise.all(Array.from({ length: 80 }, () => system.submit('sleep', { ms: 3_000 })))
@@ -62,7 +69,7 @@ test('a task that runs longer than the grace period is released without using a 
 test('a worker stops normally when Redis was killed', async () => {
   const worker = await spawnWorker(system)
   const task = await system.submit('sleep', { ms: 500 })
-  await started(1)
+  await handlersRun(1)
   process.kill(system.redis.pid, 'SIGKILL')
   expect(await worker.terminate()).toBe(0)
   expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
@@ -71,7 +78,7 @@ test('a worker stops normally when Redis was killed', async () => {
 test('a worker stops normally when Redis does not respond', async () => {
   const worker = await spawnWorker(system)
   const task = await system.submit('sleep', { ms: 1_500 })
-  await started(1)
+  await handlersRun(1)
   process.kill(system.redis.pid, 'SIGSTOP')
   try {
     // The task needs Postgres only. When it has finished, every loop of the worker waits for a response from
