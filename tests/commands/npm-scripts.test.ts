@@ -123,7 +123,11 @@ describe.skipIf(!isLinux)('npm', () => {
         const response = await fetch(`${api.url}/task_status/${id}`)
         return ((await response.json()) as { status: string }).status
       }
-      await until(statusOf, (status) => status === 'STARTED')
+      // Not only STARTED: a task whose claim the worker has not read yet is released when the worker stops.
+      await until(
+        async () => silent.received.length,
+        (count) => count > 0,
+      )
       process.kill(npm.pid, 'SIGTERM')
       await until(
         async () => npm.output(),

@@ -234,12 +234,13 @@ describe('one process per role', () => {
     const api = await startMain('api', allowing)
     const worker = await startMain('worker', { ...allowing, SHUTDOWN_GRACE_SECONDS: '3600' })
     const { body } = await post(`${api.url}/v1/tasks/http_request`, {
-      input: { url: silent.url },
+      input: { url: `${silent.url}/second-signal` },
       options: { timeout_seconds: 600 },
     })
+    // Not only STARTED: a task whose claim the worker has not read yet is released when the worker stops.
     await until(
-      () => statusOf(api.url, body.id),
-      (task) => task.status === 'STARTED',
+      async () => silent.receivedAt('/second-signal').length,
+      (count) => count > 0,
     )
     process.kill(worker.pid, 'SIGTERM')
     process.kill(worker.pid, 'SIGINT')
