@@ -2,14 +2,15 @@
 // by page) and measures the memory of the API: of the first page in a new process, and of all pages in one
 // that has served other requests, because V8 enlarges its young generation under any load. Prints one line.
 import { readFile } from 'node:fs/promises'
-import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { startWaggleApi } from '../running-system.ts'
 import { startStores } from '../stores.ts'
+import { insertFinishedTasks } from './finished-tasks.ts'
 
 const TASKS = 200
+const RESULT_BYTES = 1_000_000
 const OTHERS = 40_000
-// Above the ids of the large tasks (`seed`).
+// Above the ids of the large tasks (`insertFinishedTasks`).
 const FIRST_CURSOR = '01900000-0000-7000-9000-000000000000'
 
 const stores = await startStores()
@@ -17,7 +18,8 @@ try {
   const store = await stores.open('large_list')
   const api = await startWaggleApi(store)
   try {
-    await seed(store.databaseUrl)
+    await insertFinishedTasks(store.databaseUrl, TASKS, RESULT_BYTES)
+    await pause(1_000)
     const restMb = await memoryMb(api.pid, 'VmRSS')
     const first = await list(api.port, FIRST_CURSOR)
     // The peak since the start of the process: it used less memory before the list.
@@ -41,23 +43,6 @@ try {
   }
 } finally {
   await stores.stop()
-}
-
-/** Inserts finished tasks whose results Postgres cannot compress. */
-async function seed(databaseUrl: string) {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query(
-    `insert into tasks (id, name, queue, status, input, result, max_retries, timeout_ms, run_at, created_at, finished_at)
-     select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'default', 'SUCCESS', '{"text":"x"}',
-            (select to_json(string_agg(md5(n || ' ' || part), '')) from generate_series(1, 31250) as part), 3, 1000,
-            now(), now(), now()
-     from generate_series(1, $1::int) as n`,
-    [TASKS],
-  )
-  await client.query('vacuum analyze tasks')
-  await client.end()
-  await pause(1_000)
 }
 
 interface Page {

@@ -1,13 +1,14 @@
 // `node bench/hardening/searches.ts` measures submissions while twenty clients search 100,000 tasks at once
 // with `q=`. Prints one line.
-import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { buildRequest, type HttpConnection, openHttpConnection } from '../http-connection.ts'
 import { startWaggleApi } from '../running-system.ts'
 import { percentile } from '../statistics.ts'
 import { startStores } from '../stores.ts'
+import { insertFinishedTasks } from './finished-tasks.ts'
 
 const TASKS = 100_000
+const RESULT_BYTES = 2_400
 const SEARCHES = 20
 const SECONDS = 15
 // Time between two submissions. A submission does not wait for the one before.
@@ -23,7 +24,7 @@ try {
   const store = await stores.open('searches')
   const api = await startWaggleApi(store)
   try {
-    await seed(store.databaseUrl)
+    await insertFinishedTasks(store.databaseUrl, TASKS, RESULT_BYTES)
     const alone = await measure(api.port, 0)
     const beside = await measure(api.port, SEARCHES)
     process.stdout.write(
@@ -36,23 +37,6 @@ try {
   }
 } finally {
   await stores.stop()
-}
-
-/** Inserts finished tasks with results of 2.4 KB, which Postgres cannot compress. */
-async function seed(databaseUrl: string) {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query(
-    `insert into tasks (id, name, queue, status, input, result, max_retries, timeout_ms, run_at, created_at, finished_at)
-     select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'reverse', 'default', 'SUCCESS', '{"text":"x"}',
-            (select to_json(string_agg(md5(n || ' ' || part), '')) from generate_series(1, 75) as part), 3, 1000,
-            now(), now(), now()
-     from generate_series(1, $1::int) as n`,
-    [TASKS],
-  )
-  await client.query('vacuum analyze tasks')
-  await client.query('checkpoint')
-  await client.end()
 }
 
 async function measure(port: number, searching: number) {

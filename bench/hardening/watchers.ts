@@ -10,7 +10,7 @@ import { startStores } from '../stores.ts'
 const TASKS = Number(process.argv[2] ?? 8_000)
 const PER_BATCH = 500
 const MEASURED_MS = 20_000
-// Ticks of /proc/<pid>/stat: 100 per second on Linux.
+// Length of a tick in /proc/<pid>/stat. Linux counts 100 ticks per second.
 const MS_PER_TICK = 10
 
 const stores = await startStores()

@@ -14,7 +14,7 @@ export function createAttemptContext(running: RunningTask, log: TaskContext['log
 }
 
 /**
- * It is a class because of the getter `signal`: in an object literal, V8 would allocate a closure for it in
+ * The context is a class because of the getter `signal`: in an object literal, V8 would allocate a closure for it in
  * the old generation, which keeps the task and its input in memory until the next full garbage collection.
  */
 class AttemptContext implements TaskContext {

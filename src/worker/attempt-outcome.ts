@@ -1,4 +1,4 @@
-// What a handler's result, error or abort means: the outcome of its attempt.
+// Derives the outcome of an attempt from the result, the error or the abort of its handler.
 import { isAppError, messageOf } from '../base/errors.ts'
 import { PermanentError, RetryLaterError } from '../definitions/define.ts'
 import type { Outcome, TaskError } from '../definitions/task-status.ts'

@@ -160,7 +160,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 }
 
-// How many other tasks of its worker the error of an abandoned task names.
+// Maximum number of other tasks that the error of an abandoned task names.
 const MAX_NAMED = 10
 
 /** Names the other tasks of the worker: one of them may have ended it. Those that started last come first. */

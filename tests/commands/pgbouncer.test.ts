@@ -1,4 +1,4 @@
-// Connections through PgBouncer: each command refuses a pool that does not keep sessions or settings.
+// Each command refuses to connect through a PgBouncer that does not keep sessions or settings.
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { openDatabase } from '../../src/store/database.ts'
