@@ -87,3 +87,24 @@ test('while more than half of the memory of Redis is in use, every queue accepts
     ({ maxDeliveries }) => maxDeliveries > 100,
   )
 })
+
+test('a delivery is acknowledged also when Redis is full, which refuses every transaction', async () => {
+  const queue = await startQueue('acknowledged')
+  let acknowledge: (() => Promise<void>) | undefined
+  let release = () => {}
+  const consumer = queue.consume('acknowledged', 1, async (delivery) => {
+    acknowledge = delivery.acknowledge
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+  })
+  await queue.enqueueMany('acknowledged', deliveryOf(1))
+  await until(async () => acknowledge !== undefined, Boolean)
+  await inspector.configSet({ maxmemory: '1', 'maxmemory-policy': 'noeviction' })
+  await expect(inspector.multi().ping().exec()).rejects.toThrow()
+  await acknowledge?.()
+  expect(await inspector.lLen('waggle:acknowledged:active')).toBe(0)
+  await inspector.configSet('maxmemory', '0')
+  release()
+  await consumer.stop()
+})

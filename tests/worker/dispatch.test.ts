@@ -68,16 +68,49 @@ test('a full queue does not make the dispatcher search the other queues more oft
   expect(searches).toBeLessThanOrEqual(2)
 })
 
+test('an error in one queue does not prevent the turns of the others', async () => {
+  const taken: string[] = []
+  const dispatcher = start(async (queue) => {
+    if (queue === 'a') throw new Error('no')
+    taken.push(queue)
+    return []
+  })
+  await until(async () => taken.includes('b'), Boolean)
+  await dispatcher.stop()
+})
+
+test('a backlog does not end while Redis refuses its tasks', async () => {
+  const ended: string[] = []
+  let refusals = 0
+  const dispatcher = start(async (queue) => dueTasks(queue, 1), undefined, {
+    async enqueueMany() {
+      refusals++
+      return false
+    },
+    async setBacklog(queue, hasBacklog) {
+      if (!hasBacklog) ended.push(queue)
+    },
+  })
+  await until(
+    async () => refusals,
+    (count) => count > 3,
+  )
+  await dispatcher.stop()
+  expect(ended).toEqual([])
+})
+
 /** Starts a dispatcher of the queues `a` and `b`, with room in Redis and a fake store. */
 function start(
   take: (queue: string, limit: number) => Promise<DueTask[]>,
   readState: Queue['readState'] = async () => ({ deliveries: 0, maxDeliveries: 1_000, hasBacklog: true }),
+  others: Partial<Queue> = {},
 ) {
   const dispatchStore = {
     async markDueEnqueued(queue: string, limit: number) {
       await pause(5)
       return take(queue, limit)
     },
+    async clearEnqueued() {},
     pausedAmong: async () => new Set(),
     msUntilDue: async () => null,
   } as unknown as DispatchStore
@@ -86,6 +119,7 @@ function start(
     enqueueMany: async () => true,
     readState,
     setBacklog: async () => {},
+    ...others,
   } as unknown as Queue
   return startDispatcher({
     queues: ['a', 'b'],
