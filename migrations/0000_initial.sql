@@ -15,7 +15,8 @@ CREATE TABLE "attempts" (
 	"error" json NOT NULL,
 	"worker_id" uuid,
 	"started_at" timestamp (3) with time zone,
-	"ended_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+	"ended_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"refused" json
 );
 --> statement-breakpoint
 CREATE TABLE "paused_queues" (
@@ -44,6 +45,8 @@ CREATE TABLE "tasks" (
 	"progress_message" text,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"failures" integer DEFAULT 0 NOT NULL,
+	"crashes" smallint DEFAULT 0 NOT NULL,
+	"is_isolated" boolean DEFAULT false NOT NULL,
 	"max_retries" integer NOT NULL,
 	"timeout_ms" integer NOT NULL,
 	"tags" text[] DEFAULT '{}' NOT NULL,
@@ -72,6 +75,7 @@ CREATE TABLE "workers" (
 	"version" text NOT NULL,
 	"queues" text[] NOT NULL,
 	"concurrency" integer NOT NULL,
+	"isolated_processes" integer DEFAULT 0 NOT NULL,
 	"running" integer DEFAULT 0 NOT NULL,
 	"processed" bigint DEFAULT 0 NOT NULL,
 	"failed" bigint DEFAULT 0 NOT NULL,
@@ -85,13 +89,12 @@ ALTER TABLE "attempts" ADD CONSTRAINT "attempts_task_id_tasks_id_fk" FOREIGN KEY
 ALTER TABLE "task_logs" ADD CONSTRAINT "task_logs_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "attempts_of_task" ON "attempts" USING btree ("task_id","attempt");--> statement-breakpoint
 CREATE INDEX "task_logs_of_task" ON "task_logs" USING btree ("task_id","id");--> statement-breakpoint
-CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","run_at","id") WHERE enqueued_at is null and finished_at is null;--> statement-breakpoint
-CREATE INDEX "tasks_enqueued" ON "tasks" USING btree ("queue","enqueued_at") WHERE finished_at is null and enqueued_at is not null;--> statement-breakpoint
+CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","is_isolated","run_at","id") WHERE enqueued_at is null and finished_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_enqueued" ON "tasks" USING btree ("queue","is_isolated","enqueued_at") WHERE finished_at is null and enqueued_at is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "tasks_idempotency_key" ON "tasks" USING btree ("idempotency_key") WHERE idempotency_key is not null;--> statement-breakpoint
 CREATE INDEX "tasks_to_call_back" ON "tasks" USING btree ("finished_at") WHERE callback_url is not null and callback_id is null and finished_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_live" ON "tasks" USING btree ("id") WHERE finished_at is null;--> statement-breakpoint
-CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE finished_at is not null and (error is not null or cancel_requested_at is not null);
---> statement-breakpoint
+CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE finished_at is not null and (error is not null or cancel_requested_at is not null);--> statement-breakpoint
 -- Storage settings, which the schema file cannot express. A row of "tasks" is written three times: submitted, claimed,
 -- finished. Free space on its page lets the claim stay on that page (a HOT update). Early vacuuming keeps the table small
 -- under load.

@@ -5,11 +5,8 @@ import { isAppError } from './base/errors.ts'
 import { startLoop } from './base/loop.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
-import { createRegistry, type Registry } from './definitions/registry.ts'
-import { createHttpClient } from './tasks/http/http-client.ts'
-import { createWebhookSigner } from './tasks/http/webhook-signature.ts'
-import { createMailer } from './tasks/mail.ts'
-import { createInternalDefinitions, createTaskDefinitions } from './tasks/task-definitions.ts'
+import type { Registry } from './definitions/registry.ts'
+import { openRegistry } from './project.ts'
 import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { logEvents } from './telemetry/log.ts'
@@ -51,12 +48,7 @@ export async function openParts(
     },
     events,
   )
-  const sendMail = createMailer(config.SMTP_URL, config.MAIL_FROM)
-  const http = createHttpClient({ allow: config.HTTP_REQUEST_ALLOW })
-  const registry = createRegistry(
-    createTaskDefinitions({ sendMail, http }),
-    createInternalDefinitions(http, createWebhookSigner(config.WEBHOOK_SECRET)),
-  )
+  const registry = openRegistry(config)
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: connections.sharedQueries.queues.read,

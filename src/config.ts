@@ -1,9 +1,18 @@
 // Parses and validates the environment variables that configure Waggle. Reports all errors at the same time.
+import { availableParallelism } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
 const count = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max))
+
+/** A number of processes; `auto` is the number of processor cores that this process may use. */
+const processes = z
+  .string()
+  .refine((text) => text === 'auto' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 256), {
+    error: 'must be auto or a whole number from 1 to 256',
+  })
+  .transform((text) => (text === 'auto' ? availableParallelism() : Number(text)))
 
 const url = (...schemes: string[]) =>
   z.string().refine((text) => schemes.some((scheme) => text.startsWith(scheme)) && URL.canParse(text), {
@@ -130,6 +139,16 @@ const SETTINGS = z.object({
   WORKER_NICE: count(0, 19).default(10),
   // A queue that is named twice would get two consumers, of which only one would ever be stopped.
   WORKER_QUEUES: queueNames.transform((names) => [...new Set(names)]).default(['default']),
+  /** Number of API processes and of worker processes that one command starts. */
+  API_PROCESSES: processes.default(1),
+  WORKER_PROCESSES: processes.default(1),
+  /** Resident memory above which a worker process is replaced; its isolated processes do not count. */
+  WORKER_MAX_MEMORY_MB: count(64, 1_048_576).optional(),
+  /**
+   * Isolated processes of one command, shared by its worker processes. The default is the number of cores, or
+   * fewer if the memory limit of the container is too small for them.
+   */
+  ISOLATED_PROCESSES: processes.optional(),
   WORKER_MISSING_AFTER_SECONDS: count(3, 3_600).default(15),
   SHUTDOWN_GRACE_SECONDS: count(0, 3_600).default(25),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

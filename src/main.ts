@@ -22,7 +22,7 @@ import { pause } from './base/loop.ts'
 import { type Config, readConfig, SCOPES } from './config.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { openDatabase } from './store/database.ts'
-import { catchStrayErrors } from './worker/stray-errors.ts'
+import { catchStrayErrors } from './worker/attempts/stray-errors.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 import { lowerPriority } from './worker/worker-priority.ts'
 

@@ -28,6 +28,19 @@ export interface TaskContext {
   log(message: string, fields?: Record<string, unknown>): void
 }
 
+/** Limits of the attempts of a definition that run in isolated processes. */
+export interface Isolation {
+  /**
+   * Memory that the process of an attempt may use, in MiB of resident memory. Above it the process is killed,
+   * and the attempt fails.
+   */
+  memoryMb: number
+  /** How long an attempt may run on after its abort, in milliseconds. Then its process is killed. */
+  killGraceMs: number
+  /** Number of attempts after which a process is replaced by a new one. */
+  maxAttemptsPerProcess: number
+}
+
 /** A kind of task. `Given` is the type of the input that callers send, `Input` its type after parsing. */
 export interface TaskDefinition<
   Input = unknown,
@@ -53,10 +66,22 @@ export interface TaskDefinition<
   backoff: Backoff
   /** Time limit of one attempt, in milliseconds. After that, the AbortSignal of its context aborts. */
   timeoutMs: number
+  /**
+   * Runs each attempt in a process of its own, so that it can compute without blocking others, be killed, and
+   * crash alone. Undefined runs attempts in the process of the worker.
+   */
+  isolate?: Isolation
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
 type Optional = 'queue' | 'maxRetries' | 'backoff' | 'timeoutMs'
+
+/** Limits of an isolated attempt whose definition sets none. */
+export const DEFAULT_ISOLATION: Isolation = {
+  memoryMb: 512,
+  killGraceMs: 5_000,
+  maxAttemptsPerProcess: 1_000,
+}
 
 const DEFAULTS = {
   queue: 'default',
@@ -67,11 +92,13 @@ const DEFAULTS = {
 
 /**
  * Returns a task definition with the defaults for everything that is left out.
- * @throws Error when its name is not valid in a URL, or its example is not a valid input
+ * @param definition `isolate: true` sets the default limits; an object replaces some of them
+ * @throws Error when its name is not valid in a URL, its example is not a valid input, or a limit of `isolate`
+ * is not a whole number above its minimum
  */
 export function defineTask<Input, Output, Name extends string, Given>(
-  definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional> &
-    Partial<Pick<TaskDefinition, Optional>>,
+  definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
+    Partial<Pick<TaskDefinition, Optional>> & { isolate?: boolean | Partial<Isolation> },
 ): TaskDefinition<Input, Output, Name, Given> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(definition.name)) {
     throw new Error(
@@ -82,7 +109,22 @@ export function defineTask<Input, Output, Name extends string, Given>(
   if (!example.success) {
     throw new Error(`Task "${definition.name}": the example is not a valid input: ${example.error.message}`)
   }
-  return { ...DEFAULTS, ...definition }
+  return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
+}
+
+const MINIMA: Isolation = { memoryMb: 64, killGraceMs: 0, maxAttemptsPerProcess: 1 }
+
+function isolationOf({ name, isolate }: { name: string; isolate?: boolean | Partial<Isolation> }) {
+  if (!isolate) return undefined
+  const limits = { ...DEFAULT_ISOLATION, ...(typeof isolate === 'object' && isolate) }
+  for (const key of Object.keys(limits) as (keyof Isolation)[]) {
+    if (!Object.hasOwn(MINIMA, key)) throw new Error(`Task "${name}": isolate.${key} is not known`)
+    if (!Number.isInteger(limits[key]) || limits[key] < MINIMA[key])
+      throw new Error(
+        `Task "${name}": isolate.${key} must be a whole number of at least ${MINIMA[key]}, not ${limits[key]}`,
+      )
+  }
+  return limits
 }
 
 /**

@@ -22,6 +22,8 @@ export interface TaskError {
   retryable: boolean
   /** Stack of an error that was thrown outside of the promise of its attempt. */
   stack?: string
+  /** Last lines that an isolated process has written to its standard error before it ended. */
+  stderr?: string
 }
 
 /**

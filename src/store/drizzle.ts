@@ -27,6 +27,7 @@ export const {
 export const {
   bigint,
   bigserial,
+  boolean,
   doublePrecision,
   index,
   integer,
@@ -34,6 +35,7 @@ export const {
   PgDialect,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   uniqueIndex,

@@ -9,12 +9,14 @@ import type { TaskError, TaskStatus } from '../definitions/task-status.ts'
 import {
   bigint,
   bigserial,
+  boolean,
   doublePrecision,
   index,
   integer,
   json,
   pgTable,
   primaryKey,
+  smallint,
   sql,
   text,
   timestamp,
@@ -44,6 +46,13 @@ export const tasks = pgTable(
     attempt: integer('attempt').notNull().default(0),
     /** Number of failed attempts that count towards `max_retries`. A manual retry resets it to 0. */
     failures: integer('failures').notNull().default(0),
+    /** Number of attempts during which the process of their worker crashed. */
+    crashes: smallint('crashes').notNull().default(0),
+    /**
+     * Whether attempts run in an isolated process: the definition requires it, or the process of a worker
+     * crashed while it ran the task.
+     */
+    isIsolated: boolean('is_isolated').notNull().default(false),
     maxRetries: integer('max_retries').notNull(),
     timeoutMs: integer('timeout_ms').notNull(),
     tags: text('tags').array().notNull().default([]),
@@ -86,13 +95,13 @@ export const tasks = pgTable(
     // backlog of a full queue). Usually it is small. It contains the id, so that the dispatcher can go on
     // after the last one of many tasks with the same time.
     index('tasks_to_enqueue')
-      .on(table.queue, table.runAt, table.id)
+      .on(table.queue, table.isIsolated, table.runAt, table.id)
       .where(sql`enqueued_at is null and finished_at is null`),
     // Index for the reconciler, which finds lost deliveries: unfinished tasks in the order of their last
     // enqueue. It leaves out tasks that are not enqueued: otherwise the planner could use it instead of
     // `tasks_to_enqueue`, and each batch of the dispatcher would read and sort the whole backlog.
     index('tasks_enqueued')
-      .on(table.queue, table.enqueuedAt)
+      .on(table.queue, table.isIsolated, table.enqueuedAt)
       .where(sql`finished_at is null and enqueued_at is not null`),
     // Unique index that allows one task per idempotency key. It does not contain tasks without a key.
     uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
@@ -122,9 +131,23 @@ export const attempts = pgTable(
     workerId: uuid('worker_id'),
     startedAt: timestamptz('started_at'),
     endedAt: timestamptz('ended_at').notNull().defaultNow(),
+    /** The end of a lost attempt that came too late; null if none came. */
+    refused: json('refused').$type<RefusedEnd>(),
   },
   (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
 )
+
+/** The end of an attempt that came too late: another attempt had begun, or the task had ended. */
+export interface RefusedEnd {
+  /** ISO 8601. */
+  at: string
+  status: 'SUCCESS' | 'FAILURE' | 'CANCELLED' | 'RETRY' | 'PENDING'
+  /** Result as JSON text; shortened to 16 KiB. */
+  result?: string
+  error?: TaskError
+  /** The last lines that the attempt has logged. */
+  log: { at: string; message: string }[]
+}
 
 /** Lines that task code has logged (`log` of the task context). Number and size per attempt are limited. */
 export const taskLogs = pgTable(
@@ -180,6 +203,8 @@ export const workers = pgTable('workers', {
   version: text('version').notNull(),
   queues: text('queues').array().notNull(),
   concurrency: integer('concurrency').notNull(),
+  /** Number of isolated processes; each runs one attempt at a time, in addition to `concurrency`. */
+  isolatedProcesses: integer('isolated_processes').notNull().default(0),
   running: integer('running').notNull().default(0),
   // 64 bits: a counter that overflows would fail every heartbeat of the worker.
   processed: bigint('processed', { mode: 'number' }).notNull().default(0),

@@ -6,8 +6,8 @@ import type { Delivery, FetchedDelivery, Queue, TaskReference } from '../redis/q
 import type { Claim, ClaimedTask } from '../store/claim.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Slots } from './attempts/slots.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import type { Slots } from './slots.ts'
 
 export interface ClaimerDependencies {
   workerId: string

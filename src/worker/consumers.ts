@@ -2,7 +2,7 @@
 // although a delivery has waited for long and a slot is free; then it is replaced. Running tasks continue.
 import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { Slots } from './slots.ts'
+import type { Slots } from './attempts/slots.ts'
 
 export interface Consumers {
   /**

@@ -5,7 +5,7 @@ import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { RunningTasks } from './running-tasks.ts'
+import type { RunningTasks } from './attempts/running-tasks.ts'
 
 export interface Heartbeat {
   /** Sends a heartbeat if the last one is older than half of `missingAfterMs`. @throws if it fails */

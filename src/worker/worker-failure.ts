@@ -1,9 +1,9 @@
 // Stops the claims of a worker that cannot continue. The process must then stop the worker in order and exit
 // with 1, so that its supervisor starts a new one.
 import type { Events } from '../telemetry/events.ts'
-import { announced } from './runner.ts'
-import type { RunningTasks } from './running-tasks.ts'
-import type { Slots } from './slots.ts'
+import { announced } from './attempts/runner.ts'
+import type { RunningTasks } from './attempts/running-tasks.ts'
+import type { Slots } from './attempts/slots.ts'
 
 export interface WorkerFailure {
   /** Resolves with the reason of the first failure. */

@@ -64,6 +64,7 @@ export const LAYERS: Module[][] = [
       face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
     },
     { path: 'src/connections.ts' },
+    { path: 'src/project.ts' },
   ],
   [
     {
@@ -77,7 +78,7 @@ export const LAYERS: Module[][] = [
         'http/same-site.ts',
       ],
     },
-    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts', 'stray-errors.ts'] },
+    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts', 'attempts/stray-errors.ts'] },
     { path: 'src/embedded/', face: ['embedded.ts'] },
   ],
   [{ path: 'src/assembly.ts' }],

@@ -2,8 +2,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
+import type { AttemptScope } from '../../src/worker/attempts/running-tasks.ts'
 import { startParts } from '../../src/worker/parts.ts'
-import type { AttemptScope } from '../../src/worker/running-tasks.ts'
 import { startSystem } from '../support/system.ts'
 
 test('claims, results and enqueues of the worker do not belong to the context of an attempt', async () => {

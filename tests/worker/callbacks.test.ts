@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { newId } from '../../src/base/uuidv7.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
-import { startCallbacks } from '../../src/worker/callbacks.ts'
+import { startCallbacks } from '../../src/worker/loops/callbacks.ts'
 import { largeInteger } from '../support/browser-definitions.ts'
 import { startTestServer, type TestServer } from '../support/http-server.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'

@@ -5,7 +5,7 @@ import { newId } from '../../src/base/uuidv7.ts'
 import type { Queue } from '../../src/redis/queue.ts'
 import type { DispatchStore, DueTask } from '../../src/store/dispatch-store.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
-import { startDispatcher } from '../../src/worker/dispatcher.ts'
+import { startDispatcher } from '../../src/worker/loops/dispatcher.ts'
 import { until } from '../support/system.ts'
 
 test('a dispatcher stops although more tasks are always due', async () => {

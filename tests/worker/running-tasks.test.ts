@@ -1,6 +1,6 @@
 // The attempts that run in a process.
 import { expect, test } from 'vitest'
-import { createRunningTasks } from '../../src/worker/running-tasks.ts'
+import { createRunningTasks } from '../../src/worker/attempts/running-tasks.ts'
 import { claimedTask } from '../support/claimed-task.ts'
 
 const ID = '01900000-0000-7000-8000-000000000000'

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
 import type { CallbackStore } from '../../src/store/callback-store.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { startCallbacks } from '../../src/worker/callbacks.ts'
+import { startCallbacks } from '../../src/worker/loops/callbacks.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 // More than one batch of callbacks.

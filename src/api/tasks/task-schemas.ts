@@ -21,6 +21,9 @@ export const taskError = z.object({
     description:
       'Stack of the error. Present only if the error was thrown outside of the promise of its attempt.',
   }),
+  stderr: z.string().optional().meta({
+    description: 'Last lines of the standard error of an isolated process that ended during the attempt.',
+  }),
 })
 
 export const progress = z.object({

@@ -1,7 +1,7 @@
 // Collects the log lines of one attempt, limits their number and size, and makes them storable in Postgres.
-import { messageOf } from '../base/errors.ts'
-import { isTextDeeperThan, MAX_DEPTH } from '../base/json-depth.ts'
-import type { NewLogLine } from '../store/log-store.ts'
+import { messageOf } from '../../base/errors.ts'
+import { isTextDeeperThan, MAX_DEPTH } from '../../base/json-depth.ts'
+import type { NewLogLine } from '../../store/log-store.ts'
 
 // Limits of the log of one attempt. A task with a larger log should write it to a log service, and log its
 // address here.

@@ -1,9 +1,9 @@
 // Deletes old finished tasks and old statistics. Every worker does this, and each skips tasks that another
 // worker is deleting.
-import { type Loop, pause, startLoop } from '../base/loop.ts'
-import type { ActivityStore } from '../store/activity-store.ts'
-import { LOWEST_ID, type RetentionStore } from '../store/retention-store.ts'
-import type { Events } from '../telemetry/events.ts'
+import { type Loop, pause, startLoop } from '../../base/loop.ts'
+import type { ActivityStore } from '../../store/activity-store.ts'
+import { LOWEST_ID, type RetentionStore } from '../../store/retention-store.ts'
+import type { Events } from '../../telemetry/events.ts'
 
 export interface RetentionDependencies {
   store: RetentionStore

@@ -1,6 +1,6 @@
 // Keeps the attempts that run in this process, with their AbortSignal, progress and log.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ClaimedTask } from '../store/claim.ts'
+import type { ClaimedTask } from '../../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
 /**

@@ -1,8 +1,8 @@
 // Derives the outcome of an attempt from the result, the error or the abort of its handler.
-import { isAppError, messageOf } from '../base/errors.ts'
-import { PermanentError, RetryLaterError } from '../definitions/define.ts'
-import type { Outcome, TaskError } from '../definitions/task-status.ts'
-import { resultTextOf } from '../store/result-text.ts'
+import { isAppError, messageOf } from '../../base/errors.ts'
+import { PermanentError, RetryLaterError } from '../../definitions/define.ts'
+import type { Outcome, TaskError } from '../../definitions/task-status.ts'
+import { resultTextOf } from '../../store/result-text.ts'
 import type { RunningTask } from './running-tasks.ts'
 
 /**

@@ -1,10 +1,10 @@
 // Writes the log lines of running tasks to Postgres: each within a second, and the last ones before the end
 // of the attempt is written. Best effort: a task does not fail if its log cannot be written.
-import { isAppError } from '../base/errors.ts'
-import { createGroupCommit } from '../base/group-commit.ts'
-import { pause, startLoop } from '../base/loop.ts'
-import type { AttemptLines, LogStore } from '../store/log-store.ts'
-import type { Events } from '../telemetry/events.ts'
+import { isAppError } from '../../base/errors.ts'
+import { createGroupCommit } from '../../base/group-commit.ts'
+import { pause, startLoop } from '../../base/loop.ts'
+import type { AttemptLines, LogStore } from '../../store/log-store.ts'
+import type { Events } from '../../telemetry/events.ts'
 import { createAttemptLog } from './attempt-log.ts'
 import type { RunningTask } from './running-tasks.ts'
 

@@ -1,12 +1,12 @@
 // Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
 // writes it to Postgres.
-import { pause } from '../base/loop.ts'
-import type { TaskContext, TaskDefinition } from '../definitions/define.ts'
-import type { Registry } from '../definitions/registry.ts'
-import { type Decision, decide, type Outcome, type TaskStatus } from '../definitions/task-status.ts'
-import type { ClaimedTask } from '../store/claim.ts'
-import type { Finish } from '../store/finish.ts'
-import type { AnnouncedTask, Events } from '../telemetry/events.ts'
+import { pause } from '../../base/loop.ts'
+import type { TaskContext, TaskDefinition } from '../../definitions/define.ts'
+import type { Registry } from '../../definitions/registry.ts'
+import { type Decision, decide, type Outcome, type TaskStatus } from '../../definitions/task-status.ts'
+import type { ClaimedTask } from '../../store/claim.ts'
+import type { Finish } from '../../store/finish.ts'
+import type { AnnouncedTask, Events } from '../../telemetry/events.ts'
 import { createAttemptContext } from './attempt-context.ts'
 import {
   isUnstorable,

@@ -1,19 +1,19 @@
 // Repairs lost state: marks tasks whose delivery in Redis was lost as not enqueued, and recovers STARTED
 // tasks whose worker is missing. Every worker does this. Conditional writes ensure that a task is repaired
 // once, even if several workers try it at the same time.
-import { type Loop, startLoop } from '../base/loop.ts'
-import type { Registry } from '../definitions/registry.ts'
-import { decide } from '../definitions/task-status.ts'
-import type { Queue } from '../redis/queue.ts'
-import type { DispatchStore } from '../store/dispatch-store.ts'
-import type { Finish } from '../store/finish.ts'
-import type { TaskStore } from '../store/task-store.ts'
-import type { AbandonedTask, TaskOfWorker, WorkerStore } from '../store/worker-store.ts'
-import type { Events } from '../telemetry/events.ts'
-import type { Consumers } from './consumers.ts'
+import { type Loop, startLoop } from '../../base/loop.ts'
+import type { Registry } from '../../definitions/registry.ts'
+import { decide } from '../../definitions/task-status.ts'
+import type { Queue } from '../../redis/queue.ts'
+import type { DispatchStore } from '../../store/dispatch-store.ts'
+import type { Finish } from '../../store/finish.ts'
+import type { TaskStore } from '../../store/task-store.ts'
+import type { AbandonedTask, TaskOfWorker, WorkerStore } from '../../store/worker-store.ts'
+import type { Events } from '../../telemetry/events.ts'
+import type { RunningTasks } from '../attempts/running-tasks.ts'
+import type { Consumers } from '../consumers.ts'
+import type { Heartbeat } from '../heartbeat.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { Heartbeat } from './heartbeat.ts'
-import type { RunningTasks } from './running-tasks.ts'
 
 export interface ReconcilerDependencies {
   queues: string[]

@@ -1,10 +1,10 @@
 // Enqueues tasks that are due and not in Redis: delayed tasks, retries, released tasks, and tasks that wait
 // behind others because their queue in Redis was full. Every worker does this for its queues. No worker is
 // elected.
-import { startLoop } from '../base/loop.ts'
-import { MAX_REFERENCES, type Queue } from '../redis/queue.ts'
-import type { DispatchStore, DueCursor, DueTask } from '../store/dispatch-store.ts'
-import type { Events } from '../telemetry/events.ts'
+import { startLoop } from '../../base/loop.ts'
+import { MAX_REFERENCES, type Queue } from '../../redis/queue.ts'
+import type { DispatchStore, DueCursor, DueTask } from '../../store/dispatch-store.ts'
+import type { Events } from '../../telemetry/events.ts'
 
 export interface Dispatcher {
   /** Makes the dispatcher run when `delayMs` milliseconds have passed, because a task will be due then. */

@@ -5,9 +5,9 @@
 //
 // The attribution can be wrong. A connection that tasks share belongs to the attempt that opened it, so an
 // error in its callbacks is attributed to that attempt.
-import type { Events } from '../telemetry/events.ts'
+import type { Events } from '../../telemetry/events.ts'
+import type { WorkerFailure } from '../worker-failure.ts'
 import type { AttemptKey, AttemptScope, RunningTasks } from './running-tasks.ts'
-import type { WorkerFailure } from './worker-failure.ts'
 
 export interface StrayErrorsDependencies {
   scope: AttemptScope

@@ -1,14 +1,14 @@
 // Creates callbacks: when a task with a `callback_url` has ended, a new task posts the result to that URL.
 // Any worker creates the callback of any ended task, so no leader is elected. Row locks and the condition
 // `callback_id is null` ensure that each end of a task gets only one callback.
-import { isAppError } from '../base/errors.ts'
-import { type Loop, startLoop } from '../base/loop.ts'
-import { newId } from '../base/uuidv7.ts'
-import type { Registry } from '../definitions/registry.ts'
-import type { TaskError } from '../definitions/task-status.ts'
-import type { Callback, CallbackStore, EndedTask } from '../store/callback-store.ts'
-import { CALLBACK } from '../tasks/callback.ts'
-import type { Events } from '../telemetry/events.ts'
+import { isAppError } from '../../base/errors.ts'
+import { type Loop, startLoop } from '../../base/loop.ts'
+import { newId } from '../../base/uuidv7.ts'
+import type { Registry } from '../../definitions/registry.ts'
+import type { TaskError } from '../../definitions/task-status.ts'
+import type { Callback, CallbackStore, EndedTask } from '../../store/callback-store.ts'
+import { CALLBACK } from '../../tasks/callback.ts'
+import type { Events } from '../../telemetry/events.ts'
 
 export interface CallbacksDependencies {
   store: CallbackStore

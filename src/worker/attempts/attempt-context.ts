@@ -1,5 +1,5 @@
 // The context that a handler gets, with which it reports progress, logs lines and learns of an abort.
-import type { TaskContext } from '../definitions/define.ts'
+import type { TaskContext } from '../../definitions/define.ts'
 import type { RunningTask } from './running-tasks.ts'
 
 /** Creates the context of an attempt. @param log adds a line to the log of the attempt */
