@@ -1,4 +1,5 @@
 // Enqueues tasks in the background after their rows are committed, so that no response waits for Redis.
+import { deliveryQueueOf, type QueuePart } from '../definitions/delivery-queue.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
 import type { TaskToEnqueue } from '../store/task-store.ts'
@@ -13,10 +14,10 @@ export interface Enqueuer {
    */
   enqueue(tasks: TaskToEnqueue[]): void
   /**
-   * Returns whether new tasks of this queue must wait in Postgres, behind other due tasks. They are inserted
-   * without `enqueued_at` and not passed to `enqueue`.
+   * Returns whether new tasks of this part of a queue must wait in Postgres, behind other due tasks. They are
+   * inserted without `enqueued_at` and not passed to `enqueue`.
    */
-  hasBacklog(queue: string): boolean
+  hasBacklog(part: QueuePart): boolean
   /** Resolves when all calls of `enqueue` so far have succeeded or failed. */
   whenIdle(): Promise<void>
 }
@@ -32,19 +33,19 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
   return {
     enqueue(tasks) {
       if (tasks.length === 0) return
-      const byQueue = Map.groupBy(tasks, (task) => task.queue)
+      const byQueue = Map.groupBy(tasks, deliveryQueueOf)
       const enqueued = Promise.all([...byQueue].map(([name, ofQueue]) => enqueueInto(name, ofQueue)))
       pending.add(enqueued)
       void enqueued.then(() => pending.delete(enqueued))
     },
-    hasBacklog: queue.hasBacklog,
+    hasBacklog: (part) => queue.hasBacklog(deliveryQueueOf(part)),
     async whenIdle() {
       await Promise.all(pending)
     },
   }
 
   /**
-   * Enqueues tasks of one queue. Never rejects: if Redis fails or refuses them, only these tasks are marked
+   * Enqueues tasks of one delivery queue. Never rejects: if Redis fails or refuses them, only these tasks are marked
    * in Postgres as not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher does
    * not enqueue them twice.
    */

@@ -126,9 +126,9 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     events.emit('batch.written', { kind: 'submissions', size: tasks.length })
     events.emit('tasks.accepted', { tasks })
     const marked: TaskToEnqueue[] = []
-    for (const [index, { id, queue }] of tasks.entries()) {
+    for (const [index, { id, queue, isIsolated = false }] of tasks.entries()) {
       const atMs = enqueuedAtMs[index] ?? null
-      if (atMs !== null) marked.push({ id, queue, attempt: 0, enqueuedAtMs: atMs })
+      if (atMs !== null) marked.push({ id, queue, isIsolated, attempt: 0, enqueuedAtMs: atMs })
     }
     enqueuer.enqueue(marked)
   }
@@ -162,6 +162,7 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     id: newId(createdAt.getTime()),
     name: definition.name,
     queue: options.queue ?? definition.queue,
+    isIsolated: definition.isolate !== undefined,
     input,
     // The input is serialized once; the row and the response share this text.
     inputText: JSON.stringify(input),

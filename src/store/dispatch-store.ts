@@ -1,5 +1,8 @@
-// Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
+// Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`. All
+// names of queues here are those of delivery queues (definitions/delivery-queue.ts).
+import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
+import { queuePartOf } from '../definitions/delivery-queue.ts'
 import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -25,41 +28,55 @@ export function createDispatchStore(database: Database) {
      *   entries of rows that it has already marked: these stay in the index as long as any transaction can
      *   see them
      */
-    async markDueEnqueued(queue: string, limit: number, after = START): Promise<DueTask[]> {
+    async markDueEnqueued(deliveryQueue: string, limit: number, after = START): Promise<DueTask[]> {
+      const { queue } = queuePartOf(deliveryQueue)
       const tasks = await database.query<DueTask>(sql`
         update tasks set enqueued_at = now()
         where id in (
           select id from tasks
-          where queue = ${queue} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+          where ${isIn(deliveryQueue)} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
             and (run_at, id) > (to_timestamp(${after.runAtMs}::float8 / 1000), ${after.id}::uuid)
             and run_at <= now() and ${isNotPaused(queue)}
           order by run_at, id limit ${limit} for update skip locked
         )
-        returning id, attempt, queue, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
+        returning id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
                   extract(epoch from run_at)::float8 * 1000 as "runAtMs"`)
       // `returning` has no order.
       return tasks.sort((a, b) => a.runAtMs - b.runAtMs || (a.id < b.id ? -1 : 1))
     },
 
     /** Returns which of these queues are paused. */
-    async pausedAmong(queues: string[]): Promise<Set<string>> {
+    async pausedAmong(deliveryQueues: string[]): Promise<Set<string>> {
+      const queues = deliveryQueues.map((name) => queuePartOf(name).queue)
       const rows = await database.query<{ name: string }>(
         sql`select name from paused_queues where name in (select value from ${texts(queues)})`,
       )
-      return new Set(rows.map(({ name }) => name))
+      const paused = new Set(rows.map(({ name }) => name))
+      return new Set(deliveryQueues.filter((name) => paused.has(queuePartOf(name).queue)))
+    },
+
+    /** Returns which of these queues have unfinished tasks that run in isolated processes. */
+    async withIsolatedTasks(queues: string[]): Promise<string[]> {
+      const rows = await database.query<{ queue: string }>(sql`
+        select value as queue from ${texts(queues)} where
+          exists (select 1 from tasks where queue = value and is_isolated and finished_at is null and enqueued_at is null)
+          or exists (select 1 from tasks
+                     where queue = value and is_isolated and finished_at is null and enqueued_at is not null)`)
+      return rows.map(({ queue }) => queue)
     },
 
     /**
      * Returns the milliseconds until the first task of these queues that is not enqueued becomes due; null if
      * all waiting tasks are enqueued. Ignores paused queues.
      */
-    async msUntilDue(queues: string[]): Promise<number | null> {
+    async msUntilDue(deliveryQueues: string[]): Promise<number | null> {
+      const parts = deliveryQueues.map(queuePartOf)
       // The lateral subquery runs once per queue, so that it reads only the first index entry of each queue.
       const rows = await database.query<{ ms: number | null }>(sql`
         select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
-        from ${texts(queues)} as given(queue), lateral (
+        from ${recordset(parts)} as given(queue text, "isIsolated" boolean), lateral (
           select run_at from tasks
-          where tasks.queue = given.queue and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
+          where tasks.queue = given.queue and is_isolated = given."isIsolated" and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
           order by run_at limit 1
         ) as next
         where not exists (select 1 from paused_queues where name = given.queue)`)
@@ -76,16 +93,17 @@ export function createDispatchStore(database: Database) {
      * @returns how many tasks were marked
      */
     async clearLost(
-      queue: string,
+      deliveryQueue: string,
       oldestMs: number | null,
       lostAfterMs: number,
       limit: number,
     ): Promise<number> {
+      const { queue } = queuePartOf(deliveryQueue)
       const rows = await database.query(sql`
         update tasks set enqueued_at = null
         where id in (
           select id from tasks
-          where queue = ${queue} and finished_at is null and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)}
+          where ${isIn(deliveryQueue)} and finished_at is null and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)}
             and enqueued_at < least(now(), to_timestamp(${oldestMs}::float8 / 1000)) - ${lostAfterMs}::float8 * interval '1 ms'
           order by enqueued_at limit ${limit} for update skip locked
         )
@@ -97,7 +115,7 @@ export function createDispatchStore(database: Database) {
      * Marks waiting tasks as not enqueued, because Redis failed or refused them. The dispatcher enqueues
      * them.
      */
-    async clearEnqueued(refs: Omit<TaskToEnqueue, 'enqueuedAtMs'>[]): Promise<void> {
+    async clearEnqueued(refs: Pick<TaskToEnqueue, 'id' | 'attempt'>[]): Promise<void> {
       const records = inLockOrder(refs).map(({ id, attempt }) => ({ id, attempt }))
       await database.query(sql`
         update tasks set enqueued_at = null
@@ -105,4 +123,10 @@ export function createDispatchStore(database: Database) {
         where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
     },
   }
+}
+
+/** SQL condition that selects the tasks of a delivery queue. */
+function isIn(deliveryQueue: string): SQL {
+  const { queue, isIsolated } = queuePartOf(deliveryQueue)
+  return sql`queue = ${queue} and is_isolated = ${isIsolated}`
 }

@@ -1,10 +1,13 @@
 // Types of tasks that are submitted but not inserted yet.
+import type { QueuePart } from '../definitions/delivery-queue.ts'
 import type { TaskRow } from './schema.ts'
 
 export interface NewTask {
   id: string
   name: string
   queue: string
+  /** Whether its attempts run in isolated processes. */
+  isIsolated?: boolean
   input: unknown
   /** `input` as JSON text, if the caller has serialized it already; otherwise the store serializes it. */
   inputText?: string
@@ -35,8 +38,8 @@ export function inputTextOf({ input, inputText }: NewTask): string {
   return inputText ?? JSON.stringify(input)
 }
 
-/** Whether due tasks of this queue wait in Postgres. New tasks of the queue must then wait behind them. */
-export type HasBacklog = (queue: string) => boolean
+/** Whether due tasks of this part of a queue wait in Postgres. New ones must then wait behind them. */
+export type HasBacklog = (part: QueuePart) => boolean
 
 /** Result of inserting a task with an idempotency key. */
 export interface OnceResult {

@@ -1,6 +1,7 @@
 // Pauses and resumes queues, and counts the waiting and running tasks of each queue.
 
 import type { SQL } from 'drizzle-orm'
+import type { QueuePart } from '../definitions/delivery-queue.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { pausedQueues } from './schema.ts'
@@ -55,8 +56,10 @@ export function createQueueStore(database: Database) {
         sql`delete from paused_queues where name = ${name} returning now()::text as at`,
       )
       if (!resumed) return
-      for (let count = RESUME_BATCH; count === RESUME_BATCH; )
-        count = await clearEnqueuedBatch(name, resumed.at)
+      for (const isIsolated of [false, true]) {
+        for (let count = RESUME_BATCH; count === RESUME_BATCH; )
+          count = await clearEnqueuedBatch({ queue: name, isIsolated }, resumed.at)
+      }
     },
 
     /** Lists every queue that has unfinished tasks or is paused. */
@@ -87,12 +90,12 @@ export function createQueueStore(database: Database) {
    * before `before`: the time at which the pause of the queue ended.
    * @returns how many tasks were marked
    */
-  async function clearEnqueuedBatch(queue: string, before: string): Promise<number> {
+  async function clearEnqueuedBatch({ queue, isIsolated }: QueuePart, before: string): Promise<number> {
     const rows = await database.query(sql`
       update tasks set enqueued_at = null
       where id in (
         select id from tasks
-        where queue = ${queue} and finished_at is null and enqueued_at <= ${before}::timestamptz
+        where queue = ${queue} and is_isolated = ${isIsolated} and finished_at is null and enqueued_at <= ${before}::timestamptz
           and status in ('PENDING', 'RETRY')
         order by enqueued_at limit ${RESUME_BATCH} for update skip locked
       )

@@ -23,6 +23,7 @@ export interface TaskToEnqueue {
   /** Number of the last attempt; 0 before the first. */
   attempt: number
   queue: string
+  isIsolated: boolean
   /** When it was marked: `enqueued_at` in ms since 1970, by the clock of Postgres. */
   enqueuedAtMs: number
 }
@@ -118,7 +119,8 @@ function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]>
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
     from locked where tasks.id = any(array[locked.id]) and status in ('FAILURE', 'CANCELLED')
-    returning tasks.id, attempt, queue, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`)
+    returning tasks.id, attempt, queue, is_isolated as "isIsolated",
+              extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`)
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {

@@ -132,5 +132,11 @@ function start(
 
 function dueTasks(queue: string, count: number): DueTask[] {
   const times = { enqueuedAtMs: 0, runAtMs: 0 }
-  return Array.from({ length: count }, () => ({ id: newId(), attempt: 0, queue, ...times }))
+  return Array.from({ length: count }, () => ({
+    id: newId(),
+    attempt: 0,
+    queue,
+    isIsolated: false,
+    ...times,
+  }))
 }
