@@ -1,6 +1,7 @@
 // Runs one of the commands of Waggle: dev (API and worker in one process), api, worker, migrate or keys.
 // Apart from this file and lambda.ts, no file runs anything on import.
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { getConnInfo } from '@hono/node-server/conninfo'
@@ -23,11 +24,13 @@ import { type Config, readConfig, SCOPES } from './config.ts'
 import { startEmbedded } from './embedded/embedded.ts'
 import { openDatabase } from './store/database.ts'
 import { catchStrayErrors } from './worker/attempts/stray-errors.ts'
+import { poolSizeOf } from './worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from './worker/worker.ts'
 import { lowerPriority } from './worker/worker-priority.ts'
 
 const COMMANDS: Record<string, () => Promise<void>> = { dev, api, worker, migrate, keys }
 const WEB_ROOT = fileURLToPath(new URL('../web/dist', import.meta.url))
+const ISOLATED_SCRIPT = fileURLToPath(new URL('./isolated.ts', import.meta.url))
 // How long `dev` waits for running tasks when it stops. It is short, so that Ctrl-C does not wait for long
 // tasks; they are released and run again at the next start.
 const DEV_GRACE_MS = 2_000
@@ -193,6 +196,16 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
     version: packageJson.version,
+    isolated: {
+      script: ISOLATED_SCRIPT,
+      processes: poolSizeOf({
+        requested: config.ISOLATED_PROCESSES,
+        workers: config.WORKER_PROCESSES,
+        cores: availableParallelism(),
+        memoryLimit: process.constrainedMemory(),
+        definitions: registry.all,
+      }),
+    },
   })
   catchStrayErrors(worker.handleStrayError)
   return worker

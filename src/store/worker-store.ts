@@ -49,6 +49,12 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
+/** A task that ran in a worker whose process has crashed. */
+export interface CrashedTask extends AbandonedTask {
+  /** Number of attempts of the task during which a worker process has crashed, including this one. */
+  crashes: number
+}
+
 /** A task that ran in a missing worker. */
 export interface TaskOfWorker {
   id: string
@@ -174,6 +180,27 @@ export function createWorkerStore(database: Database) {
           and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
             or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
         limit ${limit}`)
+    },
+
+    /**
+     * Marks up to `limit` tasks that a worker runs, so that their next attempts run in isolated processes. Called
+     * when the process of the worker has crashed: one of these tasks may be the cause. Like `runningOf`, it reads
+     * the index of enqueued tasks only.
+     */
+    isolateTasksOf(workerId: string, limit: number): Promise<CrashedTask[]> {
+      return database.maintenance.query(sql`
+        with found as materialized (
+          select id from tasks
+          where finished_at is null and enqueued_at is not null and status = 'STARTED' and worker_id = ${workerId}::uuid
+          limit ${limit}
+        ), locked as materialized (
+          select id from tasks where id = any(array(select id from found)) order by id for update
+        )
+        update tasks set is_isolated = true, crashes = least(crashes + 1, 1000)
+        from locked
+        where tasks.id = any(array[locked.id]) and status = 'STARTED' and worker_id = ${workerId}::uuid
+        returning tasks.id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
+                  cancel_requested_at is not null as "isCancelRequested", crashes`)
     },
 
     /**

@@ -39,10 +39,12 @@ export interface TelemetryEvents {
   /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */
   'attempt.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
   /**
-   * A worker started. `slots` is a live object: it always has the current numbers, and listeners can read it
-   * until `worker.stopped`.
+   * A worker started. `slots` and `isolatedSlots` (one per isolated process) are live objects: they always have
+   * the current numbers, and listeners can read them until `worker.stopped`.
    */
-  'worker.started': [{ workerId: string; queues: string[]; concurrency: number; slots: SlotCount }]
+  'worker.started': [
+    { workerId: string; queues: string[]; concurrency: number; slots: SlotCount; isolatedSlots: SlotCount },
+  ]
   /**
    * A worker replaced the consumer of a queue, which fetched nothing while a delivery waited and a slot was
    * free.

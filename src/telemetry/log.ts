@@ -20,7 +20,9 @@ export function logEvents(events: Events, level: LogLevel, role: string): void {
     log.warn({ count, error: messageOf(error) }, 'could not enqueue tasks'),
   )
   events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued or found lost by the worker'))
-  events.on('worker.started', ({ slots, ...worker }) => log.info(worker, 'worker started'))
+  events.on('worker.started', ({ slots, isolatedSlots, ...worker }) =>
+    log.info({ ...worker, isolatedProcesses: isolatedSlots.capacity }, 'worker started'),
+  )
   events.on('worker.stuck', (stuck) => log.error(stuck, 'consumer was stuck and has been replaced'))
   events.on('slot.leaked', (slot) =>
     log.error(slot, 'a handler ignored its abort; its attempt was ended and its slot has leaked'),

@@ -133,40 +133,56 @@ function countEnqueues(events: Events, registry: Registry): void {
  * process has one worker, and its id changes at every restart.
  */
 function showSlots(events: Events, registry: Registry): void {
-  const slotsOf = new Map<string, SlotCount>()
-  const sum = (count: (slots: SlotCount) => number) =>
-    [...slotsOf.values()].reduce((total, slots) => total + count(slots), 0)
-  const show = (name: string, help: string, count: (slots: SlotCount) => number) =>
+  const slotsOf = new Map<string, WorkerSlots>()
+  const show = (name: string, help: string, count: (each: WorkerSlots) => number) =>
     new Gauge({
       name,
       help,
       registers: [registry],
       collect() {
-        this.set(sum(count))
+        this.set([...slotsOf.values()].reduce((total, each) => total + count(each), 0))
       },
     })
 
-  events.on('worker.started', ({ workerId, slots }) => {
+  events.on('worker.started', ({ workerId, slots, isolatedSlots }) => {
     // Registers the gauges when the worker starts, so that processes without a worker do not report zero
     // slots.
-    if (!registry.getSingleMetric('waggle_worker_slots')) {
-      show(
-        'waggle_worker_slots',
-        'How many tasks the worker can run at the same time.',
-        ({ capacity }) => capacity,
-      )
-      show(
-        'waggle_worker_slots_used',
-        'How many slots of the worker are in use.',
-        ({ capacity, free }) => capacity - free,
-      )
-      show(
-        'waggle_worker_slots_leaked',
-        'How many of the used slots are leaked: their handlers run on although their attempts have ended.',
-        ({ leaked }) => leaked,
-      )
-    }
-    slotsOf.set(workerId, slots)
+    if (!registry.getSingleMetric('waggle_worker_slots'))
+      for (const [name, help, count] of SLOT_GAUGES) show(name, help, count)
+    slotsOf.set(workerId, { slots, isolatedSlots })
   })
   events.on('worker.stopped', ({ workerId }) => slotsOf.delete(workerId))
 }
+
+interface WorkerSlots {
+  slots: SlotCount
+  isolatedSlots: SlotCount
+}
+
+const SLOT_GAUGES: [name: string, help: string, count: (each: WorkerSlots) => number][] = [
+  [
+    'waggle_worker_slots',
+    'How many tasks the worker can run at the same time.',
+    ({ slots: { capacity } }) => capacity,
+  ],
+  [
+    'waggle_worker_slots_used',
+    'How many slots of the worker are in use.',
+    ({ slots: { capacity, free } }) => capacity - free,
+  ],
+  [
+    'waggle_worker_slots_leaked',
+    'How many of the used slots are leaked: their handlers run on although their attempts have ended.',
+    ({ slots: { leaked } }) => leaked,
+  ],
+  [
+    'waggle_isolated_processes',
+    'How many isolated processes the worker may have. Each runs one task at a time.',
+    ({ isolatedSlots: { capacity } }) => capacity,
+  ],
+  [
+    'waggle_isolated_processes_used',
+    'How many isolated processes run a task.',
+    ({ isolatedSlots: { capacity, free } }) => capacity - free,
+  ],
+]

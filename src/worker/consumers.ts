@@ -1,4 +1,4 @@
-// Runs one consumer per queue, which fetches deliveries from Redis. A consumer is stuck if it fetches nothing
+// Runs one consumer per delivery queue, which fetches deliveries from Redis. A consumer is stuck if it fetches nothing
 // although a delivery has waited for long and a slot is free; then it is replaced. Running tasks continue.
 import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -10,6 +10,8 @@ export interface Consumers {
    * @param isWaiting whether a delivery waits in the queue now
    */
   check(queueName: string, isWaiting: boolean): Promise<void>
+  /** Starts the consumer of one more queue. */
+  add(queueName: string): void
   stop(): Promise<void>
 }
 
@@ -39,8 +41,12 @@ export function startConsumers({
   stuckMs,
 }: ConsumersOptions): Consumers {
   const byQueue = new Map(queues.map((name) => [name, start(name)]))
+  let isStopped = false
 
   return {
+    add(queueName) {
+      if (!isStopped && !byQueue.has(queueName)) byQueue.set(queueName, start(queueName))
+    },
     async check(queueName, isWaiting) {
       const watched = byQueue.get(queueName)
       if (!watched) return
@@ -54,6 +60,7 @@ export function startConsumers({
       await watched.consumer.stop()
     },
     async stop() {
+      isStopped = true
       await Promise.all([...byQueue.values()].map(({ consumer }) => consumer.stop()))
     },
   }

@@ -4,9 +4,11 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
+import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { Finish } from '../store/finish.ts'
+import type { NewLogLine } from '../store/log-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import { type AttemptEnd, announced, createRunner } from './attempts/runner.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from './attempts/running-tasks.ts'
@@ -17,6 +19,7 @@ import { createUnwrittenResults } from './attempts/unwritten-results.ts'
 import { createClaimer } from './claimer.ts'
 import { startConsumers } from './consumers.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { createIsolatedAttempts } from './isolated/isolated-attempts.ts'
 import { startCallbacks } from './loops/callbacks.ts'
 import { startDispatcher } from './loops/dispatcher.ts'
 import { startReconciler } from './loops/reconciler.ts'
@@ -32,6 +35,11 @@ export interface WorkerOptions extends Partial<Intervals> {
   missingAfterMs: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
+  /**
+   * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
+   * maximum number. Without them this worker runs no isolated tasks.
+   */
+  isolated?: { script: string; processes: number }
 }
 
 // Default intervals and time limits of the parts of a worker, in milliseconds. Tests pass shorter ones.
@@ -91,9 +99,15 @@ export function startParts(
   const stopping = new AbortController()
   const counts = { processed: 0, failed: 0 }
   const slots = createSlots(concurrency)
+  // Each slot of the isolated tasks is a process.
+  const isolatedSlots = createSlots(options.isolated?.processes ?? 0)
+  const isolatedDefinitions = registry.all.filter(({ isolate }) => isolate)
+  // Names of the delivery queues that this worker serves. Those of isolated tasks are added when the worker has
+  // such definitions, or has found such tasks: a task whose worker has crashed is isolated, too.
+  const served = [...queues]
   const scope = new AsyncLocalStorage<AttemptKey>()
   const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
-  const failure = createWorkerFailure({ workerId: id, slots, running, events })
+  const failure = createWorkerFailure({ workerId: id, slots: [slots, isolatedSlots], running, events })
   const release = createRelease({ workerId: id, store: taskStore, events })
 
   const heartbeat = startHeartbeat({
@@ -103,13 +117,17 @@ export function startParts(
     running,
     slots,
     counts,
-    onDraining: slots.setDraining,
+    onDraining(isDraining) {
+      slots.setDraining(isDraining)
+      isolatedSlots.setDraining(isDraining)
+    },
     events,
     intervalMs: intervals.heartbeatMs,
     missingAfterMs,
   })
   const dispatcher = startDispatcher({
-    queues,
+    queues: served,
+    addIsolatedQueues,
     queue,
     dispatchStore,
     events,
@@ -137,12 +155,22 @@ export function startParts(
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
   })
+  const isolated =
+    options.isolated &&
+    createIsolatedAttempts({
+      script: options.isolated.script,
+      size: options.isolated.processes,
+      names: isolatedDefinitions.map(({ name }) => name),
+      onLog,
+      events,
+    })
   const runner = createRunner({
     workerId: id,
     registry,
     running,
     scope,
     slots,
+    isolated: isolated && { slots: isolatedSlots, perform: isolated.perform },
     logs,
     unwritten: createUnwrittenResults(),
     finish: results.add,
@@ -151,28 +179,34 @@ export function startParts(
     events,
     abortGraceMs: intervals.abortGraceMs,
   })
-  const claimer = createClaimer({
+  const claims = {
     workerId: id,
     queue,
     store: taskStore,
-    slots,
     heartbeat,
-    run: runner.run,
     release,
     events,
     stopping: stopping.signal,
     claimLimitMs: intervals.claimLimitMs,
+  }
+  const claimer = createClaimer({ ...claims, slots, run: (task) => runner.run(task) })
+  const isolatedClaimer = createClaimer({
+    ...claims,
+    slots: isolatedSlots,
+    run: (task) => runner.run(task, true),
   })
-  const consumers = startConsumers({
-    queues,
-    queue,
-    slots,
-    handle: claimer.handle,
-    events,
-    stuckMs: intervals.stuckMs,
+  const consuming = { queue, events, stuckMs: intervals.stuckMs }
+  const consumers = startConsumers({ ...consuming, queues, slots, handle: claimer.handle })
+  const isolatedConsumers = startConsumers({
+    ...consuming,
+    queues: [],
+    slots: isolatedSlots,
+    handle: isolatedClaimer.handle,
   })
+  for (const definition of isolatedDefinitions)
+    if (queues.includes(definition.queue)) serveIsolated(definition.queue)
   const reconciler = startReconciler({
-    queues,
+    queues: served,
     workerId: id,
     queue,
     store: taskStore,
@@ -181,7 +215,10 @@ export function startParts(
     registry,
     running,
     heartbeat,
-    consumers,
+    async checkConsumer(name, isWaiting) {
+      await consumers.check(name, isWaiting)
+      await isolatedConsumers.check(name, isWaiting)
+    },
     dispatcher,
     events,
     intervalMs: intervals.reconcileMs,
@@ -199,19 +236,44 @@ export function startParts(
     id,
     stopping,
     slots,
+    isolatedSlots,
+    isolated,
     running,
     release,
     heartbeat,
     dispatcher,
     callbacks,
     logs,
-    claimer,
-    consumers,
+    claimers: [claimer, isolatedClaimer],
+    consumers: [consumers, isolatedConsumers],
     reconciler,
     retention,
     scope,
     failed: failure.failed,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),
+  }
+
+  /** Starts to serve the isolated tasks of a queue. */
+  function serveIsolated(queueName: string) {
+    const name = deliveryQueueOf({ queue: queueName, isIsolated: true })
+    if (!options.isolated || served.includes(name)) return
+    served.push(name)
+    isolatedConsumers.add(name)
+  }
+
+  async function addIsolatedQueues() {
+    const unserved = queues.filter((queue) => !served.includes(deliveryQueueOf({ queue, isIsolated: true })))
+    if (!options.isolated || unserved.length === 0) return
+    for (const name of await dispatchStore.withIsolatedTasks(unserved)) serveIsolated(name)
+  }
+
+  function onLog(attempt: RunningTask, lines: NewLogLine[]) {
+    if (attempt.isOver) return
+    logs.addStorable(attempt, lines)
+    for (const { message, fields } of lines) {
+      const parsed = fields === null ? undefined : JSON.parse(fields)
+      events.emit('task.log', { ...announced(attempt.task), message, fields: parsed })
+    }
   }
 
   function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {

@@ -14,7 +14,7 @@ export interface WorkerFailure {
 
 export interface WorkerFailureDependencies {
   workerId: string
-  slots: Pick<Slots, 'suspend'>
+  slots: Pick<Slots, 'suspend'>[]
   running: RunningTasks
   events: Events
 }
@@ -34,7 +34,7 @@ export function createWorkerFailure(dependencies: WorkerFailureDependencies): Wo
         return
       }
       isFailed = true
-      slots.suspend()
+      for (const each of slots) each.suspend()
       const attempts = running.all().filter(({ isOver }) => !isOver)
       events.emit('worker.failed', {
         workerId,

@@ -41,9 +41,9 @@ export function startWorker(
   options: WorkerOptions,
 ): Worker {
   const parts = startParts(connections, registry, events, options)
-  const { id, slots, running, heartbeat } = parts
+  const { id, slots, isolatedSlots, running, heartbeat } = parts
   const { queues, concurrency } = options
-  events.emit('worker.started', { workerId: id, queues, concurrency, slots })
+  events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
   return { id, isBeating: heartbeat.isBeating, failed, handleStrayError, stop }
 
@@ -53,6 +53,7 @@ export function startWorker(
     await within(graceMs, running.whenEmpty())
     const aborted = running.all()
     await abortAndRelease()
+    await parts.isolated?.stop()
     await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
     await connections.workerStore
       .remove(id)
@@ -62,22 +63,24 @@ export function startWorker(
 
   async function stopClaiming(): Promise<void> {
     slots.close()
+    isolatedSlots.close()
     parts.stopping.abort()
-    const { dispatcher, reconciler, consumers, retention } = parts
-    await consumers.stop()
-    await within(CLAIM_MS, parts.claimer.whenIdle())
+    const { dispatcher, reconciler, consumers, claimers, retention } = parts
+    await Promise.all(consumers.map((each) => each.stop()))
+    const claimsEnded = Promise.all(claimers.map((each) => each.whenIdle()))
+    await within(CLAIM_MS, claimsEnded)
     // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
     const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop()])
-    await within(
-      LOOPS_MS,
-      loops.then(() => {}),
-    )
+    await within(LOOPS_MS, loops)
   }
 
   async function abortAndRelease(): Promise<void> {
     for (const attempt of running.all()) attempt.abort('shutdown')
     // If a handler returns within `ABORT_MS`, the runner releases the task when it writes the end of the
     // attempt. The tasks of all other handlers are released here.
+    await within(ABORT_MS, running.whenEmpty())
+    // Kills the handlers in isolated processes. Then their attempts end, too.
+    await parts.isolated?.stop()
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
     for (const { graceTimer } of stillRunning) clearTimeout(graceTimer)
@@ -86,7 +89,7 @@ export function startWorker(
   }
 }
 
-async function within(ms: number, event: Promise<void>): Promise<void> {
+async function within(ms: number, event: Promise<unknown>): Promise<void> {
   const done = new AbortController()
   await Promise.race([event, pause(ms, done.signal)])
   done.abort()

@@ -78,11 +78,21 @@ export const LAYERS: Module[][] = [
         'http/same-site.ts',
       ],
     },
-    { path: 'src/worker/', face: ['worker.ts', 'worker-priority.ts', 'attempts/stray-errors.ts'] },
+    {
+      path: 'src/worker/',
+      face: [
+        'worker.ts',
+        'worker-priority.ts',
+        'attempts/stray-errors.ts',
+        'isolated/serve-attempts.ts',
+        'isolated/pool-size.ts',
+        'crash-recovery.ts',
+      ],
+    },
     { path: 'src/embedded/', face: ['embedded.ts'] },
   ],
   [{ path: 'src/assembly.ts' }],
-  [{ path: 'src/main.ts' }, { path: 'src/lambda.ts' }, { path: 'src/client/' }],
+  [{ path: 'src/main.ts' }, { path: 'src/lambda.ts' }, { path: 'src/isolated.ts' }, { path: 'src/client/' }],
   [{ path: 'web/src/' }],
 ]
 

@@ -75,7 +75,8 @@ function findingsOfBrowserImport({ from, to, isTypeOnly }: Import, allowed: stri
 
 function findingsOfFile(path: string, code: string): string[] {
   // Embedded servers inherit the environment.
-  const mayReadEnvironment = /^src\/(main|lambda)\.ts$/.test(path) || path.startsWith('src/embedded/')
+  const mayReadEnvironment =
+    /^src\/(main|lambda|isolated)\.ts$/.test(path) || path.startsWith('src/embedded/')
   return [
     ...(/\bprocess\.env\b/.test(code) && !mayReadEnvironment ? [`${path} reads process.env`] : []),
     ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) ? [`${path} re-exports another file`] : []),

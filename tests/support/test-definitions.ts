@@ -162,6 +162,17 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     }),
     defineTask({
       ...quick,
+      name: 'exit',
+      title: 'Exits its process',
+      input: z.object({}),
+      example: {},
+      async run(_, context): Promise<unknown> {
+        await record(context)
+        process.exit(3)
+      },
+    }),
+    defineTask({
+      ...quick,
       name: 'hold',
       title: 'Runs until it is aborted',
       input: z.object({}),

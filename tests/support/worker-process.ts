@@ -12,10 +12,12 @@ import { catchStrayErrors } from '../../src/worker/attempts/stray-errors.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { startWorker } from '../../src/worker/worker.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
+import { createIsolatedDefinitions, ISOLATED_SCRIPT } from './isolated-definitions.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
 
 export interface WorkerProcess {
   pid: number
+  workerId: string
   kill(): Promise<void>
   /** Sends SIGTERM and resolves with the exit code. */
   terminate(): Promise<number | null>
@@ -38,6 +40,7 @@ const OPTIONS = {
   heartbeatMs: 500,
   reconcileMs: 300,
   lostAfterMs: 500,
+  isolated: { script: ISOLATED_SCRIPT, processes: 2 },
 }
 
 /** Starts a worker process. Resolves when the worker has printed that it runs, or has ended. */
@@ -57,9 +60,10 @@ export async function spawnWorker(
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
-  await Promise.race([untilFirstOutput(child), ended])
+  const output = await Promise.race([firstOutputOf(child), ended])
   return {
     pid: child.pid as number,
+    workerId: /worker (\S+) runs/.exec(String(output))?.[1] ?? '',
     ended,
     async kill() {
       child.kill('SIGKILL')
@@ -73,8 +77,9 @@ export async function spawnWorker(
   }
 }
 
-async function untilFirstOutput(child: ChildProcess) {
-  if (child.stdout) await once(child.stdout, 'data')
+async function firstOutputOf(child: ChildProcess): Promise<string> {
+  const [output] = child.stdout ? await once(child.stdout, 'data') : []
+  return String(output)
 }
 
 async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
@@ -84,7 +89,11 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const sendMail = createMailer(undefined, 'test@example.com')
   const http = createHttpClient()
   const registry = createRegistry(
-    [...createTaskDefinitions({ sendMail, http }), ...createTestDefinitions(recorder)],
+    [
+      ...createTaskDefinitions({ sendMail, http }),
+      ...createTestDefinitions(recorder),
+      ...createIsolatedDefinitions(),
+    ],
     createInternalDefinitions(http, null),
   )
   const worker = startWorker(connections, registry, events, options)

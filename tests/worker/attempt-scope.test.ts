@@ -45,7 +45,9 @@ test('claims, results and enqueues of the worker do not belong to the context of
   onTestFinished(async () => {
     const { dispatcher, reconciler, consumers, retention, heartbeat, callbacks, logs } = parts
     await Promise.all(
-      [dispatcher, reconciler, consumers, retention, heartbeat, callbacks, logs].map((part) => part.stop()),
+      [dispatcher, reconciler, ...consumers, retention, heartbeat, callbacks, logs].map((part) =>
+        part.stop(),
+      ),
     )
   })
   scope = parts.scope

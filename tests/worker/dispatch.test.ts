@@ -123,6 +123,7 @@ function start(
   } as unknown as Queue
   return startDispatcher({
     queues: ['a', 'b'],
+    addIsolatedQueues: async () => {},
     queue,
     dispatchStore,
     events: createEvents(),

@@ -2,13 +2,22 @@
 import type { TaskContext } from '../../definitions/define.ts'
 import type { RunningTask } from './running-tasks.ts'
 
-/** Creates the context of an attempt. @param log adds a line to the log of the attempt */
-export function createAttemptContext(running: RunningTask, log: TaskContext['log']): TaskContext {
+/**
+ * Creates the context of an attempt.
+ * @param log adds a line to the log of the attempt
+ * @param onProgress called when the handler has reported progress
+ */
+export function createAttemptContext(
+  running: RunningTask,
+  log: TaskContext['log'],
+  onProgress?: () => void,
+): TaskContext {
   const progress: TaskContext['progress'] = (fraction, message) => {
     running.progress = {
       fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
       message: progressMessageOf(message),
     }
+    onProgress?.()
   }
   return new AttemptContext(running, { progress, log })
 }

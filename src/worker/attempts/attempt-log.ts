@@ -24,6 +24,8 @@ export interface AttemptLog {
    * @returns the fields as they are stored if some had to be replaced; undefined if they are stored unchanged
    */
   add(message: string, fields?: Record<string, unknown>): Record<string, unknown> | undefined
+  /** Adds a line of an isolated process, whose log has made it storable. */
+  addStorable(line: NewLogLine): void
   /** Returns the lines that are not written yet and removes them from this log. */
   drain(): NewLogLine[]
   /** Takes back lines from `drain` that could not be written, and puts them in front of newer lines. */
@@ -48,6 +50,9 @@ export function createAttemptLog(): AttemptLog {
       const { text, replacement } = fieldsText(fields)
       if (!isClosed) keep({ at: new Date(), message: storable(message), fields: text })
       return replacement
+    },
+    addStorable(line) {
+      if (!isClosed) keep(line)
     },
     drain() {
       const taken = waiting

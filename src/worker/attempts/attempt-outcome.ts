@@ -42,13 +42,18 @@ export function outcomeOfIgnoredAbort(attempt: RunningTask, graceMs: number): Ou
 }
 
 function outcomeOfStrayError({ strayError }: RunningTask): Outcome {
-  const stack: unknown = strayError instanceof Error ? strayError.stack : undefined
+  return { kind: 'failed', ...strayErrorOf(strayError) }
+}
+
+/** Returns the error of an attempt whose code has thrown outside of its promise. */
+export function strayErrorOf(thrown: unknown): { error: TaskError; minDelayMs?: number } {
+  const stack: unknown = thrown instanceof Error ? thrown.stack : undefined
   const error = {
-    ...taskErrorOf(strayError),
+    ...taskErrorOf(thrown),
     // Code can replace the stack by a value of any type (`Error.prepareStackTrace`).
     ...(typeof stack === 'string' && { stack: storable(stack) }),
   }
-  return { kind: 'failed', error, minDelayMs: minDelayOf(strayError) }
+  return { error, minDelayMs: minDelayOf(thrown) }
 }
 
 function timeoutError({ task }: RunningTask): TaskError {

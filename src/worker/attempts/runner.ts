@@ -1,7 +1,12 @@
 // Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
 // writes it to Postgres.
 import { pause } from '../../base/loop.ts'
-import type { TaskContext, TaskDefinition } from '../../definitions/define.ts'
+import {
+  DEFAULT_ISOLATION,
+  type Isolation,
+  type TaskContext,
+  type TaskDefinition,
+} from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { type Decision, decide, type Outcome, type TaskStatus } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
@@ -27,6 +32,8 @@ export interface RunnerDependencies {
   running: RunningTasks
   scope: AttemptScope
   slots: Pick<Slots, 'release' | 'leak' | 'recover'>
+  /** Runs attempts in isolated processes; undefined if this worker has none. */
+  isolated?: IsolatedRuns
   logs: TaskLogs
   unwritten: UnwrittenResults
   /**
@@ -50,12 +57,20 @@ export interface AttemptEnd {
   hasCallback: boolean
 }
 
+export interface IsolatedRuns {
+  /** Slots of the tasks that were claimed for isolated processes. */
+  slots: Pick<Slots, 'release'>
+  /** Runs the handler of an attempt in an isolated process. Never rejects. */
+  perform: (limits: Isolation, attempt: RunningTask) => Promise<Outcome>
+}
+
 export interface Runner {
   /**
    * Runs an attempt. Frees its slot when the handler has returned. If too many results are unwritten, frees
    * the slot only when the end of the attempt is written. Resolves when the end is written. Never rejects.
+   * @param isIsolated whether the task was claimed for an isolated process
    */
-  run(task: ClaimedTask): Promise<void>
+  run(task: ClaimedTask, isIsolated?: boolean): Promise<void>
   /**
    * Called when an attempt was aborted. If its handler does not return within `abortGraceMs`, the end of the
    * attempt is written without the handler, and the slot counts as leaked.
@@ -64,31 +79,37 @@ export interface Runner {
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, scope, slots, logs, unwritten } = dependencies
+  const { workerId, registry, running, scope, slots, isolated, logs, unwritten } = dependencies
   const { finish, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
-  async function run(task: ClaimedTask): Promise<void> {
+  async function run(task: ClaimedTask, isIsolated = false): Promise<void> {
+    const held = isIsolated && isolated ? isolated.slots : slots
     const attempt = running.begin(task)
-    if (!attempt) return slots.release(1)
+    if (!attempt) return held.release(1)
     announceStart(attempt)
-    const outcome = await perform(registry.find(task.name), attempt)
+    const definition = registry.find(task.name)
+    const outcome =
+      isIsolated || definition?.isolate
+        ? await performIsolated(definition, attempt)
+        : await perform(definition, attempt)
     // The attempt was ended while its handler still ran.
     if (attempt.isOver) return slots.recover()
     attempt.isOver = true
     const decision = decisionOf(attempt, outcome)
     const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
     const isSlotFree = unwritten.add(bytes)
-    if (isSlotFree) slots.release(1)
+    if (isSlotFree) held.release(1)
     await end(attempt, decision)
     if (isSlotFree) unwritten.remove(bytes)
-    else slots.release(1)
+    else held.release(1)
   }
 
   function endAfterGrace(attempt: RunningTask) {
-    // A worker that stops waits for its handlers itself, and then releases their tasks.
-    if (attempt.abortReason === 'shutdown') return
+    // A worker that stops waits for its handlers itself, and then releases their tasks. An isolated process is
+    // killed when its handler ignores the abort.
+    if (attempt.abortReason === 'shutdown' || attempt.isIsolated) return
     attempt.graceTimer = setTimeout(() => {
       giveUp(attempt).catch((error) => events.emit('error.unexpected', { where: 'ending an attempt', error }))
     }, abortGraceMs)
@@ -130,7 +151,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     try {
       // If the definition is unknown, the attempt fails and can be retried, because a worker with another
       // version of the code may have the definition.
-      if (!definition) throw new Error(`This worker has no task "${task.name}"`)
+      if (!definition) throw unknownDefinition(task)
       const result = await scope.run(attempt.key, callHandler, definition, task.input, contextOf(attempt))
       return outcomeOfResult(result, attempt)
     } catch (error) {
@@ -139,6 +160,16 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       clearTimeout(timer)
       clearTimeout(attempt.graceTimer)
     }
+  }
+
+  async function performIsolated(
+    definition: TaskDefinition | undefined,
+    attempt: RunningTask,
+  ): Promise<Outcome> {
+    attempt.isIsolated = true
+    if (!definition) return outcomeOfError(unknownDefinition(attempt.task), attempt)
+    if (!isolated) return outcomeOfError(new Error('This worker has no isolated processes'), attempt)
+    return isolated.perform(definition.isolate ?? DEFAULT_ISOLATION, attempt)
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
@@ -186,6 +217,10 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const { error, delayMs } = decision
     events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
   }
+}
+
+function unknownDefinition({ name }: ClaimedTask): Error {
+  return new Error(`This worker has no task "${name}"`)
 }
 
 function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {

@@ -31,6 +31,8 @@ export interface RunningTask {
   readonly startedMs: number
   /** True when its handler has returned, or was given up because it ignored its abort. */
   isOver: boolean
+  /** True if its handler runs in an isolated process, which is killed if the handler ignores its abort. */
+  isIsolated: boolean
   /** Runs while an aborted handler has time to return. */
   graceTimer: NodeJS.Timeout | undefined
   /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
@@ -143,6 +145,7 @@ class Attempt implements RunningTask {
   readonly key: AttemptKey
   readonly startedMs = performance.now()
   isOver = false
+  isIsolated = false
   graceTimer: RunningTask['graceTimer']
   strayError: unknown
   private readonly scope: AttemptScope

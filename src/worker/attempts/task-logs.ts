@@ -3,7 +3,7 @@
 import { isAppError } from '../../base/errors.ts'
 import { createGroupCommit } from '../../base/group-commit.ts'
 import { pause, startLoop } from '../../base/loop.ts'
-import type { AttemptLines, LogStore } from '../../store/log-store.ts'
+import type { AttemptLines, LogStore, NewLogLine } from '../../store/log-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 import { createAttemptLog } from './attempt-log.ts'
 import type { RunningTask } from './running-tasks.ts'
@@ -19,6 +19,8 @@ export interface TaskLogs {
     message: string,
     fields?: Record<string, unknown>,
   ): Record<string, unknown> | undefined
+  /** Adds lines that were logged in an isolated process. */
+  addStorable(running: RunningTask, lines: NewLogLine[]): void
   /**
    * Closes the log of an attempt and writes its last lines, before the end of the attempt is written.
    * Resolves when they are written, or after a time limit. Never rejects.
@@ -66,6 +68,11 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
       const replacement = running.log.add(message, fields)
       if (running.log.waiting.length > 0) unwritten.add(running)
       return replacement
+    },
+    addStorable(running, lines) {
+      running.log ??= createAttemptLog()
+      for (const line of lines) running.log.addStorable(line)
+      if (running.log.waiting.length > 0) unwritten.add(running)
     },
     async finish(running) {
       running.log?.close()

@@ -13,7 +13,13 @@ export interface Dispatcher {
 }
 
 export interface DispatcherDependencies {
-  queues: string[]
+  /** Names of the delivery queues that the worker serves. The list may become longer. */
+  queues: readonly string[]
+  /**
+   * Called once a second. Finds queues that have isolated tasks although this worker does not serve their
+   * delivery queues yet, and adds those to `queues`.
+   */
+  addIsolatedQueues: () => Promise<void>
   queue: Queue
   dispatchStore: DispatchStore
   events: Events
@@ -60,11 +66,9 @@ interface QueueProgress {
 }
 
 export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
-  const { queues, queue, dispatchStore, events, intervalMs } = dependencies
+  const { queues, addIsolatedQueues, queue, dispatchStore, events, intervalMs } = dependencies
   const timers = new Set<NodeJS.Timeout>()
-  const progressOf = new Map<string, QueueProgress>(
-    queues.map((name) => [name, { turnAtMs: 0, topUpMs: TOP_UP_MS, deliveries: 0 }]),
-  )
+  const progressOf = new Map<string, QueueProgress>()
   let paused = new Set<string>()
   let pausedReadMs = Number.NEGATIVE_INFINITY
   let isWoken = false
@@ -96,13 +100,15 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
    * queue whose turn is not due yet costs nothing, unless the dispatcher was woken.
    */
   async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
+    const startedMs = performance.now()
+    const isPausedOld = startedMs - pausedReadMs >= intervalMs
+    if (isPausedOld) await addIsolatedQueues()
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
-    const startedMs = performance.now()
     const due = reachable.filter((name) => isWoken || startedMs >= progress(name).turnAtMs)
     isWoken = false
-    if (startedMs - pausedReadMs >= intervalMs) {
-      paused = await dispatchStore.pausedAmong(queues)
+    if (isPausedOld) {
+      paused = await dispatchStore.pausedAmong([...queues])
       pausedReadMs = startedMs
     }
     const idle: string[] = []
@@ -117,7 +123,9 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   }
 
   function progress(name: string): QueueProgress {
-    return progressOf.get(name) as QueueProgress // the map has all queues of the worker
+    const known = progressOf.get(name) ?? { turnAtMs: 0, topUpMs: TOP_UP_MS, deliveries: 0 }
+    progressOf.set(name, known)
+    return known
   }
 
   /** An error in one queue must not delay the others. */

@@ -16,7 +16,8 @@ import type { Heartbeat } from '../heartbeat.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
 export interface ReconcilerDependencies {
-  queues: string[]
+  /** Names of the delivery queues that the worker serves. The list may become longer. */
+  queues: readonly string[]
   workerId: string
   queue: Queue
   store: TaskStore
@@ -25,7 +26,8 @@ export interface ReconcilerDependencies {
   registry: Registry
   running: RunningTasks
   heartbeat: Heartbeat
-  consumers: Consumers
+  /** Replaces the consumer of a delivery queue if it is stuck. */
+  checkConsumer: Consumers['check']
   dispatcher: Dispatcher
   events: Events
   intervalMs: number
@@ -60,7 +62,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     registry,
     running,
     heartbeat,
-    consumers,
+    checkConsumer,
     dispatcher,
     events,
   } = dependencies
@@ -113,7 +115,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     const { waitingMs, beingClaimedMs } = await queue.oldest(name)
     // Checks whether the consumer is stuck, but only while heartbeats reach Postgres: during an outage no
     // task can be claimed, so a consumer that fetches nothing need not be stuck.
-    if (heartbeat.stableMs() > 0) await consumers.check(name, waitingMs !== null)
+    if (heartbeat.stableMs() > 0) await checkConsumer(name, waitingMs !== null)
     const times = [waitingMs, beingClaimedMs].filter((time) => time !== null)
     const oldestMs = times.length === 0 ? null : Math.min(...times)
     const count = await dispatchStore.clearLost(name, oldestMs, lostAfterMs, LOST_BATCH)

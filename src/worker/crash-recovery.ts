@@ -1,0 +1,68 @@
+// Puts back the tasks of a worker process that has crashed. Their next attempts run in isolated processes, so
+// that the task that caused the crash fails alone. The crash uses no retry of the other tasks.
+import { pause } from '../base/loop.ts'
+import { decide, type Outcome } from '../definitions/task-status.ts'
+import { openDatabase } from '../store/database.ts'
+import type { Finish } from '../store/finish.ts'
+import { createStores } from '../store/stores.ts'
+import type { CrashedTask } from '../store/worker-store.ts'
+
+// Number of tasks per statement. A worker rarely runs more.
+const BATCH = 1_000
+// Number of crashes from which on each crash counts as a failure of the task: a task that crashes its worker even
+// from an isolated process would otherwise run forever. Isolated tasks that run beside such a task are charged
+// too, from this number on.
+const MAX_CRASHES = 5
+const LATE_CLAIM_MS = 2_000
+
+/**
+ * Releases all tasks that a worker ran: STARTED becomes PENDING. The worker must have ended. Repeating a call
+ * changes nothing.
+ * @returns the tasks that were released or, after `MAX_CRASHES`, ended or retried
+ * @throws AppError `unavailable` if Postgres cannot be reached
+ */
+export async function recoverCrashedWorker({
+  databaseUrl,
+  workerId,
+}: {
+  databaseUrl: string
+  workerId: string
+}): Promise<{ taskId: string; name: string }[]> {
+  const database = await openDatabase(databaseUrl, { poolSize: 1 })
+  try {
+    const { taskStore, workerStore } = createStores(database)
+    const recovered = await releaseTasks()
+    // Postgres may execute the last statements of the process after its end, also a claim.
+    await pause(LATE_CLAIM_MS)
+    recovered.push(...(await releaseTasks()))
+    // Without its row, the worker does not count as missing.
+    await workerStore.remove(workerId)
+    return recovered
+
+    async function releaseTasks() {
+      const released: { taskId: string; name: string }[] = []
+      for (;;) {
+        const tasks = await workerStore.isolateTasksOf(workerId, BATCH)
+        if (tasks.length > 0) await taskStore.finishMany(tasks.map(finishOf))
+        released.push(...tasks.map(({ id, name }) => ({ taskId: id, name })))
+        if (tasks.length < BATCH) return released
+      }
+    }
+  } finally {
+    await database.close()
+  }
+}
+
+function finishOf(task: CrashedTask): Finish {
+  const { id, attempt, workerId } = task
+  const decision = decide({ ...task, backoff: BACKOFF }, outcomeOf(task), Math.random())
+  return { id, attempt, workerId, decision }
+}
+
+const BACKOFF = { baseMs: 1_000, capMs: 300_000 }
+
+function outcomeOf({ attempt, crashes }: CrashedTask): Outcome {
+  if (crashes < MAX_CRASHES) return { kind: 'released' }
+  const message = `The worker process crashed during attempt ${attempt}, for the ${crashes}th time while it ran this task`
+  return { kind: 'failed', error: { name: 'WorkerCrashed', message, retryable: true } }
+}

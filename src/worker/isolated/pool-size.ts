@@ -1,0 +1,40 @@
+// Decides how many isolated processes a worker has.
+import { DEFAULT_ISOLATION, type TaskDefinition } from '../../definitions/define.ts'
+
+export interface PoolSizeOptions {
+  /** ISOLATED_PROCESSES; undefined if it is not set. */
+  requested?: number
+  /** Number of worker processes that share the processor cores and the memory. */
+  workers: number
+  cores: number
+  /** Memory limit of the container in bytes; 0 or a very large number if there is none. */
+  memoryLimit: number
+  definitions: readonly TaskDefinition[]
+}
+
+const MIB = 1_024 * 1_024
+// Memory that a worker process itself may use, in MiB: some 150 at rest, more under load.
+const WORKER_MB = 256
+
+/**
+ * Returns the number of isolated processes of one worker process. The default is one per core, or fewer if the
+ * memory limit does not allow more.
+ * @throws Error if the requested processes, or a single one, do not fit into the memory limit
+ */
+export function poolSizeOf({ requested, workers, cores, memoryLimit, definitions }: PoolSizeOptions): number {
+  const limits = definitions.flatMap(({ isolate }) => isolate ?? [])
+  const memoryMb = Math.max(0, ...limits.map(({ memoryMb }) => memoryMb)) || DEFAULT_ISOLATION.memoryMb
+  const wanted = Math.max(1, Math.ceil((requested ?? cores) / workers))
+  const isLimited = memoryLimit > 0 && memoryLimit < Number.MAX_SAFE_INTEGER
+  const availableMb = isLimited ? memoryLimit / MIB / workers - WORKER_MB : Number.POSITIVE_INFINITY
+  const fitting = Math.floor(availableMb / memoryMb)
+  if (fitting >= wanted) return wanted
+  if (requested === undefined && fitting >= 1) return fitting
+  // Without such definitions, isolated processes only run tasks whose worker has crashed.
+  if (requested === undefined && limits.length === 0) return 1
+  const processes = requested === undefined ? 1 : wanted * workers
+  throw new Error(
+    `${processes} isolated processes of ${memoryMb} MB (isolate.memoryMb) and ${workers} worker processes of ${WORKER_MB} MB ` +
+      `do not fit into the memory limit of ${Math.floor(memoryLimit / MIB)} MB: set ISOLATED_PROCESSES to a smaller number, or raise the limit`,
+  )
+}

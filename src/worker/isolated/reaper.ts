@@ -1,0 +1,39 @@
+// Kills the isolated processes of a worker when the worker has ended, even by kill -9 and even if they compute.
+// A shell reads their process groups from a pipe. The pipe closes when the worker ends.
+import { type ChildProcess, spawn } from 'node:child_process'
+
+export interface Reaper {
+  /** Replaces the list of process groups that are killed when this process ends. */
+  watch(groups: number[]): void
+  stop(): void
+}
+
+// Each line is the whole list. After the last line, the groups of that line are killed.
+const SCRIPT = `trap "" INT TERM HUP; while read -r line; do groups=$line; done; for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`
+
+export function createReaper(): Reaper {
+  let shell: ChildProcess | undefined
+  let line = ''
+  return {
+    watch(groups) {
+      line = `${groups.join(' ')}\n`
+      if (shell) shell.stdin?.write(line)
+      else if (groups.length > 0) start()
+    },
+    stop() {
+      shell?.removeAllListeners('exit')
+      shell?.stdin?.end('\n')
+    },
+  }
+
+  function start() {
+    // A group of its own: Ctrl-C in a terminal does not end it before the worker.
+    shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    shell.on('error', () => {
+      shell = undefined
+    })
+    shell.stdin?.on('error', () => {})
+    shell.on('exit', start)
+    shell.stdin?.write(line)
+  }
+}
