@@ -36,7 +36,7 @@ main() {
   export WAGGLE_TAG=$tag
   # An invalid .env ends the script here, before anything has changed.
   services=$(compose config --services)
-  mapfile -t roles < <(grep -xE 'api|worker' <<< "$services")
+  mapfile -t roles < <(grep -xE 'api|worker|heavy-worker' <<< "$services")
   edge=
   if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
   trap abort_rollout ERR
@@ -50,7 +50,9 @@ main() {
   if [ -n "$edge" ]; then fetch_page; fi
   # Stop the old workers first: new workers can run tasks that the old API submits, but old workers may not
   # know tasks that the new API submits.
-  if runs worker; then end_old worker; fi
+  for role in worker heavy-worker; do
+    if runs "$role"; then end_old "$role"; fi
+  done
   if runs api; then
     if [ -n "$edge" ]; then switch_edge; fi
     end_old api

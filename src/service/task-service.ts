@@ -1,5 +1,6 @@
 // Everything that producers of tasks can do: submit, replay, cancel, retry. When a promise resolves, the
 // change is committed in Postgres.
+import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { Signals } from '../redis/signals.ts'
@@ -38,7 +39,8 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   const { submit, resubmit } = createSubmit({ registry, store, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
   // and its task would wait for the dispatcher of a worker.
-  for (const definition of registry.all) void queue.prepare(definition.queue)
+  for (const { queue: name, isolate } of registry.all)
+    void queue.prepare(deliveryQueueOf({ queue: name, isIsolated: isolate !== undefined }))
   return {
     submit,
     ...createReplay({ find, findBytes, submit, resubmit }),
