@@ -167,6 +167,7 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     inputText: JSON.stringify(input),
     maxRetries: options.maxRetries ?? definition.maxRetries,
     timeoutMs: options.timeoutMs ?? definition.timeoutMs,
+    isIsolated: definition.isolate !== undefined,
     tags: options.tags ?? [],
     createdAt,
     runAt: runAt && runAt > createdAt ? runAt : undefined,

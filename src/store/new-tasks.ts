@@ -10,6 +10,8 @@ export interface NewTask {
   inputText?: string
   maxRetries: number
   timeoutMs: number
+  /** Whether attempts run in isolated processes; false by default. */
+  isIsolated?: boolean
   tags: string[]
   createdAt: Date
   /** Earliest start of the task; undefined if it may start immediately. */

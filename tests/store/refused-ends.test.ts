@@ -176,7 +176,10 @@ test('the statement finds tasks and attempts by their indexes', async (context) 
   const plans: string[] = []
   const { run } = database
   database.run = async (statement, columns, options) => {
-    const explained = { name: `explain_${statement.name}`, build: (rows: never) => sql`explain ${statement.build(rows)}` }
+    const explained = {
+      name: `explain_${statement.name}`,
+      build: (rows: never) => sql`explain ${statement.build(rows)}`,
+    }
     const rows = await run<{ 'QUERY PLAN': string }>(explained, columns, options)
     plans.push(...rows.map((row) => row['QUERY PLAN']))
     return []

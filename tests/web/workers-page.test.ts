@@ -79,7 +79,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await using view = await open()
     const { workerStore } = system.connections
     const missing = { id: '0189a5d0-ac96-474b-bcce-b302099a8057', host: 'far', pid: 7, version: 'test' }
-    const worker = { ...missing, queues: ['default'], concurrency: 3 }
+    const worker = { ...missing, queues: ['default'], concurrency: 3, isolatedProcesses: 0 }
     await workerStore.beat({ timeoutMs: 5_000, worker, processed: 1, failed: 0, leaked: 0, running: [] })
     const row = view.page.getByRole('row', { name: /^far:7/ })
     await row.getByText('Missing').waitFor()
@@ -95,7 +95,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     const beat = (leaked: number) =>
       workerStore.beat({
         timeoutMs: 5_000,
-        worker: { ...worker, queues: ['default'], concurrency: 20 },
+        worker: { ...worker, queues: ['default'], concurrency: 20, isolatedProcesses: 2 },
         processed: 1,
         failed: 0,
         leaked,

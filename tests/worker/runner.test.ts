@@ -38,6 +38,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     logs: { add: () => undefined, finish: async () => {}, forget: () => {}, stop: async () => {} },
     unwritten: createUnwrittenResults(),
     finish: async ({ decision }) => decision.status,
+    keepRefused: async () => null,
     onFinished: () => {},
     onLeaked: () => {},
     abortGraceMs: 1_000,

@@ -31,6 +31,11 @@ export interface RunningTask {
   readonly startedMs: number
   /** True when its handler has returned, or was given up because it ignored its abort. */
   isOver: boolean
+  /**
+   * Set while the handler still runs although the attempt was given up. Resolves when the end of the attempt
+   * is written.
+   */
+  givenUp: Promise<void> | undefined
   /** Runs while an aborted handler has time to return. */
   graceTimer: NodeJS.Timeout | undefined
   /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
@@ -143,6 +148,7 @@ class Attempt implements RunningTask {
   readonly key: AttemptKey
   readonly startedMs = performance.now()
   isOver = false
+  givenUp: RunningTask['givenUp']
   graceTimer: RunningTask['graceTimer']
   strayError: unknown
   private readonly scope: AttemptScope
