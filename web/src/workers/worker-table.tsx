@@ -72,7 +72,14 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
       cell: (worker) => (
         <>
           <a href={tasksOf(worker, 'STARTED')}>{slotsText(worker.running, worker.concurrency)}</a>
-          <meter class="slots" min={0} max={worker.concurrency} value={worker.running} aria-hidden="true" />
+          <Isolated count={worker.isolated_processes} />
+          <meter
+            class="slots"
+            min={0}
+            max={worker.concurrency + worker.isolated_processes}
+            value={worker.running}
+            aria-hidden="true"
+          />
           {worker.leaked > 0 && (
             <span class="slots-leaked" title="Handlers that ignore their abort still use these slots">
               {worker.leaked} leaked
@@ -80,9 +87,14 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
           )}
         </>
       ),
-      total: slotsText(
-        sum(({ running }) => running),
-        sum(({ concurrency }) => concurrency),
+      total: (
+        <>
+          {slotsText(
+            sum(({ running }) => running),
+            sum(({ concurrency }) => concurrency),
+          )}
+          <Isolated count={sum(({ isolated_processes }) => isolated_processes)} />
+        </>
       ),
     },
     {
@@ -115,6 +127,14 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
       },
     },
   ]
+}
+
+/** Shows the number of isolated processes, if there are any. */
+function Isolated({ count }: { count: number }) {
+  if (count === 0) return null
+  return (
+    <span title="Isolated processes: each runs one attempt, in addition to the slots">{` + ${count} isolated`}</span>
+  )
 }
 
 function nameOf({ host, pid }: Worker): string {
