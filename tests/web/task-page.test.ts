@@ -139,7 +139,6 @@ describe.skipIf(!chromium)('the page of a task', () => {
   test('a late end is shown with its lost attempt: its result and its log are collapsed', async () => {
     const id = await loseAttempt({ result: '{"kept":"late result"}', isResultCut: undefined })
     await using user = await openTask(id)
-    await user.press('Attempt 1 failed')
     await user.page.getByText('Late result, refused').click()
     await user.untilText(/Its end was refused: another attempt had begun, or the task had ended/)
     await user.untilText('late result')
@@ -152,7 +151,6 @@ describe.skipIf(!chromium)('the page of a task', () => {
   test('the first part of a large late result is shown', async () => {
     const id = await loseAttempt({ result: '"first part', isResultCut: true })
     await using user = await openTask(id)
-    await user.press('Attempt 1 failed')
     await user.page.getByText('Late result, refused').click()
     await user.untilText('"first part')
   })
