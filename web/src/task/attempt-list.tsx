@@ -115,8 +115,8 @@ function AttemptItem({ attempt, isOpenAtFirst, atMs, lines, isLogLoaded, isFollo
               </span>
             )}
           </p>
-          {refused && <RefusedEnd refused={refused} />}
           <LogLines number={number} lines={lines} isLoaded={isLogLoaded} isFollowed={isFollowed} />
+          {refused && <RefusedEnd refused={refused} />}
         </div>
       )}
     </li>

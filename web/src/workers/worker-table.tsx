@@ -52,6 +52,7 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
   const nowMs = page.nowMs()
   const sum = (countOf: (worker: Worker) => number) =>
     workers.reduce((total, worker) => total + countOf(worker), 0)
+  const isolated = sum((worker) => worker.isolated_processes)
   return [
     {
       title: 'Worker',
@@ -67,7 +68,7 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
     { title: 'State', isLive: true, cell: (worker) => <WorkerState worker={worker} /> },
     { title: 'Queues', cell: ({ queues }) => queues.join(', ') },
     {
-      title: 'Slots in use',
+      title: isolated > 0 ? 'Slots in use + isolated processes' : 'Slots in use',
       isNumber: true,
       cell: (worker) => (
         <>
@@ -93,7 +94,7 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
             sum(({ running }) => running),
             sum(({ concurrency }) => concurrency),
           )}
-          <Isolated count={sum(({ isolated_processes }) => isolated_processes)} />
+          <Isolated count={isolated} />
         </>
       ),
     },
