@@ -73,7 +73,7 @@ test.each([
   for (const response of [submitted, await system.task(submitted.id), body as TaskView])
     expect(response).toMatchObject({ name, is_isolated: isIsolated })
   expect(await system.task((body as TaskView).id)).toMatchObject({ is_isolated: isIsolated })
-  const headers = { 'Idempotency-Key': `key of ${name}` }
+  const headers = { 'Idempotency-Key': `key-of-${name}` }
   const once = await system.request('POST', `/v1/tasks/${name}`, { input: echo.example }, headers)
   expect(await system.task((once.body as TaskView).id)).toMatchObject({ is_isolated: isIsolated })
 })
