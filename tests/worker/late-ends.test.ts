@@ -185,7 +185,8 @@ describe('the end of a lost attempt', () => {
 
 test('the result of a handler that was given up after a timeout is kept', async () => {
   await start(GRACE_MS)
-  const { id, attempt } = await started({ timeout_seconds: 0.1, max_retries: 0 })
+  const { id, attempt } = await started({ timeout_seconds: 0.5, max_retries: 0 })
+  attempt.context.log('in time')
   expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'FAILURE', attempts: [{ refused: null }] })
   attempt.resolve('late')
   await whenRefused()

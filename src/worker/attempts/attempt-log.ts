@@ -38,6 +38,8 @@ export interface AttemptLog {
    * attempt's end is written.
    */
   close(): void
+  /** Removes all lines from the tail. Called when they are part of the stored log of an attempt that was given up. */
+  clearTail(): void
 }
 
 export function createAttemptLog(): AttemptLog {
@@ -74,6 +76,10 @@ export function createAttemptLog(): AttemptLog {
     },
     close() {
       isClosed = true
+    },
+    clearTail() {
+      tail.length = 0
+      tailBytes = 0
     },
   }
 

@@ -117,6 +117,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     slots.leak()
     onLeaked(attempt)
     if (reason !== 'lost') {
+      attempt.log?.clearTail()
       const outcome = outcomeOfIgnoredAbort(reason, attempt, abortGraceMs)
       return end(attempt, decisionOf(attempt, outcome), outcome)
     }
