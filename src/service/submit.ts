@@ -162,12 +162,12 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     id: newId(createdAt.getTime()),
     name: definition.name,
     queue: options.queue ?? definition.queue,
-    isIsolated: definition.isolate !== undefined,
     input,
     // The input is serialized once; the row and the response share this text.
     inputText: JSON.stringify(input),
     maxRetries: options.maxRetries ?? definition.maxRetries,
     timeoutMs: options.timeoutMs ?? definition.timeoutMs,
+    isIsolated: definition.isolate !== undefined,
     tags: options.tags ?? [],
     createdAt,
     runAt: runAt && runAt > createdAt ? runAt : undefined,

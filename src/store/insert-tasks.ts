@@ -82,10 +82,10 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]):
     id: uuids(each(({ id }) => id)),
     name: texts(each(({ name }) => name)),
     queue: texts(each(({ queue }) => queue)),
-    is_isolated: booleans(each(({ isIsolated }) => isIsolated || undefined)),
     input: texts(each(inputTextOf)),
     max_retries: integers(each(({ maxRetries }) => maxRetries)),
     timeout_ms: integers(each(({ timeoutMs }) => timeoutMs)),
+    is_isolated: booleans(each(({ isIsolated }) => isIsolated || undefined)),
     tags: texts(each(({ tags }) => (tags.length > 0 ? JSON.stringify(tags) : undefined))),
     created_at: timestamps(each(({ createdAt }) => createdAt)),
     run_at: timestamps(each(({ runAt }) => runAt)),
@@ -106,10 +106,10 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]):
  * if the clock of this process is ahead.
  */
 const insertInto = (rows: SQL) => sql`
-  insert into tasks (id, name, queue, is_isolated, status, input, max_retries, timeout_ms, tags, created_at, run_at, enqueued_at,
-                     request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
+  insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, tags, created_at, run_at,
+                     enqueued_at, request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
                      idempotency_fingerprint)
-  select id, name, queue, coalesce(is_isolated, false), 'PENDING', input::json, max_retries, timeout_ms,
+  select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(is_isolated, false),
          case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
          coalesce(run_at, least(created_at, now())), case when waits is null then now() end,
          request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint

@@ -6,13 +6,13 @@ export interface NewTask {
   id: string
   name: string
   queue: string
-  /** Whether its attempts run in isolated processes. */
-  isIsolated?: boolean
   input: unknown
   /** `input` as JSON text, if the caller has serialized it already; otherwise the store serializes it. */
   inputText?: string
   maxRetries: number
   timeoutMs: number
+  /** Whether attempts run in isolated processes; false by default. */
+  isIsolated?: boolean
   tags: string[]
   createdAt: Date
   /** Earliest start of the task; undefined if it may start immediately. */

@@ -142,10 +142,11 @@ export interface RefusedEnd {
   /** ISO 8601. */
   at: string
   status: 'SUCCESS' | 'FAILURE' | 'CANCELLED' | 'RETRY' | 'PENDING'
-  /** Result as JSON text; shortened to 16 KiB. */
+  /** Result as JSON text, or its first 16 KiB if `isResultCut`. */
   result?: string
+  isResultCut?: true
   error?: TaskError
-  /** The last lines that the attempt has logged. */
+  /** The last lines that the attempt has logged, each with its fields as JSON. */
   log: { at: string; message: string }[]
 }
 

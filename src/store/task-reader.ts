@@ -42,7 +42,7 @@ export function createTaskReader(reads: Queries) {
           .select()
           .from(attempts)
           .where(eq(attempts.taskId, id))
-          .orderBy(asc(attempts.attempt))
+          .orderBy(asc(attempts.attempt), asc(attempts.id))
           .limit(1_000),
       )
     },

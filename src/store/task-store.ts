@@ -16,6 +16,7 @@ import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
 import { insertTasks, insertTasksOnce } from './insert-tasks.ts'
 import type { HasBacklog, NewTask, OnceResult, OnceTask } from './new-tasks.ts'
+import { type RefusedAttempt, recordRefusedEnds } from './refused-ends.ts'
 
 /** A task that is marked as enqueued in Postgres. The caller has to enqueue it in Redis. */
 export interface TaskToEnqueue {
@@ -56,6 +57,11 @@ export interface TaskStore {
    */
   finishMany(finishes: Finish[]): Promise<(TaskStatus | null)[]>
   /**
+   * Keeps ends that `finishMany` has refused with their attempts. Returns null for each of them; the status
+   * of the task if the end is in fact the accepted one, whose response was lost.
+   */
+  recordRefusedMany(ends: RefusedAttempt[]): Promise<(TaskStatus | null)[]>
+  /**
    * Cancels waiting tasks and requests the cancellation of running ones. The result does not contain finished
    * and unknown tasks.
    */
@@ -83,6 +89,7 @@ export function createTaskStore(database: Database): TaskStore {
       confirmed(insertTasksOnce(database, newTasks, hasBacklog), UNCONFIRMED_SUBMISSION),
     claimMany: (claims) => claimTasks(database, claims),
     finishMany: (finishes) => finishTasks(database, finishes),
+    recordRefusedMany: (ends) => recordRefusedEnds(database, ends),
     cancelMany: (ids) => cancelTasks(database, ids),
     retryMany: (ids) => confirmed(retryTasks(database, ids), UNCONFIRMED_RETRY),
     statusOf: (id) => statusOf(database, id),

@@ -14,6 +14,8 @@ export interface WorkerInfo {
   version: string
   queues: string[]
   concurrency: number
+  /** Number of isolated processes, each of which runs one attempt in addition to `concurrency`. */
+  isolatedProcesses: number
 }
 
 export interface Beat {
@@ -89,10 +91,11 @@ export function createWorkerStore(database: Database) {
       const records = inLockOrder(running).map(({ id, attempt, progress }) => ({ id, attempt, ...progress }))
       const statement = sql`
         with beat as (
-          insert into workers (id, host, pid, version, queues, concurrency, running, processed, failed, leaked)
+          insert into workers (id, host, pid, version, queues, concurrency, isolated_processes, running,
+                               processed, failed, leaked)
           values (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.version},
-                  array(select value from ${texts(worker.queues)}), ${worker.concurrency}, ${running.length},
-                  ${processed}, ${failed}, ${leaked})
+                  array(select value from ${texts(worker.queues)}), ${worker.concurrency},
+                  ${worker.isolatedProcesses}, ${running.length}, ${processed}, ${failed}, ${leaked})
           on conflict (id) do update set running = excluded.running, processed = excluded.processed,
              failed = excluded.failed, leaked = excluded.leaked, last_beat_at = now()
           returning drain_requested_at is not null as is_draining

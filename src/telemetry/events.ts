@@ -33,7 +33,10 @@ export interface TelemetryEvents {
    * without the write. `delayMs`: delay before the next attempt.
    */
   'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
-  /** The result of an attempt was rejected, because the attempt was no longer the current one of its task. */
+  /**
+   * The end of an attempt came too late: the attempt was no longer the current one of its task, or was given up
+   * before. The end is kept with the attempt if it contains a result, an error or log lines.
+   */
   'task.refused': [AnnouncedTask]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
   /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */

@@ -9,7 +9,9 @@ import type { Registry } from '../definitions/registry.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { Finish } from '../store/finish.ts'
 import type { NewLogLine } from '../store/log-store.ts'
+import type { RefusedAttempt } from '../store/refused-ends.ts'
 import type { Events } from '../telemetry/events.ts'
+import { createKeepRefused } from './attempts/refused-attempt.ts'
 import { type AttemptEnd, announced, createRunner } from './attempts/runner.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from './attempts/running-tasks.ts'
 import { createSlots } from './attempts/slots.ts'
@@ -70,6 +72,9 @@ type Intervals = typeof DEFAULTS
 // while it sends them.
 const MAX_BATCH_BYTES = 4 * 1_024 * 1_024
 
+// Maximum number of refused ends in one statement. Each has at most about 60 KiB.
+const MAX_REFUSED_BATCH = 50
+
 export type WorkerConnections = Pick<
   Connections,
   | 'taskStore'
@@ -111,7 +116,15 @@ export function startParts(
   const release = createRelease({ workerId: id, store: taskStore, events })
 
   const heartbeat = startHeartbeat({
-    worker: { id, host: hostname(), pid: process.pid, version, queues, concurrency },
+    worker: {
+      id,
+      host: hostname(),
+      pid: process.pid,
+      version,
+      queues,
+      concurrency,
+      isolatedProcesses: isolatedSlots.capacity,
+    },
     store: workerStore,
     signals,
     running,
@@ -164,6 +177,11 @@ export function startParts(
       onLog,
       events,
     })
+  const refusedEnds = createGroupCommit<RefusedAttempt, TaskStatus | null>({
+    name: 'refused ends',
+    write: taskStore.recordRefusedMany,
+    maxBatch: MAX_REFUSED_BATCH,
+  })
   const runner = createRunner({
     workerId: id,
     registry,
@@ -174,6 +192,7 @@ export function startParts(
     logs,
     unwritten: createUnwrittenResults(),
     finish: results.add,
+    keepRefused: createKeepRefused(refusedEnds.add, events),
     onFinished,
     onLeaked,
     events,

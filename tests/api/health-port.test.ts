@@ -149,7 +149,15 @@ describe('the liveness of a worker', () => {
     onTestFinished(() => void vi.useRealTimers())
     let beat: WorkerStore['beat'] = () => Promise.reject(new Error('unavailable'))
     const heartbeat = startHeartbeat({
-      worker: { id: 'a', host: 'b', pid: 1, version: 'test', queues: [], concurrency: 1 },
+      worker: {
+        id: 'a',
+        host: 'b',
+        pid: 1,
+        version: 'test',
+        queues: [],
+        concurrency: 1,
+        isolatedProcesses: 0,
+      },
       // The heartbeat uses only this function of the store.
       store: { beat: (given) => beat(given) } as WorkerStore,
       signals: { publish: () => {}, listen: () => () => {}, reconnect: () => {}, stop: async () => {} },

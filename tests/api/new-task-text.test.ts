@@ -55,6 +55,7 @@ function newTasks(): fc.Arbitrary<NewTask> {
     ),
     maxRetries: fc.constantFrom(0, 3),
     timeoutMs: fc.constantFrom(100, 30_000),
+    isIsolated: fc.constantFrom(undefined, false, true),
     tags: rarely(fc.array(fc.string())).map((tags) => tags ?? []),
     createdAt: timestamp,
     runAt: rarely(timestamp),

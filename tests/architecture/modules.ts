@@ -43,6 +43,7 @@ export const LAYERS: Module[][] = [
         'new-tasks.ts',
         'claim.ts',
         'finish.ts',
+        'refused-ends.ts',
         'result-text.ts',
         'task-filter.ts',
         'task-list.ts',

@@ -16,7 +16,15 @@ test.skipIf(inject('postgresUrl') === null)(
   'a heartbeat and the results of its tasks do not deadlock, whatever their order',
   async () => {
     const { taskStore, workerStore } = system.connections
-    const worker = { id: newId(), host: 'host', pid: 1, version: 'test', queues: ['default'], concurrency: 1 }
+    const worker = {
+      id: newId(),
+      host: 'host',
+      pid: 1,
+      version: 'test',
+      queues: ['default'],
+      concurrency: 1,
+      isolatedProcesses: 0,
+    }
     for (let round = 0; round < 25; round++) {
       const ids = await insertAndClaim(worker.id, 400)
       const retry = { status: 'PENDING' as const, failures: 0, delayMs: 0 }

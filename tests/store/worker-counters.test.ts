@@ -7,7 +7,15 @@ test('a worker that has ended more than 2^31 attempts still sends heartbeats', a
   const system = await startSystem({ worker: false })
   onTestFinished(() => system.stop())
   const { workerStore } = system.connections
-  const worker = { id: newId(), host: 'host', pid: 1, version: 'test', queues: ['default'], concurrency: 1 }
+  const worker = {
+    id: newId(),
+    host: 'host',
+    pid: 1,
+    version: 'test',
+    queues: ['default'],
+    concurrency: 1,
+    isolatedProcesses: 0,
+  }
   const counts = { processed: 2 ** 31 + 5, failed: 2 ** 32 }
   await workerStore.beat({ timeoutMs: 5_000, worker, ...counts, leaked: 0, running: [] })
   expect(await workerStore.list()).toMatchObject([counts])

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../src/base/uuidv7.ts'
+import type { RefusedEnd } from '../../src/store/schema.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { findChromium, launchBrowser, openPage, type PageUser } from '../support/browser.ts'
 import {
@@ -53,6 +55,24 @@ describe.skipIf(!chromium)('the page of a task', () => {
   async function goToTask({ page }: PageUser, id: string) {
     await page.goto(`${system.url}/#/tasks/${id}`)
     await page.locator('.task-page').waitFor()
+  }
+
+  /** Creates a task whose attempt 1 was lost and ended late with this result. Its second attempt waits. */
+  async function loseAttempt(end: Pick<RefusedEnd, 'result' | 'isResultCut'>): Promise<string> {
+    const { taskStore } = system.connections
+    const { id } = await system.submit('reverse', { text: 'ab' }, { queue: 'unserved' })
+    const workerId = newId()
+    await taskStore.claimMany([{ id, attempt: 0, workerId, isRepeated: false }])
+    const error = { name: 'WorkerLost', message: 'worker lost during attempt 1', retryable: true }
+    const decision = { status: 'RETRY' as const, error, failures: 1, delayMs: 3_600_000 }
+    await taskStore.finishMany([{ id, attempt: 1, workerId, decision }])
+    const at = new Date().toISOString()
+    const refused = { at, status: 'SUCCESS' as const, ...end, log: [{ at, message: 'last line' }] }
+    const late = { status: 'SUCCESS' as const, failures: 0 }
+    await taskStore.recordRefusedMany([
+      { id, attempt: 1, workerId, decision: late, startedAt: new Date(), refused },
+    ])
+    return id
   }
 
   const idOf = (user: PageUser) => /#\/tasks\/([0-9a-f-]{36})/.exec(user.page.url())?.[1] ?? ''
@@ -114,6 +134,66 @@ describe.skipIf(!chromium)('the page of a task', () => {
     await user.untilStatus('SUCCESS')
     await user.untilText('Attempt 3 succeeded')
     await user.page.getByRole('list', { name: 'How the time was spent' }).getByText(/^ran /).waitFor()
+  })
+
+  test('a late end is shown with its lost attempt: its result and its log are collapsed', async () => {
+    const id = await loseAttempt({ result: '{"kept":"late result"}', isResultCut: undefined })
+    await using user = await openTask(id)
+    await user.page.getByText('Late result, refused').click()
+    await user.untilText(/Its end was refused: another attempt had begun, or the task had ended/)
+    await user.untilText('late result')
+    await user.page
+      .getByRole('region', { name: 'Last log lines of the late attempt' })
+      .getByText('last line')
+      .waitFor()
+  })
+
+  test('the first part of a large late result is shown', async () => {
+    const id = await loseAttempt({ result: '"first part', isResultCut: true })
+    await using user = await openTask(id)
+    await user.page.getByText('Late result, refused').click()
+    await user.untilText('"first part')
+  })
+
+  test('an attempt of which only the late end is known does not replace the attempt with the same number', async () => {
+    const { taskStore } = system.connections
+    const { id } = await system.submit('reverse', { text: 'ab' })
+    await system.taskWhenFinal(id)
+    const decision = { status: 'SUCCESS' as const, failures: 0 }
+    const refused = { at: new Date().toISOString(), status: 'SUCCESS' as const, result: '1', log: [] }
+    await taskStore.recordRefusedMany([
+      { id, attempt: 1, workerId: newId(), decision, startedAt: new Date(), refused },
+    ])
+    await using user = await openTask(id)
+    await user.untilText('Attempt 1 succeeded')
+    await user.press('Attempt 1 ended too late')
+    await user.page.getByText('Late result, refused').waitFor()
+    expect(await user.page.getByText('Attempt 1 failed').count()).toBe(0)
+  })
+
+  test('the stack and the standard error of an error are collapsed', async () => {
+    const { id } = await system.submit('fail_first', { times: 1 }, { max_retries: 0 })
+    await system.taskWhenFinal(id)
+    const { sql } = await import('../../src/store/drizzle.ts')
+    const error = {
+      name: 'Crash',
+      message: 'gone',
+      retryable: true,
+      stack: 'at main',
+      stderr: 'out of memory',
+    }
+    await system.connections.database.query(
+      sql`update tasks set error = ${JSON.stringify(error)}::json, is_isolated = true, version = version + 1
+          where id = ${id}::uuid`,
+    )
+    await using user = await openTask(id)
+    const section = user.page.getByRole('region', { name: 'Error' })
+    expect(await section.getByText('out of memory').isVisible()).toBe(false)
+    await section.getByText('Standard error of the process').click()
+    await section.getByText('out of memory').waitFor()
+    await section.getByText('Stack').click()
+    await section.getByText('at main').waitFor()
+    await user.untilText('1 of 1, isolated process')
   })
 
   test('a running task is cancelled', async () => {

@@ -79,7 +79,7 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await using view = await open()
     const { workerStore } = system.connections
     const missing = { id: '0189a5d0-ac96-474b-bcce-b302099a8057', host: 'far', pid: 7, version: 'test' }
-    const worker = { ...missing, queues: ['default'], concurrency: 3 }
+    const worker = { ...missing, queues: ['default'], concurrency: 3, isolatedProcesses: 0 }
     await workerStore.beat({ timeoutMs: 5_000, worker, processed: 1, failed: 0, leaked: 0, running: [] })
     const row = view.page.getByRole('row', { name: /^far:7/ })
     await row.getByText('Missing').waitFor()
@@ -88,14 +88,14 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await row.waitFor({ state: 'detached' })
   })
 
-  test('leaked slots are shown only if there are any', async () => {
+  test('leaked slots and isolated processes are shown only if there are any', async () => {
     await using view = await open()
     const { workerStore } = system.connections
     const worker = { id: '0189a5d0-ac96-474b-bcce-b302099a8058', host: 'leaky', pid: 8, version: 'test' }
     const beat = (leaked: number) =>
       workerStore.beat({
         timeoutMs: 5_000,
-        worker: { ...worker, queues: ['default'], concurrency: 20 },
+        worker: { ...worker, queues: ['default'], concurrency: 20, isolatedProcesses: 2 },
         processed: 1,
         failed: 0,
         leaked,
@@ -104,11 +104,13 @@ describe.skipIf(!chromium)('workers and queues', () => {
     await beat(3)
     const row = view.page.getByRole('row', { name: /^leaky:8/ })
     await row.getByText('3 leaked').waitFor()
+    expect(await row.textContent()).toContain('0 of 20 + 2 isolated')
     await beat(0)
     await row.getByText('3 leaked').waitFor({ state: 'detached' })
     expect(await view.page.getByText('leaked').count()).toBe(0)
     await workerStore.remove(worker.id)
     await row.waitFor({ state: 'detached' })
+    expect(await view.page.getByText('isolated').count()).toBe(0)
   })
 
   test('the view fits a screen of 360 pixels', async () => {

@@ -84,7 +84,7 @@ test('a cancelled task ends as CANCELLED, and its error says that its handler ma
   })
 })
 
-test('progress, log lines and the result of a handler that was given up are dropped', async () => {
+test('the log and the result of a handler that was given up are kept with its attempt only, and its progress is dropped', async () => {
   const { id } = await system.submit('deaf', {})
   await started(id)
   await system.request('POST', `/v1/tasks/${id}/cancel`)
@@ -106,7 +106,10 @@ test('progress, log lines and the result of a handler that was given up are drop
   expect(await system.taskWhenFinal(id)).toMatchObject({ status: 'SUCCESS', result: 'in time', attempt: 2 })
   const { body } = await system.request('GET', `/v1/tasks/${id}/logs`)
   expect((body as { data: { message: string }[] }).data.map(({ message }) => message)).toEqual(['in time'])
-  expect(system.emitted('task.refused')).toEqual([])
+  expect((await system.task(id)).attempts).toMatchObject([
+    { attempt: 1, error: { name: 'AbortIgnored' }, refused: { result: 'late', log: [{ message: 'late' }] } },
+  ])
+  expect(system.emitted('task.refused')).toMatchObject([{ taskId: id, attempt: 1 }])
 })
 
 test('a handler that returns within the grace leaks nothing', async () => {
@@ -123,7 +126,7 @@ test('a handler that returns within the grace leaks nothing', async () => {
   expect(system.emitted('slot.leaked')).toEqual([])
 })
 
-test('a lost attempt whose handler ignores its abort leaks its slot, and nothing is written', async () => {
+test('a lost attempt whose handler ignores its abort leaks its slot, and nothing is written until it returns', async () => {
   const { id } = await system.submit('deaf', {})
   await started(id)
   // Another worker has recovered the task, and its next attempt waits.
@@ -136,6 +139,10 @@ test('a lost attempt whose handler ignores its abort leaks its slot, and nothing
   expect(system.emitted('task.finished')).toEqual([])
   attempts[0]?.end('late')
   await leaked(0)
+  expect(await system.taskWhen(id, (task) => task.attempts.length > 0)).toMatchObject({
+    status: 'RETRY',
+    attempts: [{ attempt: 1, error: { name: 'Refused' }, refused: { result: 'late' } }],
+  })
 })
 
 test('when half of the slots have leaked, the worker claims no more tasks and says why', async () => {

@@ -44,6 +44,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     },
     unwritten: createUnwrittenResults(),
     finish: async ({ decision }) => decision.status,
+    keepRefused: async () => null,
     onFinished: () => {},
     onLeaked: () => {},
     abortGraceMs: 1_000,

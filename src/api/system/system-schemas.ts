@@ -13,6 +13,9 @@ export const worker = z.object({
   version: z.string(),
   queues: z.array(z.string()),
   concurrency: z.int().min(1),
+  isolated_processes: count.meta({
+    description: 'Isolated processes; each runs one attempt at a time, in addition to `concurrency`',
+  }),
   running: count,
   processed: count,
   failed: count,

@@ -44,6 +44,7 @@ export function createWorkerRoutes({
       version: row.version,
       queues: row.queues,
       concurrency: row.concurrency,
+      isolated_processes: row.isolatedProcesses,
       running: row.running,
       processed: row.processed,
       failed: row.failed,

@@ -1,5 +1,6 @@
-// Builds the JSON of a newly submitted task. Tasks with the same name, queue, retries and timeout differ only
-// in id, input, request id and creation time. All other text is serialized once and cached as a template.
+// Builds the JSON of a newly submitted task. Tasks with the same name, queue, retries, timeout and isolation
+// differ only in id, input, request id and creation time. All other text is serialized once and cached as a
+// template.
 import { inputTextOf, type NewTask } from '../../store/new-tasks.ts'
 import { viewOfNewTask } from './task-view.ts'
 
@@ -13,10 +14,10 @@ export function textOfNewTask(task: NewTask): string {
 }
 
 /**
- * JSON shared by all tasks that have the same name, queue, retries and timeout: the constant parts, between
- * which `fillIn` inserts the id, input, request id and creation time of a task.
+ * JSON shared by all tasks that have the same name, queue, retries, timeout and isolation: the constant parts,
+ * between which `fillIn` inserts the id, input, request id and creation time of a task.
  */
-interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs'> {
+interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs' | 'isIsolated'> {
   /** The constant parts of the JSON, in order. A value of the task is inserted between each two of them. */
   texts: string[]
   /** The value after each part of `texts`, as a number: 0 id, 1 input, 2 request id, 3 creation time. */
@@ -41,20 +42,24 @@ function isPlain(task: NewTask): boolean {
 }
 
 // Maximum number of cached templates (serialized JSON with gaps) per definition. Each combination of queue,
-// retries and timeout needs its own, and clients choose these freely, so the cache could grow forever.
+// retries, timeout and isolation needs its own, and clients choose the first three freely, so the cache could
+// grow forever.
 const MAX_TEMPLATES = 8
 const templatesByName = new Map<string, Template[]>()
 
 /**
- * Returns the cached JSON with gaps for the task's name, queue, retries and timeout, and creates it if it is
- * missing. Returns undefined if `MAX_TEMPLATES` others are cached for this definition; the caller then
+ * Returns the cached JSON with gaps for the task's name, queue, retries, timeout and isolation, and creates it
+ * if it is missing. Returns undefined if `MAX_TEMPLATES` others are cached for this definition; the caller then
  * serializes the whole task.
  */
 function templateOf(task: NewTask): Template | undefined {
   const templates = templatesByName.get(task.name) ?? []
   const known = templates.find(
-    ({ queue, maxRetries, timeoutMs }) =>
-      queue === task.queue && maxRetries === task.maxRetries && timeoutMs === task.timeoutMs,
+    ({ queue, maxRetries, timeoutMs, isIsolated }) =>
+      queue === task.queue &&
+      maxRetries === task.maxRetries &&
+      timeoutMs === task.timeoutMs &&
+      isIsolated === task.isIsolated,
   )
   if (known || templates.length === MAX_TEMPLATES) return known
   const template = createTemplate(task)
@@ -71,11 +76,12 @@ const PLACEHOLDER = /(<id>|"<input>"|"<request>"|1970-01-01T00:00:00\.000Z)/
 function createTemplate(task: NewTask): Template {
   const sample = { ...task, id: '<id>', input: '<input>', requestId: '<request>', createdAt: new Date(0) }
   const parts = JSON.stringify(viewOfNewTask(sample)).split(PLACEHOLDER)
-  const { queue, maxRetries, timeoutMs } = task
+  const { queue, maxRetries, timeoutMs, isIsolated } = task
   return {
     queue,
     maxRetries,
     timeoutMs,
+    isIsolated,
     texts: parts.filter((_, index) => index % 2 === 0),
     values: parts
       .filter((_, index) => index % 2 === 1)

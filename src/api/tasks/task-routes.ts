@@ -82,7 +82,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       c.header('Cache-Control', 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
-      const history = mayHaveFailed(row) ? await taskReader.attemptsOf(row.id) : []
+      const history = mayHaveAttempts(row) ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
     .get('/v1/tasks/:id/events', admit('read or poll token'), (c) =>
@@ -126,11 +126,16 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     })
 }
 
+// Version of a task whose first attempt has succeeded: one change by the claim, one by the end.
+const VERSION_WITHOUT_MORE = 2
+
 /**
- * Checks whether a task may have failed attempts, which saves a query for most tasks. A task has none until
- * its first attempt has ended, and none if that attempt succeeded. `failures` is not used, because a manual
- * retry resets it.
+ * Checks whether a task may have rows in `attempts`, which saves a query for most tasks. A task has none until
+ * its first attempt has ended, and none if that attempt succeeded, unless a late end was recorded, which changes
+ * the version. `failures` is not used, because a manual retry resets it.
  */
-function mayHaveFailed({ attempt, status }: TaskRow): boolean {
-  return attempt > 1 || (attempt === 1 && status !== 'STARTED' && status !== 'SUCCESS')
+function mayHaveAttempts({ attempt, status, version }: TaskRow): boolean {
+  if (attempt !== 1) return attempt > 1
+  if (status === 'SUCCESS') return version > VERSION_WITHOUT_MORE
+  return status !== 'STARTED'
 }

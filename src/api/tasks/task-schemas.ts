@@ -31,12 +31,32 @@ export const progress = z.object({
   message: z.string().nullable(),
 })
 
+const refusedEnd = z.object({
+  at: timestamp.meta({ description: 'When the attempt ended, by the clock of the worker' }),
+  status: status.exclude(['STARTED']).meta({ description: 'Status that this end would have given the task' }),
+  result: z.unknown().meta({
+    description: 'The result; null if the attempt returned none, or if it is larger than 16 KiB of JSON',
+  }),
+  result_excerpt: z
+    .string()
+    .nullable()
+    .meta({ description: 'The first 16 KiB of the JSON of a larger result; null if `result` is complete' }),
+  error: taskError.nullable(),
+  log: z.array(z.object({ at: timestamp, message: z.string() })).meta({
+    description: 'The last lines of the log: at most 100 lines and 16 KiB, with their fields in `message`',
+  }),
+})
+
 export const attempt = z.object({
   attempt: z.int().min(1),
   error: taskError,
   worker_id: z.uuid().nullable(),
   started_at: timestamp.nullable(),
   ended_at: timestamp,
+  refused: refusedEnd.nullable().meta({
+    description:
+      'How the attempt ended after it had been given up, for example because its worker was missing. The end was refused: it has not changed the task',
+  }),
 })
 
 export const task = z.object({
@@ -58,6 +78,7 @@ export const task = z.object({
   started_at: timestamp.nullable().meta({ description: 'Start of the last attempt' }),
   finished_at: timestamp.nullable(),
   worker_id: z.uuid().nullable(),
+  is_isolated: z.boolean().meta({ description: 'Whether attempts run in a process of their own' }),
   cancel_requested_at: timestamp.nullable(),
   replayed_from: z.uuid().nullable().meta({ description: 'The task that this one replays' }),
   parent_id: z
@@ -172,6 +193,16 @@ export interface JsonSchema {
 
 const jsonSchema = z.custom<JsonSchema>().meta({ type: 'object', description: 'A JSON Schema (2020-12)' })
 
+const isolation = z.object({
+  memory_mb: z
+    .int()
+    .meta({ description: 'Memory that the process may use, in MiB; above it the attempt fails' }),
+  kill_grace_seconds: z
+    .number()
+    .meta({ description: 'How long an attempt may run on after its abort, before its process is killed' }),
+  max_attempts_per_process: z.int().meta({ description: 'Attempts after which a process is replaced' }),
+})
+
 export const definition = z.object({
   name: z.string(),
   title: z.string(),
@@ -179,6 +210,9 @@ export const definition = z.object({
   queue: z.string(),
   max_retries: z.int().min(0),
   timeout_seconds: z.number(),
+  isolated: isolation.nullable().meta({
+    description: 'Limits of attempts, which run in isolated processes; null if they run in the worker',
+  }),
   input_schema: jsonSchema,
   output_schema: jsonSchema,
   example: z.unknown().meta({ description: 'A valid input' }),

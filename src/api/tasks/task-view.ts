@@ -1,10 +1,11 @@
 // Converts rows and definitions to the JSON that the API returns: names in snake_case, times in RFC 3339
 // (UTC).
 import { z } from 'zod'
+import { parseExactly } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { isFinal } from '../../definitions/task-status.ts'
 import type { NewTask } from '../../store/new-tasks.ts'
-import type { AttemptRow, TaskLogRow, TaskRow } from '../../store/schema.ts'
+import type { AttemptRow, RefusedEnd, TaskLogRow, TaskRow } from '../../store/schema.ts'
 import type { CompactRow } from '../../store/task-list.ts'
 import type { attempt, compactTask, definition, JsonSchema, logLine, task } from './task-schemas.ts'
 
@@ -33,6 +34,7 @@ export function viewOfTask(row: TaskRow): TaskView {
     started_at: row.startedAt?.toISOString() ?? null,
     finished_at: row.finishedAt?.toISOString() ?? null,
     worker_id: row.workerId,
+    is_isolated: row.isIsolated,
     cancel_requested_at: row.cancelRequestedAt?.toISOString() ?? null,
     replayed_from: row.replayedFrom,
     parent_id: row.parentId,
@@ -72,6 +74,7 @@ export function viewOfNewTask(task: NewTask): TaskView {
     started_at: null,
     finished_at: null,
     worker_id: null,
+    is_isolated: task.isIsolated ?? false,
     cancel_requested_at: null,
     replayed_from: task.replayedFrom ?? null,
     parent_id: task.parentId ?? null,
@@ -103,6 +106,19 @@ export function viewOfAttempt(row: AttemptRow): AttemptView {
     worker_id: row.workerId,
     started_at: row.startedAt?.toISOString() ?? null,
     ended_at: row.endedAt.toISOString(),
+    refused: row.refused && viewOfRefusedEnd(row.refused),
+  }
+}
+
+function viewOfRefusedEnd(end: RefusedEnd): AttemptView['refused'] {
+  const { at, status, result, isResultCut = false, error = null, log } = end
+  return {
+    at,
+    status,
+    result: result === undefined || isResultCut ? null : parseExactly(result),
+    result_excerpt: isResultCut && result !== undefined ? result : null,
+    error,
+    log,
   }
 }
 
@@ -124,9 +140,19 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
     queue: definition.queue,
     max_retries: definition.maxRetries,
     timeout_seconds: definition.timeoutMs / 1_000,
+    isolated: isolationOf(definition),
     input_schema: schemaOf(definition.input),
     output_schema: schemaOf(definition.output),
     example: definition.example,
+  }
+}
+
+function isolationOf({ isolate }: TaskDefinition): DefinitionView['isolated'] {
+  if (!isolate) return null
+  return {
+    memory_mb: isolate.memoryMb,
+    kill_grace_seconds: isolate.killGraceMs / 1_000,
+    max_attempts_per_process: isolate.maxAttemptsPerProcess,
   }
 }
 

@@ -7,6 +7,9 @@ import type { NewLogLine } from '../../store/log-store.ts'
 // address here.
 const MAX_LINES = 1_000
 const MAX_BYTES = 256 * 1_024
+// Limits of the tail: the last lines of an attempt, which are kept if its end is refused.
+const MAX_TAIL_LINES = 100
+const MAX_TAIL_BYTES = 16 * 1_024
 // Limits of one line: characters of the message, bytes of the fields as JSON, and number of fields that are
 // kept if not all of them can be stored.
 const MAX_MESSAGE = 4_000
@@ -18,9 +21,11 @@ export interface AttemptLog {
   readonly waiting: readonly NewLogLine[]
   /** Size of all lines so far, in bytes. */
   readonly bytes: number
+  /** The last lines, also those that are dropped otherwise: at most 100 lines and 16 KiB, except a single line. */
+  readonly tail: readonly NewLogLine[]
   /**
-   * Adds a line. The first line beyond a limit is replaced by a line that says so, and all further lines are
-   * dropped. Never throws.
+   * Adds a line. The first line beyond a limit is replaced by a line that says so. All further lines are
+   * dropped, except from the tail. Never throws.
    * @returns the fields as they are stored if some had to be replaced; undefined if they are stored unchanged
    */
   add(message: string, fields?: Record<string, unknown>): Record<string, unknown> | undefined
@@ -30,8 +35,13 @@ export interface AttemptLog {
   drain(): NewLogLine[]
   /** Takes back lines from `drain` that could not be written, and puts them in front of newer lines. */
   restore(lines: NewLogLine[]): void
-  /** Drops all further lines. Called when the handler has returned, before the attempt's end is written. */
+  /**
+   * Adds all further lines to the tail only. Called when the handler has returned or was given up, before the
+   * attempt's end is written.
+   */
   close(): void
+  /** Removes all lines from the tail. Called when they are part of the stored log of an attempt that was given up. */
+  clearTail(): void
 }
 
 export function createAttemptLog(): AttemptLog {
@@ -39,6 +49,8 @@ export function createAttemptLog(): AttemptLog {
   let isClosed = false
   let lines = 0
   let bytes = 0
+  const tail: NewLogLine[] = []
+  let tailBytes = 0
   return {
     get waiting() {
       return waiting
@@ -46,9 +58,14 @@ export function createAttemptLog(): AttemptLog {
     get bytes() {
       return bytes
     },
+    get tail() {
+      return tail
+    },
     add(message, fields) {
       const { text, replacement } = fieldsText(fields)
-      if (!isClosed) keep({ at: new Date(), message: storable(message), fields: text })
+      const line = { at: new Date(), message: storable(message), fields: text }
+      keepInTail(line)
+      if (!isClosed) keep(line)
       return replacement
     },
     addStorable(line) {
@@ -65,11 +82,15 @@ export function createAttemptLog(): AttemptLog {
     close() {
       isClosed = true
     },
+    clearTail() {
+      tail.length = 0
+      tailBytes = 0
+    },
   }
 
   function keep(line: NewLogLine) {
     lines++
-    bytes += Buffer.byteLength(line.message) + (line.fields === null ? 0 : Buffer.byteLength(line.fields))
+    bytes += sizeOf(line)
     if (lines <= MAX_LINES && bytes <= MAX_BYTES) {
       waiting.push(line)
     } else {
@@ -77,6 +98,20 @@ export function createAttemptLog(): AttemptLog {
       waiting.push({ at: line.at, message: LIMIT_REACHED, fields: null })
     }
   }
+
+  function keepInTail(line: NewLogLine) {
+    tail.push(line)
+    tailBytes += sizeOf(line)
+    while (tail.length > MAX_TAIL_LINES || (tailBytes > MAX_TAIL_BYTES && tail.length > 1)) {
+      const first = tail.shift()
+      if (first) tailBytes -= sizeOf(first)
+    }
+  }
+}
+
+/** Returns the size of a line in bytes. */
+function sizeOf({ message, fields }: NewLogLine): number {
+  return Buffer.byteLength(message) + (fields === null ? 0 : Buffer.byteLength(fields))
 }
 
 const LIMIT_REACHED = `Further lines are dropped: an attempt may log ${MAX_LINES} lines and ${MAX_BYTES / 1_024} KiB`

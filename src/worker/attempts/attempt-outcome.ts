@@ -3,35 +3,52 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import { PermanentError, RetryLaterError } from '../../definitions/define.ts'
 import type { Outcome, TaskError } from '../../definitions/task-status.ts'
 import { resultTextOf } from '../../store/result-text.ts'
-import type { RunningTask } from './running-tasks.ts'
+import type { AbortReason, RunningTask } from './running-tasks.ts'
+
+/**
+ * The outcome of a handler. `thrown`: the error with which the code of an aborted attempt has ended, unless it
+ * is the abort itself. It is kept if the end of the attempt is refused.
+ */
+export type HandlerOutcome = Outcome & { thrown?: TaskError }
 
 /**
  * Returns the outcome of a handler that has returned a result. The result is serialized here, once, so that
  * its size is known and the value itself can be freed. A result that cannot be stored fails the attempt.
  */
-export function outcomeOfResult(result: unknown, attempt: RunningTask): Outcome {
+export function outcomeOfResult(result: unknown, attempt: RunningTask): HandlerOutcome {
   if (attempt.abortReason === 'stray error') return outcomeOfStrayError(attempt)
   try {
     return { kind: 'succeeded', resultText: resultTextOf(result ?? null) }
-  } catch (error) {
-    return { kind: 'failed', error: unstorableResult(error) }
+  } catch (cause) {
+    const error = unstorableResult(cause)
+    return { kind: 'failed', error, thrown: error }
   }
 }
 
 /** Returns the outcome of a handler that has thrown. */
-export function outcomeOfError(error: unknown, attempt: RunningTask): Outcome {
+export function outcomeOfError(error: unknown, attempt: RunningTask): HandlerOutcome {
   const { abortReason: reason } = attempt
-  if (reason === 'cancelled') return { kind: 'cancelled' }
-  if (reason === 'shutdown' || reason === 'lost') return { kind: 'released' }
-  if (reason === 'timeout') return { kind: 'failed', error: timeoutError(attempt) }
-  if (reason === 'stray error') return outcomeOfStrayError(attempt)
-  return { kind: 'failed', error: taskErrorOf(error), minDelayMs: minDelayOf(error) }
+  if (reason === undefined)
+    return { kind: 'failed', error: taskErrorOf(error), minDelayMs: minDelayOf(error) }
+  // Abortable functions of Node and of the web reject with an error of this name.
+  const isAbort = error instanceof Error && error.name === 'AbortError'
+  return { ...outcomeOfAbort(reason, attempt), ...(!isAbort && { thrown: taskErrorOf(error) }) }
 }
 
-/** Returns the outcome of an attempt whose handler has not returned within `graceMs` after it was aborted. */
-export function outcomeOfIgnoredAbort(attempt: RunningTask, graceMs: number): Outcome {
+function outcomeOfAbort(reason: AbortReason, attempt: RunningTask): Outcome {
+  if (reason === 'cancelled') return { kind: 'cancelled' }
+  if (reason === 'timeout') return { kind: 'failed', error: timeoutError(attempt) }
+  if (reason === 'stray error') return outcomeOfStrayError(attempt)
+  return { kind: 'released' }
+}
+
+/**
+ * Returns the outcome of an attempt whose handler has not returned within `graceMs` after it was aborted for
+ * this reason.
+ */
+export function outcomeOfIgnoredAbort(reason: AbortReason, attempt: RunningTask, graceMs: number): Outcome {
   const ignored = `The handler has ignored its AbortSignal for ${graceMs / 1_000} s and may still run`
-  const outcome = outcomeOfError(undefined, attempt)
+  const outcome = outcomeOfAbort(reason, attempt)
   if (outcome.kind === 'cancelled') {
     const error = { name: 'AbortIgnored', message: `Cancelled. ${ignored}`, retryable: true }
     return { ...outcome, error }

@@ -11,9 +11,11 @@ import type { Registry } from '../../definitions/registry.ts'
 import { type Decision, decide, type Outcome, type TaskStatus } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { Finish } from '../../store/finish.ts'
+import type { RefusedAttempt } from '../../store/refused-ends.ts'
 import type { AnnouncedTask, Events } from '../../telemetry/events.ts'
 import { createAttemptContext } from './attempt-context.ts'
 import {
+  type HandlerOutcome,
   isUnstorable,
   isUnstorableResult,
   outcomeOfError,
@@ -21,7 +23,8 @@ import {
   outcomeOfResult,
   unstorableResult,
 } from './attempt-outcome.ts'
-import type { AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
+import { refusedAttemptOf } from './refused-attempt.ts'
+import type { AbortReason, AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
 import type { Slots } from './slots.ts'
 import type { TaskLogs } from './task-logs.ts'
 import type { UnwrittenResults } from './unwritten-results.ts'
@@ -41,7 +44,12 @@ export interface RunnerDependencies {
    * write was refused, because the attempt is no longer the current one of its task.
    */
   finish: (finish: Finish) => Promise<TaskStatus | null>
-  /** Called when the end of an attempt is in Postgres. Not called if `finish` has resolved with null. */
+  /**
+   * Keeps an end that `finish` has refused with its attempt. Resolves with null, or with the new status of the
+   * task if an earlier write of the same end was accepted. Never rejects.
+   */
+  keepRefused: (end: RefusedAttempt) => Promise<TaskStatus | null>
+  /** Called when the end of an attempt is in Postgres. Not called if it was refused. */
   onFinished: (end: AttemptEnd) => void
   /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
   onLeaked: (attempt: RunningTask) => void
@@ -64,6 +72,13 @@ export interface IsolatedRuns {
   perform: (limits: Isolation, attempt: RunningTask) => Promise<Outcome>
 }
 
+interface Ending {
+  /** New status of the task; null if the end of the attempt was refused. */
+  status: TaskStatus | null
+  decision: Decision
+  runMs: number
+}
+
 export interface Runner {
   /**
    * Runs an attempt. Frees its slot when the handler has returned. If too many results are unwritten, frees
@@ -80,7 +95,7 @@ export interface Runner {
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { workerId, registry, running, scope, slots, isolated, logs, unwritten } = dependencies
-  const { finish, onFinished, onLeaked, events, abortGraceMs } = dependencies
+  const { finish, keepRefused, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -94,36 +109,54 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       isIsolated || definition?.isolate
         ? await performIsolated(definition, attempt)
         : await perform(definition, attempt)
-    // The attempt was ended while its handler still ran.
-    if (attempt.isOver) return slots.recover()
-    attempt.isOver = true
     const decision = decisionOf(attempt, outcome)
+    // The attempt was ended while its handler still ran.
+    if (attempt.givenUp) return endLate(attempt, decision, outcome)
+    attempt.isOver = true
     const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
     const isSlotFree = unwritten.add(bytes)
     if (isSlotFree) held.release(1)
-    await end(attempt, decision)
+    await end(attempt, decision, outcome)
     if (isSlotFree) unwritten.remove(bytes)
     else held.release(1)
   }
 
   function endAfterGrace(attempt: RunningTask) {
+    const { abortReason: reason } = attempt
     // A worker that stops waits for its handlers itself, and then releases their tasks. An isolated process is
     // killed when its handler ignores the abort.
-    if (attempt.abortReason === 'shutdown' || attempt.isIsolated) return
+    if (reason === undefined || reason === 'shutdown' || attempt.isIsolated) return
     attempt.graceTimer = setTimeout(() => {
-      giveUp(attempt).catch((error) => events.emit('error.unexpected', { where: 'ending an attempt', error }))
+      attempt.givenUp = giveUp(attempt, reason).catch(
+        (error) => void events.emit('error.unexpected', { where: 'ending an attempt', error }),
+      )
     }, abortGraceMs)
   }
 
-  async function giveUp(attempt: RunningTask) {
+  async function giveUp(attempt: RunningTask, reason: AbortReason) {
     attempt.isOver = true
     slots.leak()
     onLeaked(attempt)
-    if (attempt.abortReason !== 'lost')
-      return end(attempt, decisionOf(attempt, outcomeOfIgnoredAbort(attempt, abortGraceMs)))
+    if (reason !== 'lost') {
+      attempt.log?.clearTail()
+      const outcome = outcomeOfIgnoredAbort(reason, attempt, abortGraceMs)
+      return end(attempt, decisionOf(attempt, outcome), outcome)
+    }
     // The end of a lost attempt would be refused.
     logs.forget(attempt)
     running.end(attempt)
+  }
+
+  /** Keeps the result, the error and the log of a handler that has returned after its attempt was given up. */
+  async function endLate(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome) {
+    slots.recover()
+    // The end of the attempt is written first, because the late end is kept in the row of its error.
+    await attempt.givenUp
+    attempt.givenUp = undefined
+    const end = refusedAttemptOf(attempt, workerId, { ...decision, error: thrown })
+    if (!end.refused) return
+    await keepRefused(end)
+    events.emit('task.refused', announced(attempt.task))
   }
 
   function decisionOf({ task }: RunningTask, outcome: Outcome): Decision {
@@ -133,19 +166,30 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   /** Writes the end of an attempt whose handler has returned or was given up. */
-  async function end(attempt: RunningTask, decision: Decision): Promise<void> {
-    const { task } = attempt
+  async function end(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome): Promise<void> {
     const runMs = performance.now() - attempt.startedMs
     // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
-    task.input = undefined
+    attempt.task.input = undefined
     const status = await finishUntilWritten(attempt, decision)
-    logs.forget(attempt)
-    running.end(attempt)
-    if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback: task.hasCallback })
-    announceEnd(attempt, { status, decision, runMs })
+    if (status !== null) return conclude(attempt, { status, decision, runMs })
+    const end = refusedAttemptOf(attempt, workerId, decision, thrown)
+    // Not awaited, because the slot of the attempt may wait for this function.
+    void keepRefused(end).then((status) => conclude(attempt, { status, decision: end.decision, runMs }))
   }
 
-  async function perform(definition: TaskDefinition | undefined, attempt: RunningTask): Promise<Outcome> {
+  function conclude(attempt: RunningTask, ending: Ending) {
+    const { status, decision } = ending
+    const { hasCallback } = attempt.task
+    logs.forget(attempt)
+    running.end(attempt)
+    if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback })
+    announceEnd(attempt, ending)
+  }
+
+  async function perform(
+    definition: TaskDefinition | undefined,
+    attempt: RunningTask,
+  ): Promise<HandlerOutcome> {
     const { task } = attempt
     const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
     try {
@@ -174,7 +218,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 
   function contextOf(attempt: RunningTask): TaskContext {
     return createAttemptContext(attempt, (message, fields) => {
-      if (attempt.isOver) return
+      // The log of a handler that was given up is kept until it returns.
+      if (attempt.isOver && !attempt.givenUp) return
       const replacement = logs.add(attempt, message, fields)
       events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
     })
@@ -209,10 +254,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     events.emit('task.started', { ...announced(task), waitMs: task.waitMs })
   }
 
-  function announceEnd(
-    { task }: RunningTask,
-    { status, decision, runMs }: { status: TaskStatus | null; decision: Decision; runMs: number },
-  ) {
+  function announceEnd({ task }: RunningTask, { status, decision, runMs }: Ending) {
     if (status === null) return events.emit('task.refused', announced(task))
     const { error, delayMs } = decision
     events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })

@@ -33,6 +33,11 @@ export interface RunningTask {
   isOver: boolean
   /** True if its handler runs in an isolated process, which is killed if the handler ignores its abort. */
   isIsolated: boolean
+  /**
+   * Set while the handler still runs although the attempt was given up. Resolves when the end of the attempt
+   * is written.
+   */
+  givenUp: Promise<void> | undefined
   /** Runs while an aborted handler has time to return. */
   graceTimer: NodeJS.Timeout | undefined
   /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
@@ -146,6 +151,7 @@ class Attempt implements RunningTask {
   readonly startedMs = performance.now()
   isOver = false
   isIsolated = false
+  givenUp: RunningTask['givenUp']
   graceTimer: RunningTask['graceTimer']
   strayError: unknown
   private readonly scope: AttemptScope

@@ -65,8 +65,10 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
   return {
     add(running, message, fields) {
       running.log ??= createAttemptLog()
+      // Postgres refuses lines of an attempt that was given up. The tail of its log is kept.
+      if (running.isOver) running.log.close()
       const replacement = running.log.add(message, fields)
-      if (running.log.waiting.length > 0) unwritten.add(running)
+      if (running.log.waiting.length > 0 && !running.isOver) unwritten.add(running)
       return replacement
     },
     addStorable(running, lines) {

@@ -129,6 +129,7 @@ export function TaskForm(props: TaskFormProps) {
       aria-busy={phase === 'editing' ? 'false' : 'true'}
     >
       <p class="form-description">{definition.description}</p>
+      {definition.isolated && <p class="form-description">{isolationText(definition.isolated)}</p>}
       <fieldset class="form-fields" disabled={isWaiting}>
         <legend class="visually-hidden">{definition.title}</legend>
         <FormInput
@@ -187,6 +188,10 @@ export function TaskForm(props: TaskFormProps) {
       />
     </form>
   )
+}
+
+function isolationText({ memory_mb: mib }: NonNullable<Definition['isolated']>): string {
+  return `Each attempt runs in an isolated process, with at most ${mib.toLocaleString()} MiB of memory.`
 }
 
 const WAIT_TEXTS = {

@@ -7,7 +7,7 @@ import { formatTime } from './times.ts'
 export function KeyFigures({ stats, workers }: { stats: Stats; workers: Worker[] | null }) {
   const { failure_rate: failures, oldest_waiting_seconds: oldest } = stats
   const up = workers?.filter(({ is_alive }) => is_alive) ?? []
-  const slots = up.reduce((sum, { concurrency }) => sum + concurrency, 0)
+  const slots = up.reduce((sum, worker) => sum + worker.concurrency + worker.isolated_processes, 0)
   return (
     <dl class="figures">
       <Figure

@@ -1,12 +1,14 @@
 // List of a task's attempts with the times, worker, error and log of each attempt.
 import { useRef, useState } from 'hono/jsx/dom'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
-import { formatClock, formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
+import { formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
 import { useEffect } from '../parts/effect.ts'
-import { stringifyJson } from '../parts/exact-json.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import { ErrorText } from './task-error.tsx'
+import { LogLineItem } from './log-line.tsx'
+import { RefusedEnd, type RefusedEndOfAttempt } from './refused-end.tsx'
+import { ErrorOutput, ErrorText } from './task-error.tsx'
+import { hasOnlyLateEnd } from './task-summary.ts'
 
 export interface AttemptListProps {
   task: Task
@@ -19,6 +21,8 @@ export interface AttemptListProps {
 }
 
 interface Attempt {
+  /** Unique in the list. Two attempts have the same number if a crash of Postgres has undone the claim of one. */
+  key: string
   number: number
   status: TaskStatus
   title: string
@@ -26,6 +30,7 @@ interface Attempt {
   workerId: string | null
   startedAt: string | null
   endedAt: string | null
+  refused: RefusedEndOfAttempt | null
 }
 
 // A task can have a thousand attempts, so only the last ones are shown at first. A button adds earlier ones.
@@ -42,7 +47,7 @@ export function AttemptList({ task, atMs, lines, isLogLoaded, isFollowed }: Atte
       <ol class="attempts" reversed>
         {attempts.slice(0, shown).map((attempt, index) => (
           <AttemptItem
-            key={attempt.number}
+            key={attempt.key}
             attempt={attempt}
             isOpenAtFirst={index === 0}
             atMs={atMs}
@@ -68,8 +73,8 @@ interface AttemptItemProps extends Omit<AttemptListProps, 'task'> {
 
 function AttemptItem({ attempt, isOpenAtFirst, atMs, lines, isLogLoaded, isFollowed }: AttemptItemProps) {
   const [isOpen, setIsOpen] = useState(isOpenAtFirst)
-  const { number, status, title, error, workerId, startedAt, endedAt } = attempt
-  const id = `attempt-${number}`
+  const { key, number, status, title, error, workerId, startedAt, endedAt, refused } = attempt
+  const id = `attempt-${key}`
   return (
     <li class={`attempt ${toneOf(status)}`}>
       <button
@@ -86,9 +91,12 @@ function AttemptItem({ attempt, isOpenAtFirst, atMs, lines, isLogLoaded, isFollo
       {isOpen && (
         <div id={id} class="attempt-body">
           {error && (
-            <p class="attempt-error">
-              <ErrorText error={error} />
-            </p>
+            <>
+              <p class="attempt-error">
+                <ErrorText error={error} />
+              </p>
+              <ErrorOutput error={error} />
+            </>
           )}
           <p class="attempt-facts">
             {startedAt && (
@@ -108,6 +116,7 @@ function AttemptItem({ attempt, isOpenAtFirst, atMs, lines, isLogLoaded, isFollo
             )}
           </p>
           <LogLines number={number} lines={lines} isLoaded={isLogLoaded} isFollowed={isFollowed} />
+          {refused && <RefusedEnd refused={refused} />}
         </div>
       )}
     </li>
@@ -161,16 +170,8 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
         </button>
       )}
       <ol class="log-lines">
-        {lines.slice(first).map(({ id, at, message, fields }) => (
-          <li key={id} class="log-line">
-            <time class="log-time" datetime={at} title={at}>
-              {formatClock(at)}
-            </time>
-            <span class="log-message">
-              {message}
-              {fields && <span class="log-fields"> {stringifyJson(fields)}</span>}
-            </span>
-          </li>
+        {lines.slice(first).map((line) => (
+          <LogLineItem key={line.id} {...line} />
         ))}
       </ol>
     </section>
@@ -179,25 +180,30 @@ function LogLines({ number, lines, isLoaded, isFollowed }: LogLinesProps) {
 
 /** Returns the attempts to show, latest first: those that failed or have log lines, and the last one. */
 function attemptsOf(task: Task, lines: LogLine[]): Attempt[] {
-  const failed = task.attempts.map(({ attempt, error, worker_id, started_at, ended_at }): Attempt => {
-    const isLast = attempt === task.attempt
-    const status = isLast && task.status === 'FAILURE' ? 'FAILURE' : 'RETRY'
-    return {
-      number: attempt,
-      status,
-      title: `Attempt ${attempt} failed`,
-      error,
-      workerId: worker_id,
-      startedAt: started_at,
-      endedAt: ended_at,
-    }
-  })
-  const failedByNumber = new Map(failed.map((attempt) => [attempt.number, attempt]))
-  const logged = lines.map(({ attempt }) => attempt)
-  const numbers = new Set([...failedByNumber.keys(), ...logged, ...(task.attempt > 0 ? [task.attempt] : [])])
-  return [...numbers]
-    .sort((a, b) => b - a)
-    .map((number) => failedByNumber.get(number) ?? attemptWithoutError(task, number))
+  const ended = task.attempts.map((row) => endedAttempt(task, row))
+  const ofLastWorker = task.attempts.filter(({ worker_id: id }) => id === task.worker_id)
+  const isLastKnown = task.attempt === 0 || ofLastWorker.some(({ attempt }) => attempt === task.attempt)
+  const known = new Set(ended.map(({ number }) => number))
+  const logged = new Set(lines.map(({ attempt }) => attempt).filter((number) => !known.has(number)))
+  if (!isLastKnown) logged.add(task.attempt)
+  const others = [...logged].map((number) => attemptWithoutError(task, number))
+  return [...others, ...ended].sort((a, b) => b.number - a.number)
+}
+
+function endedAttempt(task: Task, row: Task['attempts'][number]): Attempt {
+  const { attempt, error, worker_id, started_at, ended_at, refused } = row
+  const isLate = hasOnlyLateEnd(row)
+  return {
+    key: `${attempt}-${worker_id}`,
+    number: attempt,
+    status: isLate ? 'PENDING' : attempt === task.attempt && task.status === 'FAILURE' ? 'FAILURE' : 'RETRY',
+    title: `Attempt ${attempt} ${isLate ? 'ended too late' : 'failed'}`,
+    error: isLate ? null : error,
+    workerId: worker_id,
+    startedAt: started_at,
+    endedAt: ended_at,
+    refused,
+  }
 }
 
 /**
@@ -214,6 +220,7 @@ function attemptWithoutError(task: Task, number: number): Attempt {
     FAILURE: 'failed',
   }
   return {
+    key: String(number),
     number,
     status,
     title: `Attempt ${number} ${titles[status] ?? 'was released'}`,
@@ -221,6 +228,7 @@ function attemptWithoutError(task: Task, number: number): Attempt {
     workerId: isLast ? task.worker_id : null,
     startedAt: isLast ? task.started_at : null,
     endedAt: isLast ? task.finished_at : null,
+    refused: null,
   }
 }
 

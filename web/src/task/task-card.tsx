@@ -31,7 +31,7 @@ export function TaskCard({ page, loaded, definition }: TaskCardProps) {
       <Facts task={task} atMs={clock.atMs} />
       <h3 class="card-subtitle">Timeline</h3>
       <TaskTimeline task={task} />
-      <details class="input-details">
+      <details class="more-details">
         <summary>Input</summary>
         <JsonValue value={task.input} titles={definition?.input_schema.properties} />
       </details>
@@ -75,18 +75,21 @@ function Facts({ task, atMs }: { task: Task; atMs: number }) {
   const ran = ranMs(task, atMs)
   const formatWaited = task.is_final || task.attempt > 0 ? formatDuration : formatSeconds
   const formatRan = task.status === 'STARTED' ? formatSeconds : formatDuration
-  const facts = [
+  const facts: [term: string, value: string, more?: string | false][] = [
     ['Submitted', formatTimestamp(task.created_at)],
-    ['Attempt', `${task.attempt} of ${maxAttempts(task)}`],
+    ['Attempt', `${task.attempt} of ${maxAttempts(task)}`, task.is_isolated && 'isolated process'],
     ['Waited', formatWaited(waitedMs(task, atMs))],
     ['Ran', ran === null ? '–' : formatRan(ran)],
   ]
   return (
     <dl class="facts">
-      {facts.map(([term, value]) => (
+      {facts.map(([term, value, more]) => (
         <div key={term} class="fact">
           <dt>{term}</dt>
-          <dd>{value}</dd>
+          <dd>
+            {value}
+            {more && <span class="fact-more">{more}</span>}
+          </dd>
         </div>
       ))}
     </dl>

@@ -61,7 +61,7 @@ function fieldsOf(task: Task): [string, Child][] {
     ['Queue', <ListLink params={{ queue: task.queue }} text={task.queue} />],
     ['Worker', task.worker_id && <WorkerLink id={task.worker_id} />],
     ['Tags', task.tags.length > 0 && <Tags tags={task.tags} />],
-    ['Attempt', `${task.attempt} of ${maxAttempts(task)}`],
+    ['Attempt', `${task.attempt} of ${maxAttempts(task)}${task.is_isolated ? ', isolated process' : ''}`],
     ['Timeout', `${task.timeout_seconds}\u00a0s per attempt`],
     ['Submitted', <Timestamp at={task.created_at} />],
     ['Due', task.run_at !== task.created_at && <Timestamp at={task.run_at} />],

@@ -15,6 +15,7 @@ export function TaskError({ task, headingLevel }: { task: Task; headingLevel: 2 
       <p class="outcome-error">
         <ErrorText error={task.error} />
       </p>
+      <ErrorOutput error={task.error} />
     </section>
   )
 }
@@ -24,5 +25,27 @@ export function ErrorText({ error }: { error: ErrorOfTask }) {
     <>
       <span class="outcome-error-name">{error.name}</span> {error.message}
     </>
+  )
+}
+
+/** Shows the stack of an error, and the standard error of an isolated process, collapsed. */
+export function ErrorOutput({ error: { stack, stderr } }: { error: ErrorOfTask }) {
+  return (
+    <>
+      {stack && <Output title="Stack" text={stack} />}
+      {stderr && <Output title="Standard error of the process" text={stderr} />}
+    </>
+  )
+}
+
+function Output({ title, text }: { title: string; text: string }) {
+  return (
+    <details class="more-details">
+      <summary>{title}</summary>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard */}
+      <pre class="output" tabIndex={0}>
+        {text}
+      </pre>
+    </details>
   )
 }

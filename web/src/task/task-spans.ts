@@ -1,6 +1,7 @@
 // Divides the time since the submission of a task into spans in which it waited, ran, or paused between two
 // attempts. Pure functions.
 import type { Task } from '../api/api-client.ts'
+import { failedAttemptsOf } from './task-summary.ts'
 
 export interface Span {
   kind: 'waited' | 'ran' | 'paused'
@@ -40,10 +41,11 @@ export function spansOf(task: Task, nowMs: number): Span[] {
  * they are not stored.
  */
 function runsOf(task: Task): { attempt: number; startedMs: number; endedMs: number | null }[] {
-  const past = task.attempts.flatMap(({ attempt, started_at, ended_at }) =>
+  const failed = failedAttemptsOf(task)
+  const past = failed.flatMap(({ attempt, started_at, ended_at }) =>
     started_at ? [{ attempt, startedMs: Date.parse(started_at), endedMs: Date.parse(ended_at) }] : [],
   )
-  const isRecorded = task.attempts.some(({ attempt }) => attempt === task.attempt)
+  const isRecorded = failed.some(({ attempt }) => attempt === task.attempt)
   const hasRun = task.status === 'STARTED' || task.status === 'SUCCESS' || task.status === 'CANCELLED'
   if (isRecorded || !hasRun || !task.started_at || task.attempt === 0) return past
   const endedMs = task.finished_at ? Date.parse(task.finished_at) : null

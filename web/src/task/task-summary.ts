@@ -50,11 +50,24 @@ export function maxAttempts({ status, attempt, failures, max_retries }: Task): n
 }
 
 /**
+ * Returns whether only a late end of the attempt is known, e.g. because a crash of Postgres has undone its claim.
+ * Such an attempt is no part of the history of the task.
+ */
+export function hasOnlyLateEnd({ error, refused }: Task['attempts'][number]): boolean {
+  return refused !== null && error.name === 'Refused'
+}
+
+/** Returns the failed and lost attempts of the task. */
+export function failedAttemptsOf({ attempts }: Task): Task['attempts'] {
+  return attempts.filter((attempt) => !hasOnlyLateEnd(attempt))
+}
+
+/**
  * Returns how many milliseconds a task waited for its first attempt. A task that never started has waited
  * until its end (e.g. its cancellation), or until `nowMs` if it still waits.
  */
 export function waitedMs(task: Task, nowMs: number): number {
-  const firstStart = task.attempts[0]?.started_at ?? task.started_at
+  const firstStart = failedAttemptsOf(task)[0]?.started_at ?? task.started_at
   const end = firstStart ?? task.finished_at
   return (end ? Date.parse(end) : nowMs) - Date.parse(task.created_at)
 }
@@ -63,7 +76,8 @@ export function waitedMs(task: Task, nowMs: number): number {
 export function ranMs(task: Task, nowMs: number): number | null {
   if (!task.started_at) return null
   if (task.status === 'STARTED') return nowMs - Date.parse(task.started_at)
-  const end = task.attempts.find(({ attempt }) => attempt === task.attempt)?.ended_at ?? task.finished_at
+  const last = failedAttemptsOf(task).find(({ attempt }) => attempt === task.attempt)
+  const end = last?.ended_at ?? task.finished_at
   return end ? spanMs(task.started_at, end) : null
 }
 

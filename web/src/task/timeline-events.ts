@@ -1,7 +1,7 @@
 // Derives the events of a task's timeline from the task and its attempts. Pure functions.
 import type { Task, TaskStatus } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
-import { spanMs } from './task-summary.ts'
+import { failedAttemptsOf, spanMs } from './task-summary.ts'
 
 export interface TimelineEvent {
   at: string
@@ -30,21 +30,24 @@ export function timelineEventsOf(task: Task): TimelineEvent[] {
   return events.map((event) => ({ detail: null, isAhead: false, ...event }))
 }
 
-function failedAttempts({ attempts }: Task) {
-  return attempts.slice(-MAX_FAILED_ATTEMPTS).map(({ attempt, error, started_at, ended_at }) => ({
-    at: ended_at,
-    status: 'RETRY' as const,
-    title: `Attempt ${attempt} failed${started_at ? ` after ${formatDuration(spanMs(started_at, ended_at))}` : ''}`,
-    detail: `${error.name}: ${error.message}`,
-  }))
+function failedAttempts(task: Task) {
+  return failedAttemptsOf(task)
+    .slice(-MAX_FAILED_ATTEMPTS)
+    .map(({ attempt, error, started_at, ended_at }) => ({
+      at: ended_at,
+      status: 'RETRY' as const,
+      title: `Attempt ${attempt} failed${started_at ? ` after ${formatDuration(spanMs(started_at, ended_at))}` : ''}`,
+      detail: `${error.name}: ${error.message}`,
+    }))
 }
 
 /**
  * Returns the start of the last attempt as an event. Returns none while the task waits, and none if that
  * attempt failed: the timeline shows a failed attempt as one event, at its end.
  */
-function currentAttempt({ status, attempt, attempts, started_at }: Task) {
-  if (!started_at || attempts.some((failed) => failed.attempt === attempt)) return []
+function currentAttempt(task: Task) {
+  const { status, attempt, started_at } = task
+  if (!started_at || failedAttemptsOf(task).some((failed) => failed.attempt === attempt)) return []
   if (status === 'PENDING' || status === 'RETRY') return []
   return [{ at: started_at, status: 'STARTED' as const, title: `Attempt ${attempt} started` }]
 }

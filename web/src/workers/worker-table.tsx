@@ -52,6 +52,7 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
   const nowMs = page.nowMs()
   const sum = (countOf: (worker: Worker) => number) =>
     workers.reduce((total, worker) => total + countOf(worker), 0)
+  const isolated = sum((worker) => worker.isolated_processes)
   return [
     {
       title: 'Worker',
@@ -67,12 +68,19 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
     { title: 'State', isLive: true, cell: (worker) => <WorkerState worker={worker} /> },
     { title: 'Queues', cell: ({ queues }) => queues.join(', ') },
     {
-      title: 'Slots in use',
+      title: isolated > 0 ? 'Slots in use + isolated processes' : 'Slots in use',
       isNumber: true,
       cell: (worker) => (
         <>
           <a href={tasksOf(worker, 'STARTED')}>{slotsText(worker.running, worker.concurrency)}</a>
-          <meter class="slots" min={0} max={worker.concurrency} value={worker.running} aria-hidden="true" />
+          <Isolated count={worker.isolated_processes} />
+          <meter
+            class="slots"
+            min={0}
+            max={worker.concurrency + worker.isolated_processes}
+            value={worker.running}
+            aria-hidden="true"
+          />
           {worker.leaked > 0 && (
             <span class="slots-leaked" title="Handlers that ignore their abort still use these slots">
               {worker.leaked} leaked
@@ -80,9 +88,14 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
           )}
         </>
       ),
-      total: slotsText(
-        sum(({ running }) => running),
-        sum(({ concurrency }) => concurrency),
+      total: (
+        <>
+          {slotsText(
+            sum(({ running }) => running),
+            sum(({ concurrency }) => concurrency),
+          )}
+          <Isolated count={isolated} />
+        </>
       ),
     },
     {
@@ -115,6 +128,14 @@ function columnsOf(workers: Worker[], page: Page, onChanged: () => void): Column
       },
     },
   ]
+}
+
+/** Shows the number of isolated processes, if there are any. */
+function Isolated({ count }: { count: number }) {
+  if (count === 0) return null
+  return (
+    <span title="Isolated processes: each runs one attempt, in addition to the slots">{` + ${count} isolated`}</span>
+  )
 }
 
 function nameOf({ host, pid }: Worker): string {
