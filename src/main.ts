@@ -203,7 +203,7 @@ function startConfiguredWorker(config: Config, { connections, registry, events }
         workers: config.WORKER_PROCESSES,
         cores: availableParallelism(),
         memoryLimit: process.constrainedMemory(),
-        definitions: registry.all,
+        definitions: registry.all.filter(({ queue }) => config.WORKER_QUEUES.includes(queue)),
       }),
     },
   })

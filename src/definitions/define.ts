@@ -16,7 +16,7 @@ export interface TaskContext {
    * AbortSignal that aborts when the task is cancelled, the attempt times out, the worker shuts down, another
    * attempt has replaced this one, or code of this attempt has thrown outside of its promise. Pass it to
    * asynchronous calls, or check it: 30 s after the abort (1 s at a shutdown) the attempt ends, even if its
-   * code still runs. A copy of the context (`{...context}`) does not contain it, because it is a getter.
+   * code still runs. An isolated attempt has `killGraceMs`; then its process is killed. A copy of the context (`{...context}`) does not contain it, because it is a getter.
    */
   signal: AbortSignal
   /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */
@@ -31,11 +31,14 @@ export interface TaskContext {
 /** Limits of the attempts of a definition that run in isolated processes. */
 export interface Isolation {
   /**
-   * Memory that the process of an attempt may use, in MiB of resident memory. Above it the process is killed,
-   * and the attempt fails.
+   * Resident memory that the process of an attempt may use, in MiB, without the processes that it starts. Above
+   * it the process is killed, and the attempt fails.
    */
   memoryMb: number
-  /** How long an attempt may run on after its abort, in milliseconds. Then its process is killed. */
+  /**
+   * How long an attempt may run on after its abort, in milliseconds. Then its process and the processes that it
+   * has started are killed.
+   */
   killGraceMs: number
   /** Number of attempts after which a process is replaced by a new one. */
   maxAttemptsPerProcess: number
@@ -67,8 +70,8 @@ export interface TaskDefinition<
   /** Time limit of one attempt, in milliseconds. After that, the AbortSignal of its context aborts. */
   timeoutMs: number
   /**
-   * Runs each attempt in a process of its own, so that it can compute without blocking others, be killed, and
-   * crash alone. Undefined runs attempts in the process of the worker.
+   * Runs attempts in isolated processes, one at a time in each: an attempt can compute without delaying others, it
+   * can be killed, and it crashes alone. Undefined runs attempts in the process of the worker.
    */
   isolate?: Isolation
   run(input: Input, context: TaskContext): Promise<Output>
@@ -112,16 +115,19 @@ export function defineTask<Input, Output, Name extends string, Given>(
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 
-const MINIMA: Isolation = { memoryMb: 64, killGraceMs: 0, maxAttemptsPerProcess: 1 }
+// An isolated process that has loaded the definitions of this project uses 120 MB.
+const MINIMA: Isolation = { memoryMb: 256, killGraceMs: 0, maxAttemptsPerProcess: 1 }
+// Node's timers wait 24 days at most.
+const MAX_LIMIT = 2 ** 31 - 1
 
 function isolationOf({ name, isolate }: { name: string; isolate?: boolean | Partial<Isolation> }) {
   if (!isolate) return undefined
   const limits = { ...DEFAULT_ISOLATION, ...(typeof isolate === 'object' && isolate) }
   for (const key of Object.keys(limits) as (keyof Isolation)[]) {
     if (!Object.hasOwn(MINIMA, key)) throw new Error(`Task "${name}": isolate.${key} is not known`)
-    if (!Number.isInteger(limits[key]) || limits[key] < MINIMA[key])
+    if (!Number.isInteger(limits[key]) || limits[key] < MINIMA[key] || limits[key] > MAX_LIMIT)
       throw new Error(
-        `Task "${name}": isolate.${key} must be a whole number of at least ${MINIMA[key]}, not ${limits[key]}`,
+        `Task "${name}": isolate.${key} must be a whole number from ${MINIMA[key]} to ${MAX_LIMIT}, not ${limits[key]}`,
       )
   }
   return limits

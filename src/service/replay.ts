@@ -7,8 +7,8 @@ import { unknownTask } from './unknown-task.ts'
 
 export interface Replay {
   /**
-   * Submits a task again under a new id, with its own input or with `edited.input`. Queue, limits, tags and
-   * callback URL are those of the original unless `options` contain others. A task of an internal definition
+   * Submits a task again under a new id, with its own input or with `edited.input`. Queue, isolation, limits, tags
+   * and callback URL are those of the original unless `options` contain others. A task of an internal definition
    * (a callback) can only be replayed with its own input.
    * @throws AppError like `submit`, and `unknown_task`
    */
@@ -58,8 +58,8 @@ export function createReplay({
   async function replay(id: string, edited: { input?: unknown }, options: SubmitOptions = {}) {
     const row = await find(id)
     if (!row) throw unknownTask(id)
-    const { name, queue, maxRetries, timeoutMs, tags, callbackUrl } = row
-    const kept = { queue, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
+    const { name, queue, isIsolated, maxRetries, timeoutMs, tags, callbackUrl } = row
+    const kept = { queue, isIsolated, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
     const all = { ...kept, ...options, replayedFrom: row.id }
     if ('input' in edited) return submit(name, edited.input, all, ['input'])
     return resubmit(name, row.input, all, ['input'])

@@ -19,6 +19,8 @@ export interface SubmitOptions {
   maxRetries?: number
   timeoutMs?: number
   queue?: string
+  /** True runs the task in isolated processes also if its definition does not require it. */
+  isIsolated?: boolean
   tags?: string[]
   /** URL to which the task is posted when it has ended. */
   callbackUrl?: string
@@ -167,7 +169,7 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     inputText: JSON.stringify(input),
     maxRetries: options.maxRetries ?? definition.maxRetries,
     timeoutMs: options.timeoutMs ?? definition.timeoutMs,
-    isIsolated: definition.isolate !== undefined,
+    isIsolated: definition.isolate !== undefined || options.isIsolated === true,
     tags: options.tags ?? [],
     createdAt,
     runAt: runAt && runAt > createdAt ? runAt : undefined,

@@ -111,6 +111,13 @@ export function createDispatchStore(database: Database) {
       return rows.length
     },
 
+    /** Makes the next attempts of a task that this worker has claimed run in isolated processes. */
+    async isolate({ id, attempt }: Pick<TaskToEnqueue, 'id' | 'attempt'>, workerId: string): Promise<void> {
+      await database.query(sql`
+        update tasks set is_isolated = true
+        where id = ${id}::uuid and attempt = ${attempt} and worker_id = ${workerId}::uuid and status = 'STARTED'`)
+    },
+
     /**
      * Marks waiting tasks as not enqueued, because Redis failed or refused them. The dispatcher enqueues
      * them.

@@ -122,7 +122,7 @@ function cancelTasks(database: Database, ids: string[]): Promise<CancelledTask[]
 function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]> {
   return database.query(sql`
     ${lockInOrder(ids)}
-    update tasks set status = 'PENDING', failures = 0, result = null, error = null, finished_at = null,
+    update tasks set status = 'PENDING', failures = 0, crashes = 0, result = null, error = null, finished_at = null,
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
     from locked where tasks.id = any(array[locked.id]) and status in ('FAILURE', 'CANCELLED')

@@ -187,14 +187,19 @@ export function createWorkerStore(database: Database) {
 
     /**
      * Marks up to `limit` tasks that a worker runs, so that their next attempts run in isolated processes. Called
-     * when the process of the worker has crashed: one of these tasks may be the cause. Like `runningOf`, it reads
-     * the index of enqueued tasks only.
+     * when the process of the worker has crashed: one of these tasks may be the cause.
+     * @param isThorough false reads only the index of enqueued tasks, which is small during a backlog. Nearly all
+     *   running tasks are in it
      */
-    isolateTasksOf(workerId: string, limit: number): Promise<CrashedTask[]> {
+    isolateTasksOf(
+      workerId: string,
+      { isThorough, limit }: { isThorough: boolean; limit: number },
+    ): Promise<CrashedTask[]> {
       return database.maintenance.query(sql`
         with found as materialized (
           select id from tasks
-          where finished_at is null and enqueued_at is not null and status = 'STARTED' and worker_id = ${workerId}::uuid
+          where finished_at is null and status = 'STARTED' and worker_id = ${workerId}::uuid
+            ${isThorough ? sql`` : sql`and enqueued_at is not null`}
           limit ${limit}
         ), locked as materialized (
           select id from tasks where id = any(array(select id from found)) order by id for update

@@ -1,5 +1,5 @@
 // Puts back the tasks of a worker process that has crashed. Their next attempts run in isolated processes, so
-// that the task that caused the crash fails alone. The crash uses no retry of the other tasks.
+// that the task that caused the crash fails alone. The crash uses no retry, up to `MAX_CRASHES` per task.
 import { pause } from '../base/loop.ts'
 import { decide, type Outcome } from '../definitions/task-status.ts'
 import { openDatabase } from '../store/database.ts'
@@ -16,8 +16,8 @@ const MAX_CRASHES = 5
 const LATE_CLAIM_MS = 2_000
 
 /**
- * Releases all tasks that a worker ran: STARTED becomes PENDING. The worker must have ended. Repeating a call
- * changes nothing.
+ * Releases all tasks that a worker ran: STARTED becomes PENDING. The worker must have ended. A call that has failed
+ * can be repeated.
  * @returns the tasks that were released or, after `MAX_CRASHES`, ended or retried
  * @throws AppError `unavailable` if Postgres cannot be reached
  */
@@ -31,18 +31,18 @@ export async function recoverCrashedWorker({
   const database = await openDatabase(databaseUrl, { poolSize: 1 })
   try {
     const { taskStore, workerStore } = createStores(database)
-    const recovered = await releaseTasks()
+    const recovered = await releaseTasks(false)
     // Postgres may execute the last statements of the process after its end, also a claim.
     await pause(LATE_CLAIM_MS)
-    recovered.push(...(await releaseTasks()))
+    recovered.push(...(await releaseTasks(true)))
     // Without its row, the worker does not count as missing.
     await workerStore.remove(workerId)
     return recovered
 
-    async function releaseTasks() {
+    async function releaseTasks(isThorough: boolean) {
       const released: { taskId: string; name: string }[] = []
       for (;;) {
-        const tasks = await workerStore.isolateTasksOf(workerId, BATCH)
+        const tasks = await workerStore.isolateTasksOf(workerId, { isThorough, limit: BATCH })
         if (tasks.length > 0) await taskStore.finishMany(tasks.map(finishOf))
         released.push(...tasks.map(({ id, name }) => ({ taskId: id, name })))
         if (tasks.length < BATCH) return released
@@ -63,6 +63,6 @@ const BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 
 function outcomeOf({ attempt, crashes }: CrashedTask): Outcome {
   if (crashes < MAX_CRASHES) return { kind: 'released' }
-  const message = `The worker process crashed during attempt ${attempt}, for the ${crashes}th time while it ran this task`
+  const message = `The worker process crashed during attempt ${attempt}, as it did during ${crashes - 1} earlier attempts of this task`
   return { kind: 'failed', error: { name: 'WorkerCrashed', message, retryable: true } }
 }

@@ -7,6 +7,7 @@ import type { Connections } from '../connections.ts'
 import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
+import type { ClaimedTask } from '../store/claim.ts'
 import type { Finish } from '../store/finish.ts'
 import type { NewLogLine } from '../store/log-store.ts'
 import type { RefusedAttempt } from '../store/refused-ends.ts'
@@ -106,7 +107,7 @@ export function startParts(
   const slots = createSlots(concurrency)
   // Each slot of the isolated tasks is a process.
   const isolatedSlots = createSlots(options.isolated?.processes ?? 0)
-  const isolatedDefinitions = registry.all.filter(({ isolate }) => isolate)
+  const isolatedDefinitions = registry.all.filter(({ isolate, queue }) => isolate && queues.includes(queue))
   // Names of the delivery queues that this worker serves. Those of isolated tasks are added when the worker has
   // such definitions, or has found such tasks: a task whose worker has crashed is isolated, too.
   const served = [...queues]
@@ -189,6 +190,7 @@ export function startParts(
     scope,
     slots,
     isolated: isolated && { slots: isolatedSlots, perform: isolated.perform },
+    isolate,
     logs,
     unwritten: createUnwrittenResults(),
     finish: results.add,
@@ -222,8 +224,7 @@ export function startParts(
     slots: isolatedSlots,
     handle: isolatedClaimer.handle,
   })
-  for (const definition of isolatedDefinitions)
-    if (queues.includes(definition.queue)) serveIsolated(definition.queue)
+  for (const definition of isolatedDefinitions) serveIsolated(definition.queue)
   const reconciler = startReconciler({
     queues: served,
     workerId: id,
@@ -270,6 +271,17 @@ export function startParts(
     scope,
     failed: failure.failed,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),
+  }
+
+  async function isolate(task: ClaimedTask) {
+    try {
+      await dispatchStore.isolate(task, id)
+    } catch (error) {
+      // It stays in its queue, and the next worker that claims it tries again.
+      events.emit('error.transient', { where: 'isolating a task', error })
+    }
+    await release([task])
+    dispatcher.wakeIn(0)
   }
 
   /** Starts to serve the isolated tasks of a queue. */

@@ -33,6 +33,9 @@ const CLAIM_MS = 5_000
 const LOOPS_MS = 5_000
 // How long a stopping worker waits for handlers to return after it has aborted them, in milliseconds.
 const ABORT_MS = 1_000
+// How long a stopping worker waits for the end of killed processes, in milliseconds. The kernel ends a process late
+// while it waits for a broken disk or network drive.
+const KILL_MS = 2_000
 
 export function startWorker(
   connections: WorkerConnections,
@@ -53,7 +56,7 @@ export function startWorker(
     await within(graceMs, running.whenEmpty())
     const aborted = running.all()
     await abortAndRelease()
-    await parts.isolated?.stop()
+    await within(KILL_MS, parts.isolated?.stop())
     await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
     await connections.workerStore
       .remove(id)
@@ -80,7 +83,7 @@ export function startWorker(
     // attempt. The tasks of all other handlers are released here.
     await within(ABORT_MS, running.whenEmpty())
     // Kills the handlers in isolated processes. Then their attempts end, too.
-    await parts.isolated?.stop()
+    await within(KILL_MS, parts.isolated?.stop())
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
     for (const { graceTimer } of stillRunning) clearTimeout(graceTimer)
@@ -89,7 +92,7 @@ export function startWorker(
   }
 }
 
-async function within(ms: number, event: Promise<unknown>): Promise<void> {
+async function within(ms: number, event: Promise<unknown> | undefined): Promise<void> {
   const done = new AbortController()
   await Promise.race([event, pause(ms, done.signal)])
   done.abort()

@@ -1,4 +1,5 @@
 // Definitions whose attempts run in isolated processes, and misbehave there. Their results name the process.
+import { AsyncResource } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -67,6 +68,8 @@ function circular(): unknown {
   return circle
 }
 
+const shared = new AsyncResource('shared connection')
+
 type Context = { signal: AbortSignal }
 
 const FAULTS = {
@@ -97,6 +100,25 @@ const FAULTS = {
       throw new RangeError('astray')
     }, 1)
     return new Promise(() => {})
+  },
+  // The connection was made when this module was loaded, so its errors belong to no attempt.
+  'shared connection': (): Promise<never> => {
+    shared.runInAsyncScope(() =>
+      setImmediate(() => {
+        throw new RangeError('astray')
+      }),
+    )
+    return new Promise(() => {})
+  },
+  'exits at its abort': ({ signal }: Context): Promise<never> => {
+    signal.addEventListener('abort', () => process.exit(9))
+    return new Promise(() => {})
+  },
+  'writes to stderr': async () => void process.stderr.write('of another task\n'),
+  'talks to the worker': async () => {
+    process.send?.(null)
+    process.send?.({ kind: 'ended', run: 1, outcome: { kind: 'succeeded', resultText: '"forged"' } })
+    return 'its own result'
   },
   'late rejection': async () => {
     setTimeout(() => Promise.reject(new RangeError('late')), 50)

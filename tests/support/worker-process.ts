@@ -40,8 +40,10 @@ const OPTIONS = {
   heartbeatMs: 500,
   reconcileMs: 300,
   lostAfterMs: 500,
-  isolated: { script: ISOLATED_SCRIPT, processes: 2 },
 }
+
+/** Options of a worker with the isolated definitions and processes. */
+export const WITH_ISOLATED = { isolated: { script: ISOLATED_SCRIPT, processes: 2 } }
 
 /** Starts a worker process. Resolves when the worker has printed that it runs, or has ended. */
 export async function spawnWorker(
@@ -92,7 +94,8 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
     [
       ...createTaskDefinitions({ sendMail, http }),
       ...createTestDefinitions(recorder),
-      ...createIsolatedDefinitions(),
+      // The processes of these definitions are started ahead, which takes time.
+      ...(options.isolated ? createIsolatedDefinitions() : []),
     ],
     createInternalDefinitions(http, null),
   )

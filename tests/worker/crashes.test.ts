@@ -6,7 +6,7 @@ import { recoverCrashedWorker } from '../../src/worker/crash-recovery.ts'
 import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
-import { spawnWorker, type WorkerProcess } from '../support/worker-process.ts'
+import { spawnWorker, WITH_ISOLATED, type WorkerProcess } from '../support/worker-process.ts'
 
 let system: TestSystem
 beforeAll(async () => {
@@ -21,13 +21,13 @@ const recover = ({ workerId }: WorkerProcess) =>
   recoverCrashedWorker({ databaseUrl: system.database.url, workerId })
 
 // Long enough that no other worker counts the crashed one as missing.
-const NEVER_MISSING = { missingAfterMs: 60_000 }
+const NEVER_MISSING = { ...WITH_ISOLATED, missingAfterMs: 60_000 }
 
 test('the task that exits the process fails alone, and what ran beside it loses no retry', async (context) => {
   if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
   const worker = await spawnWorker(system, NEVER_MISSING)
   const sleepers = await Promise.all(
-    Array.from({ length: 19 }, () => system.submit('sleep', { ms: 3_000, laterMs: 10 }, { max_retries: 0 })),
+    Array.from({ length: 19 }, () => system.submit('sleep', { ms: 60_000, laterMs: 10 }, { max_retries: 0 })),
   )
   for (const { id } of sleepers) await system.taskWhen(id, ({ status }) => status === 'STARTED')
   const culprit = await system.submit('exit', {}, { max_retries: 0 })

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sql } from '../../src/store/drizzle.ts'
 import { createIsolatedDefinitions, type Fault, ISOLATED_SCRIPT } from '../support/isolated-definitions.ts'
 import { type FullTask, startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
@@ -97,6 +98,15 @@ describe('a fault of one task', () => {
       {},
       { name: 'RangeError', message: expect.stringContaining('astray'), stack: expect.any(String) },
     ],
+    ['shared connection', {}, { name: 'RangeError', message: expect.stringContaining('astray') }],
+    [
+      'exits at its abort',
+      { timeout_seconds: 1 },
+      {
+        name: 'TimeoutError',
+        message: 'Timed out: an attempt may take 1 s. Then its process exited with code 9',
+      },
+    ],
     ['unstorable', {}, { name: 'UnstorableResult' }],
     ['child processes', { timeout_seconds: 1 }, { name: 'TimeoutError' }],
   ]
@@ -115,6 +125,16 @@ describe('a fault of one task', () => {
       )
     },
   )
+
+  test('the standard error in an error is that of its own attempt', async () => {
+    // Two processes: one of them runs the task that exits.
+    await Promise.all([runFault('writes to stderr'), runFault('writes to stderr')])
+    expect((await runFault('exit')).error?.stderr).toBe('last words')
+  })
+
+  test('task code cannot send messages to the worker', async () => {
+    expect(await runFault('talks to the worker')).toMatchObject({ result: 'its own result' })
+  })
 
   test('log lines from before a crash are kept', async () => {
     const { id } = await runFault('exit')
@@ -168,6 +188,23 @@ test('isolated tasks that wait for a process do not delay others', async () => {
   expect(states.some(({ status }) => status === 'PENDING')).toBe(true)
   for (const { id } of computing)
     expect(await system.taskWhenFinal(id)).toMatchObject({ attempt: 1, status: 'SUCCESS' })
+})
+
+test('a task that was submitted before its definition required isolation is put back once', async () => {
+  const { id } = await system.submit('isolated_compute', { ms: 1 }, { delay_seconds: 1 })
+  await system.connections.database.query(sql`update tasks set is_isolated = false where id = ${id}::uuid`)
+  const task = await system.taskWhenFinal(id)
+  expect(task).toMatchObject({ status: 'SUCCESS', attempt: 2, failures: 0, is_isolated: true })
+})
+
+test('a task that waits for an isolated process can be cancelled', async () => {
+  const computing = await Promise.all(
+    Array.from({ length: PROCESSES }, () => system.submit('isolated_compute', { ms: 1_500 })),
+  )
+  const { id } = await system.submit('isolated_compute', { ms: 1 })
+  await system.request('POST', `/v1/tasks/${id}/cancel`)
+  expect((await system.taskWhenFinal(id)).status).toBe('CANCELLED')
+  for (const { id } of computing) await system.taskWhenFinal(id)
 })
 
 test('a definition that the processes do not have is reported at start, and its attempts fail with that message', async () => {

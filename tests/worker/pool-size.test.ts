@@ -34,18 +34,22 @@ test.each([
   [
     'requested processes',
     { requested: 4, memoryLimit: 2 * GIB, definitions: [heavy] },
-    /^4 isolated processes of 1024 MB/,
+    /limit of 2048 MB is too small: 4 isolated processes of 1024 MB \(isolate.memoryMb of heavy\) and 1 worker process /,
   ],
-  ['a single process', { memoryLimit: GIB, definitions: [heavy] }, /^1 isolated processes of 1024 MB/],
+  [
+    'a single process',
+    { memoryLimit: GIB, definitions: [heavy] },
+    /limit of 1024 MB is too small: 1 isolated process of 1024 MB/,
+  ],
 ])('%s that cannot fit into the memory limit are refused', (_, own, message) => {
   expect(() => poolSizeOf({ ...options, ...own })).toThrow(message)
 })
 
 test.each([
-  [{ memoryMb: 1 }, 'Task "x": isolate.memoryMb must be a whole number of at least 64, not 1'],
+  [{ memoryMb: 1 }, 'Task "x": isolate.memoryMb must be a whole number from 256 to 2147483647, not 1'],
   [
     { killGraceMs: Number.NaN },
-    'Task "x": isolate.killGraceMs must be a whole number of at least 0, not NaN',
+    'Task "x": isolate.killGraceMs must be a whole number from 0 to 2147483647, not NaN',
   ],
   [{ memory: 5 } as object, 'Task "x": isolate.memory is not known'],
 ])('a definition with isolate %j is refused', (isolate, message) => {

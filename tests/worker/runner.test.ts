@@ -35,6 +35,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     running,
     scope: new AsyncLocalStorage(),
     slots: createSlots(50),
+    isolate: async () => {},
     logs: {
       add: () => undefined,
       addStorable: () => {},

@@ -112,8 +112,12 @@ export function isUnstorable(error: unknown): boolean {
 const MAX_TEXT = 4_000
 
 function taskErrorOf(error: unknown): TaskError {
-  const name = error instanceof Error ? error.name : 'Error'
-  return { name, message: storable(messageOf(error)), retryable: !(error instanceof PermanentError) }
+  const name: unknown = error instanceof Error ? error.name : 'Error'
+  return {
+    name: typeof name === 'string' ? storable(name) : 'Error',
+    message: storable(messageOf(error)),
+    retryable: !(error instanceof PermanentError),
+  }
 }
 
 function storable(text: string): string {

@@ -37,6 +37,8 @@ export interface RunnerDependencies {
   slots: Pick<Slots, 'release' | 'leak' | 'recover'>
   /** Runs attempts in isolated processes; undefined if this worker has none. */
   isolated?: IsolatedRuns
+  /** Releases a claimed task, so that its next attempt runs in an isolated process. Never rejects. */
+  isolate: (task: ClaimedTask) => Promise<void>
   logs: TaskLogs
   unwritten: UnwrittenResults
   /**
@@ -94,21 +96,21 @@ export interface Runner {
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, scope, slots, isolated, logs, unwritten } = dependencies
+  const { workerId, registry, running, scope, slots, isolated, isolate, logs, unwritten } = dependencies
   const { finish, keepRefused, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
   async function run(task: ClaimedTask, isIsolated = false): Promise<void> {
     const held = isIsolated && isolated ? isolated.slots : slots
+    const definition = registry.find(task.name)
+    if (definition?.isolate && !isIsolated) return moveToIsolated(task)
     const attempt = running.begin(task)
     if (!attempt) return held.release(1)
     announceStart(attempt)
-    const definition = registry.find(task.name)
-    const outcome =
-      isIsolated || definition?.isolate
-        ? await performIsolated(definition, attempt)
-        : await perform(definition, attempt)
+    const outcome = isIsolated
+      ? await performIsolated(definition, attempt)
+      : await perform(definition, attempt)
     const decision = decisionOf(attempt, outcome)
     // The attempt was ended while its handler still ran.
     if (attempt.givenUp) return endLate(attempt, decision, outcome)
@@ -119,6 +121,15 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     await end(attempt, decision, outcome)
     if (isSlotFree) unwritten.remove(bytes)
     else held.release(1)
+  }
+
+  /**
+   * Puts back a task that was submitted before its definition required isolated processes. It must not wait for
+   * one of them in a slot that other tasks need.
+   */
+  async function moveToIsolated(task: ClaimedTask): Promise<void> {
+    slots.release(1)
+    await isolate(task)
   }
 
   function endAfterGrace(attempt: RunningTask) {

@@ -1,16 +1,18 @@
 // One isolated process, as its worker sees it.
 import { type ChildProcess, fork } from 'node:child_process'
+import { messageOf } from '../../base/errors.ts'
 import { pause } from '../../base/loop.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { AbortReason } from '../attempts/running-tasks.ts'
-import type { FromProcess, StrayError, ToProcess } from './protocol.ts'
+import type { AttemptMessage, FromProcess, StrayError, ToProcess } from './protocol.ts'
 
 export interface IsolatedProcess {
   /** Id of the process and of its process group; undefined if it could not be started. */
   readonly pid: number | undefined
   /** Number of attempts that it has begun. */
   readonly attempts: number
+  readonly isReady: boolean
   /** True if the process must not run another attempt. */
   isSpent: boolean
   /** Resolves with the names of the definitions when the process has loaded them; null if it ended before. */
@@ -19,34 +21,40 @@ export interface IsolatedProcess {
   readonly ended: Promise<ProcessEnd>
   /**
    * Runs an attempt. Call it only when the last one has ended.
-   * @param receive called with all messages of the attempt but the last one
-   * @returns the outcome of the attempt; the end of the process if it ended during the attempt; null if the
-   * process ended, or was killed here, before it had begun the attempt
+   * @param receive called with the messages of the attempt except the last one, and with stray errors
+   * @returns the outcome of the attempt, or the end of the process if it ended during the attempt
    */
-  run(task: ClaimedTask, receive: (message: FromProcess) => void): Promise<Outcome | ProcessEnd | null>
+  run(
+    task: ClaimedTask,
+    receive: (message: AttemptMessage | StrayError) => void,
+  ): Promise<Outcome | ProcessEnd>
   abort(reason: AbortReason): void
   /** Kills the process and all processes of its group. */
   kill(): void
 }
 
 export interface ProcessEnd {
+  /** True if the process had received the attempt, so that task code may have run. */
+  hasBegun: boolean
   code: number | null
   signal: NodeJS.Signals | null
-  /** Last part of the standard error of the process. */
+  /** What the process has written to its standard error during its last attempt: the last 4,000 characters. */
   stderr: string
-  /** The error for which the process could not be started. */
-  error?: Error
+  /** Why the operating system could not start the process. */
+  error?: unknown
+  /** True if the process was killed because it had not loaded the definitions in time. */
+  isTooSlow: boolean
 }
 
-// Maximum length of the kept standard error, in characters. It is part of the error of an attempt.
 const MAX_STDERR = 4_000
+// How long a process may take to load the definitions.
+const START_MS = 60_000
+// How long a free process may take to begin an attempt. It needs milliseconds, unless code of an earlier attempt
+// still computes there.
+const BEGIN_MS = 5_000
 // How long the last messages and output of an ended process may take to arrive. The pipes stay open longer only
 // if a process that task code has started has left the process group.
 const LAST_OUTPUT_MS = 1_000
-
-// How long a free process may take to begin an attempt. It needs milliseconds, unless the code of an earlier
-// attempt still computes.
-const BEGIN_MS = 5_000
 
 /**
  * @param script the module that calls `serveAttempts`
@@ -56,62 +64,113 @@ export function startIsolatedProcess(
   script: string,
   onIdleError: (error: StrayError, process: IsolatedProcess) => void,
 ): IsolatedProcess {
-  const child = fork(script, [], {
-    // A group of its own, so that a kill also reaches the processes that task code has started. Ctrl-C in a
-    // terminal does not reach it: its worker ends it in order.
-    detached: true,
-    serialization: 'advanced',
-    execArgv: [],
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  })
+  try {
+    return watch(forkScript(script), onIdleError)
+  } catch (error) {
+    // `fork` throws some errors of the operating system, and emits the others.
+    return notStarted(error)
+  }
+}
+
+function watch(
+  child: ChildProcess,
+  onIdleError: (error: StrayError, process: IsolatedProcess) => void,
+): IsolatedProcess {
+  let runs = 0
   let attempts = 0
-  let receive = receiveIdle
+  let isReady = false
+  let hasBegun = false
+  let hasExited = false
+  let stderr = ''
   let lastEnd: ProcessEnd | undefined
-  let finish: (end: ProcessEnd) => void = () => {}
-  const ended = untilEnded(child)
-  void ended.then((end) => {
-    lastEnd = end
-    finish(end)
+  let receive: (message: AttemptMessage | StrayError) => void = receiveIdle
+  let finish: (end: Outcome | ProcessEnd) => void = () => {}
+  const ready = Promise.withResolvers<string[] | null>()
+  const ended = Promise.withResolvers<ProcessEnd>()
+  let isTooSlow = false
+  const startTimer = setTimeout(() => {
+    isTooSlow = true
+    kill()
+  }, START_MS)
+  void ready.promise.then(() => clearTimeout(startTimer))
+
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    process.stderr.write(text)
+    stderr = (stderr + text).slice(-MAX_STDERR)
   })
+  child.on('message', (message: FromProcess) => {
+    if (message.kind === 'ready') {
+      isReady = true
+      ready.resolve(message.names)
+    } else if (message.kind === 'stray error') receive(message)
+    else if (message.run === runs) receiveOfAttempt(message)
+  })
+  // Also emitted if a message cannot be sent or a kill fails: then the process runs, and its exit is the end.
+  child.once('error', (error) => {
+    if (child.pid === undefined) end({ code: null, signal: null, error })
+  })
+  child.once('exit', (code, signal) => {
+    // The other processes of its group.
+    kill()
+    hasExited = true
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    void Promise.race([closed, pause(LAST_OUTPUT_MS)]).then(() => end({ code, signal }))
+  })
+
   const isolated: IsolatedProcess = {
     pid: child.pid,
     get attempts() {
       return attempts
     },
+    get isReady() {
+      return isReady
+    },
     isSpent: false,
-    ready: untilReady(child),
-    ended,
+    ready: ready.promise,
+    ended: ended.promise,
     run,
     abort: (reason) => send({ kind: 'abort', reason }),
     kill,
   }
-  child.on('message', (message: FromProcess) => receive(message))
   return isolated
 
-  async function run(task: ClaimedTask, receiveMessage: (message: FromProcess) => void) {
-    let hasBegun = false
-    const beginTimer = setTimeout(kill, BEGIN_MS)
-    const { promise, resolve } = Promise.withResolvers<Outcome | ProcessEnd>()
-    finish = resolve
-    if (lastEnd) resolve(lastEnd)
-    receive = (message) => {
-      if (message.kind === 'begun') {
-        hasBegun = true
-        attempts++
-        clearTimeout(beginTimer)
-      }
-      if (message.kind === 'ended') resolve(message.outcome)
-      else receiveMessage(message)
+  async function run(task: ClaimedTask, receiveMessage: typeof receive) {
+    hasBegun = false
+    stderr = ''
+    runs++
+    const end = Promise.withResolvers<Outcome | ProcessEnd>()
+    finish = end.resolve
+    receive = receiveMessage
+    if (lastEnd) finish({ ...lastEnd, hasBegun, stderr })
+    // After a block of the event loop the timer is called before messages that have arrived meanwhile.
+    const beginTimer = setTimeout(() => setImmediate(() => hasBegun || kill()), BEGIN_MS)
+    try {
+      send({ kind: 'run', run: runs, task })
+      return await end.promise
+    } finally {
+      clearTimeout(beginTimer)
+      receive = receiveIdle
     }
-    send({ kind: 'run', task })
-    const end = await promise
-    clearTimeout(beginTimer)
-    receive = receiveIdle
-    return hasBegun ? end : null
   }
 
-  function receiveIdle(message: FromProcess) {
+  function receiveOfAttempt(message: AttemptMessage) {
+    if (message.kind === 'begun') {
+      hasBegun = true
+      attempts++
+    }
+    if (message.kind === 'ended') finish(message.outcome)
+    else receive(message)
+  }
+
+  function receiveIdle(message: AttemptMessage | StrayError) {
     if (message.kind === 'stray error') onIdleError(message, isolated)
+  }
+
+  function end(exit: Pick<ProcessEnd, 'code' | 'signal' | 'error'>) {
+    lastEnd = { ...exit, hasBegun, isTooSlow, stderr: stderr.trim() }
+    ready.resolve(null)
+    ended.resolve(lastEnd)
+    finish(lastEnd)
   }
 
   function send(message: ToProcess) {
@@ -119,37 +178,42 @@ export function startIsolatedProcess(
   }
 
   function kill() {
-    killGroup(child.pid)
+    // The number of a process that has exited can belong to another one.
+    if (!hasExited) killGroup(child.pid)
   }
 }
 
-function untilReady(child: ChildProcess): Promise<string[] | null> {
-  return new Promise((resolve) => {
-    child.once('message', (message: FromProcess) => resolve(message.kind === 'ready' ? message.names : null))
-    child.once('exit', () => resolve(null))
-    child.once('error', () => resolve(null))
+function forkScript(script: string): ChildProcess {
+  return fork(script, [], {
+    // A group of its own, so that a kill also reaches the processes that task code has started. Ctrl-C in a
+    // terminal does not reach it: its worker ends it in order.
+    detached: true,
+    serialization: 'advanced',
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
 }
 
-function untilEnded(child: ChildProcess): Promise<ProcessEnd> {
-  let stderr = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    process.stderr.write(text)
-    stderr = (stderr + text).slice(-MAX_STDERR)
-  })
-  return new Promise((resolve) => {
-    child.once('error', (error) => {
-      // Also emitted if a message could not be sent: then the process runs, and its exit is the end.
-      if (child.pid === undefined) resolve({ code: null, signal: null, stderr, error })
-    })
-    child.once('exit', (code, signal) => {
-      killGroup(child.pid)
-      const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-      void Promise.race([closed, pause(LAST_OUTPUT_MS)]).then(() =>
-        resolve({ code, signal, stderr: stderr.trim() }),
-      )
-    })
-  })
+function notStarted(error: unknown): IsolatedProcess {
+  const end: ProcessEnd = { hasBegun: false, code: null, signal: null, stderr: '', error, isTooSlow: false }
+  return {
+    pid: undefined,
+    attempts: 0,
+    isReady: false,
+    isSpent: true,
+    ready: Promise.resolve(null),
+    ended: Promise.resolve(end),
+    run: async () => end,
+    abort: () => {},
+    kill: () => {},
+  }
+}
+
+/** Says how a process has ended: "exited with code 1". */
+export function describeEnd({ code, signal, error, isTooSlow }: ProcessEnd): string {
+  if (isTooSlow) return `did not load the definitions within ${START_MS / 1_000} s`
+  if (error !== undefined) return messageOf(error)
+  return signal ? `was ended by the signal ${signal}` : `exited with code ${code}`
 }
 
 function killGroup(pid: number | undefined) {

@@ -9,6 +9,7 @@ export interface PoolSizeOptions {
   cores: number
   /** Memory limit of the container in bytes; 0 or a very large number if there is none. */
   memoryLimit: number
+  /** The definitions of the queues that the worker serves. */
   definitions: readonly TaskDefinition[]
 }
 
@@ -32,9 +33,11 @@ export function poolSizeOf({ requested, workers, cores, memoryLimit, definitions
   if (requested === undefined && fitting >= 1) return fitting
   // Without such definitions, isolated processes only run tasks whose worker has crashed.
   if (requested === undefined && limits.length === 0) return 1
-  const processes = requested === undefined ? 1 : wanted * workers
+  const needed = (requested === undefined ? 1 : wanted) * workers
+  const largest =
+    definitions.find(({ isolate }) => isolate?.memoryMb === memoryMb)?.name ?? 'tasks of crashed workers'
   throw new Error(
-    `${processes} isolated processes of ${memoryMb} MB (isolate.memoryMb) and ${workers} worker processes of ${WORKER_MB} MB ` +
-      `do not fit into the memory limit of ${Math.floor(memoryLimit / MIB)} MB: set ISOLATED_PROCESSES to a smaller number, or raise the limit`,
+    `The memory limit of ${Math.floor(memoryLimit / MIB)} MB is too small: ${needed} isolated process${needed > 1 ? 'es' : ''} of ${memoryMb} MB (isolate.memoryMb of ` +
+      `${largest}) and ${workers} worker process${workers > 1 ? 'es' : ''} of ${WORKER_MB} MB need more. Raise the limit, or reduce ISOLATED_PROCESSES or isolate.memoryMb`,
   )
 }

@@ -1,20 +1,23 @@
 // The isolated processes of a worker. Their number never exceeds `size`; processes that were killed count until
 // they have ended.
-import { type IsolatedProcess, type ProcessEnd, startIsolatedProcess } from './isolated-process.ts'
+import {
+  describeEnd,
+  type IsolatedProcess,
+  type ProcessEnd,
+  startIsolatedProcess,
+} from './isolated-process.ts'
 import type { StrayError } from './protocol.ts'
 import { createReaper } from './reaper.ts'
 
 export interface Pool {
   /**
    * Returns a process that has loaded the definitions and is free. Starts one if none is free, and waits if all
-   * are in use.
+   * are in use. Resolves with null when the signal aborts or the pool has stopped.
    * @throws StartError if a started process has ended before it was ready
    */
-  take(): Promise<IsolatedProcess>
-  /** Gives back a process after an attempt. A spent one is killed and replaced. */
+  take(signal: AbortSignal): Promise<IsolatedProcess | null>
+  /** Gives back a process after an attempt. A spent one is killed. */
   giveBack(process: IsolatedProcess): void
-  /** Number of processes that run an attempt. */
-  readonly busy: number
   /** Kills all processes. Resolves when they have ended. */
   stop(): Promise<void>
 }
@@ -23,12 +26,11 @@ export interface PoolOptions {
   script: string
   size: number
   /**
-   * True starts all processes now, and replaces them immediately. False starts a process when it is needed, and
-   * ends it when it has been idle for a minute.
+   * True keeps `size` processes ready: starts them now, and replaces those that end. False starts a process when
+   * it is needed, and ends it when it has been idle for a minute.
    */
   isStartedAhead: boolean
-  /** Called with the names of the definitions that a process has loaded. */
-  onReady: (names: string[]) => void
+  onReady: (process: IsolatedProcess, names: string[]) => void
   /** Called when a process could not be started. */
   onStartError: (error: StartError) => void
   /** Called with an error of code that an earlier attempt of a free process has left behind. */
@@ -38,12 +40,17 @@ export interface PoolOptions {
 /** A process could not be started, or ended before it had loaded the definitions. */
 export class StartError extends Error {
   readonly stderr: string
+  /**
+   * True if the operating system could not start or keep the process, for example because it has no memory left:
+   * a later start may succeed. False if the definitions could not be loaded.
+   */
+  readonly isTransient: boolean
 
-  constructor({ code, signal, stderr, error }: ProcessEnd) {
-    const reason = error ? error.message : signal ? `ended by ${signal}` : `exited with code ${code}`
-    super(`The isolated process could not be started: ${reason}`)
+  constructor(end: ProcessEnd) {
+    super(`The isolated process could not be started: ${describeEnd(end)}`)
     this.name = 'IsolatedStartError'
-    this.stderr = stderr
+    this.stderr = end.stderr
+    this.isTransient = !end.isTooSlow && (end.error !== undefined || end.signal !== null)
   }
 }
 
@@ -56,26 +63,22 @@ export function createPool(options: PoolOptions): Pool {
   const idleTimers = new WeakMap<IsolatedProcess, NodeJS.Timeout>()
   const reaper = createReaper()
   let waiters: (() => void)[] = []
-  let busy = 0
   let isStopped = false
   if (isStartedAhead) fill()
 
   return {
-    async take() {
-      for (;;) {
-        const free = idle.pop() ?? (all.size < size ? start() : undefined)
-        if (isStopped) throw new Error('The worker has stopped its isolated processes')
-        if (free) return await taken(free)
-        await new Promise<void>((resolve) => waiters.push(resolve))
+    async take(signal) {
+      while (!isStopped && !signal.aborted) {
+        const free = takeIdle() ?? (all.size < size ? start() : undefined)
+        if (!free) await untilFree(signal)
+        else if (await free.ready) return free
+        else throw new StartError(await free.ended)
       }
+      return null
     },
     giveBack(process) {
-      busy--
       if (process.isSpent || isStopped) process.kill()
       else park(process)
-    },
-    get busy() {
-      return busy
     },
     async stop() {
       isStopped = true
@@ -86,35 +89,33 @@ export function createPool(options: PoolOptions): Pool {
     },
   }
 
-  async function taken(process: IsolatedProcess): Promise<IsolatedProcess> {
-    clearTimeout(idleTimers.get(process))
-    busy++
-    if (await process.ready) return process
-    busy--
-    throw new StartError(await process.ended)
+  /** Prefers a process that is ready to one that still loads the definitions. */
+  function takeIdle(): IsolatedProcess | undefined {
+    const process = idle.findLast(({ isReady }) => isReady) ?? idle.at(-1)
+    if (process) unpark(process)
+    return process
   }
 
   function start(): IsolatedProcess {
-    const process = startIsolatedProcess(script, (error) => {
+    const process = startIsolatedProcess(script, (error, process) => {
       // The state of the process is not known any more.
       process.kill()
       onIdleError(error)
     })
     all.add(process)
-    watchGroups()
     void process.ready.then(async (names) => {
-      if (names) onReady(names)
+      if (names) onReady(process, names)
       else if (!isStopped) onStartError(new StartError(await process.ended))
     })
     void process.ended.then(() => {
       all.delete(process)
-      const place = idle.indexOf(process)
-      if (place >= 0) idle.splice(place, 1)
+      unpark(process)
       watchGroups()
-      // A process that never was ready is not replaced here: it would end again and again.
-      if (isStartedAhead && process.attempts > 0) fill()
+      // A process that never was ready is not replaced here: its successor would end in the same way.
+      if (isStartedAhead && process.isReady) fill()
       wakeAll()
     })
+    watchGroups()
     return process
   }
 
@@ -126,6 +127,19 @@ export function createPool(options: PoolOptions): Pool {
     idle.push(process)
     if (!isStartedAhead) idleTimers.set(process, setTimeout(process.kill, IDLE_MS).unref())
     wakeAll()
+  }
+
+  function unpark(process: IsolatedProcess) {
+    clearTimeout(idleTimers.get(process))
+    const place = idle.indexOf(process)
+    if (place >= 0) idle.splice(place, 1)
+  }
+
+  function untilFree(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      waiters.push(resolve)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
   }
 
   function wakeAll() {

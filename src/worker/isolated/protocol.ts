@@ -5,17 +5,25 @@ import type { ClaimedTask } from '../../store/claim.ts'
 import type { NewLogLine } from '../../store/log-store.ts'
 import type { AbortReason, AttemptKey, RunningTask } from '../attempts/running-tasks.ts'
 
-export type ToProcess = { kind: 'run'; task: ClaimedTask } | { kind: 'abort'; reason: AbortReason }
+export type ToProcess =
+  /** `run` numbers the attempts of a process. */
+  { kind: 'run'; run: number; task: ClaimedTask } | { kind: 'abort'; reason: AbortReason }
 
-export type FromProcess =
-  /** The process has loaded the definitions with these names, and can run attempts. */
-  | { kind: 'ready'; names: string[] }
-  /** The process has received the task. Without this message a process that ends has not begun the attempt. */
+export type FromProcess = Ready | AttemptMessage | StrayError
+
+/** The process has loaded the definitions with these names, and can run attempts. */
+export interface Ready {
+  kind: 'ready'
+  names: string[]
+}
+
+/** A message about the attempt with the number `run`. Messages about earlier attempts are ignored. */
+export type AttemptMessage = { run: number } & (
   | { kind: 'begun' }
   | { kind: 'progress'; progress: NonNullable<RunningTask['progress']> }
   | { kind: 'log'; lines: NewLogLine[] }
-  | StrayError
   | { kind: 'ended'; outcome: Outcome }
+)
 
 /** Code has thrown outside of the promise of its attempt. */
 export interface StrayError {
@@ -24,6 +32,4 @@ export interface StrayError {
   minDelayMs?: number
   /** The attempt whose code has thrown; undefined if it is not known. */
   key?: AttemptKey
-  /** True if it is the attempt that the process runs. */
-  isRunning: boolean
 }

@@ -11,9 +11,13 @@ export interface Reaper {
 // Each line is the whole list. After the last line, the groups of that line are killed.
 const SCRIPT = `trap "" INT TERM HUP; while read -r line; do groups=$line; done; for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`
 
+// Pause before the shell is started again, if it was ended by mistake.
+const RESTART_MS = 1_000
+
 export function createReaper(): Reaper {
   let shell: ChildProcess | undefined
   let line = ''
+  let isStopped = false
   return {
     watch(groups) {
       line = `${groups.join(' ')}\n`
@@ -21,19 +25,22 @@ export function createReaper(): Reaper {
       else if (groups.length > 0) start()
     },
     stop() {
-      shell?.removeAllListeners('exit')
+      isStopped = true
+      // An empty list: nothing is killed.
       shell?.stdin?.end('\n')
     },
   }
 
   function start() {
+    if (isStopped) return
     // A group of its own: Ctrl-C in a terminal does not end it before the worker.
     shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
     shell.on('error', () => {
       shell = undefined
     })
     shell.stdin?.on('error', () => {})
-    shell.on('exit', start)
+    shell.once('exit', () => setTimeout(start, RESTART_MS).unref())
     shell.stdin?.write(line)
+    shell.unref()
   }
 }

@@ -19,65 +19,62 @@ const PROGRESS_MS = 100
 /** Runs attempts of these definitions until the worker, the parent process, ends or kills this process. */
 export function serveAttempts(registry: Registry): void {
   preferForOutOfMemoryKills()
+  const send = takeChannel()
   const scope = new AsyncLocalStorage<AttemptKey>()
   const running = createRunningTasks({ scope })
   process.on('disconnect', killGroup)
   process.on('message', (message: ToProcess) => {
-    if (message.kind === 'run') void run(message.task)
+    if (message.kind === 'run') void run(message.task, message.run)
     else for (const attempt of running.all()) attempt.abort(message.reason)
   })
   catchStrayErrors((error) => {
     const key = scope.getStore()
-    scope.exit(() => reportStrayError(key, error))
+    scope.exit(() => {
+      if (key) running.find(key)?.abortBecauseOf(error)
+      send({ kind: 'stray error', ...strayErrorOf(error), ...(key && { key }) })
+    })
   })
   send({ kind: 'ready', names: registry.all.map(({ name }) => name) })
 
-  async function run(task: ClaimedTask) {
-    send({ kind: 'begun' })
+  async function run(task: ClaimedTask, run: number) {
+    send({ kind: 'begun', run })
     const attempt = running.begin(task)
     if (!attempt) return
-    const outcome = await perform(attempt)
+    const outcome = await perform(attempt, run)
     attempt.isOver = true
     running.end(attempt)
-    send({ kind: 'ended', outcome })
+    send({ kind: 'ended', run, outcome })
   }
 
-  async function perform(attempt: RunningTask): Promise<Outcome> {
+  async function perform(attempt: RunningTask, run: number): Promise<Outcome> {
     const { task, key } = attempt
     const definition = registry.find(task.name)
     if (!definition) return outcomeOfError(new Error(notLoaded(task.name)), attempt)
     try {
-      const call = () => definition.run(task.input, contextOf(attempt))
+      const call = () => definition.run(task.input, contextOf(attempt, run))
       return outcomeOfResult(await scope.run(key, call), attempt)
     } catch (error) {
       return outcomeOfError(error, attempt)
     }
   }
 
-  function contextOf(attempt: RunningTask): TaskContext {
+  function contextOf(attempt: RunningTask, run: number): TaskContext {
     const log = createAttemptLog()
     attempt.log = log
+    const onProgress = limited(PROGRESS_MS, () => {
+      const { progress, isOver } = attempt
+      if (progress && !isOver) send({ kind: 'progress', run, progress })
+    })
     return createAttemptContext(
       attempt,
       (message, fields) => {
         if (attempt.isOver) return
         log.add(message, fields)
         const lines = log.drain()
-        if (lines.length > 0) send({ kind: 'log', lines })
+        if (lines.length > 0) send({ kind: 'log', run, lines })
       },
-      createProgressSender(attempt),
+      onProgress,
     )
-  }
-
-  function reportStrayError(key: AttemptKey | undefined, error: unknown) {
-    const attempt = key ? running.find(key) : undefined
-    attempt?.abortBecauseOf(error)
-    send({
-      kind: 'stray error',
-      ...strayErrorOf(error),
-      ...(key && { key }),
-      isRunning: attempt !== undefined && !attempt.isOver,
-    })
   }
 }
 
@@ -90,29 +87,39 @@ export function notLoaded(name: string): string {
 }
 
 /**
- * Sends the progress of an attempt to the worker. A handler that computes without a pause is sent too, because
- * a message is written to the channel immediately.
+ * Returns a function that calls `act` at most once per `intervalMs`: immediately if the last call is long enough ago,
+ * and otherwise later. So it is also called while code computes without a pause.
  */
-function createProgressSender(attempt: RunningTask): () => void {
-  let sentMs = Number.NEGATIVE_INFINITY
+function limited(intervalMs: number, act: () => void): () => void {
+  let actedMs = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   return () => {
-    const waitMs = sentMs + PROGRESS_MS - performance.now()
-    if (waitMs <= 0) sendNow()
-    else timer ??= setTimeout(sendNow, waitMs)
+    const waitMs = actedMs + intervalMs - performance.now()
+    if (waitMs <= 0) actNow()
+    else timer ??= setTimeout(actNow, waitMs)
   }
 
-  function sendNow() {
+  function actNow() {
     clearTimeout(timer)
     timer = undefined
-    sentMs = performance.now()
-    if (!attempt.isOver && attempt.progress) send({ kind: 'progress', progress: attempt.progress })
+    actedMs = performance.now()
+    act()
   }
 }
 
-function send(message: FromProcess) {
-  // After a disconnect the process is about to end.
-  if (process.connected) process.send?.(message, () => {})
+/**
+ * Takes `process.send` away from task code, so that only this file sends messages to the worker.
+ * @returns a function that sends a message. A message is written to the channel immediately, also by code that
+ * computes without a pause
+ */
+function takeChannel(): (message: FromProcess) => void {
+  const send = process.send?.bind(process)
+  if (!send) throw new Error('A worker starts this module as a child process')
+  process.send = undefined
+  return (message) => {
+    // After a disconnect the process is about to end.
+    if (process.connected) send(message, () => {})
+  }
 }
 
 /** Ends this process and the processes that task code has started. It is the leader of their group. */
