@@ -1,17 +1,9 @@
 // The states of one slot, with processes that the test controls.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { ManagedProcess, ProcessEnd } from '../../src/processes/managed-process.ts'
+import type { ProcessEnd } from '../../src/processes/managed-process.ts'
 import { createProcessLog } from '../../src/processes/process-log.ts'
 import { createSlot, type Slot } from '../../src/processes/slot.ts'
-
-interface FakeProcess extends ManagedProcess {
-  becomeReady(): Promise<void>
-  end(end?: Partial<ProcessEnd>): Promise<void>
-  requests: string[]
-}
-
-const CRASH: ProcessEnd = { code: null, signal: 'SIGKILL', hasStopped: false }
-const IN_ORDER: ProcessEnd = { code: 0, signal: null, hasStopped: true }
+import { CRASH, type FakeProcess, fakeProcess, IN_ORDER, settled } from './support/fake-process.ts'
 
 let forked: FakeProcess[]
 let ends: ProcessEnd[]
@@ -37,40 +29,6 @@ beforeEach(() => {
   })
 })
 afterEach(() => void vi.useRealTimers())
-
-function fakeProcess(pid: number): FakeProcess {
-  const ready = Promise.withResolvers<boolean>()
-  const ended = Promise.withResolvers<ProcessEnd>()
-  const requests: string[] = []
-  let isReady = false
-  return {
-    pid,
-    name: 'worker process',
-    get isReady() {
-      return isReady
-    },
-    startedMs: performance.now(),
-    ready: ready.promise,
-    ended: ended.promise,
-    ask: async () => undefined,
-    replace: () => void requests.push('replace'),
-    terminate: () => void requests.push('terminate'),
-    kill: () => void requests.push('kill'),
-    requests,
-    async becomeReady() {
-      isReady = true
-      ready.resolve(true)
-      await settled()
-    },
-    async end(end = {}) {
-      ready.resolve(false)
-      ended.resolve({ ...CRASH, ...end })
-      await settled()
-    },
-  }
-}
-
-const settled = () => vi.advanceTimersByTimeAsync(0)
 
 function at(index: number): FakeProcess {
   const process = forked[index]
