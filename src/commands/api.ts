@@ -5,10 +5,8 @@ export async function api(environment: Environment): Promise<void> {
   const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
   if (config.API_PROCESSES === 1) return (await import('./api-process.ts')).runApi(config)
   const { supervise } = await import('./supervise.ts')
-  const { restartOnHangUp } = await import('../processes/stop-signals.ts')
   const { warnWithoutKeys } = await import('./api-warning.ts')
-  const { supervisor, url } = await supervise({ name: 'api-supervisor', config, environment, roles: ['api'] })
-  restartOnHangUp(() => void supervisor.restart())
+  const { url } = await supervise({ name: 'api-supervisor', config, environment, roles: ['api'] })
   warnWithoutKeys(config)
   process.stdout.write(`API is ready: ${url}\n`)
 }

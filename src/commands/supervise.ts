@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url'
 import type { Config, Environment } from '../config.ts'
 import { type ManagedProcess, manageProcess } from '../processes/managed-process.ts'
 import { createProcessHealth } from '../processes/process-health.ts'
-import { createProcessLog, type ProcessLog } from '../processes/process-log.ts'
+import { createProcessLog } from '../processes/process-log.ts'
 import { createProcessMetrics, METRICS_OF_ALL } from '../processes/process-metrics.ts'
-import { stopOnSignal } from '../processes/stop-signals.ts'
+import { restartOnHangUp, stopOnSignal } from '../processes/stop-signals.ts'
 import { createSupervisor, processName, type Role, type Supervisor } from '../processes/supervisor.ts'
 import { type ProcessArguments, toArguments } from './process-arguments.ts'
 
@@ -28,8 +28,6 @@ export interface SupervisedCommand {
 }
 
 export interface Supervised {
-  supervisor: Supervisor
-  log: ProcessLog
   /** URL of the API; undefined without API processes. */
   url?: string
 }
@@ -77,8 +75,10 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
     stopAndExit(1)
   })
   void supervisor.failed.then(stopAndExit)
+  // Before the start, so that a SIGHUP during the start does not end this process. `dev` ends with its terminal.
+  if (!command.dev) restartOnHangUp(() => void supervisor.restart())
   if (!(await supervisor.start())) await new Promise(() => {})
-  return { supervisor, log, url }
+  return { url }
 }
 
 async function startHealth(config: Config, { slots }: Supervisor, render: () => Promise<string>) {

@@ -84,6 +84,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     for (const slot of firsts) if (!(await begin(slot))) return false
     const others = places.flatMap((place) => place.slots.slice(1))
     hasStarted = (await Promise.all(others.map(begin))).every(Boolean)
+    if (hasStarted) log.info({ processes: slots.length }, 'all processes are ready')
     return hasStarted
   }
 

@@ -65,6 +65,7 @@ async function start() {
   await at(0).becomeReady()
   await at(1).becomeReady()
   expect(await started).toBe(true)
+  expect(lines.splice(0)).toMatchObject([{ processes: 2, msg: 'all processes are ready' }])
 }
 
 test('the first process starts alone; if it fails, the others are not started', async () => {
