@@ -47,6 +47,8 @@ const MIB = 1024 * 1024
  */
 export async function supervise(command: SupervisedCommand): Promise<Supervised> {
   const { name, config } = command
+  // A terminal or a pipe that is closed must not end the processes.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const log = createProcessLog(config.LOG_LEVEL, name)
   let url: string | undefined
   const metrics = createProcessMetrics(() => supervisor.slots.flatMap((slot) => slot.processes()))

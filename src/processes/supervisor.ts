@@ -99,8 +99,8 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
       if (!stopping.signal.aborted) log.info({ process: name, pid, code: end.code }, 'a process has stopped')
       return
     }
-    // A process that was not ready has claimed no tasks. It has written itself why it ended.
-    if (!isReady && stopping.signal.aborted) return
+    // A process that ends during the first start has written itself why, and one that was not ready has claimed no task.
+    if (!isReady && (stopping.signal.aborted || (!hasStarted && end.signal === null))) return
     log.error({ process: name, pid, workerId, code: end.code, signal: end.signal }, 'a process has died')
     if (isReady && workerId) remember(recoverTasks(workerId))
   }
@@ -111,14 +111,18 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
   }
 
   async function recoverTasks(workerId: string): Promise<void> {
-    for (;;) {
+    for (let failures = 0; ; failures++) {
       try {
         const tasks = await recover(workerId)
         if (tasks.length > 0) log.warn({ workerId, tasks }, 'the tasks of a crashed worker were put back')
         return
       } catch (error) {
-        const message = 'the tasks of a crashed worker could not be put back'
-        log.warn({ workerId, error: messageOf(error) }, message)
+        if (failures === 0 || !isUnavailable(error))
+          log.warn(
+            { workerId, error: messageOf(error) },
+            'the tasks of a crashed worker could not be put back',
+          )
+        // After any other error, other workers put the tasks back when the worker counts as missing.
         if (!isUnavailable(error)) return
         await pause(RECOVERY_PAUSE_MS)
       }
