@@ -21,8 +21,9 @@ export function webRoot(): string | undefined {
   return existsSync(folder) ? folder : undefined
 }
 
-/** How long `dev` waits for Redis before it reports that it is ready. With Redis, the first task is enqueued
- * immediately; the embedded Redis answers within milliseconds. The wait is limited, because a Redis from
+/**
+ * How long `dev` waits for Redis before it reports that it is ready, in milliseconds. With Redis, the first task is
+ * enqueued immediately; the embedded Redis answers within milliseconds. The wait is limited, because a Redis from
  * REDIS_URL can be unreachable, and the API works without it.
  */
 export const REDIS_WAIT_MS = 2_000

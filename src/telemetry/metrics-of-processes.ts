@@ -4,8 +4,6 @@ import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type
 /** The metrics of one process at one time. They can be sent to another process. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
 
-export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-
 export function readSnapshot(registry: Registry): Promise<MetricsSnapshot> {
   return registry.getMetricsAsJSON()
 }
