@@ -9,8 +9,8 @@ import type { Registry } from './definitions/registry.ts'
 import { openRegistry } from './project.ts'
 import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
-import { logEvents } from './telemetry/log.ts'
-import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { type LogOrigin, logEvents } from './telemetry/log.ts'
+import { createMetrics, type Metrics, type RenderedMetrics } from './telemetry/metrics.ts'
 
 /**
  * Objects that both API and worker need: connections, task definitions, events, metrics and statistics. If
@@ -27,17 +27,17 @@ export interface Parts {
 /**
  * Creates the objects that API and worker need, and opens the connections. Does not wait for a Postgres
  * server or Redis, which may be unreachable at this time.
- * @param role `role` of the process in its log lines
+ * @param origin members of the log lines of this process
  * @param addresses URLs of Postgres and Redis that replace those of the configuration
  */
 export async function openParts(
   config: Config,
-  role: string,
+  origin: LogOrigin,
   addresses: { databaseUrl?: string; redisUrl?: string } = {},
 ): Promise<Parts> {
   const { DATABASE_URL: databaseUrl = '', REDIS_URL: redisUrl = '' } = config
   const events = createEvents()
-  logEvents(events, config.LOG_LEVEL, role)
+  logEvents(events, config.LOG_LEVEL, origin)
   const connections = await openConnections(
     {
       databaseUrl,
@@ -94,21 +94,22 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
 /**
  * Creates the API from the configuration and the objects that `openParts` has created (connections, task
  * definitions, events and metrics).
- * @param environment settings that differ between the HTTP server of main.ts and AWS Lambda
+ * @param environment settings that differ between the HTTP server and AWS Lambda; `metrics` replaces the metrics of
+ *   this process
  */
 export function assembleApi(
   config: Config,
   { connections, registry, events, metrics }: Parts,
-  environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'>,
+  environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'> & { metrics?: RenderedMetrics },
 ) {
   const dependencies = createApiDependencies(connections, registry, events, {
+    metrics,
     ...environment,
     apiKeys: config.API_KEYS,
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: config.CORS_ORIGINS,
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     workerMissingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
-    metrics,
   })
   return { app: createApp(dependencies), dependencies }
 }

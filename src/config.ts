@@ -156,6 +156,9 @@ const SETTINGS = z.object({
 
 export type Config = z.output<typeof SETTINGS>
 
+/** Environment variables of a process. */
+export type Environment = Record<string, string | undefined>
+
 /** An error whose message lists all invalid and missing environment variables, one per line. */
 export class ConfigError extends Error {
   constructor(faults: string[]) {
@@ -171,7 +174,7 @@ export class ConfigError extends Error {
  * @throws ConfigError listing every missing and invalid setting
  */
 export function readConfig(
-  environment: Record<string, string | undefined>,
+  environment: Environment,
   required: ('DATABASE_URL' | 'REDIS_URL' | 'API_KEYS')[] = [],
 ): Config {
   // Removes empty variables, because Docker Compose and systemd pass unset variables as empty strings.
@@ -190,6 +193,6 @@ export function readConfig(
 const KEYS_REQUIRED =
   'is required in production (create a key with `npm run keys`); ALLOW_ANONYMOUS=true allows requests without a key'
 
-function isKeyRequired(given: Record<string, string | undefined>): boolean {
+function isKeyRequired(given: Environment): boolean {
   return given.NODE_ENV?.toLowerCase() === 'production' && given.ALLOW_ANONYMOUS !== 'true'
 }

@@ -3,10 +3,13 @@ import { getPriority } from 'node:os'
 import { readConfig } from './config.ts'
 import { openRegistry } from './project.ts'
 import { serveAttempts } from './worker/isolated/serve-attempts.ts'
-import { lowerPriority } from './worker/worker-priority.ts'
+import { lowerPriority, lowerSessionPriority } from './worker/worker-priority.ts'
 
 // Added to the nice value of the worker. Tasks that compute then do not delay its short tasks.
 const NICE = 5
 
-lowerPriority(Math.min(19, getPriority() + NICE))
+const nice = Math.min(19, getPriority() + NICE)
+lowerPriority(nice)
+// The process has a session of its own.
+lowerSessionPriority(nice)
 serveAttempts(openRegistry(readConfig(process.env)))

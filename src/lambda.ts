@@ -13,7 +13,7 @@ const REDIS_WAIT_MS = 2_000
 // always reachable from outside.
 const environment = { ...process.env, NODE_ENV: 'production' }
 const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
-const parts = await openParts(config, 'lambda')
+const parts = await openParts(config, { role: 'lambda' })
 await refuseUnsuitableDatabase(parts)
 const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => getConnInfo(c).remote.address })
 const respond = handle(app)

@@ -5,7 +5,8 @@ import type { Registry } from '../definitions/registry.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { RenderedMetrics } from '../telemetry/metrics.ts'
+import { createHealthChecks, type HealthChecks } from './health-checks.ts'
 import { type Admission, createAdmission } from './http/admission.ts'
 import { type AddressOf, clientAddressBehind } from './http/client-address.ts'
 
@@ -26,7 +27,7 @@ export interface ApiSettings {
   /** Folder of the built web page; undefined if this process does not serve it. */
   webRoot?: string
   /** Metrics that the API serves at `/metrics`; undefined if it has no such route. */
-  metrics?: Metrics
+  metrics?: RenderedMetrics
 }
 
 /**
@@ -42,7 +43,7 @@ export interface ApiDependencies
   registry: Registry
   service: TaskService
   watcher: TaskWatcher
-  health: HealthDependencies
+  health: HealthChecks
   events: Events
   admit: Admission
 }
@@ -78,18 +79,9 @@ export function createApiDependencies(
       events,
     }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
-    health: { pingDatabase: database.ping, isRedisReady: () => queue.isReady('default') },
+    health: createHealthChecks({
+      pingDatabase: database.ping,
+      isRedisReady: () => queue.isReady('default'),
+    }),
   }
-}
-
-/** Checks behind the `/health` routes of an API or a worker process. */
-export interface HealthDependencies {
-  /** Resolves when Postgres has answered a query; rejects if it cannot be reached or returns an error. */
-  pingDatabase: () => Promise<void>
-  isRedisReady: () => boolean
-  /**
-   * Whether the worker of this process still attempts heartbeats. It is absent for the API, because any
-   * response of the API proves that the process is live.
-   */
-  isLive?: () => boolean
 }

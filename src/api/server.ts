@@ -1,15 +1,22 @@
 // Serves a fetch handler on a port, with limits on the time and the connections that clients can take.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { messageOf } from '../base/errors.ts'
+import { pause } from '../base/loop.ts'
 import { type LatestRequest, rejectMalformed } from './http/malformed-requests.ts'
 import { malformedRequestResponse } from './http/problem.ts'
 
 export interface HttpServer {
   /** The open port. If port 0 was requested, this is the port that the operating system has chosen. */
   port: number
+  /**
+   * Accepts no more connections and asks clients to close the open ones: further responses on them have
+   * `Connection: close`. Resolves when no connection is open, or after `limitMs`. Call `stop` afterwards.
+   */
+  drain(limitMs: number): Promise<void>
   /**
    * Accepts no more connections, lets running requests finish, and closes all connections after `graceMs`
    * (default: 5,000). Resolves when no connection is open.
@@ -67,7 +74,9 @@ export async function startServer(
   // them, so they never reach the app. The app itself responds to errors in its routes.
   const handle = getRequestListener(fetch, { errorHandler: malformedRequestResponse })
   const latest = new WeakMap<Duplex, LatestRequest>()
+  let isDraining = false
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (isDraining) outgoing.shouldKeepAlive = false
     latest.set(incoming.socket, { incoming, outgoing })
     // HTTP/1.0 requests may lack Host, without which no `Request` can be created, so they get one here.
     // Probes of load balancers still use HTTP/1.0.
@@ -107,6 +116,14 @@ export async function startServer(
   const address = server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,
+    async drain(limitMs) {
+      isDraining = true
+      // Not `server.close()`, which also closes idle connections: a request can be on its way on each of them.
+      NetServer.prototype.close.call(server)
+      const closed = new AbortController()
+      server.once('close', () => closed.abort())
+      await pause(limitMs, closed.signal)
+    },
     async stop(graceMs = 5_000) {
       const closed = once(server, 'close')
       server.close()

@@ -5,12 +5,18 @@ import type { Events } from './events.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
+/** Members of every log line: the role of the process, and its number if the command has several processes. */
+export interface LogOrigin {
+  role: string
+  process?: number
+}
+
 /**
  * Logs the events from now on. Events of single tasks and requests have the level `debug`; failures, retries,
  * refused results and the log lines that handlers write have a higher level.
  */
-export function logEvents(events: Events, level: LogLevel, role: string): void {
-  const log = pino({ level, base: { role }, timestamp: pino.stdTimeFunctions.isoTime })
+export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): void {
+  const log = pino({ level, base: origin, timestamp: pino.stdTimeFunctions.isoTime })
   const isFirstThisMinute = oncePerMinute()
 
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))

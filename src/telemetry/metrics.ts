@@ -3,10 +3,19 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { boundedLabels, OTHER } from './bounded-labels.ts'
 import type { Events, SlotCount } from './events.ts'
+import { countersOf, type MetricsSnapshot, readSnapshot } from './metrics-of-processes.ts'
 import { createQueueMetrics, type QueueDepth } from './queue-metrics.ts'
 import { countTasks } from './task-metrics.ts'
 
-export interface Metrics {
+export interface Metrics extends RenderedMetrics {
+  /** Returns all metrics, for a supervisor that combines them with those of other processes. */
+  snapshot(): Promise<MetricsSnapshot>
+  /** Returns the counters and histograms, which are kept when the process ends. Queries nothing. */
+  counters(): Promise<MetricsSnapshot>
+}
+
+/** What `GET /metrics` serves: the metrics of this process, or of all processes of a supervisor. */
+export interface RenderedMetrics {
   contentType: string
   /**
    * Returns all metrics in Prometheus's text format. The metrics of queues are left out if Postgres does not
@@ -50,6 +59,11 @@ export function createMetrics(events: Events, { definitions, summarizeQueues }: 
       await queues.refresh()
       return registry.metrics()
     },
+    async snapshot() {
+      await queues.refresh()
+      return readSnapshot(registry)
+    },
+    counters: async () => countersOf(await readSnapshot(registry)),
   }
 }
 

@@ -37,7 +37,8 @@ const QUERY_TIMEOUT_MS = 2_000
 export function createQueueMetrics(registry: Registry, options: QueueMetricsOptions): QueueMetrics {
   const { definitions, summarizeQueues, labelOfQueue } = options
   const gauge = (name: string, help: string) =>
-    new Gauge({ name, help, labelNames: ['queue'], registers: [registry] })
+    // Every process reports the tasks of the whole system, so a supervisor must not sum these gauges.
+    new Gauge({ name, help, labelNames: ['queue'], registers: [registry], aggregator: 'max' })
   const waiting = gauge('waggle_queue_waiting_tasks', 'Tasks that wait for a worker or until they are due.')
   const running = gauge('waggle_queue_running_tasks', 'Tasks that are running.')
   const oldest = gauge(

@@ -31,6 +31,8 @@ import { createRelease } from './release.ts'
 import { createWorkerFailure } from './worker-failure.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
+  /** Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default: random. */
+  id?: string
   queues: string[]
   concurrency: number
   version: string
@@ -101,7 +103,7 @@ export function startParts(
   const { queues, concurrency, version, missingAfterMs } = options
   const intervals = { ...DEFAULTS, ...options }
   checkIntervals(missingAfterMs, intervals)
-  const id = randomUUID()
+  const id = options.id ?? randomUUID()
   const stopping = new AbortController()
   const counts = { processed: 0, failed: 0 }
   const slots = createSlots(concurrency)

@@ -1,23 +1,31 @@
-// Lowers the CPU priority of a worker process. On a busy machine the API, Postgres and Redis then run first,
+// Lowers the CPU priority of worker processes. On a busy machine the API, Postgres and Redis then run first,
 // because requests wait for them. The worker can fall behind meanwhile and catches up afterwards.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
 
 /**
- * Sets the nice value of this process, and on Linux also that of its session if no other program shares it.
- * Best effort: errors are ignored.
+ * Sets the nice value of this process. Best effort: errors are ignored.
  * @param nice as in nice(1): 0 changes nothing, 19 is the lowest priority
  */
 export function lowerPriority(nice: number): void {
   try {
     if (nice > getPriority()) setPriority(nice)
-    // Sets the nice value of the session too. With autogroups (sched(7)), Linux divides CPU time between
-    // sessions, and the nice value of a process counts only within its session. Containers use cpu_shares
-    // instead (docker-compose.yml).
+  } catch {
+    // The process may not change its priority, which then stays as it is.
+  }
+}
+
+/**
+ * Sets the nice value of the session of this process, on Linux and if no other program shares it. With autogroups
+ * (sched(7)), Linux divides CPU time between sessions, and the nice value of a process counts only within its session.
+ * Containers use cpu_shares instead (docker-compose.yml). Best effort: errors are ignored.
+ * @param nice as in `lowerPriority`
+ */
+export function lowerSessionPriority(nice: number): void {
+  try {
     if (nice > 0 && isAlone(readSession())) writeFileSync('/proc/self/autogroup', String(nice))
   } catch {
-    // Ignores the error: the system is not Linux, or the process may not change its priority. The priority
-    // then stays as it is.
+    // Ignores the error: the system is not Linux, or the process may not change the session.
   }
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { createHealthApp } from '../../src/api/health-app.ts'
+import { createHealthChecks } from '../../src/api/health-checks.ts'
 import { freePort } from '../../src/embedded/child-server.ts'
 import { startRedisServer } from '../../src/embedded/redis-server.ts'
 import type { WorkerStore } from '../../src/store/worker-store.ts'
@@ -182,7 +183,7 @@ describe('the liveness of a worker', () => {
     const events = createEvents()
     const metrics = createMetrics(events, { definitions: [], summarizeQueues: async () => [] })
     const health = { pingDatabase: async () => {}, isRedisReady: () => true, isLive: () => false }
-    const app = createHealthApp(health, metrics, events)
+    const app = createHealthApp(createHealthChecks(health), metrics, events)
     const live = await app.request('/health/live')
     expect([live.status, await live.json()]).toEqual([
       503,

@@ -28,7 +28,7 @@ test('the files are found and their imports are read', () => {
   const files = readFiles(['src'])
   const imports = importsIn(files)
   expect(Object.keys(files).length).toBeGreaterThan(40)
-  expect(imports).toContainEqual({ from: 'src/main.ts', to: 'src/assembly.ts', isTypeOnly: false })
+  expect(imports).toContainEqual({ from: 'src/lambda.ts', to: 'src/assembly.ts', isTypeOnly: false })
   expect(imports).toContainEqual({
     from: 'src/store/database.ts',
     to: '@electric-sql/pglite',

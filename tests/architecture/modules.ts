@@ -18,7 +18,14 @@ export const LAYERS: Module[][] = [
   [
     {
       path: 'src/telemetry/',
-      face: ['events.ts', 'activity.ts', 'activity-counter.ts', 'log.ts', 'metrics.ts'],
+      face: [
+        'events.ts',
+        'activity.ts',
+        'activity-counter.ts',
+        'log.ts',
+        'metrics.ts',
+        'metrics-of-processes.ts',
+      ],
     },
     { path: 'src/redis/', face: ['queue.ts', 'signals.ts', 'rate-limiter.ts'] },
     {
@@ -75,6 +82,7 @@ export const LAYERS: Module[][] = [
         'health-app.ts',
         'server.ts',
         'dependencies.ts',
+        'health-checks.ts',
         'http/api-keys.ts',
         'http/same-site.ts',
       ],
@@ -92,14 +100,15 @@ export const LAYERS: Module[][] = [
     },
     { path: 'src/embedded/', face: ['embedded.ts'] },
   ],
-  [{ path: 'src/assembly.ts' }],
+  [{ path: 'src/assembly.ts' }, { path: 'src/processes/' }],
+  [{ path: 'src/commands/' }],
   [{ path: 'src/main.ts' }, { path: 'src/lambda.ts' }, { path: 'src/isolated.ts' }, { path: 'src/client/' }],
   [{ path: 'web/src/' }],
 ]
 
 /** The modules inside `src/api`. */
 export const API_LAYERS: Module[][] = [
-  [{ path: 'src/api/http/' }],
+  [{ path: 'src/api/http/' }, { path: 'src/api/health-checks.ts' }],
   [{ path: 'src/api/server.ts' }, { path: 'src/api/dependencies.ts' }],
   [
     {

@@ -1,5 +1,5 @@
 // The commands, started as real processes: everything in one process (dev), and one process per role.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -10,6 +10,7 @@ import { type RedisServer, startRedisServer } from '../../src/embedded/redis-ser
 import { createUsedData } from '../support/embedded-data.ts'
 import { startTestServer, type TestServer } from '../support/http-server.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
+import { descendantsOf, isAlive } from '../support/process-tree.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -35,29 +36,6 @@ async function get<T>(url: string): Promise<T> {
 }
 
 const statusOf = (url: string, id: string) => get<TaskStatusResponse>(`${url}/task_status/${id}`)
-
-/** Returns the ids of all child processes, recursively. */
-function descendantsOf(pid: number): number[] {
-  const parents = readdirSync('/proc').flatMap((name) =>
-    /^\d+$/.test(name) ? [[Number(name), parentOf(name)] as const] : [],
-  )
-  const children = parents.flatMap(([child, parent]) => (parent === pid ? [child] : []))
-  return [...children, ...children.flatMap(descendantsOf)]
-}
-
-function parentOf(pid: string): number | null {
-  try {
-    // The program's name stands in brackets and can contain any character. The state and the parent's id
-    // follow it.
-    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
-  } catch {
-    return null
-  }
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`)
-}
 
 afterEach(killLeftovers)
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { killLeftovers, type MainProcess, startMain } from '../support/main-process.ts'
-import { startSystem } from '../support/system.ts'
+import { processesOf } from '../support/process-tree.ts'
+import { startSystem, until } from '../support/system.ts'
 
 // A first start creates a database.
 vi.setConfig({ testTimeout: 180_000 })
@@ -23,7 +24,7 @@ function logged(process: MainProcess) {
   return lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
 }
 
-test('a worker logs the error with its stack and the running tasks, lets these finish, and exits with 1', async (context) => {
+test('a worker logs the error with its stack and the running tasks, lets these finish, and is started again', async (context) => {
   const system = await startSystem({ worker: false })
   onTestFinished(() => system.stop())
   if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
@@ -34,8 +35,15 @@ test('a worker logs the error with its stack and the running tasks, lets these f
   })
   const { id } = await system.submit('divide', { x: 1, y: 4 }, { max_retries: 0 })
   await system.taskWhen(id, ({ status }) => status === 'STARTED')
-  process.kill(worker.pid, 'SIGUSR2')
-  expect(await worker.ended).toBe(1)
+  const [failing] = processesOf(worker.pid, 'worker')
+  process.kill(failing as number, 'SIGUSR2')
+  await until(
+    async () => logged(worker).filter(({ msg }) => msg === 'worker started'),
+    (starts) => starts.length === 2,
+  )
+  expect(logged(worker)).toContainEqual(
+    expect.objectContaining({ msg: 'a process has stopped', pid: failing, code: 1 }),
+  )
   expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', attempt: 1 })
   expect(logged(worker).filter(({ err }) => err)).toEqual([
     expect.objectContaining({

@@ -28,10 +28,11 @@ async function restartsOf(services: string[]): Promise<number[]> {
   return (await docker(['inspect', '-f', '{{.RestartCount}}', ...ids.flat()])).split('\n').map(Number)
 }
 
-/** Sends a signal to the Node process of a container, not to its init process. */
+/** Sends a signal to the process of a container that serves requests or runs tasks, not to its supervisor or init. */
 async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
   const rows = await docker(['top', container, '-o', 'pid,args'])
-  const [, pid] = /^\s*(\d+)\s+node /m.exec(rows) ?? []
+  const [, pid] =
+    /^\s*(\d+)\s+\S*node .*(?:api|worker)-process/m.exec(rows) ?? /^\s*(\d+)\s+node /m.exec(rows) ?? []
   process.kill(Number(pid), `SIG${signal}`)
 }
 

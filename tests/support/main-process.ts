@@ -10,6 +10,8 @@ export interface MainProcess {
   /** The URL that the process has printed; empty if it printed none. */
   url: string
   output(): string
+  /** Lists the log lines so far. */
+  logged(): Record<string, unknown>[]
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */
   end(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<number | string>
   ended: Promise<number | string>
@@ -49,6 +51,7 @@ export async function startMain(
     pid: child.pid as number,
     url: /is ready: (\S+)/.exec(output)?.[1] ?? '',
     output: () => output,
+    logged: () => output.split('\n').flatMap((line) => (/^\{.*\}$/.test(line) ? [JSON.parse(line)] : [])),
     ended,
     end(signal) {
       child.kill(signal)

@@ -11,8 +11,9 @@ const MODULE = fileURLToPath(new URL('../../src/worker/worker-priority.ts', impo
 const CODE = `
 import { existsSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
-import { lowerPriority } from ${JSON.stringify(MODULE)}
+import { lowerPriority, lowerSessionPriority } from ${JSON.stringify(MODULE)}
 lowerPriority(Number(process.argv[1]))
+lowerSessionPriority(Number(process.argv[1]))
 const ofSession = existsSync('/proc/self/autogroup') ? readFileSync('/proc/self/autogroup', 'utf8') : ''
 console.log(JSON.stringify({ process: getPriority(), session: Number(/nice (-?\\d+)/.exec(ofSession)?.[1]) }))
 `

@@ -1,39 +1,21 @@
 // Routes of the health checks. They accept every method, so that no monitoring probe gets 405.
 import { Hono } from 'hono'
-import { isAppError } from '../../base/errors.ts'
-import { pause } from '../../base/loop.ts'
-import { READ_ONLY } from '../../store/database-errors.ts'
-import type { HealthDependencies } from '../dependencies.ts'
+import type { HealthChecks } from '../health-checks.ts'
 
-const PING_TIMEOUT_MS = 2_000
-
-export function createHealthRoutes({ pingDatabase, isRedisReady, isLive = () => true }: HealthDependencies) {
+export function createHealthRoutes(checks: HealthChecks) {
   return new Hono()
     .all('/health', (c) => c.json({ status: 'ok' as const }))
-    .all('/health/live', (c) =>
-      isLive()
+    .all('/health/live', async (c) => {
+      const reason = await checks.deathReason()
+      return reason === null
         ? c.json({ status: 'ok' as const })
-        : c.json({ status: 'unavailable' as const, reason: 'The heartbeat of the worker has stopped' }, 503),
-    )
+        : c.json({ status: 'unavailable' as const, reason }, 503)
+    })
     .all('/health/ready', async (c) => {
-      const reason = await Promise.race([
-        databaseFault(),
-        pause(PING_TIMEOUT_MS).then(() => 'Postgres does not answer'),
-      ])
-      if (reason) return c.json({ status: 'unavailable' as const, reason }, 503, { 'Retry-After': '2' })
+      const { status, reason } = { reason: '', ...(await checks.readiness()) }
+      if (status === 'unavailable') return c.json({ status, reason }, 503, { 'Retry-After': '2' })
       // Without Redis the status is 200 and not 503, because tasks are still accepted. They run when Redis
       // can be reached again.
-      if (!isRedisReady()) return c.json({ status: 'degraded' as const, reason: 'Redis cannot be reached' })
-      return c.json({ status: 'ok' as const })
+      return status === 'degraded' ? c.json({ status, reason }) : c.json({ status })
     })
-
-  async function databaseFault(): Promise<string | null> {
-    try {
-      await pingDatabase()
-      return null
-    } catch (error) {
-      if (!isAppError(error, 'unavailable')) return 'Postgres returned an error'
-      return error.message === READ_ONLY ? READ_ONLY : 'Postgres cannot be reached'
-    }
-  }
 }

@@ -1,0 +1,46 @@
+// Starts the worker of this process with the settings of the configuration.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import packageJson from '../../package.json' with { type: 'json' }
+import { createHealthChecks, type HealthChecks } from '../api/health-checks.ts'
+import type { Parts } from '../assembly.ts'
+import type { Config } from '../config.ts'
+import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
+import { poolSizeOf } from '../worker/isolated/pool-size.ts'
+import { startWorker, type Worker } from '../worker/worker.ts'
+
+const DAY_MS = 86_400_000
+const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
+
+/** @param id id of the worker; by default it is random */
+export function runWorker(config: Config, { connections, registry, events }: Parts, id?: string): Worker {
+  const worker = startWorker(connections, registry, events, {
+    id,
+    queues: config.WORKER_QUEUES,
+    concurrency: config.WORKER_CONCURRENCY,
+    missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
+    keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
+    version: packageJson.version,
+    isolated: {
+      script: ISOLATED_SCRIPT,
+      processes: poolSizeOf({
+        requested: config.ISOLATED_PROCESSES,
+        workers: config.WORKER_PROCESSES,
+        cores: availableParallelism(),
+        memoryLimit: process.constrainedMemory(),
+        definitions: registry.all.filter(({ queue }) => config.WORKER_QUEUES.includes(queue)),
+      }),
+    },
+  })
+  catchStrayErrors(worker.handleStrayError)
+  return worker
+}
+
+export function workerHealth(config: Config, { connections }: Parts, worker: Worker): HealthChecks {
+  const { database, queue } = connections
+  return createHealthChecks({
+    pingDatabase: database.ping,
+    isRedisReady: () => config.WORKER_QUEUES.every((name) => queue.isReady(name)),
+    isLive: worker.isBeating,
+  })
+}

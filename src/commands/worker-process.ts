@@ -1,0 +1,33 @@
+// One worker process of a supervisor.
+import { openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
+import { type Environment, readConfig } from '../config.ts'
+import { connectParent, endWithParent } from '../processes/parent.ts'
+import { lowerPriority } from '../worker/worker-priority.ts'
+import { answersOf } from './process-answers.ts'
+import { readArguments } from './process-arguments.ts'
+import { runWorker, workerHealth } from './run-worker.ts'
+
+export async function workerProcess(environment: Environment, args: string[]): Promise<void> {
+  endWithParent()
+  const { number, worker: id } = readArguments(args)
+  const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL'])
+  lowerPriority(config.WORKER_NICE)
+  // A worker serves no API requests, so it needs no rate limiter.
+  const parts = await openParts({ ...config, RATE_LIMIT: undefined }, { role: 'worker', process: number })
+  await refuseUnsuitableDatabase(parts)
+  const activity = startActivityFlush(parts)
+  const worker = runWorker(config, parts, id)
+  const { parent, stopAndExit } = connectParent({
+    answers: answersOf(workerHealth(config, parts, worker), parts.metrics),
+    async stop() {
+      await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+      await activity.stop()
+      await parts.connections.close()
+      return parts.metrics.counters()
+    },
+  })
+  void worker.failed.then(() => stopAndExit(1))
+  // Sent in the same turn of the event loop in which the worker was started. So a process that was not ready has
+  // claimed no task.
+  await parent.ready()
+}

@@ -1,0 +1,67 @@
+// The side of a process that a supervisor has started: it answers the supervisor, tells it what it does, and ends
+// with it.
+import { type Answers, createLink } from './link.ts'
+import { READY, REPLACED, STOPPED } from './managed-process.ts'
+import { MEMORY } from './memory-limit.ts'
+import { exitAfter, onEachSignal } from './stop-signals.ts'
+
+export interface Parent {
+  /** Tells the supervisor that this process works, and with which URL it serves requests. */
+  ready(url?: string): Promise<void>
+  /** Asks the supervisor, see `Link.ask`. */
+  ask(question: string, limitMs: number): Promise<unknown>
+}
+
+export interface ChildOptions {
+  /** Answers of this process, by question. */
+  answers: Answers
+  /**
+   * Stops the process in order, and resolves with its last counters. `isReplaced`: another process has taken its
+   * place, so clients that have connections to this one get time to close them.
+   */
+  stop: (isReplaced: boolean) => Promise<unknown>
+}
+
+/** Ends this process when its supervisor ends. @throws Error if no supervisor has started it */
+export function endWithParent(): void {
+  if (!process.send) throw new Error('This command is started by the commands api, worker and dev only')
+  // Nothing of an orderly stop is possible for a process that must not outlive its supervisor by a second: the next
+  // supervisor may be starting already.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+  // A terminal sends SIGHUP to all processes. The supervisor decides what follows.
+  process.on('SIGHUP', () => {})
+}
+
+/**
+ * Connects this process with its supervisor. SIGTERM, SIGINT and the notice of the supervisor stop it in order. Further
+ * signals change nothing, because the same signal can come from a terminal, npm and the supervisor; the supervisor ends
+ * a process that takes too long.
+ * @returns the supervisor, and a function that stops this process in order and exits with the given code
+ */
+export function connectParent({ answers, stop }: ChildOptions): {
+  parent: Parent
+  stopAndExit(code: number): void
+} {
+  let isStopping = false
+  const link = createLink(
+    {
+      // The callback receives the error of a closed channel. Without a callback, Node would emit the error.
+      send: (message, onSent) => void process.send?.(message, undefined, {}, () => onSent?.()),
+      listen: (listener) => process.on('message', listener),
+    },
+    {
+      answers: { [MEMORY]: () => process.memoryUsage.rss(), ...answers },
+      onNotice: (notice) => notice === REPLACED && stopAndExit(0, true),
+    },
+  )
+  onEachSignal(() => stopAndExit(0))
+  return { parent: { ready: (url) => link.notify(READY, url), ask: link.ask }, stopAndExit }
+
+  function stopAndExit(code: number, isReplaced = false) {
+    if (isStopping) return
+    isStopping = true
+    // Sent after the stop: a process that dies while it stops has not stopped in order.
+    const stopped = stop(isReplaced).then((counters) => link.notify(STOPPED, counters))
+    exitAfter(stopped, code)
+  }
+}
