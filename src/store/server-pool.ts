@@ -2,6 +2,7 @@
 // parses JSON without rounding large numbers.
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
+import { startTimeLimit } from '../base/time-limit.ts'
 import { NoAnswerError, noteConnectionLoss } from './database-errors.ts'
 
 /** A query that can set its own time limit, `timeoutMs`. The default is that of its pool. */
@@ -102,12 +103,12 @@ function limitTime(connected: pg.PoolClient, defaultTimeoutMs: number) {
     }
     const { timeoutMs = defaultTimeoutMs } = config as TimedQuery
     let isLate = false
-    const timer = setTimeout(() => {
+    const limit = startTimeLimit(timeoutMs, () => {
       isLate = true
       void client.end()
-    }, timeoutMs)
+    })
     return query(config, values, (error, result) => {
-      clearTimeout(timer)
+      limit.clear()
       callback(isLate ? new NoAnswerError(`Query read timeout after ${timeoutMs} ms`, error) : error, result)
     })
   }
