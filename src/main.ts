@@ -63,7 +63,7 @@ async function dev() {
   const { connections } = parts
   await connections.database.migrate()
   const servers = await startApi(config, parts, existsSync(WEB_ROOT) ? WEB_ROOT : undefined)
-  const worker = startConfiguredWorker(config, parts)
+  const worker = startConfiguredWorker(config, parts, 'dev')
   const activity = startActivityFlush(parts)
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
   const stopAndExit = stopOnSignal(async () => {
@@ -115,7 +115,7 @@ async function worker() {
     await server?.stop()
     await connections.close()
   })
-  worker = startConfiguredWorker(config, parts)
+  worker = startConfiguredWorker(config, parts, 'worker')
   void worker.failed.then(() => stopAndExit(1))
 }
 
@@ -186,13 +186,18 @@ async function startHealthServer(
   return startServer(createHealthApp(health, metrics, events).fetch, { host, port })
 }
 
-function startConfiguredWorker(config: Config, { connections, registry, events }: Parts): Worker {
+function startConfiguredWorker(
+  config: Config,
+  { connections, registry, events }: Parts,
+  role: string,
+): Worker {
   const worker = startWorker(connections, registry, events, {
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
     version: packageJson.version,
+    role,
   })
   catchStrayErrors(worker.handleStrayError)
   return worker

@@ -22,6 +22,7 @@ import { startDispatcher } from './loops/dispatcher.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
 import { createRelease } from './release.ts'
+import { startWatchdog } from './watchdog/watchdog.ts'
 import { createWorkerFailure } from './worker-failure.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
@@ -30,6 +31,10 @@ export interface WorkerOptions extends Partial<Intervals> {
   version: string
   /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */
   missingAfterMs: number
+  /** `role` of this process in its log lines; `worker` by default. */
+  role?: string
+  /** Process id of the supervisor that has started this process. If it has ended, this process is killed. */
+  parentPid?: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
 }
@@ -54,6 +59,9 @@ const DEFAULTS = {
   // How long a handler may run after its abort: about the usual timeout of a request to another service. Then
   // the attempt ends without the handler.
   abortGraceMs: 30_000,
+  // How long an attempt may block the event loop beyond its timeout: a handler that checks its AbortSignal
+  // every few seconds can still return. Then the process is killed.
+  blockGraceMs: 5_000,
 }
 
 type Intervals = typeof DEFAULTS
@@ -64,6 +72,7 @@ const MAX_BATCH_BYTES = 4 * 1_024 * 1_024
 
 export type WorkerConnections = Pick<
   Connections,
+  | 'databaseUrl'
   | 'taskStore'
   | 'dispatchStore'
   | 'callbackStore'
@@ -95,6 +104,17 @@ export function startParts(
   const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
   const failure = createWorkerFailure({ workerId: id, slots, running, events })
   const release = createRelease({ workerId: id, store: taskStore, events })
+  const watchdog = startWatchdog({
+    workerId: id,
+    databaseUrl: connections.databaseUrl,
+    role: options.role ?? 'worker',
+    scope,
+    running,
+    events,
+    missingAfterMs,
+    blockGraceMs: intervals.blockGraceMs,
+    parentPid: options.parentPid,
+  })
 
   const heartbeat = startHeartbeat({
     worker: { id, host: hostname(), pid: process.pid, version, queues, concurrency },
@@ -103,6 +123,7 @@ export function startParts(
     running,
     slots,
     counts,
+    lastBlockedBeatMs: watchdog.lastBeatAtMs,
     onDraining: slots.setDraining,
     events,
     intervalMs: intervals.heartbeatMs,
@@ -145,6 +166,7 @@ export function startParts(
     slots,
     logs,
     unwritten: createUnwrittenResults(),
+    watchdog,
     finish: results.add,
     onFinished,
     onLeaked,
@@ -159,6 +181,7 @@ export function startParts(
     heartbeat,
     run: runner.run,
     release,
+    onReleased: () => dispatcher.wakeIn(0),
     events,
     stopping: stopping.signal,
     claimLimitMs: intervals.claimLimitMs,
@@ -209,6 +232,7 @@ export function startParts(
     consumers,
     reconciler,
     retention,
+    watchdog,
     scope,
     failed: failure.failed,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),

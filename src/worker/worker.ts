@@ -54,6 +54,7 @@ export function startWorker(
     const aborted = running.all()
     await abortAndRelease()
     await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
+    await parts.watchdog.stop()
     await connections.workerStore
       .remove(id)
       .catch((error) => events.emit('error.transient', { where: 'removing the worker', error }))
@@ -80,7 +81,7 @@ export function startWorker(
     // attempt. The tasks of all other handlers are released here.
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
-    for (const { graceTimer } of stillRunning) clearTimeout(graceTimer)
+    for (const { graceTimer } of stillRunning) graceTimer?.clear()
     await Promise.all(stillRunning.map(parts.logs.finish))
     await parts.release(stillRunning.map(({ task }) => task))
   }

@@ -8,6 +8,7 @@ import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
+import { logEvents } from '../../src/telemetry/log.ts'
 import { catchStrayErrors } from '../../src/worker/attempts/stray-errors.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { startWorker } from '../../src/worker/worker.ts'
@@ -21,6 +22,14 @@ export interface WorkerProcess {
   terminate(): Promise<number | null>
   /** Resolves with the exit code or the name of the signal that ended it. */
   ended: Promise<number | string>
+  /** Returns the log lines so far. */
+  logged(): LogLine[]
+}
+
+export interface LogLine {
+  level: number
+  msg: string
+  [field: string]: unknown
 }
 
 interface Settings {
@@ -45,6 +54,7 @@ export async function spawnWorker(
   system: { database: { url: string }; redis: { url: string } },
   options: Partial<WorkerOptions> = {},
   graceMs = 10_000,
+  nodeOptions: string[] = [],
 ): Promise<WorkerProcess> {
   const settings: Settings = {
     databaseUrl: system.database.url,
@@ -52,12 +62,19 @@ export async function spawnWorker(
     options: { ...OPTIONS, ...options },
     graceMs,
   }
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(settings)], {
+  const script = fileURLToPath(import.meta.url)
+  const child = spawn(process.execPath, [...nodeOptions, script, JSON.stringify(settings)], {
     env: { ...process.env, ...CHILD_ENVIRONMENT },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
-  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
-  await Promise.race([untilFirstOutput(child), ended])
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
+  child.stderr.on('data', (text) => {
+    if (!String(text).startsWith('{')) process.stderr.write(text)
+  })
+  // 'close' and not 'exit': after 'exit', output can still arrive.
+  const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
+  await Promise.race([untilItRuns(child), ended])
   return {
     pid: child.pid as number,
     ended,
@@ -70,15 +87,17 @@ export async function spawnWorker(
       await ended
       return child.exitCode
     },
+    logged: () => output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : [])),
   }
 }
 
-async function untilFirstOutput(child: ChildProcess) {
-  if (child.stdout) await once(child.stdout, 'data')
+async function untilItRuns({ stdout }: ChildProcess) {
+  while (stdout && !/ runs\n/.test(String((await once(stdout, 'data'))[0])));
 }
 
 async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const events = createEvents()
+  logEvents(events, 'info', 'worker')
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
   const sendMail = createMailer(undefined, 'test@example.com')

@@ -37,6 +37,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     slots: createSlots(50),
     logs: { add: () => undefined, finish: async () => {}, forget: () => {}, stop: async () => {} },
     unwritten: createUnwrittenResults(),
+    watchdog: { noteDeadline: () => {}, blockOf: () => undefined },
     finish: async ({ decision }) => decision.status,
     onFinished: () => {},
     onLeaked: () => {},

@@ -1,12 +1,14 @@
 // Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
 // writes it to Postgres.
 import { pause } from '../../base/loop.ts'
+import { startTimeLimit } from '../../base/time-limit.ts'
 import type { TaskContext, TaskDefinition } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { type Decision, decide, type Outcome, type TaskStatus } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { Finish } from '../../store/finish.ts'
 import type { AnnouncedTask, Events } from '../../telemetry/events.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import { createAttemptContext } from './attempt-context.ts'
 import {
   isUnstorable,
@@ -29,6 +31,7 @@ export interface RunnerDependencies {
   slots: Pick<Slots, 'release' | 'leak' | 'recover'>
   logs: TaskLogs
   unwritten: UnwrittenResults
+  watchdog: Pick<Watchdog, 'noteDeadline' | 'blockOf'>
   /**
    * Writes the end of an attempt to Postgres. Resolves with the new status of the task, or with null if the
    * write was refused, because the attempt is no longer the current one of its task.
@@ -64,7 +67,7 @@ export interface Runner {
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, scope, slots, logs, unwritten } = dependencies
+  const { workerId, registry, running, scope, slots, logs, unwritten, watchdog } = dependencies
   const { finish, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
@@ -89,9 +92,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   function endAfterGrace(attempt: RunningTask) {
     // A worker that stops waits for its handlers itself, and then releases their tasks.
     if (attempt.abortReason === 'shutdown') return
-    attempt.graceTimer = setTimeout(() => {
+    attempt.graceTimer = startTimeLimit(abortGraceMs, () => {
       giveUp(attempt).catch((error) => events.emit('error.unexpected', { where: 'ending an attempt', error }))
-    }, abortGraceMs)
+    })
   }
 
   async function giveUp(attempt: RunningTask) {
@@ -115,6 +118,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   async function end(attempt: RunningTask, decision: Decision): Promise<void> {
     const { task } = attempt
     const runMs = performance.now() - attempt.startedMs
+    reportBlock(attempt)
     // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
     task.input = undefined
     const status = await finishUntilWritten(attempt, decision)
@@ -126,7 +130,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 
   async function perform(definition: TaskDefinition | undefined, attempt: RunningTask): Promise<Outcome> {
     const { task } = attempt
-    const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
+    watchdog.noteDeadline(attempt.startedMs + task.timeoutMs)
+    const timeLimit = startTimeLimit(task.timeoutMs, () => attempt.abort('timeout'))
     try {
       // If the definition is unknown, the attempt fails and can be retried, because a worker with another
       // version of the code may have the definition.
@@ -136,8 +141,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     } catch (error) {
       return outcomeOfError(error, attempt)
     } finally {
-      clearTimeout(timer)
-      clearTimeout(attempt.graceTimer)
+      timeLimit.clear()
+      attempt.graceTimer?.clear()
     }
   }
 
@@ -147,6 +152,22 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const replacement = logs.add(attempt, message, fields)
       events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
     })
+  }
+
+  /**
+   * Reports once for how long an attempt has blocked the event loop. Called after its handler has returned and
+   * before its log is closed: a handler that never pauses returns before the block ends.
+   */
+  function reportBlock(attempt: RunningTask) {
+    const block = watchdog.blockOf(attempt)
+    if (!block) return
+    const { ms, frames } = block
+    events.emit('loop.blocked', { workerId, ...announced(attempt.task), ms, frames })
+    logs.add(
+      attempt,
+      `This attempt blocked the event loop of its worker for ${Math.max(1, Math.round(ms / 1_000))} s, and delayed other tasks: consider \`isolate: true\``,
+      { blocked_ms: Math.round(ms), ...(frames[0] !== undefined && { at: frames[0] }) },
+    )
   }
 
   /**
