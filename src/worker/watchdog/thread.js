@@ -33,8 +33,6 @@ let hasReportedError = false
 let hasReportedOverdue = false
 /** @type {Promise<import('../../store/blocked-heartbeat.ts').BlockedHeartbeat> | undefined} */
 let heartbeat
-/** @type {Session | undefined} */
-let session
 let lastAskMs = Number.NEGATIVE_INFINITY
 let isAsking = false
 /** @type {import('./watchdog.ts').Answer | undefined} */
@@ -74,8 +72,6 @@ function endBlock(tick) {
   answer = undefined
   hasReportedError = false
   hasReportedOverdue = false
-  session?.disconnect()
-  session = undefined
   isAsking = false
 }
 
@@ -107,19 +103,19 @@ function beat(url) {
 
 /**
  * Asks the main thread what it runs. V8 evaluates the question at the next function call or loop iteration of
- * the code that blocks the event loop, in its async context. Native code is not interrupted.
+ * the code that blocks the event loop, in its async context. Native code is not interrupted. Each question has
+ * a session of its own: a process that exits while a session is open prints that a debugger is attached.
  */
 function ask() {
   if (isAsking || nowMs() - lastAskMs < ASK_MS) return
   isAsking = true
   lastAskMs = nowMs()
   const tick = lastTick
-  if (!session) {
-    session = new Session()
-    session.connectToMainThread()
-  }
+  const session = new Session()
+  session.connectToMainThread()
   const expression = `globalThis[Symbol.for(${JSON.stringify(settings.questionName)})]?.(${tick})`
   session.post('Runtime.evaluate', { expression, returnByValue: true, silent: true }, (_error, evaluated) => {
+    session.disconnect()
     if (tick !== lastTick) return
     isAsking = false
     note(JSON.parse(evaluated?.result?.value ?? 'null') ?? undefined)
