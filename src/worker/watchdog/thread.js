@@ -134,7 +134,9 @@ function note(newer) {
  * `graceMs`: others may have delayed it.
  */
 function isOverdue() {
-  const isKnown = answer?.deadlineMs !== undefined && !(isAsking && nowMs() - lastAskMs > UNANSWERED_MS)
+  const isUnanswered = isAsking && nowMs() - lastAskMs > UNANSWERED_MS
+  if (answer === undefined && !isUnanswered) return false
+  const isKnown = answer?.deadlineMs !== undefined && !isUnanswered
   const deadlineMs = (isKnown ? answer?.deadlineMs : shared.latestDeadlineMs[0]) ?? 0
   const sinceMs = isKnown ? answeredSinceMs : 0
   const isDebugged = answer?.isDebugged ?? shared.isDebugged[0] === 1

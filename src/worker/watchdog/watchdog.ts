@@ -8,6 +8,8 @@ import type { AttemptScope, LoopBlock, RunningTask, RunningTasks } from '../atte
 import { currentFrames } from './stack-frames.ts'
 
 export interface Watchdog {
+  /** Resolves when the thread watches the event loop. */
+  started: Promise<void>
   /**
    * Announces an attempt that starts, so that the thread knows the latest deadline of all running attempts.
    * @param deadlineMs when the attempt times out, by `performance.now()`
@@ -108,6 +110,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   let thread = startThread()
 
   return {
+    started: new Promise((resolve) => thread.once('online', resolve)),
     noteDeadline(deadlineMs) {
       if (deadlineMs > (shared.latestDeadlineMs[0] ?? 0)) shared.latestDeadlineMs[0] = deadlineMs
     },
