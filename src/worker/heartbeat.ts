@@ -101,7 +101,9 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     }
   }
 
+  // Heartbeats that were written during a block do not count. Right after a long block, the response to a claim
+  // can be unread, and the reconciler would find that this worker does not run the claimed tasks.
   function isStable(): boolean {
-    return Date.now() - Math.max(lastBeatMs, lastBlockedBeatMs()) < missingAfterMs
+    return Date.now() - lastBeatMs < missingAfterMs
   }
 }

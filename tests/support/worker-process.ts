@@ -1,5 +1,5 @@
 // Runs a worker with the test definitions as a process of its own, so that tests can kill it.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { openConnections } from '../../src/connections.ts'
@@ -69,12 +69,17 @@ export async function spawnWorker(
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
+  const runs = new Promise<void>((resolve) => {
+    child.stdout.on('data', () => {
+      if (/^worker \S+ runs$/m.test(output)) resolve()
+    })
+  })
   child.stderr.on('data', (text) => {
     if (!String(text).startsWith('{')) process.stderr.write(text)
   })
   // 'close' and not 'exit': after 'exit', output can still arrive.
   const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
-  await Promise.race([untilItRuns(child), ended])
+  await Promise.race([runs, ended])
   return {
     pid: child.pid as number,
     ended,
@@ -89,10 +94,6 @@ export async function spawnWorker(
     },
     logged: () => output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : [])),
   }
-}
-
-async function untilItRuns({ stdout }: ChildProcess) {
-  while (stdout && !/ runs\n/.test(String((await once(stdout, 'data'))[0])));
 }
 
 async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
