@@ -8,6 +8,7 @@ import { createStores, type Stores } from './store/stores.ts'
 import type { Events } from './telemetry/events.ts'
 
 export interface Connections extends Stores {
+  databaseUrl: string
   database: Database
   sharedQueries: SharedQueries
   queue: Queue
@@ -53,6 +54,7 @@ export async function openConnections(
   })
   return {
     ...stores,
+    databaseUrl,
     database,
     sharedQueries: createQueries(stores),
     queue,

@@ -33,7 +33,7 @@ async function runAlone(config: Config): Promise<void> {
   const server = await serveApi(config, parts, { webRoot: webRoot() })
   warnWithoutKeys(config)
   const healthServer = await startHealthServer(config, parts, server.health)
-  const worker = runWorker(config, parts)
+  const worker = runWorker(config, parts, { role: 'dev' })
   const activity = startActivityFlush(parts)
   await Promise.race([connections.queue.prepare('default'), pause(REDIS_WAIT_MS)])
   const stopAndExit = stopOnSignal(async () => {

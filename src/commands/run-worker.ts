@@ -12,10 +12,14 @@ import { startWorker, type Worker } from '../worker/worker.ts'
 const DAY_MS = 86_400_000
 const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
 
-/** @param id id of the worker; by default it is random */
-export function runWorker(config: Config, { connections, registry, events }: Parts, id?: string): Worker {
+/** @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor */
+export function runWorker(
+  config: Config,
+  { connections, registry, events }: Parts,
+  own: { role: string; id?: string; parentPid?: number },
+): Worker {
   const worker = startWorker(connections, registry, events, {
-    id,
+    ...own,
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,

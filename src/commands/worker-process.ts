@@ -16,7 +16,7 @@ export async function workerProcess(environment: Environment, args: string[]): P
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, { role: 'worker', process: number })
   await refuseUnsuitableDatabase(parts)
   const activity = startActivityFlush(parts)
-  const worker = runWorker(config, parts, id)
+  const worker = runWorker(config, parts, { role: 'worker', id, parentPid: process.ppid })
   const { parent, stopAndExit } = connectParent({
     answers: answersOf(workerHealth(config, parts, worker), parts.metrics),
     async stop() {

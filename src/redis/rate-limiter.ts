@@ -2,6 +2,7 @@
 // them. The limiter fails open: while Redis cannot be reached, no request is refused.
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { createClient } from 'redis'
+import { startTimeLimit, type TimeLimit } from '../base/time-limit.ts'
 import { clientOptionsOf } from './redis-url.ts'
 
 export interface RateLimit {
@@ -106,9 +107,9 @@ export function createRateLimiter({
 }
 
 async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let limit: TimeLimit | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms)
+    limit = startTimeLimit(ms, () => reject(new Error(`Redis did not answer within ${ms} ms`)))
   })
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer))
+  return Promise.race([answer, late]).finally(() => limit?.clear())
 }

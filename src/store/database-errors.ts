@@ -68,6 +68,14 @@ export function isWaitTimeout(error: unknown): boolean {
   )
 }
 
+/** Whether a query was not sent, because its pool had or opened no connection in time. */
+export function isConnectTimeout(error: unknown): boolean {
+  return (
+    isWaitTimeout(error) ||
+    (error instanceof Error && error.message === 'Connection terminated due to connection timeout')
+  )
+}
+
 /** Message for a pooler that refuses the settings of a connection. */
 export const OPTIONS_REFUSED =
   'DATABASE_URL leads to a pooler (such as PgBouncer) that refuses the settings of a connection (startup parameter "options"). Connect to Postgres directly'

@@ -2,7 +2,8 @@
 // parses JSON without rounding large numbers.
 import pg from 'pg'
 import { parseExactly } from '../base/exact-json.ts'
-import { NoAnswerError, noteConnectionLoss } from './database-errors.ts'
+import { startTimeLimit } from '../base/time-limit.ts'
+import { isConnectTimeout, NoAnswerError, noteConnectionLoss } from './database-errors.ts'
 
 /** A query that can set its own time limit, `timeoutMs`. The default is that of its pool. */
 export interface TimedQuery extends pg.QueryConfig {
@@ -19,6 +20,8 @@ export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_m
 // not. So statements with a short time limit of their own, and those of a killed process, do not pile up.
 const CLIENT_CHECK = '-c client_connection_check_interval=1s'
 const QUERY_TIMEOUT_MS = 30_000
+// How long a query waits for a connection. After that it fails as `unavailable`, so that no request hangs.
+const CONNECT_TIMEOUT_MS = 5_000
 // How much earlier Postgres cancels a statement than its client gives up. A statement that Postgres has
 // cancelled is known not to be committed; the outcome of one without an answer is unknown.
 const CANCEL_BEFORE_MS = 1_000
@@ -47,13 +50,12 @@ export function openServerPool(
   const pool = new pg.Pool({
     ...connectionTo(url, `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`),
     max: maxConnections,
-    // How long a query waits for a connection. After that it fails as `unavailable`, so that no request
-    // hangs.
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'waggle',
   })
   readExactly(pool)
+  connectAgainAfterBlock(pool)
   pool.on('connect', (client) => {
     limitTime(client, timeoutMs)
     client.on('error', noteConnectionLoss)
@@ -102,16 +104,38 @@ function limitTime(connected: pg.PoolClient, defaultTimeoutMs: number) {
     }
     const { timeoutMs = defaultTimeoutMs } = config as TimedQuery
     let isLate = false
-    const timer = setTimeout(() => {
+    const limit = startTimeLimit(timeoutMs, () => {
       isLate = true
       void client.end()
-    }, timeoutMs)
+    })
     return query(config, values, (error, result) => {
-      clearTimeout(timer)
+      limit.clear()
       callback(isLate ? new NoAnswerError(`Query read timeout after ${timeoutMs} ms`, error) : error, result)
     })
   }
   client.query = limited as typeof client.query
+}
+
+// A connection timeout that is later than this was delayed by a blocked event loop.
+const LATE_MS = 500
+
+/**
+ * Repeats a query once if it found no connection only because the event loop was blocked: after a block, Node
+ * runs due timers before it reads the answer of Postgres. Such a query was not sent.
+ */
+function connectAgainAfterBlock(pool: pg.Pool) {
+  const query: (...given: unknown[]) => unknown = pool.query.bind(pool)
+  const repeated = (...given: unknown[]) => {
+    const startedMs = performance.now()
+    const result = query(...given)
+    if (!(result instanceof Promise)) return result
+    return result.catch((error) => {
+      const isLate = performance.now() - startedMs > CONNECT_TIMEOUT_MS + LATE_MS
+      if (isLate && isConnectTimeout(error)) return query(...given)
+      throw error
+    })
+  }
+  pool.query = repeated as typeof pool.query
 }
 
 export const JSON_OID = pg.types.builtins.JSON

@@ -65,6 +65,12 @@ export interface TelemetryEvents {
    * attempts that were running at that time.
    */
   'worker.failed': [{ workerId: string; reason: string; error?: unknown; running: AnnouncedTask[] }]
+  /**
+   * The event loop of a worker was blocked for `ms` milliseconds, so that other tasks were delayed. `frames`:
+   * what ran, as `function file:line`, the innermost first. For an attempt it is emitted once, at its end,
+   * with the sum of its blocks. `name` is undefined if the code belonged to no running attempt.
+   */
+  'loop.blocked': [{ workerId: string; ms: number; frames: string[] } & Partial<AnnouncedTask>]
   'worker.stopping': [{ workerId: string; running: number }]
   /**
    * A worker stopped. `released`: how many attempts were still running after the grace period, and were

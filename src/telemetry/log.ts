@@ -33,6 +33,9 @@ export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): v
   events.on('slot.leaked', (slot) =>
     log.error(slot, 'a handler ignored its abort; its attempt was ended and its slot has leaked'),
   )
+  events.on('loop.blocked', (block) =>
+    log.warn(block, 'the event loop was blocked; other tasks were delayed'),
+  )
   events.on('worker.failed', ({ reason, error, ...worker }) =>
     log.fatal({ ...worker, ...(error !== undefined && { err: asError(error) }) }, reason),
   )

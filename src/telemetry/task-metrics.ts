@@ -2,6 +2,7 @@
 // metrics of each label are cached, and consecutive tasks of one definition and queue are counted together.
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { TaskStatus } from '../definitions/task-status.ts'
+import { OTHER } from './bounded-labels.ts'
 import type { Events } from './events.ts'
 
 export interface TaskLabels {
@@ -42,7 +43,22 @@ export function countTasks(
     finished[status].inc()
     lost.inc()
   })
+  measureBlocks(events, registry, labels)
   events.on('task.refused', ({ name }) => attemptsOf(name).refused.inc())
+}
+
+// Histogram buckets of blocks, in seconds. Shorter blocks than one second are not reported.
+const BLOCK_BUCKETS = [1, 2.5, 5, 10, 30, 60, 300]
+
+function measureBlocks(events: Events, registry: Registry, { ofName }: TaskLabels): void {
+  const blocked = new Histogram({
+    name: 'waggle_event_loop_blocked_seconds',
+    help: 'How long attempts blocked the event loop of their worker; "other" if no running attempt did.',
+    labelNames: ['name'],
+    buckets: BLOCK_BUCKETS,
+    registers: [registry],
+  })
+  events.on('loop.blocked', ({ name = OTHER, ms }) => blocked.observe({ name: ofName(name) }, ms / 1_000))
 }
 
 type Accepted = readonly { name: string; queue: string }[]

@@ -8,6 +8,7 @@ import type { TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './attempts/slots.ts'
 import type { Heartbeat } from './heartbeat.ts'
+import { REPORTED_BLOCK_MS } from './watchdog/watchdog.ts'
 
 export interface ClaimerDependencies {
   workerId: string
@@ -17,6 +18,8 @@ export interface ClaimerDependencies {
   heartbeat: Heartbeat
   /** Releases tasks that were claimed but not started: STARTED becomes PENDING. */
   release: (tasks: ClaimedTask[]) => Promise<void>
+  /** Called when tasks were released although the worker does not stop, so that they are enqueued again. */
+  onReleased: () => void
   /** Runs a claimed task, and frees its slot (see `Runner.run`). */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
@@ -43,6 +46,7 @@ const ACKNOWLEDGE_RETRY_MS = 1_000
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   const { workerId, queue, store, slots, heartbeat, run, release, events, stopping, claimLimitMs } =
     dependencies
+  const { onReleased } = dependencies
   // Group commit of claims: lists of claims that are added during a write are written together by the next
   // statement. Tasks that are claimed for one delivery are one list, so that they are started together.
   const claims = createGroupCommit<Claim[], (ClaimedTask | null)[]>({
@@ -163,8 +167,20 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
       slots.release(tasks.length)
       return release(tasks)
     }
-    for (const task of tasks)
+    let startedMs = performance.now()
+    for (const [index, task] of tasks.entries()) {
       run(task).catch((error) => events.emit('error.unexpected', { where: `running ${task.name}`, error }))
+      const returnedMs = performance.now()
+      if (returnedMs - startedMs > REPORTED_BLOCK_MS) return releaseUnstarted(tasks.slice(index + 1))
+      startedMs = returnedMs
+    }
+  }
+
+  /** Releases tasks that could not start because a handler has blocked the event loop. Others may run them. */
+  async function releaseUnstarted(tasks: ClaimedTask[]): Promise<void> {
+    slots.release(tasks.length)
+    await release(tasks)
+    onReleased()
   }
 
   async function returnToQueue(queueName: string, delivery: Delivery): Promise<void> {

@@ -27,6 +27,11 @@ export interface HeartbeatDependencies {
   running: RunningTasks
   slots: { readonly leaked: number }
   counts: { processed: number; failed: number }
+  /**
+   * Returns when another thread has written the last heartbeat of this worker, by `Date.now()`: it does so
+   * while the event loop is blocked.
+   */
+  lastBlockedBeatMs: () => number
   /** Called after every heartbeat. `isDraining`: an operator has asked this worker to claim no more tasks. */
   onDraining: (isDraining: boolean) => void
   events: Events
@@ -42,6 +47,7 @@ const BEAT_TIMEOUT_MS = 5_000
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const { worker, store, signals, running, slots, counts, onDraining, events, intervalMs, missingAfterMs } =
     dependencies
+  const { lastBlockedBeatMs } = dependencies
   let lastBeatMs = 0
   let stableSinceMs = 0
   let lastRoundMs = Date.now()
@@ -63,7 +69,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
       // so that the worker does not become missing while Postgres executes a slow claim.
       if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
     },
-    isBeating: () => Date.now() - lastRoundMs < missingAfterMs,
+    isBeating: () => Date.now() - Math.max(lastRoundMs, lastBlockedBeatMs()) < missingAfterMs,
     stableMs: () => (isStable() ? Date.now() - stableSinceMs : 0),
     async stop() {
       unlisten()
@@ -95,6 +101,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     }
   }
 
+  // Heartbeats that were written during a block do not count. Right after a long block, the response to a claim
+  // can be unread, and the reconciler would find that this worker does not run the claimed tasks.
   function isStable(): boolean {
     return Date.now() - lastBeatMs < missingAfterMs
   }

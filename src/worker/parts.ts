@@ -28,6 +28,7 @@ import { startDispatcher } from './loops/dispatcher.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
 import { createRelease } from './release.ts'
+import { startWatchdog } from './watchdog/watchdog.ts'
 import { createWorkerFailure } from './worker-failure.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
@@ -38,6 +39,13 @@ export interface WorkerOptions extends Partial<Intervals> {
   version: string
   /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */
   missingAfterMs: number
+  /** `role` of this process in its log lines; `worker` by default. */
+  role?: string
+  /**
+   * Process id of the supervisor that has started this process. If it has ended, this process is killed. Without a
+   * supervisor, this process is also not killed if an attempt blocks its event loop for ever.
+   */
+  parentPid?: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
   /**
@@ -67,6 +75,9 @@ const DEFAULTS = {
   // How long a handler may run after its abort: about the usual timeout of a request to another service. Then
   // the attempt ends without the handler.
   abortGraceMs: 30_000,
+  // How long an attempt may block the event loop beyond its timeout: a handler that checks its AbortSignal
+  // every few seconds can still return. Then the process is killed.
+  blockGraceMs: 5_000,
 }
 
 type Intervals = typeof DEFAULTS
@@ -80,6 +91,7 @@ const MAX_REFUSED_BATCH = 50
 
 export type WorkerConnections = Pick<
   Connections,
+  | 'databaseUrl'
   | 'taskStore'
   | 'dispatchStore'
   | 'callbackStore'
@@ -117,6 +129,17 @@ export function startParts(
   const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
   const failure = createWorkerFailure({ workerId: id, slots: [slots, isolatedSlots], running, events })
   const release = createRelease({ workerId: id, store: taskStore, events })
+  const watchdog = startWatchdog({
+    workerId: id,
+    databaseUrl: connections.databaseUrl,
+    role: options.role ?? 'worker',
+    scope,
+    running,
+    events,
+    missingAfterMs,
+    blockGraceMs: intervals.blockGraceMs,
+    parentPid: options.parentPid,
+  })
 
   const heartbeat = startHeartbeat({
     worker: {
@@ -133,6 +156,7 @@ export function startParts(
     running,
     slots,
     counts,
+    lastBlockedBeatMs: watchdog.lastBeatAtMs,
     onDraining(isDraining) {
       slots.setDraining(isDraining)
       isolatedSlots.setDraining(isDraining)
@@ -195,6 +219,7 @@ export function startParts(
     isolate,
     logs,
     unwritten: createUnwrittenResults(),
+    watchdog,
     finish: results.add,
     keepRefused: createKeepRefused(refusedEnds.add, events),
     onFinished,
@@ -208,6 +233,7 @@ export function startParts(
     store: taskStore,
     heartbeat,
     release,
+    onReleased: () => dispatcher.wakeIn(0),
     events,
     stopping: stopping.signal,
     claimLimitMs: intervals.claimLimitMs,
@@ -270,6 +296,7 @@ export function startParts(
     consumers: [consumers, isolatedConsumers],
     reconciler,
     retention,
+    watchdog,
     scope,
     failed: failure.failed,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),

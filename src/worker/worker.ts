@@ -58,6 +58,7 @@ export function startWorker(
     await abortAndRelease()
     await within(KILL_MS, parts.isolated?.stop())
     await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
+    await parts.watchdog.stop()
     await connections.workerStore
       .remove(id)
       .catch((error) => events.emit('error.transient', { where: 'removing the worker', error }))
@@ -86,7 +87,7 @@ export function startWorker(
     await within(KILL_MS, parts.isolated?.stop())
     await within(ABORT_MS, running.whenEmpty())
     const stillRunning = running.all()
-    for (const { graceTimer } of stillRunning) clearTimeout(graceTimer)
+    for (const { graceTimer } of stillRunning) graceTimer?.clear()
     await Promise.all(stillRunning.map(parts.logs.finish))
     await parts.release(stillRunning.map(({ task }) => task))
   }

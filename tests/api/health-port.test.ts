@@ -165,6 +165,7 @@ describe('the liveness of a worker', () => {
       running: createRunningTasks(),
       slots: { leaked: 0 },
       counts: { processed: 0, failed: 0 },
+      lastBlockedBeatMs: () => 0,
       onDraining: () => {},
       events: createEvents(),
       intervalMs: 1_000,

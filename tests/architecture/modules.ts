@@ -60,6 +60,7 @@ export const LAYERS: Module[][] = [
         'queue-store.ts',
         'worker-store.ts',
         'log-store.ts',
+        'blocked-heartbeat.ts',
         'callback-store.ts',
         'activity-store.ts',
         'retention-store.ts',

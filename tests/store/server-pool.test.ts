@@ -89,6 +89,16 @@ describe.skipIf(inject('postgresUrl') === null)('openServerPool', () => {
     expect(await database.query(sql`select count(*)::int as count from kept`)).toEqual([{ count: 1 }])
   })
 
+  test('queries that wait for a connection or an answer while the event loop is blocked succeed', async () => {
+    const { pool } = openServerPool(testDatabase.url, { maxConnections: 1, timeoutMs: 3_000 })
+    onTestFinished(() => pool.end())
+    const queries = [1, 2].map((value) => pool.query(`select ${value} as value`))
+    const untilMs = performance.now() + 6_500
+    while (performance.now() < untilMs);
+    const results = await Promise.all(queries)
+    expect(results.map(({ rows }) => rows)).toEqual([[{ value: 1 }], [{ value: 2 }]])
+  })
+
   test('the parameters of a statement are freed by minor garbage collections', async () => {
     const { pool } = openServerPool(testDatabase.url, { maxConnections: 1 })
     const send = () => pool.query({ text: 'select length($1::bytea)', values: [Buffer.alloc(MIB / 10, 1)] })

@@ -241,6 +241,7 @@ const RECORDED: (keyof TelemetryEvents)[] = [
   'task.refused',
   'attempt.lost',
   'slot.leaked',
+  'loop.blocked',
   'worker.failed',
   'error.transient',
   'error.unexpected',

@@ -1,6 +1,9 @@
 // Definitions of tasks that misbehave (block, kill the worker, ignore the abort signal, fail). Each run
 // inserts a row into the table `runs`.
 import { AsyncResource } from 'node:async_hooks'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import pg from 'pg'
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
@@ -46,6 +49,11 @@ const shared = new AsyncResource('shared connection')
 
 function throwUnattributed() {
   shared.runInAsyncScope(() => setImmediate(throwAstray))
+}
+
+function compute(ms: number) {
+  const untilMs = performance.now() + ms
+  while (performance.now() < untilMs);
 }
 
 /** @param recorder is not needed if the test only submits the tasks or does not count their runs */
@@ -136,16 +144,30 @@ export function createTestDefinitions(recorder?: RunRecorder) {
     defineTask({
       ...quick,
       name: 'block',
-      title: 'Blocks the event loop in its first attempt',
-      input: z.object({ ms: z.number() }),
-      example: { ms: 1 },
-      async run({ ms }, context) {
-        await record(context)
-        if (context.attempt === 1) {
-          const untilMs = Date.now() + ms
-          while (Date.now() < untilMs);
-        }
+      title: 'Blocks the event loop in its first attempt: after a pause, at once, or in native code',
+      input: z.object({
+        ms: z.number(),
+        kind: z.enum(['after a pause', 'at once', 'native']).default('after a pause'),
+      }),
+      example: { ms: 1, kind: 'at once' },
+      async run({ ms, kind }, context) {
+        if (kind !== 'at once') await record(context)
+        if (context.attempt === 1 && kind === 'native') execFileSync('sleep', [String(ms / 1_000)])
+        else if (context.attempt === 1) compute(ms)
         return context.attempt
+      },
+    }),
+    defineTask({
+      ...quick,
+      name: 'wait_for_answer',
+      title: 'Waits for the first bytes of a server, and ignores an abort',
+      input: z.object({ port: z.number() }),
+      example: { port: 1 },
+      async run({ port }) {
+        const socket = connect(port, '127.0.0.1')
+        const [bytes] = await once(socket, 'data')
+        socket.destroy()
+        return String(bytes)
       },
     }),
     defineTask({

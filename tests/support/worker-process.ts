@@ -1,5 +1,5 @@
 // Runs a worker with the test definitions as a process of its own, so that tests can kill it.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { openConnections } from '../../src/connections.ts'
@@ -8,6 +8,7 @@ import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
 import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
+import { logEvents } from '../../src/telemetry/log.ts'
 import { catchStrayErrors } from '../../src/worker/attempts/stray-errors.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { startWorker } from '../../src/worker/worker.ts'
@@ -23,6 +24,14 @@ export interface WorkerProcess {
   terminate(): Promise<number | null>
   /** Resolves with the exit code or the name of the signal that ended it. */
   ended: Promise<number | string>
+  /** Returns the log lines so far. */
+  logged(): LogLine[]
+}
+
+export interface LogLine {
+  level: number
+  msg: string
+  [field: string]: unknown
 }
 
 interface Settings {
@@ -50,22 +59,36 @@ export async function spawnWorker(
   system: { database: { url: string }; redis: { url: string } },
   options: Partial<WorkerOptions> = {},
   graceMs = 10_000,
+  nodeOptions: string[] = [],
 ): Promise<WorkerProcess> {
   const settings: Settings = {
     databaseUrl: system.database.url,
     redisUrl: system.redis.url,
-    options: { ...OPTIONS, ...options },
+    // As under a supervisor.
+    options: { ...OPTIONS, parentPid: process.pid, ...options },
     graceMs,
   }
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(settings)], {
+  const script = fileURLToPath(import.meta.url)
+  const child = spawn(process.execPath, [...nodeOptions, script, JSON.stringify(settings)], {
     env: { ...process.env, ...CHILD_ENVIRONMENT },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
-  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal)
-  const output = await Promise.race([firstOutputOf(child), ended])
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
+  const runs = new Promise<void>((resolve) => {
+    child.stdout.on('data', () => {
+      if (/^worker \S+ runs$/m.test(output)) resolve()
+    })
+  })
+  child.stderr.on('data', (text) => {
+    if (!String(text).startsWith('{')) process.stderr.write(text)
+  })
+  // 'close' and not 'exit': after 'exit', output can still arrive.
+  const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
+  await Promise.race([runs, ended])
   return {
     pid: child.pid as number,
-    workerId: /worker (\S+) runs/.exec(String(output))?.[1] ?? '',
+    workerId: /worker (\S+) runs/.exec(output)?.[1] ?? '',
     ended,
     async kill() {
       child.kill('SIGKILL')
@@ -76,16 +99,13 @@ export async function spawnWorker(
       await ended
       return child.exitCode
     },
+    logged: () => output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : [])),
   }
-}
-
-async function firstOutputOf(child: ChildProcess): Promise<string> {
-  const [output] = child.stdout ? await once(child.stdout, 'data') : []
-  return String(output)
 }
 
 async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
   const events = createEvents()
+  logEvents(events, 'info', { role: 'worker' })
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
   const sendMail = createMailer(undefined, 'test@example.com')

@@ -44,6 +44,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
       stop: async () => {},
     },
     unwritten: createUnwrittenResults(),
+    watchdog: { noteDeadline: () => {}, blockOf: () => undefined },
     finish: async ({ decision }) => decision.status,
     keepRefused: async () => null,
     onFinished: () => {},

@@ -3,6 +3,7 @@
 import BeeQueue from 'bee-queue'
 import lua from 'bee-queue/lib/lua/index.js'
 import { pause } from '../../base/loop.ts'
+import { startTimeLimit, type TimeLimit } from '../../base/time-limit.ts'
 import { type BeeRole, settingsOf } from './settings.ts'
 
 /**
@@ -182,12 +183,12 @@ const COMMAND_TIMEOUT_MS = 5_000
  * @throws the error of the command, or of the timeout
  */
 export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let limit: TimeLimit | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    limit = startTimeLimit(COMMAND_TIMEOUT_MS, () => {
       internalsOf(bee).client?.stream.destroy()
       reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS / 1_000} seconds`))
-    }, COMMAND_TIMEOUT_MS)
+    })
   })
   const command = new Promise<T>((resolve, reject) =>
     call((error, value) => {
@@ -196,7 +197,7 @@ export async function promised<T>(bee: BeeQueue, call: (done: Callback<T>) => vo
       else resolve(value)
     }),
   )
-  return Promise.race([command, late]).finally(() => clearTimeout(timer))
+  return Promise.race([command, late]).finally(() => limit?.clear())
 }
 
 /**

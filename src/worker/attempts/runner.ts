@@ -1,6 +1,7 @@
 // Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
 // writes it to Postgres.
 import { pause } from '../../base/loop.ts'
+import { startTimeLimit } from '../../base/time-limit.ts'
 import {
   DEFAULT_ISOLATION,
   type Isolation,
@@ -13,6 +14,7 @@ import type { ClaimedTask } from '../../store/claim.ts'
 import type { Finish } from '../../store/finish.ts'
 import type { RefusedAttempt } from '../../store/refused-ends.ts'
 import type { AnnouncedTask, Events } from '../../telemetry/events.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import { createAttemptContext } from './attempt-context.ts'
 import {
   type HandlerOutcome,
@@ -41,6 +43,7 @@ export interface RunnerDependencies {
   isolate: (task: ClaimedTask) => Promise<void>
   logs: TaskLogs
   unwritten: UnwrittenResults
+  watchdog: Pick<Watchdog, 'noteDeadline' | 'blockOf'>
   /**
    * Writes the end of an attempt to Postgres. Resolves with the new status of the task, or with null if the
    * write was refused, because the attempt is no longer the current one of its task.
@@ -97,7 +100,7 @@ export interface Runner {
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { workerId, registry, running, scope, slots, isolated, isolate, logs, unwritten } = dependencies
-  const { finish, keepRefused, onFinished, onLeaked, events, abortGraceMs } = dependencies
+  const { watchdog, finish, keepRefused, onFinished, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -137,11 +140,11 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     // A worker that stops waits for its handlers itself, and then releases their tasks. An isolated process is
     // killed when its handler ignores the abort.
     if (reason === undefined || reason === 'shutdown' || attempt.isIsolated) return
-    attempt.graceTimer = setTimeout(() => {
+    attempt.graceTimer = startTimeLimit(abortGraceMs, () => {
       attempt.givenUp = giveUp(attempt, reason).catch(
         (error) => void events.emit('error.unexpected', { where: 'ending an attempt', error }),
       )
-    }, abortGraceMs)
+    })
   }
 
   async function giveUp(attempt: RunningTask, reason: AbortReason) {
@@ -179,6 +182,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   /** Writes the end of an attempt whose handler has returned or was given up. */
   async function end(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome): Promise<void> {
     const runMs = performance.now() - attempt.startedMs
+    reportBlock(attempt)
     // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
     attempt.task.input = undefined
     const status = await finishUntilWritten(attempt, decision)
@@ -202,7 +206,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     attempt: RunningTask,
   ): Promise<HandlerOutcome> {
     const { task } = attempt
-    const timer = setTimeout(() => attempt.abort('timeout'), task.timeoutMs)
+    watchdog.noteDeadline(attempt.startedMs + task.timeoutMs)
+    const timeLimit = startTimeLimit(task.timeoutMs, () => attempt.abort('timeout'))
     try {
       // If the definition is unknown, the attempt fails and can be retried, because a worker with another
       // version of the code may have the definition.
@@ -212,8 +217,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     } catch (error) {
       return outcomeOfError(error, attempt)
     } finally {
-      clearTimeout(timer)
-      clearTimeout(attempt.graceTimer)
+      timeLimit.clear()
+      attempt.graceTimer?.clear()
     }
   }
 
@@ -234,6 +239,22 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const replacement = logs.add(attempt, message, fields)
       events.emit('task.log', { ...announced(attempt.task), message, fields: replacement ?? fields })
     })
+  }
+
+  /**
+   * Reports once for how long an attempt has blocked the event loop. Called after its handler has returned and
+   * before its log is closed: a handler that never pauses returns before the block ends.
+   */
+  function reportBlock(attempt: RunningTask) {
+    const block = watchdog.blockOf(attempt)
+    if (!block) return
+    const { ms, frames } = block
+    events.emit('loop.blocked', { workerId, ...announced(attempt.task), ms, frames })
+    logs.add(
+      attempt,
+      `This attempt blocked the event loop of its worker for ${Math.max(1, Math.round(ms / 1_000))} s, and delayed other tasks: consider \`isolate: true\``,
+      { blocked_ms: Math.round(ms), ...(frames[0] !== undefined && { at: frames[0] }) },
+    )
   }
 
   /**

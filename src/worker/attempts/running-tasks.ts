@@ -1,5 +1,6 @@
 // Keeps the attempts that run in this process, with their AbortSignal, progress and log.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { TimeLimit } from '../../base/time-limit.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { AttemptLog } from './attempt-log.ts'
 
@@ -17,6 +18,16 @@ export interface AttemptKey {
 
 /** The async context in which the code of each attempt runs. */
 export type AttemptScope = AsyncLocalStorage<AttemptKey>
+
+/** For how long an attempt has blocked the event loop, as its worker has measured. */
+export interface LoopBlock {
+  /** Sum of all blocks, in milliseconds, to about a quarter of a second. Short blocks do not count. */
+  ms: number
+  /** Length of the longest block, in milliseconds. */
+  longestMs: number
+  /** What ran in the longest block: the innermost stack frames, as `function file:line`. */
+  frames: string[]
+}
 
 export interface RunningTask {
   task: ClaimedTask
@@ -39,11 +50,13 @@ export interface RunningTask {
    */
   givenUp: Promise<void> | undefined
   /** Runs while an aborted handler has time to return. */
-  graceTimer: NodeJS.Timeout | undefined
+  graceTimer: TimeLimit | undefined
   /** Last progress that the handler has reported; undefined when a heartbeat has written it to Postgres. */
   progress?: { fraction: number; message?: string }
   /** Log of the attempt; undefined until its first line. */
   log?: AttemptLog
+  /** Undefined if the attempt has not blocked the event loop. */
+  block?: LoopBlock
   abort(reason: AbortReason): void
   /**
    * Aborts the attempt because of an error outside of its promise. An attempt that is aborted already keeps
@@ -147,6 +160,7 @@ class Attempt implements RunningTask {
   readonly task: ClaimedTask
   progress: RunningTask['progress']
   log: RunningTask['log']
+  block: RunningTask['block']
   readonly key: AttemptKey
   readonly startedMs = performance.now()
   isOver = false

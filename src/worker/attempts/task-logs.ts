@@ -2,7 +2,8 @@
 // of the attempt is written. Best effort: a task does not fail if its log cannot be written.
 import { isAppError } from '../../base/errors.ts'
 import { createGroupCommit } from '../../base/group-commit.ts'
-import { pause, startLoop } from '../../base/loop.ts'
+import { startLoop } from '../../base/loop.ts'
+import { startTimeLimit } from '../../base/time-limit.ts'
 import type { AttemptLines, LogStore, NewLogLine } from '../../store/log-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 import { createAttemptLog } from './attempt-log.ts'
@@ -81,12 +82,15 @@ export function startTaskLogs({ workerId, store, events, intervalMs }: TaskLogsD
       if (!unwritten.has(running)) return
       // Calls `write` twice: the first call may only wait for a write that began before the last lines were
       // logged. The second call then writes these lines.
-      const timeout = new AbortController()
-      await Promise.race([
-        write(running).then(() => write(running)),
-        pause(FINISH_TIMEOUT_MS, timeout.signal),
-      ])
-      timeout.abort()
+      await new Promise<void>((resolve) => {
+        const limit = startTimeLimit(FINISH_TIMEOUT_MS, resolve)
+        void write(running)
+          .then(() => write(running))
+          .then(() => {
+            limit.clear()
+            resolve()
+          })
+      })
     },
     forget: (running) => unwritten.delete(running),
     stop: loop.stop,

@@ -1,6 +1,7 @@
 // Runs attempts in isolated processes: passes the task, its abort, progress and log lines between the worker
 // and a process, enforces the limits, and derives the outcome from the end of the process.
 import { pause } from '../../base/loop.ts'
+import { startTimeLimit, type TimeLimit } from '../../base/time-limit.ts'
 import { type Isolation, PermanentError, RetryLaterError } from '../../definitions/define.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { NewLogLine } from '../../store/log-store.ts'
@@ -108,7 +109,7 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
     attempt: RunningTask,
   ): Promise<Outcome | ProcessEnd> {
     const memory = limitMemory(process, limits.memoryMb)
-    let timer: NodeJS.Timeout | undefined
+    let timeLimit: TimeLimit | undefined
     let killTimer: NodeJS.Timeout | undefined
     let hasBegun = false
     let isKilled = false
@@ -126,7 +127,7 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
       const end = await process.run(attempt.task, (message) => {
         if (message.kind === 'begun') {
           hasBegun = true
-          timer = setTimeout(() => attempt.abort('timeout'), attempt.task.timeoutMs)
+          timeLimit = startTimeLimit(attempt.task.timeoutMs, () => attempt.abort('timeout'))
         } else if (message.kind !== 'stray error') receive(message, attempt)
         // Code of an earlier attempt has thrown. Another process runs this one.
         else if (!hasBegun) process.kill()
@@ -143,7 +144,7 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
       return hasStrayError ? outcomeOfError(undefined, attempt) : end
     } finally {
       attempt.signal.removeEventListener('abort', onAbort)
-      clearTimeout(timer)
+      timeLimit?.clear()
       clearTimeout(killTimer)
       memory.stop()
     }
