@@ -69,6 +69,7 @@ export function createAttemptLog(): AttemptLog {
       return replacement
     },
     addStorable(line) {
+      keepInTail(line)
       if (!isClosed) keep(line)
     },
     drain() {

@@ -117,6 +117,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const decision = decisionOf(attempt, outcome)
     // The attempt was ended while its handler still ran.
     if (attempt.givenUp) return endLate(attempt, decision, outcome)
+    reportBlock(attempt)
     attempt.isOver = true
     const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
     const isSlotFree = unwritten.add(bytes)
@@ -148,6 +149,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   async function giveUp(attempt: RunningTask, reason: AbortReason) {
+    reportBlock(attempt)
     attempt.isOver = true
     slots.leak()
     onLeaked(attempt)
@@ -182,7 +184,6 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   /** Writes the end of an attempt whose handler has returned or was given up. */
   async function end(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome): Promise<void> {
     const runMs = performance.now() - attempt.startedMs
-    reportBlock(attempt)
     // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
     attempt.task.input = undefined
     const status = await finishUntilWritten(attempt, decision)

@@ -170,7 +170,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   function tick() {
     if (current || (shared.blockedMs[0] ?? 0) >= REPORTED_BLOCK_MS) attributeBlock()
     attributedMs = 0
-    const attempts = running.all().filter(({ isOver }) => !isOver)
+    const attempts = running.all().filter(({ isOver, isIsolated }) => !isOver && !isIsolated)
     shared.latestDeadlineMs[0] = Math.max(0, ...attempts.map(deadlineOf))
     shared.isDebugged[0] = inspectorUrl() === undefined ? 0 : 1
     Atomics.add(shared.ticks, 0, 1)
