@@ -49,9 +49,9 @@ export interface SlotOptions {
 }
 
 // The first restart is immediate. Further ones wait, so that a process that dies at every start does not use all
-// CPU time.
-const FIRST_PAUSE_MS = 1_000
-const MAX_PAUSE_MS = 30_000
+// CPU time. The first pauses are short: several tasks in a row can each end their worker, once per task.
+const FIRST_PAUSE_MS = 100
+const MAX_PAUSE_MS = 10_000
 // A process that has run this long was started successfully: after its death the pauses begin again.
 const STABLE_MS = 60_000
 // How long a replacement may take until it is ready. A start takes seconds, on a busy machine tens of seconds.

@@ -34,14 +34,14 @@ export interface LogLine {
   [field: string]: unknown
 }
 
-interface Settings {
+export interface Settings {
   databaseUrl: string
   redisUrl: string
   options: WorkerOptions
   graceMs: number
 }
 
-const OPTIONS = {
+export const OPTIONS = {
   queues: ['default'],
   concurrency: 20,
   version: 'test',
@@ -103,7 +103,8 @@ export async function spawnWorker(
   }
 }
 
-async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
+/** Starts a worker with the test definitions in this process. Its tasks can end the process. */
+export async function openTestWorker({ databaseUrl, redisUrl, options }: Omit<Settings, 'graceMs'>) {
   const events = createEvents()
   logEvents(events, 'info', { role: 'worker' })
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
@@ -120,6 +121,12 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
     createInternalDefinitions(http, null),
   )
   const worker = startWorker(connections, registry, events, options)
+  catchStrayErrors(worker.handleStrayError)
+  return { worker, connections }
+}
+
+async function run({ graceMs, ...settings }: Settings) {
+  const { worker, connections } = await openTestWorker(settings)
   // Exit when stdin closes, so that the worker does not outlive the test process, even if that is killed.
   process.stdin.resume().once('close', () => process.exit(2))
   // As `worker` of main.ts does.
@@ -128,7 +135,6 @@ async function run({ databaseUrl, redisUrl, options, graceMs }: Settings) {
     await connections.close()
     process.exit(code)
   }
-  catchStrayErrors(worker.handleStrayError)
   worker.failed.then(() => stopAndExit(1))
   process.once('SIGTERM', () => stopAndExit(0))
   process.stdout.write(`worker ${worker.id} runs\n`)
