@@ -20,7 +20,7 @@ export interface RunningSystem {
 export async function startSystem(system: System, store: Store): Promise<RunningSystem> {
   const cleanup = new AsyncDisposableStack()
   const port = await freePort()
-  const command = environmentCommand(store, port)
+  const command = environmentCommand(store, port, system.settings)
   try {
     for (const program of system.prepare) await run([...command, ...program])
     const counter = system.taskStorage === 'rows' ? await countRows(store) : countJobs(port)
@@ -168,7 +168,12 @@ async function untilHealthy(system: System, port: number) {
   }
 }
 
+/** Returns the peak memory of a process and of the processes that it has started, such as those of a supervisor. */
 async function peakMemoryMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  const pids = children.split(' ').filter((text) => text.trim() !== '')
+  const ofChildren = await Promise.all(pids.map((child) => peakMemoryMb(Number(child))))
+  const own = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
+  return ofChildren.reduce((sum, mb) => sum + mb, own)
 }

@@ -14,6 +14,8 @@ export interface System {
    * counts them.
    */
   taskStorage: 'rows' | 'jobs'
+  /** Environment variables of its processes, besides those of all systems. */
+  settings?: Record<string, string>
 }
 
 const program = (path: string) => fileURLToPath(new URL(path, import.meta.url))

@@ -9,7 +9,7 @@ const gate = createGate()
 const isolated = defineTask({
   ...echo,
   name: 'isolated_echo',
-  isolate: { memoryMb: 100, killGraceMs: 2_500, maxAttemptsPerProcess: 10 },
+  isolate: { memoryMb: 300, killGraceMs: 2_500, maxAttemptsPerProcess: 10 },
 })
 let system: TestSystem
 beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('GET /v1/definitions', () => {
     const { data } = (await get('/v1/definitions')).body as { data: DefinitionView[] }
     const isolatedOf = (name: string) => data.find((definition) => definition.name === name)?.isolated
     expect(isolatedOf('isolated_echo')).toEqual({
-      memory_mb: 100,
+      memory_mb: 300,
       kill_grace_seconds: 2.5,
       max_attempts_per_process: 10,
     })
