@@ -1,6 +1,7 @@
 // Definitions whose attempts run in isolated processes, and misbehave there. Their results name the process.
 import { AsyncResource } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -25,8 +26,9 @@ export function createIsolatedDefinitions() {
       ...common,
       name: 'isolated_compute',
       isolate: true,
-      async run({ ms }: { ms: number }, { progress, attempt }) {
+      async run({ ms = 0, rounds = 0 }: { ms?: number; rounds?: number }, { progress, attempt }) {
         compute(ms, progress)
+        computeRounds(rounds)
         return { pid: process.pid, attempt }
       },
     }),
@@ -60,6 +62,13 @@ export function createIsolatedDefinitions() {
 function compute(ms: number, progress: (fraction: number) => void) {
   const startedMs = performance.now()
   for (let elapsedMs = 0; elapsedMs < ms; elapsedMs = performance.now() - startedMs) progress(elapsedMs / ms)
+}
+
+/** Uses the same CPU time in each call with the same argument, whatever else the machine does. */
+export function computeRounds(rounds: number) {
+  let hash = Buffer.alloc(64)
+  for (let round = 0; round < rounds; round++) hash = createHash('sha512').update(hash).digest()
+  return hash
 }
 
 function circular(): unknown {
