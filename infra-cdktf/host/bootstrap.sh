@@ -213,7 +213,7 @@ up() {
 }
 
 ensure_database_role() {
-  if grep -qE "^COMPOSE_PROFILES='?([a-z,]+,)?api(,|'|$)" .env; then host/database-role.sh; fi
+  if grep -qE "^COMPOSE_PROFILES='?([a-z,-]+,)?api(,|'|$)" .env; then host/database-role.sh; fi
 }
 
 main "$@"

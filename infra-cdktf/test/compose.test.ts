@@ -36,9 +36,9 @@ const local = composeOf('docker-compose.yml')
 const aws = composeOf('docker-compose.aws.yml')
 const hosts = composeOf('docker-compose.hosts.yml')
 
-test('every service belongs to a role, except Postgres, which RDS replaces', () => {
+test('every service belongs to a role, except Postgres, which RDS replaces, and the optional heavy worker', () => {
   const profiles = new Set(Object.values(local).flatMap(({ profiles = [] }) => profiles))
-  expect(new Set([...Object.values(PROFILES).flat(), 'postgres'])).toEqual(profiles)
+  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'heavy-worker'])).toEqual(profiles)
 })
 
 test('Redis has one name everywhere, and all services are in one network', () => {

@@ -1,4 +1,4 @@
-// The warning of an API that everyone can use.
+// Warns on standard error if the API requires no key and listens on more than the loopback interface.
 import { isLoopback } from '../api/http/same-site.ts'
 import type { Config } from '../config.ts'
 

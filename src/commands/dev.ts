@@ -77,7 +77,8 @@ async function runSupervised(config: Config, environment: Environment): Promise<
 function requireServer({ DATABASE_URL: url }: Config): string {
   if (url && !url.startsWith('pglite:')) return url
   throw new Error(
-    'WORKER_PROCESSES and API_PROCESSES above 1 need a Postgres server: the embedded database can be used by one process only. Set DATABASE_URL to postgres://…, or both to 1',
+    'API_PROCESSES or WORKER_PROCESSES is above 1, which needs a Postgres server: only one process can use the embedded ' +
+      'database. Set DATABASE_URL to postgres://…, or both settings to 1',
   )
 }
 

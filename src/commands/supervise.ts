@@ -34,8 +34,9 @@ export interface Supervised {
 // How long an API process may take to stop in order: it drains connections (5 s), gives requests 5 s, and writes its
 // statistics.
 const API_STOP_MS = 20_000
-// How long a worker may need beyond its grace period: for claims and loops under way (5 s each), for aborted handlers
-// (1 s) and for writing what it releases. Docker and systemd kill the supervisor later (docker-compose.yml, README).
+// How long a worker may need beyond its grace period: claims and loops under way (5 s each), aborted handlers (2 s),
+// killed processes (2 s) and the writes of what it releases. Then it is killed and its tasks are recovered.
+// Docker and systemd kill the supervisor later (docker-compose.yml, README).
 const WORKER_STOP_MS = 15_000
 const MIB = 1024 * 1024
 

@@ -16,7 +16,8 @@ export interface TaskContext {
    * AbortSignal that aborts when the task is cancelled, the attempt times out, the worker shuts down, another
    * attempt has replaced this one, or code of this attempt has thrown outside of its promise. Pass it to
    * asynchronous calls, or check it: 30 s after the abort (1 s at a shutdown) the attempt ends, even if its
-   * code still runs. An isolated attempt has `killGraceMs`; then its process is killed. A copy of the context (`{...context}`) does not contain it, because it is a getter.
+   * code still runs. For an isolated attempt, its process is killed after `killGraceMs` instead. A copy of the
+   * context (`{...context}`) does not contain the signal, because it is a getter.
    */
   signal: AbortSignal
   /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */
@@ -86,10 +87,13 @@ export const DEFAULT_ISOLATION: Isolation = {
   maxAttemptsPerProcess: 1_000,
 }
 
+/** Backoff of a definition that sets none, and of tasks whose definition is unknown. */
+export const DEFAULT_BACKOFF: Backoff = { baseMs: 1_000, capMs: 300_000 }
+
 const DEFAULTS = {
   queue: 'default',
   maxRetries: 3,
-  backoff: { baseMs: 1_000, capMs: 300_000 },
+  backoff: DEFAULT_BACKOFF,
   timeoutMs: 300_000,
 } satisfies Pick<TaskDefinition, Optional>
 
@@ -115,7 +119,8 @@ export function defineTask<Input, Output, Name extends string, Given>(
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 
-// An isolated process that has loaded the definitions of this project uses 120 MB.
+// An isolated process that has loaded the definitions of this project has a resident memory of 120 MB; half of it is
+// shared with other Node processes.
 const MINIMA: Isolation = { memoryMb: 256, killGraceMs: 0, maxAttemptsPerProcess: 1 }
 // Node's timers wait 24 days at most.
 const MAX_LIMIT = 2 ** 31 - 1
@@ -124,7 +129,10 @@ function isolationOf({ name, isolate }: { name: string; isolate?: boolean | Part
   if (!isolate) return undefined
   const limits = { ...DEFAULT_ISOLATION, ...(typeof isolate === 'object' && isolate) }
   for (const key of Object.keys(limits) as (keyof Isolation)[]) {
-    if (!Object.hasOwn(MINIMA, key)) throw new Error(`Task "${name}": isolate.${key} is not known`)
+    if (!Object.hasOwn(MINIMA, key))
+      throw new Error(
+        `Task "${name}": isolate.${key} is unknown: expected memoryMb, killGraceMs or maxAttemptsPerProcess`,
+      )
     if (!Number.isInteger(limits[key]) || limits[key] < MINIMA[key] || limits[key] > MAX_LIMIT)
       throw new Error(
         `Task "${name}": isolate.${key} must be a whole number from ${MINIMA[key]} to ${MAX_LIMIT}, not ${limits[key]}`,

@@ -73,7 +73,7 @@ export function createLink(
       const value = await answers[question]?.()
       if (value !== undefined) send({ kind: 'answer', id, value })
     } catch {
-      // The question gets no answer, so the other end sees the same as for a process that computes.
+      // No answer is sent. The `ask` of the other end then resolves with undefined after its time limit.
     }
   }
 }

@@ -56,7 +56,7 @@ export function watchMemory(dependencies: MemoryLimitDependencies): { stop(): vo
       const seconds = youngMs / 1_000
       log.error(
         fields,
-        `a process needs more than WORKER_MAX_MEMORY_MB after less than ${seconds} s; it is too low`,
+        `WORKER_MAX_MEMORY_MB is too low: a process used more within ${seconds} s of its start, and is not replaced yet`,
       )
     }
   }

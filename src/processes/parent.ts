@@ -1,12 +1,12 @@
-// The side of a process that a supervisor has started: it answers the supervisor, tells it what it does, and ends
-// with it.
+// The child's side of the IPC channel to its supervisor: answers questions, sends the notices `ready` and `stopped`,
+// and ends the process when the supervisor ends.
 import { type Answers, createLink } from './link.ts'
 import { READY, REPLACED, STOPPED } from './managed-process.ts'
 import { MEMORY } from './memory-limit.ts'
 import { exitAfter, onEachSignal } from './stop-signals.ts'
 
 export interface Parent {
-  /** Tells the supervisor that this process works, and with which URL it serves requests. */
+  /** Sends the notice that this process is ready. `url`: where it serves requests. */
   ready(url?: string): Promise<void>
   /** Asks the supervisor, see `Link.ask`. */
   ask(question: string, limitMs: number): Promise<unknown>
@@ -24,9 +24,11 @@ export interface ChildOptions {
 
 /** Ends this process when its supervisor ends. @throws Error if no supervisor has started it */
 export function endWithParent(): void {
-  if (!process.send) throw new Error('This command is started by the commands api, worker and dev only')
-  // Nothing of an orderly stop is possible for a process that must not outlive its supervisor by a second: the next
-  // supervisor may be starting already.
+  if (!process.send)
+    throw new Error(
+      'The commands api-process and worker-process need a supervisor: run api, worker or dev instead',
+    )
+  // Without an orderly stop, which takes seconds: meanwhile a new supervisor can start processes with the same work.
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
   // A terminal sends SIGHUP to all processes. The supervisor decides what follows.
   process.on('SIGHUP', () => {})

@@ -9,7 +9,7 @@
 //                                                               v  its place
 //   any state --stop--> stopped: all processes of the slot end, and none is started again
 //
-// If a slot dies before any of its processes has been ready, it is not started again (`onFailedStart`).
+// If a process ends before any process of its slot has been ready, none is started again (`onFailedStart`).
 import type { ManagedProcess, ProcessEnd } from './managed-process.ts'
 import type { ProcessLog } from './process-log.ts'
 

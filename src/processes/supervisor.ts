@@ -50,9 +50,9 @@ export interface Supervisor {
 }
 
 const RECOVERY_PAUSE_MS = 1_000
-// Ten minutes. Later, other workers find the tasks.
+// Ten minutes or longer. Other workers recover the tasks too, when the crashed worker counts as missing.
 const MAX_RECOVERIES = 600
-// How long `stop` waits for the tasks of a crashed worker to be put back. Later, other workers find them.
+// How long `stop` waits for recoveries. If it does not wait long enough, other workers recover the tasks.
 const RECOVERY_LIMIT_MS = 5_000
 
 export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptions): Supervisor {
@@ -127,6 +127,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
         await pause(RECOVERY_PAUSE_MS)
       }
     }
+    log.error({ workerId }, 'the tasks of a crashed worker were not put back; other workers recover them')
   }
 
   async function restart(): Promise<void> {

@@ -55,7 +55,10 @@ export function createDispatchStore(database: Database) {
       return new Set(deliveryQueues.filter((name) => paused.has(queuePartOf(name).queue)))
     },
 
-    /** Returns which of these queues have unfinished tasks that run in isolated processes. */
+    /**
+     * Returns which of these queues have unfinished tasks that run in isolated processes. Two conditions, because
+     * `tasks_to_enqueue` and `tasks_enqueued` are partial indexes, and each condition can use one of them.
+     */
     async withIsolatedTasks(queues: string[]): Promise<string[]> {
       const rows = await database.query<{ queue: string }>(sql`
         select value as queue from ${texts(queues)} where

@@ -131,13 +131,15 @@ export const attempts = pgTable(
     workerId: uuid('worker_id'),
     startedAt: timestamptz('started_at'),
     endedAt: timestamptz('ended_at').notNull().defaultNow(),
-    /** The end of a lost attempt that came too late; null if none came. */
+    /** The late end of this attempt; null if there is none. */
     refused: json('refused').$type<RefusedEnd>(),
   },
   (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
 )
 
-/** The end of an attempt that came too late: another attempt had begun, or the task had ended. */
+/**
+ * The end of an attempt that came too late: it had been given up, another one had begun, or the task had ended.
+ */
 export interface RefusedEnd {
   /** ISO 8601. */
   at: string

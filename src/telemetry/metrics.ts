@@ -176,7 +176,7 @@ interface WorkerSlots {
 const SLOT_GAUGES: [name: string, help: string, count: (each: WorkerSlots) => number][] = [
   [
     'waggle_worker_slots',
-    'How many tasks the worker can run at the same time.',
+    'How many tasks the worker can run at the same time in its own process.',
     ({ slots: { capacity } }) => capacity,
   ],
   [

@@ -1,6 +1,7 @@
 // Puts back the tasks of a worker process that has crashed. Their next attempts run in isolated processes, so
-// that the task that caused the crash fails alone. The crash uses no retry, up to `MAX_CRASHES` per task.
+// that only the task that caused the crash fails. The crash uses no retry, until a task has had `MAX_CRASHES` of them.
 import { pause } from '../base/loop.ts'
+import { DEFAULT_BACKOFF } from '../definitions/define.ts'
 import { decide, type Outcome } from '../definitions/task-status.ts'
 import { openDatabase } from '../store/database.ts'
 import type { Finish } from '../store/finish.ts'
@@ -9,16 +10,17 @@ import type { CrashedTask } from '../store/worker-store.ts'
 
 // Number of tasks per statement. A worker rarely runs more.
 const BATCH = 1_000
-// Number of crashes from which on each crash counts as a failure of the task: a task that crashes its worker even
-// from an isolated process would otherwise run forever. Isolated tasks that run beside such a task are charged
-// too, from this number on.
+// From this crash of a task on, each one counts as a failure of the task. Otherwise a task that ends its worker even
+// from an isolated process would run forever. Isolated tasks that ran in the same worker get the failure too.
 const MAX_CRASHES = 5
+// Postgres can still execute a statement, such as a claim, for about a second after its client has ended
+// (`client_connection_check_interval`).
 const LATE_CLAIM_MS = 2_000
 
 /**
  * Releases all tasks that a worker ran: STARTED becomes PENDING. The worker must have ended. A call that has failed
  * can be repeated.
- * @returns the tasks that were released or, after `MAX_CRASHES`, ended or retried
+ * @returns the tasks that were released or, from crash `MAX_CRASHES` of a task on, ended or retried
  * @throws AppError `unavailable` if Postgres cannot be reached
  */
 export async function recoverCrashedWorker({
@@ -55,11 +57,9 @@ export async function recoverCrashedWorker({
 
 function finishOf(task: CrashedTask): Finish {
   const { id, attempt, workerId } = task
-  const decision = decide({ ...task, backoff: BACKOFF }, outcomeOf(task), Math.random())
+  const decision = decide({ ...task, backoff: DEFAULT_BACKOFF }, outcomeOf(task), Math.random())
   return { id, attempt, workerId, decision }
 }
-
-const BACKOFF = { baseMs: 1_000, capMs: 300_000 }
 
 function outcomeOf({ attempt, crashes }: CrashedTask): Outcome {
   if (crashes < MAX_CRASHES) return { kind: 'released' }

@@ -13,8 +13,8 @@ export interface Heartbeat {
   /** Returns for how many milliseconds heartbeats have been written without a gap of `missingAfterMs`. */
   stableMs(): number
   /**
-   * Returns whether a heartbeat was started within `missingAfterMs`, even if it did not reach Postgres: a
-   * liveness probe must not restart the worker because of an outage of Postgres.
+   * Returns whether a round of heartbeats was started within `missingAfterMs`, even if it did not reach Postgres, or
+   * the watchdog has written a heartbeat since then. An outage of Postgres must not make a probe restart the worker.
    */
   isBeating(): boolean
   stop(): Promise<void>

@@ -42,8 +42,8 @@ export interface WorkerOptions extends Partial<Intervals> {
   /** `role` of this process in its log lines; `worker` by default. */
   role?: string
   /**
-   * Process id of the supervisor that has started this process. If it has ended, this process is killed. Without a
-   * supervisor, this process is also not killed if an attempt blocks its event loop for ever.
+   * Process id of the supervisor. If the supervisor has ended, this process is killed. Without this id, the process
+   * is never killed because of a blocked event loop, because nothing would start it again.
    */
   parentPid?: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
@@ -306,7 +306,7 @@ export function startParts(
     try {
       await dispatchStore.isolate(task, id)
     } catch (error) {
-      // It stays in its queue, and the next worker that claims it tries again.
+      // The task is released without the mark. The next worker that claims it tries again.
       events.emit('error.transient', { where: 'isolating a task', error })
     }
     await release([task])

@@ -51,7 +51,10 @@ test.each([
     { killGraceMs: Number.NaN },
     'Task "x": isolate.killGraceMs must be a whole number from 0 to 2147483647, not NaN',
   ],
-  [{ memory: 5 } as object, 'Task "x": isolate.memory is not known'],
+  [
+    { memory: 5 } as object,
+    'Task "x": isolate.memory is unknown: expected memoryMb, killGraceMs or maxAttemptsPerProcess',
+  ],
 ])('a definition with isolate %j is refused', (isolate, message) => {
   expect(() => defineTask({ ...common, name: 'x', isolate })).toThrow(message)
 })

@@ -78,7 +78,9 @@ export const task = z.object({
   started_at: timestamp.nullable().meta({ description: 'Start of the last attempt' }),
   finished_at: timestamp.nullable(),
   worker_id: z.uuid().nullable(),
-  is_isolated: z.boolean().meta({ description: 'Whether attempts run in a process of their own' }),
+  is_isolated: z
+    .boolean()
+    .meta({ description: 'Whether attempts run in isolated processes, one at a time in each' }),
   cancel_requested_at: timestamp.nullable(),
   replayed_from: z.uuid().nullable().meta({ description: 'The task that this one replays' }),
   parent_id: z

@@ -47,15 +47,25 @@ function outcomeOfAbort(reason: AbortReason, attempt: RunningTask): Outcome {
  * this reason.
  */
 export function outcomeOfIgnoredAbort(reason: AbortReason, attempt: RunningTask, graceMs: number): Outcome {
-  const ignored = `The handler has ignored its AbortSignal for ${graceMs / 1_000} s and may still run`
+  const detail = `The handler has ignored its AbortSignal for ${graceMs / 1_000} s and may still run`
+  return outcomeOfAbortWith(detail, reason, attempt)
+}
+
+/** Returns the outcome of an aborted attempt, with a sentence about its end added to the error. */
+export function outcomeOfAbortWith(
+  detail: string,
+  reason: AbortReason,
+  attempt: RunningTask,
+  more: { stderr?: string } = {},
+): Outcome {
   const outcome = outcomeOfAbort(reason, attempt)
   if (outcome.kind === 'cancelled') {
-    const error = { name: 'AbortIgnored', message: `Cancelled. ${ignored}`, retryable: true }
+    const error = { name: 'AbortIgnored', message: `Cancelled. ${detail}`, retryable: true, ...more }
     return { ...outcome, error }
   }
   if (outcome.kind !== 'failed') return outcome
   const { error } = outcome
-  return { ...outcome, error: { ...error, message: `${error.message}. ${ignored}` } }
+  return { ...outcome, error: { ...error, message: `${error.message}. ${detail}`, ...more } }
 }
 
 function outcomeOfStrayError({ strayError }: RunningTask): Outcome {

@@ -1,5 +1,5 @@
-// Keeps the end of an attempt that Postgres has refused, because another attempt had begun or the task had
-// ended: its result, its error and the last lines of its log.
+// Keeps the late end of an attempt, i.e. one that Postgres has refused or that came after the attempt had been given
+// up: its result, its error and the last lines of its log.
 import { pause } from '../../base/loop.ts'
 import type { Decision, TaskError, TaskStatus } from '../../definitions/task-status.ts'
 import type { NewLogLine } from '../../store/log-store.ts'

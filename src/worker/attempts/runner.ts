@@ -3,6 +3,7 @@
 import { pause } from '../../base/loop.ts'
 import { startTimeLimit } from '../../base/time-limit.ts'
 import {
+  DEFAULT_BACKOFF,
   DEFAULT_ISOLATION,
   type Isolation,
   type TaskContext,
@@ -128,8 +129,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   /**
-   * Puts back a task that was submitted before its definition required isolated processes. It must not wait for
-   * one of them in a slot that other tasks need.
+   * Releases a task that was submitted before its definition required isolated processes, and marks it as isolated.
+   * Here it would occupy a slot of the other tasks while it waits for an isolated process.
    */
   async function moveToIsolated(task: ClaimedTask): Promise<void> {
     slots.release(1)
@@ -177,7 +178,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 
   function decisionOf({ task }: RunningTask, outcome: Outcome): Decision {
     const { failures, maxRetries } = task
-    const backoff = registry.find(task.name)?.backoff ?? UNKNOWN_BACKOFF
+    const backoff = registry.find(task.name)?.backoff ?? DEFAULT_BACKOFF
     return decide({ failures, maxRetries, backoff, isCancelRequested: false }, outcome, Math.random())
   }
 
@@ -313,4 +314,3 @@ export function announced({ id, name, attempt, requestId, traceparent }: Claimed
 }
 
 const FINISH_RETRY_MS = 500
-const UNKNOWN_BACKOFF = { baseMs: 1_000, capMs: 300_000 }

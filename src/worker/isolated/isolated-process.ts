@@ -110,7 +110,7 @@ function watch(
     if (child.pid === undefined) end({ code: null, signal: null, error })
   })
   child.once('exit', (code, signal) => {
-    // The other processes of its group.
+    // Kills the other processes of its group.
     kill()
     hasExited = true
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
@@ -178,7 +178,7 @@ function watch(
   }
 
   function kill() {
-    // The number of a process that has exited can belong to another one.
+    // After its exit, the operating system can give its id to another process.
     if (!hasExited) killGroup(child.pid)
   }
 }

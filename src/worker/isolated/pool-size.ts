@@ -34,10 +34,10 @@ export function poolSizeOf({ requested, workers, cores, memoryLimit, definitions
   // Without such definitions, isolated processes only run tasks whose worker has crashed.
   if (requested === undefined && limits.length === 0) return 1
   const needed = (requested === undefined ? 1 : wanted) * workers
-  const largest =
-    definitions.find(({ isolate }) => isolate?.memoryMb === memoryMb)?.name ?? 'tasks of crashed workers'
+  const owner = definitions.find(({ isolate }) => isolate?.memoryMb === memoryMb)
+  const source = owner ? `isolate.memoryMb of ${owner.name}` : 'the default, for tasks of crashed workers'
   throw new Error(
-    `The memory limit of ${Math.floor(memoryLimit / MIB)} MB is too small: ${needed} isolated process${needed > 1 ? 'es' : ''} of ${memoryMb} MB (isolate.memoryMb of ` +
-      `${largest}) and ${workers} worker process${workers > 1 ? 'es' : ''} of ${WORKER_MB} MB need more. Raise the limit, or reduce ISOLATED_PROCESSES or isolate.memoryMb`,
+    `The memory limit of ${Math.floor(memoryLimit / MIB)} MB is too small: ${needed} isolated process${needed > 1 ? 'es' : ''} of ${memoryMb} MB (${source}) ` +
+      `and ${workers} worker process${workers > 1 ? 'es' : ''} of ${WORKER_MB} MB need more. Raise the memory limit of the container, or reduce ISOLATED_PROCESSES, WORKER_PROCESSES or isolate.memoryMb`,
   )
 }

@@ -1,7 +1,7 @@
 // Derives the outcome of an isolated attempt from the end of its process.
 import type { Isolation } from '../../definitions/define.ts'
 import type { Outcome, TaskError } from '../../definitions/task-status.ts'
-import { outcomeOfError } from '../attempts/attempt-outcome.ts'
+import { outcomeOfAbortWith, outcomeOfError } from '../attempts/attempt-outcome.ts'
 import type { RunningTask } from '../attempts/running-tasks.ts'
 import { describeEnd, type ProcessEnd } from './isolated-process.ts'
 import type { StartError } from './pool.ts'
@@ -30,15 +30,7 @@ export function outcomeOfProcessEnd(end: ProcessEnd, attempt: RunningTask, reaso
   const detail = isKilled
     ? `The handler ignored its AbortSignal for ${seconds} s, so its process was killed`
     : `Then its process ${describeEnd(end)}`
-  const outcome = outcomeOfError(undefined, attempt)
-  if (outcome.kind === 'cancelled')
-    return {
-      ...outcome,
-      error: { name: 'AbortIgnored', message: `Cancelled. ${detail}`, retryable: true, ...stderr },
-    }
-  if (outcome.kind !== 'failed') return outcome
-  const { error } = outcome
-  return { ...outcome, error: { ...error, message: `${error.message}. ${detail}`, ...stderr } }
+  return outcomeOfAbortWith(detail, attempt.abortReason, attempt, stderr)
 }
 
 /**

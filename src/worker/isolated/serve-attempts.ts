@@ -2,6 +2,7 @@
 // back their progress, log lines and outcomes. The process ends when its worker ends.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import type { TaskContext } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
@@ -11,6 +12,7 @@ import { createAttemptLog } from '../attempts/attempt-log.ts'
 import { outcomeOfError, outcomeOfResult, strayErrorOf } from '../attempts/attempt-outcome.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from '../attempts/running-tasks.ts'
 import { catchStrayErrors } from '../attempts/stray-errors.ts'
+import { lowerPriority, lowerSessionPriority } from '../worker-priority.ts'
 import type { FromProcess, ToProcess } from './protocol.ts'
 
 // Minimum time between two messages about the progress of an attempt. A heartbeat writes it once a second.
@@ -18,6 +20,7 @@ const PROGRESS_MS = 100
 
 /** Runs attempts of these definitions until the worker, the parent process, ends or kills this process. */
 export function serveAttempts(registry: Registry): void {
+  lowerOwnPriority()
   preferForOutOfMemoryKills()
   const send = takeChannel()
   const scope = new AsyncLocalStorage<AttemptKey>()
@@ -87,8 +90,8 @@ export function notLoaded(name: string): string {
 }
 
 /**
- * Returns a function that calls `act` at most once per `intervalMs`: immediately if the last call is long enough ago,
- * and otherwise later. So it is also called while code computes without a pause.
+ * Returns a function that calls `act` at most once per `intervalMs`: immediately if the last call is long enough
+ * ago, otherwise by a timer. The immediate calls also happen in code that computes without a pause.
  */
 function limited(intervalMs: number, act: () => void): () => void {
   let actedMs = Number.NEGATIVE_INFINITY
@@ -114,7 +117,8 @@ function limited(intervalMs: number, act: () => void): () => void {
  */
 function takeChannel(): (message: FromProcess) => void {
   const send = process.send?.bind(process)
-  if (!send) throw new Error('A worker starts this module as a child process')
+  if (!send)
+    throw new Error('An isolated process has no IPC channel to a worker: only a worker can start this module')
   process.send = undefined
   return (message) => {
     // After a disconnect the process is about to end.
@@ -127,11 +131,21 @@ function killGroup() {
   process.kill(-process.pid, 'SIGKILL')
 }
 
+// Added to the nice value of the worker, so that tasks that compute do not delay its short tasks.
+const NICE = 5
+
+function lowerOwnPriority() {
+  const nice = Math.min(19, getPriority() + NICE)
+  lowerPriority(nice)
+  // The process has a session of its own.
+  lowerSessionPriority(nice)
+}
+
 /** If memory runs out, Linux kills this process first, and the worker goes on. */
 function preferForOutOfMemoryKills() {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000')
   } catch {
-    // The system is not Linux. It then chooses by itself.
+    // Ignored: the system is not Linux and has no such setting.
   }
 }

@@ -2,6 +2,7 @@
 // tasks whose worker is missing. Every worker does this. Conditional writes ensure that a task is repaired
 // once, even if several workers try it at the same time.
 import { type Loop, startLoop } from '../../base/loop.ts'
+import { DEFAULT_BACKOFF } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { decide } from '../../definitions/task-status.ts'
 import type { Queue } from '../../redis/queue.ts'
@@ -147,7 +148,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
    * @param ran the tasks that the missing workers ran
    */
   function failureOf(task: AbandonedTask, ran: TaskOfWorker[]): Finish {
-    const backoff = registry.find(task.name)?.backoff ?? { baseMs: 1_000, capMs: 300_000 }
+    const backoff = registry.find(task.name)?.backoff ?? DEFAULT_BACKOFF
     const error = {
       name: 'WorkerLost',
       message: `worker lost during attempt ${task.attempt}${besides(task, ran)}`,

@@ -14,8 +14,8 @@ export function RefusedEnd({ refused }: { refused: RefusedEndOfAttempt }) {
       <summary>{titleOf(refused)}</summary>
       <div class="refused">
         <p class="refused-reason">
-          This attempt ended at <time datetime={at}>{formatTimestamp(at)}</time>. Its end was refused: another
-          attempt had begun, or the task had ended. It has not changed the task.
+          This attempt ended at <time datetime={at}>{formatTimestamp(at)}</time>, too late: it had been given
+          up, another attempt had begun, or the task had ended. This late end has not changed the task.
         </p>
         {error && (
           <>
@@ -52,5 +52,5 @@ export function RefusedEnd({ refused }: { refused: RefusedEndOfAttempt }) {
 
 function titleOf({ status, error }: RefusedEndOfAttempt): string {
   if (status === 'SUCCESS') return 'Late result, refused'
-  return error ? 'Late error, refused' : 'Log of the late end, refused'
+  return error ? 'Late error, refused' : 'Last log lines of the late end'
 }
