@@ -99,6 +99,10 @@ export async function startServer(
   // without an error, and proxies add their headers last.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
+  // Without this, a process with that many connections would return further ones to its supervisor, which would offer
+  // them to it again without end.
+  // `@types/node` lacks the property.
+  Object.assign(server, { dropMaxConnection: true })
   // The idle timeout also applies between requests. It must be longer than that of proxies (60 s in nginx and
   // load balancers): if the server closed first, a proxy could send a request into the closing connection.
   server.timeout = limits.idleTimeoutMs

@@ -71,7 +71,7 @@ export async function apiProcess(environment: Environment, args: string[]): Prom
       await server.stop(isReplaced ? DRAIN_MS : 0)
       await activity.stop()
       await parts.connections.close()
-      return parts.metrics.counters()
+      return { metrics: await parts.metrics.counters() }
     },
   })
   parentOf.resolve(parent)

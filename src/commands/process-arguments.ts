@@ -6,22 +6,34 @@ export interface ProcessArguments {
   number?: number
   /** Id of the worker. */
   worker?: string
+  /** Process id of the supervisor. */
+  parent?: number
   /** Set for the processes of `dev`, whose API serves the page. */
   dev?: boolean
 }
 
-export function toArguments({ number, worker, dev }: ProcessArguments): string[] {
+export function toArguments({ number, worker, parent, dev }: ProcessArguments): string[] {
   return [
     ...(number === undefined ? [] : [`--number=${number}`]),
     ...(worker === undefined ? [] : [`--worker=${worker}`]),
+    ...(parent === undefined ? [] : [`--parent=${parent}`]),
     ...(dev ? ['--dev'] : []),
   ]
 }
 
 export function readArguments(args: string[]): ProcessArguments {
-  const { number, worker, dev } = parseArgs({
+  const { number, worker, parent, dev } = parseArgs({
     args,
-    options: { number: { type: 'string' }, worker: { type: 'string' }, dev: { type: 'boolean' } },
+    options: {
+      number: { type: 'string' },
+      worker: { type: 'string' },
+      parent: { type: 'string' },
+      dev: { type: 'boolean' },
+    },
   }).values
-  return { number: number === undefined ? undefined : Number(number), worker, dev }
+  return { number: numberOf(number), worker, parent: numberOf(parent), dev }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
 }

@@ -37,7 +37,7 @@ const API_STOP_MS = 20_000
 // How long a worker may need beyond its grace period: claims and loops under way (5 s each), aborted handlers (2 s),
 // killed processes (2 s) and the writes of what it releases. Then it is killed and its tasks are recovered.
 // Docker and systemd kill the supervisor later (docker-compose.yml, README).
-const WORKER_STOP_MS = 15_000
+const WORKER_STOP_MS = 20_000
 const MIB = 1024 * 1024
 
 /**
@@ -56,9 +56,9 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
     roles: rolesOf(command, { onUrl: (given) => (url = given), renderMetrics: metrics.render }),
     log,
     onEnd: metrics.keep,
-    async recover(workerId) {
-      const { recoverCrashedWorker } = await import('../worker/crash-recovery.ts')
-      return recoverCrashedWorker({ databaseUrl: config.DATABASE_URL ?? '', workerId })
+    async recover(workerId, isCrash) {
+      const { recoverTasksOf } = await import('../worker/crash-recovery.ts')
+      return recoverTasksOf({ databaseUrl: config.DATABASE_URL ?? '', workerId, isCrash })
     },
   })
   const healthServer = await startHealth(config, supervisor, metrics.render)
@@ -113,7 +113,7 @@ function rolesOf(command: SupervisedCommand, { onUrl, renderMetrics }: RoleHandl
       count: apis,
       stopLimitMs: API_STOP_MS,
       fork: (number) =>
-        manageProcess(forkApi(argumentsOf(number, apis), environment), {
+        manageProcess(() => forkApi(argumentsOf(number, apis), environment), {
           name: processName('api', number, apis),
           answers: { [METRICS_OF_ALL]: renderMetrics },
           onReady: (url) => typeof url === 'string' && onUrl(url),
@@ -149,8 +149,10 @@ function forkWorker(
 ): ManagedProcess {
   const { WORKER_PROCESSES: count } = config
   const workerId = randomUUID()
-  const args = ['worker-process', ...argumentsOf(number, count, { worker: workerId })]
+  const args = ['worker-process', ...argumentsOf(number, count, { worker: workerId, parent: process.pid })]
   // The structured clone keeps numbers like NaN and Infinity, which metrics can contain.
-  const child = fork(MAIN, args, { env: environment, serialization: 'advanced' })
-  return manageProcess(child, { name: processName('worker', number, count), workerId })
+  return manageProcess(() => fork(MAIN, args, { env: environment, serialization: 'advanced' }), {
+    name: processName('worker', number, count),
+    workerId,
+  })
 }

@@ -9,21 +9,21 @@ import { runWorker, workerHealth } from './run-worker.ts'
 
 export async function workerProcess(environment: Environment, args: string[]): Promise<void> {
   endWithParent()
-  const { number, worker: id } = readArguments(args)
+  const { number, worker: id, parent: parentPid } = readArguments(args)
   const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL'])
   lowerPriority(config.WORKER_NICE)
   // A worker serves no API requests, so it needs no rate limiter.
   const parts = await openParts({ ...config, RATE_LIMIT: undefined }, { role: 'worker', process: number })
   await refuseUnsuitableDatabase(parts)
   const activity = startActivityFlush(parts)
-  const worker = runWorker(config, parts, { role: 'worker', id, parentPid: process.ppid })
+  const worker = runWorker(config, parts, { role: 'worker', id, parentPid })
   const { parent, stopAndExit } = connectParent({
     answers: answersOf(workerHealth(config, parts, worker), parts.metrics),
     async stop() {
-      await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
+      const hasReleasedAll = await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
       await activity.stop()
       await parts.connections.close()
-      return parts.metrics.counters()
+      return { hasReleasedAll, metrics: await parts.metrics.counters() }
     },
   })
   void worker.failed.then(() => stopAndExit(1))

@@ -29,8 +29,12 @@ export interface ManagedProcess {
 export interface ProcessEnd {
   code: number | null
   signal: string | null
-  /** Whether the process has said that it stopped in order: it has no running tasks and no requests. */
+  /** Whether the process has said that it stopped in order. */
   hasStopped: boolean
+  /** False if a worker that stopped in order could not release all of its tasks. */
+  hasReleasedAll?: boolean
+  /** Why the operating system could not start the process. */
+  error?: unknown
   /** The counters and histograms of the process when it stopped in order. */
   metrics?: unknown
 }
@@ -38,6 +42,12 @@ export interface ProcessEnd {
 // How long the channel of a process that has ended may stay open. Its end follows immediately, unless a program that
 // the process started holds the channel.
 const CHANNEL_MS = 1_000
+
+/** What a process says when it has stopped in order. */
+export interface StopReport {
+  metrics?: unknown
+  hasReleasedAll?: boolean
+}
 
 /** Notices from a process to its supervisor. */
 export const READY = 'ready'
@@ -53,10 +63,22 @@ export interface ManagedProcessOptions {
   onReady?: (url: unknown) => void
 }
 
-export function manageProcess(child: ChildProcess, options: ManagedProcessOptions): ManagedProcess {
+/** @param startChild starts the process; it may throw */
+export function manageProcess(
+  startChild: () => ChildProcess,
+  options: ManagedProcessOptions,
+): ManagedProcess {
+  try {
+    return manage(startChild(), options)
+  } catch (error) {
+    return notStarted(error, options)
+  }
+}
+
+function manage(child: ChildProcess, options: ManagedProcessOptions): ManagedProcess {
   const { name, workerId, answers = {}, onReady } = options
   let isReady = false
-  let stopped: { metrics: unknown } | undefined
+  let stopped: StopReport | undefined
   const ready = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<ProcessEnd>()
   const link = createLink(
@@ -69,8 +91,8 @@ export function manageProcess(child: ChildProcess, options: ManagedProcessOption
   )
   // A process that could not be started has no id and emits no 'exit'. All other errors (of a signal or of a
   // message) are followed by its end.
-  child.on('error', () => {
-    if (child.pid === undefined) end(null, null)
+  child.on('error', (error) => {
+    if (child.pid === undefined) end(null, null, error)
   })
   child.once('exit', async (code, signal) => {
     // Messages can arrive after 'exit', e.g. that the process stopped in order. They end with the channel.
@@ -95,15 +117,32 @@ export function manageProcess(child: ChildProcess, options: ManagedProcessOption
   }
 
   function onNotice(notice: string, value: unknown) {
-    if (notice === STOPPED) stopped = { metrics: value }
+    if (notice === STOPPED) stopped = (value ?? {}) as StopReport
     if (notice !== READY) return
     isReady = true
     onReady?.(value)
     ready.resolve(true)
   }
 
-  function end(code: number | null, signal: string | null) {
+  function end(code: number | null, signal: string | null, error?: unknown) {
     ready.resolve(false)
-    ended.resolve({ code, signal, hasStopped: stopped !== undefined, metrics: stopped?.metrics })
+    ended.resolve({ code, signal, error, hasStopped: stopped !== undefined, ...stopped })
+  }
+}
+
+/** A process that could not be started. `fork` throws some errors of the operating system, and emits the others. */
+function notStarted(error: unknown, { name, workerId }: ManagedProcessOptions): ManagedProcess {
+  return {
+    pid: undefined,
+    name,
+    workerId,
+    isReady: false,
+    startedMs: performance.now(),
+    ready: Promise.resolve(false),
+    ended: Promise.resolve({ code: null, signal: null, error, hasStopped: false }),
+    ask: async () => undefined,
+    replace() {},
+    terminate() {},
+    kill() {},
   }
 }

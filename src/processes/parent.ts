@@ -1,7 +1,7 @@
 // The child's side of the IPC channel to its supervisor: answers questions, sends the notices `ready` and `stopped`,
 // and ends the process when the supervisor ends.
 import { type Answers, createLink } from './link.ts'
-import { READY, REPLACED, STOPPED } from './managed-process.ts'
+import { READY, REPLACED, STOPPED, type StopReport } from './managed-process.ts'
 import { MEMORY } from './memory-limit.ts'
 import { exitAfter, onEachSignal } from './stop-signals.ts'
 
@@ -16,10 +16,10 @@ export interface ChildOptions {
   /** Answers of this process, by question. */
   answers: Answers
   /**
-   * Stops the process in order, and resolves with its last counters. `isReplaced`: another process has taken its
-   * place, so clients that have connections to this one get time to close them.
+   * Stops the process in order. `isReplaced`: another process has taken its place, so clients that have connections
+   * to this one get time to close them.
    */
-  stop: (isReplaced: boolean) => Promise<unknown>
+  stop: (isReplaced: boolean) => Promise<StopReport>
 }
 
 /** Ends this process when its supervisor ends. @throws Error if no supervisor has started it */
@@ -29,7 +29,9 @@ export function endWithParent(): void {
       'The commands api-process and worker-process need a supervisor: run api, worker or dev instead',
     )
   // Without an orderly stop, which takes seconds: meanwhile a new supervisor can start processes with the same work.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+  process.on('disconnect', killSelf)
+  // The supervisor can end before this process listens.
+  if (!process.connected) killSelf()
   // A terminal sends SIGHUP to all processes. The supervisor decides what follows.
   process.on('SIGHUP', () => {})
 }
@@ -63,7 +65,11 @@ export function connectParent({ answers, stop }: ChildOptions): {
     if (isStopping) return
     isStopping = true
     // Sent after the stop: a process that dies while it stops has not stopped in order.
-    const stopped = stop(isReplaced).then((counters) => link.notify(STOPPED, counters))
+    const stopped = stop(isReplaced).then((report) => link.notify(STOPPED, report))
     exitAfter(stopped, code)
   }
+}
+
+function killSelf() {
+  process.kill(process.pid, 'SIGKILL')
 }

@@ -15,6 +15,7 @@ export const METRICS = 'metrics'
 export const METRICS_OF_ALL = 'metrics of all'
 // Longer than the two seconds that a process waits for Postgres, for the metrics of queues.
 const ANSWER_LIMIT_MS = 3_000
+const MAX_ENDED = 20
 
 export function createProcessMetrics(processes: () => ManagedProcess[]): ProcessMetrics {
   /** The last snapshot of each process: a process that computes does not answer, and one that crashes is not asked. */
@@ -32,6 +33,8 @@ export function createProcessMetrics(processes: () => ManagedProcess[]): Process
       const last = (metrics as MetricsSnapshot | undefined) ?? latest.get(process)
       latest.delete(process)
       if (last) ended.push(last)
+      // Adds them up also if the metrics are never read.
+      if (ended.length > MAX_ENDED) void render().catch(() => {})
     },
   }
 

@@ -102,9 +102,20 @@ export function createSlot(options: SlotOptions): Slot {
   function begin(): ManagedProcess {
     const process = fork()
     all.add(process)
+    if (hasBeenReady) limitStart(process)
     void process.ready.then((isReady) => isReady && onReady(process))
     void process.ended.then((end) => handleEnd(process, end))
     return process
+  }
+
+  /** Kills a process that is not ready in time, so that another one is started. */
+  function limitStart(process: ManagedProcess) {
+    const tooLate = setTimeout(() => {
+      const message = `a new process was not ready within ${READY_LIMIT_MS / 1_000} s`
+      log.error({ process: name, pid: process.pid }, message)
+      process.kill()
+    }, READY_LIMIT_MS)
+    void process.ready.then(() => clearTimeout(tooLate))
   }
 
   function onReady(process: ManagedProcess) {
@@ -148,15 +159,7 @@ export function createSlot(options: SlotOptions): Slot {
     if (state !== 'running' || !old || successor) return false
     const next = begin()
     successor = next
-    const tooLate = setTimeout(() => {
-      log.error(
-        { process: name, pid: next.pid },
-        `a new process was not ready within ${READY_LIMIT_MS / 1_000} s`,
-      )
-      next.kill()
-    }, READY_LIMIT_MS)
     const isReady = await next.ready
-    clearTimeout(tooLate)
     if (!isReady || isStopped()) return false
     // If the old process died meanwhile, the successor already has its place.
     if (successor === next) promote(next)

@@ -24,10 +24,10 @@ export interface SupervisorOptions {
   roles: Role[]
   log: ProcessLog
   /**
-   * Puts the tasks of a crashed worker back, and resolves with them. It is called again every second while it
-   * rejects, for ten minutes.
+   * Puts back the tasks of a worker that has ended, and resolves with them. `isCrash`: one of them may have ended it.
+   * It is called again every second while it rejects, for ten minutes.
    */
-  recover: (workerId: string) => Promise<{ taskId: string; name: string }[]>
+  recover: (workerId: string, isCrash: boolean) => Promise<{ taskId: string; name: string }[]>
   /** Called for the end of every process. */
   onEnd?: (process: ManagedProcess, end: ProcessEnd) => void
 }
@@ -98,13 +98,22 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     onEnd?.(process, end)
     const { pid, name, isReady, workerId } = process
     if (end.hasStopped) {
+      if (end.hasReleasedAll === false && workerId) remember(recoverTasks(workerId, false))
       if (!stopping.signal.aborted) log.info({ process: name, pid, code: end.code }, 'a process has stopped')
       return
     }
     // A process that ends during the first start has written itself why, and one that was not ready has claimed no task.
-    if (!isReady && (stopping.signal.aborted || (!hasStarted && end.signal === null))) return
-    log.error({ process: name, pid, workerId, code: end.code, signal: end.signal }, 'a process has died')
-    if (isReady && workerId) remember(recoverTasks(workerId))
+    if (
+      end.error === undefined &&
+      !isReady &&
+      (stopping.signal.aborted || (!hasStarted && end.signal === null))
+    )
+      return
+    const { code, signal, error } = end
+    if (error !== undefined)
+      log.error({ process: name, error: messageOf(error) }, 'a process could not be started')
+    else log.error({ process: name, pid, workerId, code, signal }, 'a process has died')
+    if (isReady && workerId) remember(recoverTasks(workerId, true))
   }
 
   function remember(recovery: Promise<void>) {
@@ -112,10 +121,10 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     void recovery.then(() => recoveries.delete(recovery))
   }
 
-  async function recoverTasks(workerId: string): Promise<void> {
+  async function recoverTasks(workerId: string, isCrash: boolean): Promise<void> {
     for (let failures = 0; failures < MAX_RECOVERIES; failures++) {
       try {
-        const tasks = await recover(workerId)
+        const tasks = await recover(workerId, isCrash)
         if (tasks.length > 0) log.warn({ workerId, tasks }, 'the tasks of a crashed worker were put back')
         return
       } catch (error) {
@@ -135,8 +144,9 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
       return log.warn({}, 'a rolling restart is ignored: processes start, stop, or are being restarted')
     isRestarting = true
     log.info({}, 'a rolling restart begins')
-    const isDone = await restartAll()
-    isRestarting = false
+    const isDone = await restartAll().finally(() => {
+      isRestarting = false
+    })
     if (isDone) log.info({}, 'the rolling restart has ended')
     else if (!stopping.signal.aborted)
       log.error({}, 'the rolling restart was given up: a new process did not start, and the old ones stay')
@@ -144,6 +154,8 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
 
   async function restartAll(): Promise<boolean> {
     for (const slot of slots) {
+      // A process that starts now may have loaded the code from before this restart.
+      if (slot.state === 'starting') await slot.current?.ready
       const isReplaced = await replaceAlone(slot)
       if (stopping.signal.aborted) return false
       // A slot that is not running has lost its process meanwhile, and gets a new one without this restart.
@@ -154,8 +166,10 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
 
   /** Replaces the process of a slot when all earlier replacements have ended: only one at a time costs memory. */
   function replaceAlone(slot: Slot): Promise<boolean> {
-    const replaced = replacing.then(() => slot.replace())
-    replacing = replaced
+    const { current } = slot
+    // If the process was replaced while this waited, it is not replaced once more.
+    const replaced = replacing.then(() => slot.current !== current || slot.replace())
+    replacing = replaced.catch(() => {})
     return replaced
   }
 

@@ -5,7 +5,7 @@ import { inLockOrder } from './columns.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { type WorkerRow, workers } from './schema.ts'
-import { texts } from './statements.ts'
+import { recordset, texts } from './statements.ts'
 
 export interface WorkerInfo {
   id: string
@@ -51,9 +51,9 @@ export interface AbandonedTask {
   workerId: string | null
 }
 
-/** A task that ran in a worker whose process has crashed. */
+/** A task that ran in a worker whose process has ended. */
 export interface CrashedTask extends AbandonedTask {
-  /** Number of attempts of the task during which a worker process has crashed, including this one. */
+  /** Number of earlier attempts of the task during which a worker process has crashed. */
   crashes: number
 }
 
@@ -186,14 +186,14 @@ export function createWorkerStore(database: Database) {
     },
 
     /**
-     * Marks up to `limit` tasks that a worker runs, so that their next attempts run in isolated processes. Called
-     * when the process of the worker has crashed: one of these tasks may be the cause.
+     * Returns up to `limit` tasks that a worker runs. Called when the process of the worker has ended.
+     * @param isCrash marks them, so that their next attempts run in isolated processes: one of them may be the cause
      * @param isThorough false reads only the index of enqueued tasks, which is small during a backlog. Nearly all
      *   running tasks are in it
      */
-    isolateTasksOf(
+    lockTasksOf(
       workerId: string,
-      { isThorough, limit }: { isThorough: boolean; limit: number },
+      { isCrash, isThorough, limit }: { isCrash: boolean; isThorough: boolean; limit: number },
     ): Promise<CrashedTask[]> {
       return database.maintenance.query(sql`
         with found as materialized (
@@ -204,11 +204,20 @@ export function createWorkerStore(database: Database) {
         ), locked as materialized (
           select id from tasks where id = any(array(select id from found)) order by id for update
         )
-        update tasks set is_isolated = true, crashes = least(crashes + 1, 1000)
+        update tasks set is_isolated = is_isolated or ${isCrash}
         from locked
         where tasks.id = any(array[locked.id]) and status = 'STARTED' and worker_id = ${workerId}::uuid
         returning tasks.id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
                   cancel_requested_at is not null as "isCancelRequested", crashes`)
+    },
+
+    /** Counts that a worker process crashed during these attempts. */
+    async countCrash(attempts: { id: string; attempt: number }[]): Promise<void> {
+      const records = inLockOrder(attempts).map(({ id, attempt }) => ({ id, attempt }))
+      await database.maintenance.query(sql`
+        update tasks set crashes = least(crashes + 1, 1000)
+        from ${recordset(records)} as given(id uuid, attempt int)
+        where tasks.id = given.id and tasks.attempt = given.attempt`)
     },
 
     /**

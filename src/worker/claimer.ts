@@ -17,9 +17,11 @@ export interface ClaimerDependencies {
   slots: Slots
   heartbeat: Heartbeat
   /** Releases tasks that were claimed but not started: STARTED becomes PENDING. */
-  release: (tasks: ClaimedTask[]) => Promise<void>
+  release: (tasks: ClaimedTask[]) => Promise<unknown>
   /** Called when tasks were released although the worker does not stop, so that they are enqueued again. */
   onReleased: () => void
+  /** Called when the worker stops while it is not known whether a claim was committed. */
+  onUnknownClaim: () => void
   /** Runs a claimed task, and frees its slot (see `Runner.run`). */
   run: (task: ClaimedTask) => Promise<void>
   events: Events
@@ -44,8 +46,19 @@ const CLAIM_RETRY_MS = 1_000
 const ACKNOWLEDGE_RETRY_MS = 1_000
 
 export function createClaimer(dependencies: ClaimerDependencies): Claimer {
-  const { workerId, queue, store, slots, heartbeat, run, release, events, stopping, claimLimitMs } =
-    dependencies
+  const {
+    onUnknownClaim,
+    workerId,
+    queue,
+    store,
+    slots,
+    heartbeat,
+    run,
+    release,
+    events,
+    stopping,
+    claimLimitMs,
+  } = dependencies
   const { onReleased } = dependencies
   // Group commit of claims: lists of claims that are added during a write are written together by the next
   // statement. Tasks that are claimed for one delivery are one list, so that they are started together.
@@ -119,7 +132,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
    */
   async function claimUntilAnswered(references: TaskReference[]): Promise<ClaimedTask[] | null> {
     const startedMs = performance.now()
-    for (let isRepeated = false; !stopping.aborted; isRepeated = true) {
+    let isRepeated = false
+    for (; !stopping.aborted; isRepeated = true) {
       try {
         await heartbeat.ensureHeartbeat()
         const results = await claims.add(
@@ -134,6 +148,7 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
         await pause(CLAIM_RETRY_MS, stopping)
       }
     }
+    if (isRepeated) onUnknownClaim()
     return []
   }
 
@@ -165,7 +180,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     if (stopping.aborted) {
       // The worker began to stop during the claim, so the claimed tasks are released without being started.
       slots.release(tasks.length)
-      return release(tasks)
+      await release(tasks)
+      return
     }
     let startedMs = performance.now()
     for (const [index, task] of tasks.entries()) {

@@ -1,5 +1,5 @@
-// Puts back the tasks of a worker process that has crashed. Their next attempts run in isolated processes, so
-// that only the task that caused the crash fails. The crash uses no retry, until a task has had `MAX_CRASHES` of them.
+// Puts back the tasks of a worker process that has ended. After a crash their next attempts run in isolated processes,
+// so that only the task that caused the crash fails. The crash uses no retry, until a task has had `MAX_CRASHES` of them.
 import { pause } from '../base/loop.ts'
 import { DEFAULT_BACKOFF } from '../definitions/define.ts'
 import { decide, type Outcome } from '../definitions/task-status.ts'
@@ -18,17 +18,20 @@ const MAX_CRASHES = 5
 const LATE_CLAIM_MS = 2_000
 
 /**
- * Releases all tasks that a worker ran: STARTED becomes PENDING. The worker must have ended. A call that has failed
- * can be repeated.
+ * Releases all tasks that a worker ran: STARTED becomes PENDING. The process of the worker must have ended. A call that
+ * has failed can be repeated.
+ * @param isCrash whether one of the tasks may have ended the process
  * @returns the tasks that were released or, from crash `MAX_CRASHES` of a task on, ended or retried
  * @throws AppError `unavailable` if Postgres cannot be reached
  */
-export async function recoverCrashedWorker({
+export async function recoverTasksOf({
   databaseUrl,
   workerId,
+  isCrash,
 }: {
   databaseUrl: string
   workerId: string
+  isCrash: boolean
 }): Promise<{ taskId: string; name: string }[]> {
   const database = await openDatabase(databaseUrl, { poolSize: 1 })
   try {
@@ -44,8 +47,11 @@ export async function recoverCrashedWorker({
     async function releaseTasks(isThorough: boolean) {
       const released: { taskId: string; name: string }[] = []
       for (;;) {
-        const tasks = await workerStore.isolateTasksOf(workerId, { isThorough, limit: BATCH })
-        if (tasks.length > 0) await taskStore.finishMany(tasks.map(finishOf))
+        const tasks = await workerStore.lockTasksOf(workerId, { isCrash, isThorough, limit: BATCH })
+        const finishes = tasks.map((task) => finishOf(task, isCrash))
+        if (tasks.length > 0) await taskStore.finishMany(finishes)
+        // After the release: a repeated call must not count a crash twice.
+        if (isCrash) await workerStore.countCrash(tasks)
         released.push(...tasks.map(({ id, name }) => ({ taskId: id, name })))
         if (tasks.length < BATCH) return released
       }
@@ -55,14 +61,20 @@ export async function recoverCrashedWorker({
   }
 }
 
-function finishOf(task: CrashedTask): Finish {
+function finishOf(task: CrashedTask, isCrash: boolean): Finish {
   const { id, attempt, workerId } = task
-  const decision = decide({ ...task, backoff: DEFAULT_BACKOFF }, outcomeOf(task), Math.random())
+  const decision = decide(
+    { ...task, backoff: DEFAULT_BACKOFF },
+    isCrash ? outcomeOfCrash(task) : RELEASED,
+    Math.random(),
+  )
   return { id, attempt, workerId, decision }
 }
 
-function outcomeOf({ attempt, crashes }: CrashedTask): Outcome {
-  if (crashes < MAX_CRASHES) return { kind: 'released' }
-  const message = `The worker process crashed during attempt ${attempt}, as it did during ${crashes - 1} earlier attempts of this task`
+const RELEASED: Outcome = { kind: 'released' }
+
+function outcomeOfCrash({ attempt, crashes: earlier }: CrashedTask): Outcome {
+  if (earlier + 1 < MAX_CRASHES) return RELEASED
+  const message = `The worker process crashed during attempt ${attempt}, as it did during ${earlier} earlier attempts of this task`
   return { kind: 'failed', error: { name: 'WorkerCrashed', message, retryable: true } }
 }

@@ -128,7 +128,9 @@ export function startParts(
   const scope = new AsyncLocalStorage<AttemptKey>()
   const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
   const failure = createWorkerFailure({ workerId: id, slots: [slots, isolatedSlots], running, events })
-  const release = createRelease({ workerId: id, store: taskStore, events })
+  const releaseTasks = createRelease({ workerId: id, store: taskStore, events })
+  /** False if a claimed task may still be STARTED although this worker does not run it. */
+  let hasReleasedAll = true
   const watchdog = startWatchdog({
     workerId: id,
     databaseUrl: connections.databaseUrl,
@@ -234,6 +236,9 @@ export function startParts(
     heartbeat,
     release,
     onReleased: () => dispatcher.wakeIn(0),
+    onUnknownClaim() {
+      hasReleasedAll = false
+    },
     events,
     stopping: stopping.signal,
     claimLimitMs: intervals.claimLimitMs,
@@ -299,6 +304,7 @@ export function startParts(
     watchdog,
     scope,
     failed: failure.failed,
+    hasReleasedAll: () => hasReleasedAll,
     handleStrayError: createStrayErrorHandler({ scope, running, events, fail: failure.fail }),
   }
 
@@ -311,6 +317,10 @@ export function startParts(
     }
     await release([task])
     dispatcher.wakeIn(0)
+  }
+
+  async function release(tasks: ClaimedTask[]) {
+    if (!(await releaseTasks(tasks))) hasReleasedAll = false
   }
 
   /** Starts to serve the isolated tasks of a queue. */

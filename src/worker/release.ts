@@ -12,15 +12,19 @@ export interface ReleaseDependencies {
 }
 
 /**
- * @returns a function that releases tasks. It never rejects: if Postgres cannot be reached, the reconciler of
- * another worker recovers the tasks
+ * @returns a function that releases tasks. It never rejects, and resolves with false if Postgres did not confirm
+ * the release: then the supervisor of this process, or the reconciler of another worker, recovers the tasks
  */
 export function createRelease({ workerId, store, events }: ReleaseDependencies) {
-  return async (tasks: ClaimedTask[]): Promise<void> => {
-    if (tasks.length === 0) return
-    await store
-      .finishMany(tasks.map(finishOf))
-      .catch((error) => events.emit('error.transient', { where: 'releasing tasks', error }))
+  return async (tasks: ClaimedTask[]): Promise<boolean> => {
+    if (tasks.length === 0) return true
+    try {
+      await store.finishMany(tasks.map(finishOf))
+      return true
+    } catch (error) {
+      events.emit('error.transient', { where: 'releasing tasks', error })
+      return false
+    }
   }
 
   function finishOf(task: ClaimedTask) {

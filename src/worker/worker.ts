@@ -22,9 +22,9 @@ export interface Worker {
   /**
    * Stops claiming and waits up to `graceMs` milliseconds for running tasks to end. Then aborts those that
    * still run, and releases them without using their retry budget. Resolves when their release is written or
-   * has failed.
+   * has failed: with false if tasks may still be STARTED by this worker, because Postgres did not answer.
    */
-  stop(graceMs: number): Promise<void>
+  stop(graceMs: number): Promise<boolean>
 }
 
 // How long a stopping worker waits for claims that it has already sent, in milliseconds.
@@ -50,9 +50,9 @@ export function startWorker(
   const { failed, handleStrayError } = parts
   return { id, isBeating: heartbeat.isBeating, failed, handleStrayError, stop }
 
-  async function stop(graceMs: number): Promise<void> {
+  async function stop(graceMs: number): Promise<boolean> {
     events.emit('worker.stopping', { workerId: id, running: running.size })
-    await stopClaiming()
+    const haveClaimsEnded = await stopClaiming()
     await within(graceMs, running.whenEmpty())
     const aborted = running.all()
     await abortAndRelease()
@@ -63,19 +63,22 @@ export function startWorker(
       .remove(id)
       .catch((error) => events.emit('error.transient', { where: 'removing the worker', error }))
     events.emit('worker.stopped', { workerId: id, released: aborted.length })
+    return haveClaimsEnded && parts.hasReleasedAll()
   }
 
-  async function stopClaiming(): Promise<void> {
+  /** @returns whether all claims that were sent have been answered */
+  async function stopClaiming(): Promise<boolean> {
     slots.close()
     isolatedSlots.close()
     parts.stopping.abort()
     const { dispatcher, reconciler, consumers, claimers, retention } = parts
     await Promise.all(consumers.map((each) => each.stop()))
     const claimsEnded = Promise.all(claimers.map((each) => each.whenIdle()))
-    await within(CLAIM_MS, claimsEnded)
+    const haveClaimsEnded = await within(CLAIM_MS, claimsEnded)
     // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
     const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop()])
     await within(LOOPS_MS, loops)
+    return haveClaimsEnded
   }
 
   async function abortAndRelease(): Promise<void> {
@@ -93,8 +96,13 @@ export function startWorker(
   }
 }
 
-async function within(ms: number, event: Promise<unknown> | undefined): Promise<void> {
+/** Waits for an event, at most `ms` milliseconds. @returns whether it has occurred */
+async function within(ms: number, event: Promise<unknown> | undefined): Promise<boolean> {
   const done = new AbortController()
-  await Promise.race([event, pause(ms, done.signal)])
+  const hasOccurred = await Promise.race([
+    Promise.resolve(event).then(() => true),
+    pause(ms, done.signal).then(() => false),
+  ])
   done.abort()
+  return hasOccurred
 }

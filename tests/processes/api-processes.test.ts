@@ -130,12 +130,12 @@ describe('with a Postgres server', () => {
   })
 })
 
-test('dev with several processes refuses the embedded database and says what to do', async () => {
+test('dev with several processes refuses the embedded database, with an error that names the settings', async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-data-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   const dev = await startMain('dev', { DATA_DIR: dataDir, WORKER_PROCESSES: '2' })
   expect(await dev.ended).toBe(1)
   expect(dev.output()).toMatch(
-    /^WORKER_PROCESSES and API_PROCESSES above 1 need a Postgres server: .*Set DATABASE_URL/,
+    /^API_PROCESSES or WORKER_PROCESSES is above 1, which needs a Postgres server: .*Set DATABASE_URL/,
   )
 })

@@ -10,7 +10,7 @@ const MIB = 1024 * 1024
 let forked: FakeProcess[]
 let lines: Record<string, unknown>[]
 let recovered: string[]
-let recover: (workerId: string) => Promise<{ taskId: string; name: string }[]>
+let recover: (workerId: string, isCrash: boolean) => Promise<{ taskId: string; name: string }[]>
 let memoryBytes: number
 let supervisor: Supervisor
 
@@ -40,9 +40,9 @@ beforeEach(() => {
       },
     ],
     log: createProcessLog('info', 'test', (line) => lines.push(JSON.parse(line))),
-    async recover(workerId) {
+    async recover(workerId, isCrash) {
       recovered.push(workerId)
-      return recover(workerId)
+      return recover(workerId, isCrash)
     },
   })
 })
@@ -101,6 +101,19 @@ test('a worker that has stopped in order by itself is started again without a re
   await at(0).end({ code: 1, signal: null, hasStopped: true })
   await settled()
   expect([recovered, forked.length]).toEqual([[], 3])
+})
+
+test('the tasks of a worker that could not release them are recovered, but not as those of a crash', async () => {
+  const crashes: boolean[] = []
+  recover = async (_workerId, isCrash) => {
+    crashes.push(isCrash)
+    return []
+  }
+  await start()
+  await at(0).end({ ...IN_ORDER, hasReleasedAll: false })
+  expect(crashes).toEqual([false])
+  await at(1).end(CRASH)
+  expect(crashes).toEqual([false, true])
 })
 
 test('a recovery that fails is repeated every second until it succeeds', async () => {
@@ -185,8 +198,8 @@ test('a process above its memory limit is replaced, one at a time, and not in it
   await vi.advanceTimersByTimeAsync(50_000)
   expect(forked).toHaveLength(2)
   expect(messages()).toEqual([
-    expect.stringContaining('needs more than WORKER_MAX_MEMORY_MB'),
-    expect.stringContaining('needs more than WORKER_MAX_MEMORY_MB'),
+    expect.stringContaining('WORKER_MAX_MEMORY_MB is too low'),
+    expect.stringContaining('WORKER_MAX_MEMORY_MB is too low'),
   ])
   await vi.advanceTimersByTimeAsync(15_000)
   expect(forked).toHaveLength(3)

@@ -169,7 +169,7 @@ test('a worker that needs more than its memory limit from the start is reported,
   const worker = await startWorkers({ WORKER_PROCESSES: '1', WORKER_MAX_MEMORY_MB: '64' })
   await until(
     async () => worker.output(),
-    (text) => text.includes('needs more than WORKER_MAX_MEMORY_MB'),
+    (text) => text.includes('WORKER_MAX_MEMORY_MB is too low'),
   )
   expect(await worker.end('SIGTERM')).toBe(0)
 })

@@ -50,6 +50,7 @@ export function startNpm(
       HOME: tmpdir(),
       npm_config_update_notifier: 'false',
       PORT: '0',
+      WORKER_NICE: '0',
       ...settings,
       [MARKER]: marker,
     },

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { manageProcess } from '../../src/processes/managed-process.ts'
 import { connectParent, endWithParent } from '../../src/processes/parent.ts'
 import { createSupervisor, type Supervisor } from '../../src/processes/supervisor.ts'
-import { recoverCrashedWorker } from '../../src/worker/crash-recovery.ts'
+import { recoverTasksOf } from '../../src/worker/crash-recovery.ts'
 import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { OPTIONS, openTestWorker, type Settings, WITH_ISOLATED } from './worker-process.ts'
@@ -30,7 +30,7 @@ export async function superviseWorkers(
   const supervisor = createSupervisor({
     roles: [{ name: 'worker', count, stopLimitMs: STOP_MS, fork: forkWorker }],
     log: { info: write, warn: write, error: write },
-    recover: (workerId) => recoverCrashedWorker({ databaseUrl: system.database.url, workerId }),
+    recover: (workerId, isCrash) => recoverTasksOf({ databaseUrl: system.database.url, workerId, isCrash }),
   })
   if (!(await supervisor.start())) throw new Error('A worker process did not start')
   return { ...supervisor, messages }
@@ -38,13 +38,14 @@ export async function superviseWorkers(
   function forkWorker(number: number) {
     const id = randomUUID()
     const workerOptions = { ...OPTIONS, ...WITH_ISOLATED, ...options, id, parentPid: process.pid }
-    const child = fork(SCRIPT, [JSON.stringify({ ...settings, options: workerOptions })], {
-      env: { ...process.env, ...CHILD_ENVIRONMENT },
-      execArgv: [],
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    })
-    return manageProcess(child, { name: `worker process ${number}`, workerId: id })
+    const start = () =>
+      fork(SCRIPT, [JSON.stringify({ ...settings, options: workerOptions })], {
+        env: { ...process.env, ...CHILD_ENVIRONMENT },
+        execArgv: [],
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      })
+    return manageProcess(start, { name: `worker process ${number}`, workerId: id })
   }
 }
 
@@ -54,8 +55,9 @@ async function run(settings: Omit<Settings, 'graceMs'>) {
   const { parent, stopAndExit } = connectParent({
     answers: {},
     async stop() {
-      await worker.stop(STOP_MS / 3)
+      const hasReleasedAll = await worker.stop(STOP_MS / 3)
       await connections.close()
+      return { hasReleasedAll }
     },
   })
   void worker.failed.then(() => stopAndExit(1))

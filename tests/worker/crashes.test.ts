@@ -1,8 +1,9 @@
 // A worker process that crashes: its isolated processes end with it, and its tasks run next in isolation.
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { AppError } from '../../src/base/errors.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { recoverCrashedWorker } from '../../src/worker/crash-recovery.ts'
+import { recoverTasksOf } from '../../src/worker/crash-recovery.ts'
 import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => system.stop())
 
 const recover = ({ workerId }: WorkerProcess) =>
-  recoverCrashedWorker({ databaseUrl: system.database.url, workerId })
+  recoverTasksOf({ databaseUrl: system.database.url, workerId, isCrash: true })
 
 // Long enough that no other worker counts the crashed one as missing.
 const NEVER_MISSING = { ...WITH_ISOLATED, missingAfterMs: 60_000 }
@@ -73,6 +74,25 @@ test('a task that crashes its worker again and again fails at last', async (cont
     error: { name: 'WorkerCrashed' },
     failures: 1,
   })
+})
+
+test('a worker that could not release its tasks says so, and a recovery releases them without isolation', async (context) => {
+  if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
+  const { taskStore } = system.connections
+  const { finishMany } = taskStore
+  onTestFinished(() => void Object.assign(taskStore, { finishMany }))
+  const worker = system.startWorker({ queues: ['default'], missingAfterMs: 60_000 })
+  const { id } = await system.submit('ignores_signal', { ms: 5_000 }, { max_retries: 0 })
+  await system.taskWhen(id, ({ status }) => status === 'STARTED')
+  taskStore.finishMany = () => Promise.reject(new AppError('unavailable', 'Postgres cannot be reached'))
+  expect(await worker.stop(0)).toBe(false)
+  expect((await system.task(id)).status).toBe('STARTED')
+  taskStore.finishMany = finishMany
+  await recoverTasksOf({ databaseUrl: system.database.url, workerId: worker.id, isCrash: false })
+  expect(await system.task(id)).toMatchObject({ status: 'PENDING', failures: 0, is_isolated: false })
+  await system.request('POST', `/v1/tasks/${id}/cancel`)
+  const other = system.startWorker({ queues: ['default'] })
+  expect(await other.stop(0)).toBe(true)
 })
 
 test('kill -9 of a worker ends its isolated processes, even one that computes', async (context) => {

@@ -34,7 +34,7 @@ test('tasks that were fetched by a worker without Postgres run in another worker
       reconcileMs: 600_000,
     },
   )
-  onTestFinished(() => cutOff.stop(0))
+  onTestFinished(async () => void (await cutOff.stop(0)))
   const tasks = await Promise.all(
     Array.from({ length: 20 }, () => system.service.submit('reverse', { text: 'ab' })),
   )

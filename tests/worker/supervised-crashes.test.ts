@@ -1,6 +1,7 @@
 // Worker processes under a supervisor, with tasks that end their process: each fails alone.
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
+import { descendantsOf } from '../support/process-tree.ts'
 import { superviseWorkers } from '../support/supervised-workers.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
@@ -46,3 +47,15 @@ test.each([1, 2])(
     expect(await workers.stop()).toBe(true)
   },
 )
+
+test('SIGTERM to all processes at the same time, as from a service manager, costs an isolated task no retry', async () => {
+  if (!system.database.isServer) return
+  const workers = await superviseWorkers(system, 1, NEVER_MISSING)
+  onTestFinished(() => workers.kill())
+  const { id } = await system.submit('isolated_compute', { ms: 2_000 }, { max_retries: 0 })
+  await system.taskWhen(id, ({ progress }) => progress.fraction > 0)
+  const pid = workers.slots[0]?.current?.pid as number
+  for (const each of descendantsOf(pid)) process.kill(each, 'SIGTERM')
+  expect(await workers.stop()).toBe(true)
+  expect(await system.task(id)).toMatchObject({ status: 'SUCCESS', failures: 0 })
+})

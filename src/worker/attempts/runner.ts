@@ -187,9 +187,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const runMs = performance.now() - attempt.startedMs
     // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
     attempt.task.input = undefined
-    const status = await finishUntilWritten(attempt, decision)
-    if (status !== null) return conclude(attempt, { status, decision, runMs })
-    const end = refusedAttemptOf(attempt, workerId, decision, thrown)
+    const { status, written } = await finishUntilWritten(attempt, decision)
+    if (status !== null) return conclude(attempt, { status, decision: written, runMs })
+    const end = refusedAttemptOf(attempt, workerId, written, thrown)
     // Not awaited, because the slot of the attempt may wait for this function.
     void keepRefused(end).then((status) => conclude(attempt, { status, decision: end.decision, runMs }))
   }
@@ -262,23 +262,28 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   /**
    * Writes the end of an attempt. Repeats the write until Postgres responds, so that the result is not lost.
    * If the result cannot be stored, writes a failure instead.
+   * @returns the new status of the task, null if the end was refused; and the decision that was written
    */
-  async function finishUntilWritten(attempt: RunningTask, decision: Decision): Promise<TaskStatus | null> {
+  async function finishUntilWritten(
+    attempt: RunningTask,
+    decision: Decision,
+  ): Promise<{ status: TaskStatus | null; written: Decision }> {
     const { task } = attempt
-    for (;;) {
+    for (let written = decision; ; ) {
       // Writes the log lines before the end of the attempt, so that a finished attempt has a complete log.
       if (attempt.log) await logs.finish(attempt)
       try {
-        return await finish({ id: task.id, attempt: task.attempt, workerId, decision })
+        const status = await finish({ id: task.id, attempt: task.attempt, workerId, decision: written })
+        return { status, written }
       } catch (error) {
         if (!isUnstorable(error)) {
           events.emit('error.transient', { where: 'writing a result', error })
           await pause(FINISH_RETRY_MS)
-        } else if (decision.status === 'SUCCESS' || !isUnstorableResult(decision.error)) {
-          decision = { status: 'FAILURE', failures: task.failures + 1, error: unstorableResult(error) }
+        } else if (written.status === 'SUCCESS' || !isUnstorableResult(written.error)) {
+          written = { status: 'FAILURE', failures: task.failures + 1, error: unstorableResult(error) }
         } else {
           events.emit('error.unexpected', { where: 'writing a result', error })
-          return null
+          return { status: null, written }
         }
       }
     }

@@ -34,7 +34,12 @@ export function createReaper(): Reaper {
   function start() {
     if (isStopped) return
     // A group of its own: Ctrl-C in a terminal does not end it before the worker.
-    shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    try {
+      shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    } catch {
+      // The operating system has no memory left. The next change of the list tries again.
+      return
+    }
     shell.on('error', () => {
       shell = undefined
     })

@@ -20,6 +20,7 @@ const PROGRESS_MS = 100
 
 /** Runs attempts of these definitions until the worker, the parent process, ends or kills this process. */
 export function serveAttempts(registry: Registry): void {
+  ignoreStopSignals()
   lowerOwnPriority()
   preferForOutOfMemoryKills()
   const send = takeChannel()
@@ -129,6 +130,14 @@ function takeChannel(): (message: FromProcess) => void {
 /** Ends this process and the processes that task code has started. It is the leader of their group. */
 function killGroup() {
   process.kill(-process.pid, 'SIGKILL')
+}
+
+/**
+ * The worker ends this process in order. A terminal or a service manager can send a signal to all processes at the
+ * same time, and the attempt of this process has the grace period of the worker.
+ */
+function ignoreStopSignals() {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
 }
 
 // Added to the nice value of the worker, so that tasks that compute do not delay its short tasks.

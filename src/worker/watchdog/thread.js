@@ -3,7 +3,7 @@
 // is far beyond its timeout. It also kills the process when its parent process has ended.
 //
 // JavaScript and not TypeScript: Node would load its TypeScript compiler in this thread, which takes 20 MB.
-import { writeSync } from 'node:fs'
+import { write } from 'node:fs'
 import { Session } from 'node:inspector'
 import { parentPort, workerData } from 'node:worker_threads'
 
@@ -19,14 +19,18 @@ const ASK_MS = 1_000
 // A question without an answer for this long means that native code blocks the event loop, which V8 cannot
 // interrupt. It can be that of another attempt than the last answer says.
 const UNANSWERED_MS = 3_000
-// How long heartbeats are written for a blocked worker that runs no attempt. Then the worker counts as missing,
-// so that tasks that it has claimed but not started run in another worker.
+// How long a worker may be blocked that runs no attempt. Then no heartbeats are written any more, so that tasks that
+// it has claimed but not started run in another worker, and a process with a supervisor is killed.
 const IDLE_BLOCK_MS = 60_000
+// How long the last log line may take before the process is killed without it.
+const LOG_MS = 1_000
 
 let lastTick = -1
 let lastCheckMs = nowMs()
 /** How long the event loop has been blocked, as far as this thread has seen it. */
 let blockedMs = 0
+/** For how long the whole process was stopped during the block, e.g. by SIGSTOP. */
+let stoppedMs = 0
 let lastBeatMs = Number.NEGATIVE_INFINITY
 let isBeating = false
 let hasReportedError = false
@@ -57,18 +61,23 @@ function check() {
  */
 function measure() {
   const checkMs = nowMs()
-  const sinceMs = Math.min(checkMs - lastCheckMs, 2 * CHECK_MS)
+  const elapsedMs = checkMs - lastCheckMs
+  const sinceMs = Math.min(elapsedMs, 2 * CHECK_MS)
   lastCheckMs = checkMs
   const tick = Atomics.load(shared.ticks, 0)
-  if (tick === lastTick) blockedMs += sinceMs
-  else endBlock(tick)
+  if (tick === lastTick) {
+    blockedMs += sinceMs
+    stoppedMs += elapsedMs - sinceMs
+  } else endBlock(tick)
   shared.blockedMs[0] = blockedMs
+  Atomics.store(shared.blockedTick, 0, tick)
 }
 
 /** @param {number} tick */
 function endBlock(tick) {
   lastTick = tick
   blockedMs = 0
+  stoppedMs = 0
   answer = undefined
   hasReportedError = false
   hasReportedOverdue = false
@@ -92,6 +101,8 @@ function beat(url) {
       shared.lastBeatAtMs[0] = atMs
     })
     .catch((error) => {
+      // The file or the connection may be available at the next heartbeat.
+      heartbeat = undefined
       // Only the message: not every error can be copied to another thread.
       if (!hasReportedError) parentPort?.postMessage(String(error?.message ?? error))
       hasReportedError = true
@@ -134,6 +145,8 @@ function note(newer) {
  * `graceMs`: others may have delayed it.
  */
 function isOverdue() {
+  // Code that belongs to no running attempt, e.g. a timer of an ended one. Nothing is lost with the process.
+  if (shared.latestDeadlineMs[0] === 0 && blockedMs > IDLE_BLOCK_MS) return shared.isDebugged[0] === 0
   const isUnanswered = isAsking && nowMs() - lastAskMs > UNANSWERED_MS
   if (answer === undefined && !isUnanswered) return false
   const isKnown = answer?.deadlineMs !== undefined && !isUnanswered
@@ -141,7 +154,7 @@ function isOverdue() {
   const sinceMs = isKnown ? answeredSinceMs : 0
   const isDebugged = answer?.isDebugged ?? shared.isDebugged[0] === 1
   if (deadlineMs === 0 || isDebugged || blockedMs - sinceMs < graceMs) return false
-  return mainThreadMs() > deadlineMs + graceMs
+  return mainThreadMs() - stoppedMs > deadlineMs + graceMs
 }
 
 function endProcess() {
@@ -152,16 +165,22 @@ function endProcess() {
     hasReportedOverdue = true
     return
   }
-  log(60, 'an attempt blocks the event loop beyond its timeout; the worker process is killed')
-  kill()
+  if (hasReportedOverdue) return
+  hasReportedOverdue = true
+  log(
+    60,
+    'the event loop is blocked beyond the timeouts of all attempts that can block it; the process is killed',
+    kill,
+  )
+  setTimeout(kill, LOG_MS)
 }
 
 /**
  * Writes a log line like those of `telemetry/log.ts`. Writes to the file descriptor, because the streams of a
  * thread are written by the main thread.
- * @param {number} level @param {string} msg
+ * @param {number} level @param {string} msg @param {() => void} [onWritten] also called if it cannot be written
  */
-function log(level, msg) {
+function log(level, msg, onWritten = () => {}) {
   const { taskId, name, attempt, frames } = answer ?? {}
   const line = {
     level,
@@ -175,11 +194,8 @@ function log(level, msg) {
     frames,
     msg,
   }
-  try {
-    writeSync(2, `${JSON.stringify(line)}\n`)
-  } catch {
-    // Standard error is closed, or full and not blocking. The process is killed nevertheless.
-  }
+  // Not synchronously: a full pipe would block this thread.
+  write(2, `${JSON.stringify(line)}\n`, () => onWritten())
 }
 
 function kill() {

@@ -68,8 +68,9 @@ interface SharedState {
   latestDeadlineMs: Float64Array
   /** 1 if a debugger can attach to the process. Written by the main thread. */
   isDebugged: Int32Array
-  /** How long the event loop is blocked now. Written by the thread. */
+  /** How long the event loop is blocked now, and the tick since which it is. Written by the thread. */
   blockedMs: Float64Array
+  blockedTick: Int32Array
   /** When the thread wrote the last heartbeat, by `Date.now()`. */
   lastBeatAtMs: Float64Array
 }
@@ -168,7 +169,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
 
   /** Shows the thread that the event loop is not blocked, and ends a block that has just ended. */
   function tick() {
-    if (current || (shared.blockedMs[0] ?? 0) >= REPORTED_BLOCK_MS) attributeBlock()
+    if (current || blockedNowMs() >= REPORTED_BLOCK_MS) attributeBlock()
     attributedMs = 0
     const attempts = running.all().filter(({ isOver, isIsolated }) => !isOver && !isIsolated)
     shared.latestDeadlineMs[0] = Math.max(0, ...attempts.map(deadlineOf))
@@ -197,12 +198,18 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     return JSON.stringify(answer)
   }
 
+  /** How long the event loop is blocked; 0 if the thread has last seen an earlier block. */
+  function blockedNowMs(): number {
+    const isCurrent = Atomics.load(shared.blockedTick, 0) === Atomics.load(shared.ticks, 0)
+    return isCurrent ? (shared.blockedMs[0] ?? 0) : 0
+  }
+
   /**
    * Attributes the time for which the event loop has been blocked to the attempt that was seen last. Time that
    * belongs to no running attempt is reported immediately.
    */
   function attributeBlock() {
-    const totalMs = shared.blockedMs[0] ?? 0
+    const totalMs = blockedNowMs()
     const ms = totalMs - attributedMs
     const ended = current
     attributedMs = totalMs
@@ -224,6 +231,7 @@ function createSharedState(): SharedState {
     isDebugged: integer(),
     latestDeadlineMs: number(),
     blockedMs: number(),
+    blockedTick: integer(),
     lastBeatAtMs: number(),
   }
 }
