@@ -21,6 +21,8 @@ export interface RunRecorder {
 export async function createRunRecorder(databaseUrl: string): Promise<RunRecorder> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => {})
+  // A client that is being closed is no longer watched by the pool.
+  pool.on('connect', (client) => void client.on('error', () => {}))
   // Despite `if not exists`, two concurrent creations can collide. One of them has then created the table.
   await pool
     .query(`create table if not exists runs

@@ -140,7 +140,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     const id = await loseAttempt({ result: '{"kept":"late result"}', isResultCut: undefined })
     await using user = await openTask(id)
     await user.page.getByText('Late result, refused').click()
-    await user.untilText(/Its end was refused: another attempt had begun, or the task had ended/)
+    await user.untilText(/too late: it had been given up, another attempt had begun, or the task had ended/)
     await user.untilText('late result')
     await user.page
       .getByRole('region', { name: 'Last log lines of the late attempt' })

@@ -36,7 +36,7 @@ async function start(
 }
 
 // Long enough for a busy machine, on which the thread of the watchdog needs a second to load the driver.
-const INTERVALS = { missingAfterMs: 4_000, heartbeatMs: 500 }
+const INTERVALS = { missingAfterMs: 3_000, heartbeatMs: 500 }
 
 test.for(['after a pause', 'at once', 'native'])(
   'a task that computes longer than the missing time (%s) runs once and keeps its result',
@@ -44,7 +44,7 @@ test.for(['after a pause', 'at once', 'native'])(
     if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
     const queue = newQueue()
     const computing = await start(queue)
-    const { id } = await system.submit('block', { ms: 6_500, kind }, { queue, max_retries: 0 })
+    const { id } = await system.submit('block', { ms: 5_000, kind }, { queue, max_retries: 0 })
     await system.taskWhen(id, ({ status }) => status === 'STARTED')
     const other = await start(queue)
     expect(await system.taskWhenFinal(id)).toMatchObject({
