@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
-import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { ClaimedTask } from '../store/claim.ts'
@@ -12,8 +11,10 @@ import type { Finish } from '../store/finish.ts'
 import type { NewLogLine } from '../store/log-store.ts'
 import type { RefusedAttempt } from '../store/refused-ends.ts'
 import type { Events } from '../telemetry/events.ts'
+import { announced } from './attempts/announced-task.ts'
+import { createAttemptEnd, type WrittenEnd } from './attempts/attempt-end.ts'
 import { createKeepRefused } from './attempts/refused-attempt.ts'
-import { type AttemptEnd, announced, createRunner } from './attempts/runner.ts'
+import { createRunner } from './attempts/runner.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from './attempts/running-tasks.ts'
 import { createSlots } from './attempts/slots.ts'
 import { createStrayErrorHandler } from './attempts/stray-errors.ts'
@@ -28,59 +29,10 @@ import { startDispatcher } from './loops/dispatcher.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
 import { createRelease } from './release.ts'
+import { createServedQueues } from './served-queues.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
 import { createWorkerFailure } from './worker-failure.ts'
-
-export interface WorkerOptions extends Partial<Intervals> {
-  /** Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default: random. */
-  id?: string
-  queues: string[]
-  concurrency: number
-  version: string
-  /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */
-  missingAfterMs: number
-  /** `role` of this process in its log lines; `worker` by default. */
-  role?: string
-  /**
-   * Process id of the supervisor. If the supervisor has ended, this process is killed. Without this id, the process
-   * is never killed because of a blocked event loop, because nothing would start it again.
-   */
-  parentPid?: number
-  /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
-  keptMs?: number
-  /**
-   * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
-   * maximum number. Without them this worker runs no isolated tasks.
-   */
-  isolated?: { script: string; processes: number }
-}
-
-// Default intervals and time limits of the parts of a worker, in milliseconds. Tests pass shorter ones.
-const DEFAULTS = {
-  heartbeatMs: 1_000,
-  dispatchMs: 1_000,
-  // Shorter than `lostAfterMs`, so that a lost delivery is found within 10 s.
-  reconcileMs: 4_000,
-  callbackMs: 1_000,
-  logMs: 500,
-  pruneMs: 60_000,
-  // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.
-  lostAfterMs: 5_000,
-  // How long a claim is repeated while Postgres does not answer. Then its references return to the queue, because
-  // other workers may reach Postgres.
-  claimLimitMs: 10_000,
-  // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
-  // delivery waits in Redis and the worker has a free slot.
-  stuckMs: 30_000,
-  // How long a handler may run after its abort: about the usual timeout of a request to another service. Then
-  // the attempt ends without the handler.
-  abortGraceMs: 30_000,
-  // How long an attempt may block the event loop beyond its timeout: a handler that checks its AbortSignal
-  // every few seconds can still return. Then the process is killed.
-  blockGraceMs: 5_000,
-}
-
-type Intervals = typeof DEFAULTS
+import { checkIntervals, DEFAULT_INTERVALS, type WorkerOptions } from './worker-options.ts'
 
 // Maximum size of the results in one statement, in characters of JSON. The driver holds three more copies
 // while it sends them.
@@ -113,7 +65,7 @@ export function startParts(
 ) {
   const { taskStore, dispatchStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, missingAfterMs } = options
-  const intervals = { ...DEFAULTS, ...options }
+  const intervals = { ...DEFAULT_INTERVALS, ...options }
   checkIntervals(missingAfterMs, intervals)
   const id = options.id ?? randomUUID()
   const stopping = new AbortController()
@@ -122,9 +74,12 @@ export function startParts(
   // Each slot of the isolated tasks is a process.
   const isolatedSlots = createSlots(options.isolated?.processes ?? 0)
   const isolatedDefinitions = registry.all.filter(({ isolate, queue }) => isolate && queues.includes(queue))
-  // Names of the delivery queues that this worker serves. Those of isolated tasks are added when the worker has
-  // such definitions, or has found such tasks: a task whose worker has crashed is isolated, too.
-  const served = [...queues]
+  const served = createServedQueues({
+    queues,
+    hasProcesses: options.isolated !== undefined,
+    findIsolated: dispatchStore.withIsolatedTasks,
+    onAdded: (deliveryQueue) => isolatedConsumers.add(deliveryQueue),
+  })
   const scope = new AsyncLocalStorage<AttemptKey>()
   const running = createRunningTasks({ scope, onAborted: (attempt) => runner.endAfterGrace(attempt) })
   const failure = createWorkerFailure({ workerId: id, slots: [slots, isolatedSlots], running, events })
@@ -168,8 +123,8 @@ export function startParts(
     missingAfterMs,
   })
   const dispatcher = startDispatcher({
-    queues: served,
-    addIsolatedQueues,
+    queues: served.all,
+    addIsolatedQueues: served.addFound,
     queue,
     dispatchStore,
     events,
@@ -222,9 +177,15 @@ export function startParts(
     logs,
     unwritten: createUnwrittenResults(),
     watchdog,
-    finish: results.add,
-    keepRefused: createKeepRefused(refusedEnds.add, events),
-    onFinished,
+    end: createAttemptEnd({
+      workerId: id,
+      running,
+      logs,
+      finish: results.add,
+      keepRefused: createKeepRefused(refusedEnds.add, events),
+      onFinished,
+      events,
+    }),
     onLeaked,
     events,
     abortGraceMs: intervals.abortGraceMs,
@@ -257,9 +218,9 @@ export function startParts(
     slots: isolatedSlots,
     handle: isolatedClaimer.handle,
   })
-  for (const definition of isolatedDefinitions) serveIsolated(definition.queue)
+  for (const definition of isolatedDefinitions) served.addIsolated(definition.queue)
   const reconciler = startReconciler({
-    queues: served,
+    queues: served.all,
     workerId: id,
     queue,
     store: taskStore,
@@ -323,20 +284,6 @@ export function startParts(
     if (!(await releaseTasks(tasks))) hasReleasedAll = false
   }
 
-  /** Starts to serve the isolated tasks of a queue. */
-  function serveIsolated(queueName: string) {
-    const name = deliveryQueueOf({ queue: queueName, isIsolated: true })
-    if (!options.isolated || served.includes(name)) return
-    served.push(name)
-    isolatedConsumers.add(name)
-  }
-
-  async function addIsolatedQueues() {
-    const unserved = queues.filter((queue) => !served.includes(deliveryQueueOf({ queue, isIsolated: true })))
-    if (!options.isolated || unserved.length === 0) return
-    for (const name of await dispatchStore.withIsolatedTasks(unserved)) serveIsolated(name)
-  }
-
   function onLog(attempt: RunningTask, lines: NewLogLine[]) {
     if (attempt.isOver) return
     logs.addStorable(attempt, lines)
@@ -346,7 +293,7 @@ export function startParts(
     }
   }
 
-  function onFinished({ status, delayMs, hasCallback }: AttemptEnd) {
+  function onFinished({ status, delayMs, hasCallback }: WrittenEnd) {
     counts.processed++
     if (status === 'FAILURE') counts.failed++
     if (delayMs !== undefined) dispatcher.wakeIn(delayMs)
@@ -366,13 +313,4 @@ export function startParts(
     const ended = finishes.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
     if (ended.length > 0) signals.publish('ended', ended)
   }
-}
-
-/**
- * Checks that `missingAfterMs` is at least three heartbeat intervals, so that a worker can lose two
- * heartbeats before it counts as missing. @throws Error if it is shorter
- */
-function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
-  if (missingAfterMs < 3 * heartbeatMs)
-    throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)
 }

@@ -1,7 +1,7 @@
 // Stops the claims of a worker that cannot continue. The process must then stop the worker in order and exit
 // with 1, so that its supervisor starts a new one.
 import type { Events } from '../telemetry/events.ts'
-import { announced } from './attempts/runner.ts'
+import { announced } from './attempts/announced-task.ts'
 import type { RunningTasks } from './attempts/running-tasks.ts'
 import type { Slots } from './attempts/slots.ts'
 

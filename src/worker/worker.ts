@@ -3,7 +3,8 @@ import { pause } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { StrayErrorHandler } from './attempts/stray-errors.ts'
-import { startParts, type WorkerConnections, type WorkerOptions } from './parts.ts'
+import { startParts, type WorkerConnections } from './parts.ts'
+import type { WorkerOptions } from './worker-options.ts'
 
 export interface Worker {
   id: string

@@ -6,7 +6,7 @@ import { manageProcess } from '../../src/processes/managed-process.ts'
 import { connectParent, endWithParent } from '../../src/processes/parent.ts'
 import { createSupervisor, type Supervisor } from '../../src/processes/supervisor.ts'
 import { recoverTasksOf } from '../../src/worker/crash-recovery.ts'
-import type { WorkerOptions } from '../../src/worker/parts.ts'
+import type { WorkerOptions } from '../../src/worker/worker-options.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { OPTIONS, openTestWorker, type Settings, WITH_ISOLATED } from './worker-process.ts'
 

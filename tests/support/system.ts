@@ -21,8 +21,8 @@ import { createInternalDefinitions, createTaskDefinitions } from '../../src/task
 import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import type { WorkerOptions } from '../../src/worker/parts.ts'
 import { startWorker, type Worker } from '../../src/worker/worker.ts'
+import type { WorkerOptions } from '../../src/worker/worker-options.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 export type FullTask = TaskView & { attempts: AttemptView[] }

@@ -6,6 +6,7 @@ import { newId } from '../../src/base/uuidv7.ts'
 import { defineTask, type TaskDefinition } from '../../src/definitions/define.ts'
 import { createRegistry } from '../../src/definitions/registry.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
+import { createAttemptEnd } from '../../src/worker/attempts/attempt-end.ts'
 import { createRunner } from '../../src/worker/attempts/runner.ts'
 import { createRunningTasks } from '../../src/worker/attempts/running-tasks.ts'
 import { createSlots } from '../../src/worker/attempts/slots.ts'
@@ -29,28 +30,38 @@ const readInput = defineTask({
 
 test('the memory of an ended attempt is freed by minor garbage collections', async () => {
   const running = createRunningTasks()
+  const events = createEvents()
+  const workerId = newId()
+  const logs = {
+    add: () => undefined,
+    addStorable: () => {},
+    finish: async () => {},
+    forget: () => {},
+    stop: async () => {},
+  }
+  const end = createAttemptEnd({
+    workerId,
+    running,
+    logs,
+    finish: async ({ decision }) => decision.status,
+    keepRefused: async () => null,
+    onFinished: () => {},
+    events,
+  })
   const { run } = createRunner({
-    workerId: newId(),
+    workerId,
     registry: createRegistry([readInput as TaskDefinition]),
     running,
     scope: new AsyncLocalStorage(),
     slots: createSlots(50),
     isolate: async () => {},
-    logs: {
-      add: () => undefined,
-      addStorable: () => {},
-      finish: async () => {},
-      forget: () => {},
-      stop: async () => {},
-    },
+    logs,
     unwritten: createUnwrittenResults(),
     watchdog: { noteDeadline: () => {}, blockOf: () => undefined },
-    finish: async ({ decision }) => decision.status,
-    keepRefused: async () => null,
-    onFinished: () => {},
+    end,
     onLeaked: () => {},
     abortGraceMs: 1_000,
-    events: createEvents(),
+    events,
   })
   await Promise.all(Array.from({ length: 50 }, () => run(claimed())))
   const before = heldMiB()

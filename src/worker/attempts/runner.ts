@@ -1,6 +1,4 @@
-// Runs one attempt of a task: calls the handler, decides the new status of the task from the outcome, and
-// writes it to Postgres.
-import { pause } from '../../base/loop.ts'
+// Runs one attempt of a task: calls the handler, and decides the new status of the task from the outcome.
 import { startTimeLimit } from '../../base/time-limit.ts'
 import {
   DEFAULT_BACKOFF,
@@ -10,23 +8,19 @@ import {
   type TaskDefinition,
 } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
-import { type Decision, decide, type Outcome, type TaskStatus } from '../../definitions/task-status.ts'
+import { type Decision, decide, type Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
-import type { Finish } from '../../store/finish.ts'
-import type { RefusedAttempt } from '../../store/refused-ends.ts'
-import type { AnnouncedTask, Events } from '../../telemetry/events.ts'
+import type { Events } from '../../telemetry/events.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
+import { announced } from './announced-task.ts'
 import { createAttemptContext } from './attempt-context.ts'
+import type { AttemptEnd } from './attempt-end.ts'
 import {
   type HandlerOutcome,
-  isUnstorable,
-  isUnstorableResult,
   outcomeOfError,
   outcomeOfIgnoredAbort,
   outcomeOfResult,
-  unstorableResult,
 } from './attempt-outcome.ts'
-import { refusedAttemptOf } from './refused-attempt.ts'
 import type { AbortReason, AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
 import type { Slots } from './slots.ts'
 import type { TaskLogs } from './task-logs.ts'
@@ -45,18 +39,7 @@ export interface RunnerDependencies {
   logs: TaskLogs
   unwritten: UnwrittenResults
   watchdog: Pick<Watchdog, 'noteDeadline' | 'blockOf'>
-  /**
-   * Writes the end of an attempt to Postgres. Resolves with the new status of the task, or with null if the
-   * write was refused, because the attempt is no longer the current one of its task.
-   */
-  finish: (finish: Finish) => Promise<TaskStatus | null>
-  /**
-   * Keeps an end that `finish` has refused with its attempt. Resolves with null, or with the new status of the
-   * task if an earlier write of the same end was accepted. Never rejects.
-   */
-  keepRefused: (end: RefusedAttempt) => Promise<TaskStatus | null>
-  /** Called when the end of an attempt is in Postgres. Not called if it was refused. */
-  onFinished: (end: AttemptEnd) => void
+  end: AttemptEnd
   /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
   onLeaked: (attempt: RunningTask) => void
   events: Events
@@ -64,25 +47,11 @@ export interface RunnerDependencies {
   abortGraceMs: number
 }
 
-export interface AttemptEnd {
-  status: TaskStatus
-  /** Delay before the next attempt in milliseconds; undefined if no next attempt was planned. */
-  delayMs?: number
-  hasCallback: boolean
-}
-
 export interface IsolatedRuns {
   /** Slots of the tasks that were claimed for isolated processes. */
   slots: Pick<Slots, 'release'>
   /** Runs the handler of an attempt in an isolated process. Never rejects. */
   perform: (limits: Isolation, attempt: RunningTask) => Promise<Outcome>
-}
-
-interface Ending {
-  /** New status of the task; null if the end of the attempt was refused. */
-  status: TaskStatus | null
-  decision: Decision
-  runMs: number
 }
 
 export interface Runner {
@@ -101,7 +70,7 @@ export interface Runner {
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { workerId, registry, running, scope, slots, isolated, isolate, logs, unwritten } = dependencies
-  const { watchdog, finish, keepRefused, onFinished, onLeaked, events, abortGraceMs } = dependencies
+  const { watchdog, end, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -112,18 +81,21 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const attempt = running.begin(task)
     if (!attempt) return held.release(1)
     announceStart(attempt)
-    const outcome = isIsolated
+    const outcome: HandlerOutcome = isIsolated
       ? await performIsolated(definition, attempt)
       : await perform(definition, attempt)
     const decision = decisionOf(attempt, outcome)
     // The attempt was ended while its handler still ran.
-    if (attempt.givenUp) return endLate(attempt, decision, outcome)
+    if (attempt.givenUp) {
+      slots.recover()
+      return end.keepLate(attempt, decision, outcome.thrown)
+    }
     reportBlock(attempt)
     attempt.isOver = true
     const bytes = (decision.resultText?.length ?? 0) + (attempt.log?.bytes ?? 0)
     const isSlotFree = unwritten.add(bytes)
     if (isSlotFree) held.release(1)
-    await end(attempt, decision, outcome)
+    await end.write(attempt, decision, outcome.thrown)
     if (isSlotFree) unwritten.remove(bytes)
     else held.release(1)
   }
@@ -156,51 +128,18 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     onLeaked(attempt)
     if (reason !== 'lost') {
       attempt.log?.clearTail()
-      const outcome = outcomeOfIgnoredAbort(reason, attempt, abortGraceMs)
-      return end(attempt, decisionOf(attempt, outcome), outcome)
+      const outcome: HandlerOutcome = outcomeOfIgnoredAbort(reason, attempt, abortGraceMs)
+      return end.write(attempt, decisionOf(attempt, outcome), outcome.thrown)
     }
     // The end of a lost attempt would be refused.
     logs.forget(attempt)
     running.end(attempt)
   }
 
-  /** Keeps the result, the error and the log of a handler that has returned after its attempt was given up. */
-  async function endLate(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome) {
-    slots.recover()
-    // The end of the attempt is written first, because the late end is kept in the row of its error.
-    await attempt.givenUp
-    attempt.givenUp = undefined
-    const end = refusedAttemptOf(attempt, workerId, { ...decision, error: thrown })
-    if (!end.refused) return
-    await keepRefused(end)
-    events.emit('task.refused', announced(attempt.task))
-  }
-
   function decisionOf({ task }: RunningTask, outcome: Outcome): Decision {
     const { failures, maxRetries } = task
     const backoff = registry.find(task.name)?.backoff ?? DEFAULT_BACKOFF
     return decide({ failures, maxRetries, backoff, isCancelRequested: false }, outcome, Math.random())
-  }
-
-  /** Writes the end of an attempt whose handler has returned or was given up. */
-  async function end(attempt: RunningTask, decision: Decision, { thrown }: HandlerOutcome): Promise<void> {
-    const runMs = performance.now() - attempt.startedMs
-    // Frees the input, which would otherwise stay in memory until the end of the attempt is written.
-    attempt.task.input = undefined
-    const { status, written } = await finishUntilWritten(attempt, decision)
-    if (status !== null) return conclude(attempt, { status, decision: written, runMs })
-    const end = refusedAttemptOf(attempt, workerId, written, thrown)
-    // Not awaited, because the slot of the attempt may wait for this function.
-    void keepRefused(end).then((status) => conclude(attempt, { status, decision: end.decision, runMs }))
-  }
-
-  function conclude(attempt: RunningTask, ending: Ending) {
-    const { status, decision } = ending
-    const { hasCallback } = attempt.task
-    logs.forget(attempt)
-    running.end(attempt)
-    if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback })
-    announceEnd(attempt, ending)
   }
 
   async function perform(
@@ -259,44 +198,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     )
   }
 
-  /**
-   * Writes the end of an attempt. Repeats the write until Postgres responds, so that the result is not lost.
-   * If the result cannot be stored, writes a failure instead.
-   * @returns the new status of the task, null if the end was refused; and the decision that was written
-   */
-  async function finishUntilWritten(
-    attempt: RunningTask,
-    decision: Decision,
-  ): Promise<{ status: TaskStatus | null; written: Decision }> {
-    const { task } = attempt
-    for (let written = decision; ; ) {
-      // Writes the log lines before the end of the attempt, so that a finished attempt has a complete log.
-      if (attempt.log) await logs.finish(attempt)
-      try {
-        const status = await finish({ id: task.id, attempt: task.attempt, workerId, decision: written })
-        return { status, written }
-      } catch (error) {
-        if (!isUnstorable(error)) {
-          events.emit('error.transient', { where: 'writing a result', error })
-          await pause(FINISH_RETRY_MS)
-        } else if (written.status === 'SUCCESS' || !isUnstorableResult(written.error)) {
-          written = { status: 'FAILURE', failures: task.failures + 1, error: unstorableResult(error) }
-        } else {
-          events.emit('error.unexpected', { where: 'writing a result', error })
-          return { status: null, written }
-        }
-      }
-    }
-  }
-
   function announceStart({ task }: RunningTask) {
     events.emit('task.started', { ...announced(task), waitMs: task.waitMs })
-  }
-
-  function announceEnd({ task }: RunningTask, { status, decision, runMs }: Ending) {
-    if (status === null) return events.emit('task.refused', announced(task))
-    const { error, delayMs } = decision
-    events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
   }
 }
 
@@ -307,15 +210,3 @@ function unknownDefinition({ name }: ClaimedTask): Error {
 function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {
   return definition.run(input, context)
 }
-
-export function announced({ id, name, attempt, requestId, traceparent }: ClaimedTask): AnnouncedTask {
-  return {
-    taskId: id,
-    name,
-    attempt,
-    ...(requestId !== null && { requestId }),
-    ...(traceparent !== null && { traceparent }),
-  }
-}
-
-const FINISH_RETRY_MS = 500

@@ -1,0 +1,60 @@
+// The options of a worker.
+export interface WorkerOptions extends Partial<Intervals> {
+  /** Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default: random. */
+  id?: string
+  queues: string[]
+  concurrency: number
+  version: string
+  /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */
+  missingAfterMs: number
+  /** `role` of this process in its log lines; `worker` by default. */
+  role?: string
+  /**
+   * Process id of the supervisor. If the supervisor has ended, this process is killed. Without this id, the process
+   * is never killed because of a blocked event loop, because nothing would start it again.
+   */
+  parentPid?: number
+  /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
+  keptMs?: number
+  /**
+   * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
+   * maximum number. Without them this worker runs no isolated tasks.
+   */
+  isolated?: { script: string; processes: number }
+}
+
+// Default intervals and time limits of the parts of a worker, in milliseconds. Tests pass shorter ones.
+export const DEFAULT_INTERVALS = {
+  heartbeatMs: 1_000,
+  dispatchMs: 1_000,
+  // Shorter than `lostAfterMs`, so that a lost delivery is found within 10 s.
+  reconcileMs: 4_000,
+  callbackMs: 1_000,
+  logMs: 500,
+  pruneMs: 60_000,
+  // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.
+  lostAfterMs: 5_000,
+  // How long a claim is repeated while Postgres does not answer. Then its references return to the queue, because
+  // other workers may reach Postgres.
+  claimLimitMs: 10_000,
+  // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
+  // delivery waits in Redis and the worker has a free slot.
+  stuckMs: 30_000,
+  // How long a handler may run after its abort: about the usual timeout of a request to another service. Then
+  // the attempt ends without the handler.
+  abortGraceMs: 30_000,
+  // How long an attempt may block the event loop beyond its timeout: a handler that checks its AbortSignal
+  // every few seconds can still return. Then the process is killed.
+  blockGraceMs: 5_000,
+}
+
+type Intervals = typeof DEFAULT_INTERVALS
+
+/**
+ * Checks that `missingAfterMs` is at least three heartbeat intervals, so that a worker can lose two
+ * heartbeats before it counts as missing. @throws Error if it is shorter
+ */
+export function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
+  if (missingAfterMs < 3 * heartbeatMs)
+    throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)
+}
