@@ -168,7 +168,10 @@ async function untilHealthy(system: System, port: number) {
   }
 }
 
-/** Returns the peak memory of a process and of the processes that it has started, such as those of a supervisor. */
+/**
+ * Returns the peak memory of a process and of the processes that it has started, such as those of a
+ * supervisor.
+ */
 async function peakMemoryMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')

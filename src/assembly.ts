@@ -94,8 +94,8 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
 /**
  * Creates the API from the configuration and the objects that `openParts` has created (connections, task
  * definitions, events and metrics).
- * @param environment settings that differ between the HTTP server and AWS Lambda; `metrics` replaces the metrics of
- *   this process
+ * @param environment settings that differ between the HTTP server and AWS Lambda; `metrics` replaces the
+ *    metrics of this process
  */
 export function assembleApi(
   config: Config,

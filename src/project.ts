@@ -1,5 +1,5 @@
-// The task definitions of this project, with the services that they use. Every process that accepts or runs tasks
-// opens them: the API, the workers and the isolated processes.
+// The task definitions of this project, with the services that they use. Every process that accepts or runs
+// tasks opens them: the API, the workers and the isolated processes.
 import type { Config } from './config.ts'
 import { createRegistry, type Registry } from './definitions/registry.ts'
 import { createHttpClient } from './tasks/http/http-client.ts'

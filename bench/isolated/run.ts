@@ -1,5 +1,5 @@
-// The first part of `npm run bench:isolated`: what an isolated process costs, i.e. the added time per attempt, the
-// attempts per second of a whole worker, and the memory of a process. It takes about a minute.
+// The first part of `npm run bench:isolated`: what an isolated process costs, i.e. the added time per
+// attempt, the attempts per second of a whole worker, and the memory of a process. It takes about a minute.
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'

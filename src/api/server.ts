@@ -99,9 +99,8 @@ export async function startServer(
   // without an error, and proxies add their headers last.
   server.maxHeadersCount = 0
   server.maxConnections = MAX_CONNECTIONS
-  // Without this, a process with that many connections would return further ones to its supervisor, which would offer
-  // them to it again without end.
-  // `@types/node` lacks the property.
+  // Without this, a process with that many connections would return further ones to its supervisor, which
+  // would offer them to it again without end. `@types/node` lacks the property.
   Object.assign(server, { dropMaxConnection: true })
   // The idle timeout also applies between requests. It must be longer than that of proxies (60 s in nginx and
   // load balancers): if the server closed first, a proxy could send a request into the closing connection.
@@ -122,7 +121,8 @@ export async function startServer(
     port: typeof address === 'object' && address !== null ? address.port : port,
     async drain(limitMs) {
       isDraining = true
-      // Not `server.close()`, which also closes idle connections: a request can be on its way on each of them.
+      // Not `server.close()`, which also closes idle connections: a request can be on its way on each of
+      // them.
       NetServer.prototype.close.call(server)
       const closed = new AbortController()
       server.once('close', () => closed.abort())

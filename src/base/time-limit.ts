@@ -1,5 +1,6 @@
-// Time limits that do not count the time during which the event loop was blocked. After a block, Node runs all
-// due timers before it reads from sockets, so an answer that arrived during the block would come too late.
+// Time limits that do not count the time during which the event loop was blocked. After a block, Node runs
+// all due timers before it reads from sockets, so an answer that arrived during the block would come too
+// late.
 
 export interface TimeLimit {
   /** Ends the time limit. Does nothing if it is over. */
@@ -20,8 +21,8 @@ export function startTimeLimit(ms: number, onDue: () => void): TimeLimit {
 }
 
 /**
- * A class and one shared callback, because a closure that is assigned to a property would be allocated in V8's
- * old generation (docs/architecture.md, "Speed").
+ * A class and one shared callback, because a closure that is assigned to a property would be allocated in
+ * V8's old generation (docs/architecture.md, "Speed").
  */
 class Limit implements TimeLimit {
   private readonly onDue: () => void

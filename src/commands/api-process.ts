@@ -22,14 +22,14 @@ export function webRoot(): string | undefined {
 }
 
 /**
- * How long `dev` waits for Redis before it reports that it is ready, in milliseconds. With Redis, the first task is
- * enqueued immediately; the embedded Redis answers within milliseconds. The wait is limited, because a Redis from
- * REDIS_URL can be unreachable, and the API works without it.
+ * How long `dev` waits for Redis before it reports that it is ready, in milliseconds. With Redis, the first
+ * task is enqueued immediately; the embedded Redis answers within milliseconds. The wait is limited, because
+ * a Redis from REDIS_URL can be unreachable, and the API works without it.
  */
 export const REDIS_WAIT_MS = 2_000
 
-// How long a replaced process keeps the connections of its clients. Clients in Node close an idle connection after 4 s;
-// a request that a client sends on a connection while the server closes it would fail.
+// How long a replaced process keeps the connections of its clients. Clients in Node close an idle connection
+// after 4 s; a request that a client sends on a connection while the server closes it would fail.
 const DRAIN_MS = 5_000
 // Longer than the supervisor needs to ask its processes (process-metrics.ts).
 const METRICS_LIMIT_MS = 5_000
@@ -79,7 +79,9 @@ export async function apiProcess(environment: Environment, args: string[]): Prom
   await parent.ready(server.url)
 }
 
-/** The metrics of all processes, from the supervisor; those of this process if the supervisor does not answer. */
+/**
+ * The metrics of all processes, from the supervisor; those of this process if the supervisor does not answer.
+ */
 function metricsOfAll(own: Metrics, parent: Promise<Parent>): RenderedMetrics {
   return {
     contentType: own.contentType,

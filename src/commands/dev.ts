@@ -1,5 +1,5 @@
-// The command `dev` (`npm start`): API, worker and page, with an embedded Postgres and Redis unless the configuration
-// names servers. One process, or a supervisor and its processes.
+// The command `dev` (`npm start`): API, worker and page, with an embedded Postgres and Redis unless the
+// configuration names servers. One process, or a supervisor and its processes.
 import { openParts, startActivityFlush } from '../assembly.ts'
 import { pause } from '../base/loop.ts'
 import { type Config, type Environment, readConfig } from '../config.ts'

@@ -1,4 +1,5 @@
-// The command `keys`: creates an API key, and prints it with its entry for API_KEYS. The key is not stored anywhere.
+// The command `keys`: creates an API key, and prints it with its entry for API_KEYS. The key is not stored
+// anywhere.
 import { parseArgs } from 'node:util'
 import { createApiKey } from '../api/http/api-keys.ts'
 import { type Environment, SCOPES } from '../config.ts'

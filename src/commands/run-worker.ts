@@ -12,7 +12,9 @@ import { startWorker, type Worker } from '../worker/worker.ts'
 const DAY_MS = 86_400_000
 const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
 
-/** @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor */
+/**
+ * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor
+ */
 export function runWorker(
   config: Config,
   { connections, registry, events }: Parts,

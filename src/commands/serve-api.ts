@@ -18,8 +18,8 @@ export interface ApiServer {
 
 /**
  * Starts the API on HOST and PORT.
- * @param options `webRoot`: folder of the built page. `metrics`: what `GET /metrics` serves, if not the metrics of
- *   this process
+ * @param options `webRoot`: folder of the built page. `metrics`: what `GET /metrics` serves, if not the
+ *    metrics of this process
  * @throws Error if the port is in use
  */
 export async function serveApi(

@@ -1,5 +1,5 @@
-// Runs a command as a supervisor and its processes. Imports only what every supervisor needs; the rest when it is
-// needed.
+// Runs a command as a supervisor and its processes. Imports only what every supervisor needs; the rest when
+// it is needed.
 import { type ChildProcess, fork } from 'node:child_process'
 import cluster from 'node:cluster'
 import { randomUUID } from 'node:crypto'
@@ -31,18 +31,18 @@ export interface Supervised {
   url?: string
 }
 
-// How long an API process may take to stop in order: it drains connections (5 s), gives requests 5 s, and writes its
-// statistics.
+// How long an API process may take to stop in order: it drains connections (5 s), gives requests 5 s, and
+// writes its statistics.
 const API_STOP_MS = 20_000
-// How long a worker may need beyond its grace period: claims and loops under way (5 s each), aborted handlers (2 s),
-// killed processes (2 s) and the writes of what it releases. Then it is killed and its tasks are recovered.
-// Docker and systemd kill the supervisor later (docker-compose.yml, README).
+// How long a worker may need beyond its grace period: claims and loops under way (5 s each), aborted handlers
+// (2 s), killed processes (2 s) and the writes of what it releases. Then it is killed and its tasks are
+// recovered. Docker and systemd kill the supervisor later (docker-compose.yml, README).
 const WORKER_STOP_MS = 20_000
 const MIB = 1024 * 1024
 
 /**
- * Starts the processes and resolves when all are ready, or never if the first start of one fails: then this process
- * stops the others and exits with the code of the failed one.
+ * Starts the processes and resolves when all are ready, or never if the first start of one fails: then this
+ * process stops the others and exits with the code of the failed one.
  * @throws Error if HEALTH_PORT is in use
  */
 export async function supervise(command: SupervisedCommand): Promise<Supervised> {
@@ -77,7 +77,8 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
     stopAndExit(1)
   })
   void supervisor.failed.then(stopAndExit)
-  // Before the start, so that a SIGHUP during the start does not end this process. `dev` ends with its terminal.
+  // Before the start, so that a SIGHUP during the start does not end this process. `dev` ends with its
+  // terminal.
   if (!command.dev) restartOnHangUp(() => void supervisor.restart())
   if (!(await supervisor.start())) await new Promise(() => {})
   return { url }

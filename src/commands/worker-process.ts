@@ -27,7 +27,7 @@ export async function workerProcess(environment: Environment, args: string[]): P
     },
   })
   void worker.failed.then(() => stopAndExit(1))
-  // Sent in the same turn of the event loop in which the worker was started. So a process that was not ready has
-  // claimed no task.
+  // Sent in the same turn of the event loop in which the worker was started. So a process that was not ready
+  // has claimed no task.
   await parent.ready()
 }

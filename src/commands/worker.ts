@@ -1,5 +1,5 @@
-// The command `worker`: a supervisor and WORKER_PROCESSES worker processes. The supervisor runs also for one process,
-// because it puts the tasks of a crashed worker back.
+// The command `worker`: a supervisor and WORKER_PROCESSES worker processes. The supervisor runs also for one
+// process, because it puts the tasks of a crashed worker back.
 import { type Environment, readConfig } from '../config.ts'
 import { lowerSessionPriority } from '../worker/worker-priority.ts'
 import { supervise } from './supervise.ts'

@@ -16,8 +16,8 @@ export interface TaskContext {
    * AbortSignal that aborts when the task is cancelled, the attempt times out, the worker shuts down, another
    * attempt has replaced this one, or code of this attempt has thrown outside of its promise. Pass it to
    * asynchronous calls, or check it: 30 s after the abort (1 s at a shutdown) the attempt ends, even if its
-   * code still runs. For an isolated attempt, its process is killed after `killGraceMs` instead. A copy of the
-   * context (`{...context}`) does not contain the signal, because it is a getter.
+   * code still runs. For an isolated attempt, its process is killed after `killGraceMs` instead. A copy of
+   * the context (`{...context}`) does not contain the signal, because it is a getter.
    */
   signal: AbortSignal
   /** Reports the progress of this attempt: `fraction` is 0 to 1. It is stored within a second. */
@@ -32,13 +32,13 @@ export interface TaskContext {
 /** Limits of the attempts of a definition that run in isolated processes. */
 export interface Isolation {
   /**
-   * Resident memory that the process of an attempt may use, in MiB, without the processes that it starts. Above
-   * it the process is killed, and the attempt fails.
+   * Resident memory that the process of an attempt may use, in MiB, without the processes that it starts.
+   * Above it the process is killed, and the attempt fails.
    */
   memoryMb: number
   /**
-   * How long an attempt may run on after its abort, in milliseconds. Then its process and the processes that it
-   * has started are killed.
+   * How long an attempt may run on after its abort, in milliseconds. Then its process and the processes that
+   * it has started are killed.
    */
   killGraceMs: number
   /** Number of attempts after which a process is replaced by a new one. */
@@ -71,8 +71,8 @@ export interface TaskDefinition<
   /** Time limit of one attempt, in milliseconds. After that, the AbortSignal of its context aborts. */
   timeoutMs: number
   /**
-   * Runs attempts in isolated processes, one at a time in each: an attempt can compute without delaying others, it
-   * can be killed, and it crashes alone. Undefined runs attempts in the process of the worker.
+   * Runs attempts in isolated processes, one at a time in each: an attempt can compute without delaying
+   * others, it can be killed, and it crashes alone. Undefined runs attempts in the process of the worker.
    */
   isolate?: Isolation
   run(input: Input, context: TaskContext): Promise<Output>
@@ -100,8 +100,8 @@ const DEFAULTS = {
 /**
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
- * @throws Error when its name is not valid in a URL, its example is not a valid input, or a limit of `isolate`
- * is not a whole number above its minimum
+ * @throws Error when its name is not valid in a URL, its example is not a valid input, or a limit of
+ * `isolate` is not a whole number above its minimum
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -119,8 +119,8 @@ export function defineTask<Input, Output, Name extends string, Given>(
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 
-// An isolated process that has loaded the definitions of this project has a resident memory of 120 MB; half of it is
-// shared with other Node processes.
+// An isolated process that has loaded the definitions of this project has a resident memory of 120 MB; half
+// of it is shared with other Node processes.
 const MINIMA: Isolation = { memoryMb: 256, killGraceMs: 0, maxAttemptsPerProcess: 1 }
 // Node's timers wait 24 days at most.
 const MAX_LIMIT = 2 ** 31 - 1

@@ -1,5 +1,5 @@
-// Questions and notices between a supervisor and one of its processes, over the IPC channel of Node. Both ends
-// use this code.
+// Questions and notices between a supervisor and one of its processes, over the IPC channel of Node. Both
+// ends use this code.
 
 /** One end of an IPC channel. */
 export interface Channel {
@@ -14,8 +14,8 @@ export type Answers = Record<string, () => unknown>
 
 export interface Link {
   /**
-   * Asks the other end. Resolves with undefined if there is no answer within `limitMs` milliseconds: the other
-   * process computes, has ended, or failed to answer. Never rejects.
+   * Asks the other end. Resolves with undefined if there is no answer within `limitMs` milliseconds: the
+   * other process computes, has ended, or failed to answer. Never rejects.
    */
   ask(question: string, limitMs: number): Promise<unknown>
   /** Sends a notice. Resolves when it is written or cannot be written. Never rejects. */

@@ -39,8 +39,8 @@ export interface ProcessEnd {
   metrics?: unknown
 }
 
-// How long the channel of a process that has ended may stay open. Its end follows immediately, unless a program that
-// the process started holds the channel.
+// How long the channel of a process that has ended may stay open. Its end follows immediately, unless a
+// program that the process started holds the channel.
 const CHANNEL_MS = 1_000
 
 /** What a process says when it has stopped in order. */
@@ -130,7 +130,10 @@ function manage(child: ChildProcess, options: ManagedProcessOptions): ManagedPro
   }
 }
 
-/** A process that could not be started. `fork` throws some errors of the operating system, and emits the others. */
+/**
+ * A process that could not be started. `fork` throws some errors of the operating system, and emits the
+ * others.
+ */
 function notStarted(error: unknown, { name, workerId }: ManagedProcessOptions): ManagedProcess {
   return {
     pid: undefined,

@@ -1,5 +1,5 @@
-// The child's side of the IPC channel to its supervisor: answers questions, sends the notices `ready` and `stopped`,
-// and ends the process when the supervisor ends.
+// The child's side of the IPC channel to its supervisor: answers questions, sends the notices `ready` and
+// `stopped`, and ends the process when the supervisor ends.
 import { type Answers, createLink } from './link.ts'
 import { READY, REPLACED, STOPPED, type StopReport } from './managed-process.ts'
 import { MEMORY } from './memory-limit.ts'
@@ -16,8 +16,8 @@ export interface ChildOptions {
   /** Answers of this process, by question. */
   answers: Answers
   /**
-   * Stops the process in order. `isReplaced`: another process has taken its place, so clients that have connections
-   * to this one get time to close them.
+   * Stops the process in order. `isReplaced`: another process has taken its place, so clients that have
+   * connections to this one get time to close them.
    */
   stop: (isReplaced: boolean) => Promise<StopReport>
 }
@@ -28,7 +28,8 @@ export function endWithParent(): void {
     throw new Error(
       'The commands api-process and worker-process need a supervisor: run api, worker or dev instead',
     )
-  // Without an orderly stop, which takes seconds: meanwhile a new supervisor can start processes with the same work.
+  // Without an orderly stop, which takes seconds: meanwhile a new supervisor can start processes with the
+  // same work.
   process.on('disconnect', killSelf)
   // The supervisor can end before this process listens.
   if (!process.connected) killSelf()
@@ -37,9 +38,9 @@ export function endWithParent(): void {
 }
 
 /**
- * Connects this process with its supervisor. SIGTERM, SIGINT and the notice of the supervisor stop it in order. Further
- * signals change nothing, because the same signal can come from a terminal, npm and the supervisor; the supervisor ends
- * a process that takes too long.
+ * Connects this process with its supervisor. SIGTERM, SIGINT and the notice of the supervisor stop it in
+ * order. Further signals change nothing, because the same signal can come from a terminal, npm and the
+ * supervisor; the supervisor ends a process that takes too long.
  * @returns the supervisor, and a function that stops this process in order and exits with the given code
  */
 export function connectParent({ answers, stop }: ChildOptions): {

@@ -27,7 +27,8 @@ export function createProcessHealth(slots: Slot[]): HealthChecks {
 
 async function deathReasonOf({ name, state, current }: Slot): Promise<string | null> {
   if (!current) return `The ${name} does not run: it is ${state === 'waiting' ? 'started again soon' : state}`
-  // No answer counts as live: the process may compute. A process that has started answers with a reason or ''.
+  // No answer counts as live: the process may compute. A process that has started answers with a reason or
+  // ''.
   return current.isReady ? ((await current.ask(LIVE, LIVE_LIMIT_MS)) as string | undefined) || null : null
 }
 

@@ -1,5 +1,5 @@
-// Log lines of a supervisor, in the format of telemetry/log.ts. This file writes them itself, because pino would
-// cost a supervisor 5 MB of memory for a few lines a day.
+// Log lines of a supervisor, in the format of telemetry/log.ts. This file writes them itself, because pino
+// would cost a supervisor 5 MB of memory for a few lines a day.
 import type { Config } from '../config.ts'
 
 export interface ProcessLog {

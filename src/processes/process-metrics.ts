@@ -3,7 +3,10 @@ import type { MetricsSnapshot } from '../telemetry/metrics-of-processes.ts'
 import type { ManagedProcess, ProcessEnd } from './managed-process.ts'
 
 export interface ProcessMetrics {
-  /** Returns the metrics of all processes in Prometheus's text format. Requests at the same time share one result. */
+  /**
+   * Returns the metrics of all processes in Prometheus's text format. Requests at the same time share one
+   * result.
+   */
   render(): Promise<string>
   /** Keeps the counters of a process that has ended, so that no sum decreases. */
   keep(process: ManagedProcess, end: ProcessEnd): void
@@ -18,7 +21,10 @@ const ANSWER_LIMIT_MS = 3_000
 const MAX_ENDED = 20
 
 export function createProcessMetrics(processes: () => ManagedProcess[]): ProcessMetrics {
-  /** The last snapshot of each process: a process that computes does not answer, and one that crashes is not asked. */
+  /**
+   * The last snapshot of each process: a process that computes does not answer, and one that crashes is not
+   * asked.
+   */
   const latest = new Map<ManagedProcess, MetricsSnapshot>()
   const ended: MetricsSnapshot[] = []
   let rendering: Promise<string> | null = null

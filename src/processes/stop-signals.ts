@@ -42,7 +42,9 @@ export function onEachSignal(listener: () => void): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener)
 }
 
-/** Ends the process with `code` when it has stopped, and with 1 and a message if it could not stop in order. */
+/**
+ * Ends the process with `code` when it has stopped, and with 1 and a message if it could not stop in order.
+ */
 export function exitAfter(stopped: Promise<void>, code: number): void {
   stopped.then(
     () => process.exit(code),
@@ -54,8 +56,8 @@ export function exitAfter(stopped: Promise<void>, code: number): void {
 }
 
 /**
- * Calls `restart` on SIGHUP. In a terminal, SIGHUP means that the terminal was closed: then it ends the process, which
- * is the default.
+ * Calls `restart` on SIGHUP. In a terminal, SIGHUP means that the terminal was closed: then it ends the
+ * process, which is the default.
  */
 export function restartOnHangUp(restart: () => void): void {
   if (!isatty(0)) process.on('SIGHUP', restart)

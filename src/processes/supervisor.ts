@@ -1,5 +1,6 @@
 // Runs the processes of a command: starts them, starts them again when they die, replaces them one after the
-// other, and stops them in order. Imports little, because every command with several processes pays its memory.
+// other, and stops them in order. Imports little, because every command with several processes pays its
+// memory.
 import { messageOf } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import type { ManagedProcess, ProcessEnd } from './managed-process.ts'
@@ -12,7 +13,9 @@ export interface Role {
   name: string
   /** Number of processes. */
   count: number
-  /** Starts a process. `number` counts from 1, and a process that takes the place of another has its number. */
+  /**
+   * Starts a process. `number` counts from 1, and a process that takes the place of another has its number.
+   */
   fork: (number: number) => ManagedProcess
   /** How long a process may take to stop in order, in milliseconds. Then it is killed. */
   stopLimitMs: number
@@ -24,8 +27,8 @@ export interface SupervisorOptions {
   roles: Role[]
   log: ProcessLog
   /**
-   * Puts back the tasks of a worker that has ended, and resolves with them. `isCrash`: one of them may have ended it.
-   * It is called again every second while it rejects, for ten minutes.
+   * Puts back the tasks of a worker that has ended, and resolves with them. `isCrash`: one of them may have
+   * ended it. It is called again every second while it rejects, for ten minutes.
    */
   recover: (workerId: string, isCrash: boolean) => Promise<{ taskId: string; name: string }[]>
   /** Called for the end of every process. */
@@ -102,7 +105,8 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
       if (!stopping.signal.aborted) log.info({ process: name, pid, code: end.code }, 'a process has stopped')
       return
     }
-    // A process that ends during the first start has written itself why, and one that was not ready has claimed no task.
+    // A process that ends during the first start has written itself why, and one that was not ready has
+    // claimed no task.
     if (
       end.error === undefined &&
       !isReady &&
@@ -164,7 +168,9 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     return true
   }
 
-  /** Replaces the process of a slot when all earlier replacements have ended: only one at a time costs memory. */
+  /**
+   * Replaces the process of a slot when all earlier replacements have ended: only one at a time costs memory.
+   */
   function replaceAlone(slot: Slot): Promise<boolean> {
     const { current } = slot
     // If the process was replaced while this waited, it is not replaced once more.

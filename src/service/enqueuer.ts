@@ -45,9 +45,9 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
   }
 
   /**
-   * Enqueues tasks of one delivery queue. Never rejects: if Redis fails or refuses them, only these tasks are marked
-   * in Postgres as not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher does
-   * not enqueue them twice.
+   * Enqueues tasks of one delivery queue. Never rejects: if Redis fails or refuses them, only these tasks are
+   * marked in Postgres as not enqueued. Tasks of other queues stay marked as enqueued, so that the dispatcher
+   * does not enqueue them twice.
    */
   async function enqueueInto(name: string, tasks: TaskToEnqueue[]): Promise<void> {
     // Uses the oldest time. With a later one, the reconciler would count the older tasks as lost.

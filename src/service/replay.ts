@@ -7,9 +7,9 @@ import { unknownTask } from './unknown-task.ts'
 
 export interface Replay {
   /**
-   * Submits a task again under a new id, with its own input or with `edited.input`. Queue, isolation, limits, tags
-   * and callback URL are those of the original unless `options` contain others. A task of an internal definition
-   * (a callback) can only be replayed with its own input.
+   * Submits a task again under a new id, with its own input or with `edited.input`. Queue, isolation, limits,
+   * tags and callback URL are those of the original unless `options` contain others. A task of an internal
+   * definition (a callback) can only be replayed with its own input.
    * @throws AppError like `submit`, and `unknown_task`
    */
   replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>

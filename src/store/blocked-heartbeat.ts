@@ -1,5 +1,5 @@
-// Writes the heartbeat of a worker whose event loop is blocked. A thread of the worker process loads this file
-// when that happens, so it imports only the driver and not Drizzle.
+// Writes the heartbeat of a worker whose event loop is blocked. A thread of the worker process loads this
+// file when that happens, so it imports only the driver and not Drizzle.
 import { openServerPool } from './server-pool.ts'
 
 export interface BlockedHeartbeat {

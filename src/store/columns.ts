@@ -64,8 +64,8 @@ export interface BatchStatement {
 export const IS_GIVEN = sql`tasks.id = given.id`
 
 /**
- * Returns a copy, ordered by id. Each statement that writes given tasks must lock their rows in this order: two
- * statements with the same tasks in different orders can deadlock.
+ * Returns a copy, ordered by id. Each statement that writes given tasks must lock their rows in this order:
+ * two statements with the same tasks in different orders can deadlock.
  */
 export function inLockOrder<Row extends { id: string }>(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))

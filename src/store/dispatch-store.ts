@@ -1,5 +1,5 @@
-// Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`. All
-// names of queues here are those of delivery queues (definitions/delivery-queue.ts).
+// Marks waiting tasks as enqueued or as not enqueued: sets and clears the column `enqueued_at` of `tasks`.
+// All names of queues here are those of delivery queues (definitions/delivery-queue.ts).
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import { queuePartOf } from '../definitions/delivery-queue.ts'
@@ -56,8 +56,9 @@ export function createDispatchStore(database: Database) {
     },
 
     /**
-     * Returns which of these queues have unfinished tasks that run in isolated processes. Two conditions, because
-     * `tasks_to_enqueue` and `tasks_enqueued` are partial indexes, and each condition can use one of them.
+     * Returns which of these queues have unfinished tasks that run in isolated processes. Two conditions,
+     * because `tasks_to_enqueue` and `tasks_enqueued` are partial indexes, and each condition can use one of
+     * them.
      */
     async withIsolatedTasks(queues: string[]): Promise<string[]> {
       const rows = await database.query<{ queue: string }>(sql`

@@ -138,7 +138,8 @@ export const attempts = pgTable(
 )
 
 /**
- * The end of an attempt that came too late: it had been given up, another one had begun, or the task had ended.
+ * The end of an attempt that came too late: it had been given up, another one had begun, or the task had
+ * ended.
  */
 export interface RefusedEnd {
   /** ISO 8601. */

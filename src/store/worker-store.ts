@@ -187,9 +187,10 @@ export function createWorkerStore(database: Database) {
 
     /**
      * Returns up to `limit` tasks that a worker runs. Called when the process of the worker has ended.
-     * @param isCrash marks them, so that their next attempts run in isolated processes: one of them may be the cause
-     * @param isThorough false reads only the index of enqueued tasks, which is small during a backlog. Nearly all
-     *   running tasks are in it
+     * @param isCrash marks them, so that their next attempts run in isolated processes: one of them may be
+     *    the cause
+     * @param isThorough false reads only the index of enqueued tasks, which is small during a backlog. Nearly
+     *    all running tasks are in it
      */
     lockTasksOf(
       workerId: string,

@@ -34,16 +34,16 @@ export interface TelemetryEvents {
    */
   'task.finished': [AnnouncedTask & { status: TaskStatus; runMs: number; error?: string; delayMs?: number }]
   /**
-   * The end of an attempt came too late: the attempt was no longer the current one of its task, or was given up
-   * before. The end is kept with the attempt if it contains a result, an error or log lines.
+   * The end of an attempt came too late: the attempt was no longer the current one of its task, or was given
+   * up before. The end is kept with the attempt if it contains a result, an error or log lines.
    */
   'task.refused': [AnnouncedTask]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
   /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */
   'attempt.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]
   /**
-   * A worker started. `slots` and `isolatedSlots` (one per isolated process) are live objects: they always have
-   * the current numbers, and listeners can read them until `worker.stopped`.
+   * A worker started. `slots` and `isolatedSlots` (one per isolated process) are live objects: they always
+   * have the current numbers, and listeners can read them until `worker.stopped`.
    */
   'worker.started': [
     { workerId: string; queues: string[]; concurrency: number; slots: SlotCount; isolatedSlots: SlotCount },

@@ -5,7 +5,9 @@ import type { Events } from './events.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** Members of every log line: the role of the process, and its number if the command has several processes. */
+/**
+ * Members of every log line: the role of the process, and its number if the command has several processes.
+ */
 export interface LogOrigin {
   role: string
   process?: number

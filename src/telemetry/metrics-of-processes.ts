@@ -20,8 +20,8 @@ export function sumCounters(snapshots: MetricsSnapshot[]): Promise<MetricsSnapsh
 }
 
 /**
- * Returns the text format of Prometheus for all processes together. Each metric says how it is combined: counters,
- * histograms and slots are summed, and gauges of the whole system keep their maximum.
+ * Returns the text format of Prometheus for all processes together. Each metric says how it is combined:
+ * counters, histograms and slots are summed, and gauges of the whole system keep their maximum.
  * @param live snapshots of the processes that run
  * @param ended sums of the counters of processes that have ended
  */

@@ -127,8 +127,8 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
   }
 
   /**
-   * Returns the claimed tasks; null if no claim was answered within `claimLimitMs`. A claim that was committed
-   * without an answer is then found by the reconciler: its task is STARTED and does not run here.
+   * Returns the claimed tasks; null if no claim was answered within `claimLimitMs`. A claim that was
+   * committed without an answer is then found by the reconciler: its task is STARTED and does not run here.
    */
   async function claimUntilAnswered(references: TaskReference[]): Promise<ClaimedTask[] | null> {
     const startedMs = performance.now()
@@ -192,7 +192,9 @@ export function createClaimer(dependencies: ClaimerDependencies): Claimer {
     }
   }
 
-  /** Releases tasks that could not start because a handler has blocked the event loop. Others may run them. */
+  /**
+   * Releases tasks that could not start because a handler has blocked the event loop. Others may run them.
+   */
   async function releaseUnstarted(tasks: ClaimedTask[]): Promise<void> {
     slots.release(tasks.length)
     await release(tasks)

@@ -1,5 +1,6 @@
-// Runs one consumer per delivery queue, which fetches deliveries from Redis. A consumer is stuck if it fetches nothing
-// although a delivery has waited for long and a slot is free; then it is replaced. Running tasks continue.
+// Runs one consumer per delivery queue, which fetches deliveries from Redis. A consumer is stuck if it
+// fetches nothing although a delivery has waited for long and a slot is free; then it is replaced. Running
+// tasks continue.
 import type { Consumer, FetchedDelivery, Queue } from '../redis/queue.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Slots } from './attempts/slots.ts'

@@ -1,5 +1,6 @@
-// Puts back the tasks of a worker process that has ended. After a crash their next attempts run in isolated processes,
-// so that only the task that caused the crash fails. The crash uses no retry, until a task has had `MAX_CRASHES` of them.
+// Puts back the tasks of a worker process that has ended. After a crash their next attempts run in isolated
+// processes, so that only the task that caused the crash fails. The crash uses no retry, until a task has had
+// `MAX_CRASHES` of them.
 import { pause } from '../base/loop.ts'
 import { DEFAULT_BACKOFF } from '../definitions/define.ts'
 import { decide, type Outcome } from '../definitions/task-status.ts'
@@ -10,16 +11,17 @@ import type { CrashedTask } from '../store/worker-store.ts'
 
 // Number of tasks per statement. A worker rarely runs more.
 const BATCH = 1_000
-// From this crash of a task on, each one counts as a failure of the task. Otherwise a task that ends its worker even
-// from an isolated process would run forever. Isolated tasks that ran in the same worker get the failure too.
+// From this crash of a task on, each one counts as a failure of the task. Otherwise a task that ends its
+// worker even from an isolated process would run forever. Isolated tasks that ran in the same worker get the
+// failure too.
 const MAX_CRASHES = 5
 // Postgres can still execute a statement, such as a claim, for about a second after its client has ended
 // (`client_connection_check_interval`).
 const LATE_CLAIM_MS = 2_000
 
 /**
- * Releases all tasks that a worker ran: STARTED becomes PENDING. The process of the worker must have ended. A call that
- * has failed can be repeated.
+ * Releases all tasks that a worker ran: STARTED becomes PENDING. The process of the worker must have ended. A
+ * call that has failed can be repeated.
  * @param isCrash whether one of the tasks may have ended the process
  * @returns the tasks that were released or, from crash `MAX_CRASHES` of a task on, ended or retried
  * @throws AppError `unavailable` if Postgres cannot be reached

@@ -13,8 +13,9 @@ export interface Heartbeat {
   /** Returns for how many milliseconds heartbeats have been written without a gap of `missingAfterMs`. */
   stableMs(): number
   /**
-   * Returns whether a round of heartbeats was started within `missingAfterMs`, even if it did not reach Postgres, or
-   * the watchdog has written a heartbeat since then. An outage of Postgres must not make a probe restart the worker.
+   * Returns whether a round of heartbeats was started within `missingAfterMs`, even if it did not reach
+   * Postgres, or the watchdog has written a heartbeat since then. An outage of Postgres must not make a probe
+   * restart the worker.
    */
   isBeating(): boolean
   stop(): Promise<void>
@@ -101,8 +102,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     }
   }
 
-  // Heartbeats that were written during a block do not count. Right after a long block, the response to a claim
-  // can be unread, and the reconciler would find that this worker does not run the claimed tasks.
+  // Heartbeats that were written during a block do not count. Right after a long block, the response to a
+  // claim can be unread, and the reconciler would find that this worker does not run the claimed tasks.
   function isStable(): boolean {
     return Date.now() - lastBeatMs < missingAfterMs
   }

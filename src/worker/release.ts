@@ -12,8 +12,9 @@ export interface ReleaseDependencies {
 }
 
 /**
- * @returns a function that releases tasks. It never rejects, and resolves with false if Postgres did not confirm
- * the release: then the supervisor of this process, or the reconciler of another worker, recovers the tasks
+ * @returns a function that releases tasks. It never rejects, and resolves with false if Postgres did not
+ * confirm the release: then the supervisor of this process, or the reconciler of another worker, recovers the
+ * tasks
  */
 export function createRelease({ workerId, store, events }: ReleaseDependencies) {
   return async (tasks: ClaimedTask[]): Promise<boolean> => {

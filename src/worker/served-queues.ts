@@ -1,6 +1,7 @@
-// The delivery queues that a worker serves: those of the normal tasks of its queues, and those of their isolated tasks
-// if the worker has such definitions or has found such tasks. Any task can become isolated, because its worker has
-// crashed; a worker without isolated definitions opens no connections to Redis for that before it happens.
+// The delivery queues that a worker serves: those of the normal tasks of its queues, and those of their
+// isolated tasks if the worker has such definitions or has found such tasks. Any task can become isolated,
+// because its worker has crashed; a worker without isolated definitions opens no connections to Redis for
+// that before it happens.
 import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 
 export interface ServedQueues {

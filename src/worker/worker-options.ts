@@ -1,6 +1,9 @@
 // The options of a worker.
 export interface WorkerOptions extends Partial<Intervals> {
-  /** Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default: random. */
+  /**
+   * Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default:
+   * random.
+   */
   id?: string
   queues: string[]
   concurrency: number
@@ -10,8 +13,8 @@ export interface WorkerOptions extends Partial<Intervals> {
   /** `role` of this process in its log lines; `worker` by default. */
   role?: string
   /**
-   * Process id of the supervisor. If the supervisor has ended, this process is killed. Without this id, the process
-   * is never killed because of a blocked event loop, because nothing would start it again.
+   * Process id of the supervisor. If the supervisor has ended, this process is killed. Without this id, the
+   * process is never killed because of a blocked event loop, because nothing would start it again.
    */
   parentPid?: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
@@ -34,8 +37,8 @@ export const DEFAULT_INTERVALS = {
   pruneMs: 60_000,
   // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.
   lostAfterMs: 5_000,
-  // How long a claim is repeated while Postgres does not answer. Then its references return to the queue, because
-  // other workers may reach Postgres.
+  // How long a claim is repeated while Postgres does not answer. Then its references return to the queue,
+  // because other workers may reach Postgres.
   claimLimitMs: 10_000,
   // The consumer of a queue is stuck, and is replaced, if it fetches nothing for this long although a
   // delivery waits in Redis and the worker has a free slot.

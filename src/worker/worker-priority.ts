@@ -16,9 +16,10 @@ export function lowerPriority(nice: number): void {
 }
 
 /**
- * Sets the nice value of the session of this process, on Linux and if no other program shares it. With autogroups
- * (sched(7)), Linux divides CPU time between sessions, and the nice value of a process counts only within its session.
- * Containers use cpu_shares instead (docker-compose.yml). Best effort: errors are ignored.
+ * Sets the nice value of the session of this process, on Linux and if no other program shares it. With
+ * autogroups (sched(7)), Linux divides CPU time between sessions, and the nice value of a process counts only
+ * within its session. Containers use cpu_shares instead (docker-compose.yml). Best effort: errors are
+ * ignored.
  * @param nice as in `lowerPriority`
  */
 export function lowerSessionPriority(nice: number): void {

@@ -34,8 +34,8 @@ const CLAIM_MS = 5_000
 const LOOPS_MS = 5_000
 // How long a stopping worker waits for handlers to return after it has aborted them, in milliseconds.
 const ABORT_MS = 1_000
-// How long a stopping worker waits for the end of killed processes, in milliseconds. The kernel ends a process late
-// while it waits for a broken disk or network drive.
+// How long a stopping worker waits for the end of killed processes, in milliseconds. The kernel ends a
+// process late while it waits for a broken disk or network drive.
 const KILL_MS = 2_000
 
 export function startWorker(

@@ -27,8 +27,8 @@ const EXCLUDING: Record<string, string> = {
 const { get, idsOf } = createTaskRequests(() => system)
 
 describe('GET /v1/tasks', () => {
-  // A field that is accepted but not translated into a condition would be ignored. A bulk action with it would then
-  // apply to all tasks.
+  // A field that is accepted but not translated into a condition would be ignored. A bulk action with it
+  // would then apply to all tasks.
   test.each(Object.keys(filterFields.shape))('the filter %s excludes tasks', async (field) => {
     const own = await startSystem({ worker: false })
     try {

@@ -36,7 +36,8 @@ describe('a page of another site', () => {
     ['POST', '/v1/queues/default/pause', CROSS],
     ['POST', '/v1/queues/default/pause', { ...CROSS, 'Sec-Fetch-Site': 'same-site' }],
     ['POST', '/v1/queues/default/pause', { ...CROSS, Origin: 'null' }],
-    // Browsers omit Sec-Fetch-Site for a server that they reach by plain HTTP under another name than localhost.
+    // Browsers omit Sec-Fetch-Site for a server that they reach by plain HTTP under another name than
+    // localhost.
     ['POST', '/v1/queues/default/pause', { Origin: 'https://evil.example' }],
     ['POST', '/v1/queues/default/pause', { Origin: 'http://127.0.0.1:1' }],
     ['POST', '/v1/queues/default/pause', { Origin: 'null' }],

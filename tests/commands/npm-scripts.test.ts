@@ -64,7 +64,8 @@ describe.skipIf(!isLinux)('npm', () => {
     expect(npm.running()).toEqual([])
   })
 
-  // One script is enough for the two ways in which Node gets a signal twice: the scripts differ in their arguments.
+  // One script is enough for the two ways in which Node gets a signal twice: the scripts differ in their
+  // arguments.
   test.each(SCRIPTS.slice(-1))('%s stops in order on SIGTERM to all of its processes', async (script) => {
     const npm = start(script)
     await npm.ready()

@@ -28,7 +28,10 @@ async function restartsOf(services: string[]): Promise<number[]> {
   return (await docker(['inspect', '-f', '{{.RestartCount}}', ...ids.flat()])).split('\n').map(Number)
 }
 
-/** Sends a signal to the process of a container that serves requests or runs tasks, not to its supervisor or init. */
+/**
+ * Sends a signal to the process of a container that serves requests or runs tasks, not to its supervisor or
+ * init.
+ */
 async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
   const rows = await docker(['top', container, '-o', 'pid,args'])
   const [, pid] =

@@ -1,4 +1,5 @@
-// The supervisor, with processes that the test controls: crash recovery, rolling restarts, the memory limit, stops.
+// The supervisor, with processes that the test controls: crash recovery, rolling restarts, the memory limit,
+// stops.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
 import { createProcessLog } from '../../src/processes/process-log.ts'

@@ -1,5 +1,5 @@
-// The enqueue after a commit, and the signal after a cancel request. Slower loops repair both if they fail, so these tests start no
-// such loop.
+// The enqueue after a commit, and the signal after a cancel request. Slower loops repair both if they fail,
+// so these tests start no such loop.
 import { expect, onTestFinished, test } from 'vitest'
 import { sql } from '../../src/store/drizzle.ts'
 import { startSystem, until } from '../support/system.ts'

@@ -1,5 +1,5 @@
-// Ends of attempts that were refused: in which row of `attempts` they are kept, and which ones are not refused
-// because an earlier write of the same end was accepted.
+// Ends of attempts that were refused: in which row of `attempts` they are kept, and which ones are not
+// refused because an earlier write of the same end was accepted.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Decision, TaskError } from '../../src/definitions/task-status.ts'

@@ -1,5 +1,5 @@
-// Starts a worker process that ends with this process, prints its process id, and waits. Tests run this file as a
-// process of its own and kill it.
+// Starts a worker process that ends with this process, prints its process id, and waits. Tests run this file
+// as a process of its own and kill it.
 import { spawnWorker } from './worker-process.ts'
 
 const [, , databaseUrl = '', redisUrl = '', queue = ''] = process.argv

@@ -1,5 +1,5 @@
-// The overview in a real browser: figures, charts and alerts while tasks run, during an outage, and with a key
-// that lacks a scope.
+// The overview in a real browser: figures, charts and alerts while tasks run, during an outage, and with a
+// key that lacks a scope.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -10,7 +10,8 @@ const LIMIT_BYTES = 60 * 1_024
 
 test('the first load has less than 60 KB of compressed JavaScript', () => {
   const page = readFileSync(join(WEB_ROOT, 'index.html'), 'utf8')
-  // The entry script and the scripts that index.html preloads. Scripts that a view loads later are not counted.
+  // The entry script and the scripts that index.html preloads. Scripts that a view loads later are not
+  // counted.
   const scripts = [...page.matchAll(/(?:src|href)="\.\/([^"]+\.js)"/g)].map(([, path = '']) => path)
   expect(scripts.length).toBeGreaterThan(0)
   const bytes = scripts.reduce((sum, path) => sum + gzipSync(readFileSync(join(WEB_ROOT, path))).length, 0)

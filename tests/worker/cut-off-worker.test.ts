@@ -43,7 +43,8 @@ test('tasks that were fetched by a worker without Postgres run in another worker
     () => connections.queue.readState('default'),
     ({ deliveries }) => deliveries === 0,
   )
-  // With this limit the second worker finds no lost delivery, so only the returned references start the tasks.
+  // With this limit the second worker finds no lost delivery, so only the returned references start the
+  // tasks.
   system.startWorker({ lostAfterMs: 600_000 })
   await until(
     () => system.countByStatus(),

@@ -1,4 +1,5 @@
-// Ends of attempts that come too late: the task goes on without them, and the API shows them with the attempt.
+// Ends of attempts that come too late: the task goes on without them, and the API shows them with the
+// attempt.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask, type TaskContext } from '../../src/definitions/define.ts'

@@ -35,7 +35,8 @@ test('after SIGTERM with 50 running tasks all of them finish, none runs twice, a
   await handlersRun(50)
   expect(await worker.terminate()).toBe(0)
 
-  // On a slow machine some tasks can have finished, and others started in their slots, before 50 handlers ran.
+  // On a slow machine some tasks can have finished, and others started in their slots, before 50 handlers
+  // ran.
   const runs = await recorder.all()
   expect(runs.length).toBeGreaterThanOrEqual(50)
   expect(runs.length).toBeLessThan(80)

@@ -1,4 +1,5 @@
-// The watchdog of the event loop in this process: which code blocks the loop, and what it does without a server.
+// The watchdog of the event loop in this process: which code blocks the loop, and what it does without a
+// server.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { pbkdf2Sync } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'

@@ -53,9 +53,10 @@ export function isLoopback(name: string): boolean {
 }
 
 /**
- * Checks whether a page of another site caused the request. Browsers report this in Sec-Fetch-Site, but omit the
- * header if the page reaches the server by plain HTTP under a name other than localhost. Then the host of Origin
- * must equal Host. Programs send neither header. A page of one of `origins` does not count as another site.
+ * Checks whether a page of another site caused the request. Browsers report this in Sec-Fetch-Site, but omit
+ * the header if the page reaches the server by plain HTTP under a name other than localhost. Then the host of
+ * Origin must equal Host. Programs send neither header. A page of one of `origins` does not count as another
+ * site.
  */
 function isFromOtherSite(c: Context, origins: string[]): boolean {
   const site = c.req.header('Sec-Fetch-Site')

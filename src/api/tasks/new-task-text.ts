@@ -14,8 +14,8 @@ export function textOfNewTask(task: NewTask): string {
 }
 
 /**
- * JSON shared by all tasks that have the same name, queue, retries, timeout and isolation: the constant parts,
- * between which `fillIn` inserts the id, input, request id and creation time of a task.
+ * JSON shared by all tasks that have the same name, queue, retries, timeout and isolation: the constant
+ * parts, between which `fillIn` inserts the id, input, request id and creation time of a task.
  */
 interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs' | 'isIsolated'> {
   /** The constant parts of the JSON, in order. A value of the task is inserted between each two of them. */
@@ -48,9 +48,9 @@ const MAX_TEMPLATES = 8
 const templatesByName = new Map<string, Template[]>()
 
 /**
- * Returns the cached JSON with gaps for the task's name, queue, retries, timeout and isolation, and creates it
- * if it is missing. Returns undefined if `MAX_TEMPLATES` others are cached for this definition; the caller then
- * serializes the whole task.
+ * Returns the cached JSON with gaps for the task's name, queue, retries, timeout and isolation, and creates
+ * it if it is missing. Returns undefined if `MAX_TEMPLATES` others are cached for this definition; the caller
+ * then serializes the whole task.
  */
 function templateOf(task: NewTask): Template | undefined {
   const templates = templatesByName.get(task.name) ?? []

@@ -130,9 +130,9 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
 const VERSION_WITHOUT_MORE = 2
 
 /**
- * Checks whether a task may have rows in `attempts`, which saves a query for most tasks. A task has none until
- * its first attempt has ended, and none if that attempt succeeded, unless a late end was recorded, which changes
- * the version. `failures` is not used, because a manual retry resets it.
+ * Checks whether a task may have rows in `attempts`, which saves a query for most tasks. A task has none
+ * until its first attempt has ended, and none if that attempt succeeded, unless a late end was recorded,
+ * which changes the version. `failures` is not used, because a manual retry resets it.
  */
 function mayHaveAttempts({ attempt, status, version }: TaskRow): boolean {
   if (attempt !== 1) return attempt > 1

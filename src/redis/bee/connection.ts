@@ -54,8 +54,8 @@ export async function connect(
       internalsOf(bee).client?.on('ready', () => void loadScripts(bee).catch(role.onError))
       return onConnected(bee)
     }
-    // Closes the connections of the failed try after the pause, because one of them may be made only now. They
-    // would otherwise stay open, or reconnect without an end.
+    // Closes the connections of the failed try after the pause, because one of them may be made only now.
+    // They would otherwise stay open, or reconnect without an end.
     await pause(Math.min(tries * 200, 5_000), signal)
     for (const connection of [internalsOf(bee).client, internalsOf(bee).bclient]) connection?.end(false)
   }
@@ -94,8 +94,8 @@ function aborted(signal: AbortSignal): Promise<false> {
 
 /**
  * Removes a fetched delivery from Redis, with the writes that Bee-Queue makes for a succeeded job. Bee-Queue
- * repeats them when the handler returns, which is harmless. It is a script, because a full Redis refuses every
- * transaction (MULTI).
+ * repeats them when the handler returns, which is harmless. It is a script, because a full Redis refuses
+ * every transaction (MULTI).
  */
 export async function acknowledge(bee: BeeQueue, deliveryId: string): Promise<void> {
   const keys = ['active', 'stalling', 'jobs'].map((name) => keyOf(bee, name))

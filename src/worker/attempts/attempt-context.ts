@@ -23,8 +23,9 @@ export function createAttemptContext(
 }
 
 /**
- * The context is a class because of the getter `signal`: in an object literal, V8 would allocate a closure for it in
- * the old generation, which keeps the task and its input in memory until the next full garbage collection.
+ * The context is a class because of the getter `signal`: in an object literal, V8 would allocate a closure
+ * for it in the old generation, which keeps the task and its input in memory until the next full garbage
+ * collection.
  */
 class AttemptContext implements TaskContext {
   readonly id: string

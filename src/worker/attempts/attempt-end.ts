@@ -12,12 +12,14 @@ import type { TaskLogs } from './task-logs.ts'
 
 export interface AttemptEnd {
   /**
-   * Writes the end of an attempt whose handler has returned or was given up. Resolves when it is written or refused.
-   * Never rejects.
+   * Writes the end of an attempt whose handler has returned or was given up. Resolves when it is written or
+   * refused. Never rejects.
    * @param thrown the error that the handler has thrown, if it is not the one in the decision
    */
   write(attempt: RunningTask, decision: Decision, thrown?: TaskError): Promise<void>
-  /** Keeps the result, the error and the log of a handler that has returned after its attempt was given up. */
+  /**
+   * Keeps the result, the error and the log of a handler that has returned after its attempt was given up.
+   */
   keepLate(attempt: RunningTask, decision: Decision, thrown?: TaskError): Promise<void>
 }
 
@@ -38,8 +40,8 @@ export interface AttemptEndDependencies {
    */
   finish: (finish: Finish) => Promise<TaskStatus | null>
   /**
-   * Keeps an end that `finish` has refused with its attempt. Resolves with null, or with the new status of the
-   * task if an earlier write of the same end was accepted. Never rejects.
+   * Keeps an end that `finish` has refused with its attempt. Resolves with null, or with the new status of
+   * the task if an earlier write of the same end was accepted. Never rejects.
    */
   keepRefused: (end: RefusedAttempt) => Promise<TaskStatus | null>
   /** Called when the end of an attempt is in Postgres. Not called if it was refused. */

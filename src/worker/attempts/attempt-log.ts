@@ -21,7 +21,10 @@ export interface AttemptLog {
   readonly waiting: readonly NewLogLine[]
   /** Size of all lines so far, in bytes. */
   readonly bytes: number
-  /** The last lines, also those that are dropped otherwise: at most 100 lines and 16 KiB, except a single line. */
+  /**
+   * The last lines, also those that are dropped otherwise: at most 100 lines and 16 KiB, except a single
+   * line.
+   */
   readonly tail: readonly NewLogLine[]
   /**
    * Adds a line. The first line beyond a limit is replaced by a line that says so. All further lines are
@@ -40,7 +43,10 @@ export interface AttemptLog {
    * attempt's end is written.
    */
   close(): void
-  /** Removes all lines from the tail. Called when they are part of the stored log of an attempt that was given up. */
+  /**
+   * Removes all lines from the tail. Called when they are part of the stored log of an attempt that was given
+   * up.
+   */
   clearTail(): void
 }
 

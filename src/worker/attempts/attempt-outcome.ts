@@ -6,8 +6,8 @@ import { resultTextOf } from '../../store/result-text.ts'
 import type { AbortReason, RunningTask } from './running-tasks.ts'
 
 /**
- * The outcome of a handler. `thrown`: the error with which the code of an aborted attempt has ended, unless it
- * is the abort itself. It is kept if the end of the attempt is refused.
+ * The outcome of a handler. `thrown`: the error with which the code of an aborted attempt has ended, unless
+ * it is the abort itself. It is kept if the end of the attempt is refused.
  */
 export type HandlerOutcome = Outcome & { thrown?: TaskError }
 

@@ -1,5 +1,5 @@
-// Keeps the late end of an attempt, i.e. one that Postgres has refused or that came after the attempt had been given
-// up: its result, its error and the last lines of its log.
+// Keeps the late end of an attempt, i.e. one that Postgres has refused or that came after the attempt had
+// been given up: its result, its error and the last lines of its log.
 import { pause } from '../../base/loop.ts'
 import type { Decision, TaskError, TaskStatus } from '../../definitions/task-status.ts'
 import type { NewLogLine } from '../../store/log-store.ts'
@@ -12,14 +12,14 @@ import type { RunningTask } from './running-tasks.ts'
 // Limit of the stored result, in bytes of JSON. It is enough to see what the attempt has done. A lost attempt
 // must not cost as much space as the result of the task, which can have 1 MiB.
 const MAX_RESULT_BYTES = 16 * 1_024
-// Limit of a stored log line in characters: at most 16,000 bytes, so that a single line keeps the limit of the
-// tail of a log.
+// Limit of a stored log line in characters: at most 16,000 bytes, so that a single line keeps the limit of
+// the tail of a log.
 const MAX_LINE = 4_000
 
 /**
  * Returns what is kept of an attempt whose end was refused.
- * @param decision the end that was refused. An attempt that was given up keeps nothing yet: it keeps the end of
- * its handler when it returns
+ * @param decision the end that was refused. An attempt that was given up keeps nothing yet: it keeps the end
+ * of its handler when it returns
  * @param thrown an error of the handler that is not in the decision
  */
 export function refusedAttemptOf(
@@ -63,8 +63,8 @@ const MAX_TRIES = 5
 const RETRY_MS = 1_000
 
 /**
- * Creates the function that keeps a refused end (`keepRefused` of the runner). If Postgres cannot be reached, it
- * gives up after a few tries, and the end is lost.
+ * Creates the function that keeps a refused end (`keepRefused` of the runner). If Postgres cannot be reached,
+ * it gives up after a few tries, and the end is lost.
  * @param record writes refused ends, see `TaskStore.recordRefusedMany`
  */
 export function createKeepRefused(

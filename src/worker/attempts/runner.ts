@@ -101,8 +101,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   /**
-   * Releases a task that was submitted before its definition required isolated processes, and marks it as isolated.
-   * Here it would occupy a slot of the other tasks while it waits for an isolated process.
+   * Releases a task that was submitted before its definition required isolated processes, and marks it as
+   * isolated. Here it would occupy a slot of the other tasks while it waits for an isolated process.
    */
   async function moveToIsolated(task: ClaimedTask): Promise<void> {
     slots.release(1)
@@ -111,8 +111,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
 
   function endAfterGrace(attempt: RunningTask) {
     const { abortReason: reason } = attempt
-    // A worker that stops waits for its handlers itself, and then releases their tasks. An isolated process is
-    // killed when its handler ignores the abort.
+    // A worker that stops waits for its handlers itself, and then releases their tasks. An isolated process
+    // is killed when its handler ignores the abort.
     if (reason === undefined || reason === 'shutdown' || attempt.isIsolated) return
     attempt.graceTimer = startTimeLimit(abortGraceMs, () => {
       attempt.givenUp = giveUp(attempt, reason).catch(
@@ -183,8 +183,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   /**
-   * Reports once for how long an attempt has blocked the event loop. Called after its handler has returned and
-   * before its log is closed: a handler that never pauses returns before the block ends.
+   * Reports once for how long an attempt has blocked the event loop. Called after its handler has returned
+   * and before its log is closed: a handler that never pauses returns before the block ends.
    */
   function reportBlock(attempt: RunningTask) {
     const block = watchdog.blockOf(attempt)

@@ -12,8 +12,8 @@ import type { RunningTask } from './running-tasks.ts'
 export interface TaskLogs {
   /**
    * Adds a line, i.e. a message and its fields, to the log of an attempt. Never throws.
-   * @returns undefined if the fields are stored unchanged; if they cannot be, e.g. because they are too large,
-   * the changed copy that is stored instead
+   * @returns undefined if the fields are stored unchanged; if they cannot be, e.g. because they are too
+   * large, the changed copy that is stored instead
    */
   add(
     running: RunningTask,

@@ -129,7 +129,8 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
           hasBegun = true
           timeLimit = startTimeLimit(attempt.task.timeoutMs, () => attempt.abort('timeout'))
         } else if (message.kind !== 'stray error') receive(message, attempt)
-        // An earlier attempt has thrown, so the state of the process is unknown. Another process runs this attempt.
+        // An earlier attempt has thrown, so the state of the process is unknown. Another process runs this
+        // attempt.
         else if (!hasBegun) process.kill()
         else receiveStrayError(message, attempt, process)
       })
@@ -156,8 +157,8 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
   }
 
   /**
-   * An error without a known attempt comes from this attempt or from an earlier one of the process. It is attributed
-   * to this one, because no other one runs.
+   * An error without a known attempt comes from this attempt or from an earlier one of the process. It is
+   * attributed to this one, because no other one runs.
    */
   function receiveStrayError(stray: StrayError, attempt: RunningTask, process: IsolatedProcess) {
     reportStrayError(stray)

@@ -38,7 +38,9 @@ export interface ProcessEnd {
   hasBegun: boolean
   code: number | null
   signal: NodeJS.Signals | null
-  /** What the process has written to its standard error during its last attempt: the last 4,000 characters. */
+  /**
+   * What the process has written to its standard error during its last attempt: the last 4,000 characters.
+   */
   stderr: string
   /** Why the operating system could not start the process. */
   error?: unknown
@@ -49,11 +51,11 @@ export interface ProcessEnd {
 const MAX_STDERR = 4_000
 // How long a process may take to load the definitions.
 const START_MS = 60_000
-// How long a free process may take to begin an attempt. It needs milliseconds, unless code of an earlier attempt
-// still computes there.
+// How long a free process may take to begin an attempt. It needs milliseconds, unless code of an earlier
+// attempt still computes there.
 const BEGIN_MS = 5_000
-// How long the last messages and output of an ended process may take to arrive. The pipes stay open longer only
-// if a process that task code has started has left the process group.
+// How long the last messages and output of an ended process may take to arrive. The pipes stay open longer
+// only if a process that task code has started has left the process group.
 const LAST_OUTPUT_MS = 1_000
 
 /**

@@ -1,10 +1,10 @@
-// Enforces the memory limit of an attempt on its isolated process. The limit is for the process alone, without
-// the processes that task code starts. On systems without /proc there is no limit.
+// Enforces the memory limit of an attempt on its isolated process. The limit is for the process alone,
+// without the processes that task code starts. On systems without /proc there is no limit.
 import { readFileSync } from 'node:fs'
 import type { IsolatedProcess } from './isolated-process.ts'
 
-// How often the memory of the processes that run attempts is read. Native code can allocate some hundred MB in
-// this time.
+// How often the memory of the processes that run attempts is read. Native code can allocate some hundred MB
+// in this time.
 const INTERVAL_MS = 100
 // Size of a page of memory on the processors on which Node runs in production (x86-64, and arm64 as on AWS).
 const PAGE_BYTES = 4_096

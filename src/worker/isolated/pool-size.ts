@@ -18,8 +18,8 @@ const MIB = 1_024 * 1_024
 const WORKER_MB = 256
 
 /**
- * Returns the number of isolated processes of one worker process. The default is one per core, or fewer if the
- * memory limit does not allow more.
+ * Returns the number of isolated processes of one worker process. The default is one per core, or fewer if
+ * the memory limit does not allow more.
  * @throws Error if the requested processes, or a single one, do not fit into the memory limit
  */
 export function poolSizeOf({ requested, workers, cores, memoryLimit, definitions }: PoolSizeOptions): number {

@@ -1,5 +1,5 @@
-// The isolated processes of a worker. Their number never exceeds `size`; processes that were killed count until
-// they have ended.
+// The isolated processes of a worker. Their number never exceeds `size`; processes that were killed count
+// until they have ended.
 import {
   describeEnd,
   type IsolatedProcess,
@@ -11,8 +11,8 @@ import { createReaper } from './reaper.ts'
 
 export interface Pool {
   /**
-   * Returns a process that has loaded the definitions and is free. Starts one if none is free, and waits if all
-   * are in use. Resolves with null when the signal aborts or the pool has stopped.
+   * Returns a process that has loaded the definitions and is free. Starts one if none is free, and waits if
+   * all are in use. Resolves with null when the signal aborts or the pool has stopped.
    * @throws StartError if a started process has ended before it was ready
    */
   take(signal: AbortSignal): Promise<IsolatedProcess | null>
@@ -26,8 +26,8 @@ export interface PoolOptions {
   script: string
   size: number
   /**
-   * True keeps `size` processes ready: starts them now, and replaces those that end. False starts a process when
-   * it is needed, and ends it when it has been idle for a minute.
+   * True keeps `size` processes ready: starts them now, and replaces those that end. False starts a process
+   * when it is needed, and ends it when it has been idle for a minute.
    */
   isStartedAhead: boolean
   onReady: (process: IsolatedProcess, names: string[]) => void
@@ -41,8 +41,8 @@ export interface PoolOptions {
 export class StartError extends Error {
   readonly stderr: string
   /**
-   * True if the operating system could not start or keep the process, for example because it has no memory left:
-   * a later start may succeed. False if the definitions could not be loaded.
+   * True if the operating system could not start or keep the process, for example because it has no memory
+   * left: a later start may succeed. False if the definitions could not be loaded.
    */
   readonly isTransient: boolean
 

@@ -1,5 +1,5 @@
-// The messages between a worker and its isolated processes. They travel over Node's IPC channel, serialized by
-// the structured clone algorithm. A process runs one attempt at a time.
+// The messages between a worker and its isolated processes. They travel over Node's IPC channel, serialized
+// by the structured clone algorithm. A process runs one attempt at a time.
 import type { Outcome, TaskError } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { NewLogLine } from '../../store/log-store.ts'

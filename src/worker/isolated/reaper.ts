@@ -1,5 +1,5 @@
-// Kills the isolated processes of a worker when the worker has ended, even by kill -9 and even if they compute.
-// A shell reads their process groups from a pipe. The pipe closes when the worker ends.
+// Kills the isolated processes of a worker when the worker has ended, even by kill -9 and even if they
+// compute. A shell reads their process groups from a pipe. The pipe closes when the worker ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 
 export interface Reaper {

@@ -91,8 +91,8 @@ export function notLoaded(name: string): string {
 }
 
 /**
- * Returns a function that calls `act` at most once per `intervalMs`: immediately if the last call is long enough
- * ago, otherwise by a timer. The immediate calls also happen in code that computes without a pause.
+ * Returns a function that calls `act` at most once per `intervalMs`: immediately if the last call is long
+ * enough ago, otherwise by a timer. The immediate calls also happen in code that computes without a pause.
  */
 function limited(intervalMs: number, act: () => void): () => void {
   let actedMs = Number.NEGATIVE_INFINITY
@@ -113,8 +113,8 @@ function limited(intervalMs: number, act: () => void): () => void {
 
 /**
  * Takes `process.send` away from task code, so that only this file sends messages to the worker.
- * @returns a function that sends a message. A message is written to the channel immediately, also by code that
- * computes without a pause
+ * @returns a function that sends a message. A message is written to the channel immediately, also by code
+ * that computes without a pause
  */
 function takeChannel(): (message: FromProcess) => void {
   const send = process.send?.bind(process)
@@ -133,8 +133,8 @@ function killGroup() {
 }
 
 /**
- * The worker ends this process in order. A terminal or a service manager can send a signal to all processes at the
- * same time, and the attempt of this process has the grace period of the worker.
+ * The worker ends this process in order. A terminal or a service manager can send a signal to all processes
+ * at the same time, and the attempt of this process has the grace period of the worker.
  */
 function ignoreStopSignals() {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})

@@ -35,15 +35,15 @@ const TOP_UP_DELIVERIES = 64
 // delivery is fetched.
 const TOP_UP_MS = 25
 const MAX_TOP_UP_MS = 200
-// Pause after a backlog flag was deleted. Until a process has read this, it inserts tasks as not enqueued, and
-// only the dispatcher enqueues them.
+// Pause after a backlog flag was deleted. Until a process has read this, it inserts tasks as not enqueued,
+// and only the dispatcher enqueues them.
 const AFTER_BACKLOG_MS = 100
 // Minimum pause before the next due task of an idle queue: many tasks with slightly different times are then
 // enqueued together.
 const MIN_PAUSE_MS = 10
 // Time after which a search for due tasks starts again from the oldest one, to find tasks that became due
-// before those that were enqueued last: tasks whose enqueue failed, and lost deliveries. It is longer if such a
-// search takes long, for example because an old transaction keeps many index entries.
+// before those that were enqueued last: tasks whose enqueue failed, and lost deliveries. It is longer if such
+// a search takes long, for example because an old transaction keeps many index entries.
 const RESTART_MS = 5_000
 const RESTART_PER_DURATION = 10
 

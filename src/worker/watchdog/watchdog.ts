@@ -64,7 +64,9 @@ export interface ThreadSettings {
 interface SharedState {
   /** Number of ticks of the event loop. Written by the main thread. */
   ticks: Int32Array
-  /** The latest deadline of all running attempts, by `performance.now()`; 0 without one. By the main thread. */
+  /**
+   * The latest deadline of all running attempts, by `performance.now()`; 0 without one. By the main thread.
+   */
   latestDeadlineMs: Float64Array
   /** 1 if a debugger can attach to the process. Written by the main thread. */
   isDebugged: Int32Array
@@ -178,8 +180,8 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   }
 
   /**
-   * Answers the question of the thread. V8 calls it in the middle of the code that blocks the event loop, so it
-   * changes nothing that this code can have read, except the state of the watchdog.
+   * Answers the question of the thread. V8 calls it in the middle of the code that blocks the event loop, so
+   * it changes nothing that this code can have read, except the state of the watchdog.
    * @param askedTick the last tick that the thread has seen: the question is outdated if there is a newer one
    */
   function answerQuestion(askedTick: number): string {
@@ -205,8 +207,8 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   }
 
   /**
-   * Attributes the time for which the event loop has been blocked to the attempt that was seen last. Time that
-   * belongs to no running attempt is reported immediately.
+   * Attributes the time for which the event loop has been blocked to the attempt that was seen last. Time
+   * that belongs to no running attempt is reported immediately.
    */
   function attributeBlock() {
     const totalMs = blockedNowMs()

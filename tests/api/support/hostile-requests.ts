@@ -50,8 +50,8 @@ export async function prepareTasks(
 const SQL = /\bselect\b.*\bfrom\b|insert into|update tasks|syntax error at|relation "/is
 
 /**
- * Returns a check that expects one of several statuses. An error must be a problem document (RFC 9457) without
- * internal details. @param webRoot a folder whose path must not be in a response
+ * Returns a check that expects one of several statuses. An error must be a problem document (RFC 9457)
+ * without internal details. @param webRoot a folder whose path must not be in a response
  */
 export function createHarmlessCheck(webRoot?: string) {
   const stackOrPath = new RegExp(

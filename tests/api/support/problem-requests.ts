@@ -39,8 +39,8 @@ export const anything = defineTask({
 })
 
 /**
- * Starts a system for the tests of a file, with both definitions and the files of a page. After each test it checks
- * that no internal error was reported and that the system still runs tasks.
+ * Starts a system for the tests of a file, with both definitions and the files of a page. After each test it
+ * checks that no internal error was reported and that the system still runs tasks.
  */
 export function setUpSystem() {
   const webRoot = createWebRoot()

@@ -50,7 +50,9 @@ export interface GroupField extends FieldBase {
   members: Field[]
 }
 
-/** Field for a list, or for a record (an object with arbitrary member names), whose items all have one schema. */
+/**
+ * Field for a list, or for a record (an object with arbitrary member names), whose items all have one schema.
+ */
 export interface ListField extends FieldBase {
   kind: 'list' | 'record'
   item: Field
@@ -137,7 +139,10 @@ export function isLeaf(field: Field): field is LeafField {
   return field.kind !== 'group' && field.kind !== 'list' && field.kind !== 'record'
 }
 
-/** Splits a union of one schema and null (`anyOf` or `oneOf`) into that schema and the fact that null is allowed. */
+/**
+ * Splits a union of one schema and null (`anyOf` or `oneOf`) into that schema and the fact that null is
+ * allowed.
+ */
 function unwrapped(node: Node): { node: Node; isNullable: boolean } {
   const variants = Array.isArray(node.anyOf) ? node.anyOf : Array.isArray(node.oneOf) ? node.oneOf : []
   const [only, ...others] = variants.filter((variant) => !isRecord(variant) || variant.type !== 'null')

@@ -21,7 +21,9 @@ export interface AttemptListProps {
 }
 
 interface Attempt {
-  /** Unique in the list. Two attempts have the same number if a crash of Postgres has undone the claim of one. */
+  /**
+   * Unique in the list. Two attempts have the same number if a crash of Postgres has undone the claim of one.
+   */
   key: string
   number: number
   status: TaskStatus

@@ -1,4 +1,5 @@
-// Shows the end of an attempt that came too late and was refused: its result, its error and its last log lines.
+// Shows the end of an attempt that came too late and was refused: its result, its error and its last log
+// lines.
 import type { Task } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { JsonTree } from '../parts/json-tree.tsx'

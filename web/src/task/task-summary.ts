@@ -50,8 +50,8 @@ export function maxAttempts({ status, attempt, failures, max_retries }: Task): n
 }
 
 /**
- * Returns whether only a late end of the attempt is known, e.g. because a crash of Postgres has undone its claim.
- * Such an attempt is no part of the history of the task.
+ * Returns whether only a late end of the attempt is known, e.g. because a crash of Postgres has undone its
+ * claim. Such an attempt is no part of the history of the task.
  */
 export function hasOnlyLateEnd({ error, refused }: Task['attempts'][number]): boolean {
   return refused !== null && error.name === 'Refused'
