@@ -75,10 +75,10 @@ test('the blocks of one attempt are added, and the frames are those of the longe
   const attempt = begin()
   await scope.run(attempt.key, async () => {
     ;(function longest() {
-      compute(3_500)
+      compute(4_500)
     })()
     await pause(600)
-    compute(1_800)
+    compute(1_400)
   })
   const block = watchdog.blockOf(attempt)
   expect(block?.frames[1]).toMatch(/^longest /)
