@@ -67,6 +67,7 @@ test('logs go to the log groups of the stack', () => {
     api: `\${BACKEND_LOG_GROUP:-${backend}}`,
     migrate: `\${BACKEND_LOG_GROUP:-${backend}}`,
     worker: `\${WORKER_LOG_GROUP:-${worker}}`,
+    'heavy-worker': `\${WORKER_LOG_GROUP:-${worker}}`,
   })
 })
 
