@@ -6,7 +6,7 @@ import { READ_ONLY } from '../store/database-errors.ts'
 /** Checks behind the `/health` routes: of this process, or of all processes of a supervisor. */
 export interface HealthChecks {
   /** Resolves with the reason why the process should be restarted; null if it is live. */
-  deathReason(): Promise<string | null>
+  livenessFault(): Promise<string | null>
   readiness(): Promise<Readiness>
 }
 
@@ -29,7 +29,7 @@ const PING_TIMEOUT_MS = 2_000
 export function createHealthChecks(dependencies: HealthDependencies): HealthChecks {
   const { pingDatabase, isRedisReady, isLive = () => true } = dependencies
   return {
-    async deathReason() {
+    async livenessFault() {
       return isLive() ? null : 'The heartbeat of the worker has stopped'
     },
     async readiness() {

@@ -7,7 +7,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 
 export function answersOf(health: HealthChecks, metrics: Metrics): Answers {
   return {
-    [LIVE]: async () => (await health.deathReason()) ?? '',
+    [LIVE]: async () => (await health.livenessFault()) ?? '',
     [READINESS]: health.readiness,
     [METRICS]: metrics.snapshot,
   }

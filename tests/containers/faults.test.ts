@@ -32,7 +32,7 @@ async function restartsOf(services: string[]): Promise<number[]> {
  * Sends a signal to the process of a container that serves requests or runs tasks, not to its supervisor or
  * init.
  */
-async function signalNode(container: string, signal: 'STOP' | 'CONT'): Promise<void> {
+async function signalNode(container: string, signal: 'STOP' | 'CONT' | 'KILL'): Promise<void> {
   const rows = await docker(['top', container, '-o', 'pid,args'])
   const [, pid] =
     /^\s*(\d+)\s+\S*node .*(?:api|worker)-process/m.exec(rows) ?? /^\s*(\d+)\s+node /m.exec(rows) ?? []
@@ -81,6 +81,20 @@ describe.skipIf(!provided)('accepted tasks survive', () => {
     }
     await until(health, (status) => status === 'healthy')
     await compose(stack, ['up', '-d', '--no-recreate', '--scale', 'worker=1', 'worker'])
+  })
+
+  test('a task whose worker process is killed in its container runs next in an isolated process, without a retry', async () => {
+    const [worker = ''] = await containersOf(stack, 'worker')
+    const { body } = await send(stack, 'POST', '/v1/tasks/divide', {
+      input: { x: 10, y: 4 },
+      options: { max_retries: 0 },
+    })
+    const { id } = body as { id: string }
+    const read = async () => (await send(stack, 'GET', `/v1/tasks/${id}`)).body as Record<string, unknown>
+    await until(read, ({ status }) => status === 'STARTED')
+    await signalNode(worker, 'KILL')
+    const task = await until(read, ({ is_final }) => is_final === true, 60)
+    expect(task).toMatchObject({ status: 'SUCCESS', attempt: 2, failures: 0, is_isolated: true })
   })
 
   test('while Redis is disconnected from the network, submissions are accepted; they run when it is connected again', async () => {

@@ -1,8 +1,10 @@
 // The health of a supervisor: the worst of its processes.
+import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import type { ManagedProcess } from '../../src/processes/managed-process.ts'
 import { createProcessHealth, LIVE } from '../../src/processes/process-health.ts'
 import type { Slot } from '../../src/processes/slot.ts'
+import { until } from '../support/system.ts'
 
 // The health reads only these members of a slot and a process.
 function slotOf(
@@ -26,7 +28,7 @@ test('is live and ready if all processes are', async () => {
     slotOf('worker process 1', healthy),
     slotOf('worker process 2', healthy),
   ])
-  expect([await health.deathReason(), await health.readiness()]).toEqual([null, OK])
+  expect([await health.livenessFault(), await health.readiness()]).toEqual([null, OK])
 })
 
 test('is not live while a process waits for its restart', async () => {
@@ -34,14 +36,14 @@ test('is not live while a process waits for its restart', async () => {
     slotOf('api process 1', healthy),
     slotOf('api process 2', null, 'waiting'),
   ])
-  expect(await health.deathReason()).toBe('The api process 2 does not run: it is started again soon')
+  expect(await health.livenessFault()).toBe('The api process 2 does not run: it is started again soon')
   expect(await health.readiness()).toMatchObject({ status: 'unavailable' })
 })
 
 test('is not live if a process says so, and has its reason', async () => {
   const stuck = { ...healthy, ask: async () => 'The heartbeat of the worker has stopped' }
   const health = createProcessHealth([slotOf('worker process', healthy), slotOf('worker process', stuck)])
-  expect(await health.deathReason()).toBe('The heartbeat of the worker has stopped')
+  expect(await health.livenessFault()).toBe('The heartbeat of the worker has stopped')
 })
 
 test('a process that computes or starts is live, but not ready', async () => {
@@ -50,8 +52,22 @@ test('a process that computes or starts is live, but not ready', async () => {
     [starting, 'The worker process is not ready yet'],
   ] as const) {
     const health = createProcessHealth([slotOf('worker process', process)])
-    expect(await health.deathReason()).toBe(null)
+    expect(await health.livenessFault()).toBe(null)
     expect(await health.readiness()).toEqual({ status: 'unavailable', reason })
+  }
+})
+
+test('a process that was stopped by a signal is not live', async () => {
+  const child = spawn('sleep', ['60'])
+  try {
+    child.kill('SIGSTOP')
+    const health = createProcessHealth([slotOf('worker process', { ...computing, pid: child.pid })])
+    await until(
+      async () => health.livenessFault(),
+      (fault) => fault === 'The worker process was stopped by a signal',
+    )
+  } finally {
+    child.kill('SIGKILL')
   }
 })
 

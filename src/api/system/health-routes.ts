@@ -6,7 +6,7 @@ export function createHealthRoutes(checks: HealthChecks) {
   return new Hono()
     .all('/health', (c) => c.json({ status: 'ok' as const }))
     .all('/health/live', async (c) => {
-      const reason = await checks.deathReason()
+      const reason = await checks.livenessFault()
       return reason === null
         ? c.json({ status: 'ok' as const })
         : c.json({ status: 'unavailable' as const, reason }, 503)
