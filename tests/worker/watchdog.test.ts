@@ -81,7 +81,8 @@ test('the blocks of one attempt are added, and the frames are those of the longe
     compute(1_400)
   })
   const block = watchdog.blockOf(attempt)
-  expect(block?.frames[1]).toMatch(/^longest /)
+  // V8 can have inlined `compute`.
+  expect(block?.frames.slice(0, 2)).toContainEqual(expect.stringMatching(/^longest /))
   expect(block?.ms).toBeGreaterThan(block?.longestMs ?? Number.POSITIVE_INFINITY)
 })
 
