@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { pause } from '../../src/base/loop.ts'
 import { freePort } from '../../src/embedded/child-server.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
 import { descendantsOf, isAlive, processesOf } from '../support/process-tree.ts'
 import { scrape } from '../support/prometheus-text.ts'
+import { submitReverse } from '../support/submit-reverse.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 // Each test starts several processes.
@@ -27,16 +27,6 @@ describe('with a Postgres server', () => {
     killLeftovers()
     await system.stop()
   })
-
-  async function submit(url: string): Promise<string> {
-    const response = await fetch(`${url}/v1/tasks/reverse`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ input: { text: 'ab' } }),
-    })
-    if (response.status !== 202) throw new Error(`The submission got status ${response.status}`)
-    return ((await response.json()) as { id: string }).id
-  }
 
   test('processes share the port, and /metrics on both ports counts the requests of all', async () => {
     const port = await freePort()
@@ -58,48 +48,6 @@ describe('with a Postgres server', () => {
     expect(await api.end('SIGTERM')).toBe(0)
   })
 
-  test('a rolling restart under load: no request fails and no task uses a retry', async () => {
-    const api = await startMain('api', { ...servers, API_PROCESSES: '2' })
-    const worker = await startMain('worker', { ...servers, WORKER_PROCESSES: '2', WORKER_NICE: '0' })
-    await until(
-      async () => worker.output(),
-      (text) => text.includes('all processes are ready'),
-    )
-    const ids: string[] = []
-    const errors: unknown[] = []
-    const ending = new AbortController()
-    const clients = Array.from({ length: 8 }, async () => {
-      while (!ending.signal.aborted) {
-        await submit(api.url).then(
-          (id) => ids.push(id),
-          (error) => errors.push(error.cause ?? error),
-        )
-        await pause(20)
-      }
-    })
-    const before = processesOf(api.pid, 'api')
-    process.kill(api.pid, 'SIGHUP')
-    process.kill(worker.pid, 'SIGHUP')
-    for (const { output } of [api, worker]) {
-      await until(
-        async () => output(),
-        (text) => text.includes('the rolling restart has ended'),
-        120,
-      )
-    }
-    ending.abort()
-    await Promise.all(clients)
-    expect(errors).toEqual([])
-    expect(processesOf(api.pid, 'api').filter((pid) => before.includes(pid))).toEqual([])
-    // Workers can fall behind the submissions while other tests use the processors.
-    await until(system.countByStatus, (counts) => counts.SUCCESS === ids.length, 90)
-    const rows = await system.connections.database.query<{ attempt: number }>(
-      (await import('../../src/store/drizzle.ts')).sql`select attempt from tasks where failures > 0`,
-    )
-    expect(rows).toEqual([])
-    for (const main of [api, worker]) expect(await main.end('SIGTERM')).toBe(0)
-  })
-
   test('SIGHUP to an API with one process is logged and changes nothing', async () => {
     const api = await startMain('api', servers)
     process.kill(api.pid, 'SIGHUP')
@@ -107,7 +55,7 @@ describe('with a Postgres server', () => {
       async () => api.output(),
       (text) => text.includes('a rolling restart needs API_PROCESSES above 1'),
     )
-    await submit(api.url)
+    await submitReverse(api.url)
     expect(await api.end('SIGTERM')).toBe(0)
   })
 
@@ -115,7 +63,7 @@ describe('with a Postgres server', () => {
     const { REDIS_URL: _, ...withoutRedis } = servers
     const dev = await startMain('dev', { ...withoutRedis, API_PROCESSES: '2', WORKER_PROCESSES: '2' })
     expect(dev.output()).toBe(`Waggle is ready: ${dev.url}\n`)
-    const id = await submit(dev.url)
+    const id = await submitReverse(dev.url)
     await until(
       async () => (await fetch(`${dev.url}/v1/tasks/${id}?wait=20`)).json() as Promise<{ status: string }>,
       ({ status }) => status === 'SUCCESS',
