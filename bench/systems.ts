@@ -14,7 +14,7 @@ export interface System {
    * counts them.
    */
   taskStorage: 'rows' | 'jobs'
-  /** Environment variables of its processes, besides those of all systems. */
+  /** Environment variables of the processes of this system, in addition to those that all systems get. */
   settings?: Record<string, string>
 }
 

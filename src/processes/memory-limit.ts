@@ -20,7 +20,7 @@ const YOUNG_MS = 60_000
 const ANSWER_LIMIT_MS = 1_000
 const MIB = 1024 * 1024
 
-/** Question to a process: its resident memory in bytes. */
+/** Question that a supervisor sends to a process. The answer is its resident memory in bytes. */
 export const MEMORY = 'memory'
 
 /** Starts the checks. Without a limit nothing runs. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { HealthChecks, Readiness } from '../api/health-checks.ts'
 import type { Slot } from './slot.ts'
 
-/** Questions to a process: its `HealthChecks`. */
+/** Questions that a supervisor sends to a process. The answers are the results of its `HealthChecks`. */
 export const LIVE = 'live'
 export const READINESS = 'readiness'
 

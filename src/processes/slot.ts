@@ -25,7 +25,7 @@ export interface Slot {
   /**
    * Starts another process, and stops the current one in order when the new one is ready. Resolves when the
    * current one has ended: with true if it was replaced; with false if it was not, because the slot is not
-   * running, or the new process was not ready within `readyLimitMs`. The current process then stays.
+   * running, or the new process was not ready within `READY_LIMIT_MS`. The current process then stays.
    */
   replace(): Promise<boolean>
   /** Stops all processes in order. Resolves when they have ended: with false if one of them did not stop in order. */

@@ -3,17 +3,13 @@ import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { pause } from '../../src/base/loop.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
 import { superviseWorkers } from '../support/supervised-workers.ts'
-import { startSystem, type TestSystem, until } from '../support/system.ts'
-import { createTestDefinitions } from '../support/test-definitions.ts'
+import { type TestSystem, until } from '../support/system.ts'
+import { startTestTaskSystem } from '../support/test-task-system.ts'
 
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({
-    worker: false,
-    definitions: [...createTestDefinitions(), ...createIsolatedDefinitions()],
-  })
+  system = await startTestTaskSystem()
 })
 afterAll(() => system.stop())
 beforeEach(async () => {
@@ -23,8 +19,8 @@ beforeEach(async () => {
 // So long that no worker counts as missing: only the supervisor puts tasks back.
 const NEVER_MISSING = { missingAfterMs: 120_000 }
 
-test('of 500 tasks one in fifty ends its process: these ten fail, and no other one has used a retry', async () => {
-  if (!system.database.isServer) return
+test('of 500 tasks one in fifty ends its process: these ten fail, and no other one has used a retry', async (context) => {
+  if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
   const workers = await superviseWorkers(system, 2, NEVER_MISSING)
   onTestFinished(() => workers.kill())
   const batch = Array.from({ length: 500 }, (_, index) =>
@@ -47,8 +43,8 @@ test('of 500 tasks one in fifty ends its process: these ten fail, and no other o
   expect(await workers.stop()).toBe(true)
 }, 150_000)
 
-test('450 tasks, a third of them isolated, all succeed despite kills of workers, isolated processes and reapers', async () => {
-  if (!system.database.isServer) return
+test('450 tasks, a third of them isolated, all succeed despite kills of workers, isolated processes and reapers', async (context) => {
+  if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
   const workers = await superviseWorkers(system, 2, NEVER_MISSING)
   onTestFinished(() => workers.kill())
   const submitting = submitSlowly(450)

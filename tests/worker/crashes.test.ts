@@ -4,17 +4,13 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { recoverTasksOf } from '../../src/worker/crash-recovery.ts'
-import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
-import { startSystem, type TestSystem, until } from '../support/system.ts'
-import { createTestDefinitions } from '../support/test-definitions.ts'
+import { type TestSystem, until } from '../support/system.ts'
+import { startTestTaskSystem } from '../support/test-task-system.ts'
 import { spawnWorker, WITH_ISOLATED, type WorkerProcess } from '../support/worker-process.ts'
 
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({
-    worker: false,
-    definitions: [...createTestDefinitions(), ...createIsolatedDefinitions()],
-  })
+  system = await startTestTaskSystem()
 })
 afterAll(() => system.stop())
 

@@ -1,27 +1,23 @@
 // Worker processes under a supervisor, with tasks that end their process: each fails alone.
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createIsolatedDefinitions } from '../support/isolated-definitions.ts'
 import { descendantsOf } from '../support/process-tree.ts'
 import { superviseWorkers } from '../support/supervised-workers.ts'
-import { startSystem, type TestSystem, until } from '../support/system.ts'
-import { createTestDefinitions } from '../support/test-definitions.ts'
+import { type TestSystem, until } from '../support/system.ts'
+import { startTestTaskSystem } from '../support/test-task-system.ts'
 
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({
-    worker: false,
-    definitions: [...createTestDefinitions(), ...createIsolatedDefinitions()],
-  })
+  system = await startTestTaskSystem()
 })
 afterAll(() => system.stop())
 
 // So long that no worker counts as missing: only the supervisor puts tasks back.
 const NEVER_MISSING = { missingAfterMs: 120_000 }
 
-test.each([1, 2])(
+test.for([1, 2])(
   'beside a task that exits its process, 19 tasks without retries succeed (%i worker processes)',
-  async (count) => {
-    if (!system.database.isServer) return
+  async (count, context) => {
+    if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
     const workers = await superviseWorkers(system, count, NEVER_MISSING)
     onTestFinished(() => workers.kill())
     const sleepers = await Promise.all(
@@ -48,8 +44,8 @@ test.each([1, 2])(
   },
 )
 
-test('SIGTERM to all processes at the same time, as from a service manager, costs an isolated task no retry', async () => {
-  if (!system.database.isServer) return
+test('SIGTERM to all processes at the same time, as from a service manager, costs an isolated task no retry', async (context) => {
+  if (!system.database.isServer) return context.skip('PGlite can be opened by one process only')
   const workers = await superviseWorkers(system, 1, NEVER_MISSING)
   onTestFinished(() => workers.kill())
   const { id } = await system.submit('isolated_compute', { ms: 2_000 }, { max_retries: 0 })

@@ -2,7 +2,7 @@
 import { DEFAULT_ISOLATION, type TaskDefinition } from '../../definitions/define.ts'
 
 export interface PoolSizeOptions {
-  /** ISOLATED_PROCESSES; undefined if it is not set. */
+  /** Value of the setting ISOLATED_PROCESSES; undefined if it is not set. */
   requested?: number
   /** Number of worker processes that share the processor cores and the memory. */
   workers: number
