@@ -192,7 +192,8 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     if (current && current.attempt !== attempt) attributeBlock()
     const answer: Answer = {
       isDebugged: inspectorUrl() !== undefined,
-      frames: currentFrames(),
+      // The first answer of a block: V8 can give a later one just after the block, in the code that follows.
+      frames: current?.answer.frames ?? currentFrames(),
       ...key,
       ...(attempt && { name: attempt.task.name, deadlineMs: deadlineOf(attempt) }),
     }
