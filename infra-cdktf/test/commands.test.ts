@@ -1,4 +1,4 @@
-// The commands synth, plan, apply and destroy, run as processes, and the cases that they reject.
+// The commands, run as processes, and the cases that they reject. test-aws/ plans, applies and destroys.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,26 +8,21 @@ import { dataLossesIn, type Plan } from '../src/commands/data-loss.ts'
 import { EXAMPLE_ACCOUNT } from '../src/commands/stack.ts'
 import { account } from '../src/config/account.ts'
 import { readConfigs } from '../src/synthesize.ts'
-import { makeMirror } from './offline-provider/mirror.ts'
 import { synthesizeOne } from './support/layouts.ts'
-import { hasTerraform } from './support/terraform.ts'
 
 const output = mkdtempSync(join(tmpdir(), 'waggle-commands-'))
 const [dev] = readConfigs('emulator')
 if (!dev) throw new Error('The environment dev does not exist')
 const { folder, environment } = synthesizeOne(dev)
-const provider = await makeMirror(join(output, 'mirror'), [environment]).start()
-const env = { ...provider.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' }
 
 afterAll(() => {
-  provider.stop()
   for (const path of [output, folder]) rmSync(path, { recursive: true, force: true })
 })
 
 function infra(...args: string[]): Promise<{ code: number; output: string }> {
   const program = new URL('../src/commands/main.ts', import.meta.url).pathname
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args, '--output', output], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args, '--output', output], (error, stdout, stderr) =>
       resolve({
         code: error ? Number(error.code) : 0,
         output: stdout + stderr,
@@ -44,30 +39,6 @@ test('with an emulator no account is validated, and the state is a local file', 
   })
   expect(environment.provider.aws[0].allowed_account_ids).toBeUndefined()
   expect(environment.terraform.backend).toHaveProperty('local')
-})
-
-test.skipIf(!hasTerraform)('an environment is planned, applied once, and destroyed', async () => {
-  expect(await infra('plan', 'dev', '--emulator')).toMatchObject({
-    code: 0,
-    output: expect.stringMatching(/Plan: \d+ to add/),
-  })
-  expect(await infra('apply', 'dev', '--emulator')).toMatchObject({
-    code: 0,
-    output: expect.stringContaining('Apply complete!'),
-  })
-  expect(await infra('apply', 'dev', '--emulator')).toEqual({
-    code: 1,
-    output: 'There is no saved plan of dev; run npm run infra:plan -- dev\n',
-  })
-  const destroyed = await infra('destroy', 'dev', '--emulator', '--yes')
-  expect(destroyed.output).toMatch(
-    /Destroy complete![\s\S]*final snapshot of its database is waggle-dev-final-\d{12}\n$/,
-  )
-  const json = readFileSync(join(output, 'stacks/dev/cdk.tf.json'), 'utf8')
-  expect(JSON.parse(json).resource.aws_db_instance.database).toMatchObject({
-    deletion_protection: false,
-    skip_final_snapshot: false,
-  })
 })
 
 test('synth prints the path of the Terraform JSON, which configures the state in S3', async () => {
@@ -108,19 +79,20 @@ describe('a plan', () => {
     resource_changes: [{ address: `${type}.main`, type, change: { actions } }],
   })
 
-  test.each(['aws_db_instance', 'aws_ebs_volume', 'aws_s3_bucket', 'aws_kms_key'])(
-    'that deletes, replaces or forgets %s loses data',
-    (type) => {
-      expect(dataLossesIn(planOf(type, 'delete'), [])).toEqual([
-        { address: `${type}.main`, action: 'delete' },
-      ])
-      expect(dataLossesIn(planOf(type, 'delete', 'create'), [])).toEqual([
-        { address: `${type}.main`, action: 'replace' },
-      ])
-      expect(dataLossesIn(planOf(type, 'create', 'delete'), [])).toHaveLength(1)
-      expect(dataLossesIn(planOf(type, 'forget'), [])).toHaveLength(1)
-    },
-  )
+  test.each([
+    'aws_db_instance',
+    'aws_ebs_volume',
+    'aws_elasticache_replication_group',
+    'aws_kms_key',
+    'aws_s3_bucket',
+  ])('that deletes, replaces or forgets %s loses data', (type) => {
+    expect(dataLossesIn(planOf(type, 'delete'), [])).toEqual([{ address: `${type}.main`, action: 'delete' }])
+    expect(dataLossesIn(planOf(type, 'delete', 'create'), [])).toEqual([
+      { address: `${type}.main`, action: 'replace' },
+    ])
+    expect(dataLossesIn(planOf(type, 'create', 'delete'), [])).toHaveLength(1)
+    expect(dataLossesIn(planOf(type, 'forget'), [])).toHaveLength(1)
+  })
 
   test('may delete a resource with data if mayLose contains its address', () => {
     expect(dataLossesIn(planOf('aws_db_instance', 'delete'), ['aws_db_instance.main'])).toEqual([])

@@ -1,4 +1,4 @@
-// The fifty rules: every stack meets all of them, and each rule finds a violation in a stack that breaks it.
+// Every stack meets all rules, and each rule finds a violation in a stack that breaks it.
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findingsIn, rules } from '../src/rules/rules.ts'
@@ -23,8 +23,7 @@ test.each(configured)('the configured $name meets all rules', ({ config, environ
   expect([...findingsIn(environment, config), ...findingsIn(shared, config)]).toEqual([])
 })
 
-test('there are fifty rules with different names, and each has a violation below', () => {
-  expect(rules).toHaveLength(50)
+test('each rule has a violation below', () => {
   expect(Object.keys(violations).sort()).toEqual(rules.map(({ name }) => name).sort())
 })
 
@@ -55,122 +54,39 @@ const addIngress = (r: Json, rule: Json) => {
 
 /** Changes that break a rule in the production stack of the high layout, by the name of the rule. */
 const violations: Record<string, (resource: Json) => void> = {
-  'instance metadata requires IMDSv2': (r) => {
-    r.aws_instance['api-1'].metadata_options.http_tokens = 'optional'
-  },
-  'containers cannot reach the instance metadata': (r) => {
+  'instance metadata requires IMDSv2, and containers cannot reach it': (r) => {
     r.aws_launch_template['workers-template'].metadata_options.http_put_response_hop_limit = 2
   },
-  'disks are encrypted': (r) => {
-    r.aws_launch_template['workers-template'].block_device_mappings[0].ebs.encrypted = 'false'
+  'every image repository has a lifecycle policy': (r) => {
+    delete r.aws_ecr_lifecycle_policy['images-web-lifecycle']
   },
-  'hosts in production have detailed monitoring': (r) => {
-    r.aws_instance['api-1'].monitoring = false
+  'the topic of the alarms is encrypted with the key of the environment and is not public': (r) => {
+    r.aws_sns_topic.alarms.kms_master_key_id = 'alias/aws/sns'
   },
-  'hosts are EBS-optimized': (r) => {
-    delete r.aws_instance['api-2'].ebs_optimized
-  },
-  'hosts have an instance profile': (r) => {
-    delete r.aws_launch_template['workers-template'].iam_instance_profile
-  },
-  'user data contains no secret': (r) => {
-    r.aws_instance['api-1'].user_data_base64 = Buffer.from(
-      'export REDIS_URL=redis://:hunter22@redis',
-    ).toString('base64')
-  },
-  'hosts have a public address only with egress "public-ip"': (r) => {
-    r.aws_instance['api-1'].associate_public_ip_address = true
-  },
-  'subnets do not assign public addresses automatically': (r) => {
-    r.aws_subnet['public-0'].map_public_ip_on_launch = true
+  'the database has a final snapshot, and in production deletion protection and 7 days of backups': (r) => {
+    r.aws_db_instance.database.backup_retention_period = 6
   },
   'no security group opens port 22, and there are no SSH keys': (r) =>
     addIngress(r, { cidr_ipv4: '10.0.0.1/32', from_port: 20, to_port: 25 }),
-  'no security group opens port 3389': (r) => addIngress(r, { from_port: 3389, to_port: 3389 }),
-  'no security group opens all ports to the internet': (r) =>
-    addIngress(r, { from_port: 0, to_port: 65_535 }),
   'the internet reaches only ports 80 and 443 of the load balancer or the API host': (r) =>
     addIngress(r, { from_port: 443, to_port: 443 }),
   'hosts reach the internet on a few ports only, database and cache have no outbound rules': (r) => {
     r.aws_vpc_security_group_egress_rule.wrong = { ...openRule, ip_protocol: '-1' }
   },
-  'security groups and their rules have a description': (r) => {
-    r.aws_security_group['worker-group'].description = ''
-  },
-  'every security group is used': (r) => {
-    r.aws_security_group.spare = { description: 'x', vpc_id: 'x' }
-  },
-  'the default security group of the VPC allows no traffic': (r) => {
-    delete r.aws_default_security_group['default-group']
-  },
-  'the default VPC is not used': (r) => {
-    r.aws_default_vpc = { wrong: {} }
-  },
-  'flow logs record rejected packets': (r) => {
-    r.aws_flow_log.flow.traffic_type = 'ACCEPT'
-  },
-  'every Elastic IP address is in use': (r) => {
-    r.aws_eip.spare = { domain: 'vpc' }
-  },
   'rules of security groups are separate resources': (r) => {
     r.aws_security_group['api-group'].ingress = []
-  },
-  'the database is encrypted': (r) => {
-    r.aws_db_instance.database.storage_encrypted = false
   },
   'the database is in the data subnets and has no public address': (r) => {
     r.aws_db_subnet_group['database-subnets'].subnet_ids[0] = ref('aws_subnet.public-0.id')
   },
-  'the database has backups, of at least 7 days in production': (r) => {
-    r.aws_db_instance.database.backup_retention_period = 6
-  },
-  'the database has a final snapshot, and deletion protection in production': (r) => {
-    r.aws_db_instance.database.skip_final_snapshot = true
-  },
-  'the database is in two zones with high availability': (r) => {
-    r.aws_db_instance.database.multi_az = false
-  },
-  'the database installs minor versions automatically': (r) => {
-    r.aws_db_instance.database.auto_minor_version_upgrade = false
-  },
-  'snapshots have the tags of their database': (r) => {
-    delete r.aws_db_instance.database.copy_tags_to_snapshot
-  },
-  'the database exports its logs, and logs DDL and slow statements': (r) => {
-    r.aws_db_instance.database.enabled_cloudwatch_logs_exports = ['upgrade']
-  },
   'the database accepts only TLS connections': (r) => {
     r.aws_db_parameter_group['database-parameters'].parameter[0].value = '0'
-  },
-  'the certificate of the database is from a current authority': (r) => {
-    r.aws_db_instance.database.ca_cert_identifier = 'rds-ca-2019'
-  },
-  'the database has detailed monitoring in production': (r) => {
-    r.aws_db_instance.database.monitoring_interval = 0
-  },
-  'the database allows IAM authentication': (r) => {
-    r.aws_db_instance.database.iam_database_authentication_enabled = false
   },
   'RDS manages the master password': (r) => {
     r.aws_db_instance.database.password = 'hunter22'
   },
-  'images are scanned when they are pushed': (r) => {
-    r.aws_ecr_repository['images-app'].image_scanning_configuration.scan_on_push = false
-  },
-  'image tags are immutable': (r) => {
-    r.aws_ecr_repository['images-web'].image_tag_mutability = 'MUTABLE'
-  },
-  'image repositories are private and have a lifecycle policy': (r) => {
-    delete r.aws_ecr_lifecycle_policy['images-web-lifecycle']
-  },
-  'log groups have a retention period': (r) => {
-    delete r.aws_cloudwatch_log_group['worker-logs'].retention_in_days
-  },
   'alarms have an action and define how missing data is treated': (r) => {
     r.aws_cloudwatch_metric_alarm['alarm-workers'].alarm_actions = []
-  },
-  'topics are encrypted with a customer-managed key and are not public': (r) => {
-    r.aws_sns_topic.alarms.kms_master_key_id = 'alias/aws/sns'
   },
   'no role may perform all actions of AWS or of one service': (r) =>
     allow(r, { Action: 's3:*', Resource: 'arn:aws:s3:::x' }),
@@ -188,15 +104,6 @@ const violations: Record<string, (resource: Json) => void> = {
     }),
   'Terraform contains no secret, and with kms "cmk" the key encrypts all stored data': (r) => {
     r.aws_ssm_parameter.wrong = { name: '/waggle/prod/app/REDIS_PASSWORD', type: 'String', value: 'x' }
-  },
-  'the load balancer uses TLS 1.2 or newer, redirects HTTP, and checks the health of its targets': (r) => {
-    r.aws_lb_listener['balancer-http'].default_action = [{ type: 'forward' }]
-  },
-  'auto scaling groups have a launch template, propagated tags and a health check': (r) => {
-    delete r.aws_autoscaling_group.workers.tag
-  },
-  'the cache is encrypted, has users and snapshots, and has a replica with high availability': (r) => {
-    r.aws_elasticache_replication_group.cache.user_group_ids = []
   },
   'the state bucket is private, encrypted, versioned, TLS-only and protected from destruction': (r) => {
     delete r.aws_s3_bucket.state.lifecycle
@@ -222,12 +129,6 @@ describe('another violation is found:', () => {
       'a key pair',
       (r) => {
         r.aws_key_pair = { wrong: {} }
-      },
-    ],
-    [
-      'a volume that is not encrypted',
-      (r) => {
-        r.aws_ebs_volume = { wrong: { size: 1 } }
       },
     ],
     ['a role that may perform all actions', (r) => allow(r, { Action: '*', Resource: '*' })],
@@ -260,9 +161,10 @@ describe('another violation is found:', () => {
       },
     ],
     [
-      'a load balancer without deletion protection',
+      'a password in user data',
       (r) => {
-        r.aws_lb.balancer.enable_deletion_protection = false
+        const script = 'export REDIS_URL=redis://:hunter22@redis'
+        r.aws_instance['api-1'].user_data_base64 = Buffer.from(script).toString('base64')
       },
     ],
     [

@@ -1,8 +1,17 @@
 // Finds resources with data that a plan would delete or replace. A reviewer can overlook such a line in a long
 // plan.
 
-/** Types that contain data, and the key that encrypts it: without the key the data cannot be read. */
-const HOLDS_DATA = ['aws_db_instance', 'aws_ebs_volume', 'aws_s3_bucket', 'aws_kms_key']
+/**
+ * Types that contain data, and the key that encrypts it: without the key the data cannot be read. The cache holds
+ * no task state, but while it is replaced no task starts.
+ */
+const HOLDS_DATA = [
+  'aws_db_instance',
+  'aws_ebs_volume',
+  'aws_elasticache_replication_group',
+  'aws_kms_key',
+  'aws_s3_bucket',
+]
 
 /** The part of `terraform show -json PLAN` that is used here. */
 export interface Plan {

@@ -3,8 +3,11 @@ import { namesOf, SHARED_STACK } from '../names.ts'
 import { initialize, prepare, type StackOptions } from './stack.ts'
 
 const DATABASE = 'aws_db_instance.database'
-/** With kms "cmk" the key is kept: without it the final snapshot could not be read. */
-const KEY = ['aws_kms_key.key', 'aws_kms_alias.key-alias']
+/**
+ * With kms "cmk" the key is kept: without it the final snapshot could not be read. Its alias is destroyed, because
+ * a later environment of the same name needs the alias for its own key.
+ */
+const KEY = 'aws_kms_key.key'
 
 /** @param isSure skips Terraform's confirmation. @throws Error for prod and shared */
 export async function destroy(name: string, options: StackOptions, isSure: boolean): Promise<void> {
@@ -29,7 +32,7 @@ export async function destroy(name: string, options: StackOptions, isSure: boole
   // A separate apply removes the deletion protection and sets the name of the snapshot, which destroy reads
   // from the state.
   if (resources.includes(DATABASE)) await terraform.run('apply', `-target=${DATABASE}`, ...approval)
-  if (config.kms === 'cmk' && resources.includes(KEY[0] ?? '')) await terraform.run('state', 'rm', ...KEY)
+  if (config.kms === 'cmk' && resources.includes(KEY)) await terraform.run('state', 'rm', KEY)
   await terraform.run('destroy', ...approval)
   process.stdout.write(`${name} is destroyed. The final snapshot of its database is ${config.lastSnapshot}\n`)
 }

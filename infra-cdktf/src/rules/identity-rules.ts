@@ -1,8 +1,9 @@
-// Rules for IAM policies, trust policies and secrets.
+// Rules for IAM policies, trust policies, credentials of hosts, and secrets.
 import { SECRETS } from '../names.ts'
-import { SECRET } from './host-rules.ts'
 import type { Rule } from './rule.ts'
-import { type PolicyStatement, policiesIn, resourcesIn, type Stack } from './stack.ts'
+import { unless } from './rule.ts'
+import { SECRET } from './secrets.ts'
+import { each, type PolicyStatement, policiesIn, resourcesIn, type Stack, type Values } from './stack.ts'
 
 /** Actions that do not support resource-level permissions. */
 const WITHOUT_RESOURCE = [
@@ -47,7 +48,6 @@ const isOpen = ({ resources }: PolicyStatement) => resources.includes('*')
 export const identityRules: Rule[] = [
   {
     name: 'no role may perform all actions of AWS or of one service',
-    ids: 'CKV_AWS_62, 63, 274, CKV2_AWS_40, CKV2_AWS_56; stricter',
     find: (stack) => [
       ...allowed(stack, ({ actions }) => actions.some((action) => action === '*' || action.endsWith(':*'))),
       ...resourcesIn(stack, 'aws_iam_role_policy_attachment')
@@ -61,7 +61,6 @@ export const identityRules: Rule[] = [
   },
   {
     name: 'actions that support resource-level permissions are not allowed on all resources',
-    ids: 'CKV_AWS_355',
     find: (stack) =>
       allowed(
         stack,
@@ -75,7 +74,6 @@ export const identityRules: Rule[] = [
   },
   {
     name: 'no role can escalate its privileges or those of another role',
-    ids: 'CKV_AWS_286, 287, 288, 289, 290, AWS-0342',
     find: (stack) => [
       ...allowed(
         stack,
@@ -98,7 +96,6 @@ export const identityRules: Rule[] = [
   },
   {
     name: 'only named services and GitHub can assume a role',
-    ids: 'CKV_AWS_60, CKV_AWS_61',
     find: (stack) =>
       policiesIn(stack, 'trust')
         .filter(
@@ -115,7 +112,6 @@ export const identityRules: Rule[] = [
   },
   {
     name: 'GitHub can assume a role only with an exact subject',
-    ids: 'CKV_AWS_358 (CKV_AWS_393 does not support subjects with ids yet)',
     find: (stack) =>
       policiesIn(stack, 'trust')
         .filter(({ statements }) =>
@@ -133,12 +129,18 @@ export const identityRules: Rule[] = [
         )
         .map(({ address }) => address),
   },
-]
-
-export const secretRules: Rule[] = [
+  {
+    name: 'instance metadata requires IMDSv2, and containers cannot reach it',
+    find: (stack) =>
+      unless(resourcesIn(stack, 'aws_instance', 'aws_launch_template'), ({ metadata_options }) =>
+        each(metadata_options).some(
+          ({ http_tokens, http_put_response_hop_limit }) =>
+            http_tokens === 'required' && http_put_response_hop_limit === 1,
+        ),
+      ),
+  },
   {
     name: 'Terraform contains no secret, and with kms "cmk" the key encrypts all stored data',
-    ids: 'CKV_AWS_337, CKV_AWS_149, AWS-0098; stricter',
     find: (stack, { kms }) => [
       ...resourcesIn(stack)
         .filter(({ type, values }) => containsSecret(type, values))
@@ -158,7 +160,7 @@ export const secretRules: Rule[] = [
   },
 ]
 
-function containsSecret(type: string, values: Record<string, unknown>): boolean {
+function containsSecret(type: string, values: Values): boolean {
   const name =
     String(values.name ?? '')
       .split('/')
@@ -167,6 +169,11 @@ function containsSecret(type: string, values: Record<string, unknown>): boolean 
     ['random_password', 'aws_secretsmanager_secret_version', 'aws_iam_access_key'].includes(type) ||
     (type === 'aws_ssm_parameter' && ([...SECRETS.app, ...SECRETS.api] as string[]).includes(name)) ||
     ['password', 'passwords', 'auth_token', 'secret_string'].some((secret) => values[secret] !== undefined) ||
-    SECRET.test(JSON.stringify(values))
+    SECRET.test(JSON.stringify(values)) ||
+    SECRET.test(userDataOf(values))
   )
+}
+
+function userDataOf({ user_data = '', user_data_base64 = '' }: Values): string {
+  return [user_data, user_data_base64].map((text) => Buffer.from(text, 'base64').toString()).join('\n')
 }

@@ -5,8 +5,6 @@ import type { Resource, Stack } from './stack.ts'
 export interface Rule {
   /** A sentence that is true for every valid stack. */
   name: string
-  /** Ids of the equivalent rules of checkov and trivy; which of their rules do not apply, and why. */
-  ids: string
   /** Returns the addresses of violations, with a note if the rule checks several properties. */
   find(stack: Stack, config: Config): string[]
 }

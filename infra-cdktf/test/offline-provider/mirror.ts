@@ -1,6 +1,4 @@
 // Writes a filesystem mirror, so that Terraform uses the offline provider as the AWS provider.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dataSourceSchema, providerSchema, resourceSchema } from './schema.ts'
@@ -12,17 +10,13 @@ interface Stack {
   data?: Record<string, unknown>
 }
 
-export interface Mirror {
-  /** Environment in which Terraform finds the provider and starts it itself: four times for one plan. */
-  env: NodeJS.ProcessEnv
-  /** Starts the provider once for many commands, which halves their duration. */
-  start(): Promise<{ env: NodeJS.ProcessEnv; stop(): void }>
-}
-
-export function makeMirror(folder: string, stacks: Stack[]): Mirror {
-  const types = (of: 'resource' | 'data') => [
-    ...new Set(stacks.flatMap((stack) => Object.keys(stack[of] ?? {}))),
-  ]
+/** Writes the mirror. @returns the environment in which Terraform finds the provider */
+export function makeMirror(folder: string, stacks: Stack[]): NodeJS.ProcessEnv {
+  // Terraform itself contains the provider of terraform_data.
+  const types = (of: 'resource' | 'data') =>
+    [...new Set(stacks.flatMap((stack) => Object.keys(stack[of] ?? {})))].filter((type) =>
+      type.startsWith('aws_'),
+    )
   mkdirSync(folder, { recursive: true })
   const schemaFile = join(folder, 'schemas.json')
   writeFileSync(
@@ -44,31 +38,11 @@ export function makeMirror(folder: string, stacks: Stack[]): Mirror {
   chmodSync(program, 0o755)
   const settings = join(folder, 'terraform.rc')
   writeFileSync(settings, `provider_installation {\n  filesystem_mirror { path = "${folder}" }\n}\n`)
-  const env = {
+  return {
     ...process.env,
     TF_CLI_CONFIG_FILE: settings,
     TF_DISABLE_PLUGIN_TLS: '1',
     TF_IN_AUTOMATION: '1',
     CHECKPOINT_DISABLE: '1',
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
-  return {
-    env,
-    async start() {
-      const child = spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] })
-      const [line] = (await once(child.stdout, 'data')) as [Buffer] // the handshake, which arrives in one chunk
-      const [, protocol, network, socket] = line.toString().split('|')
-      const running = {
-        Protocol: 'grpc',
-        ProtocolVersion: Number(protocol),
-        Pid: child.pid,
-        Test: true,
-        Addr: { Network: network, String: socket },
-      }
-      return {
-        env: { ...env, TF_REATTACH_PROVIDERS: JSON.stringify({ [ADDRESS]: running }) },
-        stop: () => void child.kill(),
-      }
-    },
   }
 }

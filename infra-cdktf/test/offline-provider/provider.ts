@@ -1,5 +1,5 @@
-// A Terraform provider for tests that replaces the AWS provider. It has the schema of the AWS provider, plans
-// changes, and applies them without creating anything. It is a process that Terraform calls over a socket.
+// A Terraform provider for tests that replaces the AWS provider for `terraform validate`. It has the schema of the
+// AWS provider and none of its functions. It is a process that Terraform calls over a socket.
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,6 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { Block, NestedBlock } from './schema.ts'
-import { read, type Values, type Wire, withKnownValues, withUnknowns, write } from './values.ts'
 
 /** Schemas of the types that the stacks use. mirror.ts writes them to a file. */
 export interface Schemas {
@@ -22,21 +21,7 @@ export interface Schemas {
 }
 
 interface Request {
-  type_name: string
-  config: Wire
-  current_state: Wire
-  prior_state: Wire
-  proposed_new_state: Wire
-  planned_state: Wire
-  raw_state: { json: Uint8Array }
-}
-
-/** Attributes whose change replaces a resource. Contains only the cases that tests use. */
-const REPLACED_BY: Record<string, string[]> = {
-  aws_db_instance: ['identifier', 'db_name', 'username', 'storage_encrypted'],
-  aws_ebs_volume: ['availability_zone', 'encrypted'],
-  aws_s3_bucket: ['bucket'],
-  aws_instance: ['subnet_id'],
+  config: unknown
 }
 
 const NESTING = { single: 1, list: 2, set: 3, map: 4 }
@@ -51,72 +36,9 @@ const handlers: Record<string, (request: Request) => unknown> = {
     data_source_schemas: mapValues(schemas.dataSources, (block) => ({ block: wireOf(block) })),
   }),
   PrepareProviderConfig: ({ config }) => ({ prepared_config: config }),
-  ValidateResourceTypeConfig: ({ config }) => ({ diagnostics: policyFaultsIn(read(config)) }),
+  ValidateResourceTypeConfig: () => ({}),
   ValidateDataSourceConfig: () => ({}),
-  UpgradeResourceState: ({ raw_state }) => ({
-    upgraded_state: write(JSON.parse(Buffer.from(raw_state.json).toString())),
-  }),
-  Configure: () => ({}),
-  ReadResource: ({ current_state }) => ({ new_state: current_state }),
-  PlanResourceChange: plan,
-  ApplyResourceChange: ({ type_name, planned_state }) => {
-    const planned = read(planned_state)
-    return {
-      new_state: write(planned && withKnownValues(blockOf(schemas.resources, type_name), planned, type_name)),
-      legacy_type_system: true,
-    }
-  },
-  // A fixed seed, so that every read returns the same values.
-  ReadDataSource: ({ type_name, config }) => {
-    const block = blockOf(schemas.dataSources, type_name)
-    return {
-      state: write(withKnownValues(block, withUnknowns(block, read(config) ?? {}), type_name, 'found')),
-    }
-  },
   Stop: () => ({}),
-}
-
-function plan({ type_name, prior_state, proposed_new_state }: Request) {
-  const prior = read(prior_state)
-  const proposed = read(proposed_new_state)
-  const replaced = (REPLACED_BY[type_name] ?? []).filter(
-    (name) => prior && proposed && JSON.stringify(prior[name]) !== JSON.stringify(proposed[name]),
-  )
-  return {
-    planned_state:
-      prior || !proposed
-        ? proposed_new_state
-        : write(withUnknowns(blockOf(schemas.resources, type_name), proposed)),
-    requires_replace: replaced.map((attribute_name) => ({ steps: [{ attribute_name }] })),
-    legacy_type_system: true,
-  }
-}
-
-/** Returns diagnostics for policies that are not JSON, like the AWS provider. */
-function policyFaultsIn(values: Values | null) {
-  return Object.entries(values ?? {})
-    .filter(
-      ([name, value]) =>
-        /^(policy|assume_role_policy|dashboard_body|content)$/.test(name) &&
-        typeof value === 'string' &&
-        !isJson(value),
-    )
-    .map(([name]) => ({ severity: 1, summary: `"${name}" contains an invalid JSON policy`, detail: '' }))
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function blockOf(known: Record<string, Block>, type: string): Block {
-  const block = known[type]
-  if (!block) throw new Error(`No schema of ${type}`)
-  return block
 }
 
 function wireOf(block: Block): unknown {

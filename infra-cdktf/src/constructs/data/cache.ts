@@ -73,8 +73,11 @@ export function createCache(
     snapshotWindow: '01:00-02:00',
     maintenanceWindow: 'sun:04:30-sun:05:30',
     autoMinorVersionUpgrade: 'true',
-    applyImmediately: config.name !== 'prod',
+    applyImmediately: true,
     tags: { Name: prefix },
+    // AWS installs minor versions by itself. The provider compares them with the version above, and a lower one
+    // there would replace the cache.
+    lifecycle: { ignoreChanges: ['engine_version'] },
   })
   return { host: cache.primaryEndpointAddress, username: id }
 }

@@ -45,7 +45,8 @@ export function createDatabase(
     description: `${prefix}: PostgreSQL ${settings.version}`,
     family: `postgres${settings.version}`,
     parameter: [
-      { name: 'rds.force_ssl', value: '1' },
+      // RDS reports this method for this parameter, although the parameter is dynamic.
+      { name: 'rds.force_ssl', value: '1', applyMethod: 'pending-reboot' },
       { name: 'log_statement', value: 'ddl' },
       { name: 'log_min_duration_statement', value: '1000' },
     ],
@@ -55,6 +56,8 @@ export function createDatabase(
     identifier,
     engine: 'postgres',
     engineVersion: settings.version,
+    // A change of the setting `version` is a major upgrade. A reviewer sees it in the plan.
+    allowMajorVersionUpgrade: true,
     instanceClass: settings.instanceClass,
     allocatedStorage: settings.storageGb,
     maxAllocatedStorage: settings.maxStorageGb,
@@ -82,7 +85,8 @@ export function createDatabase(
     skipFinalSnapshot: false,
     finalSnapshotIdentifier: config.lastSnapshot ?? `${prefix}-final`,
     enabledCloudwatchLogsExports: ['postgresql', 'upgrade'],
-    applyImmediately: !isProduction,
+    // Otherwise a change waits for the maintenance window, and every plan until then shows it again.
+    applyImmediately: true,
     ...(hasDetailedMonitoring && {
       performanceInsightsEnabled: true,
       performanceInsightsKmsKeyId: keys.storage,

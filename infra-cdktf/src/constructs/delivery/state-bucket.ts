@@ -38,6 +38,7 @@ export function createStateBucket(scope: Construct, { id, region }: Account): vo
         status: 'Enabled',
         filter: [{ prefix: '' }],
         noncurrentVersionExpiration: [{ noncurrentDays: 180 }],
+        abortIncompleteMultipartUpload: [{ daysAfterInitiation: 7 }],
       },
     ],
     dependsOn: [versions],

@@ -27,12 +27,17 @@ export function createHostRole(scope: Construct, config: Config, role: Role, acc
     assumeRolePolicy: trust('ec2.amazonaws.com', config.account.id),
     permissionsBoundary: boundaryArn(config.account.id),
   })
-  new IamRolePolicy(scope, `${role}-policy`, {
+  const permissions = new IamRolePolicy(scope, `${role}-policy`, {
     role: iamRole.id,
     name: 'host',
     policy: policy(...statementsOf(config, role, access)),
   })
-  return new IamInstanceProfile(scope, `${role}-profile`, { name: hostRole(role), role: iamRole.name }).name
+  return new IamInstanceProfile(scope, `${role}-profile`, {
+    name: hostRole(role),
+    role: iamRole.name,
+    // Hosts refer to the profile, so they start only after their permissions exist.
+    dependsOn: [permissions],
+  }).name
 }
 
 function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn }: Access): Statement[] {

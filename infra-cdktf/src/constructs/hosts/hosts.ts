@@ -6,6 +6,7 @@ import { EbsVolume } from '@cdktf/provider-aws/lib/ebs-volume/index.js'
 import { Eip } from '@cdktf/provider-aws/lib/eip/index.js'
 import { Instance } from '@cdktf/provider-aws/lib/instance/index.js'
 import { VolumeAttachment } from '@cdktf/provider-aws/lib/volume-attachment/index.js'
+import { DataResource } from 'cdktf'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
 import { namesOf, PROJECT, type Role, TAGS } from '../../names.ts'
@@ -39,8 +40,12 @@ export function createHosts(
   parts: HostParts,
 ): RunningHost[] {
   const { dataDevice, dataVolume, prefix } = namesOf(config.name)
-  const image = imageOf(scope, config)
+  // Terraform treats `value` as a secret and hides it in plans.
+  const image = new DataAwsSsmParameter(scope, 'image', { name: imageParameterOf(config) }).insecureValue
   const userData = bootstrapUserData()
+  const architecture = new DataResource(scope, 'architecture', {
+    input: { architecture: config.hosts.architecture },
+  })
   return topology.hosts.map((host) => {
     const isEdge = config.ingress === 'edge' && host.role === topology.apiRole
     const subnets = isEdge ? parts.network.publicSubnets : parts.network.hostSubnets
@@ -58,7 +63,8 @@ export function createHosts(
         volumeSize: config.hosts.rootGb,
         encrypted: true,
         kmsKeyId: parts.keys.storage,
-        tags: { ...tagsOf(config, host.role, host.name), Name: `${prefix}-${host.name}` },
+        // No tags of its own: the provider reads them back together with its default tags and would change them
+        // in every plan.
       },
       tags: { ...tagsOf(config, host.role, host.name), Name: `${prefix}-${host.name}` },
       lifecycle: {
@@ -66,6 +72,8 @@ export function createHosts(
         // one. A host that was stopped by hand has no public address until it is started again, which must
         // not replace it either.
         ignoreChanges: ['ami', 'user_data_base64', 'associate_public_ip_address'],
+        // Another architecture needs another image: with the old one the host would stop and never start.
+        replaceTriggeredBy: [`terraform_data.${architecture.friendlyUniqueId}`],
       },
       dependsOn: [parts.network.gateway],
     })
@@ -128,14 +136,10 @@ export function instanceSettings(config: Config, instanceType: string) {
   }
 }
 
-/** AMI id of the newest Ubuntu 24.04 for the configured architecture. */
-export function imageOf(scope: Construct, { hosts }: Config): string {
-  const existing = scope.node.tryFindChild('image')
-  if (existing instanceof DataAwsSsmParameter) return existing.insecureValue
+/** Name of the public parameter with the AMI id of the newest Ubuntu 24.04 for the configured architecture. */
+export function imageParameterOf({ hosts }: Config): string {
   const architecture = hosts.architecture === 'arm64' ? 'arm64' : 'amd64'
-  return new DataAwsSsmParameter(scope, 'image', {
-    name: `/aws/service/canonical/ubuntu/server/24.04/stable/current/${architecture}/hvm/ebs-gp3/ami-id`,
-  }).insecureValue // Terraform treats `value` as a secret and hides it in plans
+  return `/aws/service/canonical/ubuntu/server/24.04/stable/current/${architecture}/hvm/ebs-gp3/ami-id`
 }
 
 /**

@@ -5,7 +5,7 @@ import { LaunchTemplate } from '@cdktf/provider-aws/lib/launch-template/index.js
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
 import { METRICS, namesOf } from '../../names.ts'
-import { bootstrapUserData, type HostParts, imageOf, instanceSettings, tagsOf } from './hosts.ts'
+import { bootstrapUserData, type HostParts, imageParameterOf, instanceSettings, tagsOf } from './hosts.ts'
 
 type Scaling = NonNullable<Config['workers']['scaling']>
 
@@ -23,7 +23,9 @@ export function createWorkerScaling(
     ...instanceSettings(config, config.hosts.byRole.worker ?? config.hosts.instanceType),
     ebsOptimized: 'true',
     monitoring: { enabled: config.hosts.detailedMonitoring ?? config.name === 'prod' },
-    imageId: imageOf(scope, config),
+    // EC2 resolves the parameter when it starts a host. An id here would change with every new image of Ubuntu, and
+    // each change would replace all workers.
+    imageId: `resolve:ssm:${imageParameterOf(config)}`,
     iamInstanceProfile: { name: parts.profiles.get('worker') },
     userData: bootstrapUserData(),
     updateDefaultVersion: true,

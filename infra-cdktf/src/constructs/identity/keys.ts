@@ -50,8 +50,14 @@ export function createKeys(scope: Construct, { name, kms, account }: Config): Ke
               Sid: 'AutoScaling',
               Action: [...use, 'kms:CreateGrant'],
               Resource: '*',
-              Principal: {
-                AWS: `arn:aws:iam::${account.id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`,
+              // As a condition, because KMS rejects a principal that does not exist: AWS creates this role with the
+              // first auto scaling group of the account.
+              Principal: { AWS: '*' },
+              Condition: {
+                StringEquals: { 'kms:CallerAccount': account.id },
+                ArnEquals: {
+                  'aws:PrincipalArn': `arn:aws:iam::${account.id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`,
+                },
               },
             },
           ]

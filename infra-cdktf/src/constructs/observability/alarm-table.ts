@@ -9,13 +9,20 @@ export interface WatchedHost {
   instance: { id: string }
 }
 
-export interface Alarm {
-  id: string
-  description: string
+/** A metric of CloudWatch. */
+export interface Metric {
   namespace: string
   metric: string
   dimensions?: Record<string, string>
-  statistic: 'Average' | 'Maximum' | 'Minimum' | 'Sum'
+  statistic: 'Average' | 'Maximum' | 'Minimum' | 'SampleCount' | 'Sum'
+}
+
+/** An alarm on one metric, or on an expression over several. */
+export type Alarm = Threshold & (Metric | { expression: string; metrics: Record<string, Metric> })
+
+interface Threshold {
+  id: string
+  description: string
   above?: number
   below?: number
   /** Consecutive minutes beyond the threshold; default 5. The period is 1 minute below 5, else 5 minutes. */
@@ -67,26 +74,59 @@ export function alarmsOfHost({ name, account }: Config, { host, instance }: Watc
       minutes: 15,
       description: 'The host sends more than 2 GB in 5 minutes: traffic costs, or a compromised host',
     },
-    ...(host.instanceType.startsWith('t')
-      ? [
-          {
-            ...ec2,
-            id: `${host.name}-credits`,
-            metric: 'CPUCreditBalance',
-            statistic: 'Minimum' as const,
-            below: 30,
-            minutes: 15,
-            description: 'CPU credits run low: the host will soon be throttled or cost more',
-          },
-        ]
-      : []),
+    ...alarmsOfCredits(name, host, ec2),
     ...alarmsOfDiskAndMemory(name, host.name),
+    {
+      id: `${host.name}-silent`,
+      // 1 in periods in which the host runs and publishes nothing. Without the first metric, the alarm would also
+      // be on while a new host prepares itself.
+      expression: 'IF(checks >= 0 AND FILL(own, 0) == 0, 1, 0)',
+      metrics: {
+        checks: { ...ec2, metric: 'StatusCheckFailed', statistic: 'SampleCount' },
+        own: { ...ownMetrics(name, host.name), metric: METRICS.diskUsed, statistic: 'SampleCount' },
+      },
+      above: 0,
+      minutes: 30,
+      description:
+        'The host runs, but has published no metrics for half an hour: it is not prepared or has no release',
+    },
+  ]
+}
+
+/** The credits of a burstable instance. A new one starts without credits and earns 12 to 24 per hour. */
+function alarmsOfCredits(
+  environment: Environment,
+  host: Host,
+  ec2: Pick<Metric, 'namespace' | 'dimensions'>,
+): Alarm[] {
+  if (!host.instanceType.startsWith('t')) return []
+  const id = `${host.name}-credits`
+  return [
+    environment === 'dev'
+      ? {
+          ...ec2,
+          id,
+          metric: 'CPUCreditBalance',
+          statistic: 'Maximum',
+          below: 10,
+          minutes: 120,
+          description: 'The host has used its CPU credits and is throttled: use a larger host',
+        }
+      : {
+          ...ec2,
+          id,
+          metric: 'CPUSurplusCreditBalance',
+          statistic: 'Maximum',
+          above: 100,
+          minutes: 60,
+          description: 'The host spends more CPU credits than it earns, which costs money: use a larger host',
+        },
   ]
 }
 
 /** Alarms on metrics that hosts publish. All workers of an auto scaling group publish as one host. */
 export function alarmsOfDiskAndMemory(environment: Environment, host: string): Alarm[] {
-  const own = { namespace: METRICS.namespace, dimensions: { Environment: environment, Host: host } }
+  const own = ownMetrics(environment, host)
   return [
     {
       ...own,
@@ -94,8 +134,7 @@ export function alarmsOfDiskAndMemory(environment: Environment, host: string): A
       metric: METRICS.diskUsed,
       statistic: 'Maximum',
       above: 85,
-      missing: 'breaching',
-      description: 'The disk is almost full, or the host publishes no metrics',
+      description: 'The disk is almost full',
     },
     {
       ...own,
@@ -104,11 +143,16 @@ export function alarmsOfDiskAndMemory(environment: Environment, host: string): A
       statistic: 'Average',
       above: 90,
       minutes: 15,
-      missing: 'breaching',
-      description: 'Memory is almost used up and containers may be killed, or the host publishes no metrics',
+      description: 'Memory is almost used up and containers may be killed',
     },
   ]
 }
+
+/** Metrics that a host publishes itself. */
+const ownMetrics = (environment: Environment, host: string) => ({
+  namespace: METRICS.namespace,
+  dimensions: { Environment: environment, Host: host },
+})
 
 export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
   const rds = { namespace: 'AWS/RDS', dimensions: { DBInstanceIdentifier: identifier } }

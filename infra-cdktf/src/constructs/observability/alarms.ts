@@ -9,10 +9,12 @@ import { namesOf } from '../../names.ts'
 import type { Keys } from '../identity/keys.ts'
 import { policy } from '../identity/policy.ts'
 import {
+  type Alarm,
   alarmsOfDatabase,
   alarmsOfDiskAndMemory,
   alarmsOfHost,
   alarmsOfTasks,
+  type Metric,
   type WatchedHost,
 } from './alarm-table.ts'
 
@@ -32,25 +34,39 @@ export function createAlarms(scope: Construct, config: Config, { hosts, database
     ...alarmsOfDatabase(config, database),
     ...alarmsOfTasks(config),
   ]
-  for (const { id, above, below, minutes = 5, actions = [], ...alarm } of alarms) {
-    const isShort = minutes < 5
+  for (const alarm of alarms) {
+    const { id, above, below, minutes = 5, actions = [] } = alarm
+    const period = minutes < 5 ? 60 : 300
     new CloudwatchMetricAlarm(scope, `alarm-${id}`, {
       alarmName: `${prefix}-${id}`,
       alarmDescription: alarm.description,
-      namespace: alarm.namespace,
-      metricName: alarm.metric,
-      dimensions: alarm.dimensions,
-      statistic: alarm.statistic,
+      ...('metric' in alarm ? { ...metricOf(alarm), period } : { metricQuery: queriesOf(alarm, period) }),
       comparisonOperator: above === undefined ? 'LessThanThreshold' : 'GreaterThanThreshold',
       threshold: above ?? below,
-      period: isShort ? 60 : 300,
-      evaluationPeriods: isShort ? minutes : minutes / 5,
+      evaluationPeriods: (minutes * 60) / period,
       treatMissingData: alarm.missing ?? 'notBreaching',
       actionsEnabled: true,
       alarmActions: [topic, ...actions],
       okActions: [topic],
     })
   }
+}
+
+const metricOf = ({ namespace, metric, dimensions, statistic }: Metric) => ({
+  namespace,
+  metricName: metric,
+  dimensions,
+  statistic,
+})
+
+function queriesOf({ expression, metrics }: Extract<Alarm, { expression: string }>, period: number) {
+  return [
+    { id: 'result', label: 'Result', expression, returnData: true },
+    ...Object.entries(metrics).map(([id, metric]) => {
+      const { statistic: stat, ...rest } = metricOf(metric)
+      return { id, metric: { ...rest, stat, period } }
+    }),
+  ]
 }
 
 function createTopic(scope: Construct, { name, account }: Config, keys: Keys): string {
