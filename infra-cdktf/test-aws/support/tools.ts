@@ -1,7 +1,7 @@
 // Programs for the tests against an emulated AWS, below .tools/: the real AWS provider, the emulator moto, the AWS
 // CLI and checkov. `npm run provider` prepares the provider; the others are installed here on first use.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const TOOLS = join(import.meta.dirname, '../../.tools')
@@ -44,4 +44,25 @@ export function programsOf(environment: keyof typeof PACKAGES): string | undefin
     writeFileSync(marker, '')
   }
   return join(folder, 'bin')
+}
+
+/**
+ * Installs the cdktf command line and a Node on which it runs. Both take 550 MB.
+ * @returns the folder with the programs `cdktf` and `node`
+ */
+export function installCdktf(): string {
+  const folder = join(TOOLS, 'cdktf')
+  const marker = join(folder, 'complete')
+  if (!existsSync(marker)) {
+    mkdirSync(folder, { recursive: true })
+    const dependencies = { 'cdktf-cli': '0.21.0', node: '22.23.3' }
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ dependencies, allowScripts: { node: true } }),
+    )
+    const options = ['--no-audit', '--no-fund', '--loglevel=error']
+    execFileSync('npm', ['install', ...options], { cwd: folder, stdio: 'inherit' })
+    writeFileSync(marker, '')
+  }
+  return join(folder, 'node_modules/.bin')
 }
