@@ -2,8 +2,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import type { EnvironmentInput } from '../src/config/schema.ts'
-import { configOf, type Json, LAYOUTS, type Layout, synthesizeOne } from '../test/support/layouts.ts'
+import { type EnvironmentInput, parseAccount, parseEnvironment } from '../src/config/schema.ts'
+import { account, configOf, type Json, layouts, synthesizeOne } from '../test/support/layouts.ts'
 import { emulated, MISSING_ATTRIBUTES } from './support/emulated.ts'
 import { startMoto } from './support/moto.ts'
 import { hasProvider, terraformFor } from './support/provider.ts'
@@ -25,8 +25,17 @@ interface Change {
   change: { actions: string[]; before: Json; after: Json }
 }
 
+const { egress, kms, workers, ...available } = layouts.high
+/** The layouts of docs/deploy.md, and one with every option. */
+const cases: Record<string, EnvironmentInput> = {
+  single: layouts.single,
+  multi: layouts.multi,
+  'multi, high availability': available,
+  'every option': layouts.high,
+}
+
 describe.skipIf(!moto)('the real provider', () => {
-  test.each(LAYOUTS)('creates, changes and destroys the layout %s', async (layout) => {
+  test.each(Object.keys(cases))('creates, changes and destroys the layout "%s"', async (layout) => {
     const began = Date.now()
     const { folder, stack } = synthesize(layout, {})
     await run(folder, 'init')
@@ -39,7 +48,7 @@ describe.skipIf(!moto)('the real provider', () => {
     expect((await run(folder, 'apply', '-auto-approve')).output).toContain(`${countIn(applied)} added`)
     expect(differencesIn(await plan(folder))).toEqual([])
 
-    write(folder, emulated(synthesize(layout, LARGER[layout]).stack))
+    write(folder, emulated(synthesize(layout, LARGER).stack))
     const resized = await plan(folder)
     expect(changesIn(resized).filter(({ change }) => change.actions.includes('delete'))).toEqual([])
     expect(changesIn(resized).map(({ type }) => type)).toContain('aws_db_instance')
@@ -48,43 +57,63 @@ describe.skipIf(!moto)('the real provider', () => {
 
     const destroyed = await run(folder, 'apply', '-destroy', '-auto-approve')
     expect(destroyed.output).toContain(`${countIn(applied)} destroyed`)
-    table.push(
-      `${layout}: ${countIn(applied)} of ${countIn(stack)} resources, second plan empty, ${seconds(began)} s`,
-    )
+    report(layout, applied, stack, began)
+  })
+
+  test('creates the shared stack, and destroys it only without the protection of the state', async () => {
+    const began = Date.now()
+    const { folder, shared } = synthesizeOne({ ...configOf('staging', 'single'), target: 'emulator' })
+    folders.push(folder)
+    const at = join(folder, 'stacks/shared')
+    await run(at, 'init')
+    await run(at, 'validate')
+    const applied = emulated(shared)
+    write(at, applied)
+    expect((await run(at, 'apply', '-auto-approve')).output).toContain(`${countIn(applied)} added`)
+    expect(differencesIn(await plan(at))).toEqual([])
+
+    const refused = await start(at, 'apply', '-destroy', '-auto-approve')
+    expect(refused.output).toContain('aws_s3_bucket.state has lifecycle.prevent_destroy set')
+    const unprotected = structuredClone(applied)
+    delete unprotected.resource.aws_s3_bucket.state.lifecycle
+    write(at, unprotected)
+    const destroyed = await run(at, 'apply', '-destroy', '-auto-approve')
+    expect(destroyed.output).toContain(`${countIn(applied)} destroyed`)
+    report('shared', applied, shared, began)
   })
 })
 
-/** A larger host and database for every layout. */
-const LARGER: Record<Layout, Partial<EnvironmentInput>> = {
-  single: change('t4g.medium'),
-  multi: change('t4g.medium'),
-  high: change('t4g.medium'),
+function report(layout: string, applied: Json, stack: Json, began: number): void {
+  const duration = Math.round((Date.now() - began) / 1_000)
+  table.push(
+    `${layout}: ${countIn(applied)} of ${countIn(stack)} resources, second plan empty, ${duration} s`,
+  )
 }
 
-function change(instanceType: string): Partial<EnvironmentInput> {
-  return {
-    hosts: { instanceType, architecture: 'arm64', rootGb: 30 },
-    database: { instanceClass: 'db.t4g.small', storageGb: 30 },
-  }
+/** A larger host and database. */
+const LARGER: Partial<EnvironmentInput> = {
+  hosts: { instanceType: 't4g.medium', architecture: 'arm64', rootGb: 30 },
+  database: { instanceClass: 'db.t4g.small', storageGb: 30, deletionProtection: false },
 }
 
 /** Synthesizes a layout of staging for the emulator. */
-function synthesize(layout: Layout, changed: Partial<EnvironmentInput>): { folder: string; stack: Json } {
-  const { folder, environment } = synthesizeOne({
-    ...configOf('staging', layout, changed),
-    target: 'emulator',
-  })
+function synthesize(layout: string, changed: Partial<EnvironmentInput>): { folder: string; stack: Json } {
+  const options = cases[layout] ?? expect.fail(`No layout is named ${layout}`)
+  const input = { ...options, database: { deletionProtection: false }, ...changed }
+  const config = parseEnvironment('staging', input, parseAccount(account))
+  const { folder, environment } = synthesizeOne({ ...config, target: 'emulator' })
   folders.push(folder)
   return { folder: join(folder, 'stacks/staging'), stack: environment }
 }
 
 const write = (folder: string, stack: Json) =>
-  writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(stack))
+  writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(stack, null, 2))
+
+const start = moto ? terraformFor(moto) : () => expect.fail('moto does not run')
 
 async function run(folder: string, ...args: string[]) {
-  const terraform = moto ? terraformFor(moto) : expect.fail('moto does not run')
-  const outcome = await terraform(folder, ...args)
-  expect(outcome.code, outcome.output.slice(-5_000)).toBe(0)
+  const outcome = await start(folder, ...args)
+  expect(outcome.code, outcome.output.slice(-8_000)).toBe(0)
   return outcome
 }
 
@@ -109,5 +138,3 @@ function differencesIn(planned: { resource_changes?: Change[] }): string[] {
 
 const countIn = (stack: Json) =>
   Object.values<Json>(stack.resource).reduce((count, resources) => count + Object.keys(resources).length, 0)
-
-const seconds = (since: number) => Math.round((Date.now() - since) / 1_000)

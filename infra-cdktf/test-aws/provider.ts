@@ -28,14 +28,15 @@ function download(): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-provider-'))
   const required = { aws: { source: 'hashicorp/aws', version: RELEASE } }
   writeFileSync(join(folder, 'main.tf.json'), JSON.stringify({ terraform: { required_providers: required } }))
-  const { status, stderr } = spawnSync('terraform', ['providers', 'mirror', PROVIDER_MIRROR], {
+  const { status, stderr } = spawnSync('terraform', ['providers', 'mirror', '-no-color', PROVIDER_MIRROR], {
     cwd: folder,
     encoding: 'utf8',
     env: { ...process.env, TF_CLI_CONFIG_FILE: '/dev/null', CHECKPOINT_DISABLE: '1' },
     timeout: 10 * 60_000,
   })
   rmSync(folder, { recursive: true })
-  if (status !== 0) say(`The registry of Terraform cannot be used: ${stderr?.trim().split('\n')[0] ?? ''}`)
+  if (status !== 0)
+    say(`The registry of Terraform cannot be used: ${stderr?.replace(/[\s│╷╵]+/g, ' ').trim() ?? ''}`)
   return status === 0
 }
 
