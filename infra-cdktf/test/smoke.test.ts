@@ -1,7 +1,7 @@
 // scripts/smoke.ts against a fake server that works, and against servers with one fault each.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
-import { foreignOriginsIn, smoke } from '../scripts/smoke.ts'
+import { checkRedirect, foreignOriginsIn, smoke } from '../scripts/smoke.ts'
 
 let server: Server | undefined
 afterEach(() => {
@@ -9,7 +9,7 @@ afterEach(() => {
   server?.close()
 })
 
-type FakeResponse = [status: number, body: string]
+type FakeResponse = [status: number, body: string, headers?: Record<string, string>]
 const PAGE =
   '<script type="module" src="./assets/index-1.js"></script><link rel="stylesheet" href="./assets/index-1.css">'
 
@@ -32,9 +32,9 @@ async function start(
     const usual = isAllowed
       ? responses[`${request.method} ${request.url}`]
       : ([401, '{}'] satisfies FakeResponse)
-    const [status, body] = override(request) ?? usual ?? [404, '']
+    const [status, body, headers = {}] = override(request) ?? usual ?? [404, '']
     request.resume()
-    response.writeHead(status).end(body)
+    response.writeHead(status, headers).end(body)
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server?.once('listening', resolve))
   const address = server.address()
@@ -83,6 +83,18 @@ test.each<[string, ReturnType<typeof on>, string]>([
 
 test('a wrong key does not pass', async () => {
   await expect(smoke(await start(), 'wgl_other', () => {})).rejects.toThrow('expected 202, got 401')
+})
+
+test.each<[string, FakeResponse, string | undefined]>([
+  ['308 to HTTPS', [308, '', { Location: 'https://tasks.example.com/' }], undefined],
+  ['301 to HTTPS with its port', [301, '', { Location: 'https://tasks.example.com:443/' }], undefined],
+  ['301 to another host', [301, '', { Location: 'https://example.com/' }], 'got 301 https://example.com/'],
+  ['301 without a location', [301, ''], 'got 301'],
+  ['the page', [200, PAGE], 'got 200'],
+])('HTTP with the response %s is checked', async (_, response, message) => {
+  const check = checkRedirect(await start(on('GET /', response)), 'https://tasks.example.com')
+  if (message) await expect(check).rejects.toThrow(message)
+  else await expect(check).resolves.toBeUndefined()
 })
 
 test.each([

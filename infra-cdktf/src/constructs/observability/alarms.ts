@@ -9,6 +9,7 @@ import { namesOf } from '../../names.ts'
 import type { Keys } from '../identity/keys.ts'
 import { policy } from '../identity/policy.ts'
 import {
+  alarmsOfCertificate,
   alarmsOfDatabase,
   alarmsOfDiskAndMemory,
   alarmsOfHost,
@@ -31,6 +32,7 @@ export function createAlarms(scope: Construct, config: Config, { hosts, database
     ...(config.workers.scaling ? alarmsOfDiskAndMemory(config.name, 'worker') : []),
     ...alarmsOfDatabase(config, database),
     ...alarmsOfTasks(config),
+    ...alarmsOfCertificate(config),
   ]
   for (const { id, above, below, minutes = 5, actions = [], ...alarm } of alarms) {
     const isShort = minutes < 5
