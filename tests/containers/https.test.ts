@@ -33,6 +33,11 @@ describe.skipIf(!provided)('HTTPS', () => {
   const issuedIn = (log: string) => log.split('The certificate was issued').length - 1
   const inVolume = (...command: string[]) => compose(stack, ['exec', '-T', 'certificates', ...command])
 
+  const publicKey = async () => {
+    const key = createPublicKey(await inVolume('cat', `/certificates/${DOMAIN}.pem`))
+    return key.export({ type: 'spki', format: 'pem' })
+  }
+
   beforeAll(async () => {
     stack = await startHttpsStack(provided as Stack, SHORT_SECONDS)
     await untilMet(
@@ -55,11 +60,16 @@ describe.skipIf(!provided)('HTTPS', () => {
     expect(untrusted.code).toBe(60)
   })
 
-  test.each(['1.0', '1.1'])('TLS %s is refused', async (version) => {
+  test.each([
+    ['1.1', 35],
+    ['1.2', 0],
+    ['1.3', 0],
+  ])('with TLS %s, curl exits with %i', async (version, expected) => {
     const { port } = new URL(stack.httpsUrl)
+    // SECLEVEL=0 allows the client to use TLS 1.1.
     const limits = [`--tlsv${version}`, '--tls-max', version, '--ciphers', 'DEFAULT@SECLEVEL=0']
     const { code } = await run('curl', ['-sk', ...limits, `https://127.0.0.1:${port}/`])
-    expect(code).toBe(35)
+    expect(code).toBe(expected)
   })
 
   test.each([
@@ -99,10 +109,6 @@ describe.skipIf(!provided)('HTTPS', () => {
 
   test('a renewal fails no request and closes no connection, keeps the key, and the new certificate is served', async () => {
     const before = await servedSerial(stack)
-    const publicKey = async () => {
-      const key = createPublicKey(await inVolume('cat', `/certificates/${DOMAIN}.pem`))
-      return key.export({ type: 'spki', format: 'pem' })
-    }
     const keyBefore = await publicKey()
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const kept = { ...client, agent }
@@ -155,6 +161,34 @@ describe.skipIf(!provided)('HTTPS', () => {
     expect(await servedSerial(stack)).toBe(serial)
     expect(await inVolume('cat', '/certificates/account-key.pem')).toBe(account)
     expect(await logOf()).not.toContain('issued')
+  })
+
+  test('without a certificate the containers are healthy and HTTP responds with a reason; the next one has another key', async () => {
+    const keyBefore = await publicKey()
+    await compose(stack, ['stop', '-t', '0', 'pebble'])
+    await inVolume('rm', `/certificates/${DOMAIN}.pem`)
+    await compose(stack, ['stop', 'certificates'])
+    await compose(stack, ['up', '-d', '--wait', '--no-build', '--no-deps', 'certificates'])
+    expect(await send(stack, 'GET', '/')).toMatchObject({
+      status: 503,
+      headers: { 'content-type': 'application/problem+json' },
+      body: {
+        status: 503,
+        detail: `The certificate for ${DOMAIN} has not been issued yet. The log of the container certificates contains the reason`,
+      },
+    })
+    expect(await send(stack, 'GET', '/health')).toMatchObject({ status: 200 })
+    expect(await servedSerial(stack)).toBeUndefined()
+    await compose(stack, ['start', 'pebble'])
+    // A restart tries again at once.
+    await compose(stack, ['restart', 'certificates'])
+    await untilMet(
+      () => servedSerial(stack),
+      (serial) => serial !== undefined,
+    )
+    expect(await publicKey()).not.toBe(keyBefore)
+    client = await secureClient(stack)
+    expect((await send(client, 'GET', '/v1/queues')).status).toBe(200)
   })
 
   test('a domain that leads to another host is refused with a reason, and the certificate of the old domain stays', async () => {
