@@ -16,6 +16,7 @@ const PAGE =
 /** Starts a fake of a working Waggle. `override` replaces single responses. @returns its URL */
 async function start(
   override: (request: IncomingMessage) => FakeResponse | undefined = () => undefined,
+  port = 0,
 ): Promise<string> {
   const responses: Record<string, FakeResponse> = {
     'GET /health': [200, '{}'],
@@ -35,7 +36,7 @@ async function start(
     const [status, body, headers = {}] = override(request) ?? usual ?? [404, '']
     request.resume()
     response.writeHead(status, headers).end(body)
-  }).listen(0, '127.0.0.1')
+  }).listen(port, '127.0.0.1')
   await new Promise((resolve) => server?.once('listening', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The server does not listen')
@@ -53,6 +54,15 @@ test('a working system passes, and all files of its page are checked', async () 
     'Page: 4 files, which contain only URLs of its own origin',
     expect.stringMatching(/^Task: SUCCESS after \d+ ms$/),
   ])
+})
+
+test('a host that does not accept connections yet is tried again', async () => {
+  const url = await start()
+  server?.closeAllConnections()
+  await new Promise((resolve) => server?.close(resolve))
+  const passing = smoke(url, 'wgl_smoke', () => {})
+  await start(undefined, Number(new URL(url).port))
+  await expect(passing).resolves.toBeUndefined()
 })
 
 test.each<[string, ReturnType<typeof on>, string]>([

@@ -1,5 +1,6 @@
 // Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures, and rollouts.
 import { createPublicKey, X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { until } from '../support/system.ts'
@@ -52,10 +53,12 @@ describe.skipIf(!provided)('HTTPS', () => {
     const { port } = new URL(stack.httpsUrl)
     const url = `https://${DOMAIN}:${port}/`
     const options = ['-sS', '-D', '-', '-o', '/dev/null', '--resolve', `${DOMAIN}:${port}:127.0.0.1`]
-    const trust = ['sh', ['-c', 'printf %s "$1" > "$0/root.pem"', stack.folder, client.tls.ca]] as const
-    await run(trust[0], [...trust[1]])
-    const { code, output } = await run('curl', [...options, '--cacert', `${stack.folder}/root.pem`, url])
-    expect([code, output]).toEqual([0, expect.stringMatching(/^HTTP\/2 200/)])
+    writeFileSync(`${stack.folder}/root.pem`, client.tls.ca)
+    for (const path of ['', 'health', 'docs']) {
+      const trusted = [...options, '--cacert', `${stack.folder}/root.pem`]
+      const { code, output } = await run('curl', [...trusted, url + path])
+      expect([code, output]).toEqual([0, expect.stringMatching(/^HTTP\/2 200/)])
+    }
     const untrusted = await run('curl', [...options, url])
     expect(untrusted.code).toBe(60)
   })

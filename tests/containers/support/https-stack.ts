@@ -14,14 +14,14 @@ export const DOMAIN = 'tasks.example.com'
 /** A name that leads to another container than nginx. */
 export const OTHER_DOMAIN = 'elsewhere.example.com'
 const DIRECTORY = 'https://acme.internal:14000/dir'
-const PEBBLE_IMAGE = 'waggle-test-pebble'
 
 export interface HttpsStack extends Stack {
   /** URL of HTTPS; `url` is that of HTTP. */
   httpsUrl: string
 }
 
-const COMPOSE = `
+/** Returns the additions to the compose files. */
+const composeOf = (pebbleImage: string) => `
 services:
   nginx:
     networks: { waggle: { aliases: [${DOMAIN}] } }
@@ -30,7 +30,7 @@ services:
     volumes: ['./acme/ca.pem:/acme/ca.pem:ro']
     depends_on: { pebble: { condition: service_started } }
   pebble:
-    image: ${PEBBLE_IMAGE}
+    image: ${pebbleImage}
     command: [pebble, -config, /acme/config.json]
     environment: { PEBBLE_VA_NOSLEEP: 1 }
     profiles: [edge]
@@ -49,6 +49,8 @@ export async function startHttpsStack(other: Stack, validitySeconds: number): Pr
   for (const name of ['docker', 'docker-compose.yml', 'docker-compose.https.yml'])
     cpSync(join(other.folder, name), join(folder, name), { recursive: true })
   const project = `${other.project}-https`
+  // removeStack removes all images with this prefix.
+  const pebbleImage = `${other.project}/pebble`
   const [port, httpsPort] = [await freePort(), await freePort()]
   const { output } = await run('env', [`DOMAIN=${DOMAIN}`, 'docker/init-env.sh'], folder)
   const apiKey = /wgl_\w+/.exec(output)?.[0] ?? ''
@@ -67,7 +69,7 @@ export async function startHttpsStack(other: Stack, validitySeconds: number): Pr
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
   const written = readFileSync(env, 'utf8')
   writeFileSync(env, written.replace(/^COMPOSE_FILE=.*$/m, '$&:docker-compose.pebble.yml') + lines.join(''))
-  writeFileSync(join(folder, 'docker-compose.pebble.yml'), COMPOSE)
+  writeFileSync(join(folder, 'docker-compose.pebble.yml'), composeOf(pebbleImage))
   await run('mkdir', ['acme'], folder)
   await run('openssl', [...CERTIFICATE_OF_PEBBLE, '-keyout', 'acme/key.pem', '-out', 'acme/ca.pem'], folder)
   const stack = {
@@ -80,7 +82,7 @@ export async function startHttpsStack(other: Stack, validitySeconds: number): Pr
   configurePebble(stack, validitySeconds)
   const dockerfile =
     'FROM debian:bookworm-slim\nRUN apt-get update -q && apt-get install -y -q --no-install-recommends pebble'
-  await run('sh', ['-c', 'printf "$0" | docker build -q -t "$1" -', dockerfile, PEBBLE_IMAGE])
+  await run('sh', ['-c', 'printf "$0" | docker build -q -t "$1" -', dockerfile, pebbleImage])
   await compose(stack, ['up', '-d', '--wait', '--no-build', '--wait-timeout', '180'])
   return stack
 }
@@ -102,7 +104,6 @@ export function configurePebble({ folder }: Stack, validitySeconds: number): voi
 
 export async function removeHttpsStack(stack: HttpsStack): Promise<void> {
   await compose(stack, ['down', '-v', '--remove-orphans', '-t', '10'])
-  await docker(['rmi', '-f', PEBBLE_IMAGE])
   rmSync(stack.folder, { recursive: true, force: true })
 }
 
