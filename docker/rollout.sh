@@ -8,8 +8,8 @@
 #
 # Exit code 0: the new tag runs. Any other code: the rollout failed, and the last line says why and what runs
 # now. A failure before the old workers stop changes nothing; a failure while nginx is switched leaves the old
-# API and page. The containers of Redis, Postgres and nginx are not replaced. That of the certificates is replaced at the
-# end; its volume is not touched.
+# API and page. The containers of Redis, Postgres and nginx are not replaced. That of the certificates is
+# replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077

@@ -1,5 +1,5 @@
-// Runs one of the commands of Waggle: dev (API and worker), api, worker, migrate, keys or certificates. Besides
-// this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run something on import.
+// Runs one of the commands of Waggle: dev (API and worker), api, worker, migrate, keys or certificates.
+// Besides this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run something on import.
 import { messageOf } from './base/errors.ts'
 import type { Environment } from './config.ts'
 

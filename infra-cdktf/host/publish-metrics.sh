@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the worker is healthy, and, on
-# hosts with the API, queue statistics and the age of the certificate that nginx serves. Values that cannot be read are omitted; alarms detect missing data.
+# hosts with the API, queue statistics and the age of the certificate that nginx serves. Values that cannot be
+# read are omitted; alarms detect missing data.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -12,7 +13,8 @@ set -a
 # shellcheck source=/dev/null
 . "$ROOT/run/waggle/host"
 set +a
-# Through nginx. Its certificate is not verified: it is for DOMAIN, and the connection does not leave the host.
+# Through nginx. Its certificate is not verified: it is for DOMAIN, and the connection does not leave the
+# host.
 SERVER=http://127.0.0.1
 if [ -n "${DOMAIN:-}" ]; then SERVER=https://127.0.0.1; fi
 
@@ -42,7 +44,8 @@ queue_metrics() {
   metric OldestWaitingSeconds Seconds "$(jq -er '.oldest_waiting_seconds // 0' <<< "$statistics")"
 }
 
-# Prints how much of the lifetime of the certificate that nginx serves is left, in percent; below 0 if it has expired.
+# Prints how much of the lifetime of the certificate that nginx serves is left, in percent; below 0 if it has
+# expired.
 certificate_lifetime_left() {
   local dates from to
   dates=$(timeout 10 openssl s_client -connect 127.0.0.1:443 < /dev/null 2> /dev/null | openssl x509 -noout -startdate -enddate 2> /dev/null) ||

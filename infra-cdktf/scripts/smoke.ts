@@ -1,9 +1,13 @@
-// The smoke test, from outside: HTTP leads to HTTPS, the health check responds, the page is complete, and a task ends as SUCCESS.
+// The smoke test, from outside: HTTP leads to HTTPS, the health check responds, the page is complete, and a
+// task ends as SUCCESS.
 import { setTimeout as pause } from 'node:timers/promises'
 import { HEALTH_PATH } from '../src/names.ts'
 
 const TIMEOUT_MS = 60_000
-/** Without any response: the DNS record or the first certificate may be on its way, with one retry after 2 minutes. */
+/**
+ * Without any response: the DNS record or the first certificate may be on its way, with one retry after 2
+ * minutes.
+ */
 const CONNECT_TIMEOUT_MS = 5 * 60_000
 /** Prefix of XML namespaces, which are names and never requested. */
 const XML_NAMESPACE = 'http://www.w3.org/'

@@ -48,7 +48,10 @@ export const METRICS = {
   /** With `Host`, the value of the tag `Host`. */
   diskUsed: 'DiskUsedPercent',
   memoryUsed: 'MemoryUsedPercent',
-  /** Of the certificate that nginx serves, in percent of its lifetime. From the host with the edge. Without `Host`. */
+  /**
+   * Of the certificate that nginx serves, in percent of its lifetime. From the host with the edge. Without
+   * `Host`.
+   */
   certificateLifetimeLeft: 'CertificateLifetimeLeftPercent',
   /** Counted from log lines. Without dimensions, in a namespace per environment (`logMetrics`). */
   serverErrors: 'ServerErrors',
@@ -87,8 +90,8 @@ export const APP_PARAMETERS = [
 export type AppParameter = (typeof APP_PARAMETERS)[number]
 
 /**
- * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DOMAIN and
- * ACME_EMAIL only where nginx itself serves HTTPS.
+ * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DOMAIN
+ * and ACME_EMAIL only where nginx itself serves HTTPS.
  */
 export const ROLE_PARAMETERS = [
   'COMPOSE_PROFILES',

@@ -61,7 +61,10 @@ export async function orderCertificate(order: AcmeOrder): Promise<string> {
   return (await acme.post(certificate, null)).text
 }
 
-/** Let's Encrypt issues certificates for addresses only with its profile `shortlived`: they are valid for six days. */
+/**
+ * Let's Encrypt issues certificates for addresses only with its profile `shortlived`: they are valid for six
+ * days.
+ */
 function orderOf(domain: string): object {
   return isIPv4(domain)
     ? { identifiers: [{ type: 'ip', value: domain }], profile: 'shortlived' }

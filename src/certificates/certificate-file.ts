@@ -1,8 +1,9 @@
-// The files of the volume `certificates`: the key of the account, and one file per domain with the private key and the
-// certificate chain. nginx reads that file twice per TLS handshake, for the certificate and for the key.
+// The files of the volume `certificates`: the key of the account, and one file per domain with the private
+// key and the certificate chain. nginx reads that file twice per TLS handshake, for the certificate and for
+// the key.
 //
-// The private key and the certificate are in one file, so that a rename replaces both. A renewal keeps the key, so that
-// they also match if the file is replaced between the two reads of nginx.
+// The private key and the certificate are in one file, so that a rename replaces both. A renewal keeps the
+// key, so that they also match if the file is replaced between the two reads of nginx.
 import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -1,11 +1,11 @@
-// The settings of the command `certificates`. They are not part of src/config.ts, because DOMAIN is a common name of an
-// environment variable: the other commands must not reject its value.
+// The settings of the command `certificates`. They are not part of src/config.ts, because DOMAIN is a common
+// name of an environment variable: the other commands must not reject its value.
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { ConfigError, type Environment } from '../config.ts'
 
-// Lower case, at least two labels of 1 to 63 characters, and a last label that is not a number. A wildcard would need
-// the challenge DNS-01.
+// Lower case, at least two labels of 1 to 63 characters, and a last label that is not a number. A wildcard
+// would need the challenge DNS-01.
 const DOMAIN_NAME =
   /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 

@@ -8,7 +8,9 @@ const RENEW_BELOW = 1 / 3
 // With less than this left, renewals have failed for more than a tenth of the lifetime.
 const OVERDUE_BELOW = 1 / 5
 
-/** Delay after the first failure, in milliseconds. It doubles with each further failure, up to the maximum. */
+/**
+ * Delay after the first failure, in milliseconds. It doubles with each further failure, up to the maximum.
+ */
 const FIRST_RETRY_MS = 2 * 60_000
 const MAX_RETRY_MS = 6 * 60 * 60_000
 
@@ -38,8 +40,8 @@ export function dueInMs({ validFrom, validTo }: Validity, now: Date): number {
 }
 
 /**
- * Returns the delay before the next order after a number of failures in succession, in milliseconds. The delays keep
- * below the limit of Let's Encrypt: five failed validations per name and hour.
+ * Returns the delay before the next order after a number of failures in succession, in milliseconds. The
+ * delays keep below the limit of Let's Encrypt: five failed validations per name and hour.
  */
 export function retryDelayMs(failures: number): number {
   return Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS)

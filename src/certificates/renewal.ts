@@ -1,5 +1,5 @@
-// Keeps a valid certificate: orders the first one, and renews it before it expires. A failure keeps the current
-// certificate and is repeated with a growing delay.
+// Keeps a valid certificate: orders the first one, and renews it before it expires. A failure keeps the
+// current certificate and is repeated with a growing delay.
 import { messageOf } from '../base/errors.ts'
 import { startLoop } from '../base/loop.ts'
 import { orderCertificate } from './acme-order.ts'
@@ -16,12 +16,13 @@ export interface RenewalOptions {
     info(fields: object, message: string): void
     error(fields: object, message: string): void
   }
-  /** Delay after a number of failures in succession, in milliseconds. */
-  retryMs?: (failures: number) => number
 }
 
 export interface Renewal {
-  /** False if the loop does not run, or if renewals have failed until the certificate is almost or fully expired. */
+  /**
+   * False if the loop does not run, or if renewals have failed until the certificate is almost or fully
+   * expired.
+   */
   isHealthy(): boolean
   /** Aborts a running order. */
   stop(): Promise<void>
@@ -30,12 +31,14 @@ export interface Renewal {
 // Longest pause, so that a clock that was corrected is noticed.
 const CHECK_MS = 60 * 60_000
 const ORDER_LIMIT_MS = 10 * 60_000
-// A new process first tries to renew an old certificate; until then its age is no fault. Without this limit, a host with
-// an expired certificate could not start (`docker compose up --wait`).
+// A new process first tries to renew an old certificate; until then its age is no fault. Without this limit,
+// a host with an expired certificate could not start (`docker compose up --wait`).
 const START_MS = 10 * 60_000
+// How much later than expected a round may end on a busy machine.
+const LATE_MS = 60_000
 
 export function startRenewal(options: RenewalOptions): Renewal {
-  const { domain, directoryUrl, files, log, retryMs = retryDelayMs } = options
+  const { domain, directoryUrl, files, log } = options
   const startedMs = performance.now()
   let stored: StoredCertificate | undefined
   let failures = 0
@@ -47,7 +50,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
     isHealthy() {
       const now = performance.now()
       const isTooOld = stored !== undefined && isOverdue(stored, new Date()) && now > startedMs + START_MS
-      return now < expectedMs + 60_000 && !isTooOld
+      return now < expectedMs + LATE_MS && !isTooOld
     },
     stop: () => loop.stop(),
   }
@@ -57,7 +60,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
     const pauseMs = await renewIfDue(AbortSignal.any([stopping, AbortSignal.timeout(ORDER_LIMIT_MS)])).catch(
       (error) => {
         if (!stopping.aborted) logFailure(error)
-        return retryMs(failures)
+        return retryDelayMs(failures)
       },
     )
     expectedMs = performance.now() + pauseMs
@@ -91,7 +94,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
 
   function logFailure(error: unknown): void {
     failures++
-    const nextAttempt = new Date(Date.now() + retryMs(failures))
+    const nextAttempt = new Date(Date.now() + retryDelayMs(failures))
     log.error({ domain, nextAttempt, validTo: stored?.validTo }, reasonOf(error))
   }
 
@@ -101,7 +104,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
     if (error instanceof AcmeUnreachable)
       return `The ACME server ${directoryUrl} cannot be reached: ${error.message}`
     if (error instanceof DOMException && error.name === 'TimeoutError')
-      return `The ACME server ${directoryUrl} has not issued the certificate for ${domain} within ${ORDER_LIMIT_MS / 60_000} minutes`
+      return `The ACME server ${directoryUrl} has not issued the certificate for ${domain} within ten minutes`
     return `The certificate for ${domain} could not be renewed: ${messageOf(error)}`
   }
 }

@@ -14,7 +14,8 @@ export async function certificates(environment: Environment): Promise<void> {
   const { healthPort, ...settings } = readCertificateSettings(environment)
   const log = pino({ base: { role: 'certificates' }, timestamp: pino.stdTimeFunctions.isoTime })
   const renewal = startRenewal({ ...settings, files: createCertificateFolder(FOLDER), log })
-  // The health app of the other commands would load the API and the metrics, which use more memory than all the rest.
+  // The health app of the other commands would load the API and the metrics, which use more memory than all
+  // the rest.
   const health = createServer((_, response) => response.writeHead(renewal.isHealthy() ? 200 : 503).end())
   if (healthPort !== undefined) health.listen(healthPort, '127.0.0.1')
   stopOnSignal(async () => {

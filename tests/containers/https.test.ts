@@ -1,4 +1,5 @@
-// Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures, and rollouts.
+// Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures,
+// and rollouts.
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
@@ -26,7 +27,8 @@ const SHORT_SECONDS = 60
 /** Waits up to 180 s until the condition is met. @returns the value that meets it */
 const untilMet = <T>(read: () => Promise<T>, isMet: (value: T) => boolean) => until(read, isMet, 180)
 
-// The tests use one stack, in this order: a certificate that lives for a minute, then one that lives for a day.
+// The tests use one stack, in this order: a certificate that lives for a minute, then one that lives for a
+// day.
 describe.skipIf(!provided)('HTTPS', () => {
   let stack: HttpsStack
   let client: Client & { tls: { ca: string } }

@@ -15,7 +15,10 @@ export interface ClientResponse {
 export interface Client extends Pick<Stack, 'url' | 'apiKey'> {
   /** Keeps connections open. Without an agent every request opens a new connection, as with many clients. */
   agent?: Agent
-  /** For HTTPS: the root certificate that is trusted, and the name that the certificate of the server must have. */
+  /**
+   * For HTTPS: the root certificate that is trusted, and the name that the certificate of the server must
+   * have.
+   */
   tls?: { ca: string; servername: string }
 }
 

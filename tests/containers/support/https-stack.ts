@@ -1,5 +1,5 @@
-// Runs all of Waggle with HTTPS, from the images of the other stack, beside an ACME server: Pebble, the server that Let's
-// Encrypt provides for tests of clients.
+// Runs all of Waggle with HTTPS, from the images of the other stack, beside an ACME server: Pebble, the
+// server that Let's Encrypt provides for tests of clients.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
