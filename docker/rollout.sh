@@ -8,8 +8,8 @@
 #
 # Exit code 0: the new tag runs. Any other code: the rollout failed, and the last line says why and what runs
 # now. A failure before the old workers stop changes nothing; a failure while nginx is switched leaves the old
-# API and page. The containers of Redis, Postgres and nginx are not replaced. That of the certificates is
-# replaced at the end; its volume is not touched.
+# API and page. The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of
+# DOMAIN. That of the certificates is replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077
@@ -60,7 +60,11 @@ main() {
   fi
   remember
   trap - ERR INT TERM HUP
-  if [ -n "$edge" ]; then finish_edge; fi
+  if [ -n "$edge" ]; then
+    finish_edge
+    apply_domain
+  fi
+  # After nginx, which publishes the challenges for a new domain.
   if grep -qx certificates <<< "$services"; then update_certificates; fi
   say "$tag is running"
 }
@@ -204,6 +208,15 @@ finish_edge() {
 update_certificates() {
   compose up -d --no-deps --no-build certificates ||
     say "The container of the certificates still runs $current. Try again with: docker compose up -d --no-deps certificates"
+}
+
+# Replaces nginx if DOMAIN has changed or was added, so that the release is reachable under it.
+apply_domain() {
+  local domain
+  domain=$(compose config nginx | sed -n 's/^ *DOMAIN: //p' | tr -d '"')
+  [ "$(docker exec "$edge" printenv DOMAIN)" != "$domain" ] || return 0
+  say "Replacing nginx for the domain \"$domain\": this interrupts requests for a second or two"
+  compose up -d --wait --no-deps --no-build nginx || say "nginx could not be replaced: docker compose up -d nginx"
 }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }

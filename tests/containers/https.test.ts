@@ -1,7 +1,7 @@
 // Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures,
 // and rollouts.
 import { createPublicKey, X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { until } from '../support/system.ts'
@@ -11,6 +11,7 @@ import {
   configurePebble,
   DOMAIN,
   type HttpsStack,
+  NEW_DOMAIN,
   OTHER_DOMAIN,
   removeHttpsStack,
   secureClient,
@@ -262,6 +263,31 @@ describe.skipIf(!provided)('HTTPS', () => {
     const { accepted, refused } = await submitting
     expect(refused).toEqual({})
     expect(accepted.length).toBeGreaterThan(500)
+    expect(await servedSerial(stack)).toBe(serial)
+    expect(issuedIn(await logOf())).toBe(0)
+  })
+
+  test('a rollout after a change of DOMAIN serves the new domain; the way back orders nothing', async () => {
+    const serial = await servedSerial(stack)
+    const env = `${stack.folder}/.env`
+    const rollOutDomain = async (from: string, to: string) => {
+      writeFileSync(env, readFileSync(env, 'utf8').replace(`DOMAIN=${from}`, `DOMAIN=${to}`))
+      expect(await run('docker/rollout.sh', [TAGS[0]], stack.folder)).toMatchObject({
+        code: 0,
+        output: expect.stringContaining(`Replacing nginx for the domain "${to}"`),
+      })
+    }
+    await rollOutDomain(DOMAIN, NEW_DOMAIN)
+    await untilMet(
+      () => send(stack, 'GET', '/'),
+      ({ status }) => status === 308,
+    )
+    const ofNewDomain = { ...client, tls: { ...client.tls, servername: NEW_DOMAIN } }
+    expect((await send(ofNewDomain, 'GET', '/v1/queues')).status).toBe(200)
+    const { headers } = await send(stack, 'GET', '/')
+    expect(headers.location).toContain(`https://${NEW_DOMAIN}:`)
+
+    await rollOutDomain(NEW_DOMAIN, DOMAIN)
     expect(await servedSerial(stack)).toBe(serial)
     expect(issuedIn(await logOf())).toBe(0)
   })

@@ -11,6 +11,8 @@ import { compose, type Stack, TAGS } from './stack.ts'
 
 /** The domain. It is an alias of nginx in the network of the stack, so that Docker's DNS resolves it. */
 export const DOMAIN = 'tasks.example.com'
+/** Another alias of nginx. */
+export const NEW_DOMAIN = 'new.example.com'
 /** A name that leads to another container than nginx. */
 export const OTHER_DOMAIN = 'elsewhere.example.com'
 const DIRECTORY = 'https://acme.internal:14000/dir'
@@ -24,7 +26,7 @@ export interface HttpsStack extends Stack {
 const composeOf = (pebbleImage: string) => `
 services:
   nginx:
-    networks: { waggle: { aliases: [${DOMAIN}] } }
+    networks: { waggle: { aliases: [${DOMAIN}, ${NEW_DOMAIN}] } }
   certificates:
     environment: { NODE_EXTRA_CA_CERTS: /acme/ca.pem }
     volumes: ['./acme/ca.pem:/acme/ca.pem:ro']
