@@ -83,8 +83,10 @@ export async function startHttpsStack(other: Stack, validitySeconds: number): Pr
   }
   configurePebble(stack, validitySeconds)
   const dockerfile =
-    'FROM debian:bookworm-slim\nRUN apt-get update -q && apt-get install -y -q --no-install-recommends pebble'
-  await run('sh', ['-c', 'printf "$0" | docker build -q -t "$1" -', dockerfile, pebbleImage])
+    'FROM debian:bookworm-slim\\nRUN apt-get update -q && apt-get install -y -q --no-install-recommends pebble'
+  const build = 'printf "$0" | docker build -q -t "$1" -'
+  const { code, output: log } = await run('sh', ['-c', build, dockerfile, pebbleImage])
+  if (code !== 0) throw new Error(`The image of Pebble could not be built: ${log}`)
   await compose(stack, ['up', '-d', '--wait', '--no-build', '--wait-timeout', '180'])
   return stack
 }
