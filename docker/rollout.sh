@@ -8,7 +8,8 @@
 #
 # Exit code 0: the new tag runs. Any other code: the rollout failed, and the last line says why and what runs
 # now. A failure before the old workers stop changes nothing; a failure while nginx is switched leaves the old
-# API and page. The containers of Redis, Postgres and nginx are not replaced.
+# API and page. The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of
+# DOMAIN. That of the certificates is replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077
@@ -59,7 +60,12 @@ main() {
   fi
   remember
   trap - ERR INT TERM HUP
-  if [ -n "$edge" ]; then finish_edge; fi
+  if [ -n "$edge" ]; then
+    finish_edge
+    apply_domain
+  fi
+  # After nginx, which publishes the challenges for a new domain.
+  if grep -qx certificates <<< "$services"; then update_certificates; fi
   say "$tag is running"
 }
 
@@ -196,6 +202,21 @@ finish_edge() {
   [ "$(edge_settings docker exec "$edge")" = \
     "$(edge_settings docker run --rm --network none --entrypoint '' "$web_image")" ] ||
     say "The nginx configuration has changed. Apply it with: docker compose up -d nginx (interrupts requests for a second or two)"
+}
+
+# A failure is only reported: requests do not depend on this container, and the new tag already runs.
+update_certificates() {
+  compose up -d --no-deps --no-build certificates ||
+    say "The container of the certificates still runs $current. Try again with: docker compose up -d --no-deps certificates"
+}
+
+# Replaces nginx if DOMAIN has changed or was added, so that the release is reachable under it.
+apply_domain() {
+  local domain
+  domain=$(compose config nginx | sed -n 's/^ *DOMAIN: //p' | tr -d '"')
+  [ "$(docker exec "$edge" printenv DOMAIN)" != "$domain" ] || return 0
+  say "Replacing nginx for the domain \"$domain\": this interrupts requests for a second or two"
+  compose up -d --wait --no-deps --no-build nginx || say "nginx could not be replaced: docker compose up -d nginx"
 }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }

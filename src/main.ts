@@ -1,5 +1,5 @@
-// Runs one of the commands of Waggle: dev (API and worker), api, worker, migrate or keys. Besides this file,
-// only lambda.ts, isolated.ts and worker/watchdog/thread.js run something on import.
+// Runs one of the commands of Waggle: dev (API and worker), api, worker, migrate, keys or certificates.
+// Besides this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run something on import.
 import { messageOf } from './base/errors.ts'
 import type { Environment } from './config.ts'
 
@@ -12,6 +12,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   worker: async () => (await import('./commands/worker.ts')).worker,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  certificates: async () => (await import('./commands/certificates.ts')).certificates,
 }
 
 /** Commands that a supervisor starts. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the worker is healthy, and, on
-# hosts with the API, queue statistics. Values that cannot be read are omitted; alarms detect missing data.
+# hosts with the API, queue statistics and the age of the certificate that nginx serves. Values that cannot be
+# read are omitted; alarms detect missing data.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -12,16 +13,21 @@ set -a
 # shellcheck source=/dev/null
 . "$ROOT/run/waggle/host"
 set +a
-# Through nginx, which serves this path on port 80.
-STATISTICS=http://127.0.0.1/v1/stats
+# Through nginx. Its certificate is not verified: it is for DOMAIN, and the connection does not leave the
+# host.
+SERVER=http://127.0.0.1
+if [ -n "${DOMAIN:-}" ]; then SERVER=https://127.0.0.1; fi
 
 main() {
-  local queue='' metrics=$ROOT/run/waggle/metrics.json
+  local queue='' left metrics=$ROOT/run/waggle/metrics.json
   # Only hosts with the API have this key.
   if [ -n "${METRICS_API_KEY:-}" ]; then queue=$(queue_metrics) || true; fi
   {
     metric DiskUsedPercent Percent "$(df --output=pcent "$ROOT/" | tail -n 1 | tr -dc 0-9)" "$HOST_NAME"
     metric MemoryUsedPercent Percent "$(used_memory)" "$HOST_NAME"
+    if [ -n "${DOMAIN:-}" ] && left=$(certificate_lifetime_left); then
+      metric CertificateLifetimeLeftPercent Percent "$left"
+    fi
     if has_healthy_worker; then metric WorkerHeartbeat Count 1; fi
     echo "$queue"
   } | jq -s . > "$metrics"
@@ -32,10 +38,21 @@ main() {
 queue_metrics() {
   local statistics
   # The key is passed on standard input, because every process on the host can read arguments.
-  statistics=$(curl -fsS -m 10 -K - "$STATISTICS" <<< "header = \"X-API-Key: $METRICS_API_KEY\"") || return 1
+  statistics=$(curl -fsSk -m 10 -K - "$SERVER/v1/stats" <<< "header = \"X-API-Key: $METRICS_API_KEY\"") || return 1
   metric QueueDepth Count "$(jq -er .waiting <<< "$statistics")"
   metric RunningTasks Count "$(jq -er .running <<< "$statistics")"
   metric OldestWaitingSeconds Seconds "$(jq -er '.oldest_waiting_seconds // 0' <<< "$statistics")"
+}
+
+# Prints how much of the lifetime of the certificate that nginx serves is left, in percent; below 0 if it has
+# expired.
+certificate_lifetime_left() {
+  local dates from to
+  dates=$(timeout 10 openssl s_client -connect 127.0.0.1:443 < /dev/null 2> /dev/null | openssl x509 -noout -startdate -enddate 2> /dev/null) ||
+    return 1
+  from=$(date -d "$(sed -n 's/^notBefore=//p' <<< "$dates")" +%s)
+  to=$(date -d "$(sed -n 's/^notAfter=//p' <<< "$dates")" +%s)
+  echo $((100 * (to - $(date +%s)) / (to - from)))
 }
 
 # metric NAME UNIT VALUE [HOST]

@@ -14,7 +14,7 @@ def line:
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
    "MASTER_SECRET_ARN"] as $parts
 | if $output == "host" then
-    with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN")))
+    with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN", "DOMAIN")))
   else
     with_entries(select(.key | IN($parts[]) | not))
     + {

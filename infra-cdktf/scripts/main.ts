@@ -58,10 +58,10 @@ async function main(): Promise<void> {
 /** Public URL of the environment. WAGGLE_URL overrides it, for example with a proxy in front of the hosts. */
 function urlOf(config: Config, hosts: RunningHost[]): string {
   if (process.env.WAGGLE_URL) return process.env.WAGGLE_URL
-  if (config.domain) return `${config.ingress === 'alb' ? 'https' : 'http'}://${config.domain.name}`
+  if (config.domain) return `https://${config.domain.name}`
   const address = hostsOf(hosts, topologyOf(config).apiRole).find((host) => host.address)?.address
   if (!address) throw new Error(`No host of ${config.name} has a public address; set WAGGLE_URL`)
-  return `http://${address}`
+  return `https://${address}`
 }
 
 function print(line: string): void {

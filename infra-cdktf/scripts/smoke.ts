@@ -1,8 +1,14 @@
-// The smoke test, from outside: the health check responds, the page is complete, and a task ends as SUCCESS.
+// The smoke test, from outside: HTTP leads to HTTPS, the health check responds, the page is complete, and a
+// task ends as SUCCESS.
 import { setTimeout as pause } from 'node:timers/promises'
 import { HEALTH_PATH } from '../src/names.ts'
 
 const TIMEOUT_MS = 60_000
+/**
+ * Without any response: the DNS record or the first certificate may be on its way, with one retry after 2
+ * minutes.
+ */
+const CONNECT_TIMEOUT_MS = 5 * 60_000
 /** Prefix of XML namespaces, which are names and never requested. */
 const XML_NAMESPACE = 'http://www.w3.org/'
 
@@ -10,25 +16,45 @@ const XML_NAMESPACE = 'http://www.w3.org/'
 export async function smoke(url: string, apiKey: string, print: (line: string) => void): Promise<void> {
   await checkHealth(url)
   print(`GET and HEAD ${HEALTH_PATH}: 200`)
+  const { protocol, host, port } = new URL(url)
+  // WAGGLE_URL can name another port, which has no HTTP beside it.
+  if (protocol === 'https:' && port === '') {
+    await checkRedirect(`http://${host}/`, url)
+    print('HTTP: redirected to HTTPS')
+  }
   print(`Page: ${await checkPage(url)} files, which contain only URLs of its own origin`)
   print(`Task: SUCCESS after ${await checkTask(url, apiKey)} ms`)
 }
 
-/** Checks both methods, because monitors use either. Retries, because a new DNS record may not resolve yet. */
+/** Checks both methods, because monitors use either. Retries: a new host may not be reachable yet. */
 async function checkHealth(url: string): Promise<void> {
-  const deadline = Date.now() + TIMEOUT_MS
+  const began = Date.now()
   for (const method of ['GET', 'HEAD']) {
     for (;;) {
-      const seen = await fetch(new URL(HEALTH_PATH, url), { method, redirect: 'manual' }).then(
-        ({ status }) => String(status),
-        (error: Error) =>
-          `no response: ${error.cause instanceof Error ? error.cause.message : error.message}`,
+      const [seen, limitMs] = await fetch(new URL(HEALTH_PATH, url), { method, redirect: 'manual' }).then(
+        ({ status }) => [String(status), TIMEOUT_MS] as const,
+        (error: Error) => {
+          const reason = error.cause instanceof Error ? error.cause.message : error.message
+          return [`no response: ${reason}`, CONNECT_TIMEOUT_MS] as const
+        },
       )
       if (seen === '200') break
-      if (Date.now() > deadline) throw new Error(`${method} ${HEALTH_PATH}: expected 200, got ${seen}`)
+      if (Date.now() - began > limitMs) throw new Error(`${method} ${HEALTH_PATH}: expected 200, got ${seen}`)
       await pause(1_000)
     }
   }
+}
+
+/** Checks that a URL is redirected to the origin of another one. @throws Error */
+export async function checkRedirect(from: string, to: string): Promise<void> {
+  const { status, headers } = await fetch(from, {
+    redirect: 'manual',
+    signal: AbortSignal.timeout(15_000),
+  })
+  const location = headers.get('Location') ?? ''
+  const isRight = URL.canParse(location) && new URL(location).origin === new URL(to).origin
+  if (![301, 308].includes(status) || !isRight)
+    throw new Error(`GET ${from}: expected a redirect to ${to}, got ${status} ${location}`)
 }
 
 /** Loads the page and all scripts and styles that it references. @returns the number of files */

@@ -48,6 +48,11 @@ export const METRICS = {
   /** With `Host`, the value of the tag `Host`. */
   diskUsed: 'DiskUsedPercent',
   memoryUsed: 'MemoryUsedPercent',
+  /**
+   * Of the certificate that nginx serves, in percent of its lifetime. From the host with the edge. Without
+   * `Host`.
+   */
+  certificateLifetimeLeft: 'CertificateLifetimeLeftPercent',
   /** Counted from log lines. Without dimensions, in a namespace per environment (`logMetrics`). */
   serverErrors: 'ServerErrors',
   taskFailures: 'TaskFailures',
@@ -84,12 +89,17 @@ export const APP_PARAMETERS = [
 ] as const
 export type AppParameter = (typeof APP_PARAMETERS)[number]
 
-/** Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API. */
+/**
+ * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DOMAIN
+ * and ACME_EMAIL only where nginx itself serves HTTPS.
+ */
 export const ROLE_PARAMETERS = [
   'COMPOSE_PROFILES',
   'COMPOSE_FILE',
   'WORKER_CONCURRENCY',
   'TRUSTED_PROXIES',
+  'DOMAIN',
+  'ACME_EMAIL',
   'MASTER_SECRET_ARN',
 ] as const
 export type RoleParameter = (typeof ROLE_PARAMETERS)[number]

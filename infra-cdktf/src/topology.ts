@@ -79,7 +79,10 @@ function edgesOf(config: Config, api: Role, worker: Role, redis: Role | undefine
           { from: 'world', to: 'balancer', port: PORTS.http, description: 'Redirected to HTTPS' },
           { from: 'balancer', to: api, port: PORTS.http, description: 'Requests from the load balancer' },
         ]
-      : [{ from: 'world', to: api, port: PORTS.http, description: 'The page and the API' }]
+      : [
+          { from: 'world', to: api, port: PORTS.https, description: 'The page and the API' },
+          { from: 'world', to: api, port: PORTS.http, description: 'Redirected to HTTPS; ACME challenges' },
+        ]
   return [
     ...entry,
     // On a single host Redis is reachable inside Docker only.

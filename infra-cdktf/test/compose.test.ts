@@ -35,10 +35,16 @@ const composeOf = (path: string) =>
 const local = composeOf('docker-compose.yml')
 const aws = composeOf('docker-compose.aws.yml')
 const hosts = composeOf('docker-compose.hosts.yml')
+const https = composeOf('docker-compose.https.yml')
 
-test('every service belongs to a role, except Postgres, which RDS replaces, and the optional heavy worker', () => {
+test('every service belongs to a role, except Postgres, which RDS replaces, the optional heavy worker, and HTTPS', () => {
   const profiles = new Set(Object.values(local).flatMap(({ profiles = [] }) => profiles))
-  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'heavy-worker'])).toEqual(profiles)
+  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'heavy-worker', 'https'])).toEqual(profiles)
+})
+
+test('the container of the certificates belongs to the role edge, with docker-compose.https.yml only', () => {
+  expect(local.certificates?.profiles).toEqual(['https'])
+  expect(https.certificates?.profiles).toEqual(['edge'])
 })
 
 test('Redis has one name everywhere, and all services are in one network', () => {
@@ -47,7 +53,7 @@ test('Redis has one name everywhere, and all services are in one network', () =>
 })
 
 test('images come from the ECR repositories of the stack, with the tag of the rollout', () => {
-  const images = ['nginx', 'api', 'worker', 'migrate'].map((name) => aws[name]?.image ?? '')
+  const images = ['nginx', 'api', 'worker', 'migrate', 'certificates'].map((name) => aws[name]?.image ?? '')
   expect(new Set(images.map((image) => image.replace(/:\?[^}]*/g, '')))).toEqual(
     new Set(Object.values(REPOSITORIES).map((name) => `\${ECR_REGISTRY}/${name}:\${WAGGLE_TAG}`)),
   )
@@ -65,6 +71,7 @@ test('logs go to the log groups of the stack', () => {
   expect(groups).toEqual({
     nginx: `\${BACKEND_LOG_GROUP:-${backend}}`,
     api: `\${BACKEND_LOG_GROUP:-${backend}}`,
+    certificates: `\${BACKEND_LOG_GROUP:-${backend}}`,
     migrate: `\${BACKEND_LOG_GROUP:-${backend}}`,
     worker: `\${WORKER_LOG_GROUP:-${worker}}`,
     'heavy-worker': `\${WORKER_LOG_GROUP:-${worker}}`,
@@ -72,17 +79,17 @@ test('logs go to the log groups of the stack', () => {
 })
 
 test('only nginx listens on a host, and Redis at the private address with several hosts', () => {
-  const published = [local, aws].flatMap((services) =>
+  const published = [local, aws, https].flatMap((services) =>
     Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`)),
   )
-  expect(published).toEqual([`nginx \${WAGGLE_PORT:-80}:8080`])
+  expect(published).toEqual([`nginx \${WAGGLE_PORT:-80}:8080`, `nginx \${WAGGLE_HTTPS_PORT:-443}:8443`])
   expect(hosts.redis?.ports?.map((port) => port.replace(/:\?[^}]*/, ''))).toEqual([
     `\${PRIVATE_ADDRESS}:6379:6379`,
   ])
 })
 
 test('every setting that the compose files require is rendered', () => {
-  const required = ['docker-compose.aws.yml', 'docker-compose.hosts.yml']
+  const required = ['docker-compose.aws.yml', 'docker-compose.hosts.yml', 'docker-compose.https.yml']
     .flatMap((path) => [...textOf(path).matchAll(/(?<!\$)\$\{(\w+):\?/g)].map(([, name = '']) => name))
     .sort()
   expect(required.length).toBeGreaterThan(3)

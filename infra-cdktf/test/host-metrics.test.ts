@@ -1,9 +1,25 @@
 // host/publish-metrics.sh: the metrics that a host publishes once a minute.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { METRICS } from '../src/names.ts'
 import { type FakeHost, HOST_SCRIPTS } from './support/fake-host.ts'
-import { startRunningHost } from './support/started-host.ts'
+import { paths, startRunningHost } from './support/started-host.ts'
+
+/** Settings of `openssl ca`, the only command of OpenSSL 3.0 that takes the dates of a certificate. */
+const CA = `[ca]
+default_ca = own
+[own]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+`
 
 describe('the metrics of a host', () => {
   const publish = (host: FakeHost) => host.run(join(HOST_SCRIPTS, 'publish-metrics.sh'))
@@ -54,6 +70,56 @@ describe('the metrics of a host', () => {
     const host = await startRunningHost('app')
     expect(await publish(host)).toMatchObject({ code: 1 })
     expect(Object.keys(publishedBy(host))).toEqual([METRICS.diskUsed, METRICS.memoryUsed])
+  })
+
+  describe('with DOMAIN', () => {
+    const DAY_MS = 24 * 60 * 60_000
+    const startHttpsHost = async () => {
+      const host = await startRunningHost('app', { [`${paths.role('app')}/DOMAIN`]: 'tasks.example.com' })
+      host.fake('statistics.json', '{"waiting": 7, "running": 3, "oldest_waiting_seconds": null}')
+      return host
+    }
+    /** Makes nginx of the host serve a self-signed certificate that was valid for 30 days from a day on. */
+    function serve(host: FakeHost, startsInDays: number): void {
+      const date = (days: number) =>
+        new Date(Date.now() + days * DAY_MS)
+          .toISOString()
+          .replace(/[-:T]|\..*/g, '')
+          .concat('Z')
+      const folder = mkdtempSync(join(tmpdir(), 'waggle-certificate-'))
+      const run = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
+      writeFileSync(join(folder, 'ca.cnf'), CA)
+      writeFileSync(join(folder, 'index'), '')
+      run('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key', '-out', 'request', '-subj', '/CN=x')
+      const period = ['-startdate', date(startsInDays), '-enddate', date(startsInDays + 30)]
+      const options = ['-selfsign', '-batch', '-notext', '-config', 'ca.cnf']
+      run('ca', ...options, '-keyfile', 'key', '-in', 'request', '-out', 'certificate', ...period)
+      host.fake('certificate.pem', readFileSync(join(folder, 'certificate'), 'utf8'))
+      rmSync(folder, { recursive: true })
+    }
+
+    test.each([
+      [-3, 89, 90],
+      [-27, 9, 10],
+      [-33, -11, -10],
+    ])('a certificate from day %i of 30 has %i to %i percent of its lifetime left', async (day, min, max) => {
+      const host = await startHttpsHost()
+      serve(host, day)
+      expect(await publish(host)).toEqual({ code: 0, output: '' })
+      const { [METRICS.certificateLifetimeLeft]: metric, ...others } = publishedBy(host)
+      expect(metric).toMatchObject({ Dimensions: 'Environment=prod' })
+      expect(metric?.Value).toBeGreaterThanOrEqual(min)
+      expect(metric?.Value).toBeLessThanOrEqual(max)
+      expect(others).toMatchObject({ [METRICS.queueDepth]: { Value: 7 } })
+      const request = host.calls().find((call) => call.startsWith('curl'))
+      expect(request).toMatch(/^curl -fsSk .* https:\/\/127\.0\.0\.1\/v1\/stats$/)
+    })
+
+    test('the metric of the certificate is omitted while nginx has none', async () => {
+      const host = await startHttpsHost()
+      expect(await publish(host)).toEqual({ code: 0, output: '' })
+      expect(Object.keys(publishedBy(host))).not.toContain(METRICS.certificateLifetimeLeft)
+    })
   })
 
   test('are read with an API key that never appears in a process list', async () => {

@@ -43,6 +43,17 @@ describe('the settings of a host', () => {
     expect(readlinkSync(join(host.root, 'opt/waggle/current/.env'))).toBe(join(host.root, 'run/waggle/env'))
   })
 
+  test('include DOMAIN, for Compose and for the scripts of the host', async () => {
+    const host = await startRunningHost('app', {
+      [`${paths.role('app')}/DOMAIN`]: '93.184.215.14',
+      [`${paths.role('app')}/ACME_EMAIL`]: 'you@example.com',
+    })
+    expect(envLines(host)).toEqual(
+      expect.arrayContaining(['DOMAIN=93.184.215.14', 'ACME_EMAIL=you@example.com']),
+    )
+    expect(host.read('run/waggle/host')).toContain('DOMAIN=93.184.215.14\n')
+  })
+
   test('of a worker contain no API key', async () => {
     const host = await startRunningHost('worker')
     expect(envLines(host).join()).not.toMatch(/API_KEY|wgl_/)

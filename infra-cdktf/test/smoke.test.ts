@@ -1,7 +1,7 @@
 // scripts/smoke.ts against a fake server that works, and against servers with one fault each.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
-import { foreignOriginsIn, smoke } from '../scripts/smoke.ts'
+import { checkRedirect, foreignOriginsIn, smoke } from '../scripts/smoke.ts'
 
 let server: Server | undefined
 afterEach(() => {
@@ -9,13 +9,14 @@ afterEach(() => {
   server?.close()
 })
 
-type FakeResponse = [status: number, body: string]
+type FakeResponse = [status: number, body: string, headers?: Record<string, string>]
 const PAGE =
   '<script type="module" src="./assets/index-1.js"></script><link rel="stylesheet" href="./assets/index-1.css">'
 
 /** Starts a fake of a working Waggle. `override` replaces single responses. @returns its URL */
 async function start(
   override: (request: IncomingMessage) => FakeResponse | undefined = () => undefined,
+  port = 0,
 ): Promise<string> {
   const responses: Record<string, FakeResponse> = {
     'GET /health': [200, '{}'],
@@ -32,10 +33,10 @@ async function start(
     const usual = isAllowed
       ? responses[`${request.method} ${request.url}`]
       : ([401, '{}'] satisfies FakeResponse)
-    const [status, body] = override(request) ?? usual ?? [404, '']
+    const [status, body, headers = {}] = override(request) ?? usual ?? [404, '']
     request.resume()
-    response.writeHead(status).end(body)
-  }).listen(0, '127.0.0.1')
+    response.writeHead(status, headers).end(body)
+  }).listen(port, '127.0.0.1')
   await new Promise((resolve) => server?.once('listening', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The server does not listen')
@@ -53,6 +54,15 @@ test('a working system passes, and all files of its page are checked', async () 
     'Page: 4 files, which contain only URLs of its own origin',
     expect.stringMatching(/^Task: SUCCESS after \d+ ms$/),
   ])
+})
+
+test('a host that does not accept connections yet is tried again', async () => {
+  const url = await start()
+  server?.closeAllConnections()
+  await new Promise((resolve) => server?.close(resolve))
+  const passing = smoke(url, 'wgl_smoke', () => {})
+  await start(undefined, Number(new URL(url).port))
+  await expect(passing).resolves.toBeUndefined()
 })
 
 test.each<[string, ReturnType<typeof on>, string]>([
@@ -83,6 +93,18 @@ test.each<[string, ReturnType<typeof on>, string]>([
 
 test('a wrong key does not pass', async () => {
   await expect(smoke(await start(), 'wgl_other', () => {})).rejects.toThrow('expected 202, got 401')
+})
+
+test.each<[string, FakeResponse, string | undefined]>([
+  ['308 to HTTPS', [308, '', { Location: 'https://tasks.example.com/' }], undefined],
+  ['301 to HTTPS with its port', [301, '', { Location: 'https://tasks.example.com:443/' }], undefined],
+  ['301 to another host', [301, '', { Location: 'https://example.com/' }], 'got 301 https://example.com/'],
+  ['301 without a location', [301, ''], 'got 301'],
+  ['the page', [200, PAGE], 'got 200'],
+])('HTTP with the response %s is checked', async (_, response, message) => {
+  const check = checkRedirect(await start(on('GET /', response)), 'https://tasks.example.com')
+  if (message) await expect(check).rejects.toThrow(message)
+  else await expect(check).resolves.toBeUndefined()
 })
 
 test.each([

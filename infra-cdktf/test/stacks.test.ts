@@ -101,6 +101,60 @@ describe('settings of hosts', () => {
   })
 })
 
+describe('HTTPS on the host that clients reach', () => {
+  const parametersOf = ({ environment }: { environment: Json }, name: string) =>
+    Object.values<Json>(environment.resource.aws_ssm_parameter)
+      .filter((parameter) => parameter.name.endsWith(`/${name}`))
+      .map((parameter) => [parameter.name, parameter.value])
+  const alarmOf = ({ environment }: { environment: Json }) =>
+    environment.resource.aws_cloudwatch_metric_alarm['alarm-certificate']
+
+  test.each([
+    ['single', single, 'app', 'app'],
+    ['multi', multi, 'api', 'api-1'],
+  ] as const)('%s: the certificate is for the address of the host', (_, stack, role, host) => {
+    const address = `\${aws_eip.${host}-address.public_ip}`
+    expect(parametersOf(stack, 'DOMAIN')).toEqual([[`/waggle/prod/role/${role}/DOMAIN`, address]])
+    expect(parametersOf(stack, 'ACME_EMAIL')).toEqual([
+      [`/waggle/prod/role/${role}/ACME_EMAIL`, stack.config.account.email],
+    ])
+    const files = new Map(parametersOf(stack, 'COMPOSE_FILE') as [string, string][])
+    for (const [name, value] of files)
+      expect(value.includes('docker-compose.https.yml'), name).toBe(name.includes(`/${role}/`))
+    expect(stack.environment.output.url.value).toBe(`https://${address}`)
+    expect(alarmOf(stack)).toMatchObject({
+      metric_name: METRICS.certificateLifetimeLeft,
+      dimensions: { Environment: 'prod' },
+      threshold: 20,
+      period: 300,
+      evaluation_periods: 12,
+      treat_missing_data: 'breaching',
+    })
+  })
+
+  test('with a domain, the certificate is for the domain', () => {
+    const domain = { name: 'tasks.example.com', zoneId: 'Z0123456789' }
+    const { folder, environment } = synthesizeOne(configOf('prod', 'single', { domain }))
+    rmSync(folder, { recursive: true })
+    expect(parametersOf({ environment }, 'DOMAIN')).toEqual([['/waggle/prod/role/app/DOMAIN', domain.name]])
+    expect(environment.output.url.value).toBe(`https://${domain.name}`)
+  })
+
+  test('behind a load balancer, hosts have no certificate', () => {
+    expect(parametersOf(high, 'DOMAIN')).toEqual([])
+    expect(JSON.stringify(parametersOf(high, 'COMPOSE_FILE'))).not.toContain('https.yml')
+    expect(alarmOf(high)).toBeUndefined()
+  })
+})
+
+test('nginx keeps idle connections for longer than the load balancer, which otherwise uses closed ones: 502', () => {
+  const nginx = readFileSync(new URL('../../docker/nginx.conf', import.meta.url), 'utf8')
+  const keptSeconds = Number(/^ *keepalive_timeout (\d+)s;$/m.exec(nginx)?.[1])
+  const { idle_timeout: idleSeconds } = high.environment.resource.aws_lb.balancer
+  expect(idleSeconds).toBeGreaterThan(0)
+  expect(keptSeconds).toBeGreaterThan(idleSeconds)
+})
+
 test('the dashboard contains hosts, database, tasks and both logs', () => {
   const { widgets } = JSON.parse(multi.environment.resource.aws_cloudwatch_dashboard.dashboard.dashboard_body)
   const body = JSON.stringify(widgets)
@@ -150,8 +204,10 @@ test('the load balancer, nginx and rollouts use one health path, rollouts with G
   expect(high.environment.resource.aws_lb_target_group['balancer-targets'].health_check.path).toBe(
     HEALTH_PATH,
   )
-  const nginx = readFileSync(new URL('../../docker/nginx.conf', import.meta.url), 'utf8')
-  expect(nginx).toContain(HEALTH_PATH)
+  for (const file of ['locations.conf', 'https.conf'])
+    expect(readFileSync(new URL(`../../docker/nginx/${file}`, import.meta.url), 'utf8'), file).toContain(
+      `^${HEALTH_PATH}(/live)?$`,
+    )
   const rollout = readFileSync(new URL('../../docker/rollout.sh', import.meta.url), 'utf8')
   expect(rollout).toMatch(/for verb in GET HEAD/)
   expect(rollout).toContain(`${HEALTH_PATH} HTTP/1.1`)

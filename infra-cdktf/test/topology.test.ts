@@ -6,8 +6,9 @@ import { configOf, type Json, LAYOUTS, type Layout, synthesizeOne } from './supp
 
 /** Allowed connections as "from > to port". All others are denied. */
 const ALLOWED: Record<Layout, string[]> = {
-  single: ['world > app 80', 'app > database 5432'],
+  single: ['world > app 443', 'world > app 80', 'app > database 5432'],
   multi: [
+    'world > api 443',
     'world > api 80',
     'api > redis 6379',
     'worker > redis 6379',

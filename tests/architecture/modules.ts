@@ -27,6 +27,10 @@ export const LAYERS: Module[][] = [
         'metrics-of-processes.ts',
       ],
     },
+    {
+      path: 'src/certificates/',
+      face: ['certificate-file.ts', 'certificate-settings.ts', 'renewal.ts'],
+    },
     { path: 'src/redis/', face: ['queue.ts', 'signals.ts', 'rate-limiter.ts'] },
     {
       path: 'src/tasks/',

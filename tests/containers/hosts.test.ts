@@ -15,7 +15,7 @@ let host: string
 beforeEach(() => {
   host = mkdtempSync(join(tmpdir(), 'waggle-host-'))
   if (!provided) return
-  for (const file of ['docker-compose.yml', 'docker-compose.aws.yml', 'docker-compose.hosts.yml'])
+  for (const file of ['', '.https', '.aws', '.hosts'].map((name) => `docker-compose${name}.yml`))
     cpSync(join(stack.folder, file), join(host, file))
 })
 afterEach(() => rmSync(host, { recursive: true, force: true }))
@@ -54,6 +54,17 @@ describe.skipIf(!provided)('one role per host', () => {
     writeEnv({ COMPOSE_PROFILES: profiles })
     expect(await servicesOf()).toEqual(services)
     expect(await run('docker', ['compose', 'config', '-q'], host)).toEqual({ code: 0, output: '' })
+  })
+
+  test('docker-compose.https.yml adds the certificates to the profile edge, and requires DOMAIN', async () => {
+    const files = 'docker-compose.yml:docker-compose.https.yml'
+    writeEnv({ COMPOSE_PROFILES: 'edge', COMPOSE_FILE: files })
+    expect((await run('docker', ['compose', 'config', '-q'], host)).output).toContain('DOMAIN is missing')
+    appendFileSync(join(host, '.env'), 'DOMAIN=tasks.example.com\n')
+    expect(await servicesOf()).toEqual(['certificates', 'nginx'])
+    expect(await run('docker', ['compose', 'config', '-q'], host)).toEqual({ code: 0, output: '' })
+    writeEnv({ COMPOSE_PROFILES: 'worker', COMPOSE_FILE: files, DOMAIN: 'tasks.example.com' })
+    expect(await servicesOf()).toEqual(['worker'])
   })
 
   test('docker-compose.hosts.yml publishes Redis and Postgres at the private address, and requires that address', async () => {
@@ -108,18 +119,21 @@ describe.skipIf(!provided)('one role per host', () => {
 describe.skipIf(!provided)('on AWS', () => {
   test('images come from ECR, connections to RDS verify its certificate, and logs go to CloudWatch without blocking', async () => {
     writeEnv({
-      COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',
+      COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml:docker-compose.https.yml',
+      DOMAIN: 'tasks.example.com',
       COMPOSE_PROFILES: 'edge,api,worker,redis',
       AWS_REGION: 'eu-central-1',
       ECR_REGISTRY: 'registry.example',
       WAGGLE_TAG: '1a2b3c',
       DATABASE_URL: 'postgres://app:secret@db.example:5432/waggle',
     })
-    expect(await servicesOf()).toEqual(['api', 'migrate', 'nginx', 'redis', 'worker'])
+    expect(await servicesOf()).toEqual(['api', 'certificates', 'migrate', 'nginx', 'redis', 'worker'])
     const { services } = JSON.parse(await docker(['compose', 'config', '--format', 'json'], host))
-    for (const name of ['api', 'worker', 'migrate']) {
+    for (const name of ['api', 'worker', 'migrate', 'certificates']) {
       expect(services[name]).toMatchObject({ image: 'registry.example/waggle-app:1a2b3c' })
       expect(services[name]).not.toHaveProperty('build')
+    }
+    for (const name of ['api', 'worker', 'migrate']) {
       expect(services[name].environment.DATABASE_URL).toBe(
         'postgres://app:secret@db.example:5432/waggle?sslmode=verify-full&sslrootcert=/etc/ssl/certs/rds-ca.pem',
       )
@@ -128,6 +142,7 @@ describe.skipIf(!provided)('on AWS', () => {
     const groups = {
       nginx: 'backend-logs',
       api: 'backend-logs',
+      certificates: 'backend-logs',
       migrate: 'backend-logs',
       worker: 'worker-logs',
     }

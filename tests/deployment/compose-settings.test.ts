@@ -6,7 +6,12 @@ const textOf = (path: string) => readFileSync(new URL(`../../${path}`, import.me
 const namesIn = (text: string, pattern: RegExp) =>
   [...new Set([...text.matchAll(pattern)].map(([, name = '']) => name))].sort()
 
-const compose = ['docker-compose.yml', 'docker-compose.hosts.yml', 'docker-compose.aws.yml']
+const compose = [
+  'docker-compose.yml',
+  'docker-compose.https.yml',
+  'docker-compose.hosts.yml',
+  'docker-compose.aws.yml',
+]
   .map(textOf)
   .join()
 // `$${…}` is not a variable of Compose: a shell inside the container expands it.

@@ -51,7 +51,10 @@ const environmentSchema = z.strictObject({
       zoneId: z.string().regex(/^Z[A-Z0-9]{5,31}$/, 'must be the id of a hosted zone in Route 53'),
     })
     .optional(),
-  /** edge: clients connect to nginx on the host, by HTTP. alb: they connect to a load balancer, by HTTPS. */
+  /**
+   * Clients connect by HTTPS. edge: to nginx on the host, with a certificate of Let's Encrypt. alb: to a load
+   * balancer.
+   */
   ingress: z.enum(['edge', 'alb']).default('edge'),
   /** How hosts reach AWS: with public addresses, or from private subnets through a NAT gateway. */
   egress: z.enum(['public-ip', 'nat-gateway']).default('public-ip'),

@@ -57,14 +57,15 @@ export function createEnvironmentStack(scope: Construct, config: Config, state: 
   const redis = hosts.find(({ host }) => host.role === 'redis')
   if (redis) createRedisRecord(stack, config, network.vpcId, redis.instance.privateIp)
 
-  createSettings(stack, config, topology, { database, cache })
+  if (config.domain) address = config.domain.name
+  const domain = config.ingress === 'edge' ? address : undefined
+  createSettings(stack, config, topology, { database, cache, domain })
   createRollout(stack, config)
   createAlarms(stack, config, { hosts, database: database.identifier, keys })
   createDashboard(stack, config, hosts, database.identifier)
 
-  if (config.domain) address = config.domain.name
   new TerraformOutput(stack, 'url', {
-    value: `${config.ingress === 'alb' ? 'https' : 'http'}://${address}`,
+    value: `https://${address}`,
     description: 'URL of the page and the API',
   })
   return stack

@@ -1,5 +1,6 @@
 // An HTTP client for a stack, through nginx.
 import { type Agent, request } from 'node:http'
+import { request as requestByTls } from 'node:https'
 import { pause } from '../../../src/base/loop.ts'
 import type { Stack } from './stack.ts'
 
@@ -14,10 +15,15 @@ export interface ClientResponse {
 export interface Client extends Pick<Stack, 'url' | 'apiKey'> {
   /** Keeps connections open. Without an agent every request opens a new connection, as with many clients. */
   agent?: Agent
+  /**
+   * For HTTPS: the root certificate that is trusted, and the name that the certificate of the server must
+   * have.
+   */
+  tls?: { ca: string; servername: string }
 }
 
 export function send(
-  { url, apiKey, agent }: Client,
+  { url, apiKey, agent, tls }: Client,
   method: string,
   path: string,
   body?: unknown,
@@ -26,7 +32,8 @@ export function send(
   const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
   return new Promise((resolve) => {
     const { hostname, port } = new URL(url)
-    const outgoing = request({
+    const outgoing = (tls ? requestByTls : request)({
+      ...tls,
       hostname,
       port,
       // Unchanged: URL would normalize it.
@@ -126,7 +133,7 @@ export interface EndedTask {
 }
 
 /** Waits until all tasks have ended. @throws after `seconds` */
-export async function untilEnded(stack: Stack, ids: string[], seconds = 90): Promise<EndedTask[]> {
+export async function untilEnded(stack: Client, ids: string[], seconds = 90): Promise<EndedTask[]> {
   const ended: EndedTask[] = []
   const deadlineMs = Date.now() + seconds * 1_000
   for (const id of ids) {

@@ -15,11 +15,18 @@ import type { Topology } from '../../topology.ts'
 import type { Cache } from '../data/cache.ts'
 import type { Database } from '../data/database.ts'
 
+export interface SettingsParts {
+  database: Database
+  cache: Cache | undefined
+  /** Domain name or address for which nginx itself serves HTTPS; undefined behind a load balancer. */
+  domain: string | undefined
+}
+
 export function createSettings(
   scope: Construct,
   config: Config,
   topology: Topology,
-  { database, cache }: { database: Database; cache: Cache | undefined },
+  { database, cache, domain }: SettingsParts,
 ): void {
   const { paths, logs } = namesOf(config.name)
   const { id, region } = config.account
@@ -49,15 +56,19 @@ export function createSettings(
 
   for (const role of topology.roles) {
     const profiles = profilesOf(role, topology)
+    const servesHttps = profiles.includes('edge') && domain !== undefined
     set(paths.role(role), {
       COMPOSE_PROFILES: profiles.join(','),
       COMPOSE_FILE: [
         'docker-compose.yml',
         'docker-compose.aws.yml',
+        ...(servesHttps ? ['docker-compose.https.yml'] : []),
         ...(role === 'redis' ? ['docker-compose.hosts.yml'] : []),
       ].join(':'),
       WORKER_CONCURRENCY: profiles.includes('worker') ? String(config.workers.concurrency) : undefined,
       TRUSTED_PROXIES: profiles.includes('api') ? (config.ingress === 'alb' ? '2' : '1') : undefined,
+      DOMAIN: servesHttps ? domain : undefined,
+      ACME_EMAIL: servesHttps ? config.account.email : undefined,
       MASTER_SECRET_ARN: profiles.includes('api') ? database.masterSecretArn : undefined,
     } satisfies Record<RoleParameter, string | undefined>)
   }

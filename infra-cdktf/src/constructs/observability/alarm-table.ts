@@ -223,6 +223,27 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
   ]
 }
 
+/** Only with ingress `edge`: the certificate of a load balancer is renewed by AWS. */
+export function alarmsOfCertificate({ name, ingress }: Config): Alarm[] {
+  if (ingress !== 'edge') return []
+  return [
+    {
+      namespace: METRICS.namespace,
+      dimensions: { Environment: name },
+      id: 'certificate',
+      metric: METRICS.certificateLifetimeLeft,
+      statistic: 'Minimum',
+      // It is renewed with a third of its lifetime left.
+      below: 20,
+      // A first certificate needs a DNS record, which can be late.
+      minutes: 60,
+      missing: 'breaching',
+      description:
+        'The certificate is not renewed, or there is none: the log of the container certificates contains the reason',
+    },
+  ]
+}
+
 export function alarmsOfTasks({ name, alarms }: Config): Alarm[] {
   const published = { namespace: METRICS.namespace, dimensions: { Environment: name } }
   const counted = { namespace: namesOf(name).logMetrics }

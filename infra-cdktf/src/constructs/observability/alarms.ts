@@ -10,6 +10,7 @@ import type { Keys } from '../identity/keys.ts'
 import { policy } from '../identity/policy.ts'
 import {
   type Alarm,
+  alarmsOfCertificate,
   alarmsOfDatabase,
   alarmsOfDiskAndMemory,
   alarmsOfHost,
@@ -33,6 +34,7 @@ export function createAlarms(scope: Construct, config: Config, { hosts, database
     ...(config.workers.scaling ? alarmsOfDiskAndMemory(config.name, 'worker') : []),
     ...alarmsOfDatabase(config, database),
     ...alarmsOfTasks(config),
+    ...alarmsOfCertificate(config),
   ]
   for (const alarm of alarms) {
     const { id, above, below, minutes = 5, actions = [] } = alarm

@@ -1,0 +1,294 @@
+// Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures,
+// and rollouts.
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:https'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { until } from '../support/system.ts'
+import { type Client, send, submitAtRate, untilEnded } from './support/client.ts'
+import { docker, run } from './support/docker.ts'
+import {
+  configurePebble,
+  DOMAIN,
+  type HttpsStack,
+  NEW_DOMAIN,
+  OTHER_DOMAIN,
+  removeHttpsStack,
+  secureClient,
+  servedSerial,
+  startHttpsStack,
+} from './support/https-stack.ts'
+import { compose, type Stack, TAGS } from './support/stack.ts'
+
+const provided = inject('stack')
+const DAY = 24 * 60 * 60
+// Long enough for an order on a busy machine in the last third, short enough to wait for.
+const SHORT_SECONDS = 60
+
+/** Waits up to 180 s until the condition is met. @returns the value that meets it */
+const untilMet = <T>(read: () => Promise<T>, isMet: (value: T) => boolean) => until(read, isMet, 180)
+
+// The tests use one stack, in this order: a certificate that lives for a minute, then one that lives for a
+// day.
+describe.skipIf(!provided)('HTTPS', () => {
+  let stack: HttpsStack
+  let client: Client & { tls: { ca: string } }
+  const logOf = () => compose(stack, ['logs', '--no-log-prefix', 'certificates'])
+  const issuedIn = (log: string) => log.split('The certificate was issued').length - 1
+  const inVolume = (...command: string[]) => compose(stack, ['exec', '-T', 'certificates', ...command])
+
+  const publicKey = async () => {
+    const key = createPublicKey(await inVolume('cat', `/certificates/${DOMAIN}.pem`))
+    return key.export({ type: 'spki', format: 'pem' })
+  }
+
+  beforeAll(async () => {
+    stack = await startHttpsStack(provided as Stack, SHORT_SECONDS)
+    await untilMet(
+      () => servedSerial(stack),
+      (serial) => serial !== undefined,
+    )
+    client = await secureClient(stack)
+  })
+  afterAll(() => stack && removeHttpsStack(stack))
+
+  test('curl accepts the first certificate, and HTTP/2 is used', async () => {
+    const { port } = new URL(stack.httpsUrl)
+    const url = `https://${DOMAIN}:${port}/`
+    const options = ['-sS', '-D', '-', '-o', '/dev/null', '--resolve', `${DOMAIN}:${port}:127.0.0.1`]
+    writeFileSync(`${stack.folder}/root.pem`, client.tls.ca)
+    for (const path of ['', 'health', 'docs']) {
+      const trusted = [...options, '--cacert', `${stack.folder}/root.pem`]
+      const { code, output } = await run('curl', [...trusted, url + path])
+      expect([code, output]).toEqual([0, expect.stringMatching(/^HTTP\/2 200/)])
+    }
+    const untrusted = await run('curl', [...options, url])
+    expect(untrusted.code).toBe(60)
+  })
+
+  test.each([
+    ['1.1', 35],
+    ['1.2', 0],
+    ['1.3', 0],
+  ])('with TLS %s, curl exits with %i', async (version, expected) => {
+    const { port } = new URL(stack.httpsUrl)
+    // SECLEVEL=0 allows the client to use TLS 1.1.
+    const limits = [`--tlsv${version}`, '--tls-max', version, '--ciphers', 'DEFAULT@SECLEVEL=0']
+    const { code } = await run('curl', ['-sk', ...limits, `https://127.0.0.1:${port}/`])
+    expect(code).toBe(expected)
+  })
+
+  test.each([
+    ['the page', '/', 200],
+    ['the API', '/v1/queues', 200],
+    ['an asset that does not exist', '/assets/x.js', 404],
+    ['an error of nginx', '/metrics', 404],
+    ['an error of the API', '/v1/tasks/unknown', 404],
+    ['the health check', '/health', 200],
+  ])('%s has the header Strict-Transport-Security', async (_, path, status) => {
+    const { headers, ...response } = await send(client, 'GET', path)
+    expect(response.status).toBe(status)
+    expect(headers['strict-transport-security']).toBe('max-age=31536000')
+  })
+
+  test('HTTP is redirected to the domain and the port of HTTPS, except the health check', async () => {
+    const { port } = new URL(stack.httpsUrl)
+    const redirected = await send(stack, 'POST', '/v1/tasks/reverse?a=b%20c', { input: {} })
+    expect(redirected).toMatchObject({
+      status: 308,
+      headers: { location: `https://${DOMAIN}:${port}/v1/tasks/reverse?a=b%20c` },
+    })
+    expect(redirected.headers).not.toHaveProperty('strict-transport-security')
+    expect(await send(stack, 'GET', '/')).toMatchObject({ status: 308 })
+    expect(await send(stack, 'GET', '/health')).toMatchObject({ status: 200 })
+    expect(await send(stack, 'GET', '/health/ready')).toMatchObject({ status: 308 })
+    for (const path of ['x', '../tasks.example.com.pem', '..%2faccount-key.pem'])
+      expect((await send(stack, 'GET', `/.well-known/acme-challenge/${path}`)).text).not.toContain('KEY')
+  })
+
+  test('the files are readable by the user of nginx only, and no challenge is left', async () => {
+    const list = "find /certificates -printf '%m %U %P\\n' | sort"
+    expect(await inVolume('sh', '-c', list)).toBe(
+      ['600 101 account-key.pem', `600 101 ${DOMAIN}.pem`, '700 101 ', '700 101 challenges'].join('\n'),
+    )
+  })
+
+  test('a renewal fails no request and closes no connection, keeps the key, and the new certificate is served', async () => {
+    const before = await servedSerial(stack)
+    const keyBefore = await publicKey()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const kept = { ...client, agent }
+    const portOfConnection = async () => {
+      expect((await send(kept, 'GET', '/v1/queues')).status).toBe(200)
+      return Object.values(agent.freeSockets).flat()[0]?.localPort
+    }
+    const port = await portOfConnection()
+    const stopping = new AbortController()
+    const submitting = submitAtRate(client, { perSecond: 50, stopping: stopping.signal })
+    await untilMet(
+      () => servedSerial(stack),
+      (serial) => serial !== before,
+    )
+    expect(await portOfConnection()).toBe(port)
+    stopping.abort()
+    agent.destroy()
+    const { accepted, refused } = await submitting
+    expect(refused).toEqual({})
+    expect(accepted.length).toBeGreaterThan(100)
+    expect(await publicKey()).toBe(keyBefore)
+    expect(await servedSerial(stack)).toBeDefined()
+    const ended = await untilEnded(client, accepted)
+    expect(ended.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
+  })
+
+  test('while the ACME server is away, the old certificate stays and the reason is logged; the next attempt succeeds', async () => {
+    await compose(stack, ['stop', '-t', '0', 'pebble'])
+    const log = await untilMet(logOf, (text) => text.includes('cannot be reached'))
+    expect(log).toMatch(/"level":50.*The ACME server https:\/\/acme.internal:14000\/dir cannot be reached: /)
+    const old = await servedSerial(stack)
+    expect(old).toBeDefined()
+    configurePebble(stack, DAY)
+    await compose(stack, ['start', 'pebble'])
+    await untilMet(
+      () => servedSerial(stack),
+      (serial) => serial !== undefined && serial !== old,
+    )
+    client = await secureClient(stack)
+    expect((await send(client, 'GET', '/v1/queues')).status).toBe(200)
+  })
+
+  test('a restart of everything orders no certificate', async () => {
+    const [serial, account] = [
+      await servedSerial(stack),
+      await inVolume('cat', '/certificates/account-key.pem'),
+    ]
+    await compose(stack, ['down', '-t', '10'])
+    await compose(stack, ['up', '-d', '--wait', '--no-build', '--wait-timeout', '180'])
+    expect(await servedSerial(stack)).toBe(serial)
+    expect(await inVolume('cat', '/certificates/account-key.pem')).toBe(account)
+    expect(await logOf()).not.toContain('issued')
+  })
+
+  test('without a certificate the containers are healthy and HTTP responds with a reason; the next one has another key', async () => {
+    const keyBefore = await publicKey()
+    await compose(stack, ['stop', '-t', '0', 'pebble'])
+    await inVolume('rm', `/certificates/${DOMAIN}.pem`)
+    await compose(stack, ['stop', 'certificates'])
+    await compose(stack, ['up', '-d', '--wait', '--no-build', '--no-deps', 'certificates'])
+    expect(await send(stack, 'GET', '/')).toMatchObject({
+      status: 503,
+      headers: { 'content-type': 'application/problem+json' },
+      body: {
+        status: 503,
+        detail: `The certificate for ${DOMAIN} has not been issued yet. The log of the container certificates contains the reason`,
+      },
+    })
+    expect(await send(stack, 'GET', '/health')).toMatchObject({ status: 200 })
+    expect(await servedSerial(stack)).toBeUndefined()
+    await compose(stack, ['start', 'pebble'])
+    // A restart tries again at once.
+    await compose(stack, ['restart', 'certificates'])
+    await untilMet(
+      () => servedSerial(stack),
+      (serial) => serial !== undefined,
+    )
+    expect(await publicKey()).not.toBe(keyBefore)
+    client = await secureClient(stack)
+    expect((await send(client, 'GET', '/v1/queues')).status).toBe(200)
+  })
+
+  test('a domain that leads to another host is refused with a reason, and the certificate of the old domain stays', async () => {
+    const serial = await servedSerial(stack)
+    const options = ['run', '-d', '--no-deps', '-e', `DOMAIN=${OTHER_DOMAIN}`, 'certificates']
+    const id = (await compose(stack, options)).split('\n').at(-1) ?? ''
+    try {
+      const log = await untilMet(
+        () => docker(['logs', id]),
+        (text) => text.includes('"level":50'),
+      )
+      expect(log).toMatch(
+        /The ACME server \S+ refused the certificate for elsewhere.example.com: .*(connection refused|Connection refused)/,
+      )
+      expect(log).toMatch(/"nextAttempt":"20/)
+    } finally {
+      await docker(['stop', '-t', '5', id])
+    }
+    // SIGTERM ends the process in order, also during a pause.
+    expect(await docker(['inspect', '-f', '{{.State.ExitCode}}', id])).toBe('0')
+    await docker(['rm', '-f', id])
+    expect(await inVolume('ls', '/certificates', '/certificates/challenges')).not.toContain(OTHER_DOMAIN)
+    expect(await servedSerial(stack)).toBe(serial)
+  })
+
+  test('a certificate for an IPv4 address is issued', async () => {
+    // A public range, because private addresses are refused. It exists inside this network only.
+    const [network, address] = [`${stack.project}-public`, '11.22.33.44']
+    const containers = await Promise.all(
+      ['nginx', 'pebble'].map((service) => compose(stack, ['ps', '-q', service])),
+    )
+    const [nginx = '', pebble = ''] = containers
+    await docker(['network', 'create', '--subnet', '11.22.33.0/24', network])
+    let id = ''
+    try {
+      await docker(['network', 'connect', '--ip', address, network, nginx])
+      await docker(['network', 'connect', network, pebble])
+      const options = ['run', '-d', '--no-deps', '-e', `DOMAIN=${address}`, 'certificates']
+      id = (await compose(stack, options)).split('\n').at(-1) ?? ''
+      const log = await untilMet(
+        () => docker(['logs', id]),
+        (text) => /"level":\d+/.test(text),
+      )
+      expect(log).toContain('The certificate was issued')
+      const file = await inVolume('cat', `/certificates/${address}.pem`)
+      expect(new X509Certificate(file).subjectAltName).toBe(`IP Address:${address}`)
+    } finally {
+      if (id) await docker(['rm', '-f', id])
+      for (const container of containers) await docker(['network', 'disconnect', '-f', network, container])
+      await docker(['network', 'rm', network])
+    }
+  })
+
+  test('a rollout over HTTPS fails no request, and replaces the container of the certificates', async () => {
+    const serial = await servedSerial(stack)
+    const stopping = new AbortController()
+    const submitting = submitAtRate(client, { perSecond: 50, stopping: stopping.signal })
+    for (const tag of [TAGS[1], 'rollback']) {
+      expect(await run('docker/rollout.sh', [tag], stack.folder)).toMatchObject({ code: 0 })
+      const id = await compose(stack, ['ps', '-q', 'certificates'])
+      expect(await docker(['inspect', '-f', '{{.Config.Image}}', id])).toContain(
+        tag === 'rollback' ? `:${TAGS[0]}` : `:${TAGS[1]}`,
+      )
+    }
+    stopping.abort()
+    const { accepted, refused } = await submitting
+    expect(refused).toEqual({})
+    expect(accepted.length).toBeGreaterThan(500)
+    expect(await servedSerial(stack)).toBe(serial)
+    expect(issuedIn(await logOf())).toBe(0)
+  })
+
+  test('a rollout after a change of DOMAIN serves the new domain; the way back orders nothing', async () => {
+    const serial = await servedSerial(stack)
+    const env = `${stack.folder}/.env`
+    const rollOutDomain = async (from: string, to: string) => {
+      writeFileSync(env, readFileSync(env, 'utf8').replace(`DOMAIN=${from}`, `DOMAIN=${to}`))
+      expect(await run('docker/rollout.sh', [TAGS[0]], stack.folder)).toMatchObject({
+        code: 0,
+        output: expect.stringContaining(`Replacing nginx for the domain "${to}"`),
+      })
+    }
+    await rollOutDomain(DOMAIN, NEW_DOMAIN)
+    await untilMet(
+      () => send(stack, 'GET', '/'),
+      ({ status }) => status === 308,
+    )
+    const ofNewDomain = { ...client, tls: { ...client.tls, servername: NEW_DOMAIN } }
+    expect((await send(ofNewDomain, 'GET', '/v1/queues')).status).toBe(200)
+    const { headers } = await send(stack, 'GET', '/')
+    expect(headers.location).toContain(`https://${NEW_DOMAIN}:`)
+
+    await rollOutDomain(NEW_DOMAIN, DOMAIN)
+    expect(await servedSerial(stack)).toBe(serial)
+    expect(issuedIn(await logOf())).toBe(0)
+  })
+})
