@@ -7,6 +7,7 @@ import { IamRolePolicy } from '@cdktf/provider-aws/lib/iam-role-policy/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
 import { METRICS, namesOf, REPOSITORIES, type Role } from '../../names.ts'
+import { FIND_LOG_GROUPS } from '../identity/environment-logs.ts'
 import type { Keys } from '../identity/keys.ts'
 import { boundaryArn, policy, type Statement, trust } from '../identity/policy.ts'
 import { SESSION_MANAGER } from '../identity/session-manager.ts'
@@ -25,7 +26,7 @@ export function createHostRole(scope: Construct, config: Config, role: Role, acc
   const iamRole = new IamRole(scope, `${role}-role`, {
     name: hostRole(role),
     assumeRolePolicy: trust('ec2.amazonaws.com', config.account.id),
-    permissionsBoundary: boundaryArn(config.account.id),
+    permissionsBoundary: boundaryArn(config.account.id, config.name),
   })
   new IamRolePolicy(scope, `${role}-policy`, {
     role: iamRole.id,
@@ -52,6 +53,7 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
       Action: ['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],
       Resource: [logs.backend, logs.worker, logs.rollout, logs.host].map(({ arn }) => `${arn}:*`),
     },
+    FIND_LOG_GROUPS,
     {
       Sid: 'Settings',
       Action: ['ssm:GetParametersByPath', 'ssm:GetParameter', 'ssm:GetParameters'],
