@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { dataLossesIn, type Plan } from '../src/commands/data-loss.ts'
+import { digestOf, type PlannedChanges } from '../src/commands/plan-digest.ts'
 import { EXAMPLE_ACCOUNT } from '../src/commands/stack.ts'
 import { account } from '../src/config/account.ts'
 import { readConfigs } from '../src/synthesize.ts'
@@ -51,6 +52,23 @@ test.skipIf(!hasTerraform)('an environment is planned, applied once, and destroy
     code: 0,
     output: expect.stringMatching(/Plan: \d+ to add/),
   })
+  const digest = readFileSync(join(output, 'stacks/dev/plan.sha256'), 'utf8').trim()
+  expect(digest).toMatch(/^[0-9a-f]{64}$/)
+  // The deploying workflow plans again, and applies only what was reviewed.
+  const again = await infra('plan', 'dev', '--emulator', '--brief', '--expect', digest)
+  expect(again).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('aws_db_instance.database will be created'),
+  })
+  expect(again.output).not.toContain('waggle_master')
+  expect(
+    await infra('plan', 'dev', '--emulator', '--brief', '--expect', digest.replace(/^./, 'x')),
+  ).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('This plan differs from the reviewed one'),
+  })
+  expect(await infra('apply', 'dev', '--emulator')).toMatchObject({ code: 1 })
+  await infra('plan', 'dev', '--emulator')
   expect(await infra('apply', 'dev', '--emulator')).toMatchObject({
     code: 0,
     output: expect.stringContaining('Apply complete!'),
@@ -100,6 +118,33 @@ describe('a command is rejected', () => {
       1,
       expect.stringContaining('src/config/account.ts: id is still the account of the example'),
     ])
+  })
+})
+
+describe('the digest of a plan', () => {
+  const digest = (...changes: NonNullable<PlannedChanges['resource_changes']>[number]['change'][]) =>
+    digestOf({ resource_changes: changes.map((change, index) => ({ address: `aws_vpc.${index}`, change })) })
+  const update = { actions: ['update'], before: { a: 0, b: 2 }, after: { a: 1, b: 2 } }
+
+  test('changes with any planned action or value', () => {
+    const first = digest(update)
+    expect(digest({ ...update, after: { b: 2, a: 1 } })).toBe(first)
+    expect(digest({ ...update, after: { a: 3, b: 2 } })).not.toBe(first)
+    expect(digest({ ...update, after_unknown: { c: true } })).not.toBe(first)
+    expect(digest({ ...update, actions: ['delete', 'create'] })).not.toBe(first)
+    expect(digest(update, { actions: ['delete'], before: { a: 1 }, after: null })).not.toBe(first)
+    expect(digest({ actions: ['no-op'] }, update)).not.toBe(first)
+  })
+
+  test('ignores values that are read again and not planned', () => {
+    const other = { ...update, before: { a: 0, b: 5 }, after: { a: 1, b: 5 } }
+    expect(digest(other)).toBe(digest(update))
+    const unchanged = (capacity: number) => ({
+      actions: ['no-op'],
+      before: { capacity },
+      after: { capacity },
+    })
+    expect(digest(update, unchanged(2))).toBe(digest(update, unchanged(3)))
   })
 })
 
