@@ -131,6 +131,7 @@ export function namesOf(environment: Environment) {
     rolloutDocument: `${prefix}-rollout`,
     database: prefix,
     cache: prefix,
+    keyAlias: `alias/${prefix}`,
     /** Private DNS zone. It contains the environment, so that permissions can refer to names of one environment. */
     zone: `${environment}.${PROJECT}.internal`,
     /** Name of Redis on a separate host. */

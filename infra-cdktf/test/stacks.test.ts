@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { APP_PARAMETERS, HEALTH_PATH, IMAGE_TAG, METRICS, namesOf, ROLE_PARAMETERS } from '../src/names.ts'
+import { findingsIn } from '../src/rules/rules.ts'
 import { topologyOf } from '../src/topology.ts'
 import { configOf, type Json, LAYOUTS, synthesizeOne } from './support/layouts.ts'
 
@@ -32,6 +33,21 @@ test.each(LAYOUTS)('the stack of the layout %s contains these resources', (layou
 
 test('the shared stack contains these resources', () => {
   expect(countsIn(single.shared)).toMatchSnapshot()
+})
+
+test('an account that already has an OIDC provider for GitHub keeps it', () => {
+  const config = configOf('prod', 'single')
+  const github = { ...config.account.github, existingProvider: true }
+  const changed = { ...config, account: { ...config.account, github } }
+  const { folder, shared } = synthesizeOne(changed)
+  rmSync(folder, { recursive: true })
+  expect(shared.resource).not.toHaveProperty('aws_iam_openid_connect_provider')
+  expect(shared.data.aws_iam_openid_connect_provider.github.url).toBe(
+    single.shared.resource.aws_iam_openid_connect_provider.github.url,
+  )
+  const [trust] = JSON.parse(shared.resource.aws_iam_role['github-build'].assume_role_policy).Statement
+  expect(trust.Principal.Federated).toBe(`\${data.aws_iam_openid_connect_provider.github.arn}`)
+  expect(findingsIn(shared, changed)).toEqual([])
 })
 
 test('environments of one account have no names in common', () => {
