@@ -22,11 +22,16 @@ def line:
       COMPOSE_FILE: needed("COMPOSE_FILE"),
       AWS_REGION: needed("AWS_REGION"),
       ECR_REGISTRY: needed("ECR_REGISTRY"),
-      DATABASE_URL: "postgres://waggle_app:\(needed("DATABASE_PASSWORD") | @uri)@\(needed("DATABASE_HOST")):5432/waggle",
-      REDIS_URL: "\($parameters.REDIS_SCHEME // "redis")://\($parameters.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379",
       WAGGLE_HOST: "\(env.HOST_NAME)/\(env.INSTANCE_ID)",
       PRIVATE_ADDRESS: env.PRIVATE_ADDRESS,
       WAGGLE_TAG: $tag
     }
+    + if needed("COMPOSE_PROFILES") == "redis" then
+        # Compose requires a value also for services that it does not start.
+        {DATABASE_URL: "unused", REDIS_PASSWORD: needed("REDIS_PASSWORD")}
+      else {
+        DATABASE_URL: "postgres://waggle_app:\(needed("DATABASE_PASSWORD") | @uri)@\(needed("DATABASE_HOST")):5432/waggle",
+        REDIS_URL: "\($parameters.REDIS_SCHEME // "redis")://\($parameters.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379"
+      } end
   end
 | to_entries | sort_by(.key)[] | line

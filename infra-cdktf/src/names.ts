@@ -82,6 +82,14 @@ export const APP_PARAMETERS = [
   'WORKER_LOG_GROUP',
 ] as const
 export type AppParameter = (typeof APP_PARAMETERS)[number]
+/** The parameters below `app/` that a host with only Redis may read. host/render-env.sh has the same list. */
+export const REDIS_HOST_PARAMETERS = [
+  'AWS_REGION',
+  'ECR_REGISTRY',
+  'BACKEND_LOG_GROUP',
+  'WORKER_LOG_GROUP',
+  'REDIS_PASSWORD',
+] as const
 
 /** Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API. */
 export const ROLE_PARAMETERS = [

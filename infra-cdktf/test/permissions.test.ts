@@ -497,6 +497,22 @@ describe('a host', () => {
       expect(await mayBounded('dev', action, resource), action).toBe(false)
   })
 
+  test('with only Redis reads no secret but the password of Redis', async () => {
+    for (const [action, path, isAllowed] of [
+      ['ssm:GetParametersByPath', 'app', false],
+      ['ssm:GetParametersByPath', 'role/redis', true],
+      ['ssm:GetParameters', 'app/REDIS_PASSWORD', true],
+      ['ssm:GetParameters', 'app/ECR_REGISTRY', true],
+      ['ssm:GetParameters', 'app/DATABASE_PASSWORD', false],
+      ['ssm:GetParameter', 'app/DATABASE_PASSWORD', false],
+      ['ssm:GetParameter', 'app/SMTP_URL', false],
+    ] as const)
+      expect(await mayHost('dev', 'redis', action, parameter('dev', path)), `${action} ${path}`).toBe(
+        isAllowed,
+      )
+    expect(await mayHost('dev', 'worker', 'ssm:GetParametersByPath', parameter('dev', 'app'))).toBe(true)
+  })
+
   test('can stream the output of a rollout: the agent searches the log group first', async () => {
     const stream = arn('logs', `log-group:/waggle/dev/rollout:log-stream:x`)
     expect(await mayHost('dev', 'app', 'logs:DescribeLogGroups', '*')).toBe(true)
