@@ -29,7 +29,8 @@ main() {
 parameters() {
   local path=/waggle/$ENVIRONMENT/$1
   if [ "$1 $ROLE" = 'app redis' ]; then
-    aws ssm get-parameters --with-decryption --output json --names "$path"/{AWS_REGION,ECR_REGISTRY,BACKEND_LOG_GROUP,WORKER_LOG_GROUP,REDIS_PASSWORD}
+    aws ssm get-parameters --with-decryption --output json --names \
+      "$path"/{AWS_REGION,ECR_REGISTRY,BACKEND_LOG_GROUP,WORKER_LOG_GROUP,REDIS_PASSWORD}
   else
     aws ssm get-parameters-by-path --path "$path" --recursive --with-decryption --output json
   fi

@@ -66,6 +66,7 @@ describe('the settings of a host', () => {
       `ECR_REGISTRY=${VALUES.ECR_REGISTRY}`,
       'PRIVATE_ADDRESS=10.30.0.5',
       'REDIS_PASSWORD=of/redis',
+      'REDIS_URL=unused',
       `WAGGLE_HOST=redis-1/${INSTANCE}`,
       `WAGGLE_TAG=${FIRST}`,
       'WORKER_LOG_GROUP=worker-logs',

@@ -10,7 +10,9 @@ import {
   mayHost,
   mayPlan,
   policiesOf,
+  settingTagsOf,
   stacksOf,
+  withTagsOf,
 } from './support/permissions.ts'
 
 type Request = [action: string, resource: string, context?: Context]
@@ -22,12 +24,6 @@ const iam = (resource: string) => `arn:aws:iam::${id}:${resource}`
 const boundaryOf = (environment: Environment) => iam(`policy/waggle-${environment}-boundary`)
 const parameter = (environment: Environment, path: string) =>
   arn('ssm', `parameter/waggle/${environment}/${path}`)
-const tags = (kind: 'ResourceTag' | 'RequestTag', environment: string): Context => ({
-  [`aws:${kind}/Project`]: 'waggle',
-  [`aws:${kind}/Environment`]: environment,
-})
-const of = (environment: string) => tags('ResourceTag', environment)
-const setting = (environment: string) => tags('RequestTag', environment)
 /** The record names in a request to Route 53, which are lower-case and without the final dot. */
 const records = (...names: string[]): Context => ({
   'route53:ChangeResourceRecordSetsNormalizedRecordNames': names,
@@ -50,7 +46,7 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
     'roll out on its hosts': [
       'ssm:SendCommand',
       ec2('instance/i-1'),
-      { 'ssm:resourceTag/Environment': target, ...of(target) },
+      { 'ssm:resourceTag/Environment': target, ...withTagsOf(target) },
     ],
     'change the rollout document': ['ssm:UpdateDocument', documentOf(`${prefix}-rollout`)],
     'read the key of the smoke test': ['ssm:GetParameter', parameter(target, 'role/app/SMOKE_API_KEY')],
@@ -69,22 +65,30 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
       's3:PutObject',
       `arn:aws:s3:::waggle-state-${id}-${region}/${target}/terraform.tfstate.tflock`,
     ],
-    'terminate a host': ['ec2:TerminateInstances', ec2('instance/i-1'), of(target)],
-    'stop a host': ['ec2:StopInstances', ec2('instance/i-1'), of(target)],
+    'terminate a host': ['ec2:TerminateInstances', ec2('instance/i-1'), withTagsOf(target)],
+    'stop a host': ['ec2:StopInstances', ec2('instance/i-1'), withTagsOf(target)],
     'give a host another profile': [
       'ec2:ReplaceIamInstanceProfileAssociation',
       ec2('instance/i-1'),
-      of(target),
+      withTagsOf(target),
     ],
-    'detach a disk': ['ec2:DetachVolume', ec2('volume/vol-1'), of(target)],
-    'attach a disk': ['ec2:AttachVolume', ec2('volume/vol-1'), of(target)],
-    'delete a disk': ['ec2:DeleteVolume', ec2('volume/vol-1'), of(target)],
-    'open a security group': ['ec2:AuthorizeSecurityGroupIngress', ec2('security-group/sg-1'), of(target)],
-    'close a security group': ['ec2:RevokeSecurityGroupEgress', ec2('security-group/sg-1'), of(target)],
+    'detach a disk': ['ec2:DetachVolume', ec2('volume/vol-1'), withTagsOf(target)],
+    'attach a disk': ['ec2:AttachVolume', ec2('volume/vol-1'), withTagsOf(target)],
+    'delete a disk': ['ec2:DeleteVolume', ec2('volume/vol-1'), withTagsOf(target)],
+    'open a security group': [
+      'ec2:AuthorizeSecurityGroupIngress',
+      ec2('security-group/sg-1'),
+      withTagsOf(target),
+    ],
+    'close a security group': [
+      'ec2:RevokeSecurityGroupEgress',
+      ec2('security-group/sg-1'),
+      withTagsOf(target),
+    ],
     'give an interface another security group': [
       'ec2:ModifyNetworkInterfaceAttribute',
       ec2('security-group/sg-1'),
-      of(target),
+      withTagsOf(target),
     ],
     'change an interface': [
       'ec2:ModifyNetworkInterfaceAttribute',
@@ -96,40 +100,52 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
       ec2('network-interface/eni-1'),
       { 'aws:ResourceTag/Environment': target },
     ],
-    'release a public address': ['ec2:ReleaseAddress', ec2('elastic-ip/eipalloc-1'), of(target)],
-    'change a route': ['ec2:ReplaceRoute', ec2('route-table/rtb-1'), of(target)],
-    'create a subnet in the VPC': ['ec2:CreateSubnet', ec2('vpc/vpc-1'), of(target)],
-    'create an endpoint in the VPC': ['ec2:CreateVpcEndpoint', ec2('vpc/vpc-1'), of(target)],
-    'start an instance in a subnet': ['ec2:RunInstances', ec2('subnet/subnet-1'), of(target)],
-    'start an instance that counts as its host': ['ec2:RunInstances', ec2('instance/i-9'), setting(target)],
-    'change a launch template': ['ec2:CreateLaunchTemplateVersion', ec2('launch-template/lt-1'), of(target)],
+    'release a public address': ['ec2:ReleaseAddress', ec2('elastic-ip/eipalloc-1'), withTagsOf(target)],
+    'change a route': ['ec2:ReplaceRoute', ec2('route-table/rtb-1'), withTagsOf(target)],
+    'create a subnet in the VPC': ['ec2:CreateSubnet', ec2('vpc/vpc-1'), withTagsOf(target)],
+    'create an endpoint in the VPC': ['ec2:CreateVpcEndpoint', ec2('vpc/vpc-1'), withTagsOf(target)],
+    'start an instance in a subnet': ['ec2:RunInstances', ec2('subnet/subnet-1'), withTagsOf(target)],
+    'start an instance that counts as its host': [
+      'ec2:RunInstances',
+      ec2('instance/i-9'),
+      settingTagsOf(target),
+    ],
+    'change a launch template': [
+      'ec2:CreateLaunchTemplateVersion',
+      ec2('launch-template/lt-1'),
+      withTagsOf(target),
+    ],
     'tag a resource as the own one': [
       'ec2:CreateTags',
       ec2('instance/i-1'),
-      { ...of(target), ...setting(actor) },
+      { ...withTagsOf(target), ...settingTagsOf(actor) },
     ],
     'tag an interface as the own one': [
       'ec2:CreateTags',
       ec2('network-interface/eni-1'),
-      { 'aws:ResourceTag/Environment': target, ...setting(actor) },
+      { 'aws:ResourceTag/Environment': target, ...settingTagsOf(actor) },
     ],
-    'remove tags': ['ec2:DeleteTags', ec2('instance/i-1'), { ...of(target), 'aws:TagKeys': ['Environment'] }],
-    'remove a rule by its tag': ['ec2:DeleteTags', ec2('security-group-rule/sgr-1'), of(target)],
-    'delete the key': ['kms:ScheduleKeyDeletion', arn('kms', 'key/1'), of(target)],
-    'change who may use the key': ['kms:PutKeyPolicy', arn('kms', 'key/1'), of(target)],
-    'give the key another alias': ['kms:CreateAlias', arn('kms', 'key/1'), of(target)],
+    'remove tags': [
+      'ec2:DeleteTags',
+      ec2('instance/i-1'),
+      { ...withTagsOf(target), 'aws:TagKeys': ['Environment'] },
+    ],
+    'remove a rule by its tag': ['ec2:DeleteTags', ec2('security-group-rule/sgr-1'), withTagsOf(target)],
+    'delete the key': ['kms:ScheduleKeyDeletion', arn('kms', 'key/1'), withTagsOf(target)],
+    'change who may use the key': ['kms:PutKeyPolicy', arn('kms', 'key/1'), withTagsOf(target)],
+    'give the key another alias': ['kms:CreateAlias', arn('kms', 'key/1'), withTagsOf(target)],
     'tag the key as the own one': [
       'kms:TagResource',
       arn('kms', 'key/1'),
-      { ...of(target), ...setting(actor) },
+      { ...withTagsOf(target), ...settingTagsOf(actor) },
     ],
     'decrypt with the key': [
       'kms:Decrypt',
       arn('kms', 'key/1'),
-      { ...of(target), 'kms:ViaService': `ssm.${region}.amazonaws.com` },
+      { ...withTagsOf(target), 'kms:ViaService': `ssm.${region}.amazonaws.com` },
     ],
     'change the alias of the key': ['kms:UpdateAlias', arn('kms', `alias/${prefix}`)],
-    'delete the certificate': ['acm:DeleteCertificate', arn('acm', 'certificate/1'), of(target)],
+    'delete the certificate': ['acm:DeleteCertificate', arn('acm', 'certificate/1'), withTagsOf(target)],
     'create a role': [
       'iam:CreateRole',
       iam(`role/${prefix}-host-app`),
@@ -177,7 +193,7 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
     'launch workers that count as its hosts': [
       'autoscaling:CreateAutoScalingGroup',
       arn('autoscaling', `autoScalingGroup:1:autoScalingGroupName/${namesOf(actor).prefix}-workers`),
-      { ...setting(target), 'autoscaling:LaunchTemplateVersionSpecified': 'true' },
+      { ...settingTagsOf(target), 'autoscaling:LaunchTemplateVersionSpecified': 'true' },
     ],
     'change the private record of Redis': [
       'route53:ChangeResourceRecordSets',
@@ -203,7 +219,7 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
     const group = arn('autoscaling', `autoScalingGroup:1:autoScalingGroupName/${prefix}-workers`)
     const requests: Record<string, Request> = {
       'run a shell command': ['ssm:SendCommand', arn('ssm', 'document/AWS-RunShellScript')],
-      'open a shell': ['ssm:StartSession', ec2('instance/i-1'), of(actor)],
+      'open a shell': ['ssm:StartSession', ec2('instance/i-1'), withTagsOf(actor)],
       'create a role without a boundary': ['iam:CreateRole', role],
       'create a role with another boundary': [
         'iam:CreateRole',
@@ -218,14 +234,14 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
       'give an own instance to another environment': [
         'ec2:CreateTags',
         ec2('instance/i-1'),
-        { ...of(actor), 'aws:RequestTag/Environment': other },
+        { ...withTagsOf(actor), 'aws:RequestTag/Environment': other },
       ],
       'give an own key to another environment': [
         'kms:TagResource',
         arn('kms', 'key/1'),
-        { ...of(actor), 'aws:RequestTag/Environment': other },
+        { ...withTagsOf(actor), 'aws:RequestTag/Environment': other },
       ],
-      'give workers to another environment': ['autoscaling:CreateOrUpdateTags', group, setting(other)],
+      'give workers to another environment': ['autoscaling:CreateOrUpdateTags', group, settingTagsOf(other)],
       'give a database to another environment': [
         'rds:AddTagsToResource',
         arn('rds', `db:${prefix}`),
@@ -241,8 +257,8 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
         role,
         { 'iam:PassedToService': 'lambda.amazonaws.com' },
       ],
-      'overwrite an image': ['ecr:PutImage', arn('ecr', 'repository/waggle-app'), of('shared')],
-      'delete an image': ['ecr:BatchDeleteImage', arn('ecr', 'repository/waggle-app'), of('shared')],
+      'overwrite an image': ['ecr:PutImage', arn('ecr', 'repository/waggle-app'), withTagsOf('shared')],
+      'delete an image': ['ecr:BatchDeleteImage', arn('ecr', 'repository/waggle-app'), withTagsOf('shared')],
       'write the state of the shared stack': [
         's3:PutObject',
         `arn:aws:s3:::waggle-state-${id}-${region}/shared/terraform.tfstate`,
@@ -272,7 +288,7 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
       'scale with a launch template that can change later': [
         'autoscaling:CreateAutoScalingGroup',
         group,
-        { ...setting(actor), 'autoscaling:LaunchTemplateVersionSpecified': 'false' },
+        { ...settingTagsOf(actor), 'autoscaling:LaunchTemplateVersionSpecified': 'false' },
       ],
       'restore a snapshot': ['rds:RestoreDBInstanceFromDBSnapshot', arn('rds', `db:${prefix}`)],
       'share a snapshot': ['rds:ModifyDBSnapshotAttribute', arn('rds', `snapshot:${prefix}-final`)],
@@ -288,12 +304,16 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
     const requests: Record<string, Request> = {
       'terminate an instance': ['ec2:TerminateInstances', ec2('instance/i-1'), foreign],
       'terminate an instance without tags': ['ec2:TerminateInstances', ec2('instance/i-1')],
-      'adopt an instance': ['ec2:CreateTags', ec2('instance/i-1'), setting(actor)],
-      'adopt a disk with a name': ['ec2:CreateTags', ec2('volume/vol-1'), { ...named, ...setting(actor) }],
+      'adopt an instance': ['ec2:CreateTags', ec2('instance/i-1'), settingTagsOf(actor)],
+      'adopt a disk with a name': [
+        'ec2:CreateTags',
+        ec2('volume/vol-1'),
+        { ...named, ...settingTagsOf(actor) },
+      ],
       'adopt a key with an alias': [
         'kms:TagResource',
         arn('kms', 'key/1'),
-        { ...setting(actor), 'kms:ResourceAliases': ['alias/shop'] },
+        { ...settingTagsOf(actor), 'kms:ResourceAliases': ['alias/shop'] },
       ],
       'delete a key without tags': ['kms:ScheduleKeyDeletion', arn('kms', 'key/1')],
       'create a VPC without the tags': [
@@ -319,8 +339,8 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
 
   test('may create what a stack consists of', async () => {
     const { prefix } = namesOf(actor)
-    const created = setting(actor)
-    const own = of(actor)
+    const created = settingTagsOf(actor)
+    const own = withTagsOf(actor)
     const requests: Request[] = [
       ['ec2:CreateVpc', ec2('vpc/vpc-1'), created],
       ['ec2:CreateSubnet', ec2('subnet/subnet-1'), created],
@@ -478,7 +498,7 @@ describe('a host', () => {
       )
       expect(await may('secretsmanager:GetSecretValue', secret, ofDatabase(target))).toBe(isOwn)
       const viaSsm = { 'kms:ViaService': `ssm.${region}.amazonaws.com` }
-      expect(await may('kms:Decrypt', arn('kms', 'key/1'), { ...of(target), ...viaSsm })).toBe(isOwn)
+      expect(await may('kms:Decrypt', arn('kms', 'key/1'), { ...withTagsOf(target), ...viaSsm })).toBe(isOwn)
       expect(await mayHost(environment, 'app', 'ssm:GetParametersByPath', parameter(target, 'app'))).toBe(
         isOwn,
       )

@@ -12,8 +12,19 @@ import {
 } from '../../src/names.ts'
 import { account, configOf, type Json, type Layout, synthesizeOne } from './layouts.ts'
 
-/** Values of condition keys, e.g. `{ 'aws:ResourceTag/Environment': 'dev' }`. Keys that IAM ignores are errors. */
+/** Values of condition keys, e.g. `{ 'iam:PassedToService': 'ec2.amazonaws.com' }`. */
 export type Context = Record<string, string | string[]>
+
+/** Context of a request for a resource with the tags of an environment. */
+export const withTagsOf = (environment: string): Context => tagsOf('ResourceTag', environment)
+
+/** Context of a request that sets the tags of an environment. */
+export const settingTagsOf = (environment: string): Context => tagsOf('RequestTag', environment)
+
+const tagsOf = (kind: string, environment: string): Context => ({
+  [`aws:${kind}/Project`]: 'waggle',
+  [`aws:${kind}/Environment`]: environment,
+})
 
 interface Principal {
   name: string
