@@ -3,12 +3,11 @@
 import type { Account } from '../../../config/schema.ts'
 import { type Environment, namesOf } from '../../../names.ts'
 import { logGroupArns } from '../../identity/environment-logs.ts'
-import { actionsOf, type Statement, tagsOfEnvironment } from '../../identity/policy.ts'
+import { actionsOf, type Statement } from '../../identity/policy.ts'
 
 export function serviceStatements(account: Account, environment: Environment): Statement[] {
   const { id, region } = account
   const { prefix } = namesOf(environment)
-  const scalingGroups = `arn:aws:autoscaling:${region}:${id}:autoScalingGroup:*:autoScalingGroupName/${prefix}-*`
   return [
     {
       Sid: 'Balancer',
@@ -23,18 +22,12 @@ export function serviceStatements(account: Account, environment: Environment): S
     {
       // Auto scaling checks the permissions of the caller for one version of a launch template only. Without a
       // fixed version a later one could launch instances with the role of another environment.
-      Sid: 'NewScaling',
-      Action: actionsOf('autoscaling', 'CreateAutoScalingGroup CreateOrUpdateTags'),
-      Resource: scalingGroups,
-      Condition: {
-        StringEquals: tagsOfEnvironment('RequestTag', environment),
-        BoolIfExists: { 'autoscaling:LaunchTemplateVersionSpecified': 'true' },
-      },
-    },
-    {
       Sid: 'Scaling',
-      Action: actionsOf('autoscaling', 'Update* Delete* Put* Enable* Disable* Set* Start* Cancel* Complete*'),
-      Resource: scalingGroups,
+      Action: actionsOf(
+        'autoscaling',
+        'Create* Update* Delete* Put* Enable* Disable* Set* Start* Cancel* Complete*',
+      ),
+      Resource: `arn:aws:autoscaling:${region}:${id}:autoScalingGroup:*:autoScalingGroupName/${prefix}-*`,
       Condition: { BoolIfExists: { 'autoscaling:LaunchTemplateVersionSpecified': 'true' } },
     },
     {
