@@ -46,7 +46,7 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
     'roll out on its hosts': [
       'ssm:SendCommand',
       ec2('instance/i-1'),
-      { 'ssm:resourceTag/Environment': target, ...withTagsOf(target) },
+      { 'ssm:resourceTag/Environment': target, 'ssm:resourceTag/Project': 'waggle', ...withTagsOf(target) },
     ],
     'change the rollout document': ['ssm:UpdateDocument', documentOf(`${prefix}-rollout`)],
     'read the key of the smoke test': ['ssm:GetParameter', parameter(target, 'role/app/SMOKE_API_KEY')],
@@ -323,6 +323,11 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
       ],
       'create a subnet in a VPC': ['ec2:CreateSubnet', ec2('vpc/vpc-1'), foreign],
       'delete a database': ['rds:DeleteDBInstance', arn('rds', 'db:shop')],
+      'run a rollout on a host': [
+        'ssm:SendCommand',
+        ec2('instance/i-1'),
+        { 'ssm:resourceTag/Environment': actor, 'ssm:resourceTag/Project': 'shop' },
+      ],
     }
     expect(await decisions(actor, requests)).toEqual(all(requests, false))
   })

@@ -1,6 +1,6 @@
 // Permissions for the Terraform state, settings, DNS records and rollouts of an environment.
 import type { Account, Config } from '../../../config/schema.ts'
-import { type Environment, namesOf, REPOSITORIES, stateBucketOf, TAGS } from '../../../names.ts'
+import { type Environment, namesOf, PROJECT, REPOSITORIES, stateBucketOf, TAGS } from '../../../names.ts'
 import { parameterArn, settingArns } from '../../identity/parameter-arns.ts'
 import { actionsOf, type Statement } from '../../identity/policy.ts'
 
@@ -44,7 +44,12 @@ export function releaseStatements(account: Account, environment: Environment, do
       Sid: 'RolloutHosts',
       Action: 'ssm:SendCommand',
       Resource: `arn:aws:ec2:${region}:${id}:instance/*`,
-      Condition: { StringEquals: { [`ssm:resourceTag/${TAGS.environment}`]: environment } },
+      Condition: {
+        StringEquals: {
+          [`ssm:resourceTag/${TAGS.project}`]: PROJECT,
+          [`ssm:resourceTag/${TAGS.environment}`]: environment,
+        },
+      },
     },
     // These actions do not support resource-level permissions.
     {
