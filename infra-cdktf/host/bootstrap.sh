@@ -38,6 +38,7 @@ prepare() {
   identify
   trap send_log EXIT
   install_packages jq xfsprogs unattended-upgrades
+  allow_reboots
   command -v aws > /dev/null || with_retries snap install aws-cli --classic
   if keeps_redis; then mount_data_volume; fi
   write_docker_settings
@@ -96,9 +97,23 @@ install_packages() {
   with_retries apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
 }
 
-# Prints the parameters below a path as a JSON object. Keys are the last parts of the names.
+# Lets unattended-upgrades reboot at night (UTC) after an update that needs it, for example of the kernel. The hour
+# follows from the number of the host, so that hosts of one role do not reboot together; the minute from its id.
+allow_reboots() {
+  local number=${HOST_NAME##*[!0-9]} sum
+  sum=$(cksum <<< "$INSTANCE_ID")
+  printf 'Unattended-Upgrade::Automatic-Reboot "true";\nUnattended-Upgrade::Automatic-Reboot-Time "%02d:%02d";\n' \
+    $((10#${number:-0} % 6)) $((${sum%% *} % 60)) |
+    install -D -m 644 /dev/stdin "$ROOT/etc/apt/apt.conf.d/52waggle-reboots"
+}
+
+# Prints the parameters below a path as a JSON object. Keys are the last parts of the names. The role of a host
+# with only Redis may read a few parameters of the application, and only by name.
 parameters() {
-  aws ssm get-parameters-by-path --path "/waggle/$ENVIRONMENT/$1" --recursive --with-decryption --output json |
+  local path=/waggle/$ENVIRONMENT/$1 operation
+  operation=(get-parameters-by-path --path "$path" --recursive --with-decryption)
+  if [ "$1 $ROLE" = 'app redis' ]; then operation=(get-parameters --names "$path/ECR_REGISTRY"); fi
+  aws ssm "${operation[@]}" --output json |
     jq '[.Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries'
 }
 

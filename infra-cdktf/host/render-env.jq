@@ -11,6 +11,7 @@ def line:
 
 [.[].Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries
 | . as $parameters
+| (.COMPOSE_PROFILES != "redis") as $runsTasks
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
    "MASTER_SECRET_ARN"] as $parts
 | if $output == "host" then
@@ -22,8 +23,9 @@ def line:
       COMPOSE_FILE: needed("COMPOSE_FILE"),
       AWS_REGION: needed("AWS_REGION"),
       ECR_REGISTRY: needed("ECR_REGISTRY"),
-      DATABASE_URL: "postgres://waggle_app:\(needed("DATABASE_PASSWORD") | @uri)@\(needed("DATABASE_HOST")):5432/waggle",
-      REDIS_URL: "\($parameters.REDIS_SCHEME // "redis")://\($parameters.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379",
+      # Compose requires a value also for services that a host with only Redis does not run.
+      DATABASE_URL: (if $runsTasks then "postgres://waggle_app:\(needed("DATABASE_PASSWORD") | @uri)@\(needed("DATABASE_HOST")):5432/waggle" else "unused" end),
+      REDIS_URL: (if $runsTasks then "\($parameters.REDIS_SCHEME // "redis")://\($parameters.REDIS_USERNAME // "default"):\(needed("REDIS_PASSWORD") | @uri)@\(needed("REDIS_HOST")):6379" else "unused" end),
       WAGGLE_HOST: "\(env.HOST_NAME)/\(env.INSTANCE_ID)",
       PRIVATE_ADDRESS: env.PRIVATE_ADDRESS,
       WAGGLE_TAG: $tag

@@ -25,8 +25,15 @@ main() {
   mv env.new env
 }
 
+# The role of a host with only Redis may read a few parameters of the application, and only by name.
 parameters() {
-  aws ssm get-parameters-by-path --path "/waggle/$ENVIRONMENT/$1" --recursive --with-decryption --output json
+  local path=/waggle/$ENVIRONMENT/$1
+  if [ "$1 $ROLE" = 'app redis' ]; then
+    aws ssm get-parameters --with-decryption --output json --names \
+      "$path"/{AWS_REGION,ECR_REGISTRY,BACKEND_LOG_GROUP,WORKER_LOG_GROUP,REDIS_PASSWORD}
+  else
+    aws ssm get-parameters-by-path --path "$path" --recursive --with-decryption --output json
+  fi
 }
 
 main "$@"

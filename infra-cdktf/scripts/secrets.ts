@@ -26,7 +26,7 @@ export async function initSecrets(
 
   async function create(Name: string, Value: string, Overwrite = false): Promise<boolean> {
     try {
-      await aws(['ssm', 'put-parameter'], { Name, Value, Type: 'SecureString', Overwrite })
+      await aws(['ssm', 'put-parameter'], { Name, Value, Overwrite, ...secureString(config) })
       created.push(Name)
       return true
     } catch (error) {
@@ -83,6 +83,12 @@ export async function initSecrets(
     }
   }
 }
+
+/** Type of a parameter with a secret, and with kms "cmk" the key that encrypts it. Default: the key of AWS. */
+export const secureString = ({ name, kms }: Config) => ({
+  Type: 'SecureString',
+  ...(kms === 'cmk' && { KeyId: namesOf(name).keyAlias }),
+})
 
 /** Name of the parameter with the API key of the smoke test. */
 export const smokeKeyOf = (config: Config) =>

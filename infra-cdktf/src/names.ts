@@ -24,9 +24,8 @@ export const HEALTH_PATH = '/health'
 /** Repositories in ECR. The tag of an image is the full SHA of its commit. Tags are immutable. */
 export const REPOSITORIES = { app: 'waggle-app', web: 'waggle-web' } as const
 
-/** Name of the private DNS zone. Redis on a separate host is `redis.waggle.internal`. */
-export const ZONE = `${PROJECT}.internal`
-export const REDIS_NAME = `redis.${ZONE}`
+/** Name of Redis inside Docker, on a single host. */
+export const REDIS_NAME = `redis.${PROJECT}.internal`
 
 export const DATABASE = {
   name: 'waggle',
@@ -88,6 +87,14 @@ export const APP_PARAMETERS = [
   'WORKER_LOG_GROUP',
 ] as const
 export type AppParameter = (typeof APP_PARAMETERS)[number]
+/** The parameters below `app/` that a host with only Redis may read. host/render-env.sh has the same list. */
+export const REDIS_HOST_PARAMETERS = [
+  'AWS_REGION',
+  'ECR_REGISTRY',
+  'BACKEND_LOG_GROUP',
+  'WORKER_LOG_GROUP',
+  'REDIS_PASSWORD',
+] as const
 
 /**
  * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DOMAIN
@@ -142,6 +149,11 @@ export function namesOf(environment: Environment) {
     rolloutDocument: `${prefix}-rollout`,
     database: prefix,
     cache: prefix,
+    keyAlias: `alias/${prefix}`,
+    /** Private DNS zone. It contains the environment, so that permissions can refer to names of one environment. */
+    zone: `${environment}.${PROJECT}.internal`,
+    /** Name of Redis on a separate host. */
+    redis: `redis.${environment}.${PROJECT}.internal`,
     dashboard: prefix,
     /** Name of the volume with Redis' append-only file. The host mounts it as the root of Docker's volumes. */
     dataVolume: `${prefix}-redis-data`,
@@ -151,14 +163,14 @@ export function namesOf(environment: Environment) {
   }
 }
 
-/** Roles of workflows: `plan` in pull requests and on main, `build` on main, `deploy` in a GitHub environment. */
-export const GITHUB_ROLES = {
-  plan: `${PROJECT}-github-plan`,
-  build: `${PROJECT}-github-build`,
-  deploy: `${PROJECT}-github-deploy`,
-} as const
+/** Roles of workflows: `plan` in pull requests and on main, `build` on main. */
+export const GITHUB_ROLES = { plan: `${PROJECT}-github-plan`, build: `${PROJECT}-github-build` } as const
+/** Role of the workflow that deploys to an environment. */
+export const deployRoleOf = (environment: Environment) => `${PROJECT}-github-deploy-${environment}`
+/** Permissions boundary of all roles of an environment. */
+export const boundaryOf = (environment: Environment) => `${PROJECT}-${environment}-boundary`
 
-/** GitHub environments by environment of this project. Only their jobs can assume the role `deploy`. */
+/** GitHub environments by environment of this project. Only their jobs can assume the role that deploys to it. */
 export const GITHUB_ENVIRONMENTS = { dev: 'development', staging: 'staging', prod: 'production' } as const
 
 /** Bucket names are global, so the name contains the account id. */

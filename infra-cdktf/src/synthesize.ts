@@ -21,7 +21,8 @@ export function synthesize(configs: Config[], { state, folder }: { state: State;
   const app = new App({ outdir: folder })
   const [first] = configs
   if (!first) throw new Error('No environment is configured')
-  createSharedStack(app, first.account, { state, target: first.target })
+  const domains = Object.fromEntries(configs.map(({ name, domain }) => [name, domain]))
+  createSharedStack(app, first.account, { state, target: first.target, domains })
   for (const config of configs) createEnvironmentStack(app, config, state)
   app.synth()
 }

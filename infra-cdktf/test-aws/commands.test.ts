@@ -23,6 +23,21 @@ describe.skipIf(!moto)('an environment', () => {
     const infra = (...args: string[]) =>
       run(process.execPath, [join(ROOT, 'src/commands/main.ts'), ...args, '--emulator', '--output', folder])
     expect(await infra('plan', 'dev')).toEqual({ code: 0, output: expect.stringMatching(/Plan: \d+ to add/) })
+    const digest = readFileSync(join(folder, 'stacks/dev/plan.sha256'), 'utf8').trim()
+    expect(digest).toMatch(/^[0-9a-f]{64}$/)
+    // The deploying workflow plans again, and applies only what was reviewed.
+    const again = await infra('plan', 'dev', '--brief', '--expect', digest)
+    expect(again).toEqual({
+      code: 0,
+      output: expect.stringContaining('aws_db_instance.database will be created'),
+    })
+    expect(again.output).not.toContain('waggle_master')
+    expect(await infra('plan', 'dev', '--brief', '--expect', digest.replace(/^./, 'x'))).toEqual({
+      code: 1,
+      output: expect.stringContaining('This plan differs from the reviewed one'),
+    })
+    expect(await infra('apply', 'dev')).toMatchObject({ code: 1 })
+    await infra('plan', 'dev')
     expect(await infra('apply', 'dev')).toEqual({
       code: 0,
       output: expect.stringContaining('Apply complete!'),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { dataLossesIn, type Plan } from '../src/commands/data-loss.ts'
+import { digestOf, type PlannedChanges } from '../src/commands/plan-digest.ts'
 import { EXAMPLE_ACCOUNT } from '../src/commands/stack.ts'
 import { account } from '../src/config/account.ts'
 import { readConfigs } from '../src/synthesize.ts'
@@ -71,6 +72,33 @@ describe('a command is rejected', () => {
       1,
       expect.stringContaining('src/config/account.ts: id is still the account of the example'),
     ])
+  })
+})
+
+describe('the digest of a plan', () => {
+  const digest = (...changes: NonNullable<PlannedChanges['resource_changes']>[number]['change'][]) =>
+    digestOf({ resource_changes: changes.map((change, index) => ({ address: `aws_vpc.${index}`, change })) })
+  const update = { actions: ['update'], before: { a: 0, b: 2 }, after: { a: 1, b: 2 } }
+
+  test('changes with any planned action or value', () => {
+    const first = digest(update)
+    expect(digest({ ...update, after: { b: 2, a: 1 } })).toBe(first)
+    expect(digest({ ...update, after: { a: 3, b: 2 } })).not.toBe(first)
+    expect(digest({ ...update, after_unknown: { c: true } })).not.toBe(first)
+    expect(digest({ ...update, actions: ['delete', 'create'] })).not.toBe(first)
+    expect(digest(update, { actions: ['delete'], before: { a: 1 }, after: null })).not.toBe(first)
+    expect(digest({ actions: ['no-op'] }, update)).not.toBe(first)
+  })
+
+  test('ignores values that are read again and not planned', () => {
+    const other = { ...update, before: { a: 0, b: 5 }, after: { a: 1, b: 5 } }
+    expect(digest(other)).toBe(digest(update))
+    const unchanged = (capacity: number) => ({
+      actions: ['no-op'],
+      before: { capacity },
+      after: { capacity },
+    })
+    expect(digest(update, unchanged(2))).toBe(digest(update, unchanged(3)))
   })
 })
 

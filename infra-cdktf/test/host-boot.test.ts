@@ -57,6 +57,20 @@ describe('the first boot', () => {
     ])
   })
 
+  test('sets a time at night for reboots after updates, in another hour for each host of a role', async () => {
+    const timeOf = async (name: string) => {
+      const host = startHost('worker', {}, name)
+      await expectSuccess(host.run(BOOTSTRAP))
+      const file = 'etc/apt/apt.conf.d/52waggle-reboots'
+      expect(statSync(join(host.root, file)).mode & 0o777).toBe(0o644)
+      const settings = host.read(file)
+      expect(settings).toContain('Unattended-Upgrade::Automatic-Reboot "true";')
+      return /Automatic-Reboot-Time "(0[0-5]:[0-5]\d)";/.exec(settings)?.[1] ?? settings
+    }
+    const times = await Promise.all(['worker-1', 'worker-2', 'worker-cpu-8', 'worker'].map(timeOf))
+    expect(times.map((time) => time.slice(0, 2))).toEqual(['01', '02', '02', '00'])
+  })
+
   test('starts the current release and reports it in Parameter Store', async () => {
     const host = startHost('worker', { [paths.releaseCurrent]: FIRST })
     await expectSuccess(host.run(BOOTSTRAP))

@@ -1,11 +1,13 @@
 // host/render-env.sh: the settings of a host, rendered from Parameter Store.
-import { readlinkSync, statSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { REDIS_HOST_PARAMETERS } from '../src/names.ts'
 import { INSTANCE } from './support/fake-host.ts'
 import {
   BOOTSTRAP,
   envLines,
+  expectSuccess,
   FIRST,
   parametersOf,
   paths,
@@ -58,6 +60,28 @@ describe('the settings of a host', () => {
     const host = await startRunningHost('worker')
     expect(envLines(host).join()).not.toMatch(/API_KEY|wgl_/)
     expect(host.read('run/waggle/host')).toBe('')
+  })
+
+  test('of a host with only Redis are read one by one, and contain no secret but the password of Redis', async () => {
+    const host = await startRunningHost('redis', { [`${paths.app}/SMTP_URL`]: 'smtps://user:secret@mail' })
+    await expectSuccess(host.run(RENDER, FIRST))
+    expect(host.calls().join()).not.toContain(`--path ${paths.app} `)
+    // The role may read exactly these.
+    expect(readFileSync(RENDER, 'utf8')).toContain(`{${REDIS_HOST_PARAMETERS.join(',')}}`)
+    expect(envLines(host)).toEqual([
+      'AWS_REGION=eu-central-1',
+      'BACKEND_LOG_GROUP=backend-logs',
+      'COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml',
+      'COMPOSE_PROFILES=redis',
+      'DATABASE_URL=unused',
+      `ECR_REGISTRY=${VALUES.ECR_REGISTRY}`,
+      'PRIVATE_ADDRESS=10.30.0.5',
+      'REDIS_PASSWORD=of/redis',
+      'REDIS_URL=unused',
+      `WAGGLE_HOST=redis-1/${INSTANCE}`,
+      `WAGGLE_TAG=${FIRST}`,
+      'WORKER_LOG_GROUP=worker-logs',
+    ])
   })
 
   test.each([

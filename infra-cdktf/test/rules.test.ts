@@ -99,7 +99,7 @@ const violations: Record<string, (resource: Json) => void> = {
       first.Principal = { AWS: '*' }
     }),
   'GitHub can assume a role only with an exact subject': (r) =>
-    rewrite(r.aws_iam_role['github-deploy'], 'assume_role_policy', ([first]) => {
+    rewrite(r.aws_iam_role['github-deploy-dev'], 'assume_role_policy', ([first]) => {
       first.Condition.StringEquals['token.actions.githubusercontent.com:sub'] = 'repo:your-name/*'
     }),
   'Terraform contains no secret, and with kms "cmk" the key encrypts all stored data': (r) => {
@@ -145,7 +145,8 @@ describe('another violation is found:', () => {
     [
       'a policy that exceeds the length limit of IAM',
       (r) => {
-        r.aws_iam_policy.boundary.policy = r.aws_iam_policy.boundary.policy.padEnd(6_145)
+        const { 'boundary-prod': boundary } = r.aws_iam_policy
+        boundary.policy = boundary.policy.padEnd(6_145)
       },
     ],
     [

@@ -71,3 +71,19 @@ test('the ElastiCache user gets the same password, and an error asks to apply fi
   ])
   expect(fake.cacheUsers.get('waggle-dev')).toBe(fake.parameters.get(`${paths.app}/REDIS_PASSWORD`))
 })
+
+test('with kms "cmk" the key of the environment encrypts the secrets', async () => {
+  const keysOf = async (kms: 'aws' | 'cmk') => {
+    const keys = new Set<unknown>()
+    const { aws } = createFakeAws('dev', [])
+    const watched: typeof aws = (args, input) => {
+      if (args[1] === 'put-parameter') keys.add(input?.KeyId)
+      return aws(args, input)
+    }
+    await initSecrets(watched, configOf('dev', 'single', { kms }))
+    return [...keys]
+  }
+  // Without a key id Systems Manager uses the key that AWS manages.
+  expect(await keysOf('aws')).toEqual([undefined])
+  expect(await keysOf('cmk')).toEqual(['alias/waggle-dev'])
+})

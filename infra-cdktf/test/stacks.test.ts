@@ -2,15 +2,8 @@
 // a change of the resources in AWS and of their cost.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import {
-  APP_PARAMETERS,
-  HEALTH_PATH,
-  IMAGE_TAG,
-  METRICS,
-  namesOf,
-  ROLE_PARAMETERS,
-  SECRETS,
-} from '../src/names.ts'
+import { APP_PARAMETERS, HEALTH_PATH, IMAGE_TAG, METRICS, namesOf, ROLE_PARAMETERS } from '../src/names.ts'
+import { findingsIn } from '../src/rules/rules.ts'
 import { topologyOf } from '../src/topology.ts'
 import { configOf, type Json, LAYOUTS, synthesizeOne } from './support/layouts.ts'
 
@@ -40,6 +33,21 @@ test.each(LAYOUTS)('the stack of the layout %s contains these resources', (layou
 
 test('the shared stack contains these resources', () => {
   expect(countsIn(single.shared)).toMatchSnapshot()
+})
+
+test('an account that already has an OIDC provider for GitHub keeps it', () => {
+  const config = configOf('prod', 'single')
+  const github = { ...config.account.github, existingProvider: true }
+  const changed = { ...config, account: { ...config.account, github } }
+  const { folder, shared } = synthesizeOne(changed)
+  rmSync(folder, { recursive: true })
+  expect(shared.resource).not.toHaveProperty('aws_iam_openid_connect_provider')
+  expect(shared.data.aws_iam_openid_connect_provider.github.url).toBe(
+    single.shared.resource.aws_iam_openid_connect_provider.github.url,
+  )
+  const [trust] = JSON.parse(shared.resource.aws_iam_role['github-build'].assume_role_policy).Statement
+  expect(trust.Principal.Federated).toBe(`\${data.aws_iam_openid_connect_provider.github.arn}`)
+  expect(findingsIn(shared, changed)).toEqual([])
 })
 
 test('environments of one account have no names in common', () => {
@@ -84,9 +92,9 @@ describe('settings of hosts', () => {
 
   test('REDIS_HOST is the name under which Redis is reachable', () => {
     expect(settingOf(single, 'app-redis-host')).toBe('redis.waggle.internal')
-    expect(settingOf(multi, 'app-redis-host')).toBe('redis.waggle.internal')
+    expect(settingOf(multi, 'app-redis-host')).toBe('redis.prod.waggle.internal')
     const { name, records } = multi.environment.resource.aws_route53_record['redis-name']
-    expect([name, ...records]).toEqual(['redis.waggle.internal', `\${aws_instance.redis.private_ip}`])
+    expect([name, ...records]).toEqual(['redis.prod.waggle.internal', `\${aws_instance.redis.private_ip}`])
     expect(settingOf(high, 'app-redis-host')).toMatch(
       /aws_elasticache_replication_group\.cache\.primary_endpoint_address/,
     )
@@ -223,36 +231,3 @@ test('bindings are imported by folder, because importing the whole package takes
     sources.filter((file) => /from '@cdktf\/provider-aws'/.test(readFileSync(new URL(file, folder), 'utf8'))),
   ).toEqual([])
 })
-
-test('workflows can read no secrets, except that deploy can read the API key of the smoke test', () => {
-  const { aws_iam_policy: policies } = single.shared.resource
-  const readableBy = (role: string) => {
-    const statements = Object.entries<Json>(policies)
-      .filter(([id]) => id.startsWith(`github-${role}-`))
-      .flatMap(([, { policy }]) => JSON.parse(policy).Statement)
-      .filter(({ Action }) => [Action].flat().some((action: string) => /^ssm:(GetParameter|\*)/.test(action)))
-    const patterns: string[] = statements.flatMap(({ Resource }) => Resource)
-    const { paths } = namesOf('prod')
-    return [
-      ...SECRETS.app.map((name) => `${paths.app}/${name}`),
-      ...SECRETS.api.map((name) => `${paths.role('app')}/${name}`),
-    ].filter((path) =>
-      patterns.some((pattern) =>
-        matchesGlob(`arn:aws:ssm:eu-central-1:123456789012:parameter${path}`, pattern),
-      ),
-    )
-  }
-  expect(readableBy('plan')).toEqual([])
-  expect(readableBy('build')).toEqual([])
-  expect(readableBy('deploy')).toEqual(['/waggle/prod/role/app/SMOKE_API_KEY'])
-})
-
-/** Matches a pattern like IAM: a star matches any text, including slashes. */
-function matchesGlob(text: string, pattern: string): boolean {
-  return new RegExp(
-    `^${pattern
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')}$`,
-  ).test(text)
-}

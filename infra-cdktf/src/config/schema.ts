@@ -24,6 +24,8 @@ const accountSchema = z.strictObject({
     repositoryId: z.int().positive(),
     /** True if the repository is older than 2026-07-15 and its token subjects have the format without ids. */
     legacySubject: z.boolean().default(false),
+    /** True if the account already has an OIDC provider for GitHub. An account can have only one. */
+    existingProvider: z.boolean().default(false),
   }),
   monthlyBudgetUsd: z.int().min(1),
   /** Receives budget notifications and alarms. */

@@ -18,6 +18,7 @@ const WITHOUT_RESOURCE = [
 const WITH_CONDITION: Record<string, string> = {
   'cloudwatch:PutMetricData': 'cloudwatch:namespace',
   'kms:CreateKey': 'aws:RequestTag/Project',
+  'acm:RequestCertificate': 'aws:RequestTag/Project',
 }
 
 /** Actions that allow privilege escalation. */
@@ -104,7 +105,7 @@ export const identityRules: Rule[] = [
               ({ principals }) =>
                 principals.length > 0 &&
                 principals.every((name) =>
-                  /^Service: [a-z0-9.-]+\.amazonaws\.com$|^Federated: \$\{aws_iam_openid/.test(name),
+                  /^Service: [a-z0-9.-]+\.amazonaws\.com$|^Federated: \$\{(data\.)?aws_iam_openid/.test(name),
                 ),
             ),
         )

@@ -6,22 +6,22 @@ import type { Construct } from 'constructs'
 import type { Account, Config } from '../config/schema.ts'
 import { createRegistry } from '../constructs/delivery/registry.ts'
 import { createStateBucket } from '../constructs/delivery/state-bucket.ts'
-import { createGithubRoles } from '../constructs/github/github-roles.ts'
+import { createGithubRoles, type Domains } from '../constructs/github/github-roles.ts'
 import { createBoundary } from '../constructs/identity/boundary.ts'
-import { PROJECT, SHARED_STACK } from '../names.ts'
+import { ENVIRONMENTS, PROJECT, SHARED_STACK } from '../names.ts'
 import { configureAws, type State } from './aws.ts'
 
 export function createSharedStack(
   scope: Construct,
   account: Account,
-  { state, target }: { state: State; target: Config['target'] },
+  { state, target, domains }: { state: State; target: Config['target']; domains: Domains },
 ): TerraformStack {
   const stack = new TerraformStack(scope, SHARED_STACK)
   configureAws(stack, { account, target, environment: SHARED_STACK, state })
   createStateBucket(stack, account)
   createRegistry(stack)
-  createBoundary(stack, account)
-  createGithubRoles(stack, account)
+  for (const environment of ENVIRONMENTS) createBoundary(stack, account, environment)
+  createGithubRoles(stack, account, domains)
   createBudget(stack, account)
   return stack
 }

@@ -41,8 +41,8 @@ export function parametersOf(role: Role, more: Record<string, string> = {}): Rec
 }
 
 /** Creates a host before its first boot, with images of both releases. It is removed after the test. */
-export function startHost(role: Role, more: Record<string, string> = {}): FakeHost {
-  const host = createFakeHost(parametersOf(role, more), { environment: 'prod', role, name: `${role}-1` })
+export function startHost(role: Role, more: Record<string, string> = {}, name = `${role}-1`): FakeHost {
+  const host = createFakeHost(parametersOf(role, more), { environment: 'prod', role, name })
   onTestFinished(() => host.remove())
   for (const tag of [FIRST, SECOND]) host.addImages(tag)
   return host

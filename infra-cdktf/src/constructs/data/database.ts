@@ -109,7 +109,7 @@ function createMonitoringRole(scope: Construct, { name, account }: Config): stri
   const role = new IamRole(scope, 'database-monitoring-role', {
     name: `${namesOf(name).prefix}-database-monitoring`,
     assumeRolePolicy: trust('monitoring.rds.amazonaws.com', account.id),
-    permissionsBoundary: boundaryArn(account.id),
+    permissionsBoundary: boundaryArn(account.id, name),
   })
   // The actions of AmazonRDSEnhancedMonitoringRole, limited to the log group of enhanced monitoring.
   new IamRolePolicy(scope, 'database-monitoring-policy', {

@@ -10,7 +10,7 @@ export type RunContext = 'pull_request' | `ref:${string}` | `environment:${strin
  * format without ids. The two formats do not match each other.
  */
 export function subjectOf(
-  { owner, ownerId, repository, repositoryId, legacySubject }: Account['github'],
+  { owner, ownerId, repository, repositoryId, legacySubject }: Omit<Account['github'], 'existingProvider'>,
   context: RunContext,
 ): string {
   const repositoryName = legacySubject

@@ -1,16 +1,17 @@
 // Permissions of the workflow `plan`.
 import type { Account } from '../../config/schema.ts'
-import { PROJECT, stateBucketOf } from '../../names.ts'
+import { type Environment, namesOf, PROJECT, stateBucketOf } from '../../names.ts'
 import { parameterArn, settingArns } from '../identity/parameter-arns.ts'
 import type { Statement } from '../identity/policy.ts'
 
 /**
- * Statements that let Terraform read what it compares. The managed policy ReadOnlyAccess would let a pull
- * request read every secret of the account. Here parameters are listed one by one, and none of them is a
- * secret.
+ * Statements that let Terraform read what it compares, in one environment or (`*`) in all. The managed policy
+ * ReadOnlyAccess would let a pull request read every secret of the account. Here parameters are listed one by
+ * one, and none of them is a secret.
  */
-export function planStatements(account: Account): Statement[] {
+export function planStatements(account: Account, environment: Environment | '*'): Statement[] {
   const { id, region } = account
+  const prefix = environment === '*' ? PROJECT : namesOf(environment).prefix
   const bucket = `arn:aws:s3:::${stateBucketOf(id, region)}`
   return [
     {
@@ -50,7 +51,7 @@ export function planStatements(account: Account): Statement[] {
         'iam:ListInstanceProfilesForRole',
         'iam:ListRolePolicies',
       ],
-      Resource: [`arn:aws:iam::${id}:role/${PROJECT}-*`, `arn:aws:iam::${id}:instance-profile/${PROJECT}-*`],
+      Resource: [`arn:aws:iam::${id}:role/${prefix}-*`, `arn:aws:iam::${id}:instance-profile/${prefix}-*`],
     },
     {
       Sid: 'Keys',
@@ -60,7 +61,7 @@ export function planStatements(account: Account): Statement[] {
     {
       Sid: 'Topics',
       Action: ['sns:GetTopicAttributes', 'sns:GetSubscriptionAttributes', 'sns:ListTagsForResource'],
-      Resource: `arn:aws:sns:${region}:${id}:${PROJECT}-*`,
+      Resource: `arn:aws:sns:${region}:${id}:${prefix}-*`,
     },
     {
       Sid: 'Zones',
@@ -75,18 +76,22 @@ export function planStatements(account: Account): Statement[] {
         'ssm:DescribeDocumentPermission',
         'ssm:ListTagsForResource',
       ],
-      Resource: `arn:aws:ssm:${region}:${id}:document/${PROJECT}-*`,
+      Resource: `arn:aws:ssm:${region}:${id}:document/${prefix}-*`,
     },
     {
       Sid: 'Settings',
       Action: ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:ListTagsForResource'],
       Resource: [
-        ...settingArns(account),
-        parameterArn(account, 'release/*'),
+        ...settingArns(account, environment),
+        parameterArn(account, environment, 'release/*'),
         `arn:aws:ssm:${region}::parameter/aws/service/canonical/ubuntu/*`,
       ],
     },
-    { Sid: 'State', Action: 's3:GetObject', Resource: `${bucket}/*` },
+    {
+      Sid: 'State',
+      Action: 's3:GetObject',
+      Resource: `${bucket}/${environment === '*' ? '' : `${environment}/`}*`,
+    },
     { Sid: 'StateBucket', Action: 's3:ListBucket', Resource: bucket },
   ]
 }

@@ -6,7 +6,8 @@ import { IamRole } from '@cdktf/provider-aws/lib/iam-role/index.js'
 import { IamRolePolicy } from '@cdktf/provider-aws/lib/iam-role-policy/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
-import { METRICS, namesOf, REPOSITORIES, type Role } from '../../names.ts'
+import { METRICS, namesOf, REDIS_HOST_PARAMETERS, REPOSITORIES, type Role } from '../../names.ts'
+import { FIND_LOG_GROUPS } from '../identity/environment-logs.ts'
 import type { Keys } from '../identity/keys.ts'
 import { boundaryArn, policy, type Statement, trust } from '../identity/policy.ts'
 import { SESSION_MANAGER } from '../identity/session-manager.ts'
@@ -25,7 +26,7 @@ export function createHostRole(scope: Construct, config: Config, role: Role, acc
   const iamRole = new IamRole(scope, `${role}-role`, {
     name: hostRole(role),
     assumeRolePolicy: trust('ec2.amazonaws.com', config.account.id),
-    permissionsBoundary: boundaryArn(config.account.id),
+    permissionsBoundary: boundaryArn(config.account.id, config.name),
   })
   const permissions = new IamRolePolicy(scope, `${role}-policy`, {
     role: iamRole.id,
@@ -44,6 +45,7 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
   const { region, id } = config.account
   const { paths } = namesOf(config.name)
   const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter${path}`
+  const tree = (path: string) => [parameter(path), parameter(`${path}/*`)]
   return [
     ...SESSION_MANAGER,
     {
@@ -57,13 +59,17 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
       Action: ['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],
       Resource: [logs.backend, logs.worker, logs.rollout, logs.host].map(({ arn }) => `${arn}:*`),
     },
+    FIND_LOG_GROUPS,
     {
       Sid: 'Settings',
       Action: ['ssm:GetParametersByPath', 'ssm:GetParameter', 'ssm:GetParameters'],
-      Resource: [paths.app, paths.role(role), paths.release].flatMap((path) => [
-        parameter(path),
-        parameter(`${path}/*`),
-      ]),
+      Resource: [
+        ...[paths.role(role), paths.release].flatMap(tree),
+        // Permission for a path includes everything below it, also the password of the database.
+        ...(role === 'redis'
+          ? REDIS_HOST_PARAMETERS.map((name) => parameter(`${paths.app}/${name}`))
+          : tree(paths.app)),
+      ],
     },
     { Sid: 'Ready', Action: 'ssm:PutParameter', Resource: parameter(`${paths.ready}/*`) },
     {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { DataAwsSsmParameter } from '@cdktf/provider-aws/lib/data-aws-ssm-parameter/index.js'
 import { EbsVolume } from '@cdktf/provider-aws/lib/ebs-volume/index.js'
+import { Ec2Tag } from '@cdktf/provider-aws/lib/ec2-tag/index.js'
 import { Eip } from '@cdktf/provider-aws/lib/eip/index.js'
 import { Instance } from '@cdktf/provider-aws/lib/instance/index.js'
 import { VolumeAttachment } from '@cdktf/provider-aws/lib/volume-attachment/index.js'
@@ -76,6 +77,13 @@ export function createHosts(
         replaceTriggeredBy: [`terraform_data.${architecture.friendlyUniqueId}`],
       },
       dependsOn: [parts.network.gateway],
+    })
+    // Terraform cannot tag the interface with the instance. Without the tag the roles that deploy to other
+    // environments could change it.
+    new Ec2Tag(scope, `${host.name}-interface`, {
+      resourceId: instance.primaryNetworkInterfaceId,
+      key: TAGS.environment,
+      value: config.name,
     })
     let publicIp: string | undefined
     if (isEdge) {

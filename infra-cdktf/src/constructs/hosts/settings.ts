@@ -28,7 +28,7 @@ export function createSettings(
   topology: Topology,
   { database, cache, domain }: SettingsParts,
 ): void {
-  const { paths, logs } = namesOf(config.name)
+  const { paths, logs, redis } = namesOf(config.name)
   const { id, region } = config.account
   const set = (path: string, values: Partial<Record<string, string>>) => {
     for (const [name, value] of Object.entries(values)) {
@@ -49,7 +49,7 @@ export function createSettings(
     REDIS_SCHEME: cache ? 'rediss' : 'redis',
     REDIS_USERNAME: cache?.username,
     // On a single host REDIS_NAME is a network alias inside Docker (docker-compose.aws.yml).
-    REDIS_HOST: cache?.host ?? REDIS_NAME,
+    REDIS_HOST: cache?.host ?? (topology.redisRole === 'redis' ? redis : REDIS_NAME),
     BACKEND_LOG_GROUP: logs.backend,
     WORKER_LOG_GROUP: logs.worker,
   } satisfies Record<AppParameter, string | undefined>)

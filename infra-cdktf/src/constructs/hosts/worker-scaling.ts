@@ -51,6 +51,7 @@ export function createWorkerScaling(
     tagSpecifications: [
       { resourceType: 'instance', tags },
       { resourceType: 'volume', tags },
+      { resourceType: 'network-interface', tags },
     ],
   })
   const group = new AutoscalingGroup(scope, 'workers', {

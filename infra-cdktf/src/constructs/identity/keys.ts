@@ -14,7 +14,7 @@ export interface Keys {
 }
 
 export function createKeys(scope: Construct, { name, kms, account }: Config): Keys {
-  const { prefix } = namesOf(name)
+  const { prefix, keyAlias } = namesOf(name)
   const use = ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey*', 'kms:ReEncrypt*', 'kms:DescribeKey']
   const key = new KmsKey(scope, 'key', {
     description: `${prefix}: alarms${kms === 'cmk' ? ', and all that is stored' : ''}`,
@@ -65,6 +65,6 @@ export function createKeys(scope: Construct, { name, kms, account }: Config): Ke
     ),
     tags: { Name: prefix },
   })
-  new KmsAlias(scope, 'key-alias', { name: `alias/${prefix}`, targetKeyId: key.keyId })
+  new KmsAlias(scope, 'key-alias', { name: keyAlias, targetKeyId: key.keyId })
   return { topic: key.arn, storage: kms === 'cmk' ? key.arn : undefined }
 }

@@ -1,4 +1,5 @@
 // IAM policies as JSON. All have the same shape, so that the rules in src/rules/ can read them.
+import { boundaryOf, type Environment, PROJECT, TAGS } from '../../names.ts'
 
 export interface Statement {
   Sid?: string
@@ -34,5 +35,15 @@ export const trust = (service: string, accountId: string): string =>
     }),
   })
 
-/** ARN of the permissions boundary for all roles of environments. The shared stack creates it. */
-export const boundaryArn = (accountId: string) => `arn:aws:iam::${accountId}:policy/waggle-boundary`
+/** ARN of the permissions boundary for the roles of an environment. The shared stack creates it. */
+export const boundaryArn = (accountId: string, environment: Environment) =>
+  `arn:aws:iam::${accountId}:policy/${boundaryOf(environment)}`
+
+/**
+ * Condition values that select resources with the tags of an environment (`ResourceTag`), or requests that set
+ * these tags (`RequestTag`). The project is part of it, because `Environment` is a common tag in an account.
+ */
+export const tagsOfEnvironment = (kind: 'ResourceTag' | 'RequestTag', environment: Environment) => ({
+  [`aws:${kind}/${TAGS.project}`]: PROJECT,
+  [`aws:${kind}/${TAGS.environment}`]: environment,
+})

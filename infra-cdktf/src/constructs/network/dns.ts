@@ -3,18 +3,19 @@ import { Route53Record } from '@cdktf/provider-aws/lib/route53-record/index.js'
 import { Route53Zone } from '@cdktf/provider-aws/lib/route53-zone/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
-import { namesOf, REDIS_NAME, ZONE } from '../../names.ts'
+import { namesOf } from '../../names.ts'
 
 /** Creates the private record of Redis. Other hosts use it because a replaced host has a new address. */
 export function createRedisRecord(scope: Construct, config: Config, vpcId: string, address: string): void {
+  const names = namesOf(config.name)
   const zone = new Route53Zone(scope, 'zone', {
-    name: ZONE,
-    comment: `${namesOf(config.name).prefix}: inside the VPC`,
+    name: names.zone,
+    comment: `${names.prefix}: inside the VPC`,
     vpc: [{ vpcId }],
   })
   new Route53Record(scope, 'redis-name', {
     zoneId: zone.zoneId,
-    name: REDIS_NAME,
+    name: names.redis,
     type: 'A',
     ttl: 30,
     records: [address],

@@ -16,6 +16,7 @@ import { VpcEndpoint } from '@cdktf/provider-aws/lib/vpc-endpoint/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
 import { namesOf } from '../../names.ts'
+import { FIND_LOG_GROUPS } from '../identity/environment-logs.ts'
 import { boundaryArn, policy, trust } from '../identity/policy.ts'
 import type { LogGroups } from '../observability/logs.ts'
 
@@ -119,15 +120,18 @@ function createFlowLog(scope: Construct, config: Config, vpc: Vpc, logs: LogGrou
   const role = new IamRole(scope, 'flow-role', {
     name: `${prefix}-flow`,
     assumeRolePolicy: trust('vpc-flow-logs.amazonaws.com', config.account.id),
-    permissionsBoundary: boundaryArn(config.account.id),
+    permissionsBoundary: boundaryArn(config.account.id, config.name),
   })
   new IamRolePolicy(scope, 'flow-policy', {
     role: role.id,
     name: 'write',
-    policy: policy({
-      Action: ['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],
-      Resource: `${logs.flow.arn}:*`,
-    }),
+    policy: policy(
+      {
+        Action: ['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],
+        Resource: `${logs.flow.arn}:*`,
+      },
+      FIND_LOG_GROUPS,
+    ),
   })
   new FlowLog(scope, 'flow', {
     vpcId: vpc.id,

@@ -1,9 +1,14 @@
-// Permissions of the workflow `deploy` for the database and the cache.
+// Permissions for the database and the cache. Their names start with the prefix of the environment.
 import type { Account } from '../../../config/schema.ts'
-import { PROJECT } from '../../../names.ts'
+import { type Environment, namesOf } from '../../../names.ts'
 import { actionsOf, type Statement } from '../../identity/policy.ts'
 
-export function dataStatements({ id, region }: Account): Statement[] {
+export function dataStatements({ id, region }: Account, environment: Environment): Statement[] {
+  const { prefix } = namesOf(environment)
+  const arns = (service: string, ...types: string[]) =>
+    types.flatMap((type) =>
+      [prefix, `${prefix}-*`].map((name) => `arn:aws:${service}:${region}:${id}:${type}:${name}`),
+    )
   return [
     {
       Sid: 'Database',
@@ -16,14 +21,16 @@ export function dataStatements({ id, region }: Account): Statement[] {
         DeleteDBSubnetGroup
       `,
       ),
-      Resource: ['db', 'pg', 'subgrp', 'snapshot'].map(
-        (kind) => `arn:aws:rds:${region}:${id}:${kind}:${PROJECT}-*`,
-      ),
+      Resource: [
+        ...arns('rds', 'db', 'pg', 'subgrp', 'snapshot'),
+        // A request for a new database also refers to the option group that AWS provides.
+        `arn:aws:rds:${region}:${id}:og:default:postgres-*`,
+      ],
     },
     {
-      // RDS stores the master password in this secret, with the permissions of the creating role.
+      // RDS stores the master password in this secret, with the permissions of the caller.
       Sid: 'MasterSecret',
-      Action: ['secretsmanager:CreateSecret', 'secretsmanager:TagResource', 'secretsmanager:DescribeSecret'],
+      Action: actionsOf('secretsmanager', 'CreateSecret TagResource DescribeSecret RotateSecret'),
       Resource: `arn:aws:secretsmanager:${region}:${id}:secret:rds!db-*`,
     },
     {
@@ -31,15 +38,13 @@ export function dataStatements({ id, region }: Account): Statement[] {
       Action: actionsOf(
         'elasticache',
         `
-        AddTagsToResource RemoveTagsFromResource CreateReplicationGroup ModifyReplicationGroup
-        DeleteReplicationGroup IncreaseReplicaCount DecreaseReplicaCount CreateCacheParameterGroup
-        ModifyCacheParameterGroup DeleteCacheParameterGroup CreateCacheSubnetGroup
-        ModifyCacheSubnetGroup DeleteCacheSubnetGroup CreateUser ModifyUser DeleteUser
-        CreateUserGroup ModifyUserGroup DeleteUserGroup
+        AddTagsToResource RemoveTagsFromResource Create* Modify* Delete* IncreaseReplicaCount
+        DecreaseReplicaCount
       `,
       ),
       Resource: [
-        ...[
+        ...arns(
+          'elasticache',
           'replicationgroup',
           'cluster',
           'parametergroup',
@@ -47,8 +52,8 @@ export function dataStatements({ id, region }: Account): Statement[] {
           'user',
           'usergroup',
           'snapshot',
-        ].map((kind) => `arn:aws:elasticache:${region}:${id}:${kind}:${PROJECT}-*`),
-        `arn:aws:elasticache:${region}:${id}:parametergroup:default.valkey8`,
+        ),
+        `arn:aws:elasticache:${region}:${id}:parametergroup:default.*`,
       ],
     },
   ]

@@ -1,26 +1,23 @@
-// Permissions of the workflow `deploy` for the roles and instance profiles of environments.
+// Permissions for the roles and instance profiles of an environment.
 import type { Account } from '../../../config/schema.ts'
-import { ENVIRONMENTS, namesOf } from '../../../names.ts'
+import { type Environment, namesOf } from '../../../names.ts'
 import { actionsOf, boundaryArn, type Statement } from '../../identity/policy.ts'
 
-export function roleStatements({ id }: Account): Statement[] {
-  const environmentRoles = ENVIRONMENTS.map((name) => `arn:aws:iam::${id}:role/${namesOf(name).prefix}-*`)
+export function roleStatements({ id }: Account, environment: Environment): Statement[] {
+  const { prefix } = namesOf(environment)
+  const roles = `arn:aws:iam::${id}:role/${prefix}-*`
   return [
     {
+      // Without the boundary the deploying role could create a role with more permissions than its own.
       Sid: 'BoundedRoles',
-      Action: [
-        'iam:CreateRole',
-        'iam:PutRolePolicy',
-        'iam:DeleteRolePolicy',
-        'iam:PutRolePermissionsBoundary',
-      ],
-      Resource: environmentRoles,
-      Condition: { StringEquals: { 'iam:PermissionsBoundary': boundaryArn(id) } },
+      Action: actionsOf('iam', 'CreateRole PutRolePolicy DeleteRolePolicy PutRolePermissionsBoundary'),
+      Resource: roles,
+      Condition: { StringEquals: { 'iam:PermissionsBoundary': boundaryArn(id, environment) } },
     },
     {
       Sid: 'Roles',
-      Action: ['iam:DeleteRole', 'iam:TagRole', 'iam:UntagRole', 'iam:UpdateRoleDescription'],
-      Resource: environmentRoles,
+      Action: actionsOf('iam', 'DeleteRole TagRole UntagRole UpdateRole UpdateRoleDescription'),
+      Resource: roles,
     },
     {
       Sid: 'Profiles',
@@ -31,12 +28,12 @@ export function roleStatements({ id }: Account): Statement[] {
         RemoveRoleFromInstanceProfile TagInstanceProfile UntagInstanceProfile
       `,
       ),
-      Resource: ENVIRONMENTS.map((name) => `arn:aws:iam::${id}:instance-profile/${namesOf(name).prefix}-*`),
+      Resource: `arn:aws:iam::${id}:instance-profile/${prefix}-*`,
     },
     {
-      Sid: 'GiveRoles',
+      Sid: 'PassRoles',
       Action: 'iam:PassRole',
-      Resource: environmentRoles,
+      Resource: roles,
       Condition: {
         StringEquals: {
           'iam:PassedToService': [
@@ -57,6 +54,8 @@ export function roleStatements({ id }: Account): Statement[] {
             'autoscaling.amazonaws.com',
             'elasticache.amazonaws.com',
             'elasticloadbalancing.amazonaws.com',
+            // Alarms reboot and recover instances with this role.
+            'events.amazonaws.com',
             'rds.amazonaws.com',
           ],
         },
