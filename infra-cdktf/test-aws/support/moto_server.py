@@ -14,10 +14,8 @@ from moto.server import main
 from moto.ssm.models import Parameter, ParameterDict
 
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
-IMAGES = {
-    UBUNTU.format("arm64"): "ami-0123456789abcdef0",
-    UBUNTU.format("amd64"): "ami-0123456789abcdef1",
-}
+# Two images that moto has. It does not compare their architecture with that of the instance.
+IMAGES = {UBUNTU.format("arm64"): "ami-785db401", UBUNTU.format("amd64"): "ami-1e749f67"}
 CBOR_PATH = "/service/GraniteServiceVersion20100801/operation/"
 
 check_loading_status = ParameterDict._check_loading_status
