@@ -36,7 +36,8 @@ main() {
   export WAGGLE_TAG=$tag
   # An invalid .env ends the script here, before anything has changed.
   services=$(compose config --services)
-  mapfile -t roles < <(grep -xE 'api|worker|heavy-worker' <<< "$services")
+  # Every service whose name begins with worker- is a kind of worker.
+  mapfile -t roles < <(grep -xE 'api|worker(-[A-Za-z0-9_.-]+)?' <<< "$services")
   edge=
   if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
   trap abort_rollout ERR
@@ -50,8 +51,8 @@ main() {
   if [ -n "$edge" ]; then fetch_page; fi
   # Stop the old workers first: new workers can run tasks that the old API submits, but old workers may not
   # know tasks that the new API submits.
-  for role in worker heavy-worker; do
-    if runs "$role"; then end_old "$role"; fi
+  for role in "${roles[@]}"; do
+    if [ "$role" != api ]; then end_old "$role"; fi
   done
   if runs api; then
     if [ -n "$edge" ]; then switch_edge; fi
@@ -60,6 +61,7 @@ main() {
   remember
   trap - ERR INT TERM HUP
   if [ -n "$edge" ]; then finish_edge; fi
+  report_inactive_workers
   say "$tag is running"
 }
 
@@ -196,6 +198,15 @@ finish_edge() {
   [ "$(edge_settings docker exec "$edge")" = \
     "$(edge_settings docker run --rm --network none --entrypoint '' "$web_image")" ] ||
     say "The nginx configuration has changed. Apply it with: docker compose up -d nginx (interrupts requests for a second or two)"
+}
+
+# Workers whose profile or compose file was removed keep the version that they run.
+report_inactive_workers() {
+  local service name
+  while read -r service name; do
+    [[ "$service" != worker* ]] || runs "$service" ||
+      say "$name keeps running an older version, because the active profiles do not contain $service. Stop it with: docker rm -f $name"
+  done < <(compose ps --format '{{.Service}} {{.Name}}')
 }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }

@@ -12,7 +12,7 @@ def line:
 [.[].Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries
 | . as $parameters
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
-   "MASTER_SECRET_ARN"] as $parts
+   "MASTER_SECRET_ARN", "WORKER_KINDS", "DATA_VOLUME"] as $parts
 | if $output == "host" then
     with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN")))
   else

@@ -29,11 +29,11 @@ export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
     throw new Error(`"${tag}" is not a commit: 7 to 40 hexadecimal digits`)
   const { current } = await readRelease(aws, config.name)
   print(current ? `Rolling out ${tag} over ${current}` : `Rolling out ${tag}, the first release`)
-  const { apiRole, workerRole, redisRole } = topologyOf(config)
+  const { apiRole, workerRoles, redisRole } = topologyOf(config)
   // The API host creates the database role and the tables, so it is first in the first rollout. It is also
   // first when only settings have changed: the password of the database role may be among them.
   const isNewVersion = current !== undefined && current !== tag
-  const roles = [redisRole, ...(isNewVersion ? [workerRole, apiRole] : [apiRole, workerRole])]
+  const roles = [redisRole, ...(isNewVersion ? [...workerRoles, apiRole] : [apiRole, ...workerRoles])]
   try {
     await rollOutRoles(parts, tag, roles, { isRepeated: tag === current })
     await parts.smoke(await findHosts(aws, config.name))
@@ -74,8 +74,8 @@ export async function restoreCurrent(parts: RolloutParts): Promise<void> {
 
 /** Roles with the API first, because old workers may not be able to run tasks that a newer API submits. */
 function rollbackOrder(config: Config): (Role | undefined)[] {
-  const { apiRole, workerRole, redisRole } = topologyOf(config)
-  return [apiRole, workerRole, redisRole]
+  const { apiRole, workerRoles, redisRole } = topologyOf(config)
+  return [apiRole, ...workerRoles, redisRole]
 }
 
 /**

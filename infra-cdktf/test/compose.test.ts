@@ -36,9 +36,9 @@ const local = composeOf('docker-compose.yml')
 const aws = composeOf('docker-compose.aws.yml')
 const hosts = composeOf('docker-compose.hosts.yml')
 
-test('every service belongs to a role, except Postgres, which RDS replaces, and the optional heavy worker', () => {
+test('every service belongs to a role, except Postgres, which RDS replaces, and the optional worker-heavy', () => {
   const profiles = new Set(Object.values(local).flatMap(({ profiles = [] }) => profiles))
-  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'heavy-worker'])).toEqual(profiles)
+  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'worker-heavy'])).toEqual(profiles)
 })
 
 test('Redis has one name everywhere, and all services are in one network', () => {
@@ -67,7 +67,7 @@ test('logs go to the log groups of the stack', () => {
     api: `\${BACKEND_LOG_GROUP:-${backend}}`,
     migrate: `\${BACKEND_LOG_GROUP:-${backend}}`,
     worker: `\${WORKER_LOG_GROUP:-${worker}}`,
-    'heavy-worker': `\${WORKER_LOG_GROUP:-${worker}}`,
+    'worker-heavy': `\${WORKER_LOG_GROUP:-${worker}}`,
   })
 })
 

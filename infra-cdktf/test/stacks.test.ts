@@ -34,6 +34,11 @@ const countsIn = (stack: Json) => {
   return { ...Object.fromEntries(counts), total: counts.reduce((sum, [, count]) => sum + count, 0) }
 }
 
+test('the public address stays when an environment changes from one host to several', () => {
+  for (const layout of ['single', 'multi'] as const)
+    expect(Object.keys(stacks[layout]?.environment.resource.aws_eip), layout).toEqual(['edge-address'])
+})
+
 test.each(LAYOUTS)('the stack of the layout %s contains these resources', (layout) => {
   expect(countsIn(stacks[layout]?.environment)).toMatchSnapshot()
 })

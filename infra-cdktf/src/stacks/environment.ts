@@ -57,7 +57,8 @@ export function createEnvironmentStack(scope: Construct, config: Config, state: 
   const redis = hosts.find(({ host }) => host.role === 'redis')
   if (redis) createRedisRecord(stack, config, network.vpcId, redis.instance.privateIp)
 
-  createSettings(stack, config, topology, { database, cache })
+  const dataVolume = hosts.find((host) => host.dataVolume)?.dataVolume
+  createSettings(stack, config, topology, { database, cache, dataVolume })
   createRollout(stack, config)
   createAlarms(stack, config, { hosts, database: database.identifier, keys })
   createDashboard(stack, config, hosts, database.identifier)

@@ -33,8 +33,8 @@ export interface FakeHost {
   run(script: string, ...args: string[]): Promise<{ code: number; output: string }>
   /** Writes a file for the fakes. For some fakes the existence of an empty file is enough. */
   fake(name: string, content?: string): void
-  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. */
-  pretendToRun(tag: string): void
+  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. @returns the folder of the release */
+  pretendToRun(tag: string): string
   /** Creates images with a tag. `rollout` is the body of their docker/rollout.sh. */
   addImages(tag: string, rollout?: string): void
   read(path: string): string
@@ -104,6 +104,7 @@ export function createFakeHost(
         join(root, 'etc/waggle/identity'),
         `ENVIRONMENT=${environment}\nROLE=${role}\nHOST_NAME=${name}\nINSTANCE_ID=${INSTANCE}\nPRIVATE_ADDRESS=10.30.0.5\n`,
       )
+      return join(home, 'releases', tag)
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
     calls() {

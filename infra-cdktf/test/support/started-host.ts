@@ -2,7 +2,7 @@
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { APP_PARAMETERS, namesOf, PROFILES, type Role, SECRETS } from '../../src/names.ts'
+import { APP_PARAMETERS, namesOf, profilesOf, type Role, SECRETS } from '../../src/names.ts'
 import { createFakeHost, type FakeHost, HOST_SCRIPTS } from './fake-host.ts'
 
 export const BOOTSTRAP = join(HOST_SCRIPTS, 'bootstrap.sh')
@@ -33,7 +33,7 @@ export function parametersOf(role: Role, more: Record<string, string> = {}): Rec
   const pairs = [
     ...[...APP_PARAMETERS, ...SECRETS.app].map((name) => [`${paths.app}/${name}`, VALUES[name]]),
     ...(runsApi ? SECRETS.api : []).map((name) => [`${paths.role(role)}/${name}`, VALUES[name]]),
-    [`${paths.role(role)}/COMPOSE_PROFILES`, PROFILES[role].join(',')],
+    [`${paths.role(role)}/COMPOSE_PROFILES`, profilesOf(role).join(',')],
     [`${paths.role(role)}/COMPOSE_FILE`, 'docker-compose.yml:docker-compose.aws.yml'],
     ...(runsApi ? [[`${paths.role(role)}/MASTER_SECRET_ARN`, VALUES.MASTER_SECRET_ARN]] : []),
   ]
