@@ -18,6 +18,16 @@ export class AwsError extends Error {
   }
 }
 
+/** Returns undefined instead of an error whose code shows that the thing does not exist. */
+export async function orMissing(call: Promise<unknown>, code: RegExp): Promise<unknown> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof AwsError && code.test(error.code)) return undefined
+    throw error
+  }
+}
+
 /** Creates a function that calls AWS in one region. The AWS CLI must be installed and signed in. */
 export function createAws(region: string): Aws {
   return async (args, input) => {
