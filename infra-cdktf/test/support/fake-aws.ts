@@ -24,6 +24,8 @@ export interface FakeAws {
   addHost(name: string, state?: 'running' | 'stopped'): void
   /** Makes rollouts of this commit fail on this host. */
   fail(host: string, tag: string): void
+  /** Makes all rollouts succeed again. */
+  repair(): void
 }
 
 const sent = z.object({
@@ -129,6 +131,7 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     failing: new Set(),
     addHost: (name, state = 'running') => hosts.set(`i-${name}`, { name, state }),
     fail: (host, tag) => failingRollouts.add(`${host} ${tag}`),
+    repair: () => failingRollouts.clear(),
     aws: async (args, input) => {
       fake.commandLines.push(args.join(' '))
       const name = args.slice(0, 2).join(' ')
