@@ -2,7 +2,7 @@
 import { namesOf, SHARED_STACK } from '../names.ts'
 import { initialize, prepare, type StackOptions } from './stack.ts'
 
-const DATABASE = 'aws_db_instance.database'
+export const DATABASE = 'aws_db_instance.database'
 /** With kms "cmk" the key is kept: without it the final snapshot could not be read. */
 const KEY = ['aws_kms_key.key', 'aws_kms_alias.key-alias']
 
