@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -20,6 +20,8 @@ describe.skipIf(!motoServer)('against moto', () => {
   let manager: SystemsManager
   let site: Server
   let siteUrl: string
+  /** Whether the API rejects submissions. */
+  let isBroken = false
   /** Names of the hosts by instance id. */
   const names = new Map<string, string>()
   const temporary = mkdtempSync(join(tmpdir(), 'waggle-test-aws-'))
@@ -27,31 +29,13 @@ describe.skipIf(!motoServer)('against moto', () => {
   beforeAll(async () => {
     moto = await startMoto()
     manager = await startSystemsManager(moto)
-    site = createServer(serve).listen(0, '127.0.0.1')
+    site = createServer((request, response) => serve(request, response, isBroken)).listen(0, '127.0.0.1')
     await once(site, 'listening')
     const address = site.address()
     if (address === null || typeof address === 'string') throw new Error('The server does not listen')
     siteUrl = `http://127.0.0.1:${address.port}`
     for (const [name, role] of Object.entries(HOSTS)) names.set(await startInstance(name, role), name)
-    await aws(
-      'rds',
-      'create-db-instance',
-      '--db-instance-identifier',
-      database,
-      '--db-instance-class',
-      'db.t4g.micro',
-      '--engine',
-      'postgres',
-      '--master-username',
-      'waggle_master',
-      '--manage-master-user-password',
-      '--allocated-storage',
-      '20',
-      '--backup-retention-period',
-      '7',
-      '--tags',
-      'Key=Environment,Value=staging',
-    )
+    await createDatabase()
   })
   afterAll(async () => {
     site?.closeAllConnections()
@@ -62,7 +46,7 @@ describe.skipIf(!motoServer)('against moto', () => {
   })
 
   /** Runs `node scripts/main.ts …`. */
-  function waggle(args: string[], { input = '', env = {} } = {}) {
+  function waggle(args: string[], input = '') {
     return run(
       process.execPath,
       [MAIN, ...args],
@@ -70,7 +54,6 @@ describe.skipIf(!motoServer)('against moto', () => {
         ...manager.env,
         TMPDIR: temporary,
         WAGGLE_URL: siteUrl,
-        ...env,
       },
       input,
     )
@@ -80,6 +63,19 @@ describe.skipIf(!motoServer)('against moto', () => {
     const { code, output } = await run('aws', [...args, ...regionArguments], manager.env)
     if (code !== 0) throw new Error(output)
     return output.trim() === '' ? {} : JSON.parse(output)
+  }
+
+  async function createDatabase(): Promise<void> {
+    const { Subnets } = await aws('ec2', 'describe-subnets')
+    const subnets = Subnets.map(({ SubnetId }: Record<string, string>) => SubnetId)
+    const group = ['--db-subnet-group-name', database]
+    const description = ['--db-subnet-group-description', 'test', '--subnet-ids', ...subnets]
+    await aws('rds', 'create-db-subnet-group', ...group, ...description)
+    const text =
+      `--db-instance-identifier ${database} --db-instance-class db.t4g.micro --engine postgres ` +
+      '--master-username waggle_master --manage-master-user-password --allocated-storage 20 ' +
+      '--backup-retention-period 7 --tags Key=Environment,Value=staging'
+    await aws('rds', 'create-db-instance', ...group, ...text.split(' '))
   }
 
   async function startInstance(name: string, role: string): Promise<string> {
@@ -182,9 +178,9 @@ describe.skipIf(!motoServer)('against moto', () => {
   })
 
   test('rollout returns to the current release if the smoke test fails', async () => {
-    const { code, output } = await waggle(['rollout', 'staging', SECOND], {
-      env: { WAGGLE_URL: `${siteUrl}/broken/` },
-    })
+    isBroken = true
+    const { code, output } = await waggle(['rollout', 'staging', SECOND])
+    isBroken = false
     expect(code).toBe(1)
     expect(output).toContain(`${SECOND} was rolled back to ${FIRST}`)
     expect(await releases()).toEqual([FIRST, SECOND])
@@ -257,12 +253,13 @@ describe.skipIf(!motoServer)('against moto', () => {
     expect(await instance(restored)).toMatchObject({
       DBInstanceClass: 'db.t4g.micro',
       BackupRetentionPeriod: 7,
-      DBSubnetGroup: running.DBSubnetGroup ?? {},
+      DBSubnetGroup: { DBSubnetGroupName: database },
+      TagList: [{ Key: 'Environment', Value: 'staging' }],
     })
 
-    const refused = await waggle(['restore', 'staging', '--switch', restored], { input: 'yes\n' })
+    const refused = await waggle(['restore', 'staging', '--switch', restored], 'yes\n')
     expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('Nothing was changed') })
-    const switched = await waggle(['restore', 'staging', '--switch', restored], { input: `${database}\n` })
+    const switched = await waggle(['restore', 'staging', '--switch', restored], `${database}\n`)
     expect(switched).toMatchObject({
       code: 0,
       output: expect.stringContaining('npm run infra:adopt -- staging'),
@@ -288,9 +285,9 @@ function run(program: string, args: string[], env: Record<string, string>, input
   })
 }
 
-/** A page and an API that work, and a broken API below /broken/. */
-const serve: Parameters<typeof createServer>[1] = (request, response) => {
-  const hasKey = String(request.headers['x-api-key']).startsWith('wgl_')
+/** A page and an API that work, or an API that rejects submissions. */
+function serve(request: IncomingMessage, response: ServerResponse, isBroken: boolean): void {
+  const hasKey = !isBroken && String(request.headers['x-api-key']).startsWith('wgl_')
   const responses: Record<string, [number, string]> = {
     'GET /health': [200, '{}'],
     'HEAD /health': [200, ''],
