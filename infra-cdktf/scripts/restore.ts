@@ -68,7 +68,8 @@ export async function completeRestored(
   model: Database,
   polling: Polling,
 ): Promise<Database> {
-  await waitForDatabase(aws, name, TIMEOUT_MS, polling)
+  const restored = await waitForDatabase(aws, name, TIMEOUT_MS, polling)
+  const needsSecret = model.MasterUserSecret && !restored.MasterUserSecret
   await aws(['rds', 'modify-db-instance'], {
     DBInstanceIdentifier: name,
     ApplyImmediately: true,
@@ -83,8 +84,8 @@ export async function completeRestored(
       PerformanceInsightsKMSKeyId: model.PerformanceInsightsKMSKeyId,
       PerformanceInsightsRetentionPeriod: model.PerformanceInsightsRetentionPeriod,
       // The master password of a snapshot is lost with its secret. RDS generates a new one.
-      ManageMasterUserPassword: model.MasterUserSecret ? true : undefined,
-      MasterUserSecretKmsKeyId: model.MasterUserSecret?.KmsKeyId,
+      ManageMasterUserPassword: needsSecret ? true : undefined,
+      MasterUserSecretKmsKeyId: needsSecret ? model.MasterUserSecret?.KmsKeyId : undefined,
     }),
   })
   const hasSecret = ({ MasterUserSecret }: Database) =>
@@ -141,8 +142,8 @@ async function findSnapshot(aws: Aws, database: string, wanted: string) {
   return snapshot
 }
 
-/** Minutes in UTC, as in `202611301000`. */
-export const stampOf = (time: Date) => time.toISOString().slice(0, 16).replace(/\D/g, '')
+/** Seconds in UTC, as in `20261130100059`. */
+export const stampOf = (time: Date) => time.toISOString().slice(0, 19).replace(/\D/g, '')
 
 /**
  * Prints the tasks in a restored database by status, from a host of the API.

@@ -6,17 +6,20 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { account } from '../src/config/account.ts'
 import { namesOf, SECRETS } from '../src/names.ts'
-import { type Moto, motoServer, startMoto } from './support/moto.ts'
-import { regionArguments, type SystemsManager, startSystemsManager } from './support/systems-manager.ts'
+import { startMoto } from './support/moto.ts'
+import { type SystemsManager, startSystemsManager } from './support/systems-manager.ts'
 
 const [FIRST, SECOND] = ['1111111', '2222222'] as const
 const MAIN = new URL('../scripts/main.ts', import.meta.url).pathname
 const { paths, database, rolloutDocument } = namesOf('staging')
 const HOSTS = { 'api-1': 'api', 'worker-1': 'worker', 'worker-2': 'worker', redis: 'redis' }
 
-describe.skipIf(!motoServer)('against moto', () => {
-  let moto: Moto
+const moto = await startMoto()
+afterAll(() => moto?.stop())
+
+describe.skipIf(!moto)('against moto', () => {
   let manager: SystemsManager
   let site: Server
   let siteUrl: string
@@ -27,7 +30,7 @@ describe.skipIf(!motoServer)('against moto', () => {
   const temporary = mkdtempSync(join(tmpdir(), 'waggle-test-aws-'))
 
   beforeAll(async () => {
-    moto = await startMoto()
+    if (!moto) throw new Error('moto_server is not installed')
     manager = await startSystemsManager(moto)
     site = createServer((request, response) => serve(request, response, isBroken)).listen(0, '127.0.0.1')
     await once(site, 'listening')
@@ -41,7 +44,6 @@ describe.skipIf(!motoServer)('against moto', () => {
     site?.closeAllConnections()
     site?.close()
     await manager?.stop()
-    await moto?.stop()
     rmSync(temporary, { recursive: true })
   })
 
@@ -60,7 +62,11 @@ describe.skipIf(!motoServer)('against moto', () => {
   }
 
   async function aws(...args: string[]) {
-    const { code, output } = await run('aws', [...args, ...regionArguments], manager.env)
+    const { code, output } = await run(
+      'aws',
+      [...args, '--region', account.region, '--output', 'json'],
+      manager.env,
+    )
     if (code !== 0) throw new Error(output)
     return output.trim() === '' ? {} : JSON.parse(output)
   }
@@ -246,7 +252,6 @@ describe.skipIf(!motoServer)('against moto', () => {
       '--db-snapshot-identifier',
       'before-the-mistake',
     )
-    const running = await instance(database)
     const { code, output } = await waggle(['restore', 'staging', '--snapshot', 'latest'])
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is available') })
     const [restored = ''] = /waggle-staging-restored-\d+/.exec(output) ?? []
@@ -266,8 +271,23 @@ describe.skipIf(!motoServer)('against moto', () => {
     })
     const { DBInstances } = await aws('rds', 'describe-db-instances')
     const identifiers = DBInstances.map((found: Record<string, string>) => found.DBInstanceIdentifier).sort()
-    expect(identifiers).toEqual([database, expect.stringMatching(/^waggle-staging-old-\d{12}$/)])
-    expect((await instance(database)).DbiResourceId).not.toBe(running.DbiResourceId)
+    expect(identifiers).toEqual([database, expect.stringMatching(/^waggle-staging-old-\d{14}$/)])
+    // Moto copies the resource id. A restore always sets this option, and the first instance does not have it.
+    expect(await instance(database)).toMatchObject({ CopyTagsToSnapshot: true })
+    expect(await instance(identifiers[1])).toMatchObject({ CopyTagsToSnapshot: false })
+    const secret = `${paths.role('api')}/MASTER_SECRET_ARN`
+    expect((await parametersBelow(paths.role('api')))[secret]).toMatch(/^arn:aws:secretsmanager:/)
+  })
+
+  test('restore creates a new instance as of a time', async () => {
+    const time = `${new Date().toISOString().slice(0, 19)}Z`
+    const { code, output } = await waggle(['restore', 'staging', '--time', time])
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is available') })
+    const wrong = await waggle(['restore', 'staging', '--time', 'yesterday'])
+    expect(wrong).toEqual({
+      code: 1,
+      output: expect.stringContaining('--time yesterday: must be a time in UTC'),
+    })
   })
 
   async function instance(name: string) {
@@ -276,7 +296,7 @@ describe.skipIf(!motoServer)('against moto', () => {
   }
 })
 
-function run(program: string, args: string[], env: Record<string, string>, input = '') {
+function run(program: string, args: string[], env: NodeJS.ProcessEnv, input = '') {
   return new Promise<{ code: number; output: string }>((resolve) => {
     const child = execFile(program, args, { env, maxBuffer: 64 * 1_024 ** 2 }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, output: stdout + (error ? stderr : '') }),

@@ -7,8 +7,8 @@ import { createFakeAws } from './support/fake-aws.ts'
 import { addRds, databaseOf } from './support/fake-rds.ts'
 import { configOf } from './support/layouts.ts'
 
-const RESTORED = 'waggle-dev-restored-202611301000'
-const OLD = 'waggle-dev-old-202611301000'
+const RESTORED = 'waggle-dev-restored-20261130100059'
+const OLD = 'waggle-dev-old-20261130100059'
 const SECRET = `${namesOf('dev').paths.role('app')}/MASTER_SECRET_ARN`
 
 function start({ answer = true } = {}) {

@@ -1,5 +1,5 @@
-// Starts moto, a simulation of AWS, and finds the AWS CLI beside it. Both are Python packages: a virtual
-// environment in infra-cdktf/.tools/aws contains them, or MOTO_SERVER is the path of moto_server.
+// Starts moto, an emulator of AWS, on a free port. Moto and the AWS CLI are Python packages: a virtual environment
+// in infra-cdktf/.tools/aws contains them, or MOTO_SERVER is the path of moto_server.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -7,63 +7,47 @@ import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-export const REGION = 'eu-central-1'
 const START_TIMEOUT_MS = 60_000
 
 export interface Moto {
   url: string
-  /** Environment for child processes: credentials, PATH with the AWS CLI, and the endpoint. */
-  env: Record<string, string>
+  /** Environment in which the AWS CLI uses this emulator. The AWS CLI beside moto_server is first in PATH. */
+  env: NodeJS.ProcessEnv
   stop(): Promise<void>
 }
 
-/** Path of moto_server, or undefined if it is not installed. */
-export const motoServer = [
-  process.env.MOTO_SERVER,
-  join(import.meta.dirname, '../../.tools/aws/bin/moto_server'),
-].find((path) => path !== undefined && existsSync(path))
-
-/** Starts moto without any resources. @throws Error if it does not respond in time */
-export async function startMoto(): Promise<Moto> {
-  if (!motoServer) throw new Error('moto_server is not installed; set MOTO_SERVER to its path')
-  const url = `http://127.0.0.1:${await freePort()}`
-  const args = ['-H', '127.0.0.1', '-p', new URL(url).port]
-  const server = spawn(motoServer, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  let log = ''
-  server.stderr.setEncoding('utf8').on('data', (text) => {
-    log = (log + text).slice(-4_000)
-  })
-  const ended = once(server, 'close')
+/** Starts moto without any resources. @returns undefined if it is not installed. @throws Error if it does not start */
+export async function startMoto(): Promise<Moto | undefined> {
+  const known = [process.env.MOTO_SERVER, join(import.meta.dirname, '../../.tools/aws/bin/moto_server')]
+  const program = known.find((path) => path !== undefined && existsSync(path))
+  if (!program) return undefined
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const server = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+  const ended = once(server, 'exit')
   const deadline = Date.now() + START_TIMEOUT_MS
   while (!(await responds(url))) {
     if (server.exitCode !== null || Date.now() > deadline) {
       server.kill()
-      throw new Error(`moto_server does not respond: ${log}`)
+      throw new Error('moto_server did not start within 60 s')
     }
     await pause(200)
   }
   return {
     url,
-    env: environmentOf(url),
+    env: {
+      ...process.env,
+      PATH: `${dirname(program)}${delimiter}${process.env.PATH}`,
+      AWS_ENDPOINT_URL: url,
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      // The AWS CLI must not look for the credentials of an instance.
+      AWS_EC2_METADATA_DISABLED: 'true',
+    },
     async stop() {
       server.kill()
       await ended
     },
-  }
-}
-
-/** Returns the environment for child processes that use an endpoint of AWS. */
-export function environmentOf(url: string): Record<string, string> {
-  return {
-    PATH: [dirname(motoServer ?? ''), dirname(process.execPath), process.env.PATH].join(delimiter),
-    HOME: process.env.HOME ?? '/',
-    AWS_ENDPOINT_URL: url,
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_DEFAULT_REGION: REGION,
-    // The AWS CLI must not look for the credentials of an instance or read a configuration of this machine.
-    AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_CONFIG_FILE: '/dev/null',
   }
 }
 

@@ -5,10 +5,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { namesOf } from '../../src/names.ts'
-import { environmentOf, type Moto, REGION } from './moto.ts'
+import type { Moto } from './moto.ts'
 
 export interface SystemsManager {
-  env: Record<string, string>
+  /** Environment in which the AWS CLI uses the proxy. */
+  env: NodeJS.ProcessEnv
   /** Commands in order: the document, the instances and the parameters. */
   commands: { document: string; instances: string[]; parameters: Record<string, string[]> }[]
   stop(): Promise<void>
@@ -50,7 +51,7 @@ export async function startSystemsManager(moto: Moto): Promise<SystemsManager> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The proxy does not listen')
   return {
-    env: environmentOf(`http://127.0.0.1:${address.port}`),
+    env: { ...moto.env, AWS_ENDPOINT_URL: `http://127.0.0.1:${address.port}` },
     commands,
     async stop() {
       server.closeAllConnections()
@@ -112,6 +113,3 @@ function forward(to: string, incoming: IncomingMessage, body: Buffer) {
     outgoing.end(body)
   })
 }
-
-/** Lists resources in the region of the tests. */
-export const regionArguments = ['--region', REGION, '--output', 'json']
