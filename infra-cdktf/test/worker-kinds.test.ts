@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { EnvironmentInput } from '../src/config/schema.ts'
 import { namesOf, PROFILES } from '../src/names.ts'
+import { findingsIn } from '../src/rules/rules.ts'
 import { topologyOf } from '../src/topology.ts'
 import { configOf, type Json, type Layout, synthesizeOne } from './support/layouts.ts'
 
@@ -104,6 +105,16 @@ describe('with a single host', () => {
     expect(settings.COMPOSE_FILE).toBe('docker-compose.yml:docker-compose.aws.yml')
     expect(settings).not.toHaveProperty('WORKER_KINDS')
   })
+})
+
+test.each<[Layout, Json]>([
+  ['multi', { cpu, io }],
+  ['single', { io }],
+])('the layout %s with further kinds of workers meets all rules', (layout, kinds) => {
+  const config = configOf('prod', layout, workersWith(kinds))
+  const { folder, environment } = synthesizeOne(config)
+  rmSync(folder, { recursive: true })
+  expect(findingsIn(environment, config)).toEqual([])
 })
 
 test.each<[string, Layout, Json, string]>([
