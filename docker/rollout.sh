@@ -37,7 +37,8 @@ main() {
   export WAGGLE_TAG=$tag
   # An invalid .env ends the script here, before anything has changed.
   services=$(compose config --services)
-  mapfile -t roles < <(grep -xE 'api|worker|heavy-worker' <<< "$services")
+  # Every service whose name begins with worker- is a kind of worker.
+  mapfile -t roles < <(grep -xE 'api|worker(-[A-Za-z0-9_.-]+)?' <<< "$services")
   edge=
   if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
   trap abort_rollout ERR
@@ -51,8 +52,8 @@ main() {
   if [ -n "$edge" ]; then fetch_page; fi
   # Stop the old workers first: new workers can run tasks that the old API submits, but old workers may not
   # know tasks that the new API submits.
-  for role in worker heavy-worker; do
-    if runs "$role"; then end_old "$role"; fi
+  for role in "${roles[@]}"; do
+    if [ "$role" != api ]; then end_old "$role"; fi
   done
   if runs api; then
     if [ -n "$edge" ]; then switch_edge; fi
@@ -66,6 +67,7 @@ main() {
   fi
   # After nginx, which publishes the challenges for a new domain.
   if grep -qx certificates <<< "$services"; then update_certificates; fi
+  report_inactive_workers
   say "$tag is running"
 }
 
@@ -217,6 +219,15 @@ apply_domain() {
   [ "$(docker exec "$edge" printenv DOMAIN)" != "$domain" ] || return 0
   say "Replacing nginx for the domain \"$domain\": this interrupts requests for a second or two"
   compose up -d --wait --no-deps --no-build nginx || say "nginx could not be replaced: docker compose up -d nginx"
+}
+
+# Workers whose profile or compose file was removed keep the version that they run.
+report_inactive_workers() {
+  local service name
+  while read -r service name; do
+    [[ "$service" != worker* ]] || runs "$service" ||
+      say "$name keeps running an older version, because the active profiles do not contain $service. Stop it with: docker rm -f $name"
+  done < <(compose ps --format '{{.Service}} {{.Name}}')
 }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }

@@ -4,7 +4,9 @@
 #
 #   waggle-host rollout TAG   replaces the containers with the images of TAG, without downtime
 #   waggle-host up            starts the current release, with the settings from Parameter Store
+#   waggle-host prepare       prepares the host if that has failed before, and starts the current release
 #
+# A rollout and the next boot repeat a preparation that has failed.
 # It contains no configuration values, so a change of the configuration does not replace a host. The identity
 # of the host is in the tags of the instance, everything else in parameters below /waggle/ENVIRONMENT.
 set -Eeuo pipefail
@@ -15,13 +17,22 @@ export AWS_PAGER='' DEBIAN_FRONTEND=noninteractive
 ROOT=${WAGGLE_ROOT:-}
 HOME_FOLDER=$ROOT/opt/waggle
 IDENTITY=$ROOT/etc/waggle/identity
+PREPARED=$ROOT/etc/waggle/prepared
+PROGRAM=$ROOT/usr/local/sbin/waggle-host
+PAUSE_SECONDS=${WAGGLE_PAUSE_SECONDS:-10}
 
 main() {
   case ${1:-prepare} in
-    prepare) prepare "$0" ;;
+    prepare)
+      ensure_prepared "$0"
+      start_release
+      ;;
     up) identify && up ;;
-    rollout) identify && rollout "${2:-}" ;;
-    *) fail "Usage: waggle-host rollout TAG | up" ;;
+    rollout)
+      ensure_prepared "$0"
+      rollout "${2:-}"
+      ;;
+    *) fail "Usage: waggle-host rollout TAG | up | prepare" ;;
   esac
 }
 
@@ -32,18 +43,56 @@ fail() {
   exit 1
 }
 
+# Prepares the host once. A second process waits until the first one has finished.
+ensure_prepared() {
+  mkdir -p "$ROOT/etc/waggle"
+  exec 7> "$ROOT/etc/waggle/prepare.lock"
+  flock 7
+  [ -e "$PREPARED" ] || prepare "$1"
+  exec 7>&-
+  identify
+}
+
+# Every step can be repeated.
 prepare() {
   log "Preparing this host"
+  install_program "$1"
   write_identity
   identify
   trap send_log EXIT
   install_packages jq xfsprogs unattended-upgrades
   allow_reboots
   command -v aws > /dev/null || with_retries snap install aws-cli --classic
-  if keeps_redis; then mount_data_volume; fi
-  write_docker_settings
+  local settings registry
+  wait_for_settings
+  if jq -e "$RUNS_REDIS" <<< "$settings" > /dev/null; then mount_data_volume "$(jq -r .DATA_VOLUME <<< "$settings")"; fi
+  write_docker_settings "$registry"
   install_packages docker.io docker-compose-v2 amazon-ecr-credential-helper
-  install -D -m 755 "$1" "$ROOT/usr/local/sbin/waggle-host"
+  touch "$PREPARED"
+}
+
+# Installs this script, and a unit that repeats a failed preparation at the next boot.
+install_program() {
+  [ "$1" -ef "$PROGRAM" ] || install -D -m 755 "$1" "$PROGRAM"
+  mkdir -p "$ROOT/etc/systemd/system"
+  cat > "$ROOT/etc/systemd/system/waggle-prepare.service" << 'UNIT'
+[Unit]
+Description=Repeat the preparation of this host, which has failed at the first boot
+ConditionPathExists=!/etc/waggle/prepared
+Wants=network-online.target
+After=network-online.target cloud-final.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/waggle-host prepare
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl enable -q waggle-prepare.service
+}
+
+start_release() {
   local tag
   tag=$(parameters release | jq -r '.current // empty')
   if [ -n "$tag" ]; then
@@ -87,7 +136,7 @@ with_retries() {
   until "$@"; do
     tries=$((tries - 1))
     [ $tries -gt 0 ] || fail "Failed 5 times: $*"
-    sleep 10
+    sleep "$PAUSE_SECONDS"
   done
 }
 
@@ -117,50 +166,63 @@ parameters() {
     jq '[.Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries'
 }
 
-keeps_redis() { parameters "role/$ROLE" | jq -e '.COMPOSE_PROFILES // "" | split(",") | index("redis")' > /dev/null; }
+RUNS_REDIS='.COMPOSE_PROFILES | split(",") | index("redis")'
+
+# Reads the settings of the role and the registry. Waits up to 10 minutes, because Terraform can create the
+# settings, and the policy that allows this host to read them, after the instance.
+wait_for_settings() {
+  local tries=60
+  until settings=$(parameters "role/$ROLE") && registry=$(parameters app | jq -er .ECR_REGISTRY) &&
+    jq -e "(.COMPOSE_PROFILES != null) and ((($RUNS_REDIS) == null) or .DATA_VOLUME != null)" <<< "$settings" > /dev/null; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || fail "The settings of this host are not in Parameter Store, or its role may not read them: /waggle/$ENVIRONMENT/role/$ROLE"
+    sleep "$PAUSE_SECONDS"
+  done
+}
 
 # Docker's volumes are on a separate EBS volume. It outlives the host, and a replacement mounts it unchanged.
 mount_data_volume() {
-  local device mount_point=$ROOT/var/lib/docker/volumes tries=60
-  until device=$(blkid -L waggle-data) || device=$(blank_disk); do
+  local disk content status=0 mount_point=$ROOT/var/lib/docker/volumes tries=60
+  until disk=$(disk_of "$1"); do
     tries=$((tries - 1))
-    [ $tries -gt 0 ] || fail "The volume for Redis was not attached within 5 minutes"
-    sleep 5
+    [ $tries -gt 0 ] || fail "The volume $1 was not attached within 10 minutes"
+    sleep "$PAUSE_SECONDS"
   done
-  if ! blkid -L waggle-data > /dev/null; then mkfs.xfs -q -L waggle-data "$device"; fi
+  # Exit code 2: the disk is blank.
+  content=$(blkid -o export -p "$disk") || status=$?
+  if [ $status = 2 ]; then
+    mkfs.xfs -q -L waggle-data "$disk"
+  else
+    [ $status = 0 ] && grep -qx LABEL=waggle-data <<< "$content" || fail "The volume $1 contains other data: ${content//$'\n'/ }"
+  fi
   mkdir -p "$mount_point"
   grep -q LABEL=waggle-data "$ROOT/etc/fstab" ||
     echo "LABEL=waggle-data $mount_point xfs defaults,nofail,x-systemd.before=docker.service 0 2" >> "$ROOT/etc/fstab"
   mountpoint -q "$mount_point" || mount "$mount_point"
 }
 
-# Prints the first disk without partitions and without a file system. Any other disk may contain data.
-blank_disk() {
-  local disk
-  for disk in $(lsblk -dnpo NAME,TYPE | awk '$2 == "disk" { print $1 }'); do
-    [ "$(lsblk -npo NAME "$disk" | wc -l)" = 1 ] && ! blkid -p "$disk" > /dev/null && echo "$disk" && return
-  done
-  return 1
+# Prints the disk of an EBS volume. The name contains the id of the volume on Nitro instances. Xen instances
+# keep the name of the device that Terraform requests, /dev/sdf.
+disk_of() {
+  readlink -e "$ROOT/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}" || readlink -e "$ROOT/dev/xvdf"
 }
 
 # Sends the end of the boot log to CloudWatch: a failed boot can be examined without access to the host.
 send_log() {
   local name=(--log-group-name "/waggle/$ENVIRONMENT/host" --log-stream-name "$HOST_NAME/$INSTANCE_ID")
-  # shellcheck disable=SC2015 # a log that cannot be sent must not fail the boot
-  aws logs create-log-stream "${name[@]}" &&
-    aws logs put-log-events "${name[@]}" --log-events "$(tail -n 200 "$ROOT/var/log/cloud-init-output.log" |
-      jq -R '{message: select(. != ""), timestamp: (now * 1000 | floor)}' | jq -s .)" > /dev/null || true
+  # A log that cannot be sent must not fail the boot. The stream exists if the preparation is repeated.
+  aws logs create-log-stream "${name[@]}" || true
+  aws logs put-log-events "${name[@]}" --log-events "$(tail -n 200 "$ROOT/var/log/cloud-init-output.log" |
+    jq -R '{message: select(. != ""), timestamp: (now * 1000 | floor)}' | jq -s .)" > /dev/null || true
 }
 
 # With live-restore containers survive a restart of Docker. The credential helper pulls images with the host's
 # role, so there is no login token that expires.
 write_docker_settings() {
-  local registry
-  registry=$(parameters app | jq -er .ECR_REGISTRY)
   mkdir -p "$ROOT/etc/docker" "$ROOT/root/.docker"
   echo '{ "live-restore": true, "log-driver": "json-file", "log-opts": { "max-size": "10m", "max-file": "3" } }' \
     > "$ROOT/etc/docker/daemon.json"
-  jq -n --arg registry "$registry" '{credHelpers: {($registry): "ecr-login"}}' > "$ROOT/root/.docker/config.json"
+  jq -n --arg registry "$1" '{credHelpers: {($registry): "ecr-login"}}' > "$ROOT/root/.docker/config.json"
 }
 
 rollout() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the worker is healthy, and, on
+# Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the workers are healthy, and, on
 # hosts with the API, queue statistics and the age of the certificate that nginx serves. Values that cannot be
 # read are omitted; alarms detect missing data.
 set -Eeuo pipefail
@@ -28,7 +28,7 @@ main() {
     if [ -n "${DOMAIN:-}" ] && left=$(certificate_lifetime_left); then
       metric CertificateLifetimeLeftPercent Percent "$left"
     fi
-    if has_healthy_worker; then metric WorkerHeartbeat Count 1; fi
+    worker_metrics
     echo "$queue"
   } | jq -s . > "$metrics"
   aws cloudwatch put-metric-data --namespace Waggle --metric-data "file://$metrics"
@@ -55,18 +55,32 @@ certificate_lifetime_left() {
   echo $((100 * (to - $(date +%s)) / (to - from)))
 }
 
-# metric NAME UNIT VALUE [HOST]
+# metric NAME UNIT VALUE [HOST [WORKER]]
 metric() {
-  jq -n --arg name "$1" --arg unit "$2" --argjson value "$3" --arg host "${4:-}" '{
+  jq -n --arg name "$1" --arg unit "$2" --argjson value "$3" --arg host "${4:-}" --arg worker "${5:-}" '{
     MetricName: $name, Unit: $unit, Value: $value,
-    Dimensions: ([{Name: "Environment", Value: env.ENVIRONMENT}] + if $host == "" then [] else [{Name: "Host", Value: $host}] end)
+    Dimensions: [{Name: "Environment", Value: env.ENVIRONMENT}, {Name: "Host", Value: $host}, {Name: "Worker", Value: $worker}]
+      | map(select(.Value != ""))
   }'
 }
 
 used_memory() { awk '/^MemTotal/ { all = $2 } /^MemAvailable/ { print int(100 - 100 * $2 / all) }' /proc/meminfo; }
 
-has_healthy_worker() {
-  docker ps -q --filter label=com.docker.compose.service=worker --filter health=healthy | grep -q .
+# A heartbeat for each kind of worker that is healthy on this host, and the number of kinds with a fault: no
+# container, or one that restarts repeatedly or is unhealthy. A kind with hosts of its own runs as the service
+# `worker`.
+worker_metrics() {
+  local services service kind states faults=0
+  services=$(cd "$ROOT/opt/waggle/current" && docker compose config --services | grep -xE 'worker(-.+)?') || return 0
+  for service in $services; do
+    kind=$service
+    if [ "$kind" = worker ]; then kind=$ROLE; fi
+    [[ "$kind" == worker-* ]] || kind=
+    states=$(docker ps --filter "label=com.docker.compose.service=$service" --format '{{.State}} {{.Status}}')
+    if [[ "$states" == *'(healthy)'* ]]; then metric WorkerHeartbeat Count 1 '' "$kind"; fi
+    if [ -z "$states" ] || [[ "$states" =~ restarting|unhealthy ]]; then faults=$((faults + 1)); fi
+  done
+  metric UnhealthyWorkers Count "$faults"
 }
 
 main

@@ -13,7 +13,7 @@ def line:
 | . as $parameters
 | (.COMPOSE_PROFILES != "redis") as $runsTasks
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
-   "MASTER_SECRET_ARN"] as $parts
+   "MASTER_SECRET_ARN", "WORKER_KINDS", "DATA_VOLUME"] as $parts
 | if $output == "host" then
     with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN", "DOMAIN")))
   else

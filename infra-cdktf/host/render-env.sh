@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Usage: render-env.sh TAG. Renders the parameters of this host's environment and role into two files: .env
-# for compose, and a file for the scripts of this host. Both are in memory, readable only by root, and
-# rendered again after a reboot.
+# Usage: render-env.sh TAG, in the folder of a release. Renders the parameters of this host's environment and
+# role into two files: .env for compose, and a file for the scripts of this host. Both are in memory, readable
+# only by root, and rendered again after a reboot. Writes the services of further kinds of workers, which
+# contain no secrets, beside the compose files.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -16,6 +17,7 @@ set +a
 main() {
   local responses
   responses=$(parameters app && parameters "role/$ROLE")
+  write_worker_kinds "$(jq -rs '[.[].Parameters[] | select(.Name | endswith("/WORKER_KINDS")).Value][0] // empty' <<< "$responses")"
   install -d -m 700 "$ROOT/run/waggle"
   cd "$ROOT/run/waggle"
   # Secrets are passed on standard input, because every process on the host can read arguments.
@@ -23,6 +25,15 @@ main() {
   jq -rs --arg tag "$1" --arg output host -f "$program" <<< "$responses" > host.new
   mv host.new host
   mv env.new env
+}
+
+# Writes one service for each kind of worker on this host. Each extends the service `worker` of both compose
+# files, because `extends` reads one file only.
+write_worker_kinds() {
+  [ -n "$1" ] || return 0
+  extend() { jq --arg file "$1" '{services: map_values(. + {extends: {file: $file, service: "worker"}})}'; }
+  extend docker-compose.yml <<< "$1" > workers.json
+  jq 'map_values({})' <<< "$1" | extend docker-compose.aws.yml > workers.aws.json
 }
 
 # The role of a host with only Redis may read a few parameters of the application, and only by name.

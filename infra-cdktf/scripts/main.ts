@@ -1,22 +1,53 @@
-// Command line of init-secrets, rollout, rollback and smoke: the command, then the environment.
+// Command line of the operation of an environment: the command, then the environment.
+import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { account } from '../src/config/account.ts'
 import { environments } from '../src/config/environments.ts'
 import { type Config, parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { ENVIRONMENTS } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
-import { createAws } from './aws.ts'
+import { createAws, createAwsInTerminal } from './aws.ts'
+import { exec, openSession } from './exec.ts'
 import { findHosts, hostsOf, type RunningHost } from './hosts.ts'
+import { LOG_TARGETS, logArguments } from './logs.ts'
+import { checkRestored, restore } from './restore.ts'
 import { restoreCurrent, rollBack, rollOut } from './rollout.ts'
+import { ROTATABLE, type Rotatable, rotate } from './rotate.ts'
 import { initSecrets, readSecret, smokeKeyOf } from './secrets.ts'
 import { smoke } from './smoke.ts'
+import { showStatus } from './status.ts'
+import { switchDatabase } from './switch-database.ts'
 
 const NAMES = ENVIRONMENTS.join('|')
 const USAGE = `Usage:
   npm run infra:init-secrets -- ${NAMES}           creates missing secrets
   npm run infra:rollout -- ${NAMES} COMMIT         rolls out a commit; rolls back if that fails
   npm run infra:rollback -- ${NAMES}               rolls back to the previous release; with --unfinished, to the current one
-  npm run infra:smoke -- ${NAMES}                  runs the smoke test`
+  npm run infra:smoke -- ${NAMES}                  runs the smoke test
+  npm run infra:status -- ${NAMES}                 shows the state; exit code 1 if it has a fault
+  npm run infra:logs -- ${NAMES} ${LOG_TARGETS.join('|')}
+      [--since 1h] [--follow] [--filter TEXT] [--host NAME]
+  npm run infra:exec -- ${NAMES} ROLE|HOST 'COMMAND'   runs it as root on the host; with --container SERVICE, in a container
+  npm run infra:exec -- ${NAMES} ROLE|HOST --interactive   opens a shell
+  npm run infra:restore -- ${NAMES} --snapshot ID|latest   restores the database as a new instance
+  npm run infra:restore -- ${NAMES} --time 2026-11-30T10:00:00Z
+  npm run infra:restore -- ${NAMES} --check NAME   counts the tasks in the new instance
+  npm run infra:restore -- ${NAMES} --switch NAME  puts it in the place of the running database
+  npm run infra:rotate -- ${NAMES} ${ROTATABLE.join('|')}   replaces a password and rolls it out`
+
+const OPTIONS = {
+  unfinished: { type: 'boolean' },
+  since: { type: 'string', default: '1h' },
+  follow: { type: 'boolean', default: false },
+  filter: { type: 'string' },
+  host: { type: 'string' },
+  container: { type: 'string' },
+  interactive: { type: 'boolean' },
+  snapshot: { type: 'string' },
+  time: { type: 'string' },
+  check: { type: 'string' },
+  switch: { type: 'string' },
+} as const
 
 await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
@@ -24,21 +55,41 @@ await main().catch((error: unknown) => {
 })
 
 async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { unfinished: { type: 'boolean', default: false } },
-  })
-  const [command = '', name = '', tag = ''] = positionals
-  if (!['init-secrets', 'rollout', 'rollback', 'smoke'].includes(command) || !name) throw new Error(USAGE)
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS })
+  const [command = '', name = '', ...args] = positionals
+  const [first = '', second = ''] = args
+  const commands: Record<string, () => Promise<unknown>> = {
+    'init-secrets': createSecrets,
+    rollout: () => rollOut(parts, first),
+    rollback: () => (values.unfinished ? restoreCurrent(parts) : rollBack(parts)),
+    smoke: async () => runSmokeTest(await findHosts(aws, config.name)),
+    status: async () => exitWith((await showStatus(parts)).length > 0 ? 1 : 0),
+    logs: async () => exitWith(await inTerminal(logArguments(config, first, values))),
+    exec: async () =>
+      exitWith(
+        await (values.interactive
+          ? openSession(parts, inTerminal, first, values)
+          : exec(parts, first, needed(second), values)),
+      ),
+    restore: restoreDatabase,
+    rotate: () => rotate(parts, rotatable(first)),
+  }
+  const run = commands[command]
+  if (!run || !name) throw new Error(USAGE)
   const inputs: Record<string, unknown> = environments
   const config = parseEnvironment(name, inputs[name], parseAccount(account))
   const aws = createAws(config.account.region)
-  const parts = { aws, config, print, smoke: runSmokeTest }
-
-  if (command === 'rollout') await rollOut(parts, tag)
-  else if (command === 'rollback') await (values.unfinished ? restoreCurrent(parts) : rollBack(parts))
-  else if (command === 'smoke') await runSmokeTest(await findHosts(aws, config.name))
-  else await createSecrets()
+  const inTerminal = createAwsInTerminal(config.account.region)
+  const parts = {
+    aws,
+    config,
+    print,
+    confirm,
+    smoke: runSmokeTest,
+    now: () => new Date(),
+    urlOf: (hosts: RunningHost[]) => urlOf(config, hosts),
+  }
+  await run()
 
   async function runSmokeTest(hosts: RunningHost[]): Promise<void> {
     const url = urlOf(config, hosts)
@@ -53,6 +104,47 @@ async function main(): Promise<void> {
     )
     if (operatorKey) print(`Your API key. It is shown only once and stored nowhere:\n  ${operatorKey}`)
   }
+
+  async function restoreDatabase(): Promise<void> {
+    const { snapshot, time, check, switch: restored } = values
+    const given = [snapshot, time, check, restored].filter((value) => value !== undefined)
+    if (given.length !== 1) throw new Error(USAGE)
+    if (snapshot !== undefined) await restore(parts, { snapshot })
+    else if (time !== undefined) await restore(parts, { time: timeOf(time) })
+    else if (check !== undefined) exitWith(await checkRestored(parts, check))
+    else if (restored !== undefined) await switchDatabase(parts, restored)
+  }
+}
+
+/** @throws Error with the usage for an empty argument */
+function needed(argument: string): string {
+  if (argument === '') throw new Error(USAGE)
+  return argument
+}
+
+function rotatable(name: string): Rotatable {
+  const found = ROTATABLE.find((known) => known === name)
+  if (!found) throw new Error(`"${name}" cannot be rotated: choose ${ROTATABLE.join(' or ')}`)
+  return found
+}
+
+function timeOf(text: string): Date {
+  // Without a time zone the time would depend on this machine.
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z$/.test(text))
+    throw new Error(`--time ${text}: must be a time in UTC, e.g. 2026-11-30T10:00:00Z`)
+  return new Date(text)
+}
+
+function exitWith(code: number): void {
+  process.exitCode = code
+}
+
+/** Asks a person to type a word. Without a terminal the answer is read from standard input. */
+async function confirm(question: string, word: string): Promise<boolean> {
+  const reader = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await reader.question(`${question}\nType ${word} to continue: `)
+  reader.close()
+  return answer.trim() === word
 }
 
 /** Public URL of the environment. WAGGLE_URL overrides it, for example with a proxy in front of the hosts. */

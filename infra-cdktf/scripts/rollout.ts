@@ -4,8 +4,10 @@ import type { Role } from '../src/names.ts'
 import { IMAGE_TAG, namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
 import type { Aws } from './aws.ts'
-import { findHosts, hostsOf, type Polling, type RunningHost, rollOutHosts } from './hosts.ts'
+import { rollOutHosts } from './host-rollout.ts'
+import { deleteStaleReports, findHosts, hostsOf, type RunningHost } from './hosts.ts'
 import { readRelease, writeRelease } from './release.ts'
+import type { Polling } from './run-command.ts'
 
 export interface RolloutParts {
   aws: Aws
@@ -29,16 +31,17 @@ export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
     throw new Error(`"${tag}" is not a commit: 7 to 40 hexadecimal digits`)
   const { current } = await readRelease(aws, config.name)
   print(current ? `Rolling out ${tag} over ${current}` : `Rolling out ${tag}, the first release`)
-  const { apiRole, workerRole, redisRole } = topologyOf(config)
+  const { apiRole, workerRoles, redisRole } = topologyOf(config)
   // The API host creates the database role and the tables, so it is first in the first rollout. It is also
   // first when only settings have changed: the password of the database role may be among them.
   const isNewVersion = current !== undefined && current !== tag
-  const roles = [redisRole, ...(isNewVersion ? [workerRole, apiRole] : [apiRole, workerRole])]
+  const roles = [redisRole, ...(isNewVersion ? [...workerRoles, apiRole] : [apiRole, ...workerRoles])]
   try {
     await rollOutRoles(parts, tag, roles, { isRepeated: tag === current })
     await parts.smoke(await findHosts(aws, config.name))
   } catch (error) {
-    if (!current) throw error
+    // With the current release there is no other version to return to.
+    if (!current || current === tag) throw error
     print(`${messageOf(error)}\nRolling all hosts back to ${current}`)
     await restoreCurrent(parts).catch((second: unknown) => {
       const both = `${messageOf(error)}\nThe rollback to ${current} failed: ${messageOf(second)}`
@@ -49,6 +52,10 @@ export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
   await writeRelease(aws, config.name, tag)
   // Hosts that started during the rollout run the release that was current at that time.
   await rollOutRoles(parts, tag, roles)
+  // The rollout has succeeded even if this fails, for example without the permission.
+  await deleteStaleReports(aws, config.name).catch((error: unknown) =>
+    print(`Reports of hosts that no longer exist were not deleted: ${messageOf(error)}`),
+  )
   print(`${tag} runs on all hosts`)
 }
 
@@ -74,8 +81,8 @@ export async function restoreCurrent(parts: RolloutParts): Promise<void> {
 
 /** Roles with the API first, because old workers may not be able to run tasks that a newer API submits. */
 function rollbackOrder(config: Config): (Role | undefined)[] {
-  const { apiRole, workerRole, redisRole } = topologyOf(config)
-  return [apiRole, workerRole, redisRole]
+  const { apiRole, workerRoles, redisRole } = topologyOf(config)
+  return [apiRole, ...workerRoles, redisRole]
 }
 
 /**

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Config } from '../src/config/schema.ts'
 import { namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
-import { type Aws, AwsError } from './aws.ts'
+import { type Aws, AwsError, orMissing } from './aws.ts'
 
 /** Creates missing secrets. @returns their names, and a new operator API key, which is stored nowhere */
 export async function initSecrets(
@@ -26,7 +26,7 @@ export async function initSecrets(
 
   async function create(Name: string, Value: string, Overwrite = false): Promise<boolean> {
     try {
-      await aws(['ssm', 'put-parameter'], { Name, Value, Overwrite, ...secureString(config) })
+      await putSecret(aws, config, Name, Value, Overwrite)
       created.push(Name)
       return true
     } catch (error) {
@@ -84,12 +84,6 @@ export async function initSecrets(
   }
 }
 
-/** Type of a parameter with a secret, and with kms "cmk" the key that encrypts it. Default: the key of AWS. */
-export const secureString = ({ name, kms }: Config) => ({
-  Type: 'SecureString',
-  ...(kms === 'cmk' && { KeyId: namesOf(name).keyAlias }),
-})
-
 /** Name of the parameter with the API key of the smoke test. */
 export const smokeKeyOf = (config: Config) =>
   `${namesOf(config.name).paths.role(topologyOf(config).apiRole)}/SMOKE_API_KEY`
@@ -97,10 +91,34 @@ export const smokeKeyOf = (config: Config) =>
 /** Reads a SecureString. @throws AwsError if it does not exist */
 export async function readSecret(aws: Aws, name: string): Promise<string> {
   const response = await aws(['ssm', 'get-parameter', '--with-decryption', '--name', name])
-  return z.object({ Parameter: z.object({ Value: z.string() }) }).parse(response).Parameter.Value
+  return parameterResponse.parse(response).Parameter.Value
 }
 
-const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
+/** Reads a SecureString, or returns undefined if it does not exist. */
+export async function readSecretIfExists(aws: Aws, name: string): Promise<string | undefined> {
+  const response = await orMissing(
+    aws(['ssm', 'get-parameter', '--with-decryption', '--name', name]),
+    /^ParameterNotFound$/,
+  )
+  return response === undefined ? undefined : parameterResponse.parse(response).Parameter.Value
+}
+
+const parameterResponse = z.object({ Parameter: z.object({ Value: z.string() }) })
+
+/** Writes a SecureString. @throws AwsError `ParameterAlreadyExists` without `Overwrite` */
+export async function putSecret(
+  aws: Aws,
+  { name, kms }: Config,
+  Name: string,
+  Value: string,
+  Overwrite: boolean,
+): Promise<void> {
+  // Without a key Parameter Store uses the one of AWS, also if it overwrites a value that had another key.
+  const key = kms === 'cmk' ? { KeyId: `alias/${namesOf(name).prefix}` } : {}
+  await aws(['ssm', 'put-parameter'], { Name, Value, Type: 'SecureString', Overwrite, ...key })
+}
+
+export const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
 
 /** Creates an API key in the format of `npm run keys`. Clients send the key; API_KEYS contains its hash. */
 function createKey(): { key: string; hash: string } {

@@ -13,8 +13,15 @@ export const PROFILES = {
   worker: ['worker'],
   redis: ['redis'],
 } as const
-export type Role = keyof typeof PROFILES
-export const ROLES = Object.keys(PROFILES) as Role[] // the keys of a literal
+/** Role of hosts that run one kind of worker of `workers.kinds`, in the service `worker` with its own settings. */
+export type KindRole = `worker-${string}`
+export type Role = keyof typeof PROFILES | KindRole
+export const ROLES = Object.keys(PROFILES) as (keyof typeof PROFILES)[] // the keys of a literal
+
+/** Role of the hosts of a kind of worker, and its service on a single host. */
+export const kindRoleOf = (kind: string): KindRole => `worker-${kind}`
+export const isKindRole = (role: Role): role is KindRole => role.startsWith('worker-')
+export const profilesOf = (role: Role): readonly string[] => PROFILES[isKindRole(role) ? 'worker' : role]
 
 export const PORTS = { http: 80, https: 443, redis: 6379, postgres: 5432 } as const
 
@@ -42,8 +49,13 @@ export const METRICS = {
   queueDepth: 'QueueDepth',
   running: 'RunningTasks',
   oldestWaiting: 'OldestWaitingSeconds',
-  /** 1 from every host with a healthy worker. Without `Host`, so that the sum is the number of hosts. */
+  /**
+   * 1 from every host with a healthy worker. Without `Host`, so that the sum is the number of hosts. A kind of
+   * `workers.kinds` has the additional dimension `Worker`, e.g. `worker-cpu`.
+   */
   workerHeartbeat: 'WorkerHeartbeat',
+  /** Services of workers on a host that do not start, restart repeatedly or are unhealthy. Without `Host`. */
+  unhealthyWorkers: 'UnhealthyWorkers',
   /** With `Host`, the value of the tag `Host`. */
   diskUsed: 'DiskUsedPercent',
   memoryUsed: 'MemoryUsedPercent',
@@ -97,13 +109,19 @@ export const REDIS_HOST_PARAMETERS = [
 ] as const
 
 /**
- * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DOMAIN
- * and ACME_EMAIL only where nginx itself serves HTTPS.
+ * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DATA_VOLUME
+ * for the one that runs Redis in a container, WORKER_KINDS for a single host with `workers.kinds`, DOMAIN and
+ * ACME_EMAIL where nginx itself serves HTTPS.
  */
 export const ROLE_PARAMETERS = [
   'COMPOSE_PROFILES',
   'COMPOSE_FILE',
   'WORKER_CONCURRENCY',
+  'WORKER_QUEUES',
+  'WORKER_MEMORY',
+  'ISOLATED_PROCESSES',
+  'WORKER_KINDS',
+  'DATA_VOLUME',
   'TRUSTED_PROXIES',
   'DOMAIN',
   'ACME_EMAIL',
@@ -134,6 +152,8 @@ export function namesOf(environment: Environment) {
       release: `${path}/release`,
       /** A host that has started a commit writes it to `<path>/<instance id>`. */
       ready: `${path}/ready`,
+      /** While a secret is rotated, `<path>/<name>` contains its old value. Hosts cannot read it. */
+      rotation: `${path}/rotation`,
     },
     logs: {
       backend: group('backend-logs'),

@@ -1,6 +1,6 @@
 // Derives the hosts, and the connections that are allowed between them, from the configuration. Pure.
 import type { Config } from './config/schema.ts'
-import { PORTS, type Role } from './names.ts'
+import { isKindRole, kindRoleOf, PORTS, type Role } from './names.ts'
 
 /** Names of the security groups. */
 export type Group = Role | 'balancer' | 'database' | 'cache'
@@ -30,7 +30,8 @@ export interface Topology {
   edges: Edge[]
   /** Role that runs the API, the migrations and the queue metrics. */
   apiRole: Role
-  workerRole: Role
+  /** Roles that run workers. With several hosts each kind of worker has a role of its own. */
+  workerRoles: Role[]
   redisRole: Role | undefined
 }
 
@@ -39,9 +40,10 @@ export function topologyOf(config: Config): Topology {
   const isSingle = config.topology === 'single'
   const isRedisOnHost = config.cache.kind === 'container'
   const apiRole: Role = isSingle ? 'app' : 'api'
-  const workerRole: Role = isSingle ? 'app' : 'worker'
+  const kinds = Object.keys(config.workers.kinds).map(kindRoleOf)
+  const workerRoles: Role[] = isSingle ? ['app'] : ['worker', ...kinds]
   const redisRole: Role | undefined = isRedisOnHost ? (isSingle ? 'app' : 'redis') : undefined
-  const roles = [...new Set([apiRole, workerRole, ...(redisRole ? [redisRole] : [])])]
+  const roles = [...new Set([apiRole, ...workerRoles, ...(redisRole ? [redisRole] : [])])]
   return {
     hosts: roles.flatMap((role) => hostsOf(role, config)),
     roles,
@@ -51,26 +53,35 @@ export function topologyOf(config: Config): Topology {
       ...(isRedisOnHost ? [] : (['cache'] as const)),
       ...(config.ingress === 'alb' ? (['balancer'] as const) : []),
     ],
-    edges: edgesOf(config, apiRole, workerRole, redisRole),
+    edges: edgesOf(config, apiRole, workerRoles, redisRole),
     apiRole,
-    workerRole,
+    workerRoles,
     redisRole,
   }
 }
 
-function hostsOf(role: Role, { api, workers, hosts }: Config): Host[] {
-  const count = { app: 1, api: api.count, worker: workers.scaling ? 0 : workers.count, redis: 1 }[role]
+function hostsOf(role: Role, config: Config): Host[] {
   const isAlone = role === 'app' || role === 'redis'
+  const { count, instanceType } = sizeOf(role, config)
   return Array.from({ length: count }, (_, index) => ({
     name: isAlone ? role : `${role}-${index + 1}`,
     role,
-    instanceType: hosts.byRole[role] ?? hosts.instanceType,
+    instanceType,
     zone: index % 2 === 0 ? 0 : 1,
   }))
 }
 
-function edgesOf(config: Config, api: Role, worker: Role, redis: Role | undefined): Edge[] {
-  const users = [...new Set([api, worker])]
+function sizeOf(role: Role, { api, workers, hosts }: Config): { count: number; instanceType: string } {
+  if (isKindRole(role)) {
+    const kind = Object.entries(workers.kinds).find(([name]) => kindRoleOf(name) === role)?.[1]
+    return { count: kind?.count ?? 0, instanceType: kind?.instanceType ?? hosts.instanceType }
+  }
+  const count = { app: 1, api: api.count, worker: workers.scaling ? 0 : workers.count, redis: 1 }[role]
+  return { count, instanceType: hosts.byRole[role] ?? hosts.instanceType }
+}
+
+function edgesOf(config: Config, api: Role, workers: Role[], redis: Role | undefined): Edge[] {
+  const users = [...new Set([api, ...workers])]
   const cache = redis ?? 'cache'
   const entry: Edge[] =
     config.ingress === 'alb'

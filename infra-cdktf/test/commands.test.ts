@@ -58,6 +58,7 @@ describe('a command is rejected', () => {
   test.each([
     [['destroy', 'prod', '--yes'], 'This command does not destroy prod'],
     [['destroy', 'shared', '--yes'], 'This command does not destroy shared'],
+    [['adopt', 'shared'], 'The stack shared has no database'],
     [['plan', 'production'], 'No stack is named "production"; known are shared, dev, staging, prod'],
     [['apply', 'prod', '--first'], '--first is only valid for the stack shared'],
     [['plan'], 'Usage:'],

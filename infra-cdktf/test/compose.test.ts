@@ -37,9 +37,9 @@ const aws = composeOf('docker-compose.aws.yml')
 const hosts = composeOf('docker-compose.hosts.yml')
 const https = composeOf('docker-compose.https.yml')
 
-test('every service belongs to a role, except Postgres, which RDS replaces, the optional heavy worker, and HTTPS', () => {
+test('every service belongs to a role, except Postgres, which RDS replaces, the optional worker-heavy, and HTTPS', () => {
   const profiles = new Set(Object.values(local).flatMap(({ profiles = [] }) => profiles))
-  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'heavy-worker', 'https'])).toEqual(profiles)
+  expect(new Set([...Object.values(PROFILES).flat(), 'postgres', 'worker-heavy', 'https'])).toEqual(profiles)
 })
 
 test('the container of the certificates belongs to the role edge, with docker-compose.https.yml only', () => {
@@ -74,7 +74,7 @@ test('logs go to the log groups of the stack', () => {
     certificates: `\${BACKEND_LOG_GROUP:-${backend}}`,
     migrate: `\${BACKEND_LOG_GROUP:-${backend}}`,
     worker: `\${WORKER_LOG_GROUP:-${worker}}`,
-    'heavy-worker': `\${WORKER_LOG_GROUP:-${worker}}`,
+    'worker-heavy': `\${WORKER_LOG_GROUP:-${worker}}`,
   })
 })
 

@@ -11,6 +11,7 @@ import {
   expectSuccess,
   FIRST,
   paths,
+  SECOND,
   startHost,
   VALUES,
 } from './support/started-host.ts'
@@ -87,12 +88,12 @@ describe('the first boot', () => {
     )
   })
 
-  test('of a Redis host formats only a blank volume, before Docker is installed', async () => {
+  test('of a Redis host formats the attached EBS volume if it is blank, before Docker is installed', async () => {
     const host = startHost('redis')
-    host.fake('blank-disk', '/dev/nvme1n1')
+    host.attachVolume()
     await expectSuccess(host.run(BOOTSTRAP))
     const calls = host.calls()
-    const formatted = calls.indexOf('mkfs.xfs -q -L waggle-data /dev/nvme1n1')
+    const formatted = calls.indexOf(`mkfs.xfs -q -L waggle-data ${host.root}/dev/nvme1n1`)
     const mounted = calls.findIndex((call) => call.startsWith('mount '))
     const docker = calls.findIndex((call) => call.includes('docker.io'))
     expect(formatted).toBeGreaterThan(-1)
@@ -103,11 +104,73 @@ describe('the first boot', () => {
 
   test('of a Redis host mounts the volume of a previous host without formatting it', async () => {
     const host = startHost('redis')
-    host.fake('labelled')
+    host.attachVolume('LABEL=waggle-data')
     await expectSuccess(host.run(BOOTSTRAP))
     const calls = host.calls()
     expect(calls.filter((call) => call.startsWith('mkfs'))).toEqual([])
     expect(calls.some((call) => call.startsWith('mount '))).toBe(true)
+  })
+
+  test.each([
+    ['a file system of someone else', 'LABEL=other'],
+    ['a partition table', 'PTTYPE=gpt'],
+  ])('of a Redis host fails if the volume contains %s', async (_, content) => {
+    const host = startHost('redis')
+    host.attachVolume(content)
+    const { code, output } = await host.run(BOOTSTRAP)
+    expect(code).toBe(1)
+    expect(output).toContain('vol-0123456789abcdef0 contains other data')
+    expect(host.calls().filter((call) => /^(mkfs|mount)/.test(call))).toEqual([])
+  })
+
+  test('of a Redis host never uses another disk while the volume is not attached', async () => {
+    const host = startHost('redis')
+    const { code, output } = await host.run(BOOTSTRAP)
+    expect(code).toBe(1)
+    expect(output).toContain('The volume vol-0123456789abcdef0 was not attached')
+    expect(host.calls().filter((call) => /^(mkfs|mount|apt-get.*docker)/.test(call))).toEqual([])
+  })
+
+  test('waits until its role may read the settings', async () => {
+    const host = startHost('redis')
+    host.attachVolume()
+    host.fake('denied-calls', '3')
+    await expectSuccess(host.run(BOOTSTRAP))
+    expect(host.read('etc/fstab')).toContain('LABEL=waggle-data')
+  })
+
+  test.each(['aws-is-away', 'no-settings'])(
+    'fails with %s instead of keeping Redis on the root disk',
+    async (fault) => {
+      const host = startHost('redis')
+      host.attachVolume()
+      if (fault === 'no-settings') host.fake('parameters.json', '{}')
+      else host.fake(fault)
+      const { code, output } = await host.run(BOOTSTRAP)
+      expect(code).toBe(1)
+      expect(output).toContain('The settings of this host are not in Parameter Store')
+      expect(host.calls().filter((call) => /^(mkfs|mount|apt-get.*docker)/.test(call))).toEqual([])
+    },
+  )
+
+  test('that failed is repeated at the next boot, by a rollout, or by hand', async () => {
+    const host = startHost('redis')
+    host.fake('aws-is-away')
+    expect(await host.run(BOOTSTRAP)).toMatchObject({ code: 1 })
+    const unit = host.read('etc/systemd/system/waggle-prepare.service')
+    expect(unit).toContain('ExecStart=/usr/local/sbin/waggle-host prepare')
+    expect(unit).toContain('ConditionPathExists=!/etc/waggle/prepared')
+    expect(host.calls()).toContain('systemctl enable -q waggle-prepare.service')
+
+    host.repair('aws-is-away')
+    host.attachVolume()
+    await expectSuccess(host.run(join(host.root, 'usr/local/sbin/waggle-host'), 'rollout', FIRST))
+    expect(host.calls().some((call) => call.startsWith('mkfs'))).toBe(true)
+    expect(currentTag(host)).toBe(`releases/${FIRST}`)
+    expect(existsSync(join(host.root, 'etc/waggle/prepared'))).toBe(true)
+
+    await expectSuccess(host.run(BOOTSTRAP, 'rollout', SECOND))
+    expect(host.calls().filter((call) => /^(mkfs|apt-get)/.test(call))).toEqual([])
   })
 
   test.each(['', 'worker; reboot'])(

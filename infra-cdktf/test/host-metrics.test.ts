@@ -21,6 +21,11 @@ policy = any
 commonName = supplied
 `
 
+// Lines of `docker ps`.
+const HEALTHY = 'running Up About a minute (healthy)\n'
+const UNHEALTHY = 'running Up 5 minutes (unhealthy)\n'
+const RESTARTING = 'restarting Restarting (1) 5 seconds ago\n'
+
 describe('the metrics of a host', () => {
   const publish = (host: FakeHost) => host.run(join(HOST_SCRIPTS, 'publish-metrics.sh'))
   const publishedBy = (host: FakeHost) => {
@@ -41,7 +46,7 @@ describe('the metrics of a host', () => {
   test('include the queue, disk and memory use, and the healthy worker', async () => {
     const host = await startRunningHost('app')
     host.fake('statistics.json', '{"waiting": 7, "running": 3, "oldest_waiting_seconds": 1.5}')
-    host.fake('healthy-workers', 'abc\n')
+    host.fake('workers/worker', HEALTHY)
     expect(await publish(host)).toEqual({ code: 0, output: '' })
     expect(host.calls().find((call) => call.startsWith('aws cloudwatch'))).toContain(
       `--namespace ${METRICS.namespace}`,
@@ -50,6 +55,7 @@ describe('the metrics of a host', () => {
       [METRICS.diskUsed]: { Value: expect.any(Number), Dimensions: own },
       [METRICS.memoryUsed]: { Value: expect.any(Number), Dimensions: own },
       [METRICS.workerHeartbeat]: { Value: 1, Dimensions: 'Environment=prod' },
+      [METRICS.unhealthyWorkers]: { Value: 0, Dimensions: 'Environment=prod' },
       [METRICS.queueDepth]: { Value: 7, Dimensions: 'Environment=prod' },
       [METRICS.running]: { Value: 3, Dimensions: 'Environment=prod' },
       [METRICS.oldestWaiting]: { Value: 1.5, Dimensions: 'Environment=prod' },
@@ -69,6 +75,57 @@ describe('the metrics of a host', () => {
   test('omit the queue without a response of the API, and the worker unless it is healthy', async () => {
     const host = await startRunningHost('app')
     expect(await publish(host)).toMatchObject({ code: 1 })
+    expect(Object.keys(publishedBy(host))).toEqual([
+      METRICS.diskUsed,
+      METRICS.memoryUsed,
+      METRICS.unhealthyWorkers,
+    ])
+  })
+
+  test.each([
+    ['has no container', ''],
+    ['restarts repeatedly', RESTARTING],
+    ['is unhealthy', UNHEALTHY],
+    ['runs beside one that restarts repeatedly', HEALTHY + RESTARTING],
+  ])('report a worker that %s', async (_, states) => {
+    const host = await startRunningHost('worker')
+    host.fake('workers/worker', states)
+    expect(await publish(host)).toMatchObject({ code: 0 })
+    expect(publishedBy(host)).toMatchObject({ [METRICS.unhealthyWorkers]: { Value: 1 } })
+    expect(METRICS.workerHeartbeat in publishedBy(host)).toBe(states.startsWith(HEALTHY))
+  })
+
+  test('do not report a worker that a rollout starts beside the old one', async () => {
+    const host = await startRunningHost('worker')
+    host.fake('workers/worker', `${HEALTHY}running Up 2 seconds (health: starting)\n`)
+    await publish(host)
+    expect(publishedBy(host)).toMatchObject({ [METRICS.unhealthyWorkers]: { Value: 0 } })
+  })
+
+  test('of a host of another kind name the kind', async () => {
+    const host = await startRunningHost('worker-cpu')
+    host.fake('workers/worker', HEALTHY)
+    await publish(host)
+    expect(publishedBy(host)).toMatchObject({
+      [METRICS.workerHeartbeat]: { Value: 1, Dimensions: 'Environment=prod,Worker=worker-cpu' },
+      [METRICS.unhealthyWorkers]: { Value: 0, Dimensions: 'Environment=prod' },
+    })
+  })
+
+  test('of a single host with further kinds include each of them', async () => {
+    const host = await startRunningHost('app')
+    host.fake('workers/worker', UNHEALTHY)
+    host.fake('workers/worker-cpu', HEALTHY)
+    await publish(host)
+    expect(publishedBy(host)).toMatchObject({
+      [METRICS.workerHeartbeat]: { Value: 1, Dimensions: 'Environment=prod,Worker=worker-cpu' },
+      [METRICS.unhealthyWorkers]: { Value: 1, Dimensions: 'Environment=prod' },
+    })
+  })
+
+  test('of a host without a worker include none', async () => {
+    const host = await startRunningHost('redis')
+    expect(await publish(host)).toMatchObject({ code: 0 })
     expect(Object.keys(publishedBy(host))).toEqual([METRICS.diskUsed, METRICS.memoryUsed])
   })
 

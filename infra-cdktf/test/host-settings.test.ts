@@ -1,5 +1,6 @@
 // host/render-env.sh: the settings of a host, rendered from Parameter Store.
-import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { REDIS_HOST_PARAMETERS } from '../src/names.ts'
@@ -12,9 +13,13 @@ import {
   parametersOf,
   paths,
   RENDER,
+  startHost,
   startRunningHost,
   VALUES,
 } from './support/started-host.ts'
+
+// `config` needs the plugin, but no engine.
+const hasCompose = spawnSync('docker', ['compose', 'version']).status === 0
 
 describe('the settings of a host', () => {
   test('are rendered into /run, readable only by root, with complete URLs', async () => {
@@ -83,6 +88,39 @@ describe('the settings of a host', () => {
       'WORKER_LOG_GROUP=worker-logs',
     ])
   })
+
+  test.skipIf(!hasCompose)(
+    'of a host with further kinds of workers include a service for each kind, which Compose accepts',
+    async () => {
+      const kinds = { 'worker-cpu': { environment: { WORKER_QUEUES: 'cpu' }, mem_limit: '512m' } }
+      const host = startHost('app', {
+        [`${paths.role('app')}/WORKER_KINDS`]: JSON.stringify(kinds),
+        [`${paths.role('app')}/COMPOSE_FILE`]:
+          'docker-compose.yml:docker-compose.aws.yml:workers.json:workers.aws.json',
+      })
+      const release = host.pretendToRun(FIRST)
+      await expectSuccess(host.run(BOOTSTRAP, 'up'))
+      expect(envLines(host).join()).not.toContain('WORKER_KINDS')
+      for (const name of ['docker-compose.yml', 'docker-compose.aws.yml'])
+        copyFileSync(new URL(`../../${name}`, import.meta.url), join(release, name))
+      const { stdout, stderr } = spawnSync('docker', ['compose', 'config', '--format', 'json'], {
+        cwd: release,
+        encoding: 'utf8',
+        // Without the fakes in PATH. `config` needs no engine.
+        env: { PATH: process.env.PATH },
+      })
+      expect(stderr).toBe('')
+      const { services } = JSON.parse(stdout)
+      expect(Object.keys(services)).toContain('worker-cpu')
+      expect(services['worker-cpu'].environment).toEqual({
+        ...services.worker.environment,
+        WORKER_QUEUES: 'cpu',
+      })
+      for (const key of ['image', 'logging', 'command', 'stop_grace_period', 'networks'])
+        expect(services['worker-cpu'][key], key).toEqual(services.worker[key])
+      expect(services['worker-cpu'].mem_limit).toBe('536870912')
+    },
+  )
 
   test.each([
     ['a quote', "it's"],

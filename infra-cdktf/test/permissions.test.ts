@@ -52,6 +52,7 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
     'read the key of the smoke test': ['ssm:GetParameter', parameter(target, 'role/app/SMOKE_API_KEY')],
     'change a setting': ['ssm:PutParameter', parameter(target, 'app/DATABASE_HOST')],
     'change the release': ['ssm:PutParameter', parameter(target, 'release/current')],
+    'delete the report of a host that is gone': ['ssm:DeleteParameters', parameter(target, 'ready/i-1')],
     'read a setting': ['ssm:GetParameter', parameter(target, 'app/DATABASE_HOST')],
     'read the state': [
       's3:GetObject',

@@ -108,6 +108,45 @@ describe('a rollout', () => {
     expect(fake.rollouts).toEqual([])
   })
 
+  test('of more than 50 hosts sends several commands, one after the other', async () => {
+    const workers = Array.from({ length: 120 }, (_, index) => `worker-${index + 1}`)
+    const fake = createFakeAws('staging', ['api-1', 'redis', ...workers])
+    await rollOut(partsOf(fake), FIRST)
+    const names = ['api-1', 'redis', ...workers]
+    expect(new Set(fake.rollouts)).toEqual(new Set(names.map((name) => `${name} ${FIRST}`)))
+    // 1 for Redis, 1 for the API, 3 for the workers.
+    expect(fake.commandLines.filter((line) => line.startsWith('ssm send-command'))).toHaveLength(5)
+  })
+
+  test('replaces the hosts of every kind of worker before the API', async () => {
+    const fake = await withFirstRelease([...HOSTS, 'worker-cpu-1'])
+    const kinds = { cpu: { concurrency: 2, queues: ['cpu'] } }
+    const config = configOf('staging', 'multi', { workers: { count: 2, concurrency: 20, kinds } })
+    await rollOut({ ...partsOf(fake), config }, SECOND)
+    expect(fake.rollouts.filter((line) => line.endsWith(SECOND))).toEqual(
+      ['redis', 'worker-1', 'worker-2', 'worker-cpu-1', 'api-1'].map((name) => `${name} ${SECOND}`),
+    )
+  })
+
+  test('deletes the reports of hosts that no longer exist, also of more than 10', async () => {
+    const fake = await withFirstRelease()
+    for (let index = 0; index < 25; index++) fake.parameters.set(`${paths.ready}/i-old-${index}`, FIRST)
+    fake.addHost('worker-3', 'stopped')
+    fake.parameters.set(`${paths.ready}/i-worker-3`, FIRST)
+    await rollOut(partsOf(fake), SECOND)
+    expect([...fake.parameters.keys()].filter((name) => name.startsWith(paths.ready)).sort()).toEqual(
+      [...HOSTS, 'worker-3'].map((name) => `${paths.ready}/i-${name}`).sort(),
+    )
+  })
+
+  test('succeeds if the reports of old hosts cannot be deleted', async () => {
+    const fake = await withFirstRelease()
+    fake.parameters.set(`${paths.ready}/i-old`, FIRST)
+    fake.failing.add('ssm delete-parameters')
+    await rollOut(partsOf(fake), SECOND)
+    expect(releaseOf(fake)).toEqual([SECOND, FIRST])
+  })
+
   test.each(['', 'latest', 'HEAD', '1111111;id'])('to %j is rejected', async (tag) => {
     const fake = createFakeAws('staging', HOSTS)
     await expect(rollOut(partsOf(fake), tag)).rejects.toThrow('is not a commit')

@@ -65,11 +65,11 @@ test('the ElastiCache user gets the same password, and an error asks to apply fi
   await expect(initSecrets(fake.aws, config)).rejects.toThrow(
     'does not exist; apply the stack, then run this again',
   )
-  fake.cacheUsers.set('waggle-dev', '')
+  fake.cacheUsers.set('waggle-dev', [])
   expect((await initSecrets(fake.aws, config)).created).toEqual([
     'the password of the ElastiCache user waggle-dev',
   ])
-  expect(fake.cacheUsers.get('waggle-dev')).toBe(fake.parameters.get(`${paths.app}/REDIS_PASSWORD`))
+  expect(fake.cacheUsers.get('waggle-dev')).toEqual([fake.parameters.get(`${paths.app}/REDIS_PASSWORD`)])
 })
 
 test('with kms "cmk" the key of the environment encrypts the secrets', async () => {

@@ -52,14 +52,14 @@ describe.skipIf(!hasTerraform)('terraform validate finds', () => {
     [
       'a reference to an unknown attribute',
       (r) => {
-        r.aws_eip['app-address'].instance = ref('aws_instance.app.idd')
+        r.aws_eip['edge-address'].instance = ref('aws_instance.app.idd')
       },
       /Unsupported attribute/,
     ],
     [
       'a reference to an unknown resource',
       (r) => {
-        r.aws_eip['app-address'].instance = ref('aws_instance.api.id')
+        r.aws_eip['edge-address'].instance = ref('aws_instance.api.id')
       },
       /Reference to undeclared resource/,
     ],

@@ -1,6 +1,6 @@
 // Tests docker/rollout.sh: it replaces the version without failed requests and without lost or repeated
 // tasks.
-import { mkdtempDisposableSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposableSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { containersOf, type Stack, TAGS } from './support/stack.ts'
 const provided = inject('stack')
 const stack = provided as Stack // null only where every test of this file is skipped
 const [first, second] = TAGS
+const README = new URL('../../README.md', import.meta.url)
 
 async function rollout(tag: string, settings: string[] = []) {
   return run('env', [...settings, 'docker/rollout.sh', tag], stack.folder)
@@ -175,6 +176,32 @@ describe.skipIf(!provided)('a rollout', () => {
     expect(await imagesOf('worker')).toEqual([`${stack.project}/app:${second}`])
     expect(await containersOf(stack, 'api')).toEqual(before)
     expect(await rollout(first, ['COMPOSE_PROFILES=worker'])).toMatchObject({ code: 0 })
+  })
+
+  test('replaces every kind of worker, also one in the compose file of the README, and reports one that is inactive', async () => {
+    const example = /^services:\n {2}worker-cpu:\n(?: .*\n)+/m.exec(readFileSync(README, 'utf8'))?.[0] ?? ''
+    writeFileSync(join(stack.folder, 'workers.yml'), example)
+    const settings = [
+      'COMPOSE_FILE=docker-compose.yml:workers.yml',
+      'COMPOSE_PROFILES=edge,api,worker,worker-heavy,redis,postgres',
+    ]
+    const kinds = ['worker', 'worker-cpu', 'worker-heavy']
+    const namesOf = async (service: string) =>
+      (await docker(['ps', '-q', '-f', `name=^${stack.project}-${service}-\\d+$`]))
+        .split('\n')
+        .filter(Boolean)
+    const up = ['docker', 'compose', 'up', '-d', '--wait', '--no-recreate', ...kinds]
+    expect(await run('env', [...settings, ...up], stack.folder)).toMatchObject({ code: 0 })
+    expect(await rollout(second, settings)).toMatchObject({ code: 0 })
+    for (const kind of kinds) {
+      const ids = await namesOf(kind)
+      const images = await Promise.all(ids.map((id) => docker(['inspect', '-f', '{{.Config.Image}}', id])))
+      expect(images, kind).toEqual([`${stack.project}/app:${second}`])
+    }
+    const { code, output } = await rollout(first)
+    expect(code).toBe(0)
+    expect(output).toContain(`docker rm -f ${stack.project}-worker-cpu-`)
+    for (const kind of ['worker-cpu', 'worker-heavy']) await docker(['rm', '-f', ...(await namesOf(kind))])
   })
 
   test('fails immediately while another rollout runs', async () => {

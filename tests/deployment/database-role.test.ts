@@ -80,6 +80,17 @@ describe('the role of the API and the workers', () => {
     await database.close()
   })
 
+  test('can count the tasks of a database that was restored under another name', () => {
+    // The restored instance has the same password and another address.
+    const env = { PATH: process.env.PATH, DATABASE_URL: urlOf('first').replace('127.0.0.1', 'db.invalid') }
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-'], {
+      input: readFileSync(new URL('../../infra-cdktf/host/count-tasks.js', import.meta.url)),
+      env: { ...env, RESTORED_HOST: '127.0.0.1' },
+      encoding: 'utf8',
+    })
+    expect({ stdout, stderr }).toEqual({ stdout: '0 tasks\n', stderr: '' })
+  })
+
   test('gets a changed password from the master user, also when the script runs twice', () => {
     expect(run(`it's "new"`)).toEqual({ status: 3, stderr: '' })
     for (let time = 0; time < 2; time++) expect(run(`it's "new"`, MASTER)).toEqual({ status: 0, stderr: '' })

@@ -2,7 +2,7 @@
 import { namesOf, SHARED_STACK } from '../names.ts'
 import { initialize, prepare, type StackOptions } from './stack.ts'
 
-const DATABASE = 'aws_db_instance.database'
+export const DATABASE = 'aws_db_instance.database'
 /**
  * With kms "cmk" the key is kept: without it the final snapshot could not be read. Its alias is destroyed, because
  * a later environment of the same name needs the alias for its own key.

@@ -1,7 +1,8 @@
-// Command line of synth, plan, apply and destroy. The first argument is the command, the second the stack.
+// Command line of synth, plan, apply, adopt and destroy. The first argument is the command, the second the stack.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ENVIRONMENTS, SHARED_STACK } from '../names.ts'
+import { adopt } from './adopt.ts'
 import { apply, applyFirst, plan } from './apply.ts'
 import { destroy } from './destroy.ts'
 import { prepare, ROOT } from './stack.ts'
@@ -15,6 +16,7 @@ const USAGE = `Usage:
   npm run infra:destroy -- dev|staging               destroys it after a confirmation; --yes skips it
   --brief                                            plan: shows only addresses and actions
   --expect DIGEST                                    plan: fails if the changes differ from those of plan.sha256
+  npm run infra:adopt -- ${ENVIRONMENTS.join('|')}             after a restored database got the name of the running one
   --emulator                                         uses AWS_ENDPOINT_URL, with a local state
   --output FOLDER                                    output folder; default infra-cdktf/cdktf.out`
 
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
   if (command === 'synth') process.stdout.write(`${prepare(name, options).folder}/cdk.tf.json\n`)
   else if (command === 'plan') await plan(name, options, { isBrief: values.brief, expected: values.expect })
   else if (command === 'apply') await (values.first ? applyFirst(name, options) : apply(name, options))
+  else if (command === 'adopt') await adopt(name, options)
   else if (command === 'destroy') await destroy(name, options, values.yes)
   else throw new Error(USAGE)
 }

@@ -1,6 +1,6 @@
 // The schema of the configuration. It rejects invalid combinations with a message that names the field.
 import { z } from 'zod'
-import { ENVIRONMENTS, type Environment } from '../names.ts'
+import { ENVIRONMENTS, type Environment, ROLES } from '../names.ts'
 
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region, e.g. eu-central-1')
 const email = z.email('must be an e-mail address')
@@ -12,7 +12,48 @@ const instanceType = z
     'must be an instance type, e.g. t4g.small',
   )
 
-const hostRole = z.enum(['app', 'api', 'worker', 'redis'])
+const hostRole = z.enum(ROLES)
+
+// The same pattern as QUEUE_NAME in src/config.ts of the application.
+const queues = z
+  .array(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a queue name: lower case letters, digits, - and _'),
+  )
+  .min(1)
+  .refine((names) => new Set(names).size === names.length, 'must not name a queue twice')
+
+/** A kind of worker, with hosts of its own, or in a service of its own on a single host. */
+const workerKind = z.strictObject({
+  count: z.int().min(1).max(20).default(1),
+  concurrency: z.int().min(1).max(1_000),
+  /** Queues of this kind. Several kinds can serve the same queue. */
+  queues,
+  /** Default: hosts.instanceType. Not with topology "single". */
+  instanceType: instanceType.optional(),
+  /** Default: as many as cores and memory allow. */
+  isolatedProcesses: z.int().min(1).max(256).optional(),
+  /** Memory limit of the container, in the format of Docker. Default: 1g. */
+  memory: z
+    .string()
+    .regex(/^[1-9]\d*[mg]$/, 'must be an amount of memory, e.g. 512m or 2g')
+    .optional(),
+})
+export type WorkerKind = z.output<typeof workerKind>
+
+// A name ends without a digit, because the names of hosts end with a number: worker-cpu-1.
+const kindName = z
+  .string()
+  .max(20)
+  .regex(
+    /^[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!\d)$/,
+    'must be a name like cpu: lower case letters, no digit at the end',
+  )
+  .refine(
+    (name) => !ROLES.some((role) => role === name),
+    `must not be the name of a role: ${ROLES.join(', ')}`,
+  )
 
 const accountSchema = z.strictObject({
   id: z.string().regex(/^\d{12}$/, 'must be the 12 digits of an account'),
@@ -73,6 +114,10 @@ const environmentSchema = z.strictObject({
     .strictObject({
       count: z.int().min(1).max(20),
       concurrency: z.int().min(1).max(1_000),
+      /** Default: the queue `default`. */
+      queues: queues.optional(),
+      /** More kinds of workers, by name, each with its own queues and slots. */
+      kinds: z.record(kindName, workerKind).default({}),
       /** Replaces `count`: an auto scaling group keeps about `backlogPerHost` waiting tasks per host. */
       scaling: z
         .strictObject({
@@ -83,7 +128,7 @@ const environmentSchema = z.strictObject({
         .refine(({ min, max }) => min <= max, { path: ['max'], error: 'must not be less than min' })
         .optional(),
     })
-    .default({ count: 1, concurrency: 20 }),
+    .prefault({ count: 1, concurrency: 20 }),
   /** One primary: Bee-Queue's scripts need all keys on one node, so cluster mode and serverless do not work. */
   cache: z
     .discriminatedUnion('kind', [
@@ -157,6 +202,13 @@ const CONTRADICTIONS: Contradiction[] = [
     (s) => s.topology === 'single' && s.workers.count > 1,
     'must be 1 with topology "single"; raise workers.concurrency',
   ],
+  [
+    'workers.kinds',
+    (s) =>
+      s.topology === 'single' &&
+      kindsOf(s.workers).some(({ count, instanceType }) => count > 1 || instanceType),
+    'must have count 1 and no instanceType with topology "single"',
+  ],
   ['workers.scaling', (s) => s.topology === 'single' && Boolean(s.workers.scaling), 'needs topology "multi"'],
   [
     'egress',
@@ -203,9 +255,12 @@ const CONTRADICTIONS: Contradiction[] = [
 /** Graviton instance families have a g after their number: t4g, m7gd. */
 const isArm = (type: string) => /^[a-z]+\d+g/.test(type)
 
-function instanceTypesOf({ hosts }: Settings): string[] {
-  return [hosts.instanceType, ...Object.values(hosts.byRole)]
+function instanceTypesOf({ hosts, workers }: Settings): string[] {
+  const ofKinds = kindsOf(workers).flatMap(({ instanceType }) => instanceType ?? [])
+  return [hosts.instanceType, ...Object.values(hosts.byRole), ...ofKinds]
 }
+
+const kindsOf = (workers: Settings['workers']): WorkerKind[] => Object.values(workers.kinds)
 
 /** Thrown for invalid values in src/config/. The message names every invalid field. */
 export class ConfigError extends Error {
@@ -239,4 +294,8 @@ export function parseEnvironment(name: string, input: unknown, account: Account)
 }
 
 const faultsOf = (error: z.ZodError) =>
-  error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  error.issues.flatMap((issue) => {
+    const messages =
+      issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message) : [issue.message]
+    return messages.map((message) => `${issue.path.join('.')}: ${message}`)
+  })

@@ -59,7 +59,8 @@ export function createEnvironmentStack(scope: Construct, config: Config, state: 
 
   if (config.domain) address = config.domain.name
   const domain = config.ingress === 'edge' ? address : undefined
-  createSettings(stack, config, topology, { database, cache, domain })
+  const dataVolume = hosts.find((host) => host.dataVolume)?.dataVolume
+  createSettings(stack, config, topology, { database, cache, dataVolume, domain })
   createRollout(stack, config)
   createAlarms(stack, config, { hosts, database: database.identifier, keys })
   createDashboard(stack, config, hosts, database.identifier)

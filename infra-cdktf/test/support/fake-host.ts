@@ -19,6 +19,9 @@ import { fileURLToPath } from 'node:url'
 const HERE = fileURLToPath(new URL('..', import.meta.url))
 export const HOST_SCRIPTS = join(HERE, '../host')
 
+/** The id of the EBS volume with the data of Redis. */
+export const VOLUME = 'vol-0123456789abcdef0'
+
 /** The instance id that the fake of curl returns. */
 export const INSTANCE = 'i-0123456789abcdef0'
 
@@ -33,8 +36,12 @@ export interface FakeHost {
   run(script: string, ...args: string[]): Promise<{ code: number; output: string }>
   /** Writes a file for the fakes. For some fakes the existence of an empty file is enough. */
   fake(name: string, content?: string): void
-  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. */
-  pretendToRun(tag: string): void
+  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. @returns the folder of the release */
+  pretendToRun(tag: string): string
+  /** Removes a file for the fakes. */
+  repair(name: string): void
+  /** Attaches the EBS volume of Redis. @param content what blkid prints about it; blank by default */
+  attachVolume(content?: string): void
   /** Creates images with a tag. `rollout` is the body of their docker/rollout.sh. */
   addImages(tag: string, rollout?: string): void
   read(path: string): string
@@ -76,6 +83,7 @@ export function createFakeHost(
           HOME: root,
           FAKES: fakes,
           WAGGLE_ROOT: root,
+          WAGGLE_PAUSE_SECONDS: '0',
         }
         const child = spawn('bash', [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
         let output = ''
@@ -86,6 +94,13 @@ export function createFakeHost(
         child.on('error', reject).on('close', (code) => resolve({ code: code ?? -1, output }))
       }),
     fake: (file, content = '') => write(join(fakes, file), content),
+    repair: (file) => rmSync(join(fakes, file)),
+    attachVolume(content = '') {
+      const byId = join(root, 'dev/disk/by-id')
+      write(join(root, 'dev/nvme1n1'), content)
+      mkdirSync(byId, { recursive: true })
+      symlinkSync('../../nvme1n1', join(byId, `nvme-Amazon_Elastic_Block_Store_${VOLUME.replace('-', '')}`))
+    },
     addImages(tag, rollout = 'exit 0') {
       const image = join(fakes, 'images', tag)
       cpSync(HOST_SCRIPTS, join(image, 'host'), { recursive: true })
@@ -100,10 +115,12 @@ export function createFakeHost(
       cpSync(join(fakes, 'images', tag), join(home, 'releases', tag), { recursive: true })
       symlinkSync(join(root, 'run/waggle/env'), join(home, 'releases', tag, '.env'))
       symlinkSync(`releases/${tag}`, join(home, 'current'))
+      write(join(root, 'etc/waggle/prepared'), '')
       write(
         join(root, 'etc/waggle/identity'),
         `ENVIRONMENT=${environment}\nROLE=${role}\nHOST_NAME=${name}\nINSTANCE_ID=${INSTANCE}\nPRIVATE_ADDRESS=10.30.0.5\n`,
       )
+      return join(home, 'releases', tag)
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
     calls() {

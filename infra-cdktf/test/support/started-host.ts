@@ -2,8 +2,8 @@
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { APP_PARAMETERS, namesOf, PROFILES, type Role, SECRETS } from '../../src/names.ts'
-import { createFakeHost, type FakeHost, HOST_SCRIPTS } from './fake-host.ts'
+import { APP_PARAMETERS, namesOf, profilesOf, type Role, SECRETS } from '../../src/names.ts'
+import { createFakeHost, type FakeHost, HOST_SCRIPTS, VOLUME } from './fake-host.ts'
 
 export const BOOTSTRAP = join(HOST_SCRIPTS, 'bootstrap.sh')
 export const RENDER = join(HOST_SCRIPTS, 'render-env.sh')
@@ -33,8 +33,9 @@ export function parametersOf(role: Role, more: Record<string, string> = {}): Rec
   const pairs = [
     ...[...APP_PARAMETERS, ...SECRETS.app].map((name) => [`${paths.app}/${name}`, VALUES[name]]),
     ...(runsApi ? SECRETS.api : []).map((name) => [`${paths.role(role)}/${name}`, VALUES[name]]),
-    [`${paths.role(role)}/COMPOSE_PROFILES`, PROFILES[role].join(',')],
+    [`${paths.role(role)}/COMPOSE_PROFILES`, profilesOf(role).join(',')],
     [`${paths.role(role)}/COMPOSE_FILE`, 'docker-compose.yml:docker-compose.aws.yml'],
+    ...(profilesOf(role).includes('redis') ? [[`${paths.role(role)}/DATA_VOLUME`, VOLUME]] : []),
     ...(runsApi ? [[`${paths.role(role)}/MASTER_SECRET_ARN`, VALUES.MASTER_SECRET_ARN]] : []),
   ]
   return { ...Object.fromEntries(pairs.filter(([, value]) => value !== undefined)), ...more }

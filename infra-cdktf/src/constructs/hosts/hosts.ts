@@ -32,6 +32,8 @@ export interface RunningHost {
   instance: Instance
   /** Elastic IP address of hosts that the internet reaches. It stays when the host is replaced. */
   publicIp: string | undefined
+  /** Id of the EBS volume with the data of Redis, on the host that runs it. */
+  dataVolume: string | undefined
 }
 
 export function createHosts(
@@ -87,13 +89,15 @@ export function createHosts(
     })
     let publicIp: string | undefined
     if (isEdge) {
-      publicIp = new Eip(scope, `${host.name}-address`, {
+      // The name does not contain the host, so that the address stays when the topology changes.
+      publicIp = new Eip(scope, 'edge-address', {
         domain: 'vpc',
         instance: instance.id,
-        tags: { Name: `${prefix}-${host.name}` },
+        tags: { Name: `${prefix}-edge` },
         dependsOn: [parts.network.gateway],
       }).publicIp
     }
+    let dataVolumeId: string | undefined
     if (host.role === topology.redisRole && config.cache.kind === 'container') {
       // A separate volume, so that a new host can attach the data of the old one.
       const volume = new EbsVolume(scope, 'redis-data', {
@@ -110,8 +114,9 @@ export function createHosts(
         volumeId: volume.id,
         stopInstanceBeforeDetaching: true,
       })
+      dataVolumeId = volume.id
     }
-    return { host, instance, publicIp }
+    return { host, instance, publicIp, dataVolume: dataVolumeId }
   })
 }
 

@@ -2,11 +2,12 @@
 // no secrets: scripts/secrets.ts stores those directly under the same paths.
 import { SsmParameter } from '@cdktf/provider-aws/lib/ssm-parameter/index.js'
 import type { Construct } from 'constructs'
-import type { Config } from '../../config/schema.ts'
+import type { Config, WorkerKind } from '../../config/schema.ts'
 import {
   type AppParameter,
+  kindRoleOf,
   namesOf,
-  PROFILES,
+  profilesOf,
   REDIS_NAME,
   type Role,
   type RoleParameter,
@@ -20,13 +21,15 @@ export interface SettingsParts {
   cache: Cache | undefined
   /** Domain name or address for which nginx itself serves HTTPS; undefined behind a load balancer. */
   domain: string | undefined
+  /** Id of the EBS volume with the data of Redis. */
+  dataVolume: string | undefined
 }
 
 export function createSettings(
   scope: Construct,
   config: Config,
   topology: Topology,
-  { database, cache, domain }: SettingsParts,
+  { database, cache, dataVolume, domain }: SettingsParts,
 ): void {
   const { paths, logs, redis } = namesOf(config.name)
   const { id, region } = config.account
@@ -55,7 +58,9 @@ export function createSettings(
   } satisfies Record<AppParameter, string | undefined>)
 
   for (const role of topology.roles) {
-    const profiles = profilesOf(role, topology)
+    const profiles = profilesOf(role).filter((profile) => profile !== 'redis' || topology.redisRole)
+    const runsApi = profiles.includes('api')
+    const kinds = role === 'app' ? Object.entries(config.workers.kinds) : []
     const servesHttps = profiles.includes('edge') && domain !== undefined
     set(paths.role(role), {
       COMPOSE_PROFILES: profiles.join(','),
@@ -64,15 +69,45 @@ export function createSettings(
         'docker-compose.aws.yml',
         ...(servesHttps ? ['docker-compose.https.yml'] : []),
         ...(role === 'redis' ? ['docker-compose.hosts.yml'] : []),
+        // host/render-env.sh writes these files from WORKER_KINDS.
+        ...(kinds.length > 0 ? ['workers.json', 'workers.aws.json'] : []),
       ].join(':'),
-      WORKER_CONCURRENCY: profiles.includes('worker') ? String(config.workers.concurrency) : undefined,
-      TRUSTED_PROXIES: profiles.includes('api') ? (config.ingress === 'alb' ? '2' : '1') : undefined,
+      ...workerSettings(role, config),
+      WORKER_KINDS: kinds.length > 0 ? JSON.stringify(Object.fromEntries(kinds.map(serviceOf))) : undefined,
+      TRUSTED_PROXIES: runsApi ? (config.ingress === 'alb' ? '2' : '1') : undefined,
       DOMAIN: servesHttps ? domain : undefined,
       ACME_EMAIL: servesHttps ? config.account.email : undefined,
-      MASTER_SECRET_ARN: profiles.includes('api') ? database.masterSecretArn : undefined,
+      MASTER_SECRET_ARN: runsApi ? database.masterSecretArn : undefined,
+      DATA_VOLUME: role === topology.redisRole ? dataVolume : undefined,
     } satisfies Record<RoleParameter, string | undefined>)
   }
 }
 
-const profilesOf = (role: Role, { redisRole }: Topology): string[] =>
-  PROFILES[role].filter((profile) => profile !== 'redis' || redisRole !== undefined)
+type WorkerParameter = 'WORKER_CONCURRENCY' | 'WORKER_QUEUES' | 'WORKER_MEMORY' | 'ISOLATED_PROCESSES'
+type WorkerSettings = Record<WorkerParameter, string | undefined>
+
+/** Settings of the service `worker` on the hosts of a role. */
+function workerSettings(role: Role, { workers }: Config): WorkerSettings {
+  if (!profilesOf(role).includes('worker'))
+    return {
+      WORKER_CONCURRENCY: undefined,
+      WORKER_QUEUES: undefined,
+      WORKER_MEMORY: undefined,
+      ISOLATED_PROCESSES: undefined,
+    }
+  const kind = Object.entries(workers.kinds).find(([name]) => kindRoleOf(name) === role)?.[1]
+  return settingsOfKind(kind ?? { concurrency: workers.concurrency, queues: workers.queues })
+}
+
+const settingsOfKind = (kind: Partial<WorkerKind>): WorkerSettings => ({
+  WORKER_CONCURRENCY: kind.concurrency?.toString(),
+  WORKER_QUEUES: kind.queues?.join(','),
+  WORKER_MEMORY: kind.memory,
+  ISOLATED_PROCESSES: kind.isolatedProcesses?.toString(),
+})
+
+/** The service of a kind in Compose on a single host, without what all kinds share. */
+function serviceOf([name, kind]: [string, WorkerKind]): [string, object] {
+  const { WORKER_MEMORY, ...environment } = settingsOfKind(kind)
+  return [kindRoleOf(name), { environment, mem_limit: WORKER_MEMORY }]
+}

@@ -5,7 +5,7 @@ import { VpcSecurityGroupEgressRule } from '@cdktf/provider-aws/lib/vpc-security
 import { VpcSecurityGroupIngressRule } from '@cdktf/provider-aws/lib/vpc-security-group-ingress-rule/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
-import { namesOf, PORTS, ROLES } from '../../names.ts'
+import { namesOf, PORTS } from '../../names.ts'
 import type { Group, Topology } from '../../topology.ts'
 
 const INTERNET = '0.0.0.0/0'
@@ -50,8 +50,8 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
       ...rule,
     })
   }
-  for (const role of ROLES.filter((role) => groups.has(role))) {
-    const ports = [PORTS.https, PORTS.http, ...(role === topology.workerRole ? MAIL_PORTS : [])]
+  for (const role of topology.roles) {
+    const ports = [PORTS.https, PORTS.http, ...(topology.workerRoles.includes(role) ? MAIL_PORTS : [])]
     for (const port of ports) {
       new VpcSecurityGroupEgressRule(scope, `${role}-out-to-world-${port}`, {
         securityGroupId: idOf(role),

@@ -1,6 +1,6 @@
 // The table of alarms: metric, threshold, and a description for the person who receives the mail.
 import type { Config } from '../../config/schema.ts'
-import { type Environment, METRICS, namesOf } from '../../names.ts'
+import { type Environment, kindRoleOf, METRICS, namesOf } from '../../names.ts'
 import type { Host } from '../../topology.ts'
 
 /** A host with the id of its instance. */
@@ -244,7 +244,7 @@ export function alarmsOfCertificate({ name, ingress }: Config): Alarm[] {
   ]
 }
 
-export function alarmsOfTasks({ name, alarms }: Config): Alarm[] {
+export function alarmsOfTasks({ name, alarms, workers }: Config): Alarm[] {
   const published = { namespace: METRICS.namespace, dimensions: { Environment: name } }
   const counted = { namespace: namesOf(name).logMetrics }
   return [
@@ -277,6 +277,29 @@ export function alarmsOfTasks({ name, alarms }: Config): Alarm[] {
       missing: 'breaching',
       description: 'No host has a healthy worker: no task runs',
     },
+    {
+      ...published,
+      id: 'workers-unhealthy',
+      metric: METRICS.unhealthyWorkers,
+      statistic: 'Maximum',
+      above: 0,
+      // A rollout replaces containers for less than a minute, which can affect two periods of 5 minutes.
+      minutes: 15,
+      description: 'A worker on at least one host does not start, restarts repeatedly or is unhealthy',
+    },
+    ...Object.keys(workers.kinds).map(
+      (kind): Alarm => ({
+        namespace: METRICS.namespace,
+        dimensions: { Environment: name, Worker: kindRoleOf(kind) },
+        id: `workers-${kind}`,
+        metric: METRICS.workerHeartbeat,
+        statistic: 'Sum',
+        below: 1,
+        minutes: 3,
+        missing: 'breaching',
+        description: `No host has a healthy worker of the kind ${kind}: tasks of its queues wait`,
+      }),
+    ),
     {
       ...counted,
       id: 'task-failures',

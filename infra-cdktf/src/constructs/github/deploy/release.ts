@@ -58,8 +58,9 @@ export function releaseStatements(account: Account, environment: Environment, do
       Resource: '*',
     },
     {
+      // Hosts report here what they run. A rollout deletes the reports of hosts that are gone.
       Sid: 'WhatHostsRun',
-      Action: 'ssm:GetParametersByPath',
+      Action: ['ssm:GetParametersByPath', 'ssm:DeleteParameters'],
       Resource: [parameter('ready'), parameter('ready/*')],
     },
     { Sid: 'SmokeTest', Action: 'ssm:GetParameter', Resource: parameter('role/*/SMOKE_API_KEY') },
