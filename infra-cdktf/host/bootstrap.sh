@@ -26,6 +26,7 @@ main() {
     prepare)
       ensure_prepared "$0"
       start_release
+      report_launch
       ;;
     up) identify && up ;;
     rollout)
@@ -100,6 +101,15 @@ start_release() {
   else
     log "Prepared. There is no release yet; the first rollout starts this host"
   fi
+}
+
+# The auto scaling group of the workers counts a new host as in service only after this report, and replaces a host
+# that does not send it in time. A repeated preparation has no launch to report.
+report_launch() {
+  [ "$ROLE $HOST_NAME" = 'worker worker' ] || return 0
+  aws autoscaling complete-lifecycle-action --auto-scaling-group-name "waggle-$ENVIRONMENT-workers" \
+    --lifecycle-hook-name prepared --instance-id "$INSTANCE_ID" --lifecycle-action-result CONTINUE ||
+    log "There is no launch to report to the auto scaling group"
 }
 
 # Writes the identity once: it does not change during the life of an instance.

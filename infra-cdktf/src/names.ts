@@ -180,6 +180,8 @@ export function namesOf(environment: Environment) {
     dataDevice: '/dev/sdf',
     hostRole: (role: Role) => `${prefix}-host-${role}`,
     autoScalingGroup: `${prefix}-workers`,
+    /** Lifecycle hook: a worker of the auto scaling group is in service only after it was prepared. */
+    launchHook: 'prepared',
   }
 }
 

@@ -1,20 +1,21 @@
 // Creates, changes and destroys every layout with the real AWS provider, against an emulated AWS.
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { type EnvironmentInput, parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { account, configOf, type Json, layouts, synthesizeOne } from '../test/support/layouts.ts'
 import { emulated, MISSING_ATTRIBUTES } from './support/emulated.ts'
-import { startMoto } from './support/moto.ts'
+import { type Moto, startMoto } from './support/moto.ts'
 import { hasProvider, terraformFor } from './support/provider.ts'
+import { programsOf } from './support/tools.ts'
 
-const moto = hasProvider() ? await startMoto() : undefined
+const isReady = hasProvider() && programsOf('aws') !== undefined
+const emulators: Moto[] = []
 const folders: string[] = []
 const table: string[] = []
 
-beforeEach(() => moto?.reset())
 afterAll(async () => {
-  await moto?.stop()
+  for (const moto of emulators) await moto.stop()
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   process.stdout.write(`\n${table.join('\n')}\n`)
 })
@@ -34,8 +35,10 @@ const cases: Record<string, EnvironmentInput> = {
   'every option': layouts.high,
 }
 
-describe.skipIf(!moto)('the real provider', () => {
+// At once, each with an emulator of its own: most of the time the provider waits between two questions.
+describe.skipIf(!isReady).concurrent('the real provider', () => {
   test.each(Object.keys(cases))('creates, changes and destroys the layout "%s"', async (layout) => {
+    const run = await startTerraform()
     const began = Date.now()
     const { folder, stack } = synthesize(layout, {})
     await run(folder, 'init')
@@ -46,14 +49,14 @@ describe.skipIf(!moto)('the real provider', () => {
     const applied = emulated(stack)
     write(folder, applied)
     expect((await run(folder, 'apply', '-auto-approve')).output).toContain(`${countIn(applied)} added`)
-    expect(differencesIn(await plan(folder))).toEqual([])
+    expect(differencesIn(await plan(run, folder))).toEqual([])
 
     write(folder, emulated(synthesize(layout, LARGER).stack))
-    const resized = await plan(folder)
+    const resized = await plan(run, folder)
     expect(changesIn(resized).filter(({ change }) => change.actions.includes('delete'))).toEqual([])
     expect(changesIn(resized).map(({ type }) => type)).toContain('aws_db_instance')
     await run(folder, 'apply', '-auto-approve')
-    expect(differencesIn(await plan(folder))).toEqual([])
+    expect(differencesIn(await plan(run, folder))).toEqual([])
 
     const destroyed = await run(folder, 'apply', '-destroy', '-auto-approve')
     expect(destroyed.output).toContain(`${countIn(applied)} destroyed`)
@@ -61,6 +64,7 @@ describe.skipIf(!moto)('the real provider', () => {
   })
 
   test('creates the shared stack, and destroys it only without the protection of the state', async () => {
+    const run = await startTerraform()
     const began = Date.now()
     const { folder, shared } = synthesizeOne({ ...configOf('staging', 'single'), target: 'emulator' })
     folders.push(folder)
@@ -70,9 +74,9 @@ describe.skipIf(!moto)('the real provider', () => {
     const applied = emulated(shared)
     write(at, applied)
     expect((await run(at, 'apply', '-auto-approve')).output).toContain(`${countIn(applied)} added`)
-    expect(differencesIn(await plan(at))).toEqual([])
+    expect(differencesIn(await plan(run, at))).toEqual([])
 
-    const refused = await start(at, 'apply', '-destroy', '-auto-approve')
+    const refused = await run.unchecked(at, 'apply', '-destroy', '-auto-approve')
     expect(refused.output).toContain('aws_s3_bucket.state has lifecycle.prevent_destroy set')
     const unprotected = structuredClone(applied)
     delete unprotected.resource.aws_s3_bucket.state.lifecycle
@@ -109,15 +113,22 @@ function synthesize(layout: string, changed: Partial<EnvironmentInput>): { folde
 const write = (folder: string, stack: Json) =>
   writeFileSync(join(folder, 'cdk.tf.json'), JSON.stringify(stack, null, 2))
 
-const start = moto ? terraformFor(moto) : () => expect.fail('moto does not run')
+type Run = Awaited<ReturnType<typeof startTerraform>>
 
-async function run(folder: string, ...args: string[]) {
-  const outcome = await start(folder, ...args)
-  expect(outcome.code, outcome.output.slice(-8_000)).toBe(0)
-  return outcome
+/** Starts an emulator. @returns a function that runs Terraform against it, and expects it to succeed */
+async function startTerraform() {
+  const moto = (await startMoto()) ?? expect.fail('moto cannot be installed')
+  emulators.push(moto)
+  const unchecked = terraformFor(moto)
+  const run = async (folder: string, ...args: string[]) => {
+    const outcome = await unchecked(folder, ...args)
+    expect(outcome.code, outcome.output.slice(-8_000)).toBe(0)
+    return outcome
+  }
+  return Object.assign(run, { unchecked })
 }
 
-async function plan(folder: string): Promise<{ resource_changes?: Change[] }> {
+async function plan(run: Run, folder: string): Promise<{ resource_changes?: Change[] }> {
   await run(folder, 'plan', '-out=saved')
   return JSON.parse((await run(folder, 'show', '-json', 'saved')).output)
 }

@@ -72,6 +72,25 @@ describe('the first boot', () => {
     expect(times.map((time) => time.slice(0, 2))).toEqual(['01', '02', '02', '00'])
   })
 
+  test.each([
+    ['a worker of the auto scaling group', 'worker', 'worker', 1],
+    ['another host', 'worker', 'worker-1', 0],
+    ['a host with the API', 'api', 'api', 0],
+  ] as const)('of %s (%s, %s) reports its launch %i times', async (_, role, name, reports) => {
+    const host = startHost(role, {}, name)
+    await expectSuccess(host.run(BOOTSTRAP))
+    expect(
+      host.calls().filter((call) => call.startsWith('aws autoscaling complete-lifecycle-action')),
+    ).toHaveLength(reports)
+  })
+
+  test('of a scaled worker reports no launch if the release does not start', async () => {
+    const host = startHost('worker', { [paths.releaseCurrent]: FIRST }, 'worker')
+    host.fake('does-not-start')
+    expect(await host.run(BOOTSTRAP)).not.toMatchObject({ code: 0 })
+    expect(host.calls().join()).not.toContain('complete-lifecycle-action')
+  })
+
   test('starts the current release and reports it in Parameter Store', async () => {
     const host = startHost('worker', { [paths.releaseCurrent]: FIRST })
     await expectSuccess(host.run(BOOTSTRAP))

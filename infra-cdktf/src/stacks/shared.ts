@@ -27,8 +27,9 @@ export function createSharedStack(
 }
 
 /** Sends a mail when the forecast or the actual cost of the month exceeds the budget. */
-function createBudget(scope: Construct, { monthlyBudgetUsd, email }: Account): void {
+function createBudget(scope: Construct, { id, monthlyBudgetUsd, email }: Account): void {
   new BudgetsBudget(scope, 'budget', {
+    accountId: id,
     name: PROJECT,
     budgetType: 'COST',
     timeUnit: 'MONTHLY',

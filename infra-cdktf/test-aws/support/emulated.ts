@@ -3,14 +3,37 @@
 import type { Json } from '../../test/support/layouts.ts'
 
 /** Resources that are left out of an apply, by type, with what the emulator lacks. */
-export const MISSING_RESOURCES: Record<string, string> = {}
+export const MISSING_RESOURCES: Record<string, string> = {
+  aws_elasticache_parameter_group: 'CreateCacheParameterGroup',
+  aws_elasticache_user_group: 'CreateUserGroup',
+}
 
 /** Attributes that a second plan may change, by type and attribute, with what the emulator returns instead. */
-export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {}
+export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
+  aws_db_parameter_group: { parameter: 'DescribeDBParameters returns no parameter' },
+  aws_instance: {
+    credit_specification: 'always "standard"',
+    vpc_security_group_ids: 'no groups of an instance with a network interface in its request',
+  },
+  aws_route53_zone: { vpc: 'GetHostedZone returns no VPC of a private zone' },
+  aws_vpc_security_group_egress_rule: {
+    description: 'no description of a rule for a group',
+    referenced_security_group_id: 'the id of the group with that of the account before it',
+  },
+  aws_vpc_security_group_ingress_rule: {
+    description: 'no description of a rule for a group',
+    referenced_security_group_id: 'the id of the group with that of the account before it',
+  },
+}
 
-/** Returns the stack without what the emulator lacks. */
+/** Returns the stack without the resources that the emulator lacks. References to them become their values. */
 export function emulated(stack: Json): Json {
-  const changed = structuredClone(stack)
+  let text = JSON.stringify(stack)
+  for (const type of Object.keys(MISSING_RESOURCES)) {
+    const references = new RegExp(String.raw`\$\{${type}\.([\w-]+)\.(\w+)\}`, 'g')
+    text = text.replace(references, (_, id: string, attribute: string) => stack.resource[type][id][attribute])
+  }
+  const changed = JSON.parse(text)
   for (const type of Object.keys(MISSING_RESOURCES)) delete changed.resource[type]
   return changed
 }

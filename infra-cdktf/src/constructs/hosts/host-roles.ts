@@ -10,6 +10,7 @@ import { METRICS, namesOf, REDIS_HOST_PARAMETERS, REPOSITORIES, type Role } from
 import { FIND_LOG_GROUPS } from '../identity/environment-logs.ts'
 import type { Keys } from '../identity/keys.ts'
 import { boundaryArn, policy, type Statement, trust } from '../identity/policy.ts'
+import { reportLaunch } from '../identity/report-launch.ts'
 import { SESSION_MANAGER } from '../identity/session-manager.ts'
 import type { LogGroups } from '../observability/logs.ts'
 
@@ -72,6 +73,7 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
       ],
     },
     { Sid: 'Ready', Action: 'ssm:PutParameter', Resource: parameter(`${paths.ready}/*`) },
+    ...(role === 'worker' && config.workers.scaling ? [reportLaunch(config.account, config.name)] : []),
     {
       Sid: 'Metrics',
       Action: 'cloudwatch:PutMetricData',

@@ -15,7 +15,7 @@ export function createWorkerScaling(
   scaling: Scaling,
   parts: HostParts,
 ): void {
-  const { autoScalingGroup, prefix } = namesOf(config.name)
+  const { autoScalingGroup, launchHook, prefix } = namesOf(config.name)
   const tags = { ...tagsOf(config, 'worker', 'worker'), Name: `${prefix}-worker` }
   const template = new LaunchTemplate(scope, 'workers-template', {
     name: autoScalingGroup,
@@ -61,6 +61,16 @@ export function createWorkerScaling(
     vpcZoneIdentifier: parts.network.hostSubnets,
     // The binding types the version as a number. At synthesis it is a token that becomes a reference.
     launchTemplate: { id: template.id, version: template.latestVersion as unknown as string },
+    // A host that is not prepared within this time, or whose release does not start, is replaced: host/bootstrap.sh
+    // reports the end of both.
+    initialLifecycleHook: [
+      {
+        name: launchHook,
+        lifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+        heartbeatTimeout: 1_200,
+        defaultResult: 'ABANDON',
+      },
+    ],
     healthCheckType: 'EC2',
     healthCheckGracePeriod: 300,
     defaultInstanceWarmup: 300,

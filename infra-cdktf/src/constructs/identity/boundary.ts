@@ -5,6 +5,7 @@ import type { Account } from '../../config/schema.ts'
 import { boundaryOf, type Environment, METRICS, namesOf, REPOSITORIES, TAGS } from '../../names.ts'
 import { FIND_LOG_GROUPS, logGroupArns } from './environment-logs.ts'
 import { policy, type Statement } from './policy.ts'
+import { reportLaunch } from './report-launch.ts'
 import { SESSION_MANAGER } from './session-manager.ts'
 
 export function createBoundary(scope: Construct, account: Account, environment: Environment): void {
@@ -53,6 +54,7 @@ function statementsOf(account: Account, environment: Environment): Statement[] {
       Resource: parameter(`${paths.root}/*`),
     },
     { Sid: 'Ready', Action: 'ssm:PutParameter', Resource: parameter(`${paths.ready}/*`) },
+    reportLaunch(account, environment),
     {
       Sid: 'Metrics',
       Action: 'cloudwatch:PutMetricData',
