@@ -1,4 +1,5 @@
 // Creates, changes and destroys every layout with the real AWS provider, against an emulated AWS.
+import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -40,7 +41,8 @@ describe.skipIf(!isReady).concurrent('the real provider', () => {
   test.each(Object.keys(cases))('creates, changes and destroys the layout "%s"', async (layout) => {
     const run = await startTerraform()
     const began = Date.now()
-    const { folder, stack } = synthesize(layout, {})
+    const zone = run.createZone()
+    const { folder, stack } = synthesize(layout, zone)
     await run(folder, 'init')
     await run(folder, 'validate')
     const { output } = await run(folder, 'plan')
@@ -51,7 +53,7 @@ describe.skipIf(!isReady).concurrent('the real provider', () => {
     expect((await run(folder, 'apply', '-auto-approve')).output).toContain(`${countIn(applied)} added`)
     expect(differencesIn(await plan(run, folder))).toEqual([])
 
-    write(folder, emulated(synthesize(layout, LARGER).stack))
+    write(folder, emulated(synthesize(layout, zone, LARGER).stack))
     const resized = await plan(run, folder)
     expect(changesIn(resized).filter(({ change }) => change.actions.includes('delete'))).toEqual([])
     expect(changesIn(resized).map(({ type }) => type)).toContain('aws_db_instance')
@@ -101,9 +103,18 @@ const LARGER: Partial<EnvironmentInput> = {
 }
 
 /** Synthesizes a layout of staging for the emulator. */
-function synthesize(layout: string, changed: Partial<EnvironmentInput>): { folder: string; stack: Json } {
+function synthesize(
+  layout: string,
+  zoneId: string,
+  changed: Partial<EnvironmentInput> = {},
+): { folder: string; stack: Json } {
   const options = cases[layout] ?? expect.fail(`No layout is named ${layout}`)
-  const input = { ...options, database: { deletionProtection: false }, ...changed }
+  const input = {
+    ...options,
+    ...(options.domain && { domain: { ...options.domain, zoneId } }),
+    database: { deletionProtection: false },
+    ...changed,
+  }
   const config = parseEnvironment('staging', input, parseAccount(account))
   const { folder, environment } = synthesizeOne({ ...config, target: 'emulator' })
   folders.push(folder)
@@ -125,7 +136,13 @@ async function startTerraform() {
     expect(outcome.code, outcome.output.slice(-8_000)).toBe(0)
     return outcome
   }
-  return Object.assign(run, { unchecked })
+  /** Creates the zone of the domain, which exists before an environment. @returns its id */
+  const createZone = () => {
+    const args = ['route53', 'create-hosted-zone', '--name', 'example.com', '--caller-reference', '1']
+    const { HostedZone } = JSON.parse(execFileSync('aws', args, { env: moto.env, encoding: 'utf8' }))
+    return HostedZone.Id.replace('/hostedzone/', '') as string // response of the AWS CLI
+  }
+  return Object.assign(run, { unchecked, createZone })
 }
 
 async function plan(run: Run, folder: string): Promise<{ resource_changes?: Change[] }> {

@@ -5,14 +5,19 @@ import type { Json } from '../../test/support/layouts.ts'
 /** Resources that are left out of an apply, by type, with what the emulator lacks. */
 export const MISSING_RESOURCES: Record<string, string> = {
   aws_elasticache_parameter_group: 'CreateCacheParameterGroup',
+  aws_elasticache_replication_group: 'DescribeCacheClusters of the nodes of a group',
   aws_elasticache_user_group: 'CreateUserGroup',
+}
+
+/** Arguments that are left out of an apply, by type, with what the emulator lacks. */
+const MISSING_ARGUMENTS: Record<string, Record<string, string>> = {
+  aws_instance: { credit_specification: 'ModifyInstanceCreditSpecification' },
 }
 
 /** Attributes that a second plan may change, by type and attribute, with what the emulator returns instead. */
 export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
   aws_db_parameter_group: { parameter: 'DescribeDBParameters returns no parameter' },
   aws_instance: {
-    credit_specification: 'always "standard"',
     vpc_security_group_ids: 'no groups of an instance with a network interface in its request',
   },
   aws_route53_zone: { vpc: 'GetHostedZone returns no VPC of a private zone' },
@@ -31,9 +36,14 @@ export function emulated(stack: Json): Json {
   let text = JSON.stringify(stack)
   for (const type of Object.keys(MISSING_RESOURCES)) {
     const references = new RegExp(String.raw`\$\{${type}\.([\w-]+)\.(\w+)\}`, 'g')
-    text = text.replace(references, (_, id: string, attribute: string) => stack.resource[type][id][attribute])
+    text = text.replace(references, (_, id: string, attribute: string) => {
+      return stack.resource[type][id][attribute] ?? 'missing'
+    })
   }
   const changed = JSON.parse(text)
   for (const type of Object.keys(MISSING_RESOURCES)) delete changed.resource[type]
+  for (const [type, missing] of Object.entries(MISSING_ARGUMENTS))
+    for (const values of Object.values<Json>(changed.resource[type] ?? {}))
+      for (const name of Object.keys(missing)) delete values[name]
   return changed
 }

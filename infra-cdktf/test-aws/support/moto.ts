@@ -45,6 +45,8 @@ export async function startMoto(): Promise<Moto | undefined> {
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
       AWS_EC2_METADATA_DISABLED: 'true',
+      // A request that moto does not know fails at once.
+      AWS_MAX_ATTEMPTS: '2',
     },
     async reset() {
       await fetch(`${url}/moto-api/reset`, { method: 'POST' })

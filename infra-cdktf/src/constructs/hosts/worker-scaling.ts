@@ -71,6 +71,9 @@ export function createWorkerScaling(
         defaultResult: 'ABANDON',
       },
     ],
+    // New hosts are in service only after their release runs. Terraform must not wait for this: the first release
+    // may come later.
+    waitForCapacityTimeout: '0',
     healthCheckType: 'EC2',
     healthCheckGracePeriod: 300,
     defaultInstanceWarmup: 300,
