@@ -31,7 +31,7 @@ main() {
     worker_metrics
     echo "$queue"
   } | jq -s . > "$metrics"
-  aws cloudwatch put-metric-data --namespace Waggle --metric-data "file://$metrics"
+  aws cloudwatch put-metric-data --namespace "Waggle/$ENVIRONMENT" --metric-data "file://$metrics"
   [ -z "${METRICS_API_KEY:-}" ] || [ -n "$queue" ]
 }
 

@@ -42,9 +42,11 @@ export const DATABASE = {
   app: 'waggle_app',
 } as const
 
-/** Metrics that hosts publish every minute, with the dimension `Environment`, and `Host` where noted. */
+/**
+ * Metrics that hosts publish every minute, with the dimension `Environment`, and `Host` where noted. Each environment
+ * has its own namespace: IAM limits namespaces, but not dimensions.
+ */
 export const METRICS = {
-  namespace: 'Waggle',
   /** From /v1/stats, published by hosts that run the API. Without `Host`. */
   queueDepth: 'QueueDepth',
   running: 'RunningTasks',
@@ -64,7 +66,7 @@ export const METRICS = {
    * `Host`.
    */
   certificateLifetimeLeft: 'CertificateLifetimeLeftPercent',
-  /** Counted from log lines. Without dimensions, in a namespace per environment (`logMetrics`). */
+  /** Counted from log lines. Without dimensions. */
   serverErrors: 'ServerErrors',
   taskFailures: 'TaskFailures',
   unexpectedErrors: 'UnexpectedErrors',
@@ -164,8 +166,8 @@ export function namesOf(environment: Environment) {
       database: `/aws/rds/instance/${prefix}/postgresql`,
       databaseUpgrade: `/aws/rds/instance/${prefix}/upgrade`,
     },
-    /** Namespace of the metrics that are counted from log lines. They have no dimensions. */
-    logMetrics: `${METRICS.namespace}/${environment}`,
+    /** Namespace of all metrics. */
+    metrics: `Waggle/${environment}`,
     rolloutDocument: `${prefix}-rollout`,
     database: prefix,
     cache: prefix,

@@ -138,7 +138,16 @@ async function startTerraform() {
   }
   /** Creates the zone of the domain, which exists before an environment. @returns its id */
   const createZone = () => {
-    const args = ['route53', 'create-hosted-zone', '--name', 'example.com', '--caller-reference', '1']
+    const args = [
+      'route53',
+      'create-hosted-zone',
+      '--name',
+      'example.com',
+      '--caller-reference',
+      '1',
+      '--region',
+      'eu-central-1',
+    ]
     const { HostedZone } = JSON.parse(execFileSync('aws', args, { env: moto.env, encoding: 'utf8' }))
     return HostedZone.Id.replace('/hostedzone/', '') as string // response of the AWS CLI
   }

@@ -32,6 +32,13 @@ describe('a configuration is rejected:', () => {
       { ...single, ingress: 'alb', domain: high.domain, api: { count: 2 } },
     ],
     ['workers.count must be 1 with topology "single"', { ...single, workers: { count: 2, concurrency: 5 } }],
+    [
+      'workers.scaling excludes workers.kinds',
+      {
+        ...high,
+        workers: { ...high.workers, kinds: { cpu: { count: 1, concurrency: 2, queues: ['cpu'] } } },
+      },
+    ],
     ['workers.scaling needs topology "multi"', { ...single, workers: { ...high.workers, count: 1 } }],
     [
       'workers.scaling.max: must not be less than min',

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { METRICS } from '../src/names.ts'
+import { METRICS, namesOf } from '../src/names.ts'
 import { type FakeHost, HOST_SCRIPTS } from './support/fake-host.ts'
 import { paths, startRunningHost } from './support/started-host.ts'
 
@@ -49,7 +49,7 @@ describe('the metrics of a host', () => {
     host.fake('workers/worker', HEALTHY)
     expect(await publish(host)).toEqual({ code: 0, output: '' })
     expect(host.calls().find((call) => call.startsWith('aws cloudwatch'))).toContain(
-      `--namespace ${METRICS.namespace}`,
+      `--namespace ${namesOf('prod').metrics} `,
     )
     expect(publishedBy(host)).toEqual({
       [METRICS.diskUsed]: { Value: expect.any(Number), Dimensions: own },

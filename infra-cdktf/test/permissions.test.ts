@@ -499,6 +499,8 @@ describe('a host', () => {
       const may = (...request: Request) => mayBounded(environment, ...request)
       expect(await may('ssm:GetParametersByPath', parameter(target, 'app'))).toBe(isOwn)
       expect(await may('ssm:PutParameter', parameter(target, 'ready/i-1'))).toBe(isOwn)
+      const inNamespace = { 'cloudwatch:namespace': namesOf(target).metrics }
+      expect(await may('cloudwatch:PutMetricData', '*', inNamespace)).toBe(isOwn)
       expect(await may('logs:PutLogEvents', arn('logs', `log-group:${logs.backend}:log-stream:x`))).toBe(
         isOwn,
       )

@@ -211,6 +211,11 @@ const CONTRADICTIONS: Contradiction[] = [
   ],
   ['workers.scaling', (s) => s.topology === 'single' && Boolean(s.workers.scaling), 'needs topology "multi"'],
   [
+    'workers.scaling',
+    ({ workers }) => Boolean(workers.scaling && (workers.queues || Object.keys(workers.kinds).length > 0)),
+    'excludes workers.kinds and workers.queues, because the group follows the waiting tasks of all queues',
+  ],
+  [
     'egress',
     (s) => s.ingress === 'edge' && s.egress === 'nat-gateway',
     'must be "public-ip" with ingress "edge", because the API host needs a public address',

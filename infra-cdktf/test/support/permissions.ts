@@ -152,9 +152,11 @@ async function isAllowed(
   let response = await simulate(resource)
   if (response.resultType === 'error' && response.errors.message === 'must.use.wildcard')
     response = await simulate('*')
-  if (response.resultType !== 'single')
-    throw new Error(`${action} on ${resource} cannot be evaluated: ${JSON.stringify(response)}`)
-  const { ignoredContextKeys = [] } = response.result
+  if (response.resultType === 'error')
+    throw new Error(`${action} on ${resource} cannot be evaluated: ${response.errors.message}`)
+  // With a wildcard there is a result for each pattern of resources.
+  const results = response.resultType === 'single' ? [response.result] : response.results
+  const ignoredContextKeys = results.flatMap(({ ignoredContextKeys = [] }) => ignoredContextKeys)
   if (ignoredContextKeys.length > 0)
     throw new Error(`${action} on ${resource} does not know the keys ${ignoredContextKeys.join(', ')}`)
   return response.overallResult === 'Allowed'

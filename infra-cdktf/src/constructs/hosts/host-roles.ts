@@ -6,7 +6,7 @@ import { IamRole } from '@cdktf/provider-aws/lib/iam-role/index.js'
 import { IamRolePolicy } from '@cdktf/provider-aws/lib/iam-role-policy/index.js'
 import type { Construct } from 'constructs'
 import type { Config } from '../../config/schema.ts'
-import { METRICS, namesOf, REDIS_HOST_PARAMETERS, REPOSITORIES, type Role } from '../../names.ts'
+import { namesOf, REDIS_HOST_PARAMETERS, REPOSITORIES, type Role } from '../../names.ts'
 import { FIND_LOG_GROUPS } from '../identity/environment-logs.ts'
 import type { Keys } from '../identity/keys.ts'
 import { boundaryArn, policy, type Statement, trust } from '../identity/policy.ts'
@@ -44,7 +44,7 @@ export function createHostRole(scope: Construct, config: Config, role: Role, acc
 
 function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn }: Access): Statement[] {
   const { region, id } = config.account
-  const { paths } = namesOf(config.name)
+  const { metrics, paths } = namesOf(config.name)
   const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter${path}`
   const tree = (path: string) => [parameter(path), parameter(`${path}/*`)]
   return [
@@ -78,7 +78,7 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
       Sid: 'Metrics',
       Action: 'cloudwatch:PutMetricData',
       Resource: '*',
-      Condition: { StringEquals: { 'cloudwatch:namespace': METRICS.namespace } },
+      Condition: { StringEquals: { 'cloudwatch:namespace': metrics } },
     },
     ...(masterSecretArn
       ? [{ Sid: 'Migrations', Action: 'secretsmanager:GetSecretValue', Resource: masterSecretArn }]

@@ -15,7 +15,7 @@ export function createWorkerScaling(
   scaling: Scaling,
   parts: HostParts,
 ): void {
-  const { autoScalingGroup, launchHook, prefix } = namesOf(config.name)
+  const { autoScalingGroup, launchHook, metrics, prefix } = namesOf(config.name)
   const tags = { ...tagsOf(config, 'worker', 'worker'), Name: `${prefix}-worker` }
   const template = new LaunchTemplate(scope, 'workers-template', {
     name: autoScalingGroup,
@@ -101,7 +101,7 @@ export function createWorkerScaling(
             metricStat: {
               stat: 'Maximum',
               metric: {
-                namespace: METRICS.namespace,
+                namespace: metrics,
                 metricName: METRICS.queueDepth,
                 dimensions: [{ name: 'Environment', value: config.name }],
               },

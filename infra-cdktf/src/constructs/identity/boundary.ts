@@ -2,7 +2,7 @@
 import { IamPolicy } from '@cdktf/provider-aws/lib/iam-policy/index.js'
 import type { Construct } from 'constructs'
 import type { Account } from '../../config/schema.ts'
-import { boundaryOf, type Environment, METRICS, namesOf, REPOSITORIES, TAGS } from '../../names.ts'
+import { boundaryOf, type Environment, namesOf, REPOSITORIES, TAGS } from '../../names.ts'
 import { FIND_LOG_GROUPS, logGroupArns } from './environment-logs.ts'
 import { policy, type Statement } from './policy.ts'
 import { reportLaunch } from './report-launch.ts'
@@ -18,7 +18,7 @@ export function createBoundary(scope: Construct, account: Account, environment: 
 
 function statementsOf(account: Account, environment: Environment): Statement[] {
   const { id, region } = account
-  const { paths, database } = namesOf(environment)
+  const { paths, database, metrics } = namesOf(environment)
   const parameter = (path: string) => `arn:aws:ssm:${region}:${id}:parameter${path}`
   const metricsOfHosts = `arn:aws:logs:${region}:${id}:log-group:RDSOSMetrics`
   return [
@@ -59,7 +59,7 @@ function statementsOf(account: Account, environment: Environment): Statement[] {
       Sid: 'Metrics',
       Action: 'cloudwatch:PutMetricData',
       Resource: '*',
-      Condition: { StringEquals: { 'cloudwatch:namespace': METRICS.namespace } },
+      Condition: { StringEquals: { 'cloudwatch:namespace': metrics } },
     },
     {
       // The names of these secrets are random. RDS sets this tag, and nothing else can change it.

@@ -150,7 +150,7 @@ export function alarmsOfDiskAndMemory(environment: Environment, host: string): A
 
 /** Metrics that a host publishes itself. */
 const ownMetrics = (environment: Environment, host: string) => ({
-  namespace: METRICS.namespace,
+  namespace: namesOf(environment).metrics,
   dimensions: { Environment: environment, Host: host },
 })
 
@@ -228,7 +228,7 @@ export function alarmsOfCertificate({ name, ingress }: Config): Alarm[] {
   if (ingress !== 'edge') return []
   return [
     {
-      namespace: METRICS.namespace,
+      namespace: namesOf(name).metrics,
       dimensions: { Environment: name },
       id: 'certificate',
       metric: METRICS.certificateLifetimeLeft,
@@ -245,8 +245,8 @@ export function alarmsOfCertificate({ name, ingress }: Config): Alarm[] {
 }
 
 export function alarmsOfTasks({ name, alarms, workers }: Config): Alarm[] {
-  const published = { namespace: METRICS.namespace, dimensions: { Environment: name } }
-  const counted = { namespace: namesOf(name).logMetrics }
+  const published = { namespace: namesOf(name).metrics, dimensions: { Environment: name } }
+  const counted = { namespace: namesOf(name).metrics }
   return [
     {
       ...published,
@@ -289,7 +289,7 @@ export function alarmsOfTasks({ name, alarms, workers }: Config): Alarm[] {
     },
     ...Object.keys(workers.kinds).map(
       (kind): Alarm => ({
-        namespace: METRICS.namespace,
+        namespace: namesOf(name).metrics,
         dimensions: { Environment: name, Worker: kindRoleOf(kind) },
         id: `workers-${kind}`,
         metric: METRICS.workerHeartbeat,

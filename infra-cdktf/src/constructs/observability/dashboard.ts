@@ -44,7 +44,7 @@ export function createDashboard(
   const ofTasks = (title: string, metrics: string[], stat: string) =>
     chart(
       title,
-      metrics.map((metric) => [METRICS.namespace, metric, 'Environment', config.name]),
+      metrics.map((metric) => [names.metrics, metric, 'Environment', config.name]),
       stat,
     )
   const lines = (title: string, group: string, filter: string) => ({
@@ -65,7 +65,7 @@ export function createDashboard(
       chart(
         'Failures and errors',
         [METRICS.taskFailures, METRICS.serverErrors, METRICS.unexpectedErrors].map((name) => [
-          names.logMetrics,
+          names.metrics,
           name,
         ]),
         'Sum',

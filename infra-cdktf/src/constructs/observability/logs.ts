@@ -41,7 +41,7 @@ export function createLogs(scope: Construct, config: Config, keys: Keys) {
       logGroupName: group.name,
       pattern,
       metricTransformation: {
-        namespace: namesOf(config.name).logMetrics,
+        namespace: namesOf(config.name).metrics,
         name: metric,
         value: '1',
         defaultValue: '0',
