@@ -111,14 +111,18 @@ function synthesize(
   const options = cases[layout] ?? expect.fail(`No layout is named ${layout}`)
   const input = {
     ...options,
-    ...(options.domain && { domain: { ...options.domain, zoneId } }),
     database: { deletionProtection: false },
     ...changed,
   }
   const config = parseEnvironment('staging', input, parseAccount(account))
-  const { folder, environment } = synthesizeOne({ ...config, target: 'emulator' })
-  folders.push(folder)
-  return { folder: join(folder, 'stacks/staging'), stack: environment }
+  const synthesized = synthesizeOne({ ...config, target: 'emulator' })
+  folders.push(synthesized.folder)
+  const folder = join(synthesized.folder, 'stacks/staging')
+  // The ids of the emulator do not begin with Z, which the configuration requires.
+  const { zoneId: example } = layouts.high.domain
+  const stack = JSON.parse(JSON.stringify(synthesized.environment).replaceAll(example, zoneId))
+  write(folder, stack)
+  return { folder, stack }
 }
 
 const write = (folder: string, stack: Json) =>
