@@ -32,6 +32,8 @@ main() {
     rollout)
       ensure_prepared "$0"
       rollout "${2:-}"
+      # A rollout can repair a new worker whose boot has failed.
+      report_launch
       ;;
     *) fail "Usage: waggle-host rollout TAG | up | prepare" ;;
   esac
@@ -97,6 +99,7 @@ start_release() {
   local tag
   tag=$(parameters release | jq -r '.current // empty')
   if [ -n "$tag" ]; then
+    wait_for_addresses
     rollout "$tag"
   else
     log "Prepared. There is no release yet; the first rollout starts this host"
@@ -104,7 +107,7 @@ start_release() {
 }
 
 # The auto scaling group of the workers counts a new host as in service only after this report, and replaces a host
-# that does not send it in time. A repeated preparation has no launch to report.
+# that does not send it in time. A host that is already in service has no launch to report.
 report_launch() {
   [ "$ROLE $HOST_NAME" = 'worker worker' ] || return 0
   aws autoscaling complete-lifecycle-action --auto-scaling-group-name "waggle-$ENVIRONMENT-workers" \
@@ -190,6 +193,19 @@ wait_for_settings() {
   done
 }
 
+# Waits up to 30 minutes for the settings that Terraform writes last, because it creates the database and the cache
+# at the same time as this host. They are missing if an environment that has a release is created again.
+wait_for_addresses() {
+  [ "$ROLE" != redis ] || return 0
+  local names='"DATABASE_HOST", "REDIS_HOST"' tries=180
+  case $ROLE in app | api) names+=', "MASTER_SECRET_ARN"' ;; esac
+  until { parameters app && parameters "role/$ROLE"; } | jq -se "add | [has($names)] | all" > /dev/null; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || fail "Not all of these parameters exist below /waggle/$ENVIRONMENT: $names"
+    sleep "$PAUSE_SECONDS"
+  done
+}
+
 # Docker's volumes are on a separate EBS volume. It outlives the host, and a replacement mounts it unchanged.
 mount_data_volume() {
   local disk content status=0 mount_point=$ROOT/var/lib/docker/volumes tries=60
@@ -241,7 +257,8 @@ rollout() {
   exec 8> "$ROOT/run/waggle/rollout.lock"
   flock -n 8 || fail "Another rollout is under way"
   fetch "$1"
-  if [ -e "$HOME_FOLDER/current" ]; then
+  # make_current installs this unit after the first release has started. The link `current` exists before that.
+  if [ -e "$ROOT/etc/systemd/system/waggle.service" ]; then
     cd "$HOME_FOLDER/releases/$1"
     # Render the latest settings with the tag of the running release: docker/rollout.sh reads the old tag from .env.
     host/render-env.sh "$(basename "$(readlink "$HOME_FOLDER/current")")"
@@ -250,7 +267,7 @@ rollout() {
     make_current "$1"
   else
     log "Starting $1, the first release on this host"
-    ln -s "releases/$1" "$HOME_FOLDER/current"
+    ln -sfn "releases/$1" "$HOME_FOLDER/current"
     bash "$0" up || {
       rm "$HOME_FOLDER/current"
       fail "$1 did not start"

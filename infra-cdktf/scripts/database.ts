@@ -9,6 +9,7 @@ const instance = z.object({
   DBInstanceStatus: z.string(),
   DBInstanceClass: z.string(),
   DbiResourceId: z.string(),
+  EngineVersion: z.string(),
   Endpoint: z.object({ Address: z.string() }).optional(),
   MultiAZ: z.boolean().default(false),
   StorageType: z.string().optional(),
@@ -35,6 +36,12 @@ const instance = z.object({
   TagList: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
 })
 export type Database = z.output<typeof instance>
+
+/** Tag of a restored instance: the name that the restore gave it. It stays when the instance is renamed. */
+export const RESTORED_AS = 'RestoredAs'
+
+/** Returns the major version of PostgreSQL, e.g. `17` of `17.6`. */
+export const majorOf = (engineVersion: string) => engineVersion.split('.')[0]
 
 /** Returns the database instance, or undefined if none has this name. */
 export async function findDatabase(aws: Aws, name: string): Promise<Database | undefined> {

@@ -50,7 +50,8 @@ export async function runOnHosts(
       commands: [`cd ${FOLDER} 2> /dev/null || true`, command],
       executionTimeout: [String(TIMEOUT_SECONDS)],
     },
-    comment: `waggle exec: ${command}`,
+    // Everyone who may list commands can read it.
+    comment: 'waggle exec',
     timeoutMs: TIMEOUT_SECONDS * 1_000,
   }
   const codes = await inBatches(hosts, async (batch) => {

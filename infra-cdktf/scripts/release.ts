@@ -36,3 +36,10 @@ export async function writeRelease(aws: Aws, environment: Environment, tag: stri
     await aws(['ssm', 'put-parameter'], { Name, Value, Type: 'String', Overwrite: true })
   }
 }
+
+/** Deletes the current and the previous release. New hosts then start nothing before the next rollout. */
+export async function deleteRelease(aws: Aws, environment: Environment): Promise<void> {
+  const { releaseCurrent, releasePrevious } = namesOf(environment).paths
+  // Parameter Store ignores names that do not exist.
+  await aws(['ssm', 'delete-parameters', '--names', releaseCurrent, releasePrevious])
+}

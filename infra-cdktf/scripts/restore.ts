@@ -5,7 +5,7 @@ import type { Config } from '../src/config/schema.ts'
 import { namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
 import type { Aws } from './aws.ts'
-import { type Database, findDatabase, waitForDatabase } from './database.ts'
+import { type Database, findDatabase, majorOf, RESTORED_AS, waitForDatabase } from './database.ts'
 import { runOnHosts } from './exec.ts'
 import { findHosts, hostsOf } from './hosts.ts'
 import { POLLING, type Polling } from './run-command.ts'
@@ -41,25 +41,32 @@ export async function restore(parts: RestoreParts, source: RestoreSource): Promi
   const restored = `${name}-restored-${stampOf(now())}`
   if ('snapshot' in source) {
     const snapshot = await findSnapshot(aws, name, source.snapshot)
+    printVersion(parts, model, snapshot)
     print(`Restoring ${snapshot.DBSnapshotIdentifier} of ${snapshot.SnapshotCreateTime} as ${restored}`)
     await aws(['rds', 'restore-db-instance-from-db-snapshot'], {
       DBSnapshotIdentifier: snapshot.DBSnapshotIdentifier,
       DBInstanceIdentifier: restored,
-      ...settingsOf(model),
+      ...settingsOf(model, restored, snapshot),
     })
   } else {
+    const snapshot = await lastSnapshotBefore(aws, name, source.time)
+    printVersion(parts, model, snapshot)
     print(`Restoring ${name} as of ${source.time.toISOString()} as ${restored}`)
     await aws(['rds', 'restore-db-instance-to-point-in-time'], {
       SourceDBInstanceIdentifier: name,
       TargetDBInstanceIdentifier: restored,
       RestoreTime: source.time.toISOString(),
-      ...settingsOf(model),
+      ...settingsOf(model, restored, snapshot),
     })
   }
   const database = await completeRestored(aws, restored, model, polling)
   print(nextSteps(config, database))
   return restored
 }
+
+/** Sentence for a restored database with another version than the configuration: Terraform would upgrade it. */
+export const versionStep = ({ name }: Config, engineVersion: string) =>
+  `After the switch, set database.version of ${name} to ${majorOf(engineVersion)} before infra:plan`
 
 /** Sets what the restore operations cannot set, and waits for it. Safe to repeat, for example after an interruption. */
 export async function completeRestored(
@@ -93,12 +100,30 @@ export async function completeRestored(
   return waitForDatabase(aws, name, TIMEOUT_MS, polling, hasSecret)
 }
 
+/** Whether the restored instance gets the major version of the running one. True if the version is not known. */
+const hasVersionOf = (model: Database, snapshot: Snapshot | undefined) =>
+  snapshot?.EngineVersion === undefined || majorOf(snapshot.EngineVersion) === majorOf(model.EngineVersion)
+
+/** Prints what to configure if the restored instance gets another major version than the running one. */
+function printVersion({ config, print }: RestoreParts, model: Database, snapshot?: Snapshot): void {
+  if (!snapshot?.EngineVersion || hasVersionOf(model, snapshot)) return
+  print(`The restored database has PostgreSQL ${majorOf(snapshot.EngineVersion)}`)
+  print(versionStep(config, snapshot.EngineVersion))
+}
+
 /** Settings of an existing instance that both restore operations accept. */
-function settingsOf(model: Database): Record<string, unknown> {
+function settingsOf(
+  model: Database,
+  restored: string,
+  snapshot: Snapshot | undefined,
+): Record<string, unknown> {
   return compact({
     DBInstanceClass: model.DBInstanceClass,
     DBSubnetGroupName: model.DBSubnetGroup.DBSubnetGroupName,
-    DBParameterGroupName: model.DBParameterGroups[0]?.DBParameterGroupName,
+    // A parameter group belongs to one major version. Without it RDS uses the default group of the version.
+    DBParameterGroupName: hasVersionOf(model, snapshot)
+      ? model.DBParameterGroups[0]?.DBParameterGroupName
+      : undefined,
     VpcSecurityGroupIds: model.VpcSecurityGroups.map(({ VpcSecurityGroupId }) => VpcSecurityGroupId),
     MultiAZ: model.MultiAZ,
     PubliclyAccessible: false,
@@ -110,7 +135,10 @@ function settingsOf(model: Database): Record<string, unknown> {
     CACertificateIdentifier: model.CACertificateIdentifier,
     DeletionProtection: model.DeletionProtection,
     // AWS reserves the names that begin with aws:.
-    Tags: model.TagList.filter(({ Key }) => !Key.startsWith('aws:')),
+    Tags: [
+      ...model.TagList.filter(({ Key }) => !Key.startsWith('aws:') && Key !== RESTORED_AS),
+      { Key: RESTORED_AS, Value: restored },
+    ],
   })
 }
 
@@ -122,24 +150,37 @@ const snapshotsResponse = z.object({
     z.object({
       DBSnapshotIdentifier: z.string(),
       DBInstanceIdentifier: z.string(),
+      EngineVersion: z.string().optional(),
       SnapshotCreateTime: z.string().optional(),
       Status: z.string(),
     }),
   ),
 })
+type Snapshot = z.output<typeof snapshotsResponse>['DBSnapshots'][number]
 
-async function findSnapshot(aws: Aws, database: string, wanted: string) {
+async function findSnapshot(aws: Aws, database: string, wanted: string): Promise<Snapshot> {
   const filter =
     wanted === 'latest' ? ['--db-instance-identifier', database] : ['--db-snapshot-identifier', wanted]
-  const response = snapshotsResponse.parse(await aws(['rds', 'describe-db-snapshots', ...filter]))
-  const [snapshot] = response.DBSnapshots.filter(({ Status }) => Status === 'available').sort((a, b) =>
-    (b.SnapshotCreateTime ?? '').localeCompare(a.SnapshotCreateTime ?? ''),
-  )
+  const [snapshot] = await availableSnapshots(aws, filter)
   if (!snapshot) throw new Error(`There is no available snapshot ${wanted} of ${database}`)
   const source = snapshot.DBInstanceIdentifier
   if (source !== database && !source.startsWith(`${database}-`))
     throw new Error(`The snapshot ${wanted} is of ${source}, not of ${database}`)
   return snapshot
+}
+
+/** The last snapshot shows the version at that time: RDS takes one before and one after a major upgrade. */
+async function lastSnapshotBefore(aws: Aws, database: string, time: Date): Promise<Snapshot | undefined> {
+  const snapshots = await availableSnapshots(aws, ['--db-instance-identifier', database])
+  return snapshots.find(({ SnapshotCreateTime }) => Date.parse(SnapshotCreateTime ?? '') <= time.getTime())
+}
+
+/** Returns the newest snapshot first. */
+async function availableSnapshots(aws: Aws, filter: string[]): Promise<Snapshot[]> {
+  const response = snapshotsResponse.parse(await aws(['rds', 'describe-db-snapshots', ...filter]))
+  return response.DBSnapshots.filter(({ Status }) => Status === 'available').sort((a, b) =>
+    (b.SnapshotCreateTime ?? '').localeCompare(a.SnapshotCreateTime ?? ''),
+  )
 }
 
 /** Seconds in UTC, as in `20261130100059`. */

@@ -98,14 +98,15 @@ async function rollOutRoles(
   for (const role of new Set(roles)) {
     if (!role) continue
     const hosts = hostsOf(await findHosts(aws, config.name), role)
-    if (hosts.length === 0 && !(role === 'worker' && config.workers.scaling))
+    const isScaled = role === 'worker' && config.workers.scaling !== undefined
+    if (hosts.length === 0 && !isScaled)
       throw new Error(
         `No host of ${namesOf(config.name).prefix} has the role "${role}"; apply the stack first`,
       )
     const outdated = hosts.filter((host) => isRepeated || host.tag !== tag)
     if (outdated.length === 0) continue
     print(`${role}: ${outdated.map(({ name }) => name).join(', ')}`)
-    await rollOutHosts(aws, config.name, outdated, tag, polling)
+    await rollOutHosts(aws, config.name, outdated, tag, { ...(polling && { polling }), mayEnd: isScaled })
   }
 }
 

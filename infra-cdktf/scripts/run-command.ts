@@ -23,6 +23,11 @@ export interface Command {
   logGroup?: string
   /** Upper limit per host. With `oneByOne` the hosts need it one after the other. */
   timeoutMs: number
+  /**
+   * Returns those of the given hosts that still exist. With this, a command on a host that has ended counts as
+   * ended too, with the status `Terminated`: Systems Manager itself notices it more than an hour later.
+   */
+  findExisting?: (hosts: RunningHost[]) => Promise<RunningHost[]>
 }
 
 export interface Invocation {
@@ -31,7 +36,8 @@ export interface Invocation {
   output: string
 }
 
-const UNFINISHED_STATUSES = ['Pending', 'InProgress', 'Delayed', 'Cancelling']
+const RUNNING_STATUSES = ['InProgress', 'Delayed']
+const UNFINISHED_STATUSES = ['Pending', ...RUNNING_STATUSES, 'Cancelling']
 
 /** Calls `work` with at most 50 hosts at a time, one batch after the other. */
 export async function inBatches<T>(
@@ -89,25 +95,39 @@ export async function waitForCommand(
   aws: Aws,
   hosts: RunningHost[],
   id: string,
-  { oneByOne = false, timeoutMs }: Command,
+  { oneByOne = false, timeoutMs, findExisting }: Command,
   { pollMs }: Polling,
 ): Promise<Invocation[]> {
   const deadline = Date.now() + (oneByOne ? hosts.length : 1) * timeoutMs
   for (;;) {
     const response = await aws(['ssm', 'list-command-invocations', '--command-id', id, '--details'])
-    const ended = invocationsResponse
+    const started = invocationsResponse
       .parse(response)
-      .CommandInvocations.filter(({ Status }) => !UNFINISHED_STATUSES.includes(Status))
-      .flatMap(({ InstanceId, Status, CommandPlugins }) => {
+      .CommandInvocations.flatMap(({ InstanceId, Status, CommandPlugins }) => {
         const output = CommandPlugins.map(({ Output }) => Output ?? '').join('\n')
         const host = hosts.find((candidate) => candidate.id === InstanceId)
         return host ? [{ host, status: Status, output }] : []
       })
+    const ended = started.filter(({ status }) => !UNFINISHED_STATUSES.includes(status))
+    if (findExisting) ended.push(...(await terminatedAmong(started, findExisting)))
     const hasFailed = oneByOne && ended.some(({ status }) => status !== 'Success')
     if (hasFailed || ended.length === hosts.length) return ended
     if (Date.now() > deadline) throw new Error(`Command ${id} did not finish on ${namesAndIdsOf(hosts)}`)
     await pause(pollMs)
   }
+}
+
+/** Returns the invocations that were running on hosts that no longer exist. */
+async function terminatedAmong(
+  started: Invocation[],
+  findExisting: NonNullable<Command['findExisting']>,
+): Promise<Invocation[]> {
+  // A pending invocation waits for another host: it may end only when that one has ended.
+  const running = started.filter(({ status }) => RUNNING_STATUSES.includes(status))
+  const existing = await findExisting(running.map(({ host }) => host))
+  return running
+    .filter(({ host }) => !existing.includes(host))
+    .map((invocation) => ({ ...invocation, status: 'Terminated' }))
 }
 
 const invocationsResponse = z.object({

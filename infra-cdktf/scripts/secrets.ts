@@ -21,7 +21,9 @@ export async function initSecrets(
   await create(`${paths.app}/REDIS_PASSWORD`, randomHex(24))
   await create(`${paths.app}/WEBHOOK_SECRET`, `whsec_${randomBytes(32).toString('base64')}`)
   const operatorKey = await createApiKeys()
-  if (config.cache.kind === 'elasticache') await setCachePassword(cache)
+  // During a rotation the user has two passwords; scripts/rotate.ts removes the old one at its end.
+  if (config.cache.kind === 'elasticache' && !(await exists(`${paths.rotation}/REDIS_PASSWORD`)))
+    await setCachePassword(cache)
   return operatorKey === undefined ? { created } : { created, operatorKey }
 
   async function create(Name: string, Value: string, Overwrite = false): Promise<boolean> {

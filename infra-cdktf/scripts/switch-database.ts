@@ -2,9 +2,9 @@
 // an interruption.
 import { namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
-import { type Database, findDatabase, waitForDatabase } from './database.ts'
+import { type Database, findDatabase, majorOf, RESTORED_AS, waitForDatabase } from './database.ts'
 import { readRelease } from './release.ts'
-import { completeRestored, type RestoreParts, stampOf } from './restore.ts'
+import { completeRestored, type RestoreParts, stampOf, versionStep } from './restore.ts'
 import { POLLING } from './run-command.ts'
 
 // RDS renames an instance within minutes and restarts it.
@@ -27,8 +27,9 @@ export async function switchDatabase(parts: SwitchParts, restored: string): Prom
   if (!restored.startsWith(`${name}-restored-`))
     throw new Error(`"${restored}" is not a restored database of ${config.name}: ${name}-restored-…`)
   const [next, running] = [await findDatabase(aws, restored), await findDatabase(aws, name)]
-  // After an interruption the restored instance may already have the name.
-  if (!next && !running) throw new Error(`Neither ${restored} nor ${name} exists`)
+  // After an interruption the restored instance may already have the name. Its tag shows this.
+  if (!next && !running?.TagList.some(({ Key, Value }) => Key === RESTORED_AS && Value === restored))
+    throw new Error(`There is no instance ${restored}, and ${name} was not restored under this name`)
   if (next) {
     const question = `This replaces the database ${name} by ${restored}. Requests fail for some minutes.`
     if (running && !(await confirm(question, name))) throw new Error('Nothing was changed')
@@ -38,6 +39,8 @@ export async function switchDatabase(parts: SwitchParts, restored: string): Prom
   }
   const database = await waitForDatabase(aws, name, RENAME_TIMEOUT_MS, polling)
   await setMasterSecret(database)
+  if (majorOf(database.EngineVersion) !== config.database.version)
+    print(versionStep(config, database.EngineVersion))
   print(await nextSteps(parts, restored))
 
   async function rename(from: string, to: string): Promise<void> {

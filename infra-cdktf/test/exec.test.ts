@@ -28,6 +28,17 @@ describe('exec', () => {
     ])
   })
 
+  test('does not put the command into the comment, which everyone who may list commands can read', async () => {
+    const { fake, parts } = start()
+    const comments: unknown[] = []
+    const watched: typeof fake.aws = (args, input) => {
+      if (args[1] === 'send-command') comments.push(input?.Comment)
+      return fake.aws(args, input)
+    }
+    await exec({ ...parts, aws: watched }, 'redis', 'echo a-secret')
+    expect(comments).toEqual(['waggle exec'])
+  })
+
   test.each(['worker-2', 'i-worker-2'])('runs a command on %s only', async (target) => {
     const { fake, parts } = start()
     await exec(parts, target, 'uptime')

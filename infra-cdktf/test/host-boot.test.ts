@@ -158,6 +158,15 @@ describe('the first boot', () => {
     expect(host.read('etc/fstab')).toContain('LABEL=waggle-data')
   })
 
+  test('with a release waits until Terraform has written the addresses of the database and the cache', async () => {
+    const host = startHost('app', { [paths.releaseCurrent]: FIRST })
+    host.attachVolume()
+    host.fake('calls-without-addresses', '8')
+    await expectSuccess(host.run(BOOTSTRAP))
+    expect(host.calls().filter((call) => call.includes('compose') && call.includes(' up '))).toHaveLength(1)
+    expect(currentTag(host)).toBe(`releases/${FIRST}`)
+  })
+
   test.each(['aws-is-away', 'no-settings'])(
     'fails with %s instead of keeping Redis on the root disk',
     async (fault) => {

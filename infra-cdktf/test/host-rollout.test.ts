@@ -65,6 +65,34 @@ describe('a rollout on a host', () => {
     expect(output).toContain('Another rollout is under way')
   })
 
+  test.each([
+    ['worker', 1],
+    ['worker-1', 0],
+  ])('of the host %s reports a launch that its boot could not report %i times', async (name, reports) => {
+    const host = startHost('worker', { [paths.releaseCurrent]: FIRST }, name)
+    host.fake('does-not-start')
+    expect(await host.run(BOOTSTRAP)).not.toMatchObject({ code: 0 })
+    host.repair('does-not-start')
+    await expectSuccess(host.run(BOOTSTRAP, 'rollout', FIRST))
+    expect(host.calls().filter((call) => call.includes('complete-lifecycle-action'))).toHaveLength(reports)
+  })
+
+  test('after a first release that was killed while it started starts the host again', async () => {
+    const host = startHost('worker')
+    await expectSuccess(host.run(BOOTSTRAP))
+    host.fake('is-killed-at-start')
+    expect(await host.run(BOOTSTRAP, 'rollout', FIRST)).not.toMatchObject({ code: 0 })
+    expect(existsSync(join(host.root, 'opt/waggle/current'))).toBe(true)
+    host.repair('is-killed-at-start')
+    host.calls()
+    await expectSuccess(host.run(BOOTSTRAP, 'rollout', SECOND))
+    expect(currentTag(host)).toBe(`releases/${SECOND}`)
+    const calls = host.calls()
+    expect(calls.some((call) => call.includes('compose') && call.includes(' up '))).toBe(true)
+    expect(calls).toContain('systemctl start waggle.service')
+    expect(calls.join()).not.toContain('rollout.sh')
+  })
+
   test('to a first release that does not start leaves the host unchanged, so that it can be repeated', async () => {
     const host = startHost('worker')
     await expectSuccess(host.run(BOOTSTRAP))

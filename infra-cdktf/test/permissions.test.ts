@@ -24,6 +24,11 @@ const iam = (resource: string) => `arn:aws:iam::${id}:${resource}`
 const boundaryOf = (environment: Environment) => iam(`policy/waggle-${environment}-boundary`)
 const parameter = (environment: Environment, path: string) =>
   arn('ssm', `parameter/waggle/${environment}/${path}`)
+const masterSecret = arn('secretsmanager', 'secret:rds!db-1')
+/** The tag that RDS sets on the master secret of a database. */
+const ofDatabase = (environment: Environment): Context => ({
+  'aws:ResourceTag/aws:rds:primaryDBInstanceArn': arn('rds', `db:waggle-${environment}`),
+})
 /** The record names in a request to Route 53, which are lower-case and without the final dot. */
 const records = (...names: string[]): Context => ({
   'route53:ChangeResourceRecordSetsNormalizedRecordNames': names,
@@ -37,6 +42,9 @@ function requestsTo(target: Environment, actor: Environment): Record<string, Req
     'delete the database': ['rds:DeleteDBInstance', arn('rds', `db:${prefix}`)],
     'change the database': ['rds:ModifyDBInstance', arn('rds', `db:${prefix}`)],
     'take a snapshot of the database': ['rds:CreateDBSnapshot', arn('rds', `snapshot:${prefix}-final`)],
+    'tag the master secret': ['secretsmanager:TagResource', masterSecret, ofDatabase(target)],
+    'rotate the master secret': ['secretsmanager:RotateSecret', masterSecret, ofDatabase(target)],
+    'describe the master secret': ['secretsmanager:DescribeSecret', masterSecret, ofDatabase(target)],
     'delete the cache': [
       'elasticache:DeleteReplicationGroup',
       arn('elasticache', `replicationgroup:${prefix}`),
@@ -376,7 +384,9 @@ describe.each(ENVIRONMENTS)('the role that deploys to %s', (actor) => {
       ['rds:CreateDBInstance', arn('rds', `db:${prefix}`)],
       ['rds:CreateDBInstance', arn('rds', 'og:default:postgres-17')],
       ['rds:CreateDBInstance', arn('rds', `pg:${prefix}-17-20261130`)],
-      ['secretsmanager:CreateSecret', arn('secretsmanager', 'secret:rds!db-1')],
+      ['secretsmanager:CreateSecret', masterSecret],
+      // RDS sets the tags of a new secret.
+      ['secretsmanager:TagResource', masterSecret],
       ['elasticache:CreateReplicationGroup', arn('elasticache', 'parametergroup:default.valkey8')],
       [
         'iam:CreateServiceLinkedRole',
@@ -487,10 +497,6 @@ describe('a host', () => {
     ['dev', 'prod'],
     ['prod', 'dev'],
   ] as const)('of %s reads its own settings and secrets, and none of %s', async (environment, other) => {
-    const secret = arn('secretsmanager', 'secret:rds!db-1')
-    const ofDatabase = (name: string): Context => ({
-      'aws:ResourceTag/aws:rds:primaryDBInstanceArn': arn('rds', `db:waggle-${name}`),
-    })
     for (const [target, isOwn] of [
       [environment, true],
       [other, false],
@@ -504,7 +510,7 @@ describe('a host', () => {
       expect(await may('logs:PutLogEvents', arn('logs', `log-group:${logs.backend}:log-stream:x`))).toBe(
         isOwn,
       )
-      expect(await may('secretsmanager:GetSecretValue', secret, ofDatabase(target))).toBe(isOwn)
+      expect(await may('secretsmanager:GetSecretValue', masterSecret, ofDatabase(target))).toBe(isOwn)
       const viaSsm = { 'kms:ViaService': `ssm.${region}.amazonaws.com` }
       expect(await may('kms:Decrypt', arn('kms', 'key/1'), { ...withTagsOf(target), ...viaSsm })).toBe(isOwn)
       expect(await mayHost(environment, 'app', 'ssm:GetParametersByPath', parameter(target, 'app'))).toBe(

@@ -19,6 +19,7 @@ function start({ answer = true } = {}) {
     DBSnapshotIdentifier: id,
     DBInstanceIdentifier: of,
     SnapshotCreateTime: `2026-11-${day}T02:00:00Z`,
+    EngineVersion: '17.4',
     Status,
   })
   rds.snapshots.push(
@@ -61,7 +62,10 @@ describe('a restore', () => {
         DBParameterGroupName: 'waggle-dev-17-1',
         VpcSecurityGroupIds: ['sg-database'],
         PubliclyAccessible: false,
-        Tags: [{ Key: 'Environment', Value: 'dev' }],
+        Tags: [
+          { Key: 'Environment', Value: 'dev' },
+          { Key: 'RestoredAs', Value: RESTORED },
+        ],
       },
     })
     expect(completed?.input).toEqual({
@@ -94,6 +98,34 @@ describe('a restore', () => {
         DBSubnetGroupName: 'waggle-dev',
       },
     })
+  })
+
+  test('of a snapshot of another major version uses the default parameters, and says what to set', async () => {
+    const { rds, parts, text } = start()
+    for (const snapshot of rds.snapshots) snapshot.EngineVersion = '16.9'
+    await restore(parts, { snapshot: 'latest' })
+    expect(rds.changes[0]?.input).not.toHaveProperty('DBParameterGroupName')
+    expect(text()).toContain('After the switch, set database.version of dev to 16 before infra:plan')
+  })
+
+  test.each([
+    ['before', '2026-11-28T00:00:00Z', '16'],
+    ['after', '2026-11-30T00:00:00Z', undefined],
+  ])('to a time %s a major upgrade uses the version of the last snapshot', async (_, time, version) => {
+    const { rds, parts, text } = start()
+    for (const snapshot of rds.snapshots)
+      if (snapshot.DBSnapshotIdentifier === 'rds:first') snapshot.EngineVersion = '16.9'
+    await restore(parts, { time: new Date(time) })
+    expect(rds.changes[0]?.input.DBParameterGroupName).toBe(version ? undefined : 'waggle-dev-17-1')
+    expect(text().includes('After the switch, set database.version of dev to 16')).toBe(version !== undefined)
+  })
+
+  test('of a database that was restored replaces the mark of the earlier restore', async () => {
+    const { rds, parts } = start()
+    const running = databaseOf('waggle-dev')
+    rds.instances.set('waggle-dev', { ...running, TagList: [{ Key: 'RestoredAs', Value: 'earlier' }] })
+    await restore(parts, { snapshot: 'latest' })
+    expect(rds.changes[0]?.input.Tags).toEqual([{ Key: 'RestoredAs', Value: RESTORED }])
   })
 
   test('is checked from a host of the API', async () => {
@@ -145,6 +177,13 @@ describe('a switch', () => {
       expect(started.text()).toContain(`npm run infra:${command} -- dev`)
   })
 
+  test('to another major version says that the configuration must have it', async () => {
+    const started = await afterRestore()
+    started.rds.instances.set(RESTORED, { ...started.rds.instances.get(RESTORED), EngineVersion: '16.9' })
+    await switchDatabase(started.parts, RESTORED)
+    expect(started.text()).toContain('set database.version of dev to 16 before infra:plan')
+  })
+
   test('without the confirmation changes nothing', async () => {
     const { rds, parts } = await afterRestore({ answer: false })
     await expect(switchDatabase(parts, RESTORED)).rejects.toThrow('Nothing was changed')
@@ -175,6 +214,13 @@ describe('a switch', () => {
     await switchDatabase(started.parts, RESTORED)
     expect(started.fake.parameters.get(SECRET)).toBe('secret of db-RESTORED1')
     expect(resourceOf(started, 'waggle-dev')).toBe('db-RESTORED1')
+  })
+
+  test('to an instance that does not exist is rejected, although a database is running', async () => {
+    const { fake, rds, parts } = await afterRestore()
+    await expect(switchDatabase(parts, `${RESTORED}0`)).rejects.toThrow(`There is no instance ${RESTORED}0`)
+    expect(rds.changes).toEqual([])
+    expect(fake.parameters.has(SECRET)).toBe(false)
   })
 
   test('to the database of another environment is rejected', async () => {

@@ -100,6 +100,85 @@ describe('a rollout', () => {
     expect(fake.rollouts.at(-1)).toBe(`worker-9 ${SECOND}`)
   })
 
+  describe('while a scaled worker ends', () => {
+    const WORKERS = ['worker-1', 'worker-2', 'worker-3']
+
+    async function rollOutWhile(change: (fake: FakeAws) => void, { isScaled = true } = {}) {
+      const fake = await withFirstRelease(['api-1', 'redis', ...WORKERS])
+      change(fake)
+      await rollOut(partsOf(fake, { isScaled }), SECOND)
+      return fake.rollouts
+    }
+
+    /** Calls `end` when the first rollout on workers is sent. */
+    const whenSent = (fake: FakeAws, end: () => void) => {
+      const send = fake.operations['ssm send-command']
+      fake.operations['ssm send-command'] = (args, input) => {
+        const result = send?.(args, input)
+        if (JSON.stringify(input).includes('i-worker-2')) end()
+        return result
+      }
+    }
+    const others = ['redis', 'worker-1', 'worker-3', 'api-1'].map((name) => `${name} ${SECOND}`)
+
+    test('before the rollout reaches it continues with the others', async () => {
+      const rollouts = await rollOutWhile((fake) => {
+        const describe = fake.operations['ssm describe-instance-information']
+        fake.operations['ssm describe-instance-information'] = (args, input) => {
+          if (JSON.stringify(input).includes('i-worker-2')) fake.endHost('worker-2')
+          return describe?.(args, input)
+        }
+      })
+      expect(rollouts).toEqual(others)
+    })
+
+    test('and its rollout fails continues with the others', async () => {
+      const rollouts = await rollOutWhile((fake) => {
+        fake.fail('worker-2', SECOND)
+        whenSent(fake, () => fake.endHost('worker-2'))
+      })
+      expect(rollouts).toEqual(others)
+    })
+
+    test('and its rollout never ends continues with the others', async () => {
+      const rollouts = await rollOutWhile((fake) => {
+        fake.fail('worker-2', SECOND)
+        const list = fake.operations['ssm list-command-invocations']
+        fake.operations['ssm list-command-invocations'] = (args, input) =>
+          JSON.parse(JSON.stringify(list?.(args, input)).replaceAll('"Failed"', '"InProgress"'))
+        whenSent(fake, () => fake.endHost('worker-2'))
+      })
+      expect(rollouts).toEqual(others)
+    })
+
+    test('all of them succeeds', async () => {
+      const rollouts = await rollOutWhile((fake) => {
+        for (const name of WORKERS) fake.fail(name, SECOND)
+        whenSent(fake, () => WORKERS.forEach(fake.endHost))
+      })
+      expect(rollouts).toEqual(['redis', 'api-1'].map((name) => `${name} ${SECOND}`))
+    })
+
+    test('another one that fails and still exists is a failure', async () => {
+      const rollouts = rollOutWhile((fake) => {
+        fake.fail('worker-2', SECOND)
+        whenSent(fake, () => fake.endHost('worker-3'))
+      })
+      await expect(rollouts).rejects.toThrow('was rolled back to 1111111: worker-2: Failed')
+    })
+
+    test('is a failure without scaling', async () => {
+      const rollouts = rollOutWhile(
+        (fake) => {
+          fake.fail('worker-2', SECOND)
+          whenSent(fake, () => fake.endHost('worker-2'))
+        },
+        { isScaled: false },
+      )
+      await expect(rollouts).rejects.toThrow('was rolled back to 1111111: worker-2: Failed')
+    })
+  })
+
   test('fails without changing any host if a role has no host', async () => {
     const fake = createFakeAws('staging', ['worker-1'])
     await expect(rollOut(partsOf(fake), FIRST)).rejects.toThrow(

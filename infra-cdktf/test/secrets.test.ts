@@ -72,6 +72,16 @@ test('the ElastiCache user gets the same password, and an error asks to apply fi
   expect(fake.cacheUsers.get('waggle-dev')).toEqual([fake.parameters.get(`${paths.app}/REDIS_PASSWORD`)])
 })
 
+test('the ElastiCache user keeps both passwords while a rotation is unfinished', async () => {
+  const config = configOf('dev', 'high')
+  const fake = createFakeAws('dev', [])
+  fake.cacheUsers.set('waggle-dev', ['the old password', 'the new password'])
+  fake.parameters.set(`${paths.rotation}/REDIS_PASSWORD`, 'the old password')
+  const { created } = await initSecrets(fake.aws, config)
+  expect(created.join()).not.toContain('ElastiCache')
+  expect(fake.cacheUsers.get('waggle-dev')).toEqual(['the old password', 'the new password'])
+})
+
 test('with kms "cmk" the key of the environment encrypts the secrets', async () => {
   const keysOf = async (kms: 'aws' | 'cmk') => {
     const keys = new Set<unknown>()

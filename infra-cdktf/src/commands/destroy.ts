@@ -1,4 +1,7 @@
 // The command destroy. It keeps a final snapshot of the database, and refuses production.
+import { createAws } from '../../scripts/aws.ts'
+import { deleteStaleReports } from '../../scripts/hosts.ts'
+import { deleteRelease } from '../../scripts/release.ts'
 import { namesOf, SHARED_STACK } from '../names.ts'
 import { initialize, prepare, type StackOptions } from './stack.ts'
 
@@ -9,7 +12,10 @@ export const DATABASE = 'aws_db_instance.database'
  */
 const KEY = 'aws_kms_key.key'
 
-/** @param isSure skips Terraform's confirmation. @throws Error for prod and shared */
+/**
+ * Destroys an environment, then deletes its releases and the reports of its hosts. Secrets stay.
+ * @param isSure skips Terraform's confirmation. @throws Error for prod and shared
+ */
 export async function destroy(name: string, options: StackOptions, isSure: boolean): Promise<void> {
   if (name === 'prod')
     throw new Error('This command does not destroy prod; docs/deploy.md describes how to do it by hand')
@@ -31,8 +37,15 @@ export async function destroy(name: string, options: StackOptions, isSure: boole
   const resources = (await terraform.read('state', 'list')).split('\n')
   // A separate apply removes the deletion protection and sets the name of the snapshot, which destroy reads
   // from the state.
-  if (resources.includes(DATABASE)) await terraform.run('apply', `-target=${DATABASE}`, ...approval)
+  const hasDatabase = resources.includes(DATABASE)
+  if (hasDatabase) await terraform.run('apply', `-target=${DATABASE}`, ...approval)
   if (config.kms === 'cmk' && resources.includes(KEY)) await terraform.run('state', 'rm', KEY)
   await terraform.run('destroy', ...approval)
-  process.stdout.write(`${name} is destroyed. The final snapshot of its database is ${config.lastSnapshot}\n`)
+  // Rollouts have written these parameters. A new environment of this name would start the old release before its
+  // database and secrets exist.
+  const aws = createAws(config.account.region)
+  await deleteRelease(aws, config.name)
+  await deleteStaleReports(aws, config.name)
+  const snapshot = hasDatabase ? ` The final snapshot of its database is ${config.lastSnapshot}` : ''
+  process.stdout.write(`${name} is destroyed.${snapshot}\n`)
 }

@@ -22,6 +22,8 @@ export interface FakeAws {
   /** Adds or replaces operations. */
   operations: Record<string, Operation>
   addHost(name: string, state?: 'running' | 'stopped'): void
+  /** Terminates a host, as auto scaling does. */
+  endHost(name: string): void
   /** Makes rollouts of this commit fail on this host. */
   fail(host: string, tag: string): void
   /** Makes all rollouts succeed again. */
@@ -69,7 +71,8 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     },
     'ssm describe-instance-information': (_, input) => {
       const ids = informationFilters.parse(input).Filters[0].Values
-      return { InstanceInformationList: ids.map((InstanceId) => ({ InstanceId, PingStatus: 'Online' })) }
+      const online = ids.filter((id) => hosts.has(id))
+      return { InstanceInformationList: online.map((InstanceId) => ({ InstanceId, PingStatus: 'Online' })) }
     },
     'ssm send-command': (_, input) => {
       const { InstanceIds, Parameters } = sent.parse(input)
@@ -130,6 +133,7 @@ export function createFakeAws(environment: Environment, names: string[]): FakeAw
     commandLines: [],
     failing: new Set(),
     addHost: (name, state = 'running') => hosts.set(`i-${name}`, { name, state }),
+    endHost: (name) => hosts.delete(`i-${name}`),
     fail: (host, tag) => failingRollouts.add(`${host} ${tag}`),
     repair: () => failingRollouts.clear(),
     aws: async (args, input) => {

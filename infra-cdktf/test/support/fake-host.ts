@@ -116,6 +116,7 @@ export function createFakeHost(
       symlinkSync(join(root, 'run/waggle/env'), join(home, 'releases', tag, '.env'))
       symlinkSync(`releases/${tag}`, join(home, 'current'))
       write(join(root, 'etc/waggle/prepared'), '')
+      write(join(root, 'etc/systemd/system/waggle.service'), '')
       write(
         join(root, 'etc/waggle/identity'),
         `ENVIRONMENT=${environment}\nROLE=${role}\nHOST_NAME=${name}\nINSTANCE_ID=${INSTANCE}\nPRIVATE_ADDRESS=10.30.0.5\n`,

@@ -33,6 +33,7 @@ export function addRds(fake: FakeAws): FakeRds {
       DBInstanceClass: values.DBInstanceClass,
       BackupRetentionPeriod: 1,
       MasterUserSecret: undefined,
+      TagList: values.Tags,
       Endpoint: { Address: `${name}.abc.rds.amazonaws.com` },
     })
     busy.set(name, 2)
@@ -88,6 +89,7 @@ export const databaseOf = (name: string): Instance => ({
   DBInstanceIdentifier: name,
   DBInstanceClass: 'db.t4g.micro',
   DbiResourceId: 'db-RUNNING',
+  EngineVersion: '17.6',
   Endpoint: { Address: `${name}.abc.rds.amazonaws.com` },
   MultiAZ: false,
   DBSubnetGroup: { DBSubnetGroupName: 'waggle-dev' },
