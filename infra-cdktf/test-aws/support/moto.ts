@@ -15,7 +15,7 @@ export interface Moto {
   stop(): Promise<void>
 }
 
-/** @returns undefined, after a message, if moto cannot be installed @throws Error if it does not start within 60 s */
+/** @returns undefined, after a message, if moto cannot be installed @throws Error if it does not start within 3 minutes */
 export async function startMoto(): Promise<Moto | undefined> {
   const programs = programsOf('aws')
   if (!programs) return undefined
@@ -26,14 +26,14 @@ export async function startMoto(): Promise<Moto | undefined> {
     stdio: 'ignore',
   })
   const ended = once(child, 'exit')
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 180_000
   while (
     !(await fetch(`${url}/moto-api/`)
       .then((response) => response.ok)
       .catch(() => false))
   ) {
     if (child.exitCode !== null) throw new Error(`moto_server ended with code ${child.exitCode}`)
-    if (Date.now() > deadline) throw new Error('moto_server did not start within 60 s')
+    if (Date.now() > deadline) throw new Error('moto_server did not start within 3 minutes')
     await pause(200)
   }
   return {
