@@ -271,7 +271,7 @@ test_https_port() {
   [ "$(running_nginx_setting WAGGLE_HTTPS_PORT)" != "$port" ] || return 0
   output=$(docker run --rm --network "$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$edge")" -p "$port:8443" \
     --entrypoint true "$web_image" 2>&1) ||
-    fail_at_edge "nginx was not replaced, because Docker cannot publish WAGGLE_HTTPS_PORT ($port): $output"
+    fail_at_edge "nginx was not replaced, because Docker cannot publish WAGGLE_HTTPS_PORT ($port): ${output%%$'\n'*}"
 }
 
 # A failure is only reported: requests do not depend on this container, and the new tag already runs. The image
@@ -304,7 +304,7 @@ has_certificate() {
   done
 }
 
-last_line_of_certificates() { compose logs --no-log-prefix --tail 1 certificates; }
+last_line_of_certificates() { docker logs --tail 1 "$(compose ps -aq certificates)" 2>&1; }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }
 
