@@ -6,15 +6,20 @@
 #                                switches nginx to the new API, stops the old containers
 #   docker/rollout.sh rollback   does the same with the tag that ran before
 #
-# Exit code 0: the new tag runs. Any other code: the rollout failed, and the last line says why and what runs
-# now. A failure before the old workers stop changes nothing; a failure while nginx is switched leaves the old
-# API and page. The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of
-# DOMAIN. That of the certificates is replaced at the end; its volume is not touched.
+# Exit code 0: the new tag runs. 3: the new tag runs, but nginx does not run or does not serve DOMAIN; the last
+# line says why. Any other code: the rollout failed, and the last line says why and what runs now. A failure
+# before the old workers stop changes nothing; a failure while nginx is switched leaves the old API and page.
+# The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of DOMAIN. That of
+# the certificates is replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077
 
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
+# An order takes about ten seconds. The first attempt after a failure follows after two minutes.
+CERTIFICATE_SECONDS=${CERTIFICATE_SECONDS:-60}
+# nginx refuses new connections from the start of a stop. Its own limit for old connections is 60 s.
+NGINX_STOP_SECONDS=5
 # How long the old API keeps running after nginx is switched, for requests that are still on their way to it.
 SWITCH_SECONDS=1
 
@@ -40,7 +45,7 @@ main() {
   # Every service whose name begins with worker- is a kind of worker.
   mapfile -t roles < <(grep -xE 'api|worker(-[A-Za-z0-9_.-]+)?' <<< "$services")
   edge=
-  if grep -qx nginx <<< "$services"; then edge=$(compose ps -q nginx); fi
+  if is_active nginx; then edge=$(compose ps -q nginx); fi
   trap abort_rollout ERR
   trap 'abort_rollout "The rollout was interrupted"' INT TERM HUP
 
@@ -61,13 +66,9 @@ main() {
   fi
   remember
   trap - ERR INT TERM HUP
-  if [ -n "$edge" ]; then
-    finish_edge
-    apply_domain
-  fi
-  # After nginx, which publishes the challenges for a new domain.
-  if grep -qx certificates <<< "$services"; then update_certificates; fi
-  report_inactive_workers
+  if [ -n "$edge" ]; then finish_edge; fi
+  report_inactive_services
+  if is_active nginx; then update_edge; fi
   say "$tag is running"
 }
 
@@ -78,10 +79,19 @@ fail() {
   exit 1
 }
 
+# Ends a rollout after which the new tag runs, but not all of nginx and HTTPS.
+fail_at_edge() {
+  echo "$tag is running, but $*" >&2
+  exit 3
+}
+
 compose() { docker compose --progress quiet "$@" 9>&-; }
 
 # Reads a setting from .env. As in compose, the last line of a name counts.
 setting() { sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
+
+# Whether the active profiles and compose files contain the service.
+is_active() { grep -qxF "$1" <<< "$services"; }
 
 # Whether this host runs the role.
 runs() { [[ " ${roles[*]} " == *" $1 "* ]]; }
@@ -203,32 +213,98 @@ finish_edge() {
   docker exec "$edge" find /page/assets -type f -mtime +7 -delete
   [ "$(edge_settings docker exec "$edge")" = \
     "$(edge_settings docker run --rm --network none --entrypoint '' "$web_image")" ] ||
-    say "The nginx configuration has changed. Apply it with: docker compose up -d nginx (interrupts requests for a second or two)"
+    say "The nginx configuration has changed. Apply it with: docker compose up -d -t $NGINX_STOP_SECONDS nginx (interrupts requests for up to ten seconds)"
 }
 
-# A failure is only reported: requests do not depend on this container, and the new tag already runs.
-update_certificates() {
-  compose up -d --no-deps --no-build certificates ||
-    say "The container of the certificates still runs $current. Try again with: docker compose up -d --no-deps certificates"
-}
-
-# Replaces nginx if DOMAIN has changed or was added, so that the release is reachable under it.
-apply_domain() {
-  local domain
-  domain=$(compose config nginx | sed -n 's/^ *DOMAIN: //p' | tr -d '"')
-  [ "$(docker exec "$edge" printenv DOMAIN)" != "$domain" ] || return 0
-  say "Replacing nginx for the domain \"$domain\": this interrupts requests for a second or two"
-  compose up -d --wait --no-deps --no-build nginx || say "nginx could not be replaced: docker compose up -d nginx"
-}
-
-# Workers whose profile or compose file was removed keep the version that they run.
-report_inactive_workers() {
+# Workers, and the container of the certificates, keep running after their profile or compose file was removed.
+report_inactive_services() {
   local service name
   while read -r service name; do
-    [[ "$service" != worker* ]] || runs "$service" ||
-      say "$name keeps running an older version, because the active profiles do not contain $service. Stop it with: docker rm -f $name"
+    [[ "$service" = worker* || "$service" = certificates ]] || continue
+    is_active "$service" ||
+      say "$name keeps running unchanged, because the active profiles and compose files do not contain $service. Stop it with: docker rm -f $name"
   done < <(compose ps --format '{{.Service}} {{.Name}}')
 }
+
+# Updates the container of the certificates. Starts nginx if it does not run, and replaces it if DOMAIN has
+# changed. Where nginx already serves HTTPS, it publishes the challenges for every domain, so it serves the old
+# domain until there is a certificate for the new one. Where it does not, it must be replaced first.
+update_edge() {
+  local domain served
+  domain=$(nginx_setting DOMAIN)
+  served=$(running_nginx_setting DOMAIN)
+  if [ -n "$edge" ] && [ "$served" = "$domain" ]; then
+    update_certificates
+  elif [ -n "$domain" ] && [ "$(running_nginx_setting NGINX_SERVERS)" = https ]; then
+    update_certificates
+    has_certificate "$domain" ||
+      fail_at_edge "nginx still serves $served, because there is no certificate for $domain after $CERTIFICATE_SECONDS s. Repeat the rollout after the correction. $(last_line_of_certificates)"
+    start_nginx "$domain"
+  else
+    start_nginx "$domain"
+    update_certificates
+    [ -z "$domain" ] || has_certificate "$domain" ||
+      fail_at_edge "there is no certificate for $domain after $CERTIFICATE_SECONDS s, and until there is one, nginx responds to requests with 503. $(last_line_of_certificates)"
+  fi
+}
+
+# Prints an environment variable of nginx: that of the compose files, or that of the running container.
+nginx_setting() { compose config nginx | sed -n "s/^ *$1: //p" | tr -d '"'; }
+running_nginx_setting() { [ -z "$edge" ] || docker exec "$edge" printenv "$1" || true; }
+
+# Starts nginx, or replaces the running one, for a domain, which is empty without HTTPS.
+start_nginx() {
+  local output
+  if [ -n "$edge" ]; then
+    test_https_port
+    say "Replacing nginx for the domain \"$1\": this interrupts requests for up to ten seconds"
+  fi
+  output=$(compose up -d -t "$NGINX_STOP_SECONDS" --wait --no-deps --no-build nginx 2>&1) ||
+    fail_at_edge "nginx does not run: $output"
+}
+
+# Publishes the port of HTTPS for a moment, unless nginx already does. Docker stops the running nginx before it
+# publishes the ports of the new one, so an occupied port must be found before.
+test_https_port() {
+  local port output
+  port=$(nginx_setting WAGGLE_HTTPS_PORT)
+  [ "$(running_nginx_setting WAGGLE_HTTPS_PORT)" != "$port" ] || return 0
+  output=$(docker run --rm --network "$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$edge")" -p "$port:8443" \
+    --entrypoint true "$web_image" 2>&1) ||
+    fail_at_edge "nginx was not replaced, because Docker cannot publish WAGGLE_HTTPS_PORT ($port): ${output%%$'\n'*}"
+}
+
+# A failure is only reported: requests do not depend on this container, and the new tag already runs. The image
+# of the new tag can be older than the command `certificates`.
+update_certificates() {
+  is_active certificates || return 0
+  local kept
+  kept=$(compose ps -q certificates)
+  if [ -n "$kept" ]; then kept=$(docker inspect -f '{{.Config.Image}}' "$kept"); fi
+  run_certificates && return
+  if [ -n "$kept" ] && WAGGLE_TAG=${kept##*:} run_certificates; then
+    say "The container of the certificates still runs ${kept##*:}, because that of $tag does not become healthy"
+  else
+    say "The container of the certificates is not healthy: docker compose logs certificates"
+  fi
+}
+
+run_certificates() { compose up -d --wait --wait-timeout 60 --no-deps --no-build certificates; }
+
+# Waits until there is a certificate for the domain that has not expired.
+has_certificate() {
+  local deadline=$((SECONDS + CERTIFICATE_SECONDS))
+  until compose exec -T certificates node -e \
+    'const { X509Certificate } = require("node:crypto")
+     const { validToDate } = new X509Certificate(require("node:fs").readFileSync(process.argv[1]))
+     process.exit(validToDate > new Date() ? 0 : 1)' \
+    "/certificates/$1.pem" 2> /dev/null; do
+    [ $SECONDS -lt $deadline ] || return 1
+    sleep 1
+  done
+}
+
+last_line_of_certificates() { docker logs --tail 1 "$(compose ps -aq certificates)" 2>&1; }
 
 edge_settings() { "$@" sh -c 'cat /etc/nginx/templates/* /etc/nginx/waggle/*' | cksum; }
 

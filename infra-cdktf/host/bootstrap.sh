@@ -256,6 +256,7 @@ rollout() {
   install -d -m 700 "$ROOT/run/waggle"
   exec 8> "$ROOT/run/waggle/rollout.lock"
   flock -n 8 || fail "Another rollout is under way"
+  local status=0
   fetch "$1"
   # make_current installs this unit after the first release has started. The link `current` exists before that.
   if [ -e "$ROOT/etc/systemd/system/waggle.service" ]; then
@@ -263,8 +264,11 @@ rollout() {
     # Render the latest settings with the tag of the running release: docker/rollout.sh reads the old tag from .env.
     host/render-env.sh "$(basename "$(readlink "$HOME_FOLDER/current")")"
     ensure_database_role
-    docker/rollout.sh "$1"
+    docker/rollout.sh "$1" || status=$?
+    # 3: the version runs, but nginx does not run or does not serve DOMAIN. A reboot must start the same version.
+    [ "$status" = 0 ] || [ "$status" = 3 ] || exit "$status"
     make_current "$1"
+    [ "$status" = 0 ] || exit "$status"
   else
     log "Starting $1, the first release on this host"
     ln -sfn "releases/$1" "$HOME_FOLDER/current"

@@ -20,7 +20,10 @@ def line:
     with_entries(select(.key | IN($parts[]) | not))
     + {
       COMPOSE_PROFILES: needed("COMPOSE_PROFILES"),
-      COMPOSE_FILE: needed("COMPOSE_FILE"),
+      # Only this release knows whether it has these files. host/render-env.sh writes those of the workers.
+      COMPOSE_FILE: (needed("COMPOSE_FILE")
+        + (if $parameters.DOMAIN then ":docker-compose.https.yml" else "" end)
+        + (if $parameters.WORKER_KINDS then ":workers.json:workers.aws.json" else "" end)),
       AWS_REGION: needed("AWS_REGION"),
       ECR_REGISTRY: needed("ECR_REGISTRY"),
       # Compose requires a value also for services that a host with only Redis does not run.

@@ -40,6 +40,15 @@ describe('a rollout on a host', () => {
     expect(host.calls().filter((call) => /put-parameter|systemctl/.test(call))).toEqual([])
   })
 
+  test('after which nginx does not serve DOMAIN fails, and the new version, which runs, is current', async () => {
+    const host = await startRunningHost('app')
+    host.addImages(SECOND, `echo "${SECOND} is running, but nginx does not run" >&2; exit 3`)
+    const { code, output } = await host.run(BOOTSTRAP, 'rollout', SECOND)
+    expect([code, output]).toEqual([3, expect.stringContaining('but nginx does not run')])
+    expect(currentTag(host)).toBe(`releases/${SECOND}`)
+    expect(host.calls().filter((call) => call.includes('put-parameter'))).toEqual([])
+  })
+
   test('to images that do not exist changes nothing', async () => {
     const host = await startRunningHost('worker')
     const { code, output } = await host.run(BOOTSTRAP, 'rollout', '3333333')

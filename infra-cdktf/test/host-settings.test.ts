@@ -56,7 +56,11 @@ describe('the settings of a host', () => {
       [`${paths.role('app')}/ACME_EMAIL`]: 'you@example.com',
     })
     expect(envLines(host)).toEqual(
-      expect.arrayContaining(['DOMAIN=93.184.215.14', 'ACME_EMAIL=you@example.com']),
+      expect.arrayContaining([
+        'DOMAIN=93.184.215.14',
+        'ACME_EMAIL=you@example.com',
+        'COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml:docker-compose.https.yml',
+      ]),
     )
     expect(host.read('run/waggle/host')).toContain('DOMAIN=93.184.215.14\n')
   })
@@ -95,12 +99,13 @@ describe('the settings of a host', () => {
       const kinds = { 'worker-cpu': { environment: { WORKER_QUEUES: 'cpu' }, mem_limit: '512m' } }
       const host = startHost('app', {
         [`${paths.role('app')}/WORKER_KINDS`]: JSON.stringify(kinds),
-        [`${paths.role('app')}/COMPOSE_FILE`]:
-          'docker-compose.yml:docker-compose.aws.yml:workers.json:workers.aws.json',
       })
       const release = host.pretendToRun(FIRST)
       await expectSuccess(host.run(BOOTSTRAP, 'up'))
       expect(envLines(host).join()).not.toContain('WORKER_KINDS')
+      expect(envLines(host)).toContain(
+        'COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml:workers.json:workers.aws.json',
+      )
       for (const name of ['docker-compose.yml', 'docker-compose.aws.yml'])
         copyFileSync(new URL(`../../${name}`, import.meta.url), join(release, name))
       const { stdout, stderr } = spawnSync('docker', ['compose', 'config', '--format', 'json'], {

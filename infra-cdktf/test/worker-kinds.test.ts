@@ -85,8 +85,7 @@ describe('with a single host', () => {
     const settings = settingsOf('single', kinds, 'app')
     expect(settings).toMatchObject({
       COMPOSE_PROFILES: PROFILES.app.join(','),
-      COMPOSE_FILE:
-        'docker-compose.yml:docker-compose.aws.yml:docker-compose.https.yml:workers.json:workers.aws.json',
+      COMPOSE_FILE: 'docker-compose.yml:docker-compose.aws.yml',
       WORKER_CONCURRENCY: '20',
     })
     expect(JSON.parse(settings.WORKER_KINDS)).toEqual({
@@ -101,9 +100,8 @@ describe('with a single host', () => {
     expect(topologyOf(configOf('prod', 'single', workersWith(kinds))).workerRoles).toEqual(['app'])
   })
 
-  test('without kinds there is no further file and no setting', () => {
+  test('without kinds there is no setting', () => {
     const settings = settingsOf('single', {}, 'app')
-    expect(settings.COMPOSE_FILE).toBe('docker-compose.yml:docker-compose.aws.yml:docker-compose.https.yml')
     expect(settings).not.toHaveProperty('WORKER_KINDS')
   })
 })

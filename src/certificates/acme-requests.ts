@@ -116,7 +116,7 @@ export async function connectToAcme(
       if (error instanceof AcmeUnreachable) throw error
       // The message of fetch itself is "fetch failed"; its cause names the reason.
       const cause = error instanceof Error ? error.cause : undefined
-      throw new AcmeUnreachable(messageOf(cause ?? error), { cause: error })
+      throw new AcmeUnreachable(messagesOf(cause ?? error), { cause: error })
     }
   }
 
@@ -152,6 +152,10 @@ function problemOf(text: string): Problem | undefined {
   const { data } = problemSchema.safeParse(jsonOf(text))
   return data?.type === undefined && data?.detail === undefined ? undefined : data
 }
+
+/** A server with several addresses has one error per address; the message of their AggregateError is empty. */
+const messagesOf = (error: unknown): string =>
+  error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error)
 
 function jsonOf(text: string): unknown {
   try {

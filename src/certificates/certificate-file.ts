@@ -19,6 +19,8 @@ export interface StoredCertificate {
 }
 
 const CHALLENGES = 'challenges'
+// A key and its chain have 3 to 8 KB.
+const PROBE_BYTES = 64 * 1024
 /** PEM allows text before its blocks (RFC 7468, 5.2). This line stores the directory URL. */
 const ISSUED_BY = 'ACME server: '
 
@@ -34,7 +36,13 @@ export function createCertificateFolder(folder: string) {
     async accountKey(): Promise<KeyObject> {
       const file = join(folder, 'account-key.pem')
       const text = await readIfExists(file)
-      if (text) return createPrivateKey(text)
+      try {
+        if (text) return createPrivateKey(text)
+      } catch (error) {
+        throw new Error(
+          `${file} is not valid (${messageOf(error)}): delete it, and another account is created`,
+        )
+      }
       const key = generateKey()
       await writeAtomically(file, pemOf(key))
       return key
@@ -51,6 +59,16 @@ export function createCertificateFolder(folder: string) {
           `${file} is not valid (${messageOf(error)}): delete it, and another certificate is ordered`,
         )
       }
+    },
+
+    /**
+     * Writes and deletes the file that `write` renames, so that no certificate is ordered that could not be
+     * stored.
+     */
+    async probe(domain: string): Promise<void> {
+      const next = nextOf(fileOf(domain))
+      await writeDurably(next, ' '.repeat(PROBE_BYTES))
+      await rm(next)
     },
 
     /** Replaces the certificate. @returns the new content */
@@ -107,11 +125,17 @@ async function readIfExists(file: string): Promise<string | undefined> {
 async function writeAtomically(file: string, text: string): Promise<void> {
   const folder = dirname(file)
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const next = `${file}.new`
-  await using handle = await open(next, 'w', 0o600)
-  await handle.writeFile(text)
-  await handle.sync()
+  const next = nextOf(file)
+  await writeDurably(next, text)
   await rename(next, file)
   await using opened = await open(folder, 'r')
   await opened.sync()
+}
+
+const nextOf = (file: string) => `${file}.new`
+
+async function writeDurably(file: string, text: string): Promise<void> {
+  await using handle = await open(file, 'w', 0o600)
+  await handle.writeFile(text)
+  await handle.sync()
 }

@@ -20,8 +20,8 @@ export interface RenewalOptions {
 
 export interface Renewal {
   /**
-   * False if the loop does not run, or if renewals have failed until the certificate is almost or fully
-   * expired.
+   * False if the loop does not run, if the certificate file cannot be read, or if renewals have failed until
+   * the certificate is almost or fully expired.
    */
   isHealthy(): boolean
   /** Aborts a running order. */
@@ -41,6 +41,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
   const { domain, directoryUrl, files, log } = options
   const startedMs = performance.now()
   let stored: StoredCertificate | undefined
+  let isReadable = true
   let failures = 0
   // The time of `performance.now()` at which the current round or pause must have ended.
   let expectedMs = startedMs + ORDER_LIMIT_MS
@@ -50,7 +51,7 @@ export function startRenewal(options: RenewalOptions): Renewal {
     isHealthy() {
       const now = performance.now()
       const isTooOld = stored !== undefined && isOverdue(stored, new Date()) && now > startedMs + START_MS
-      return now < expectedMs + LATE_MS && !isTooOld
+      return now < expectedMs + LATE_MS && isReadable && !isTooOld
     },
     stop: () => loop.stop(),
   }
@@ -69,17 +70,24 @@ export function startRenewal(options: RenewalOptions): Renewal {
 
   /** @returns the pause before the next check, in milliseconds */
   async function renewIfDue(signal: AbortSignal): Promise<number> {
-    stored = await files.read(domain)
+    stored = await files.read(domain).catch((error) => {
+      isReadable = false
+      throw error
+    })
+    isReadable = true
     if (isDue(stored, directoryUrl, new Date())) {
       stored = await renew(signal)
       const { serial, validTo } = stored
       log.info({ domain, serial, validTo }, 'The certificate was issued')
+      // Without this, a host whose clock is ahead would order one certificate after the other.
+      if (isDue(stored, directoryUrl, new Date())) throw new Error(clockFaultOf(stored))
     }
     failures = 0
     return stored ? Math.min(Math.max(dueInMs(stored, new Date()), 1_000), CHECK_MS) : CHECK_MS
   }
 
   async function renew(signal: AbortSignal): Promise<StoredCertificate> {
+    await files.probe(domain)
     const key = stored?.key ?? generateKey()
     const chain = await orderCertificate({
       ...options,
@@ -96,6 +104,11 @@ export function startRenewal(options: RenewalOptions): Renewal {
     failures++
     const nextAttempt = new Date(Date.now() + retryDelayMs(failures))
     log.error({ domain, nextAttempt, validTo: stored?.validTo }, reasonOf(error))
+  }
+
+  function clockFaultOf({ validFrom, validTo }: StoredCertificate): string {
+    const [from, to, now] = [validFrom, validTo, new Date()].map((time) => time.toISOString())
+    return `the new certificate is valid from ${from} to ${to}, and the clock of this host is at ${now}`
   }
 
   function reasonOf(error: unknown): string {

@@ -1,6 +1,6 @@
 // The files of the volume `certificates`.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -60,6 +60,21 @@ test('the key of the account is created once', async () => {
   const again = await createCertificateFolder(folder).accountKey()
   expect(again.equals(key)).toBe(true)
   expect(modeOf('account-key.pem')).toBe(0o600)
+})
+
+test('a damaged key of the account is an error that names the file', async () => {
+  writeFileSync(join(folder, 'account-key.pem'), 'x')
+  await expect(createCertificateFolder(folder).accountKey()).rejects.toThrow(
+    /account-key\.pem is not valid \(.+\): delete it/,
+  )
+})
+
+test('a probe finds that the new file could not be written, and leaves nothing behind', async () => {
+  const files = createCertificateFolder(folder)
+  await files.probe('example.com')
+  expect(readdirSync(folder)).toEqual([])
+  mkdirSync(join(folder, 'example.com.pem.new'))
+  await expect(files.probe('example.com')).rejects.toThrow('EISDIR')
 })
 
 test('a challenge is a file until it is removed, and its token cannot leave the folder', async () => {

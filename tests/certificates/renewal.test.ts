@@ -1,5 +1,6 @@
 // The health of the renewal, with a clock that the tests move.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { orderCertificate } from '../../src/certificates/acme-order.ts'
 import {
   type CertificateFolder,
   generateKey,
@@ -10,6 +11,8 @@ import { type Renewal, startRenewal } from '../../src/certificates/renewal.ts'
 const SERVER = 'https://acme.invalid/directory'
 const DAY_MS = 24 * 60 * 60_000
 const MINUTE_MS = 60_000
+
+vi.mock(import('../../src/certificates/acme-order.ts'), { spy: true })
 
 let renewal: Renewal | undefined
 const failures: string[] = []
@@ -25,11 +28,16 @@ afterEach(async () => {
   await renewal?.stop()
   vi.useRealTimers()
   vi.unstubAllGlobals()
+  vi.mocked(orderCertificate).mockReset()
 })
 
 /** Starts the renewal of a certificate that is valid for 90 days and has some of them left. */
-function start(read: () => Promise<StoredCertificate | undefined>): Renewal {
-  const files = { read, accountKey: async () => generateKey() } as unknown as CertificateFolder
+function start(
+  read: () => Promise<StoredCertificate | undefined>,
+  others: Partial<CertificateFolder> = {},
+): Renewal {
+  const accountKey = async () => generateKey()
+  const files = { read, accountKey, probe: async () => {}, ...others } as CertificateFolder
   const log = { info: () => {}, error: (_: object, message: string) => void failures.push(message) }
   renewal = startRenewal({ domain: 'example.com', directoryUrl: SERVER, email: undefined, files, log })
   return renewal
@@ -84,4 +92,54 @@ test('a round that does not end is unhealthy', async () => {
   await vi.advanceTimersByTimeAsync(2 * MINUTE_MS)
   expect(isHealthy()).toBe(false)
   stuck.resolve(undefined)
+})
+
+test('a new certificate that is already due is a failure with growing pauses that names the clock', async () => {
+  vi.mocked(orderCertificate).mockResolvedValue('chain')
+  const stored = certificateWith({ daysLeft: 20 })
+  start(async () => undefined, { write: async () => stored })
+  await vi.advanceTimersByTimeAsync(61 * MINUTE_MS)
+  expect(failures).toHaveLength(5)
+  expect(failures[0]).toMatch(
+    /the new certificate is valid from \S+ to \S+, and the clock of this host is at 20/,
+  )
+})
+
+test('every reason of a failed connection is logged', async () => {
+  const errors = ['::1', '127.0.0.1'].map((address) => new Error(`connect ECONNREFUSED ${address}:443`))
+  vi.stubGlobal('fetch', async () => {
+    throw new TypeError('fetch failed', { cause: new AggregateError(errors) })
+  })
+  start(async () => undefined)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(failures[0]).toBe(
+    `The ACME server ${SERVER} cannot be reached: connect ECONNREFUSED ::1:443; connect ECONNREFUSED 127.0.0.1:443`,
+  )
+})
+
+test('a certificate file that cannot be read is unhealthy until it can be read', async () => {
+  const stored = certificateWith({ daysLeft: 60 })
+  let isReadable = false
+  const { isHealthy } = start(async () => {
+    if (isReadable) return stored
+    throw new Error('example.com.pem is not valid')
+  })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect([isHealthy(), failures]).toEqual([
+    false,
+    ['The certificate for example.com could not be renewed: example.com.pem is not valid'],
+  ])
+  isReadable = true
+  await vi.advanceTimersByTimeAsync(2 * MINUTE_MS)
+  expect(isHealthy()).toBe(true)
+})
+
+test('nothing is ordered while the new certificate could not be stored', async () => {
+  const probe = async () => {
+    throw new Error('ENOSPC: no space left on device')
+  }
+  start(async () => undefined, { probe })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(failures[0]).toContain('ENOSPC')
+  expect(orderCertificate).not.toHaveBeenCalled()
 })

@@ -1,8 +1,10 @@
 // Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures,
 // and rollouts.
 import { createPublicKey, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { until } from '../support/system.ts'
 import { type Client, send, submitAtRate, untilEnded } from './support/client.ts'
@@ -50,7 +52,11 @@ describe.skipIf(!provided)('HTTPS', () => {
     )
     client = await secureClient(stack)
   })
-  afterAll(() => stack && removeHttpsStack(stack))
+  afterAll(async () => {
+    if (!stack) return
+    await run('docker', ['rm', '-f', `${stack.project}-default-port`])
+    await removeHttpsStack(stack)
+  })
 
   test('curl accepts the first certificate, and HTTP/2 is used', async () => {
     const { port } = new URL(stack.httpsUrl)
@@ -85,11 +91,31 @@ describe.skipIf(!provided)('HTTPS', () => {
     ['an error of nginx', '/metrics', 404],
     ['an error of the API', '/v1/tasks/unknown', 404],
     ['the health check', '/health', 200],
-  ])('%s has the header Strict-Transport-Security', async (_, path, status) => {
-    const { headers, ...response } = await send(client, 'GET', path)
+  ])('%s has the header Strict-Transport-Security if the port is 443', async (_, path, status) => {
+    const { headers, ...response } = await send({ ...client, url: await urlOfDefaultPort() }, 'GET', path)
     expect(response.status).toBe(status)
     expect(headers['strict-transport-security']).toBe('max-age=31536000')
+    // With another port, browsers would send requests for http://DOMAIN/ to port 443.
+    expect((await send(client, 'GET', path)).headers).not.toHaveProperty('strict-transport-security')
   })
+
+  /** Starts another nginx, which is configured for port 443, at the first call. @returns its URL in the network */
+  async function urlOfDefaultPort(): Promise<string> {
+    const name = `${stack.project}-default-port`
+    if (!(await docker(['ps', '-q', '-f', `name=${name}`]))) {
+      const settings = [`DOMAIN=${DOMAIN}`, 'NGINX_SERVERS=https', 'WAGGLE_HTTPS_PORT=0.0.0.0:443']
+      const volumes = ['-v', `${stack.project}_certificates:/certificates:ro`, '--network', stack.project]
+      const image = `${stack.project.replace(/-https$/, '')}/web:${TAGS[0]}`
+      const options = settings.flatMap((setting) => ['-e', setting])
+      await docker(['run', '-d', '--name', name, ...options, ...volumes, image])
+      await untilMet(
+        () => docker(['inspect', '-f', '{{.State.Health.Status}}', name]),
+        (status) => status === 'healthy',
+      )
+    }
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
+    return `https://${await docker(['inspect', '-f', format, name])}:8443`
+  }
 
   test('HTTP is redirected to the domain and the port of HTTPS, except the health check', async () => {
     const { port } = new URL(stack.httpsUrl)
@@ -290,5 +316,98 @@ describe.skipIf(!provided)('HTTPS', () => {
     await rollOutDomain(NEW_DOMAIN, DOMAIN)
     expect(await servedSerial(stack)).toBe(serial)
     expect(issuedIn(await logOf())).toBe(0)
+  })
+
+  describe('a rollout that cannot apply everything', () => {
+    const imageOf = async (service: string) =>
+      docker(['inspect', '-f', '{{.Config.Image}}', await compose(stack, ['ps', '-q', service])])
+    const rollOut = (tag: string = TAGS[0]) =>
+      run('env', ['CERTIFICATE_SECONDS=10', 'docker/rollout.sh', tag], stack.folder)
+
+    /** Replaces a setting in .env. @returns a function that restores the file */
+    function change(name: string, replace: (value: string) => string): () => void {
+      const env = `${stack.folder}/.env`
+      const text = readFileSync(env, 'utf8')
+      const changed = text.replace(new RegExp(`^${name}=(.*)$`, 'm'), (_, old) => `${name}=${replace(old)}`)
+      writeFileSync(env, changed)
+      return () => writeFileSync(env, text)
+    }
+
+    /** Listens at a port of this machine. @returns the port, and a function that releases it */
+    async function occupyPort() {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return { port: (server.address() as AddressInfo).port, release: () => server.close() }
+    }
+
+    test('keeps the container of the certificates if the image does not know the command', async () => {
+      const images = stack.project.replace(/-https$/, '')
+      const command = '[ $0 = certificates ] && exit 2; exec node src/main.ts $0'
+      const dockerfile = `FROM ${images}/app:${TAGS[0]}\nENTRYPOINT ["sh", "-c", "${command}"]\n`
+      const build = 'printf %s "$0" | docker build -q -t "$1" -'
+      expect((await run('sh', ['-c', build, dockerfile, `${images}/app:older`])).code).toBe(0)
+      await docker(['tag', `${images}/web:${TAGS[0]}`, `${images}/web:older`])
+      const { code, output } = await rollOut('older')
+      expect([code, output]).toEqual([0, expect.stringContaining(`still runs ${TAGS[0]}`)])
+      expect(await imageOf('certificates')).toBe(`${images}/app:${TAGS[0]}`)
+      expect(await imageOf('api')).toBe(`${images}/app:older`)
+      expect(await rollOut()).toMatchObject({ code: 0 })
+    })
+
+    test('serves the old domain while there is no certificate for the new one', async () => {
+      const serial = await servedSerial(stack)
+      const restore = change('DOMAIN', () => OTHER_DOMAIN)
+      const { code, output } = await rollOut()
+      restore()
+      expect(code).toBe(3)
+      expect(output.trim().split('\n').at(-1)).toMatch(
+        /^first is running, but nginx still serves tasks.example.com, .* elsewhere.example.com .*refused/,
+      )
+      expect(await servedSerial(stack)).toBe(serial)
+      expect(await rollOut()).toMatchObject({ code: 0 })
+    })
+
+    test('keeps the running nginx while the new port of HTTPS is occupied', async () => {
+      const serial = await servedSerial(stack)
+      const { port, release } = await occupyPort()
+      const restorePort = change('WAGGLE_HTTPS_PORT', () => `127.0.0.1:${port}`)
+      const restoreDomain = change('DOMAIN', () => NEW_DOMAIN)
+      const { code, output } = await rollOut()
+      release()
+      restoreDomain()
+      restorePort()
+      expect([code, output]).toEqual([3, expect.stringMatching(/nginx was not replaced.*already in use/s)])
+      expect(await servedSerial(stack)).toBe(serial)
+    })
+
+    test('reports that nginx does not run; the next rollout starts it', async () => {
+      await compose(stack, ['rm', '-sf', 'nginx'])
+      const { port, release } = await occupyPort()
+      const restore = change('WAGGLE_HTTPS_PORT', () => `127.0.0.1:${port}`)
+      const { code, output } = await rollOut()
+      release()
+      restore()
+      expect([code, output]).toEqual([3, expect.stringMatching(/but nginx does not run: .*already in use/s)])
+      expect(await rollOut()).toMatchObject({ code: 0 })
+      expect(await servedSerial(stack)).toBeDefined()
+    })
+
+    test('without DOMAIN serves HTTP and names the container of the certificates; with a wrong one reports 503', async () => {
+      const restore = change('COMPOSE_FILE', (files) => files.replace(':docker-compose.https.yml', ''))
+      const { code, output } = await rollOut()
+      expect([code, output]).toEqual([0, expect.stringMatching(/docker rm -f \S+-certificates-1/)])
+      expect(await send(stack, 'GET', '/')).toMatchObject({ status: 200 })
+      restore()
+      const restoreDomain = change('DOMAIN', () => OTHER_DOMAIN)
+      const failed = await rollOut()
+      restoreDomain()
+      expect(failed).toMatchObject({
+        code: 3,
+        output: expect.stringMatching(/no certificate for elsewhere.example.com .* with 503\. .*refused/),
+      })
+      expect(await send(stack, 'GET', '/')).toMatchObject({ status: 503 })
+      expect(await rollOut()).toMatchObject({ code: 0 })
+      expect(await servedSerial(stack)).toBeDefined()
+    })
   })
 })

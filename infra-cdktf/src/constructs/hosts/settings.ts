@@ -64,13 +64,12 @@ export function createSettings(
     const servesHttps = profiles.includes('edge') && domain !== undefined
     set(paths.role(role), {
       COMPOSE_PROFILES: profiles.join(','),
+      // The files that every release has: a reboot after `apply` starts the release of the host, which can be
+      // old. host/render-env.jq of a release adds those for DOMAIN and WORKER_KINDS.
       COMPOSE_FILE: [
         'docker-compose.yml',
         'docker-compose.aws.yml',
-        ...(servesHttps ? ['docker-compose.https.yml'] : []),
         ...(role === 'redis' ? ['docker-compose.hosts.yml'] : []),
-        // host/render-env.sh writes these files from WORKER_KINDS.
-        ...(kinds.length > 0 ? ['workers.json', 'workers.aws.json'] : []),
       ].join(':'),
       ...workerSettings(role, config),
       WORKER_KINDS: kinds.length > 0 ? JSON.stringify(Object.fromEntries(kinds.map(serviceOf))) : undefined,

@@ -33,7 +33,14 @@ export function createLogs(scope: Construct, config: Config, keys: Keys) {
       METRICS.taskFailures,
       '{ ($.msg = "task finished") && ($.status = "FAILURE") }',
     ],
-    ['backend-errors', groups.backend, METRICS.unexpectedErrors, '{ $.level >= 50 }'],
+    // Without failed orders of certificates: the first one can fail until a DNS record is known everywhere. The
+    // alarm `certificate` reports orders that keep failing.
+    [
+      'backend-errors',
+      groups.backend,
+      METRICS.unexpectedErrors,
+      '{ ($.level >= 50) && ($.role != "certificates") }',
+    ],
     ['worker-errors', groups.worker, METRICS.unexpectedErrors, '{ $.level >= 50 }'],
   ] as const) {
     new CloudwatchLogMetricFilter(scope, id, {
