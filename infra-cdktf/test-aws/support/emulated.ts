@@ -4,6 +4,7 @@ import type { Json } from '../../test/support/layouts.ts'
 
 /** Resources that are left out of an apply, by type, with what the emulator lacks. */
 export const MISSING_RESOURCES: Record<string, string> = {
+  aws_budgets_budget: 'ListTagsForResource, DescribeSubscribersForNotification',
   aws_elasticache_parameter_group: 'CreateCacheParameterGroup',
   aws_elasticache_replication_group: 'DescribeCacheClusters of the nodes of a group',
   aws_elasticache_user_group: 'CreateUserGroup',
@@ -16,9 +17,22 @@ const MISSING_ARGUMENTS: Record<string, Record<string, string>> = {
 
 /** Attributes that a second plan may change, by type and attribute, with what the emulator returns instead. */
 export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
+  aws_autoscaling_group: {
+    default_instance_warmup: 'always 0',
+    launch_template: 'follows the version of the launch template',
+  },
+  aws_autoscaling_policy: {
+    enabled: 'always false',
+    predictive_scaling_configuration: 'an empty one for a policy of another type',
+  },
   aws_db_parameter_group: { parameter: 'DescribeDBParameters returns no parameter' },
   aws_instance: {
     vpc_security_group_ids: 'no groups of an instance with a network interface in its request',
+  },
+  aws_launch_template: {
+    default_version: 'follows the tags',
+    latest_version: 'follows the tags',
+    tag_specifications: 'the tags of the template itself, as those of a resource that it creates',
   },
   aws_route53_zone: { vpc: 'GetHostedZone returns no VPC of a private zone' },
   aws_vpc_security_group_egress_rule: {
