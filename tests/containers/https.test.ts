@@ -23,6 +23,8 @@ import {
 import { compose, type Stack, TAGS } from './support/stack.ts'
 
 const provided = inject('stack')
+// Five minutes of rollouts that change or break HTTPS. `npm run test:https` runs them too.
+const isThorough = process.env.THOROUGH === '1'
 const DAY = 24 * 60 * 60
 // Long enough for an order on a busy machine in the last third, short enough to wait for.
 const SHORT_SECONDS = 60
@@ -32,6 +34,9 @@ const untilMet = <T>(read: () => Promise<T>, isMet: (value: T) => boolean) => un
 
 // The tests use one stack, in this order: a certificate that lives for a minute, then one that lives for a
 // day.
+if (!isThorough)
+  process.stderr.write('Rollouts that change or break HTTPS are skipped; npm run test:https runs them\n')
+
 describe.skipIf(!provided)('HTTPS', () => {
   let stack: HttpsStack
   let client: Client & { tls: { ca: string } }
@@ -293,32 +298,35 @@ describe.skipIf(!provided)('HTTPS', () => {
     expect(issuedIn(await logOf())).toBe(0)
   })
 
-  test('a rollout after a change of DOMAIN serves the new domain; the way back orders nothing', async () => {
-    const serial = await servedSerial(stack)
-    const env = `${stack.folder}/.env`
-    const rollOutDomain = async (from: string, to: string) => {
-      writeFileSync(env, readFileSync(env, 'utf8').replace(`DOMAIN=${from}`, `DOMAIN=${to}`))
-      expect(await run('docker/rollout.sh', [TAGS[0]], stack.folder)).toMatchObject({
-        code: 0,
-        output: expect.stringContaining(`Replacing nginx for the domain "${to}"`),
-      })
-    }
-    await rollOutDomain(DOMAIN, NEW_DOMAIN)
-    await untilMet(
-      () => send(stack, 'GET', '/'),
-      ({ status }) => status === 308,
-    )
-    const ofNewDomain = { ...client, tls: { ...client.tls, servername: NEW_DOMAIN } }
-    expect((await send(ofNewDomain, 'GET', '/v1/queues')).status).toBe(200)
-    const { headers } = await send(stack, 'GET', '/')
-    expect(headers.location).toContain(`https://${NEW_DOMAIN}:`)
+  test.skipIf(!isThorough)(
+    'a rollout after a change of DOMAIN serves the new domain; the way back orders nothing',
+    async () => {
+      const serial = await servedSerial(stack)
+      const env = `${stack.folder}/.env`
+      const rollOutDomain = async (from: string, to: string) => {
+        writeFileSync(env, readFileSync(env, 'utf8').replace(`DOMAIN=${from}`, `DOMAIN=${to}`))
+        expect(await run('docker/rollout.sh', [TAGS[0]], stack.folder)).toMatchObject({
+          code: 0,
+          output: expect.stringContaining(`Replacing nginx for the domain "${to}"`),
+        })
+      }
+      await rollOutDomain(DOMAIN, NEW_DOMAIN)
+      await untilMet(
+        () => send(stack, 'GET', '/'),
+        ({ status }) => status === 308,
+      )
+      const ofNewDomain = { ...client, tls: { ...client.tls, servername: NEW_DOMAIN } }
+      expect((await send(ofNewDomain, 'GET', '/v1/queues')).status).toBe(200)
+      const { headers } = await send(stack, 'GET', '/')
+      expect(headers.location).toContain(`https://${NEW_DOMAIN}:`)
 
-    await rollOutDomain(NEW_DOMAIN, DOMAIN)
-    expect(await servedSerial(stack)).toBe(serial)
-    expect(issuedIn(await logOf())).toBe(0)
-  })
+      await rollOutDomain(NEW_DOMAIN, DOMAIN)
+      expect(await servedSerial(stack)).toBe(serial)
+      expect(issuedIn(await logOf())).toBe(0)
+    },
+  )
 
-  describe('a rollout that cannot apply everything', () => {
+  describe.skipIf(!isThorough)('a rollout that cannot apply everything', () => {
     const imageOf = async (service: string) =>
       docker(['inspect', '-f', '{{.Config.Image}}', await compose(stack, ['ps', '-q', service])])
     const rollOut = (tag: string = TAGS[0]) =>
