@@ -155,7 +155,9 @@ describe.concurrent('the command line', () => {
     'the unknown command "%s" is rejected with a list of the known commands',
     async (name) => {
       const { code, stderr } = await run([name])
-      expect(stderr).toBe(`Unknown command "${name}": expected one of dev, api, worker, migrate, keys, certificates\n`)
+      expect(stderr).toBe(
+        `Unknown command "${name}": expected one of dev, api, worker, migrate, keys, certificates\n`,
+      )
       expect(code).toBe(1)
     },
   )
