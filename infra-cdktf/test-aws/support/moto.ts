@@ -23,7 +23,7 @@ export async function startMoto(): Promise<Moto | undefined> {
   const url = `http://127.0.0.1:${port}`
   const server = join(import.meta.dirname, 'moto_server.py')
   const child = spawn(join(programs, 'python'), [server, '-H', '127.0.0.1', '-p', String(port)], {
-    stdio: 'ignore',
+    stdio: ['pipe', 'ignore', 'ignore'],
   })
   const ended = once(child, 'exit')
   const deadline = Date.now() + 180_000

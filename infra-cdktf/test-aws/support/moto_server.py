@@ -1,11 +1,14 @@
 """Starts moto's server with two things that AWS has and moto 5.2.5 lacks: the public parameters with the image ids of
 Ubuntu, and the protocol in which the AWS provider calls CloudWatch (RPC v2 CBOR), translated to JSON, which moto has.
+It ends when its standard input is closed: with the test that has started it, also if that is killed.
 """
 
 import datetime
 import io
 import json
+import os
 import sys
+import threading
 
 import cbor2
 from moto.core.utils import utcnow
@@ -20,6 +23,11 @@ CBOR_PATH = "/service/GraniteServiceVersion20100801/operation/"
 
 check_loading_status = ParameterDict._check_loading_status
 dispatch = DomainDispatcherApplication.__call__
+
+
+def end_with_input():
+    sys.stdin.buffer.read()
+    os._exit(0)
 
 
 def add_images(self, key):
@@ -94,4 +102,5 @@ def with_times(value, name=""):
 
 ParameterDict._check_loading_status = add_images
 DomainDispatcherApplication.__call__ = translate_cbor
+threading.Thread(target=end_with_input, daemon=True).start()
 main(sys.argv[1:])
