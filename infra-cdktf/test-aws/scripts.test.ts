@@ -259,7 +259,11 @@ describe.skipIf(!moto)('against moto', () => {
       DBInstanceClass: 'db.t4g.micro',
       BackupRetentionPeriod: 7,
       DBSubnetGroup: { DBSubnetGroupName: database },
-      TagList: [{ Key: 'Environment', Value: 'staging' }],
+      TagList: expect.arrayContaining([
+        { Key: 'Environment', Value: 'staging' },
+        // --switch accepts only an instance with this tag.
+        { Key: 'RestoredAs', Value: restored },
+      ]),
     })
 
     const refused = await waggle(['restore', 'staging', '--switch', restored], 'yes\n')
