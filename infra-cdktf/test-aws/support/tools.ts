@@ -21,7 +21,7 @@ export function providerVersions(): string[] {
 
 /** Python packages by virtual environment. checkov needs its own, because it requires an old version of boto3. */
 const PACKAGES = {
-  aws: ['moto[server]==5.2.5', 'awscli==1.46.3'],
+  aws: ['moto[server]==5.2.5', 'cbor2==6.3.0', 'awscli==1.46.3'],
   checkov: ['checkov==3.3.30'],
 } as const
 
