@@ -1,8 +1,8 @@
 #!/bin/sh
 # Publishes the page in /page, where nginx serves it: lay-out-page [next]. With `next` it publishes the files
 # that a rollout has put into /page/.next, otherwise those of the image. Files are moved by rename, so a
-# client never receives a half-written file. Files of older pages stay for browsers that have such a page open;
-# rollouts delete assets that are older than a week.
+# client never receives a half-written file. Files of older pages stay for browsers that have such a page
+# open; rollouts delete assets that are older than a week.
 set -eu
 if [ "${1:-}" != next ]; then
   # A new container publishes the page of its image. A restarted container (same host name) keeps the

@@ -6,11 +6,12 @@
 #                                switches nginx to the new API, stops the old containers
 #   docker/rollout.sh rollback   does the same with the tag that ran before
 #
-# Exit code 0: the new tag runs. 3: the new tag runs, but nginx does not run or does not serve DOMAIN; the last
-# line says why. Any other code: the rollout failed, and the last line says why and what runs now. A failure
-# before the old workers stop changes nothing; a failure while nginx is switched leaves the old API and page.
-# The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of DOMAIN. That of
-# the certificates is replaced at the end; its volume is not touched.
+# Exit code 0: the new tag runs. 3: the new tag runs, but nginx does not run or does not serve DOMAIN; the
+# last line says why. Any other code: the rollout failed, and the last line says why and what runs now. A
+# failure before the old workers stop leaves all old containers and the old page in use; migrations stay
+# applied. A failure while nginx is switched leaves the old API and page, with the new workers.
+# The containers of Redis, Postgres and nginx are not replaced, except nginx after a change of DOMAIN. The
+# container `certificates` is replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 umask 077
@@ -18,7 +19,8 @@ umask 077
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
 # An order takes about ten seconds. The first attempt after a failure follows after two minutes.
 CERTIFICATE_SECONDS=${CERTIFICATE_SECONDS:-60}
-# nginx refuses new connections from the start of a stop. Its own limit for old connections is 60 s.
+# When nginx is replaced, open requests get this time. It accepts no new connections meanwhile, so the 60 s
+# that nginx itself would wait would be an outage of 60 s.
 NGINX_STOP_SECONDS=5
 # How long the old API keeps running after nginx is switched, for requests that are still on their way to it.
 SWITCH_SECONDS=1
@@ -79,7 +81,7 @@ fail() {
   exit 1
 }
 
-# Ends a rollout after which the new tag runs, but not all of nginx and HTTPS.
+# Ends a rollout after which the new tag runs, but nginx does not run or does not serve DOMAIN.
 fail_at_edge() {
   echo "$tag is running, but $*" >&2
   exit 3
@@ -216,7 +218,8 @@ finish_edge() {
     say "The nginx configuration has changed. Apply it with: docker compose up -d -t $NGINX_STOP_SECONDS nginx (interrupts requests for up to ten seconds)"
 }
 
-# Workers, and the container of the certificates, keep running after their profile or compose file was removed.
+# Workers, and the container of the certificates, keep running after their profile or compose file was
+# removed.
 report_inactive_services() {
   local service name
   while read -r service name; do
@@ -226,9 +229,10 @@ report_inactive_services() {
   done < <(compose ps --format '{{.Service}} {{.Name}}')
 }
 
-# Updates the container of the certificates. Starts nginx if it does not run, and replaces it if DOMAIN has
-# changed. Where nginx already serves HTTPS, it publishes the challenges for every domain, so it serves the old
-# domain until there is a certificate for the new one. Where it does not, it must be replaced first.
+# Updates the container `certificates`. Starts nginx if it does not run, and replaces it after a change of
+# DOMAIN. If nginx already serves HTTPS, it also serves the challenges of the new domain: then it is replaced
+# only when there is a certificate for that domain. If nginx serves HTTP only, it must be replaced before the
+# order.
 update_edge() {
   local domain served
   domain=$(nginx_setting DOMAIN)
@@ -254,17 +258,18 @@ running_nginx_setting() { [ -z "$edge" ] || docker exec "$edge" printenv "$1" ||
 
 # Starts nginx, or replaces the running one, for a domain, which is empty without HTTPS.
 start_nginx() {
-  local output
+  local purpose output
   if [ -n "$edge" ]; then
     test_https_port
-    say "Replacing nginx for the domain \"$1\": this interrupts requests for up to ten seconds"
+    [ -n "$1" ] && purpose="for the domain \"$1\"" || purpose='without HTTPS'
+    say "Replacing nginx $purpose: this interrupts requests for up to ten seconds"
   fi
   output=$(compose up -d -t "$NGINX_STOP_SECONDS" --wait --no-deps --no-build nginx 2>&1) ||
     fail_at_edge "nginx does not run: $output"
 }
 
-# Publishes the port of HTTPS for a moment, unless nginx already does. Docker stops the running nginx before it
-# publishes the ports of the new one, so an occupied port must be found before.
+# Publishes the port of HTTPS for a moment, unless nginx already does. Docker stops the running nginx before
+# it publishes the ports of the new one, so an occupied port must be found before.
 test_https_port() {
   local port output
   port=$(nginx_setting WAGGLE_HTTPS_PORT)
@@ -274,8 +279,8 @@ test_https_port() {
     fail_at_edge "nginx was not replaced, because Docker cannot publish WAGGLE_HTTPS_PORT ($port): ${output%%$'\n'*}"
 }
 
-# A failure is only reported: requests do not depend on this container, and the new tag already runs. The image
-# of the new tag can be older than the command `certificates`.
+# A failure is only reported: requests do not depend on this container, and the new tag already runs. The
+# image of the new tag can be older than the command `certificates`.
 update_certificates() {
   is_active certificates || return 0
   local kept

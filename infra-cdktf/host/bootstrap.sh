@@ -106,8 +106,8 @@ start_release() {
   fi
 }
 
-# The auto scaling group of the workers counts a new host as in service only after this report, and replaces a host
-# that does not send it in time. A host that is already in service has no launch to report.
+# The auto scaling group of the workers counts a new host as in service only after this report, and replaces a
+# host that does not send it in time. A host that is already in service has no launch to report.
 report_launch() {
   [ "$ROLE $HOST_NAME" = 'worker worker' ] || return 0
   aws autoscaling complete-lifecycle-action --auto-scaling-group-name "waggle-$ENVIRONMENT-workers" \
@@ -143,7 +143,8 @@ identify() {
   set +a
 }
 
-# Tries up to 5 times. The address of a host changes once, soon after its start, which breaks connections.
+# Tries up to 5 times. The API's host gets its Elastic IP address soon after its start, which breaks open
+# connections.
 with_retries() {
   local tries=5
   until "$@"; do
@@ -159,8 +160,10 @@ install_packages() {
   with_retries apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 install --no-install-recommends "$@"
 }
 
-# Lets unattended-upgrades reboot at night (UTC) after an update that needs it, for example of the kernel. The hour
-# follows from the number of the host, so that hosts of one role do not reboot together; the minute from its id.
+# Lets unattended-upgrades reboot between 00:00 and 06:00 UTC after an update that needs it, for example of
+# the kernel. The hour is the number of the host modulo 6, so that up to six numbered hosts of a role reboot
+# in different hours. Hosts of an auto scaling group have no number: they reboot in the first hour. The minute
+# follows from the id of the instance.
 allow_reboots() {
   local number=${HOST_NAME##*[!0-9]} sum
   sum=$(cksum <<< "$INSTANCE_ID")
@@ -169,8 +172,8 @@ allow_reboots() {
     install -D -m 644 /dev/stdin "$ROOT/etc/apt/apt.conf.d/52waggle-reboots"
 }
 
-# Prints the parameters below a path as a JSON object. Keys are the last parts of the names. The role of a host
-# with only Redis may read a few parameters of the application, and only by name.
+# Prints the parameters below a path as a JSON object. Keys are the last parts of the names. The role of a
+# host with only Redis may read a few parameters of the application, and only by name.
 parameters() {
   local path=/waggle/$ENVIRONMENT/$1 operation
   operation=(get-parameters-by-path --path "$path" --recursive --with-decryption)
@@ -193,8 +196,8 @@ wait_for_settings() {
   done
 }
 
-# Waits up to 30 minutes for the settings that Terraform writes last, because it creates the database and the cache
-# at the same time as this host. They are missing if an environment that has a release is created again.
+# Waits up to 30 minutes for the settings that Terraform writes last, because it creates the database and the
+# cache at the same time as this host. They are missing if an environment that has a release is created again.
 wait_for_addresses() {
   [ "$ROLE" != redis ] || return 0
   local names='"DATABASE_HOST", "REDIS_HOST"' tries=180
@@ -258,14 +261,16 @@ rollout() {
   flock -n 8 || fail "Another rollout is under way"
   local status=0
   fetch "$1"
-  # make_current installs this unit after the first release has started. The link `current` exists before that.
+  # This unit exists after a first release has started on this host. The link `current` exists earlier.
   if [ -e "$ROOT/etc/systemd/system/waggle.service" ]; then
     cd "$HOME_FOLDER/releases/$1"
-    # Render the latest settings with the tag of the running release: docker/rollout.sh reads the old tag from .env.
+    # Render the latest settings with the tag of the running release: docker/rollout.sh reads the old tag from
+    # .env.
     host/render-env.sh "$(basename "$(readlink "$HOME_FOLDER/current")")"
     ensure_database_role
     docker/rollout.sh "$1" || status=$?
-    # 3: the version runs, but nginx does not run or does not serve DOMAIN. A reboot must start the same version.
+    # 3: the version runs, but nginx does not run or does not serve DOMAIN. A reboot must start the same
+    # version.
     [ "$status" = 0 ] || [ "$status" = 3 ] || exit "$status"
     make_current "$1"
     [ "$status" = 0 ] || exit "$status"

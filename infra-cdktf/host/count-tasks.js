@@ -1,5 +1,6 @@
-// Prints the tasks in a restored database by status. Runs inside the container of the API, with its role and
-// password: docker compose exec -T -e RESTORED_HOST=… api node --input-type=module - < host/count-tasks.js
+// Prints the number of tasks per status in a restored database. Runs inside the container of the API, with its
+// role and password:
+//   docker compose exec -T -e RESTORED_HOST=… api node --input-type=module - < host/count-tasks.js
 import pg from 'pg'
 
 const url = new URL(process.env.DATABASE_URL)

@@ -41,9 +41,9 @@ async function createRole() {
 }
 
 /**
- * Returns the SCRAM-SHA-256 verifier of the password (RFC 5803), in the format in which Postgres stores it. The
- * server logs the statement that sets it, so the statement must not contain the password itself.
- * @throws Error for a password with other than printable ASCII characters: clients would normalize it
+ * Returns the SCRAM-SHA-256 verifier of the password (RFC 5803), in the format in which Postgres stores it.
+ * The server logs the statement that sets it, so the statement must not contain the password itself.
+ * @throws Error for a password with characters other than printable ASCII: clients would normalize it
  *   differently (SASLprep, RFC 4013, which node-postgres does not implement)
  */
 function scramVerifier() {

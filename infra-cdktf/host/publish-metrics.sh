@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the workers are healthy, and, on
-# hosts with the API, queue statistics and the age of the certificate that nginx serves. Values that cannot be
-# read are omitted; alarms detect missing data.
+# Publishes metrics to CloudWatch, once a minute: disk and memory use, whether the workers are healthy, and,
+# on hosts with the API, queue statistics and how much of its lifetime the certificate of nginx has left, in
+# percent. Values that cannot be read are omitted; alarms detect missing data.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin

@@ -20,7 +20,8 @@ def line:
     with_entries(select(.key | IN($parts[]) | not))
     + {
       COMPOSE_PROFILES: needed("COMPOSE_PROFILES"),
-      # Only this release knows whether it has these files. host/render-env.sh writes those of the workers.
+      # Added here and not in Parameter Store, because older releases do not contain these files.
+      # host/render-env.sh writes those of the workers.
       COMPOSE_FILE: (needed("COMPOSE_FILE")
         + (if $parameters.DOMAIN then ":docker-compose.https.yml" else "" end)
         + (if $parameters.WORKER_KINDS then ":workers.json:workers.aws.json" else "" end)),

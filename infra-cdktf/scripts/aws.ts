@@ -1,4 +1,5 @@
-// Runs the AWS CLI with the credentials of the caller. Secrets are passed in a private file, not as arguments.
+// Runs the AWS CLI with the credentials of the caller. Secrets are passed in a private file, not as
+// arguments.
 import { spawn } from 'node:child_process'
 import { beforeSignal, withPrivateFile } from './private-file.ts'
 
@@ -42,7 +43,9 @@ export function createAws(region: string): Aws {
   }
 }
 
-/** Creates a function for commands that a person watches or types in, such as the end of a log or a session. */
+/**
+ * Creates a function for commands that a person watches or types in, such as the end of a log or a session.
+ */
 export function createAwsInTerminal(region: string): AwsInTerminal {
   return async (args) => {
     const child = start([...args, '--region', region], 'inherit')

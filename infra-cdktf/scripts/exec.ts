@@ -19,7 +19,10 @@ export interface ExecParts {
 }
 
 export interface ExecOptions {
-  /** Service of Compose, e.g. `api`. Without it the command runs on the host as root, in the folder of the release. */
+  /**
+   * Service of Compose, e.g. `api`. Without it the command runs on the host as root, in the folder of the
+   * release.
+   */
   container?: string | undefined
 }
 

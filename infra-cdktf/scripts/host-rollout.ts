@@ -20,8 +20,8 @@ const ROLLOUT_TIMEOUT_MS = 15 * 60_000
 
 export interface HostRolloutOptions {
   polling?: Polling
-  /** Whether auto scaling can end a host during the rollout. Hosts that no longer exist are then ignored. */
-  mayEnd?: boolean
+  /** Whether auto scaling can terminate a host during the rollout. Terminated hosts are then ignored. */
+  canBeTerminated?: boolean
 }
 
 /**
@@ -33,10 +33,10 @@ export async function rollOutHosts(
   environment: Environment,
   hosts: RunningHost[],
   tag: string,
-  { polling = POLLING, mayEnd = false }: HostRolloutOptions = {},
+  { polling = POLLING, canBeTerminated = false }: HostRolloutOptions = {},
 ): Promise<void> {
   const { rolloutDocument, logs } = namesOf(environment)
-  const findExisting = mayEnd ? existingIn : undefined
+  const findExisting = canBeTerminated ? existingIn : undefined
   const command = {
     document: rolloutDocument,
     parameters: { tag: [tag] },
@@ -47,7 +47,7 @@ export async function rollOutHosts(
     ...(findExisting && { findExisting }),
   }
   await inBatches(hosts, async (batch) => {
-    // Repeats the command without the hosts that have ended, because it stops at the first one of them.
+    // The command stops at the first host that was terminated. Repeat it for the hosts that are left.
     for (let rest = batch; rest.length > 0; ) {
       rest = await waitUntilOnline(aws, rest, polling, findExisting)
       if (rest.length === 0) break

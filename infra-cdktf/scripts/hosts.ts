@@ -53,7 +53,9 @@ export async function findHosts(aws: Aws, environment: Environment): Promise<Run
 /** Returns the hosts of one role. */
 export const hostsOf = (hosts: RunningHost[], role: Role) => hosts.filter((host) => host.role === role)
 
-/** Deletes the reports of hosts that no longer exist. Stopped hosts still exist. @returns how many it deleted */
+/**
+ * Deletes the reports of hosts that no longer exist. Stopped hosts still exist. @returns how many it deleted
+ */
 export async function deleteStaleReports(aws: Aws, environment: Environment): Promise<number> {
   const { ready } = namesOf(environment).paths
   // Read the reports first: a host that starts after this is not among them.

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Writes a file that only this user can read, and removes it after the work, or before a signal ends this process. */
+/**
+ * Writes a file that only this user can read. Removes it after the work, or before a signal ends this
+ * process.
+ */
 export async function withPrivateFile<T>(content: string, work: (path: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
@@ -25,7 +28,8 @@ export async function withPrivateFile<T>(content: string, work: (path: string) =
 export function beforeSignal(cleanUp: (signal: NodeJS.Signals) => void): () => void {
   const end = (signal: NodeJS.Signals) => {
     cleanUp(signal)
-    // Other listeners run before the repeated signal arrives. The last one restores the default: to end.
+    // The repeated signal arrives after all listeners of the first one have run. Each listener runs once, so
+    // none is left then, and the default action ends this process.
     process.kill(process.pid, signal)
   }
   for (const signal of SIGNALS) process.once(signal, end)

@@ -64,11 +64,16 @@ export async function restore(parts: RestoreParts, source: RestoreSource): Promi
   return restored
 }
 
-/** Sentence for a restored database with another version than the configuration: Terraform would upgrade it. */
+/**
+ * Returns what to configure if the restored database has another major version. Otherwise Terraform would
+ * change it.
+ */
 export const versionStep = ({ name }: Config, engineVersion: string) =>
   `After the switch, set database.version of ${name} to ${majorOf(engineVersion)} before infra:plan`
 
-/** Sets what the restore operations cannot set, and waits for it. Safe to repeat, for example after an interruption. */
+/**
+ * Sets what the restore operations cannot set, and waits until the instance is available. It can be repeated.
+ */
 export async function completeRestored(
   aws: Aws,
   name: string,
@@ -100,7 +105,9 @@ export async function completeRestored(
   return waitForDatabase(aws, name, TIMEOUT_MS, polling, hasSecret)
 }
 
-/** Whether the restored instance gets the major version of the running one. True if the version is not known. */
+/**
+ * Whether the restored instance gets the major version of the running one. True if the version is not known.
+ */
 const hasVersionOf = (model: Database, snapshot: Snapshot | undefined) =>
   snapshot?.EngineVersion === undefined || majorOf(snapshot.EngineVersion) === majorOf(model.EngineVersion)
 
@@ -183,11 +190,11 @@ async function availableSnapshots(aws: Aws, filter: string[]): Promise<Snapshot[
   )
 }
 
-/** Seconds in UTC, as in `20261130100059`. */
+/** Returns the time in UTC to the second, e.g. `20261130100059`. */
 export const stampOf = (time: Date) => time.toISOString().slice(0, 19).replace(/\D/g, '')
 
 /**
- * Prints the tasks in a restored database by status, from a host of the API.
+ * Prints the number of tasks per status in a restored database, from a host of the API.
  * @returns the exit code. It is not 0 if the password of the database role has changed since the snapshot
  */
 export async function checkRestored(parts: RestoreParts, restored: string): Promise<number> {

@@ -20,9 +20,9 @@ export interface RolloutParts {
 
 /**
  * Rolls out a tag: first the Redis host, whose containers do not change; then workers, which can run tasks of
- * the old API; then the API. Any failure rolls all hosts back to the current release. Hosts that already run
- * the tag are skipped. If the tag is the current release, all hosts are included, so that they read changed
- * settings.
+ * the old API; then the API. In the first rollout, and if the tag is the current release, the API comes
+ * before the workers. Any failure rolls all hosts back to the current release. Hosts that already run the tag
+ * are skipped. If the tag is the current release, all hosts are included, so that they read changed settings.
  * @throws Error if the tag does not run on all hosts afterwards
  */
 export async function rollOut(parts: RolloutParts, tag: string): Promise<void> {
@@ -106,7 +106,10 @@ async function rollOutRoles(
     const outdated = hosts.filter((host) => isRepeated || host.tag !== tag)
     if (outdated.length === 0) continue
     print(`${role}: ${outdated.map(({ name }) => name).join(', ')}`)
-    await rollOutHosts(aws, config.name, outdated, tag, { ...(polling && { polling }), mayEnd: isScaled })
+    await rollOutHosts(aws, config.name, outdated, tag, {
+      ...(polling && { polling }),
+      canBeTerminated: isScaled,
+    })
   }
 }
 

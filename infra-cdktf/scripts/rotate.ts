@@ -1,5 +1,5 @@
-// Replaces the password of the database role or of Redis by a new random one, and rolls it out. Repeat the command
-// after an interruption: it continues with the same password.
+// Replaces the password of the database role or of Redis with a new random one, and rolls it out. Repeat the
+// command after an interruption: it continues with the same password.
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { namesOf } from '../src/names.ts'
@@ -67,7 +67,9 @@ function setterOf(parts: RolloutParts): (passwords: string[]) => Promise<void> {
     : (passwords) => setInCache(parts, passwords)
 }
 
-/** The host reads the new password from Parameter Store. */
+/**
+ * Runs host/redis-password.sh on the host of Redis. The script reads the new password from Parameter Store.
+ */
 async function setOnHost(
   parts: RolloutParts,
   role: NonNullable<ReturnType<typeof topologyOf>['redisRole']>,
@@ -79,7 +81,7 @@ async function setOnHost(
   if (code !== 0) throw new Error(`redis-password.sh ${step} failed with exit code ${code}`)
 }
 
-/** ElastiCache allows two passwords per user. */
+/** Sets the passwords of the ElastiCache user, which can have two. */
 async function setInCache({ aws, config, polling = POLLING }: RolloutParts, Passwords: string[]) {
   const UserId = namesOf(config.name).cache
   await untilActive()

@@ -17,15 +17,17 @@ export interface Command {
   document: string
   parameters: Record<string, string[]>
   comment: string
-  /** Stops at the first host that fails, and runs on one host at a time. Default: runs on all hosts at once. */
+  /**
+   * Stops at the first host that fails, and runs on one host at a time. Default: runs on all hosts at once.
+   */
   oneByOne?: boolean
   /** Receives the complete output. Run Command itself stores only its beginning. */
   logGroup?: string
   /** Upper limit per host. With `oneByOne` the hosts need it one after the other. */
   timeoutMs: number
   /**
-   * Returns those of the given hosts that still exist. With this, a command on a host that has ended counts as
-   * ended too, with the status `Terminated`: Systems Manager itself notices it more than an hour later.
+   * Returns those of the given hosts that still exist. With this function, a command on a terminated host
+   * counts as ended, with the status `Terminated`. Systems Manager reports it more than an hour later.
    */
   findExisting?: (hosts: RunningHost[]) => Promise<RunningHost[]>
 }
@@ -122,7 +124,8 @@ async function terminatedAmong(
   started: Invocation[],
   findExisting: NonNullable<Command['findExisting']>,
 ): Promise<Invocation[]> {
-  // A pending invocation waits for another host: it may end only when that one has ended.
+  // Pending invocations wait for another host. They do not count as terminated, because the command must not
+  // count as failed while that host still runs it.
   const running = started.filter(({ status }) => RUNNING_STATUSES.includes(status))
   const existing = await findExisting(running.map(({ host }) => host))
   return running

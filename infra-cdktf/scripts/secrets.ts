@@ -1,5 +1,6 @@
-// Creates the random secrets of an environment in Parameter Store. They appear in no file, no Terraform state
-// and no process list. Secrets that are in use are never overwritten.
+// Creates the random secrets of an environment in Parameter Store. They appear in no Terraform state and no
+// process list. Only a temporary file, which only this user can read, passes them to the AWS CLI. Secrets
+// that are in use are never overwritten.
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Config } from '../src/config/schema.ts'
@@ -38,8 +39,8 @@ export async function initSecrets(
   }
 
   /**
-   * Creates keys for the operator, the smoke test and the metrics timer. API_KEYS, which contains their hashes,
-   * is written last: after an interruption the next run creates all three keys again.
+   * Creates keys for the operator, the smoke test and the metrics timer. API_KEYS, which contains their
+   * hashes, is written last: after an interruption the next run creates all three keys again.
    */
   async function createApiKeys(): Promise<string | undefined> {
     if (await exists(`${rolePath}/API_KEYS`)) return undefined

@@ -5,8 +5,8 @@ import { HEALTH_PATH } from '../src/names.ts'
 
 const TIMEOUT_MS = 60_000
 /**
- * Without any response: the DNS record or the first certificate may be on its way, with one retry after 2
- * minutes.
+ * Limit while there is no response at all. A new DNS record takes time to become visible, and the first order
+ * of a certificate can fail once; its retry follows after 2 minutes.
  */
 const CONNECT_TIMEOUT_MS = 5 * 60_000
 /** Prefix of XML namespaces, which are names and never requested. */
@@ -22,7 +22,7 @@ export async function smoke(url: string, apiKey: string, print: (line: string) =
     await checkRedirect(`http://${host}/`, url)
     print('HTTP: redirected to HTTPS')
   }
-  print(`Page: ${await checkPage(url)} files, which contain only URLs of its own origin`)
+  print(`Page: ${await checkPage(url)} files without absolute URLs`)
   print(`Task: SUCCESS after ${await checkTask(url, apiKey)} ms`)
 }
 
@@ -63,8 +63,11 @@ async function checkPage(url: string): Promise<number> {
   const seen = new Map<string, string>()
   await read(page)
   for (const [path, text] of seen) {
-    const foreign = foreignOriginsIn(text)
-    if (foreign.length > 0) throw new Error(`${path} contains URLs of other origins: ${foreign.join(', ')}`)
+    const origins = absoluteOriginsIn(text)
+    if (origins.length > 0)
+      throw new Error(
+        `${path} contains absolute URLs: ${origins.join(', ')}; the page must use relative URLs`,
+      )
   }
   if (seen.size < 2) throw new Error(`The page at ${page} references no script`)
   return seen.size
@@ -83,8 +86,11 @@ async function checkPage(url: string): Promise<number> {
   }
 }
 
-/** Returns all absolute origins in a file, including `localhost`, which is a different machine per client. */
-export function foreignOriginsIn(text: string): string[] {
+/**
+ * Returns the origins of all absolute URLs in a file, without XML namespaces. The page must use relative URLs
+ * only: `localhost`, for example, would be the machine of the client.
+ */
+export function absoluteOriginsIn(text: string): string[] {
   const origins = [...text.matchAll(/\b(?:https?|wss?):\/\/[\w.:-]+/g)].map(([origin]) => origin)
   return [...new Set(origins)].filter((origin) => !`${origin}/`.startsWith(XML_NAMESPACE))
 }

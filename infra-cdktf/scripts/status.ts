@@ -122,7 +122,7 @@ async function scalingSection({ aws, config }: StatusParts): Promise<Section> {
   return {
     title: 'Auto scaling',
     rows: [
-      ['group', 'in service', 'desired', 'least', 'most'],
+      ['group', 'in service', 'desired', 'min', 'max'],
       [name, ...[inService, DesiredCapacity, MinSize, MaxSize].map(String)],
     ],
     faults: inService < MinSize ? [`${name}: ${inService} of at least ${MinSize} hosts are in service`] : [],
@@ -152,7 +152,7 @@ async function databaseSection({ aws, config }: StatusParts): Promise<Section> {
   return {
     title: 'Database',
     rows: [
-      ['name', 'status', 'version', 'class', 'restorable until', 'waiting changes'],
+      ['name', 'status', 'version', 'class', 'restorable until', 'pending changes'],
       [
         name,
         status,
@@ -197,7 +197,9 @@ async function cacheSection({ aws, config }: StatusParts): Promise<Section> {
 
 const cacheResponse = z.object({ ReplicationGroups: z.tuple([z.object({ Status: z.string() })]) })
 
-/** Lists alarms that are not OK. Without data an alarm is shown, but it is a fault only in the state ALARM. */
+/**
+ * Lists alarms that are not OK. Without data an alarm is shown, but it is a fault only in the state ALARM.
+ */
 async function alarmSection({ aws, config }: StatusParts): Promise<Section> {
   const prefix = `${namesOf(config.name).prefix}-`
   const response = await aws(['cloudwatch', 'describe-alarms', '--alarm-name-prefix', prefix])

@@ -1,5 +1,5 @@
-// Puts a restored database in the place of the running one, by renaming both. Every step can be repeated after
-// an interruption.
+// Puts a restored database in the place of the running one, by renaming both. Every step can be repeated
+// after an interruption.
 import { namesOf } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
 import { type Database, findDatabase, majorOf, RESTORED_AS, waitForDatabase } from './database.ts'
@@ -17,8 +17,8 @@ export interface SwitchParts extends RestoreParts {
 
 /**
  * Renames the running database to `<name>-old-<time>` and the restored one to its name, which keeps the
- * endpoint. Between the two, the API and the workers have no database; everything that was written after the
- * restored point in time exists only in the old instance.
+ * endpoint. Between the two renames, the API and the workers have no database. Everything that was written
+ * after the restored point in time exists only in the old instance.
  * @throws Error without the restored instance, or without the confirmation
  */
 export async function switchDatabase(parts: SwitchParts, restored: string): Promise<void> {
@@ -31,7 +31,7 @@ export async function switchDatabase(parts: SwitchParts, restored: string): Prom
   if (!next && !running?.TagList.some(({ Key, Value }) => Key === RESTORED_AS && Value === restored))
     throw new Error(`There is no instance ${restored}, and ${name} was not restored under this name`)
   if (next) {
-    const question = `This replaces the database ${name} by ${restored}. Requests fail for some minutes.`
+    const question = `This replaces the database ${name} with ${restored}. Requests fail for some minutes.`
     if (running && !(await confirm(question, name))) throw new Error('Nothing was changed')
     await completeRestored(aws, restored, running ?? next, polling)
     if (running) await rename(name, `${name}-old-${stampOf(now())}`)
@@ -53,7 +53,10 @@ export async function switchDatabase(parts: SwitchParts, restored: string): Prom
     await waitForDatabase(aws, to, RENAME_TIMEOUT_MS, polling)
   }
 
-  /** The API's host needs the master password if the password of its role has changed since the snapshot. */
+  /**
+   * Stores the ARN of the new master secret for the role of the API. Its host needs the master password if
+   * the password of the database role has changed since the snapshot.
+   */
   async function setMasterSecret({ MasterUserSecret }: Database): Promise<void> {
     if (!MasterUserSecret) return
     const Name = `${namesOf(config.name).paths.role(topologyOf(config).apiRole)}/MASTER_SECRET_ARN`

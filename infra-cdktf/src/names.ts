@@ -13,7 +13,10 @@ export const PROFILES = {
   worker: ['worker'],
   redis: ['redis'],
 } as const
-/** Role of hosts that run one kind of worker of `workers.kinds`, in the service `worker` with its own settings. */
+/**
+ * Role of hosts that run one kind of worker of `workers.kinds`, in the service `worker` with its own
+ * settings.
+ */
 export type KindRole = `worker-${string}`
 export type Role = keyof typeof PROFILES | KindRole
 export const ROLES = Object.keys(PROFILES) as (keyof typeof PROFILES)[] // the keys of a literal
@@ -25,7 +28,10 @@ export const profilesOf = (role: Role): readonly string[] => PROFILES[isKindRole
 
 export const PORTS = { http: 80, https: 443, redis: 6379, postgres: 5432 } as const
 
-/** Answers GET and HEAD with 200. Docker, nginx, the load balancer and the smoke test request it. */
+/**
+ * Path of the health check: 200 for GET and HEAD. Docker, nginx, the load balancer and the smoke test request
+ * it.
+ */
 export const HEALTH_PATH = '/health'
 
 /** Repositories in ECR. The tag of an image is the full SHA of its commit. Tags are immutable. */
@@ -43,8 +49,9 @@ export const DATABASE = {
 } as const
 
 /**
- * Metrics that hosts publish every minute, with the dimension `Environment`, and `Host` where noted. Each environment
- * has its own namespace: IAM limits namespaces, but not dimensions.
+ * Metrics of an environment. Hosts publish them every minute, with the dimension `Environment`, and `Host`
+ * where noted; the last three are counted from log lines. Each environment has its own namespace: IAM limits
+ * namespaces, but not dimensions.
  */
 export const METRICS = {
   /** From /v1/stats, published by hosts that run the API. Without `Host`. */
@@ -52,8 +59,9 @@ export const METRICS = {
   running: 'RunningTasks',
   oldestWaiting: 'OldestWaitingSeconds',
   /**
-   * 1 from every host with a healthy worker. Without `Host`, so that the sum is the number of hosts. A kind of
-   * `workers.kinds` has the additional dimension `Worker`, e.g. `worker-cpu`.
+   * 1 per minute from every host whose workers for the queues of `workers` are healthy. Without `Host`, so
+   * that the sum over a minute is the number of these hosts. Each kind of `workers.kinds` is a metric of its
+   * own, with the additional dimension `Worker`, e.g. `worker-cpu`.
    */
   workerHeartbeat: 'WorkerHeartbeat',
   /** Services of workers on a host that do not start, restart repeatedly or are unhealthy. Without `Host`. */
@@ -89,7 +97,9 @@ export const SECRETS = {
   api: ['API_KEYS', 'METRICS_API_KEY', 'SMOKE_API_KEY'],
 } as const
 
-/** Set by Terraform below `app/`; hosts render .env from them. REDIS_USERNAME exists with ElastiCache only. */
+/**
+ * Set by Terraform below `app/`; hosts render .env from them. REDIS_USERNAME exists with ElastiCache only.
+ */
 export const APP_PARAMETERS = [
   'AWS_REGION',
   'ECR_REGISTRY',
@@ -111,9 +121,9 @@ export const REDIS_HOST_PARAMETERS = [
 ] as const
 
 /**
- * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API, DATA_VOLUME
- * for the one that runs Redis in a container, WORKER_KINDS for a single host with `workers.kinds`, DOMAIN and
- * ACME_EMAIL where nginx itself serves HTTPS.
+ * Set by Terraform below `role/<role>/`. MASTER_SECRET_ARN exists only for the role that runs the API,
+ * DATA_VOLUME for the one that runs Redis in a container, WORKER_KINDS for a single host with
+ * `workers.kinds`, DOMAIN and ACME_EMAIL where nginx itself serves HTTPS.
  */
 export const ROLE_PARAMETERS = [
   'COMPOSE_PROFILES',
@@ -172,12 +182,17 @@ export function namesOf(environment: Environment) {
     database: prefix,
     cache: prefix,
     keyAlias: `alias/${prefix}`,
-    /** Private DNS zone. It contains the environment, so that permissions can refer to names of one environment. */
+    /**
+     * Private DNS zone. It contains the environment, so that permissions can refer to names of one
+     * environment.
+     */
     zone: `${environment}.${PROJECT}.internal`,
     /** Name of Redis on a separate host. */
     redis: `redis.${environment}.${PROJECT}.internal`,
     dashboard: prefix,
-    /** Name of the volume with Redis' append-only file. The host mounts it as the root of Docker's volumes. */
+    /**
+     * Name of the volume with Redis' append-only file. The host mounts it as the root of Docker's volumes.
+     */
     dataVolume: `${prefix}-redis-data`,
     dataDevice: '/dev/sdf',
     hostRole: (role: Role) => `${prefix}-host-${role}`,
@@ -194,7 +209,9 @@ export const deployRoleOf = (environment: Environment) => `${PROJECT}-github-dep
 /** Permissions boundary of all roles of an environment. */
 export const boundaryOf = (environment: Environment) => `${PROJECT}-${environment}-boundary`
 
-/** GitHub environments by environment of this project. Only their jobs can assume the role that deploys to it. */
+/**
+ * GitHub environments by environment of this project. Only their jobs can assume the role that deploys to it.
+ */
 export const GITHUB_ENVIRONMENTS = { dev: 'development', staging: 'staging', prod: 'production' } as const
 
 /** Bucket names are global, so the name contains the account id. */

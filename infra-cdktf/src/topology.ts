@@ -15,7 +15,7 @@ export interface Host {
 }
 
 /** An allowed connection: from a group or the internet (`world`) to a group, on one TCP port. */
-export interface Edge {
+export interface Connection {
   from: Group | 'world'
   to: Group
   port: number
@@ -27,7 +27,7 @@ export interface Topology {
   hosts: Host[]
   roles: Role[]
   groups: Group[]
-  edges: Edge[]
+  connections: Connection[]
   /** Role that runs the API, the migrations and the queue metrics. */
   apiRole: Role
   /** Roles that run workers. With several hosts each kind of worker has a role of its own. */
@@ -53,7 +53,7 @@ export function topologyOf(config: Config): Topology {
       ...(isRedisOnHost ? [] : (['cache'] as const)),
       ...(config.ingress === 'alb' ? (['balancer'] as const) : []),
     ],
-    edges: edgesOf(config, apiRole, workerRoles, redisRole),
+    connections: connectionsOf(config, apiRole, workerRoles, redisRole),
     apiRole,
     workerRoles,
     redisRole,
@@ -80,10 +80,10 @@ function sizeOf(role: Role, { api, workers, hosts }: Config): { count: number; i
   return { count, instanceType: hosts.byRole[role] ?? hosts.instanceType }
 }
 
-function edgesOf(config: Config, api: Role, workers: Role[], redis: Role | undefined): Edge[] {
+function connectionsOf(config: Config, api: Role, workers: Role[], redis: Role | undefined): Connection[] {
   const users = [...new Set([api, ...workers])]
   const cache = redis ?? 'cache'
-  const entry: Edge[] =
+  const entry: Connection[] =
     config.ingress === 'alb'
       ? [
           { from: 'world', to: 'balancer', port: PORTS.https, description: 'The page and the API' },
@@ -100,13 +100,15 @@ function edgesOf(config: Config, api: Role, workers: Role[], redis: Role | undef
     ...users
       .filter((user) => user !== cache)
       .map(
-        (from): Edge => ({
+        (from): Connection => ({
           from,
           to: cache,
           port: PORTS.redis,
           description: 'Task references, signals, rate limits',
         }),
       ),
-    ...users.map((from): Edge => ({ from, to: 'database', port: PORTS.postgres, description: 'Tasks' })),
+    ...users.map(
+      (from): Connection => ({ from, to: 'database', port: PORTS.postgres, description: 'Tasks' }),
+    ),
   ]
 }

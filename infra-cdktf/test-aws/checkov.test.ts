@@ -1,5 +1,5 @@
-// checkov, a public collection of security rules, finds nothing in the synthesized Terraform but for the exceptions
-// below.
+// checkov, a public collection of security rules, finds nothing in the synthesized Terraform but for the
+// exceptions below.
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,16 +12,16 @@ const OWN_KEY = 'the AWS-managed key encrypts it by default; kms "cmk" selects a
 
 /** Rules of checkov that do not apply, with the reason. Each is found at least once, or the test fails. */
 const EXCEPTIONS: Record<string, string> = {
-  CKV_AWS_18: 'access logs of the state bucket need a second bucket; CloudTrail records who reads the state',
+  CKV_AWS_18: 'access logs need a second bucket; only the workflows and administrators can read the state',
   CKV_AWS_88: 'with egress "public-ip" hosts have public addresses, which cost less than a NAT gateway',
   CKV_AWS_91: 'nginx logs every request',
-  CKV_AWS_136: `images: ${OWN_KEY}`,
+  CKV_AWS_136: 'images: ECR encrypts them with AES-256; the shared stack has no key of its own',
   CKV_AWS_144: 'the state is small, versioned, and can be imported again',
-  CKV_AWS_145: `state: ${OWN_KEY}`,
+  CKV_AWS_145: 'state: S3 encrypts it with AES-256; the shared stack has no key of its own',
   CKV_AWS_157: 'a second zone doubles the price of the database; availability "high" selects it',
   CKV_AWS_158: `logs: ${OWN_KEY}`,
   CKV_AWS_189: `volume: ${OWN_KEY}`,
-  CKV_AWS_260: 'port 80 redirects to HTTPS, and answers the challenges of the certificate authority',
+  CKV_AWS_260: 'port 80 redirects to HTTPS, and responds to the challenges of the certificate authority',
   CKV_AWS_338: 'logs.retentionDays selects how long logs are kept; 30 days by default',
   CKV_AWS_354: `performance insights: ${OWN_KEY}`,
   CKV2_AWS_28: 'a web application firewall costs more than a host; the API has keys and a rate limit',
@@ -103,7 +103,10 @@ describe.skipIf(!programs)('checkov', () => {
   })
 })
 
-/** Writes the resources only: checkov cannot read the sections `provider` and `terraform` as cdktf writes them. */
+/**
+ * Writes the resources only: checkov cannot read the sections `provider` and `terraform` as cdktf writes
+ * them.
+ */
 function write(name: string, { resource, data = {} }: Json): void {
   mkdirSync(join(folder, name), { recursive: true })
   writeFileSync(join(folder, name, 'cdk.tf.json'), JSON.stringify({ resource, data }, null, 2))

@@ -36,7 +36,8 @@ const cases: Record<string, EnvironmentInput> = {
   'every option': layouts.high,
 }
 
-// At once, each with an emulator of its own: most of the time the provider waits between two questions.
+// Up to three run at the same time (maxConcurrency), each with an emulator of its own: the provider mostly
+// waits between two requests.
 describe.skipIf(!isReady).concurrent('the real provider', () => {
   test.each(Object.keys(cases))('creates, changes and destroys the layout "%s"', async (layout) => {
     const run = await startTerraform()
@@ -166,7 +167,9 @@ async function plan(run: Run, folder: string): Promise<{ resource_changes?: Chan
 const changesIn = ({ resource_changes = [] }: { resource_changes?: Change[] }) =>
   resource_changes.filter(({ change }) => !['no-op', 'read'].includes(change.actions.join()))
 
-/** Returns `address: attribute before -> after` for everything in a plan that the emulator does not explain. */
+/**
+ * Returns `address: attribute before -> after` for everything in a plan that the emulator does not explain.
+ */
 function differencesIn(planned: { resource_changes?: Change[] }): string[] {
   return changesIn(planned).flatMap(({ address, type, change: { actions, before, after } }) => {
     if (actions.join() !== 'update') return [`${address}: ${actions.join()}`]

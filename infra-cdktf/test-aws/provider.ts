@@ -1,6 +1,6 @@
-// Puts the AWS provider of Terraform into a local mirror (.tools/mirror), for `npm run test:aws`. Downloads it from
-// the registry of Terraform. Where that cannot be reached, builds it with Go from the module proxy, which takes
-// up to an hour, 5 GB of memory and 10 GB of disk.
+// Puts the AWS provider of Terraform into a local mirror (.tools/mirror), for `npm run test:aws`. Downloads
+// it from the registry of Terraform. Where that cannot be reached, builds it with Go from the module proxy,
+// which takes up to an hour, 5 GB of memory and 10 GB of disk.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,8 +11,8 @@ import { PROVIDER_MIRROR, providerVersions } from './support/tools.ts'
 const RELEASE = '6.25.0'
 
 /**
- * The version that the module proxy has. Its releases have tags that the proxy cannot serve (v6.x without /v6 in
- * the module path), so the version is a commit.
+ * The version that the module proxy has. Its releases have tags that the proxy cannot serve (v6.x without /v6
+ * in the module path), so the version is a commit.
  */
 const MODULE = 'github.com/hashicorp/terraform-provider-aws'
 const COMMIT = 'v1.60.1-0.20260602190131-5f2286d6d836'

@@ -276,7 +276,8 @@ describe.skipIf(!moto)('against moto', () => {
     const { DBInstances } = await aws('rds', 'describe-db-instances')
     const identifiers = DBInstances.map((found: Record<string, string>) => found.DBInstanceIdentifier).sort()
     expect(identifiers).toEqual([database, expect.stringMatching(/^waggle-staging-old-\d{14}$/)])
-    // Moto copies the resource id. A restore always sets this option, and the first instance does not have it.
+    // Moto copies the resource id. A restore always sets this option, and the first instance does not have
+    // it.
     expect(await instance(database)).toMatchObject({ CopyTagsToSnapshot: true })
     expect(await instance(identifiers[1])).toMatchObject({ CopyTagsToSnapshot: false })
     const secret = `${paths.role('api')}/MASTER_SECRET_ARN`

@@ -9,7 +9,9 @@ type Request = [action: string, resource: string, context?: Context]
 const { id, region } = account
 const arn = (service: string, rest: string) => `arn:aws:${service}:${region}:${id}:${rest}`
 
-/** One request for a resource whose name decides, by its type. Names of AWS in references are not known here. */
+/**
+ * One request for a resource whose name decides, by its type. Names of AWS in references are not known here.
+ */
 const BY_NAME: Record<string, (values: Json) => Request> = {
   aws_autoscaling_group: ({ name }) => [
     'autoscaling:CreateAutoScalingGroup',

@@ -1,5 +1,5 @@
-// What the workflows and hosts may do in AWS, evaluated with the synthesized policies. Environments can share an
-// account, so no role of one environment may reach another one.
+// What the workflows and hosts may do in AWS, evaluated with the synthesized policies. Environments can share
+// an account, so no role of one environment may reach another one.
 import { describe, expect, test } from 'vitest'
 import { deployRoleOf, ENVIRONMENTS, type Environment, GITHUB_ROLES, namesOf, SECRETS } from '../src/names.ts'
 import { account, LAYOUTS } from './support/layouts.ts'
@@ -565,7 +565,9 @@ test('every role of an environment has the boundary of this environment', () => 
     }
 })
 
-/** Returns the decision for each request. A request that cannot be evaluated has the error as its decision. */
+/**
+ * Returns the decision for each request. A request that cannot be evaluated has the error as its decision.
+ */
 async function decisions(actor: Environment, requests: Record<string, Request>) {
   const result: Record<string, boolean | string> = {}
   for (const [name, request] of Object.entries(requests))

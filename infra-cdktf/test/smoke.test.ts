@@ -1,7 +1,7 @@
 // scripts/smoke.ts against a fake server that works, and against servers with one fault each.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
-import { checkRedirect, foreignOriginsIn, smoke } from '../scripts/smoke.ts'
+import { absoluteOriginsIn, checkRedirect, smoke } from '../scripts/smoke.ts'
 
 let server: Server | undefined
 afterEach(() => {
@@ -51,7 +51,7 @@ test('a working system passes, and all files of its page are checked', async () 
   await smoke(await start(), 'wgl_smoke', (line) => lines.push(line))
   expect(lines).toEqual([
     'GET and HEAD /health: 200',
-    'Page: 4 files, which contain only URLs of its own origin',
+    'Page: 4 files without absolute URLs',
     expect.stringMatching(/^Task: SUCCESS after \d+ ms$/),
   ])
 })
@@ -75,7 +75,7 @@ test.each<[string, ReturnType<typeof on>, string]>([
   [
     'a script that contains a localhost URL',
     on('GET /assets/view-1.js', [200, 'fetch("http://localhost:8000/v1/tasks")']),
-    '/assets/view-1.js contains URLs of other origins: http://localhost:8000',
+    '/assets/view-1.js contains absolute URLs: http://localhost:8000; the page must use relative URLs',
   ],
   [
     'an API that rejects submissions',
@@ -113,5 +113,5 @@ test.each([
   ['xmlns="http://www.w3.org/2000/svg"', []],
   ['http://www.w3.org.evil.example/', ['http://www.w3.org.evil.example']],
 ])('%j contains the origins %j', (text, origins) => {
-  expect(foreignOriginsIn(text)).toEqual(origins)
+  expect(absoluteOriginsIn(text)).toEqual(origins)
 })

@@ -1,5 +1,5 @@
-// Validates every layout with Terraform and an offline provider, which has the schema of the AWS provider. The
-// real provider runs in test-aws/.
+// Validates every layout with Terraform and an offline provider, which has the schema of the AWS provider.
+// The real provider runs in test-aws/.
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

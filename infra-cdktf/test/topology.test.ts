@@ -34,9 +34,9 @@ const HOSTS: Record<Layout, string[]> = {
 }
 
 test.each(LAYOUTS)('%s has exactly these hosts and allowed connections', (layout) => {
-  const { hosts, edges } = topologyOf(configOf('prod', layout))
+  const { hosts, connections } = topologyOf(configOf('prod', layout))
   expect(hosts.map(({ name }) => name)).toEqual(HOSTS[layout])
-  expect(edges.map(({ from, to, port }) => `${from} > ${to} ${port}`).sort()).toEqual(
+  expect(connections.map(({ from, to, port }) => `${from} > ${to} ${port}`).sort()).toEqual(
     [...ALLOWED[layout]].sort(),
   )
 })

@@ -42,8 +42,8 @@ describe('with several hosts', () => {
   })
 
   test('each kind may connect to Redis and the database only', () => {
-    const { edges } = topologyOf(configOf('prod', 'multi', workersWith({ cpu })))
-    const ofKind = edges.filter(({ from, to }) => [from, to].includes('worker-cpu'))
+    const { connections } = topologyOf(configOf('prod', 'multi', workersWith({ cpu })))
+    const ofKind = connections.filter(({ from, to }) => [from, to].includes('worker-cpu'))
     expect(ofKind.map(({ from, to, port }) => `${from} > ${to} ${port}`)).toEqual([
       'worker-cpu > redis 6379',
       'worker-cpu > database 5432',

@@ -6,7 +6,7 @@ import {
   AcmeRefusal,
   type AcmeRequests,
   type AcmeResponse,
-  AcmeUnreachable,
+  AcmeServerFault,
   connectToAcme,
   detailOf,
   parseAs,
@@ -46,7 +46,7 @@ const authorizationSchema = z.object({ status: z.string(), challenges: z.array(c
 /**
  * Orders a certificate, and waits until it is issued.
  * @returns the certificate and its intermediate certificates, in PEM
- * @throws AcmeRefusal, AcmeUnreachable; the reason of `signal` if it is aborted
+ * @throws AcmeRefusal, AcmeServerFault; the reason of `signal` if it is aborted
  */
 export async function orderCertificate(order: AcmeOrder): Promise<string> {
   const { domain, directoryUrl, email, accountKey, signal } = order
@@ -57,7 +57,7 @@ export async function orderCertificate(order: AcmeOrder): Promise<string> {
   const { finalize } = await untilOrder(acme, location, signal, 'ready')
   await acme.post(finalize, { csr: createSigningRequest(domain, order.key).toString('base64url') })
   const { certificate } = await untilOrder(acme, location, signal, 'valid')
-  if (!certificate) throw new AcmeUnreachable('its valid order has no certificate')
+  if (!certificate) throw new AcmeServerFault('its valid order has no certificate')
   return (await acme.post(certificate, null)).text
 }
 
@@ -74,7 +74,7 @@ function orderOf(domain: string): object {
 /** Proves to the server that the domain leads to this host. */
 async function proveControl(acme: AcmeRequests, url: string, order: AcmeOrder): Promise<void> {
   const { status, challenges } = parseAs(authorizationSchema, (await acme.post(url, null)).text)
-  // The server remembers earlier proofs for some time.
+  // An authorization stays valid for some time, so a new order may need no new challenge.
   if (status === 'valid') return
   const challenge = challenges.find(({ type }) => type === 'http-01')
   if (!challenge?.token) throw new AcmeRefusal('it does not offer the challenge HTTP-01 for this name')
@@ -87,14 +87,14 @@ async function proveControl(acme: AcmeRequests, url: string, order: AcmeOrder): 
       if (current.status === 'valid') return current
       if (current.status === 'pending') return undefined
       const failed = current.challenges.find(({ error }) => error)
-      throw new AcmeRefusal(failed?.error ? detailOf(failed.error) : `the proof is ${current.status}`)
+      throw new AcmeRefusal(failed?.error ? detailOf(failed.error) : `the authorization is ${current.status}`)
     })
   } finally {
     await order.unpublish(token)
   }
 }
 
-/** Waits until the order has a status. */
+/** Waits until the order has the given status, or is valid. @throws AcmeRefusal if it is invalid */
 function untilOrder(acme: AcmeRequests, url: string, signal: AbortSignal, wanted: 'ready' | 'valid') {
   return untilState(acme, url, signal, (text) => {
     const current = parseAs(orderSchema, text)
@@ -116,7 +116,8 @@ async function untilState<T>(
     const response: AcmeResponse = await acme.post(url, null)
     const state = stateOf(response.text)
     if (state !== undefined) return state
-    // The server can ask for a pause; without a wish of the server, 2 s.
+    // Retry-After names the pause; the default is 2 s. At least 1 s limits the load on the server, and at
+    // most 60 s leaves attempts within the ten minutes of an order.
     await pause(Math.min(Math.max(response.retryAfterSeconds ?? 2, 1), 60) * 1_000, signal)
     signal.throwIfAborted()
   }

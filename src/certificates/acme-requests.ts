@@ -3,14 +3,17 @@ import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf } from '../base/errors.ts'
 
-/** The server has refused a request. The message is the detail of its problem document. */
+/**
+ * The server has refused a request, or offers no challenge HTTP-01. The message contains its reason, if it
+ * gave one.
+ */
 export class AcmeRefusal extends Error {
   override readonly name = 'AcmeRefusal'
 }
 
-/** The server did not respond, or not in the way of an ACME server. */
-export class AcmeUnreachable extends Error {
-  override readonly name = 'AcmeUnreachable'
+/** The server did not respond, or its response does not follow RFC 8555. */
+export class AcmeServerFault extends Error {
+  override readonly name = 'AcmeServerFault'
 }
 
 export interface AcmeResponse {
@@ -50,7 +53,7 @@ const REQUEST_TIMEOUT_MS = 30_000
  * Reads the directory of an ACME server.
  * @param accountKey an ECDSA P-256 key
  * @param signal aborts all requests
- * @throws AcmeRefusal, AcmeUnreachable (all functions)
+ * @throws AcmeRefusal, AcmeServerFault (all functions)
  */
 export async function connectToAcme(
   directoryUrl: string,
@@ -91,7 +94,7 @@ export async function connectToAcme(
 
   async function newNonce(): Promise<string> {
     await request(directory.newNonce, { method: 'HEAD' })
-    if (nonce === null) throw new AcmeUnreachable('its response contains no nonce')
+    if (nonce === null) throw new AcmeServerFault('its response contains no nonce')
     return nonce
   }
 
@@ -103,7 +106,7 @@ export async function connectToAcme(
       const text = await response.text()
       nonce = response.headers.get('Replay-Nonce') ?? nonce
       if (response.status >= 500 && !problemOf(text))
-        throw new AcmeUnreachable(`its response has the status ${response.status}`)
+        throw new AcmeServerFault(`its response has the status ${response.status}`)
       const retryAfterSeconds = Number(response.headers.get('Retry-After') ?? Number.NaN)
       return {
         status: response.status,
@@ -113,10 +116,10 @@ export async function connectToAcme(
       }
     } catch (error) {
       signal.throwIfAborted()
-      if (error instanceof AcmeUnreachable) throw error
+      if (error instanceof AcmeServerFault) throw error
       // The message of fetch itself is "fetch failed"; its cause names the reason.
       const cause = error instanceof Error ? error.cause : undefined
-      throw new AcmeUnreachable(messagesOf(cause ?? error), { cause: error })
+      throw new AcmeServerFault(messagesOf(cause ?? error), { cause: error })
     }
   }
 
@@ -135,10 +138,10 @@ export async function connectToAcme(
   }
 }
 
-/** Parses a response of the server. @throws AcmeUnreachable if it has another form */
+/** Parses a response of the server. @throws AcmeServerFault if it does not follow the schema */
 export function parseAs<T>(schema: z.ZodType<T>, text: string): T {
   const { success, data } = schema.safeParse(jsonOf(text))
-  if (!success) throw new AcmeUnreachable(`its response is not one of an ACME server: ${text.slice(0, 200)}`)
+  if (!success) throw new AcmeServerFault(`its response does not follow RFC 8555: ${text.slice(0, 200)}`)
   return data
 }
 
@@ -153,7 +156,9 @@ function problemOf(text: string): Problem | undefined {
   return data?.type === undefined && data?.detail === undefined ? undefined : data
 }
 
-/** A server with several addresses has one error per address; the message of their AggregateError is empty. */
+/**
+ * A server with several addresses has one error per address; the message of their AggregateError is empty.
+ */
 const messagesOf = (error: unknown): string =>
   error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error)
 

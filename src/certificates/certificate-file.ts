@@ -1,6 +1,6 @@
-// The files of the volume `certificates`: the key of the account, and one file per domain with the private
-// key and the certificate chain. nginx reads that file twice per TLS handshake, for the certificate and for
-// the key.
+// The files of the volume `certificates`: the key of the ACME account, the responses to challenges, and one
+// file per domain with the private key and the certificate chain. nginx reads that file twice per TLS
+// handshake, for the certificate and for the key.
 //
 // The private key and the certificate are in one file, so that a rename replaces both. A renewal keeps the
 // key, so that they also match if the file is replaced between the two reads of nginx.
@@ -40,7 +40,7 @@ export function createCertificateFolder(folder: string) {
         if (text) return createPrivateKey(text)
       } catch (error) {
         throw new Error(
-          `${file} is not valid (${messageOf(error)}): delete it, and another account is created`,
+          `${file} is not valid (${messageOf(error)}): delete this file, then the next attempt creates an account`,
         )
       }
       const key = generateKey()
@@ -56,7 +56,7 @@ export function createCertificateFolder(folder: string) {
         return text === undefined ? undefined : parse(text)
       } catch (error) {
         throw new Error(
-          `${file} is not valid (${messageOf(error)}): delete it, and another certificate is ordered`,
+          `${file} is not valid (${messageOf(error)}): delete this file, then the next attempt orders a certificate`,
         )
       }
     },

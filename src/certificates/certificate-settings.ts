@@ -14,7 +14,7 @@ const domain = z
   .refine((text) => isIPv4(text) || DOMAIN_NAME.test(text), {
     abort: true,
     error:
-      'must be a domain name in lower case or an IPv4 address, without scheme, port, path and wildcard, e.g. tasks.example.com',
+      'must be a domain name in lower case or an IPv4 address, without a scheme, port, path or wildcard, e.g. tasks.example.com',
   })
   .refine((text) => !isIPv4(text) || ipaddr.parse(text).range() === 'unicast', {
     error: 'must not be a private or reserved address, because no ACME server issues a certificate for it',

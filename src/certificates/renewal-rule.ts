@@ -19,7 +19,10 @@ export function lifetimeLeft({ validFrom, validTo }: Validity, now: Date): numbe
   return (validTo.getTime() - now.getTime()) / (validTo.getTime() - validFrom.getTime())
 }
 
-/** Whether a certificate must be ordered: there is none, it is old, or it is of another ACME server. */
+/**
+ * Whether a certificate must be ordered: there is none, less than a third of its lifetime is left, or another
+ * ACME server issued it.
+ */
 export function isDue(
   stored: (Validity & Pick<StoredCertificate, 'directoryUrl'>) | undefined,
   directoryUrl: string,
@@ -41,7 +44,8 @@ export function dueInMs({ validFrom, validTo }: Validity, now: Date): number {
 
 /**
  * Returns the delay before the next order after a number of failures in succession, in milliseconds. The
- * delays keep below the limit of Let's Encrypt: five failed validations per name and hour.
+ * first hour has five attempts (after 0, 2, 6, 14 and 30 minutes), which is the limit of Let's Encrypt: five
+ * failed validations per name and hour.
  */
 export function retryDelayMs(failures: number): number {
   return Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS)

@@ -1,9 +1,9 @@
-// Keeps a valid certificate: orders the first one, and renews it before it expires. A failure keeps the
-// current certificate and is repeated with a growing delay.
+// Keeps a valid certificate: orders the first one, and renews it before it expires. After a failure the
+// current certificate stays, and the order is repeated with a growing delay.
 import { messageOf } from '../base/errors.ts'
 import { startLoop } from '../base/loop.ts'
 import { orderCertificate } from './acme-order.ts'
-import { AcmeRefusal, AcmeUnreachable } from './acme-requests.ts'
+import { AcmeRefusal, AcmeServerFault } from './acme-requests.ts'
 import { type CertificateFolder, generateKey, type StoredCertificate } from './certificate-file.ts'
 import { dueInMs, isDue, isOverdue, retryDelayMs } from './renewal-rule.ts'
 
@@ -30,6 +30,7 @@ export interface Renewal {
 
 // Longest pause, so that a clock that was corrected is noticed.
 const CHECK_MS = 60 * 60_000
+// An order takes about ten seconds. This limit ends an order that the server never finishes.
 const ORDER_LIMIT_MS = 10 * 60_000
 // A new process first tries to renew an old certificate; until then its age is no fault. Without this limit,
 // a host with an expired certificate could not start (`docker compose up --wait`).
@@ -114,8 +115,8 @@ export function startRenewal(options: RenewalOptions): Renewal {
   function reasonOf(error: unknown): string {
     if (error instanceof AcmeRefusal)
       return `The ACME server ${directoryUrl} refused the certificate for ${domain}: ${error.message}`
-    if (error instanceof AcmeUnreachable)
-      return `The ACME server ${directoryUrl} cannot be reached: ${error.message}`
+    if (error instanceof AcmeServerFault)
+      return `The request to the ACME server ${directoryUrl} failed: ${error.message}`
     if (error instanceof DOMException && error.name === 'TimeoutError')
       return `The ACME server ${directoryUrl} has not issued the certificate for ${domain} within ten minutes`
     return `The certificate for ${domain} could not be renewed: ${messageOf(error)}`

@@ -14,7 +14,9 @@ export interface ProcessMetrics {
 
 /** Question that a supervisor sends to a process. The answer is its `MetricsSnapshot`. */
 export const METRICS = 'metrics'
-/** Question that a process sends to its supervisor. The answer is the text of the metrics of all processes. */
+/**
+ * Question that a process sends to its supervisor. The answer is the text of the metrics of all processes.
+ */
 export const METRICS_OF_ALL = 'metrics of all'
 // Longer than the two seconds that a process waits for Postgres, for the metrics of queues.
 const ANSWER_LIMIT_MS = 3_000

@@ -28,7 +28,10 @@ export interface Slot {
    * running, or the new process was not ready within `READY_LIMIT_MS`. The current process then stays.
    */
   replace(): Promise<boolean>
-  /** Stops all processes in order. Resolves when they have ended: with false if one of them did not stop in order. */
+  /**
+   * Stops all processes in order. Resolves when they have ended: with false if one of them did not stop in
+   * order.
+   */
   stop(): Promise<boolean>
   /** Ends all processes immediately. Resolves when they have ended. */
   kill(): Promise<void>
@@ -48,13 +51,14 @@ export interface SlotOptions {
   onFailedStart: (end: ProcessEnd) => void
 }
 
-// The first restart is immediate. Further ones wait, so that a process that dies at every start does not use all
-// CPU time. The first pauses are short: several tasks in a row can each end their worker, once per task.
+// The first restart is immediate. Further ones wait, so that a process that dies at every start does not use
+// all CPU time. The first pauses are short: several tasks in a row can each end their worker, once per task.
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 10_000
 // A process that has run this long was started successfully: after its death the pauses begin again.
 const STABLE_MS = 60_000
-// How long a replacement may take until it is ready. A start takes seconds, on a busy machine tens of seconds.
+// How long a replacement may take until it is ready. A start takes seconds, on a busy machine tens of
+// seconds.
 const READY_LIMIT_MS = 120_000
 
 export function createSlot(options: SlotOptions): Slot {

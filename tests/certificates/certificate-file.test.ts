@@ -51,7 +51,7 @@ test('a certificate of another key is rejected, and the old one stays', async ()
 test('a file without a certificate is an error that names the file', async () => {
   writeFileSync(join(folder, 'example.com.pem'), 'x')
   await expect(createCertificateFolder(folder).read('example.com')).rejects.toThrow(
-    /example\.com\.pem is not valid \(.+\): delete it/,
+    /example\.com\.pem is not valid \(.+\): delete this file/,
   )
 })
 
@@ -65,7 +65,7 @@ test('the key of the account is created once', async () => {
 test('a damaged key of the account is an error that names the file', async () => {
   writeFileSync(join(folder, 'account-key.pem'), 'x')
   await expect(createCertificateFolder(folder).accountKey()).rejects.toThrow(
-    /account-key\.pem is not valid \(.+\): delete it/,
+    /account-key\.pem is not valid \(.+\): delete this file/,
   )
 })
 

@@ -20,10 +20,10 @@ describe('DOMAIN', () => {
   })
 
   test.each([
-    ['https://tasks.example.com', 'without scheme, port, path and wildcard'],
-    ['tasks.example.com:443', 'without scheme, port, path and wildcard'],
-    ['tasks.example.com/', 'without scheme, port, path and wildcard'],
-    ['*.example.com', 'without scheme, port, path and wildcard'],
+    ['https://tasks.example.com', 'without a scheme, port, path or wildcard'],
+    ['tasks.example.com:443', 'without a scheme, port, path or wildcard'],
+    ['tasks.example.com/', 'without a scheme, port, path or wildcard'],
+    ['*.example.com', 'without a scheme, port, path or wildcard'],
     ['Tasks.example.com', 'must be a domain name in lower case'],
     ['tasks.example.com.', 'must be a domain name in lower case'],
     ['localhost', 'must be a domain name in lower case'],

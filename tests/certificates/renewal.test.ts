@@ -56,12 +56,14 @@ test('a certificate that is not due is healthy, and no server is asked', async (
   expect([isHealthy(), failures]).toEqual([true, []])
 })
 
-test('without a certificate it is healthy, and failures are logged with growing pauses', async () => {
+test('without a certificate the renewal is healthy, and failures are logged with growing pauses', async () => {
   const { isHealthy } = start(async () => undefined)
   // Attempts after 0, 2, 6, 14, 30 and 62 minutes.
   await vi.advanceTimersByTimeAsync(61 * MINUTE_MS)
   expect(failures).toHaveLength(5)
-  expect(failures[0]).toBe(`The ACME server ${SERVER} cannot be reached: connect ECONNREFUSED 192.0.2.1:443`)
+  expect(failures[0]).toBe(
+    `The request to the ACME server ${SERVER} failed: connect ECONNREFUSED 192.0.2.1:443`,
+  )
   expect(isHealthy()).toBe(true)
 })
 
@@ -94,7 +96,7 @@ test('a round that does not end is unhealthy', async () => {
   stuck.resolve(undefined)
 })
 
-test('a new certificate that is already due is a failure with growing pauses that names the clock', async () => {
+test('a new certificate that is already due counts as a failure, and the message contains the time of this host', async () => {
   vi.mocked(orderCertificate).mockResolvedValue('chain')
   const stored = certificateWith({ daysLeft: 20 })
   start(async () => undefined, { write: async () => stored })
@@ -113,7 +115,7 @@ test('every reason of a failed connection is logged', async () => {
   start(async () => undefined)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   expect(failures[0]).toBe(
-    `The ACME server ${SERVER} cannot be reached: connect ECONNREFUSED ::1:443; connect ECONNREFUSED 127.0.0.1:443`,
+    `The request to the ACME server ${SERVER} failed: connect ECONNREFUSED ::1:443; connect ECONNREFUSED 127.0.0.1:443`,
   )
 })
 
@@ -134,7 +136,7 @@ test('a certificate file that cannot be read is unhealthy until it can be read',
   expect(isHealthy()).toBe(true)
 })
 
-test('nothing is ordered while the new certificate could not be stored', async () => {
+test('nothing is ordered if a new certificate could not be stored', async () => {
   const probe = async () => {
     throw new Error('ENOSPC: no space left on device')
   }

@@ -18,7 +18,7 @@ test.each([
   ['tasks.example.com', 'DNS:tasks.example.com'],
   [`${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.example.com`, 'DNS:aaa'],
   ['93.184.215.14', 'IP Address:93.184.215.14'],
-])('for %s has this name only, an empty subject, and a valid signature', (domain, name) => {
+])('a request for %s has an empty subject, this name only, and a valid signature', (domain, name) => {
   const key = generateKey()
   const request = createSigningRequest(domain, key)
   const text = openssl(request, '-text', '-verify')
@@ -30,7 +30,7 @@ test.each([
   )
 })
 
-test('with another signature is not valid', () => {
+test('a request with a changed signature is not valid', () => {
   const request = createSigningRequest('tasks.example.com', generateKey())
   // The last byte is part of the signature.
   request.writeUInt8(request.readUInt8(request.length - 1) ^ 1, request.length - 1)

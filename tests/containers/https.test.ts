@@ -1,5 +1,5 @@
-// Tests docker-compose.https.yml against a real ACME server: the first certificate, its renewal, failures,
-// and rollouts.
+// Tests docker-compose.https.yml against Pebble, the test server of Let's Encrypt: the first certificate, its
+// renewal, failures, and rollouts.
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -23,20 +23,21 @@ import {
 import { compose, type Stack, TAGS } from './support/stack.ts'
 
 const provided = inject('stack')
-// Five minutes of rollouts that change or break HTTPS. `npm run test:https` runs them too.
+// Rollouts that change or break HTTPS take five minutes. `npm run test:https` includes them.
 const isThorough = process.env.THOROUGH === '1'
 const DAY = 24 * 60 * 60
-// Long enough for an order on a busy machine in the last third, short enough to wait for.
+// Lifetime of the first certificates. Its last third, 20 s, is enough for a renewal on a busy machine, and
+// the tests wait for it.
 const SHORT_SECONDS = 60
 
 /** Waits up to 180 s until the condition is met. @returns the value that meets it */
 const untilMet = <T>(read: () => Promise<T>, isMet: (value: T) => boolean) => until(read, isMet, 180)
 
-// The tests use one stack, in this order: a certificate that lives for a minute, then one that lives for a
-// day.
 if (!isThorough)
   process.stderr.write('Rollouts that change or break HTTPS are skipped; npm run test:https runs them\n')
 
+// The tests share one stack and depend on their order: at first a certificate is valid for a minute, later
+// for a day.
 describe.skipIf(!provided)('HTTPS', () => {
   let stack: HttpsStack
   let client: Client & { tls: { ca: string } }
@@ -104,7 +105,10 @@ describe.skipIf(!provided)('HTTPS', () => {
     expect((await send(client, 'GET', path)).headers).not.toHaveProperty('strict-transport-security')
   })
 
-  /** Starts another nginx, which is configured for port 443, at the first call. @returns its URL in the network */
+  /**
+   * Starts another nginx, which is configured for port 443, at the first call. @returns its URL in the
+   * network
+   */
   async function urlOfDefaultPort(): Promise<string> {
     const name = `${stack.project}-default-port`
     if (!(await docker(['ps', '-q', '-f', `name=${name}`]))) {
@@ -172,10 +176,12 @@ describe.skipIf(!provided)('HTTPS', () => {
     expect(ended.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
   })
 
-  test('while the ACME server is away, the old certificate stays and the reason is logged; the next attempt succeeds', async () => {
+  test('while the ACME server cannot be reached, the old certificate stays and the reason is logged; the next attempt succeeds', async () => {
     await compose(stack, ['stop', '-t', '0', 'pebble'])
-    const log = await untilMet(logOf, (text) => text.includes('cannot be reached'))
-    expect(log).toMatch(/"level":50.*The ACME server https:\/\/acme.internal:14000\/dir cannot be reached: /)
+    const log = await untilMet(logOf, (text) => text.includes('The request to the ACME server'))
+    expect(log).toMatch(
+      /"level":50.*The request to the ACME server https:\/\/acme.internal:14000\/dir failed: /,
+    )
     const old = await servedSerial(stack)
     expect(old).toBeDefined()
     configurePebble(stack, DAY)
@@ -244,7 +250,7 @@ describe.skipIf(!provided)('HTTPS', () => {
     } finally {
       await docker(['stop', '-t', '5', id])
     }
-    // SIGTERM ends the process in order, also during a pause.
+    // SIGTERM ends the process gracefully, also during a pause.
     expect(await docker(['inspect', '-f', '{{.State.ExitCode}}', id])).toBe('0')
     await docker(['rm', '-f', id])
     expect(await inVolume('ls', '/certificates', '/certificates/challenges')).not.toContain(OTHER_DOMAIN)
@@ -299,7 +305,7 @@ describe.skipIf(!provided)('HTTPS', () => {
   })
 
   test.skipIf(!isThorough)(
-    'a rollout after a change of DOMAIN serves the new domain; the way back orders nothing',
+    'a rollout after a change of DOMAIN serves the new domain; changing it back orders no certificate',
     async () => {
       const serial = await servedSerial(stack)
       const env = `${stack.folder}/.env`

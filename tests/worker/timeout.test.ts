@@ -26,8 +26,8 @@ test('a handler that ignores its signal occupies its slot until it has returned'
   await system.taskWhen(ignoring.id, ({ status }) => status === 'STARTED')
   const next = await system.submit('reverse', { text: 'ab' })
   const second = await system.taskWhenFinal(next.id)
-  // With one slot the second task can only start after the first has returned. The late result of the first is
-  // accepted. Its row is written while the second starts, therefore finished_at can be the later one.
+  // With one slot the second task can only start after the first has returned. The late result of the first
+  // is accepted. Its row is written while the second starts, therefore finished_at can be the later one.
   const first = await system.task(ignoring.id)
   expect(first).toMatchObject({ status: 'SUCCESS', attempt: 1, result: 1 })
   const startedAt = ({ started_at }: { started_at: string | null }) => Date.parse(started_at ?? '')

@@ -1,5 +1,6 @@
-// The command adopt: Terraform manages the database instance that now has the name of the environment's database,
-// for example after scripts/switch-database.ts. The state of an instance follows its resource id, not its name.
+// The command adopt: Terraform manages the database instance that now has the name of the environment's
+// database, for example after scripts/switch-database.ts. The state of an instance follows its resource id,
+// not its name.
 import { createAws } from '../../scripts/aws.ts'
 import { findDatabase } from '../../scripts/database.ts'
 import { namesOf, SHARED_STACK } from '../names.ts'
@@ -8,7 +9,8 @@ import { initialize, prepare, type StackOptions } from './stack.ts'
 
 /**
  * Replaces the database in the state, without any change in AWS.
- * @throws Error for the shared stack, or if no database with this name is available; the state is then unchanged
+ * @throws Error for the shared stack, or if no database with this name is available; the state is then
+ * unchanged
  */
 export async function adopt(name: string, options: StackOptions): Promise<void> {
   if (name === SHARED_STACK) throw new Error(`The stack ${SHARED_STACK} has no database`)

@@ -1,9 +1,9 @@
-// Finds resources with data that a plan would delete or replace. A reviewer can overlook such a line in a long
-// plan.
+// Finds resources with data that a plan would delete or replace. A reviewer can overlook such a line in a
+// long plan.
 
 /**
- * Types that contain data, and the key that encrypts it: without the key the data cannot be read. The cache holds
- * no task state, but while it is replaced no task starts.
+ * Types that contain data, and the key that encrypts it: without the key the data cannot be read. The cache
+ * holds no task state, but while it is replaced no task starts.
  */
 const HOLDS_DATA = [
   'aws_db_instance',

@@ -7,8 +7,8 @@ import { initialize, prepare, type StackOptions } from './stack.ts'
 
 export const DATABASE = 'aws_db_instance.database'
 /**
- * With kms "cmk" the key is kept: without it the final snapshot could not be read. Its alias is destroyed, because
- * a later environment of the same name needs the alias for its own key.
+ * With kms "cmk" the key is kept: without it the final snapshot could not be read. Its alias is destroyed,
+ * because a later environment of the same name needs the alias for its own key.
  */
 const KEY = 'aws_kms_key.key'
 
@@ -41,8 +41,8 @@ export async function destroy(name: string, options: StackOptions, isSure: boole
   if (hasDatabase) await terraform.run('apply', `-target=${DATABASE}`, ...approval)
   if (config.kms === 'cmk' && resources.includes(KEY)) await terraform.run('state', 'rm', KEY)
   await terraform.run('destroy', ...approval)
-  // Rollouts have written these parameters. A new environment of this name would start the old release before its
-  // database and secrets exist.
+  // Rollouts have written these parameters. A new environment of this name would start the old release before
+  // its database and secrets exist.
   const aws = createAws(config.account.region)
   await deleteRelease(aws, config.name)
   await deleteStaleReports(aws, config.name)

@@ -1,4 +1,5 @@
-// Command line of synth, plan, apply, adopt and destroy. The first argument is the command, the second the stack.
+// Command line of synth, plan, apply, adopt and destroy. The first argument is the command, the second the
+// stack.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ENVIRONMENTS, SHARED_STACK } from '../names.ts'
@@ -13,10 +14,10 @@ const USAGE = `Usage:
   npm run infra:plan -- ${STACKS}       saves and shows a plan; fails if it would lose data
   npm run infra:apply -- ${STACKS}      applies the saved plan
   npm run infra:apply -- shared --first              plans and applies shared for the first time
-  npm run infra:destroy -- dev|staging               destroys it after a confirmation; --yes skips it
+  npm run infra:destroy -- dev|staging               destroys the environment after a confirmation; --yes skips it
   --brief                                            plan: shows only addresses and actions
   --expect DIGEST                                    plan: fails if the changes differ from those of plan.sha256
-  npm run infra:adopt -- ${ENVIRONMENTS.join('|')}             after a restored database got the name of the running one
+  npm run infra:adopt -- ${ENVIRONMENTS.join('|')}             makes Terraform manage a restored database, after infra:restore --switch
   --emulator                                         uses AWS_ENDPOINT_URL, with a local state
   --output FOLDER                                    output folder; default infra-cdktf/cdktf.out`
 

@@ -2,7 +2,7 @@
 import type { AccountInput } from './schema.ts'
 
 export const account: AccountInput = {
-  // The account of the examples in the AWS documentation. The commands plan, apply and destroy reject it.
+  // The account of the examples in the AWS documentation. All commands that run Terraform reject it.
   id: '123456789012',
   region: 'eu-central-1',
   // `gh api repos/OWNER/REPO --jq '.owner.id, .id'`

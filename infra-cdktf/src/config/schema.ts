@@ -78,7 +78,9 @@ const environmentSchema = z.strictObject({
   topology: z.enum(['single', 'multi']),
   /** high: the database, the cache and the NAT gateway are redundant. */
   availability: z.enum(['basic', 'high']).default('basic'),
-  /** emulator: AWS_ENDPOINT_URL is the endpoint, the account is not validated, and the state is a local file. */
+  /**
+   * emulator: AWS_ENDPOINT_URL is the endpoint, the account is not validated, and the state is a local file.
+   */
   target: z.enum(['aws', 'emulator']).default('aws'),
   vpcCidr: z
     .string()
@@ -129,7 +131,9 @@ const environmentSchema = z.strictObject({
         .optional(),
     })
     .prefault({ count: 1, concurrency: 20 }),
-  /** One primary: Bee-Queue's scripts need all keys on one node, so cluster mode and serverless do not work. */
+  /**
+   * One primary: Bee-Queue's scripts need all keys on one node, so cluster mode and serverless do not work.
+   */
   cache: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('container'), dataGb: z.int().min(1).max(100).default(4) }),
@@ -163,7 +167,10 @@ const environmentSchema = z.strictObject({
       oldestWaitingSeconds: z.int().min(1).default(300),
     })
     .prefault({}),
-  /** cmk: a customer-managed key encrypts all stored data. aws: only the alarm topic, which requires one. */
+  /**
+   * cmk: a customer-managed key encrypts all stored data of the environment, but not the shared stack. aws:
+   * only the alarm topic, which requires one.
+   */
   kms: z.enum(['aws', 'cmk']).default('aws'),
   /** Addresses of resources with data that a plan may delete or replace, e.g. `aws_db_instance.database`. */
   mayLose: z

@@ -1,5 +1,5 @@
-// Rules that every stack must meet. All commands check them before they plan. They concern several resources at
-// once, or limits that depend on the configuration; checkov checks the settings of single resources.
+// Rules that every stack must meet. All commands check them before they plan. They concern several resources
+// at once, or limits that depend on the configuration; checkov checks the settings of single resources.
 import type { Config } from '../config/schema.ts'
 import { dataRules } from './data-rules.ts'
 import { identityRules } from './identity-rules.ts'

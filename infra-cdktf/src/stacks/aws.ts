@@ -4,7 +4,9 @@ import { LocalBackend, S3Backend, type TerraformStack } from 'cdktf'
 import type { Account, Config } from '../config/schema.ts'
 import { PROJECT, stateBucketOf, stateKeyOf, TAGS } from '../names.ts'
 
-/** Backend of the state. The first apply of the shared stack, which creates the bucket, and tests use `local`. */
+/**
+ * Backend of the state. The first apply of the shared stack, which creates the bucket, and tests use `local`.
+ */
 export type State = 's3' | 'local'
 
 interface AwsOptions {

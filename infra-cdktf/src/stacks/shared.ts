@@ -1,5 +1,5 @@
-// The stack that all environments of an account share: state, images, roles of the workflows, budget. A person
-// applies it; the workflows cannot change it.
+// The stack that all environments of an account share: state, images, roles of the workflows, budget. A
+// person applies it; the workflows cannot change it.
 import { BudgetsBudget } from '@cdktf/provider-aws/lib/budgets-budget/index.js'
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'

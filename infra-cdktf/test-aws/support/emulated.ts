@@ -1,5 +1,5 @@
-// What the emulator moto 5.2.5 lacks. All of this exists on AWS, and `terraform validate` and `terraform plan` of the
-// real provider check it. Nothing here changes the product: only what the tests apply.
+// What the emulator moto 5.2.5 lacks. All of this exists on AWS, and `terraform validate` and `terraform
+// plan` of the real provider check it. Nothing here changes the product: only what the tests apply.
 import type { Json } from '../../test/support/layouts.ts'
 
 /** Resources that are left out of an apply, by type, with what the emulator lacks. */
@@ -15,7 +15,9 @@ const MISSING_ARGUMENTS: Record<string, Record<string, string>> = {
   aws_instance: { credit_specification: 'ModifyInstanceCreditSpecification' },
 }
 
-/** Attributes that a second plan may change, by type and attribute, with what the emulator returns instead. */
+/**
+ * Attributes that a second plan may change, by type and attribute, with what the emulator returns instead.
+ */
 export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
   aws_autoscaling_group: {
     default_instance_warmup: 'always 0',
@@ -45,7 +47,9 @@ export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
   },
 }
 
-/** Returns the stack without the resources that the emulator lacks. References to them become their values. */
+/**
+ * Returns the stack without the resources that the emulator lacks. References to them become their values.
+ */
 export function emulated(stack: Json): Json {
   let text = JSON.stringify(stack)
   for (const type of Object.keys(MISSING_RESOURCES)) {

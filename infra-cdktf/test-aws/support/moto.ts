@@ -15,7 +15,10 @@ export interface Moto {
   stop(): Promise<void>
 }
 
-/** @returns undefined, after a message, if moto cannot be installed @throws Error if it does not start within 3 minutes */
+/**
+ * @returns undefined, after a message, without Python
+ * @throws Error if the server does not start within 3 minutes
+ */
 export async function startMoto(): Promise<Moto | undefined> {
   const programs = programsOf('aws')
   if (!programs) return undefined
@@ -45,7 +48,7 @@ export async function startMoto(): Promise<Moto | undefined> {
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
       AWS_EC2_METADATA_DISABLED: 'true',
-      // A request that moto does not know fails at once.
+      // One retry only, so that a request that moto does not support fails soon.
       AWS_MAX_ATTEMPTS: '2',
     },
     async reset() {

@@ -5,12 +5,14 @@ import { createTerraform, hasTerraform } from '../../test/support/terraform.ts'
 import type { Moto } from './moto.ts'
 import { PROVIDER_MIRROR, providerVersions } from './tools.ts'
 
-/** Whether Terraform and the provider are there. If not, a message says what to do. */
+/** Whether Terraform is installed and the mirror contains the provider. If not, prints what to do. */
 export function hasProvider(): boolean {
-  const isThere = hasTerraform && providerVersions().length > 0
-  if (!isThere)
-    process.stderr.write('The AWS provider is missing: run `npm run provider`. Its tests are skipped\n')
-  return isThere
+  if (hasTerraform && providerVersions().length > 0) return true
+  const missing = hasTerraform
+    ? 'The AWS provider is missing: run `npm run provider`'
+    : 'terraform is not installed'
+  process.stderr.write(`${missing}. Tests with the real provider are skipped\n`)
+  return false
 }
 
 /** Environment in which Terraform finds the provider in the mirror only. */

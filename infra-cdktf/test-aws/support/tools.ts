@@ -1,5 +1,6 @@
-// Programs for the tests against an emulated AWS, below .tools/: the real AWS provider, the emulator moto, the AWS
-// CLI and checkov. `npm run provider` prepares the provider; the others are installed here on first use.
+// Programs for the tests against an emulated AWS, below .tools/: the real AWS provider, the emulator moto,
+// the AWS CLI and checkov. `npm run provider` prepares the provider; the others are installed here on first
+// use.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,15 +20,17 @@ export function providerVersions(): string[] {
   return [...new Set(versions)]
 }
 
-/** Python packages by virtual environment. checkov needs its own, because it requires an old version of boto3. */
+/**
+ * Python packages by virtual environment. checkov needs its own, because it requires an old version of boto3.
+ */
 const PACKAGES = {
   aws: ['moto[server]==5.2.5', 'cbor2==6.3.0', 'awscli==1.46.3'],
   checkov: ['checkov==3.3.30'],
 } as const
 
 /**
- * Returns the folder with the programs of a virtual environment. Installs the packages on first use, which takes
- * about a minute. @returns undefined, after a message, without Python
+ * Returns the folder with the programs of a virtual environment. Installs the packages on first use, which
+ * takes about a minute. @returns undefined, after a message, without Python
  */
 export function programsOf(environment: keyof typeof PACKAGES): string | undefined {
   const folder = join(TOOLS, environment)

@@ -1,5 +1,5 @@
-// A Terraform provider for tests that replaces the AWS provider for `terraform validate`. It has the schema of the
-// AWS provider and none of its functions. It is a process that Terraform calls over a socket.
+// A Terraform provider for tests that replaces the AWS provider for `terraform validate`. It has the schema
+// of the AWS provider and none of its functions. It is a process that Terraform calls over a socket.
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -36,7 +36,9 @@ export interface FakeHost {
   run(script: string, ...args: string[]): Promise<{ code: number; output: string }>
   /** Writes a file for the fakes. For some fakes the existence of an empty file is enough. */
   fake(name: string, content?: string): void
-  /** Creates the files that bootstrap.sh leaves after a rollout of the tag. @returns the folder of the release */
+  /**
+   * Creates the files that bootstrap.sh leaves after a rollout of the tag. @returns the folder of the release
+   */
   pretendToRun(tag: string): string
   /** Removes a file for the fakes. */
   repair(name: string): void

@@ -1,4 +1,5 @@
-// Adds RDS to the fake of AWS: instances and snapshots in memory. Changes take effect after a few descriptions.
+// Adds RDS to the fake of AWS: instances and snapshots in memory. Changes take effect after a few
+// descriptions.
 import { z } from 'zod'
 import { awsError, type FakeAws } from './fake-aws.ts'
 

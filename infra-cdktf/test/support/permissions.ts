@@ -94,7 +94,9 @@ export const mayHost = (
   return isAllowed(principal, action, resource, context)
 }
 
-/** Whether a role with the boundary of the environment, and with all permissions itself, may make a request. */
+/**
+ * Whether a role with the boundary of the environment, and with all permissions itself, may make a request.
+ */
 export const mayBounded = (
   environment: Environment,
   action: string,

@@ -1,6 +1,6 @@
 // The thread that watches the event loop of a worker process. While the loop is blocked, it writes the
-// heartbeat of the worker, asks the main thread which attempt blocks it, and kills the process if this attempt
-// is far beyond its timeout. It also kills the process when its parent process has ended.
+// heartbeat of the worker, asks the main thread which attempt blocks it, and kills the process if this
+// attempt is far beyond its timeout. It also kills the process when its parent process has ended.
 //
 // JavaScript and not TypeScript: Node would load its TypeScript compiler in this thread, which takes 20 MB.
 import { write } from 'node:fs'
@@ -19,8 +19,8 @@ const ASK_MS = 1_000
 // A question without an answer for this long means that native code blocks the event loop, which V8 cannot
 // interrupt. It can be that of another attempt than the last answer says.
 const UNANSWERED_MS = 3_000
-// How long a worker may be blocked that runs no attempt. Then no heartbeats are written any more, so that tasks that
-// it has claimed but not started run in another worker, and a process with a supervisor is killed.
+// How long a worker may be blocked that runs no attempt. Then no heartbeats are written any more, so that
+// tasks that it has claimed but not started run in another worker, and a process with a supervisor is killed.
 const IDLE_BLOCK_MS = 60_000
 // How long the last log line may take before the process is killed without it.
 const LOG_MS = 1_000
@@ -56,8 +56,8 @@ function check() {
 }
 
 /**
- * Measures how long the event loop has been blocked. Counts only time in which this thread ran: when the whole
- * process was stopped, e.g. by SIGSTOP or with its virtual machine, the event loop was not blocked.
+ * Measures how long the event loop has been blocked. Counts only time in which this thread ran: when the
+ * whole process was stopped, e.g. by SIGSTOP or with its virtual machine, the event loop was not blocked.
  */
 function measure() {
   const checkMs = nowMs()
@@ -114,8 +114,8 @@ function beat(url) {
 
 /**
  * Asks the main thread what it runs. V8 evaluates the question at the next function call or loop iteration of
- * the code that blocks the event loop, in its async context. Native code is not interrupted. Each question has
- * a session of its own: a process that exits while a session is open prints that a debugger is attached.
+ * the code that blocks the event loop, in its async context. Native code is not interrupted. Each question
+ * has a session of its own: a process that exits while a session is open prints that a debugger is attached.
  */
 function ask() {
   if (isAsking || nowMs() - lastAskMs < ASK_MS) return
@@ -140,8 +140,8 @@ function note(newer) {
 }
 
 /**
- * Whether the attempt that blocks the event loop is beyond its timeout and the grace. If it is not known which
- * attempt that is, whether all running attempts are. The attempt must itself have blocked the loop for
+ * Whether the attempt that blocks the event loop is beyond its timeout and the grace. If it is not known
+ * which attempt that is, whether all running attempts are. The attempt must itself have blocked the loop for
  * `graceMs`: others may have delayed it.
  */
 function isOverdue() {
@@ -178,7 +178,8 @@ function endProcess() {
 /**
  * Writes a log line like those of `telemetry/log.ts`. Writes to the file descriptor, because the streams of a
  * thread are written by the main thread.
- * @param {number} level @param {string} msg @param {() => void} [onWritten] also called if it cannot be written
+ * @param {number} level @param {string} msg @param {() => void} [onWritten] also called if it cannot be
+ * written
  */
 function log(level, msg, onWritten = () => {}) {
   const { taskId, name, attempt, frames } = answer ?? {}

@@ -75,8 +75,8 @@ export function createCache(
     autoMinorVersionUpgrade: 'true',
     applyImmediately: true,
     tags: { Name: prefix },
-    // AWS installs minor versions by itself. The provider compares them with the version above, and a lower one
-    // there would replace the cache.
+    // AWS installs minor versions by itself. The provider compares them with the version above, and a lower
+    // one there would replace the cache.
     lifecycle: { ignoreChanges: ['engine_version'] },
   })
   return { host: cache.primaryEndpointAddress, username: id }

@@ -1,11 +1,12 @@
-// Permissions of the workflow `deploy` in one environment: change its resources, and roll out. The role cannot
-// reach other environments in the same account, nor change the shared stack, which contains the role itself.
+// Permissions of the workflow `deploy` in one environment: change its resources, and roll out. The role
+// cannot reach other environments in the same account, nor change the shared stack, which contains the role
+// itself.
 import type { Account, Config } from '../../config/schema.ts'
 import type { Environment } from '../../names.ts'
 import type { Statement } from '../identity/policy.ts'
 import { tagStatements } from './deploy/by-tag.ts'
 import { dataStatements } from './deploy/data.ts'
-import { fenceStatements } from './deploy/fence.ts'
+import { denyStatements } from './deploy/deny.ts'
 import { releaseStatements } from './deploy/release.ts'
 import { roleStatements } from './deploy/roles.ts'
 import { serviceStatements } from './deploy/services.ts'
@@ -23,7 +24,7 @@ export function deployPolicies(
     tags: tagStatements(account, environment),
     data: dataStatements(account, environment),
     services: serviceStatements(account, environment),
-    roles: [...roleStatements(account, environment), ...fenceStatements(environment)],
+    roles: [...roleStatements(account, environment), ...denyStatements(environment)],
     release: releaseStatements(account, environment, domain),
   }
 }

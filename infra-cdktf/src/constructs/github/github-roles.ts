@@ -43,7 +43,7 @@ export function createGithubRoles(scope: Construct, account: Account, domains: D
   create('plan', {
     name: GITHUB_ROLES.plan,
     contexts: ['pull_request', `ref:${MAIN}`],
-    policies: { see: planStatements(account, '*') },
+    policies: { read: planStatements(account, '*') },
   })
   create('build', {
     name: GITHUB_ROLES.build,
@@ -58,7 +58,7 @@ export function createGithubRoles(scope: Construct, account: Account, domains: D
       // Without reviewers anyone who can push a branch could run a job in the environment.
       ...(environment === 'prod' && { ref: MAIN }),
       policies: {
-        see: planStatements(account, environment),
+        read: planStatements(account, environment),
         ...deployPolicies(account, environment, domains[environment]),
       },
     })

@@ -81,7 +81,7 @@ function statementsOf(config: Config, role: Role, { logs, keys, masterSecretArn 
       Condition: { StringEquals: { 'cloudwatch:namespace': metrics } },
     },
     ...(masterSecretArn
-      ? [{ Sid: 'Migrations', Action: 'secretsmanager:GetSecretValue', Resource: masterSecretArn }]
+      ? [{ Sid: 'MasterSecret', Action: 'secretsmanager:GetSecretValue', Resource: masterSecretArn }]
       : []),
     ...(keys.storage
       ? [

@@ -66,8 +66,8 @@ export function createHosts(
         volumeSize: config.hosts.rootGb,
         encrypted: true,
         kmsKeyId: parts.keys.storage,
-        // No tags of its own: the provider reads them back together with its default tags and would change them
-        // in every plan.
+        // No tags of its own: the provider reads them back together with its default tags and would change
+        // them in every plan.
       },
       tags: { ...tagsOf(config, host.role, host.name), Name: `${prefix}-${host.name}` },
       lifecycle: {
@@ -149,7 +149,9 @@ export function instanceSettings(config: Config, instanceType: string) {
   }
 }
 
-/** Name of the public parameter with the AMI id of the newest Ubuntu 24.04 for the configured architecture. */
+/**
+ * Name of the public parameter with the AMI id of the newest Ubuntu 24.04 for the configured architecture.
+ */
 export function imageParameterOf({ hosts }: Config): string {
   const architecture = hosts.architecture === 'arm64' ? 'arm64' : 'amd64'
   return `/aws/service/canonical/ubuntu/server/24.04/stable/current/${architecture}/hvm/ebs-gp3/ami-id`

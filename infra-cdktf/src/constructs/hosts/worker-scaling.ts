@@ -23,8 +23,8 @@ export function createWorkerScaling(
     ...instanceSettings(config, config.hosts.byRole.worker ?? config.hosts.instanceType),
     ebsOptimized: 'true',
     monitoring: { enabled: config.hosts.detailedMonitoring ?? config.name === 'prod' },
-    // EC2 resolves the parameter when it starts a host. An id here would change with every new image of Ubuntu, and
-    // each change would replace all workers.
+    // EC2 resolves the parameter when it starts a host. An id here would change with every new image of
+    // Ubuntu, and each change would replace all workers.
     imageId: `resolve:ssm:${imageParameterOf(config)}`,
     iamInstanceProfile: { name: parts.profiles.get('worker') },
     userData: bootstrapUserData(),
@@ -61,8 +61,8 @@ export function createWorkerScaling(
     vpcZoneIdentifier: parts.network.hostSubnets,
     // The binding types the version as a number. At synthesis it is a token that becomes a reference.
     launchTemplate: { id: template.id, version: template.latestVersion as unknown as string },
-    // A host that is not prepared within this time, or whose release does not start, is replaced: host/bootstrap.sh
-    // reports the end of both.
+    // A host that is not prepared within this time, or whose release does not start, is replaced:
+    // host/bootstrap.sh reports the end of both.
     initialLifecycleHook: [
       {
         name: launchHook,
@@ -71,8 +71,8 @@ export function createWorkerScaling(
         defaultResult: 'ABANDON',
       },
     ],
-    // New hosts are in service only after their release runs. Terraform must not wait for this: the first release
-    // may come later.
+    // New hosts are in service only after their release runs. Terraform must not wait for this: the first
+    // release may come later.
     waitForCapacityTimeout: '0',
     healthCheckType: 'EC2',
     healthCheckGracePeriod: 300,

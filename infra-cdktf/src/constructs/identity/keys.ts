@@ -1,5 +1,5 @@
-// The KMS key of an environment. The alarm topic always needs it: CloudWatch cannot use the AWS-managed key of
-// SNS, and its messages would be lost without an error. With kms "cmk" it also encrypts all stored data.
+// The KMS key of an environment. The alarm topic always needs it: CloudWatch cannot use the AWS-managed key
+// of SNS, and its messages would be lost without an error. With kms "cmk" it also encrypts all stored data.
 import { KmsAlias } from '@cdktf/provider-aws/lib/kms-alias/index.js'
 import { KmsKey } from '@cdktf/provider-aws/lib/kms-key/index.js'
 import type { Construct } from 'constructs'
@@ -50,8 +50,8 @@ export function createKeys(scope: Construct, { name, kms, account }: Config): Ke
               Sid: 'AutoScaling',
               Action: [...use, 'kms:CreateGrant'],
               Resource: '*',
-              // As a condition, because KMS rejects a principal that does not exist: AWS creates this role with the
-              // first auto scaling group of the account.
+              // As a condition, because KMS rejects a principal that does not exist: AWS creates this role
+              // with the first auto scaling group of the account.
               Principal: { AWS: '*' },
               Condition: {
                 StringEquals: { 'kms:CallerAccount': account.id },

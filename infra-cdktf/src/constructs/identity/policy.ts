@@ -40,8 +40,9 @@ export const boundaryArn = (accountId: string, environment: Environment) =>
   `arn:aws:iam::${accountId}:policy/${boundaryOf(environment)}`
 
 /**
- * Condition values that select resources with the tags of an environment (`ResourceTag`), or requests that set
- * these tags (`RequestTag`). The project is part of it, because `Environment` is a common tag in an account.
+ * Condition values that select resources with the tags of an environment (`ResourceTag`), or requests that
+ * set these tags (`RequestTag`). The project is part of it, because `Environment` is a common tag in an
+ * account.
  */
 export const tagsOfEnvironment = (kind: 'ResourceTag' | 'RequestTag', environment: Environment) => ({
   [`aws:${kind}/${TAGS.project}`]: PROJECT,

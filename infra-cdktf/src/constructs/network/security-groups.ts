@@ -36,7 +36,7 @@ export function createGroups(scope: Construct, config: Config, topology: Topolog
     return found.id
   }
 
-  for (const { from, to, port, description } of topology.edges) {
+  for (const { from, to, port, description } of topology.connections) {
     const rule = { ipProtocol: 'tcp', fromPort: port, toPort: port, description }
     new VpcSecurityGroupIngressRule(scope, `${from}-into-${to}-${port}`, {
       securityGroupId: idOf(to),

@@ -43,7 +43,8 @@ export function alarmsOfHost({ name, account }: Config, { host, instance }: Watc
       statistic: 'Average',
       above: 80,
       minutes: 15,
-      description: 'The CPU is busy all the time: use a larger host or more workers',
+      description:
+        'The host used more than 80 % of its CPU for 15 minutes: use a larger host or more workers',
     },
     {
       ...ec2,
@@ -78,8 +79,8 @@ export function alarmsOfHost({ name, account }: Config, { host, instance }: Watc
     ...alarmsOfDiskAndMemory(name, host.name),
     {
       id: `${host.name}-silent`,
-      // 1 in periods in which the host runs and publishes nothing. Without the first metric, the alarm would also
-      // be on while a new host prepares itself.
+      // 1 in periods in which the host runs and publishes nothing. Without the first metric, the alarm would
+      // also be on while a new host prepares itself.
       expression: 'IF(checks >= 0 AND FILL(own, 0) == 0, 1, 0)',
       metrics: {
         checks: { ...ec2, metric: 'StatusCheckFailed', statistic: 'SampleCount' },
@@ -134,7 +135,7 @@ export function alarmsOfDiskAndMemory(environment: Environment, host: string): A
       metric: METRICS.diskUsed,
       statistic: 'Maximum',
       above: 85,
-      description: 'The disk is almost full',
+      description: 'The root disk of the host is more than 85 % full',
     },
     {
       ...own,
@@ -143,7 +144,8 @@ export function alarmsOfDiskAndMemory(environment: Environment, host: string): A
       statistic: 'Average',
       above: 90,
       minutes: 15,
-      description: 'Memory is almost used up and containers may be killed',
+      description:
+        'The host used more than 90 % of its memory for 15 minutes: the kernel may kill containers',
     },
   ]
 }
@@ -164,7 +166,7 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       statistic: 'Average',
       above: 80,
       minutes: 15,
-      description: 'The database is busy all the time: use a larger instance class',
+      description: 'The database used more than 80 % of its CPU for 15 minutes: use a larger instance class',
     },
     {
       ...rds,
@@ -173,7 +175,7 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       statistic: 'Minimum',
       below: 64_000_000,
       minutes: 15,
-      description: 'Less than 64 MB of memory are free',
+      description: 'The database has less than 64 MB of free memory',
     },
     {
       ...rds,
@@ -181,7 +183,7 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       metric: 'FreeStorageSpace',
       statistic: 'Minimum',
       below: 2_000_000_000,
-      description: `Less than 2 GB are free: storage did not grow or has reached the limit of ${config.database.maxStorageGb} GB`,
+      description: `The database has less than 2 GB of free storage: it did not grow, or has reached the limit of ${config.database.maxStorageGb} GB`,
     },
     {
       ...rds,
@@ -191,7 +193,7 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       above: 70,
       minutes: 10,
       description:
-        'The smallest class allows about 80 connections, and each process opens up to twice DATABASE_POOL_SIZE: lower it or use a larger class',
+        'The database has more than 70 connections. The smallest class allows about 80, and each process opens up to twice DATABASE_POOL_SIZE: lower it or use a larger class',
     },
     {
       ...rds,
@@ -200,7 +202,8 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       statistic: 'Average',
       above: 2_500,
       minutes: 15,
-      description: 'gp3 storage provides 3,000 operations per second',
+      description:
+        'The database needs more than 2,500 reads per second: its gp3 storage provides 3,000 operations per second',
     },
     {
       ...rds,
@@ -209,7 +212,8 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       statistic: 'Average',
       above: 2_500,
       minutes: 15,
-      description: 'gp3 storage provides 3,000 operations per second',
+      description:
+        'The database needs more than 2,500 writes per second: its gp3 storage provides 3,000 operations per second',
     },
     {
       ...rds,
@@ -218,7 +222,8 @@ export function alarmsOfDatabase(config: Config, identifier: string): Alarm[] {
       statistic: 'Average',
       above: 16,
       minutes: 15,
-      description: 'The disk is too slow for the load',
+      description:
+        'More than 16 disk requests of the database wait on average: its storage is too slow for the load',
     },
   ]
 }
@@ -233,7 +238,7 @@ export function alarmsOfCertificate({ name, ingress }: Config): Alarm[] {
       id: 'certificate',
       metric: METRICS.certificateLifetimeLeft,
       statistic: 'Minimum',
-      // It is renewed with a third of its lifetime left.
+      // The certificate is renewed when a third of its lifetime (33 %) is left.
       below: 20,
       // A first certificate needs a DNS record, which can be late.
       minutes: 60,
@@ -275,7 +280,7 @@ export function alarmsOfTasks({ name, alarms, workers }: Config): Alarm[] {
       below: 1,
       minutes: 3,
       missing: 'breaching',
-      description: 'No host has a healthy worker: no task runs',
+      description: 'No host has a healthy worker for the queues of `workers`: their tasks wait',
     },
     {
       ...published,

@@ -61,7 +61,7 @@ export function createDashboard(
     [
       ofTasks('Waiting and running tasks', [METRICS.queueDepth, METRICS.running], 'Maximum'),
       ofTasks('Wait time of the oldest task (seconds)', [METRICS.oldestWaiting], 'Maximum'),
-      ofTasks('Hosts with a healthy worker', [METRICS.workerHeartbeat], 'Sum'),
+      ofTasks('Heartbeats of healthy workers in 5 minutes (5 per host)', [METRICS.workerHeartbeat], 'Sum'),
       chart(
         'Failures and errors',
         [METRICS.taskFailures, METRICS.serverErrors, METRICS.unexpectedErrors].map((name) => [

@@ -33,8 +33,8 @@ export function createLogs(scope: Construct, config: Config, keys: Keys) {
       METRICS.taskFailures,
       '{ ($.msg = "task finished") && ($.status = "FAILURE") }',
     ],
-    // Without failed orders of certificates: the first one can fail until a DNS record is known everywhere. The
-    // alarm `certificate` reports orders that keep failing.
+    // Without failed orders of certificates: the first one can fail until a DNS record is known everywhere.
+    // The alarm `certificate` reports orders that keep failing.
     [
       'backend-errors',
       groups.backend,

@@ -1,5 +1,5 @@
-// Permissions for resources whose names AWS chooses: EC2, encryption keys, certificates. The tags `Project` and
-// `Environment` decide. A new resource must get them in the request that creates it.
+// Permissions for resources whose names AWS chooses: EC2, encryption keys, certificates. The tags `Project`
+// and `Environment` decide. A new resource must get them in the request that creates it.
 import type { Account } from '../../../config/schema.ts'
 import { type Environment, TAGS } from '../../../names.ts'
 import { actionsOf, type Statement, tagsOfEnvironment } from '../../identity/policy.ts'
@@ -25,8 +25,8 @@ export function tagStatements({ id, region }: Account, environment: Environment)
       Condition: { StringEquals: own },
     },
     {
-      // A new subnet, for example, also needs the permission for its VPC, which must have the tags already: the
-      // request's tags belong to the new resource only.
+      // A new subnet, for example, also needs the permission for its VPC, which must have the tags already:
+      // the request's tags belong to the new resource only.
       Sid: 'NewInstancesAndNetwork',
       Action: actionsOf(
         'ec2',
@@ -51,8 +51,9 @@ export function tagStatements({ id, region }: Account, environment: Environment)
       Condition: { StringEquals: created, StringLike: { 'ec2:CreateAction': '*' } },
     },
     {
-      // AWS creates these resources without tags: root disks, the default security group of a VPC, and keys and
-      // certificates until the end of the request. Aliases and other tags are signs of another owner.
+      // AWS creates these resources without tags: root disks, the default security group of a VPC, and keys
+      // and certificates until the end of the request. A resource with an alias or another tag is excluded,
+      // because another project has created it.
       Sid: 'TagsOfUntaggedResources',
       Action: ['ec2:CreateTags', 'kms:TagResource', 'acm:AddTagsToCertificate'],
       Resource: [...ec2('security-group', 'volume'), keys, certificates],
@@ -64,8 +65,8 @@ export function tagStatements({ id, region }: Account, environment: Environment)
       },
     },
     {
-      // The network interface of an instance has no tags until Terraform sets one. AWS itself rejects changes of
-      // the interfaces of databases and load balancers.
+      // The network interface of an instance has no tags until Terraform sets one. AWS itself rejects changes
+      // of the interfaces of databases and load balancers.
       Sid: 'NetworkInterfaces',
       Action: actionsOf(
         'ec2',
@@ -89,7 +90,8 @@ export function tagStatements({ id, region }: Account, environment: Environment)
       Condition: { StringEquals: created },
     },
     {
-      // It can take five minutes until a tag counts for permissions of KMS. Other requests are made later.
+      // KMS can take five minutes to apply a new tag to permissions. Terraform sends these two requests
+      // within that time, so they are also allowed without the tag.
       Sid: 'NewKeys',
       Action: actionsOf('kms', 'CreateAlias EnableKeyRotation'),
       Resource: keys,

@@ -28,8 +28,9 @@ export function dataStatements({ id, region }: Account, environment: Environment
       ],
     },
     {
-      // RDS stores the master password in this secret, with the permissions of the caller. The names are random. RDS
-      // sets this tag, which nothing else can change; a secret that is being created does not have it yet.
+      // RDS stores the master password in this secret, with the permissions of the caller. The names are
+      // random. RDS sets this tag, which nothing else can change; a secret that is being created does not
+      // have it yet.
       Sid: 'MasterSecret',
       Action: actionsOf('secretsmanager', 'CreateSecret TagResource DescribeSecret RotateSecret'),
       Resource: `arn:aws:secretsmanager:${region}:${id}:secret:rds!db-*`,

@@ -58,7 +58,7 @@ export function releaseStatements(account: Account, environment: Environment, do
       Resource: '*',
     },
     {
-      // Hosts report here what they run. A rollout deletes the reports of hosts that are gone.
+      // Hosts store their running release here. A rollout deletes the entries of hosts that no longer exist.
       Sid: 'WhatHostsRun',
       Action: ['ssm:GetParametersByPath', 'ssm:DeleteParameters'],
       Resource: [parameter('ready'), parameter('ready/*')],
@@ -73,9 +73,9 @@ export function releaseStatements(account: Account, environment: Environment, do
 }
 
 /**
- * Statements for DNS records. Permissions of Route 53 know no tags, so the names of records decide. A private
- * zone can be connected to the VPC of any environment and replace its names there. Therefore no deploying role
- * can create or delete zones: a person applies the change that adds or removes a host for Redis.
+ * Statements for DNS records. Route 53 has no condition key for tags, so they name the records. A private
+ * zone can be connected to the VPC of any environment and replace its names there. Therefore no deploying
+ * role can create or delete zones: a person applies the change that adds or removes a host for Redis.
  */
 function dnsStatements(environment: Environment, domain: Domain): Statement[] {
   const names = 'route53:ChangeResourceRecordSetsNormalizedRecordNames'

@@ -20,8 +20,8 @@ export function serviceStatements(account: Account, environment: Environment): S
       ),
     },
     {
-      // Auto scaling checks the permissions of the caller for one version of a launch template only. Without a
-      // fixed version a later one could launch instances with the role of another environment.
+      // Auto scaling checks the permissions of the caller for one version of a launch template only. Without
+      // a fixed version a later one could launch instances with the role of another environment.
       Sid: 'Scaling',
       Action: actionsOf(
         'autoscaling',

@@ -1,9 +1,11 @@
-// What a deploying role may never do, whatever its other policies allow.
+// Explicit denials for the role that deploys to an environment. They override all of its other policies.
 import { type Environment, SHARED_STACK, TAGS } from '../../../names.ts'
 import type { Statement } from '../../identity/policy.ts'
 
-/** Denies access to resources of other environments, and requests that would move a resource to another one. */
-export function fenceStatements(environment: Environment): Statement[] {
+/**
+ * Denies access to resources of other environments, and requests that would move a resource to another one.
+ */
+export function denyStatements(environment: Environment): Statement[] {
   const resourceTag = `aws:ResourceTag/${TAGS.environment}`
   const requestTag = `aws:RequestTag/${TAGS.environment}`
   return [
