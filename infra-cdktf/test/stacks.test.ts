@@ -40,6 +40,17 @@ test('the shared stack contains these resources', () => {
   expect(countsIn(single.shared)).toMatchSnapshot()
 })
 
+test('an account without monthlyBudgetUsd has no budget', () => {
+  const config = configOf('prod', 'single')
+  const { folder, shared } = synthesizeOne({
+    ...config,
+    account: { ...config.account, monthlyBudgetUsd: undefined },
+  })
+  rmSync(folder, { recursive: true })
+  expect(shared.resource).not.toHaveProperty('aws_budgets_budget')
+  expect(single.shared.resource).toHaveProperty('aws_budgets_budget')
+})
+
 test('an account that already has an OIDC provider for GitHub keeps it', () => {
   const config = configOf('prod', 'single')
   const github = { ...config.account.github, existingProvider: true }

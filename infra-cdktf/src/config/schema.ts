@@ -68,7 +68,8 @@ const accountSchema = z.strictObject({
     /** True if the account already has an OIDC provider for GitHub. An account can have only one. */
     existingProvider: z.boolean().default(false),
   }),
-  monthlyBudgetUsd: z.int().min(1),
+  /** Without it, AWS sends no mail about the cost. */
+  monthlyBudgetUsd: z.int().min(1).optional(),
   /** Receives budget notifications and alarms. */
   email,
 })

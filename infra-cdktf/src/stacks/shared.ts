@@ -22,18 +22,18 @@ export function createSharedStack(
   createRegistry(stack)
   for (const environment of ENVIRONMENTS) createBoundary(stack, account, environment)
   createGithubRoles(stack, account, domains)
-  createBudget(stack, account)
+  if (account.monthlyBudgetUsd !== undefined) createBudget(stack, account, account.monthlyBudgetUsd)
   return stack
 }
 
 /** Sends a mail when the forecast or the actual cost of the month exceeds the budget. */
-function createBudget(scope: Construct, { id, monthlyBudgetUsd, email }: Account): void {
+function createBudget(scope: Construct, { id, email }: Account, limitUsd: number): void {
   new BudgetsBudget(scope, 'budget', {
     accountId: id,
     name: PROJECT,
     budgetType: 'COST',
     timeUnit: 'MONTHLY',
-    limitAmount: String(monthlyBudgetUsd),
+    limitAmount: String(limitUsd),
     limitUnit: 'USD',
     notification: (['FORECASTED', 'ACTUAL'] as const).map((notificationType) => ({
       notificationType,

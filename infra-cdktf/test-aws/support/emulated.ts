@@ -7,6 +7,7 @@ export const MISSING_RESOURCES: Record<string, string> = {
   aws_budgets_budget: 'ListTagsForResource, DescribeSubscribersForNotification',
   aws_elasticache_parameter_group: 'CreateCacheParameterGroup',
   aws_elasticache_replication_group: 'DescribeCacheClusters of the nodes of a group',
+  aws_elasticache_subnet_group: 'DeleteCacheSubnetGroup',
   aws_elasticache_user_group: 'CreateUserGroup',
 }
 
@@ -20,6 +21,7 @@ const MISSING_ARGUMENTS: Record<string, Record<string, string>> = {
  */
 export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
   aws_autoscaling_group: {
+    capacity_reservation_specification: 'none; AWS returns the preference "default"',
     default_instance_warmup: 'always 0',
     launch_template: 'follows the version of the launch template',
   },
@@ -36,7 +38,7 @@ export const MISSING_ATTRIBUTES: Record<string, Record<string, string>> = {
     latest_version: 'follows the tags',
     tag_specifications: 'the tags of the template itself, as those of a resource that it creates',
   },
-  aws_route53_zone: { vpc: 'GetHostedZone returns no VPC of a private zone' },
+  aws_s3_bucket: { tags_all: 'ListTagsForResource returns no tag of a bucket' },
   aws_vpc_security_group_egress_rule: {
     description: 'no description of a rule for a group',
     referenced_security_group_id: 'the id of the group with that of the account before it',

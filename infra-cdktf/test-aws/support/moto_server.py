@@ -1,5 +1,6 @@
-"""Starts moto's server with two things that AWS has and moto 5.2.5 lacks: the public parameters with the image ids of
-Ubuntu, and the protocol in which the AWS provider calls CloudWatch (RPC v2 CBOR), translated to JSON, which moto has.
+"""Starts moto's server with three things that AWS has and moto 5.2.5 lacks: the public parameters with the image ids
+of Ubuntu; the protocol in which the AWS provider calls CloudWatch (RPC v2 CBOR), translated to JSON, which moto has;
+and that a zone of Route 53 is private if the request for it names a VPC.
 It ends when its standard input is closed: with the test that has started it, also if that is killed.
 """
 
@@ -13,6 +14,7 @@ import threading
 import cbor2
 from moto.core.utils import utcnow
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.route53.responses import Route53
 from moto.server import main
 from moto.ssm.models import Parameter, ParameterDict
 
@@ -23,6 +25,7 @@ CBOR_PATH = "/service/GraniteServiceVersion20100801/operation/"
 
 check_loading_status = ParameterDict._check_loading_status
 dispatch = DomainDispatcherApplication.__call__
+create_zone = Route53.create_hosted_zone
 
 
 def end_with_input():
@@ -46,6 +49,13 @@ def add_images(self, key):
         )
         dict.__setitem__(self, key, [parameter])
     check_loading_status(self, key)
+
+
+def create_zone_of_vpc(self):
+    read = self._get_bool_param
+    has_vpc = self._get_param("VPC.VPCId") is not None
+    self._get_bool_param = lambda name, default: has_vpc if name == "HostedZoneConfig.PrivateZone" else read(name, default)
+    return create_zone(self)
 
 
 def translate_cbor(self, environ, start_response):
@@ -102,5 +112,6 @@ def with_times(value, name=""):
 
 ParameterDict._check_loading_status = add_images
 DomainDispatcherApplication.__call__ = translate_cbor
+Route53.create_hosted_zone = create_zone_of_vpc
 threading.Thread(target=end_with_input, daemon=True).start()
 main(sys.argv[1:])
