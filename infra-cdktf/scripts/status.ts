@@ -220,13 +220,19 @@ async function alarmSection({ aws, config }: StatusParts): Promise<Section> {
   }
 }
 
+/** A time from the AWS CLI, which prints ISO 8601; its version 1 can print seconds since 1970. */
+const cliTime = z.union([
+  z.string(),
+  z.number().transform((seconds) => new Date(seconds * 1_000).toISOString()),
+])
+
 const alarmsResponse = z.object({
   MetricAlarms: z
     .array(
       z.object({
         AlarmName: z.string(),
         StateValue: z.string(),
-        StateUpdatedTimestamp: z.string().optional(),
+        StateUpdatedTimestamp: cliTime.optional(),
         AlarmDescription: z.string().optional(),
       }),
     )

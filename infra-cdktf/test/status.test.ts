@@ -143,12 +143,19 @@ test('alarms are faults in the state ALARM, and shown without data', async () =>
         AlarmName: 'waggle-staging-workers',
         StateValue: 'ALARM',
         AlarmDescription: 'No host has a healthy worker',
+        StateUpdatedTimestamp: '2026-11-30T09:00:00+00:00',
       },
-      { AlarmName: 'waggle-staging-api-1-cpu', StateValue: 'INSUFFICIENT_DATA' },
+      {
+        AlarmName: 'waggle-staging-api-1-cpu',
+        StateValue: 'INSUFFICIENT_DATA',
+        // As version 1 of the AWS CLI prints it.
+        StateUpdatedTimestamp: 1_796_029_200,
+      },
     ],
   })
   expect(await show()).toEqual(['Alarm waggle-staging-workers: No host has a healthy worker'])
-  expect(text()).toMatch(/\n {2}api-1-cpu {2}INSUFFICIENT_DATA/)
+  expect(text()).toMatch(/\n {2}workers +ALARM +2026-11-30T09:00:00/)
+  expect(text()).toMatch(/\n {2}api-1-cpu {2}INSUFFICIENT_DATA {2}2026-11-30T09:00:00/)
 })
 
 test('with every option the auto scaling group and the cache are checked too', async () => {

@@ -13,6 +13,7 @@ export const MISSING_RESOURCES: Record<string, string> = {
 
 /** Arguments that are left out of an apply, by type, with what the emulator lacks. */
 const MISSING_ARGUMENTS: Record<string, Record<string, string>> = {
+  aws_autoscaling_group: { instance_refresh: 'StartInstanceRefresh' },
   aws_instance: { credit_specification: 'ModifyInstanceCreditSpecification' },
 }
 
