@@ -43,6 +43,14 @@ export function createAws(region: string): Aws {
   }
 }
 
+/** @throws Error if the AWS CLI has version 1, which lacks `aws logs tail` */
+export async function assertVersion2(): Promise<void> {
+  const { stdout, stderr } = await run(['--version'])
+  const version = `${stdout}${stderr}`.trim()
+  if (version.startsWith('aws-cli/1.'))
+    throw new Error(`This command needs version 2 of the AWS CLI; aws --version prints "${version}"`)
+}
+
 /**
  * Creates a function for commands that a person watches or types in, such as the end of a log or a session.
  */

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
 import type { Config } from '../src/config/schema.ts'
-import { namesOf } from '../src/names.ts'
+import { kindRoleOf, namesOf } from '../src/names.ts'
 import type { Aws, AwsInTerminal } from './aws.ts'
 import { findHosts, type RunningHost } from './hosts.ts'
 import { inBatches, POLLING, type Polling, sendCommand, waitForCommand } from './run-command.ts'
@@ -127,7 +127,10 @@ async function hostsMatching(
   target: string,
 ): Promise<[RunningHost, ...RunningHost[]]> {
   const hosts = await findHosts(aws, config.name)
-  const [first, ...others] = hosts.filter(({ id, name, role }) => [id, name, role].includes(target))
+  // A single host has the role `app`, which contains all others.
+  const contained = ['api', 'worker', 'redis', ...Object.keys(config.workers.kinds).map(kindRoleOf)]
+  const wanted = config.topology === 'single' && contained.includes(target) ? 'app' : target
+  const [first, ...others] = hosts.filter(({ id, name, role }) => [id, name, role].includes(wanted))
   if (first) return [first, ...others]
   const known = [...new Set(hosts.flatMap(({ name, role }) => [role, name]))].sort()
   const list = known.length > 0 ? `known are ${known.join(', ')}` : 'no host is running'

@@ -6,7 +6,7 @@ import { environments } from '../src/config/environments.ts'
 import { type Config, parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { ENVIRONMENTS } from '../src/names.ts'
 import { topologyOf } from '../src/topology.ts'
-import { createAws, createAwsInTerminal } from './aws.ts'
+import { assertVersion2, createAws, createAwsInTerminal } from './aws.ts'
 import { exec, openSession } from './exec.ts'
 import { findHosts, hostsOf, type RunningHost } from './hosts.ts'
 import { LOG_TARGETS, logArguments } from './logs.ts'
@@ -64,7 +64,11 @@ async function main(): Promise<void> {
     rollback: () => (values.unfinished ? restoreCurrent(parts) : rollBack(parts)),
     smoke: async () => runSmokeTest(await findHosts(aws, config.name)),
     status: async () => exitWith((await showStatus(parts)).length > 0 ? 1 : 0),
-    logs: async () => exitWith(await inTerminal(logArguments(config, first, values))),
+    logs: async () => {
+      const args = logArguments(config, first, values)
+      await assertVersion2()
+      exitWith(await inTerminal(args))
+    },
     exec: async () =>
       exitWith(
         await (values.interactive

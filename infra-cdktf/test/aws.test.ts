@@ -12,8 +12,9 @@ for argument in "$@"; do case $argument in file://*) path=\${argument#file://} ;
 jq -n --arg arguments "$*" --arg file "$(stat -c %a "$path")" --arg folder "$(stat -c %a "$(dirname "$path")")" \\
   --slurpfile input <(cat "$path") '{$arguments, $file, $folder, input: $input[0]}'
 `
+const MODULE = JSON.stringify(new URL('../scripts/aws.ts', import.meta.url).href)
 const CALL = `
-import { createAws } from ${JSON.stringify(new URL('../scripts/aws.ts', import.meta.url).href)}
+import { createAws } from ${MODULE}
 const aws = createAws('eu-central-1')
 console.log(JSON.stringify(await aws(['ssm', 'put-parameter'], { Value: 's3cret', Name: '/a' })))
 `
@@ -25,10 +26,10 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-function call(fake: string) {
+function call(fake: string, script = CALL) {
   writeFileSync(join(folder, 'aws'), fake)
   chmodSync(join(folder, 'aws'), 0o755)
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', CALL], {
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     env: { PATH: `${folder}:${process.env.PATH}`, TMPDIR: join(folder, 'tmp'), FOLDER: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -52,6 +53,17 @@ test('the input is a file that the AWS CLI can open and only its user can read, 
   expect(seen).toMatchObject({ file: '600', folder: '700', input: { Value: 's3cret', Name: '/a' } })
   expect(seen.arguments).not.toContain('s3cret')
   expect(leftFiles()).toEqual([])
+})
+
+test.each([
+  ['aws-cli/2.31.4 Python/3.13.7 Linux/6.8 exe/x86_64.ubuntu.24', 0],
+  ['aws-cli/1.46.3 md/Botocore#1.40.2', 1],
+])('a command that needs version 2 of the AWS CLI, with %s', async (version, expected) => {
+  const script = `import { assertVersion2 } from ${MODULE}\nawait assertVersion2()`
+  const { code, output } = await call(`#!/bin/sh\necho '${version}'`, script).ended
+  expect(code).toBe(expected)
+  if (expected === 1)
+    expect(output).toContain(`needs version 2 of the AWS CLI; aws --version prints "${version}"`)
 })
 
 test('the input is removed if the AWS CLI fails', async () => {

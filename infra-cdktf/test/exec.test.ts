@@ -69,6 +69,15 @@ describe('exec', () => {
     expect(fake.shellCommands).toHaveLength(70)
   })
 
+  test.each(['api', 'worker', 'worker-cpu', 'app'])('finds the single host by the role %s', async (role) => {
+    const { fake, parts } = start(['app'])
+    const workers = { count: 1, concurrency: 4, kinds: { cpu: { concurrency: 4, queues: ['cpu'] } } }
+    const config = configOf('staging', 'single', { workers })
+    expect(await exec({ ...parts, config }, role, 'uptime')).toBe(0)
+    expect(fake.shellCommands).toHaveLength(1)
+    await expect(exec({ ...parts, config }, 'worker-gpu', 'uptime')).rejects.toThrow('known are app')
+  })
+
   test('names the known hosts and roles if none matches', async () => {
     const { parts } = start(['api-1', 'worker-1'])
     await expect(exec(parts, 'web', 'uptime')).rejects.toThrow(
