@@ -141,6 +141,14 @@ describe.skipIf(!provided)('HTTPS', () => {
       expect((await send(stack, 'GET', `/.well-known/acme-challenge/${path}`)).text).not.toContain('KEY')
   })
 
+  test('an HTTP request to the port of HTTPS gets an error that names the reason', async () => {
+    const response = await fetch(stack.httpsUrl.replace('https:', 'http:'))
+    expect(await response.json()).toMatchObject({
+      status: 400,
+      detail: 'This port accepts HTTPS requests only',
+    })
+  })
+
   test('the files are readable by the user of nginx only, and no challenge is left', async () => {
     const list = "find /certificates -printf '%m %U %P\\n' | sort"
     expect(await inVolume('sh', '-c', list)).toBe(
