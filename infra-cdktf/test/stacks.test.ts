@@ -227,6 +227,66 @@ test('neither a newer AMI nor a changed bootstrap script replaces a host', () =>
   })
 })
 
+// The emulator of AWS shows none of these.
+describe('on AWS', () => {
+  const { environment } = high
+
+  test('another architecture replaces the hosts, which would not start with the image of the old one', () => {
+    expect(environment.resource.terraform_data.architecture.input).toEqual({ architecture: 'arm64' })
+    for (const instance of Object.values<Json>(environment.resource.aws_instance))
+      expect(instance.lifecycle.replace_triggered_by).toEqual(['terraform_data.architecture'])
+  })
+
+  test('a minor version of Valkey that AWS has installed does not replace the cache', () => {
+    const { lifecycle } = environment.resource.aws_elasticache_replication_group.cache
+    expect(lifecycle.ignore_changes).toEqual(['engine_version'])
+  })
+
+  test('a new major version of PostgreSQL is an upgrade, and no change waits for a maintenance window', () => {
+    expect(environment.resource.aws_db_instance.database).toMatchObject({
+      allow_major_version_upgrade: true,
+      apply_immediately: true,
+    })
+    const [{ lifecycle, parameter }] = Object.values<Json>(environment.resource.aws_db_parameter_group)
+    expect(lifecycle.create_before_destroy).toBe(true)
+    // The method that RDS reports for it; with another one, every plan would show a change.
+    expect(parameter).toContainEqual({
+      name: 'rds.force_ssl',
+      value: '1',
+      apply_method: 'pending-reboot',
+    })
+  })
+
+  test('the key can be created before AWS has created the role of auto scaling', () => {
+    for (const key of Object.values<Json>(environment.resource.aws_kms_key))
+      for (const { Principal } of JSON.parse(key.policy).Statement)
+        expect(JSON.stringify(Principal)).not.toContain('AWSServiceRole')
+  })
+
+  test.each(['dev', 'prod'] as const)(
+    'a new host, which has no CPU credits, causes no alarm in %s',
+    (name) => {
+      const { folder, environment } = synthesizeOne(configOf(name, 'single'))
+      rmSync(folder, { recursive: true })
+      const alarm = environment.resource.aws_cloudwatch_metric_alarm['alarm-app-credits']
+      // A t4g.small earns 24 credits per hour.
+      if (name === 'dev')
+        expect(alarm.threshold).toBeLessThan((24 * alarm.evaluation_periods * alarm.period) / 3_600)
+      else expect(alarm).toMatchObject({ metric_name: 'CPUSurplusCreditBalance', threshold: 100 })
+    },
+  )
+
+  test('tags of a root disk are only those of the provider, which it reads back together', () => {
+    for (const instance of Object.values<Json>(environment.resource.aws_instance))
+      expect(instance.root_block_device).not.toHaveProperty('tags')
+  })
+
+  test('a newer image does not change the launch template of scaled workers', () => {
+    const [{ image_id }] = Object.values<Json>(environment.resource.aws_launch_template)
+    expect(image_id).toMatch(/^resolve:ssm:/)
+  })
+})
+
 test('the load balancer, nginx and rollouts use one health path, rollouts with GET and HEAD', () => {
   expect(high.environment.resource.aws_lb_target_group['balancer-targets'].health_check.path).toBe(
     HEALTH_PATH,
