@@ -21,20 +21,26 @@ export function formatTable(results: Result[]): string {
   return [line(head), rule, ...body.map(line)].join('\n')
 }
 
-const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq']
+const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq', 'pg-boss', 'graphile-worker']
 
 /** Returns a list of the results by round and of the ratios, each with its goal. */
 export function formatFindings(results: Result[]): string {
   const label = tasksPerSecond(256)
   const find = (name: string) => results.find(({ system }) => system.name === name)
-  const [waggle, rows, tuned, rowless] = SYSTEM_NAMES.map(find)
+  const [waggle, rows, tuned, rowless, boss, graphile] = SYSTEM_NAMES.map(find)
   const findings = results.map(({ system, measurements }) => {
     const rounds = measurements.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
     return `${label}, ${system.title}, by round: ${rounds.join(', ')}`
   })
-  if (waggle && rows) findings.push(`${ratio(waggle, rows, label)} with a row per task (goal: 8)`)
-  if (waggle && tuned) findings.push(`${ratio(waggle, tuned, label)} with a row per task, tuned by hand`)
-  if (waggle && rowless) findings.push(`${ratio(waggle, rowless, label)} without rows (goal: 1.3)`)
+  if (waggle && rows)
+    findings.push(`${ratio(waggle, rows, label)} times BullMQ with a row per task (goal: 8)`)
+  if (waggle && tuned)
+    findings.push(`${ratio(waggle, tuned, label)} times BullMQ with a row per task, tuned by hand`)
+  if (waggle && rowless)
+    findings.push(`${ratio(waggle, rowless, label)} times BullMQ without rows (goal: 1.3)`)
+  if (waggle && boss) findings.push(`${ratio(waggle, boss, label)} times pg-boss`)
+  if (waggle && graphile)
+    findings.push(`${ratio(waggle, graphile, label)} times graphile-worker, which keeps no results`)
   if (waggle)
     findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (goal: under 10)`)
   return findings.map((finding) => `- ${finding}`).join('\n')
@@ -45,7 +51,7 @@ function figure({ measurements }: Result, label: string): number {
 }
 
 function ratio(waggle: Result, other: Result, label: string): string {
-  return `At 256 connections ${(figure(waggle, label) / figure(other, label)).toFixed(2)} times BullMQ`
+  return `At 256 connections ${(figure(waggle, label) / figure(other, label)).toFixed(2)}`
 }
 
 function format(value: number): string {

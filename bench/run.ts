@@ -1,9 +1,10 @@
 // `npm run bench` measures how many tasks per second the whole system runs and how long a single task takes,
-// compared with three systems on BullMQ that do the same work in the same run.
+// compared with other systems that do the same work in the same run: three on BullMQ, and pg-boss and
+// graphile-worker, which store tasks in Postgres.
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md
-//   --systems=a,b      measures only these systems (waggle, bullmq-rows, bullmq-tuned-rows, bullmq)
+//   --systems=a,b      measures only these systems (waggle, bullmq-rows, …: see systems.ts)
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'

@@ -1,4 +1,4 @@
-// The four systems that the bench compares. They accept the same requests and do the same work, each with an
+// The systems that the bench compares. They accept the same requests and do the same work, each with an
 // API process and a worker process. They differ in where they store tasks.
 import { fileURLToPath } from 'node:url'
 
@@ -10,8 +10,8 @@ export interface System {
   api: string[]
   worker: string[]
   /**
-   * With `rows`, the bench counts unfinished tasks in Postgres. With `jobs`, tasks are in Redis only: the API
-   * counts them.
+   * With `rows`, the bench counts unfinished rows of the table `tasks`. With `jobs`, tasks are stored by the
+   * library only: the API counts them.
    */
   taskStorage: 'rows' | 'jobs'
   /** Environment variables of the processes of this system, in addition to those that all systems get. */
@@ -53,6 +53,24 @@ export const SYSTEMS: System[] = [
     api: [program('./peers/bullmq-api.ts')],
     worker: [program('./peers/bullmq-worker.ts')],
     taskStorage: 'jobs',
+  },
+  {
+    name: 'pg-boss',
+    title: 'pg-boss',
+    prepare: [],
+    api: [program('./peers/pg-boss-api.ts')],
+    worker: [program('./peers/pg-boss-worker.ts')],
+    taskStorage: 'jobs',
+  },
+  {
+    name: 'graphile-worker',
+    title: 'graphile-worker',
+    prepare: [],
+    api: [program('./peers/graphile-api.ts')],
+    worker: [program('./peers/graphile-worker.ts')],
+    taskStorage: 'jobs',
+    // It would log each task.
+    settings: { NO_LOG_SUCCESS: '1' },
   },
 ]
 
