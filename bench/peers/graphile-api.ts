@@ -34,7 +34,8 @@ const app = new Hono()
   })
   .get('/v1/tasks/:id', async (context) => {
     const id = context.req.param('id')
-    // graphile-worker deletes a job that has succeeded and keeps no result. A job that no longer exists has ended.
+    // graphile-worker deletes a job that has succeeded and keeps no result. A job that no longer exists has
+    // ended.
     const left = await pollUntilEnded(
       () => countJobs(id),
       (count) => count === 0,

@@ -1,5 +1,5 @@
-// Sets up pg-boss for throughput: it polls, because NOTIFY would make all commits of submissions wait for each other.
-// Jobs, with their results, are rows in Postgres.
+// Sets up pg-boss for throughput: it polls, because NOTIFY would make all commits of submissions wait for
+// each other. Jobs, with their results, are rows in Postgres.
 import { PgBoss } from 'pg-boss'
 import { QUEUE } from './reverse-task.ts'
 

@@ -5,7 +5,8 @@ import { QUEUE, type ReverseInput, readSettings, reverse } from './reverse-task.
 const { databaseUrl, concurrency } = readSettings()
 const boss = await startBoss({ databaseUrl, isWorker: true })
 
-// Several fetchers, so that one batch is fetched while another one runs. Together they run `concurrency` jobs.
+// Several fetchers, so that one batch is fetched while another one runs. Together they run `concurrency`
+// jobs.
 const FETCHERS = 4
 
 await boss.work<ReverseInput>(

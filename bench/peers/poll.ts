@@ -1,4 +1,5 @@
-// Waits for the end of a job by polling: pg-boss and graphile-worker have no event that another process receives.
+// Waits for the end of a job by polling: pg-boss and graphile-worker have no event that another process
+// receives.
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** Reads every 2 ms until the job has ended, or for `waitMs`. @returns the last value */

@@ -59,9 +59,9 @@ export const METRICS = {
   running: 'RunningTasks',
   oldestWaiting: 'OldestWaitingSeconds',
   /**
-   * 1 per minute from every host whose workers for the queues of `workers` are healthy. Without `Host`, so
-   * that the sum over a minute is the number of these hosts. Each kind of `workers.kinds` is a metric of its
-   * own, with the additional dimension `Worker`, e.g. `worker-cpu`.
+   * 1 per minute from every host whose workers for the queues of `workers` (config/schema.ts) are healthy.
+   * Without `Host`, so that the sum over a minute is the number of these hosts. Each kind of `workers.kinds`
+   * is a metric of its own, with the additional dimension `Worker`, e.g. `worker-cpu`.
    */
   workerHeartbeat: 'WorkerHeartbeat',
   /** Services of workers on a host that do not start, restart repeatedly or are unhealthy. Without `Host`. */

@@ -2,9 +2,7 @@
 import { once } from 'node:events'
 import { startMoto } from './support/moto.ts'
 
-const PORT = 5_000
-
-const moto = await startMoto(PORT)
+const moto = await startMoto()
 if (!moto) process.exit(1)
 const { AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PATH } = moto.env
 process.stdout.write(`The emulator of AWS runs until Ctrl-C. Set this in another terminal:

@@ -1,4 +1,4 @@
-// Starts moto, an emulator of AWS.
+// Starts moto, an emulator of AWS, on a free port.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -16,14 +16,13 @@ export interface Moto {
 }
 
 /**
- * @param chosenPort default: a free one
  * @returns undefined, after a message, without Python
  * @throws Error if the server does not start within 3 minutes
  */
-export async function startMoto(chosenPort?: number): Promise<Moto | undefined> {
+export async function startMoto(): Promise<Moto | undefined> {
   const programs = programsOf('aws')
   if (!programs) return undefined
-  const port = chosenPort ?? (await freePort())
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const server = join(import.meta.dirname, 'moto_server.py')
   const child = spawn(join(programs, 'python'), [server, '-H', '127.0.0.1', '-p', String(port)], {

@@ -95,7 +95,8 @@ export const mayHost = (
 }
 
 /**
- * Whether a role with the boundary of the environment, and with all permissions itself, may make a request.
+ * Whether a role that has all permissions, and the permissions boundary of the environment, may make a
+ * request.
  */
 export const mayBounded = (
   environment: Environment,
