@@ -52,6 +52,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   let lastBeatMs = 0
   let stableSinceMs = 0
   let lastRoundMs = Date.now()
+  let underWay: Promise<void> | undefined
   const unlisten = signals.listen('cancel', (ids) => {
     for (const id of ids) running.abort(id, 'cancelled')
   })
@@ -78,7 +79,18 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     },
   }
 
-  async function beat() {
+  /**
+   * Sends a heartbeat, or waits for the one that is under way. There is only one at a time: if a second one
+   * overtook the first, the first would overwrite newer progress.
+   */
+  function beat(): Promise<void> {
+    underWay ??= sendBeat().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+
+  async function sendBeat() {
     const beganMs = Date.now()
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)
