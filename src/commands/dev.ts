@@ -8,6 +8,7 @@ import { stopOnSignal } from '../processes/stop-signals.ts'
 import { REDIS_WAIT_MS, webRoot } from './api-process.ts'
 import { warnWithoutKeys } from './api-warning.ts'
 import { startHealthServer } from './health-server.ts'
+import { migrateAt, migrateDatabase } from './migrate.ts'
 import { runWorker } from './run-worker.ts'
 import { serveApi } from './serve-api.ts'
 
@@ -29,7 +30,7 @@ async function runAlone(config: Config): Promise<void> {
   const { databaseUrl, redisUrl } = embedded
   const parts = await openParts(config, { role: 'dev' }, { databaseUrl, redisUrl })
   const { connections } = parts
-  await connections.database.migrate()
+  await migrateDatabase(connections.database, config)
   const server = await serveApi(config, parts, { webRoot: webRoot() })
   warnWithoutKeys(config)
   const healthServer = await startHealthServer(config, parts, server.health)
@@ -50,12 +51,9 @@ async function runAlone(config: Config): Promise<void> {
 async function runSupervised(config: Config, environment: Environment): Promise<void> {
   const databaseUrl = requireServer(config)
   // The supervisor is imported only here, because one process needs none.
-  const [{ supervise }, { migrateDatabase }] = await Promise.all([
-    import('./supervise.ts'),
-    import('./migrate.ts'),
-  ])
+  const { supervise } = await import('./supervise.ts')
   const embedded = await startEmbedded(config.DATA_DIR, { databaseUrl, redisUrl: config.REDIS_URL })
-  await migrateDatabase(databaseUrl)
+  await migrateAt(databaseUrl, config)
   const settings: Environment = {
     REDIS_URL: embedded.redisUrl,
     LOG_LEVEL: config.LOG_LEVEL,

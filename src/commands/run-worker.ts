@@ -8,8 +8,8 @@ import type { Config } from '../config.ts'
 import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
 import { poolSizeOf } from '../worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
+import { retentionOf } from './retention-settings.ts'
 
-const DAY_MS = 86_400_000
 const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
 
 /**
@@ -25,7 +25,7 @@ export function runWorker(
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
-    keptMs: config.RETENTION_DAYS === 0 ? undefined : config.RETENTION_DAYS * DAY_MS,
+    ...retentionOf(config),
     version: packageJson.version,
     isolated: {
       script: ISOLATED_SCRIPT,

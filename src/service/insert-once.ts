@@ -1,7 +1,7 @@
 // Creates one task per idempotency key. Repeated submissions with the same key get the first response again.
 import { AppError } from '../base/errors.ts'
-import type { NewTask, OnceTask } from '../store/new-tasks.ts'
-import type { TaskRow } from '../store/schema.ts'
+import { timeOfId } from '../base/uuidv7.ts'
+import type { FirstSubmission, NewTask, OnceTask } from '../store/new-tasks.ts'
 
 /**
  * An accepted task. `isReplayed` is set if an earlier submission with the same idempotency key created it.
@@ -10,11 +10,11 @@ export type AcceptedTask = NewTask & { isReplayed?: true }
 
 /**
  * Creates the function that submits tasks with an idempotency key.
- * @param insert resolves with null if it has inserted the task, otherwise with the existing row of its key
+ * @param insert resolves with null if it has inserted the task, otherwise with the first submission of its key
  * @returns a function that submits one task. It throws AppError `idempotency_key_reused` if the key was used
  *    with another body, and `idempotency_key_in_flight` while this process inserts the first task of the key
  */
-export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | null>) {
+export function createInsertOnce(insert: (task: OnceTask) => Promise<FirstSubmission | null>) {
   const fingerprintsInFlight = new Map<string, string>()
 
   return async (task: OnceTask): Promise<AcceptedTask> => {
@@ -23,10 +23,10 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | n
     if (inFlight !== undefined) throw inFlight === fingerprint ? keyInFlight() : keyReused()
     fingerprintsInFlight.set(key, fingerprint)
     try {
-      const row = await insert(task)
-      if (row === null || isOf(row, task)) return task
-      if (row.idempotencyFingerprint !== fingerprint) throw keyReused()
-      return firstResponseOf(row)
+      const first = await insert(task)
+      if (first === null || isOf(first, task)) return task
+      if (first.fingerprint !== fingerprint) throw keyReused()
+      return firstResponseOf(first, task)
     } finally {
       fingerprintsInFlight.delete(key)
     }
@@ -34,11 +34,11 @@ export function createInsertOnce(insert: (task: OnceTask) => Promise<TaskRow | n
 }
 
 /**
- * Checks whether the existing row of an idempotency key is the submitted task itself. This is the case if an
- * earlier try to insert the task was committed, but the response of Postgres was lost.
+ * Checks whether the first submission of an idempotency key is this one. This is the case if an earlier try to
+ * insert the task was committed, but the response of Postgres was lost.
  */
-export function isOf(row: TaskRow, task: OnceTask): boolean {
-  return row.id === task.id
+export function isOf(first: FirstSubmission, task: OnceTask): boolean {
+  return first.taskId === task.id
 }
 
 function keyInFlight(): AppError {
@@ -53,24 +53,19 @@ function keyReused(): AppError {
 }
 
 /**
- * Rebuilds the task that the first submission with this idempotency key returned. Only `runAt` may differ,
- * because retries of the task change it.
+ * Rebuilds the task that the first submission with this idempotency key returned. Its row in `tasks` is not
+ * needed: the repeated request has the same body, and so the same input and options. Defaults of the definition
+ * that were changed in between appear with their new values.
  */
-function firstResponseOf(row: TaskRow): AcceptedTask {
+function firstResponseOf(first: FirstSubmission, repeated: OnceTask): AcceptedTask {
+  const { idempotency: _, ...task } = repeated
   return {
-    id: row.id,
-    name: row.name,
-    queue: row.queue,
-    input: row.input,
-    maxRetries: row.maxRetries,
-    timeoutMs: row.timeoutMs,
-    tags: row.tags,
-    createdAt: row.createdAt,
-    runAt: row.runAt,
-    requestId: row.requestId ?? undefined,
-    traceparent: row.traceparent ?? undefined,
-    callbackUrl: row.callbackUrl ?? undefined,
-    replayedFrom: row.replayedFrom ?? undefined,
+    ...task,
+    id: first.taskId,
+    createdAt: new Date(timeOfId(first.taskId)),
+    runAt: first.runAt ?? undefined,
+    requestId: first.requestId ?? undefined,
+    traceparent: first.traceparent ?? undefined,
     isReplayed: true,
   }
 }

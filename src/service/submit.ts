@@ -80,8 +80,8 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     sizeOf: inputSize,
     onWritten(tasks, results) {
       const isNew = tasks.map((task, index) => {
-        const existing = results[index]?.existing
-        return !existing || isOf(existing, task)
+        const first = results[index]?.first
+        return !first || isOf(first, task)
       })
       acceptMany(
         tasks.filter((_, index) => isNew[index]),
@@ -89,7 +89,7 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
       )
     },
   })
-  const insertOnce = createInsertOnce(async (task) => (await insertsOnce.add(task)).existing)
+  const insertOnce = createInsertOnce(async (task) => (await insertsOnce.add(task)).first)
 
   return {
     submit: (name, input, options, inputPath) => submitWith(registry.get, name, input, options, inputPath),

@@ -7,6 +7,7 @@ import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
 import type { NewTask } from './new-tasks.ts'
 import { tasks } from './schema.ts'
 import { isOneOf, recordset } from './statements.ts'
+import { REQUEST_ID, storedRequestId, TAGS } from './task-columns.ts'
 
 /** A task that posts a finished task to its `callback_url`. `parentId` is the finished task. */
 export interface Callback extends NewTask {
@@ -58,7 +59,8 @@ export function createCallbackStore(database: Database) {
         max_retries: callback.maxRetries,
         timeout_ms: callback.timeoutMs,
         created_at: callback.createdAt,
-        request_id: callback.requestId,
+        request_uuid: storedRequestId(callback.requestId).uuid,
+        request_text: storedRequestId(callback.requestId).text,
         traceparent: callback.traceparent,
         parent_id: callback.parentId,
         parent_version: callback.parentVersion,
@@ -68,7 +70,7 @@ export function createCallbackStore(database: Database) {
       const rows = await database.query<{ count: number }>(sql`
         with given as materialized (
           select * from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
-            timeout_ms int, created_at timestamptz, request_id text, traceparent text, parent_id uuid, parent_version int)
+            timeout_ms int, created_at timestamptz, request_uuid uuid, request_text text, traceparent text, parent_id uuid, parent_version int)
         ), locked as (
           select tasks.id from tasks join given on given.parent_id = tasks.id
           where ${isOneOf(parents)} and ${needsCallback} and tasks.version = given.parent_version
@@ -78,10 +80,10 @@ export function createCallbackStore(database: Database) {
           where given.parent_id = tasks.id and ${isOneOf(parents)} and tasks.id in (select id from locked)
           returning given.id
         ), inserted as (
-          insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_id,
-                             traceparent, parent_id)
-          select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, now(), request_id,
-                 traceparent, parent_id
+          insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_uuid,
+                             request_text, traceparent, parent_id)
+          select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, now(), request_uuid,
+                 request_text, traceparent, parent_id
           from given where id in (select id from updated)
           returning id
         )
@@ -99,11 +101,11 @@ const ENDED = {
   result: tasks.result,
   error: tasks.error,
   attempt: tasks.attempt,
-  tags: tasks.tags,
+  tags: TAGS,
   version: tasks.version,
   createdAt: tasks.createdAt,
   finishedAt: tasks.finishedAt,
   callbackUrl: tasks.callbackUrl,
-  requestId: tasks.requestId,
+  requestId: REQUEST_ID,
   traceparent: tasks.traceparent,
 }

@@ -3,6 +3,7 @@ import { type BatchStatement, booleans, IS_GIVEN, inLockOrder, integers, uuids }
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { NOT_PAUSED } from './queue-store.ts'
+import { REQUEST_ID } from './task-columns.ts'
 
 export interface Claim {
   id: string
@@ -69,7 +70,7 @@ const CLAIM: BatchStatement = {
   name: 'claim_tasks',
   build: (rows) => sql`
     update tasks set status = 'STARTED', attempt = given.attempt + 1, worker_id = given.worker_id,
-           started_at = now(), progress_fraction = 0, progress_message = null, version = version + 1
+           started_at = now(), enqueued_at = coalesce(tasks.enqueued_at, now()), progress_fraction = 0, progress_message = null, version = version + 1
     from ${rows}, ${ASYNCHRONOUS_COMMIT}
     where ${IS_GIVEN}
       and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
@@ -78,6 +79,6 @@ const CLAIM: BatchStatement = {
     returning tasks.id, tasks.name, tasks.input, tasks.attempt, tasks.failures,
               tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
               greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
-              tasks.request_id as "requestId", tasks.traceparent,
+              ${REQUEST_ID} as "requestId", tasks.traceparent,
               tasks.callback_url is not null as "hasCallback"`,
 }

@@ -49,6 +49,14 @@ export function isOutcomeUnknown(error: unknown): boolean {
 }
 
 /**
+ * Whether a lock was not granted within `lock_timeout`: SQLSTATE 55P03 (`lock_not_available`). Also checks
+ * `cause`, because Drizzle wraps the driver's error.
+ */
+export function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause))
+}
+
+/**
  * Awaits a write that may not be repeated blindly. If it may have been committed although it failed, throws
  * an AppError `outcome_unknown` with this message.
  */

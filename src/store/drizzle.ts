@@ -28,17 +28,16 @@ export const {
   bigint,
   bigserial,
   boolean,
-  doublePrecision,
   index,
   integer,
   json,
   PgDialect,
   pgTable,
   primaryKey,
+  real,
   smallint,
   text,
   timestamp,
-  uniqueIndex,
   uuid,
 } = postgres
 

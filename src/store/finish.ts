@@ -68,7 +68,7 @@ const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
     progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
     progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
     run_at = case when ${HAS_NEXT_ATTEMPT} then now() + given.delay_ms * interval '1 ms' else run_at end,
-    enqueued_at = case when ${HAS_NEXT_ATTEMPT} then null else enqueued_at end,
+    enqueued_at = null,
     finished_at = case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLED} then null else now() end,
     -- A manual retry clears the cancel request, but a late cancel signal can still stop the new attempt. Then
     -- the end of the attempt counts as the time of the request: every CANCELLED task must have such a time.

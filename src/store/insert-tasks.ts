@@ -5,8 +5,16 @@ import { type BatchStatement, booleans, type Column, integers, texts, timestamps
 import type { Database } from './database.ts'
 import { NoAnswerError } from './database-errors.ts'
 import { inArray, sql } from './drizzle.ts'
-import { type HasBacklog, inputTextOf, type NewTask, type OnceResult, type OnceTask } from './new-tasks.ts'
-import { type TaskRow, tasks } from './schema.ts'
+import {
+  type FirstSubmission,
+  type HasBacklog,
+  inputTextOf,
+  type NewTask,
+  type OnceResult,
+  type OnceTask,
+} from './new-tasks.ts'
+import { idempotencyKeys } from './schema.ts'
+import { storedRequestId } from './task-columns.ts'
 
 const NO_BACKLOG: HasBacklog = () => false
 
@@ -27,9 +35,9 @@ export async function insertTasks(
 }
 
 /**
- * Inserts the tasks whose idempotency key is new, and marks them like `insertTasks`. Returns the existing row
- * of the key for each other task. If an earlier call was committed but its response was lost, a repeated call
- * gets the row of the submitted task itself.
+ * Inserts the tasks whose idempotency key is new, and marks them like `insertTasks`. Returns the first
+ * submission of the key for each other task. If an earlier call was committed but its response was lost, a
+ * repeated call gets the submitted task itself as the first; the reconciler of a worker then enqueues it.
  */
 export async function insertTasksOnce(
   database: Database,
@@ -38,23 +46,24 @@ export async function insertTasksOnce(
 ): Promise<OnceResult[]> {
   // Keys are inserted in a fixed order, so that two processes with the same keys cannot deadlock.
   const sorted = newTasks.toSorted((a, b) => (a.idempotency.key < b.idempotency.key ? -1 : 1))
-  const waits = waitsOf(sorted, hasBacklog)
+  const columns = {
+    ...columnsOf(sorted, waitsOf(sorted, hasBacklog)),
+    key: uuids(sorted.map(({ idempotency }) => idempotency.key)),
+    fingerprint: uuids(sorted.map(({ idempotency }) => idempotency.fingerprint)),
+  }
   // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended,
-  // so that `findByKeys` sees the row of that transaction.
-  const inserted = await database.run<{ id: string; enqueuedAtMs: number | null }>(
-    INSERT_TASKS_ONCE,
-    columnsOf(sorted, waits),
-  )
+  // so that `findFirst` sees the row of that transaction.
+  const inserted = await database.run<{ id: string; enqueuedAtMs: number | null }>(INSERT_TASKS_ONCE, columns)
   const insertedById = new Map(inserted.map((row) => [row.id, row]))
-  const existing = newTasks.filter(({ id }) => !insertedById.has(id))
-  const rows = existing.length > 0 ? await findByKeys(database, existing) : []
-  const rowByKey = new Map(rows.map((row) => [row.idempotencyKey, row]))
+  const others = newTasks.filter(({ id }) => !insertedById.has(id))
+  const firsts = others.length > 0 ? await findFirst(database, others) : []
+  const firstByKey = new Map(firsts.map((first) => [first.key, first]))
   return newTasks.map(({ id, idempotency }) => {
-    const insertedRow = insertedById.get(id)
-    if (insertedRow) return { existing: null, enqueuedAtMs: insertedRow.enqueuedAtMs }
-    const row = rowByKey.get(idempotency.key)
-    if (!row) throw new Error(`Task ${id} was not inserted, and its idempotency key does not exist`)
-    return { existing: row, enqueuedAtMs: row.enqueuedAt?.getTime() ?? null }
+    const row = insertedById.get(id)
+    if (row) return { first: null, enqueuedAtMs: row.enqueuedAtMs }
+    const first = firstByKey.get(idempotency.key)
+    if (!first) throw new Error(`Task ${id} was not inserted, and its idempotency key does not exist`)
+    return { first, enqueuedAtMs: null }
   })
 }
 
@@ -63,21 +72,22 @@ function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
   return newTasks.map((task) => task.runAt !== undefined || hasBacklog(task))
 }
 
-async function findByKeys(database: Database, newTasks: OnceTask[]): Promise<TaskRow[]> {
+async function findFirst(database: Database, newTasks: OnceTask[]): Promise<FirstSubmission[]> {
   const keys = newTasks.map(({ idempotency }) => idempotency.key)
   try {
     return await database.reads.use((drizzle) =>
-      drizzle.select().from(tasks).where(inArray(tasks.idempotencyKey, keys)),
+      drizzle.select().from(idempotencyKeys).where(inArray(idempotencyKeys.key, keys)),
     )
   } catch (cause) {
     // The new tasks of this batch are committed. `unavailable` would say that nothing was accepted.
-    if (isAppError(cause, 'unavailable')) throw new NoAnswerError('The existing tasks were not read', cause)
+    if (isAppError(cause, 'unavailable')) throw new NoAnswerError('The idempotency keys were not read', cause)
     throw cause
   }
 }
 
-function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]): Record<string, Column> {
-  const each = <Value>(value: (task: NewTask & Partial<OnceTask>) => Value) => newTasks.map(value)
+function columnsOf(newTasks: NewTask[], waits: boolean[]): Record<string, Column> {
+  const each = <Value>(value: (task: NewTask) => Value) => newTasks.map(value)
+  const requestIds = each(({ requestId }) => storedRequestId(requestId))
   return {
     id: uuids(each(({ id }) => id)),
     name: texts(each(({ name }) => name)),
@@ -90,13 +100,12 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]):
     created_at: timestamps(each(({ createdAt }) => createdAt)),
     run_at: timestamps(each(({ runAt }) => runAt)),
     waits: booleans(waits.map((isWaiting) => isWaiting || undefined)),
-    request_id: texts(each(({ requestId }) => requestId)),
+    request_uuid: uuids(requestIds.map(({ uuid }) => uuid)),
+    request_text: texts(requestIds.map(({ text }) => text)),
     traceparent: texts(each(({ traceparent }) => traceparent)),
     callback_url: texts(each(({ callbackUrl }) => callbackUrl)),
     replayed_from: uuids(each(({ replayedFrom }) => replayedFrom)),
     parent_id: uuids(each(({ parentId }) => parentId)),
-    idempotency_key: texts(each(({ idempotency }) => idempotency?.key)),
-    idempotency_fingerprint: texts(each(({ idempotency }) => idempotency?.fingerprint)),
   }
 }
 
@@ -107,12 +116,11 @@ function columnsOf(newTasks: (NewTask & Partial<OnceTask>)[], waits: boolean[]):
  */
 const insertInto = (rows: SQL) => sql`
   insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, tags, created_at, run_at,
-                     enqueued_at, request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key,
-                     idempotency_fingerprint)
+                     enqueued_at, request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id)
   select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(is_isolated, false),
-         case when tags is null then '{}' else array(select json_array_elements_text(tags::json)) end, created_at,
+         case when tags is not null then array(select json_array_elements_text(tags::json)) end, created_at,
          coalesce(run_at, least(created_at, now())), case when waits is null then now() end,
-         request_id, traceparent, callback_url, replayed_from, parent_id, idempotency_key, idempotency_fingerprint
+         request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id
   from ${rows}`
 
 /**
@@ -124,10 +132,19 @@ const INSERT_TASKS: BatchStatement = {
     with inserted as (${insertInto(rows)}) select extract(epoch from now())::float8 * 1000 as "nowMs"`,
 }
 
-/** Skips tasks whose idempotency key exists. */
+/**
+ * Skips tasks whose idempotency key exists. `is true` makes Postgres look up the inserted keys in a hash table:
+ * otherwise it would join all given rows with all of them, row by row.
+ */
 const INSERT_TASKS_ONCE: BatchStatement = {
   name: 'insert_tasks_once',
   build: (rows) => sql`
-    ${insertInto(rows)} on conflict do nothing
+    with given as materialized (select * from ${rows}), keyed as (
+      insert into idempotency_keys (key, fingerprint, task_id, run_at, request_id, traceparent)
+      select key, fingerprint, id, run_at, coalesce(request_uuid::text, request_text), traceparent from given
+      on conflict do nothing
+      returning task_id
+    )
+    ${insertInto(sql`given where (id in (select task_id from keyed)) is true`)}
     returning id, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { pause } from '../base/loop.ts'
+import { isLockTimeout } from './database-errors.ts'
 import { nodePostgres, readMigrationFiles } from './drizzle.ts'
 
 export interface MigrateOptions {
@@ -76,14 +77,6 @@ async function tryToMigrate(client: pg.Client, folder: string): Promise<Error | 
     if (error instanceof Error && isLockTimeout(error)) return error
     throw error
   }
-}
-
-/**
- * Checks for SQLSTATE 55P03 (`lock_not_available`). Also checks `cause`, because Drizzle wraps the driver's
- * error.
- */
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause))
 }
 
 function lockMessage(error: Error, { lockMs, tries }: LockWait): string {

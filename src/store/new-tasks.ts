@@ -1,6 +1,6 @@
 // Types of tasks that are submitted but not inserted yet.
 import type { QueuePart } from '../definitions/delivery-queue.ts'
-import type { TaskRow } from './schema.ts'
+import type { IdempotencyKeyRow } from './schema.ts'
 
 export interface NewTask {
   id: string
@@ -29,7 +29,7 @@ export interface OnceTask extends NewTask {
   /**
    * `key`: hash of the Idempotency-Key, the name of the client's API key, the API operation that was called,
    * and, if the request creates several tasks, which of them this is. `fingerprint`: hash of the request's
-   * body.
+   * body. Both have the form of a UUID.
    */
   idempotency: { key: string; fingerprint: string }
 }
@@ -41,10 +41,13 @@ export function inputTextOf({ input, inputText }: NewTask): string {
 /** Whether due tasks of this part of a queue wait in Postgres. New ones must then wait behind them. */
 export type HasBacklog = (part: QueuePart) => boolean
 
+/** What is stored of the first submission with an idempotency key. */
+export type FirstSubmission = Omit<IdempotencyKeyRow, 'createdAt'>
+
 /** Result of inserting a task with an idempotency key. */
 export interface OnceResult {
-  /** The existing row of the key; null if the task was inserted. */
-  existing: TaskRow | null
+  /** The first submission with the key; null if this one is the first, and the task was inserted. */
+  first: FirstSubmission | null
   /** When the row was marked as enqueued, in ms since 1970 by the clock of Postgres; null if it is not. */
   enqueuedAtMs: number | null
 }

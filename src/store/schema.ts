@@ -1,5 +1,8 @@
 // Defines the tables of the database. `npm run migrations` generates migrations from this file.
 //
+// `tasks`, `attempts` and `task_logs` are partitioned by ranges of the id of the task (partitions/), which this
+// file cannot express: the initial migration says it.
+//
 // The indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index
 // condition. Postgres can then write the new row version to the same page without updating an index (a HOT
 // update). For this reason, indexes find waiting and running tasks by `finished_at is null` and not by
@@ -10,17 +13,16 @@ import {
   bigint,
   bigserial,
   boolean,
-  doublePrecision,
   index,
   integer,
   json,
   pgTable,
   primaryKey,
+  real,
   smallint,
   sql,
   text,
   timestamp,
-  uniqueIndex,
   uuid,
 } from './drizzle.ts'
 
@@ -29,23 +31,37 @@ const timestamptz = (name: string) => timestamp(name, { withTimezone: true, prec
 export const tasks = pgTable(
   'tasks',
   {
-    /** UUIDv7: ids are ordered by the time of submission, so lists use the primary key. */
+    /**
+     * UUIDv7: ids are ordered by the time of submission, so lists use the primary key. The table is partitioned
+     * by ranges of this column.
+     */
     id: uuid('id').primaryKey(),
-    name: text('name').notNull(),
-    queue: text('queue').notNull(),
-    status: text('status').$type<TaskStatus>().notNull(),
-    /** The type is `json`, not `jsonb`, because `json` keeps the submitted text with its order of keys. */
-    input: json('input').notNull(),
-    result: json('result'),
-    error: json('error').$type<TaskError>(),
-    progressFraction: doublePrecision('progress_fraction').notNull().default(0),
-    progressMessage: text('progress_message'),
+    // Columns of a fixed size come first, the largest ones before the others: then Postgres adds no padding.
+    workerId: uuid('worker_id'),
+    /** X-Request-Id of the submission if it is a UUID in lower case; otherwise null. */
+    requestUuid: uuid('request_uuid'),
+    /** Earliest start of the first attempt; after a failed attempt, earliest start of the next one. */
+    runAt: timestamptz('run_at').notNull(),
+    createdAt: timestamptz('created_at').notNull(),
+    /**
+     * When the task was last marked as enqueued in Redis. Null if the dispatcher has to enqueue it, and if the
+     * task has ended. A STARTED task always has it.
+     */
+    enqueuedAt: timestamptz('enqueued_at'),
+    startedAt: timestamptz('started_at'),
+    finishedAt: timestamptz('finished_at'),
+    cancelRequestedAt: timestamptz('cancel_requested_at'),
     /**
      * Number of the current or last attempt; it only grows. Claims and ends of another attempt are refused.
      */
     attempt: integer('attempt').notNull().default(0),
     /** Number of failed attempts that count towards `max_retries`. A manual retry resets it to 0. */
     failures: integer('failures').notNull().default(0),
+    maxRetries: integer('max_retries').notNull(),
+    timeoutMs: integer('timeout_ms').notNull(),
+    /** Incremented by every change of the row that API clients can see. The API uses it as the ETag. */
+    version: integer('version').notNull().default(0),
+    progressFraction: real('progress_fraction').notNull().default(0),
     /** Number of attempts during which the process of their worker crashed. */
     crashes: smallint('crashes').notNull().default(0),
     /**
@@ -53,31 +69,19 @@ export const tasks = pgTable(
      * crashed while it ran the task.
      */
     isIsolated: boolean('is_isolated').notNull().default(false),
-    maxRetries: integer('max_retries').notNull(),
-    timeoutMs: integer('timeout_ms').notNull(),
-    tags: text('tags').array().notNull().default([]),
-    /** Incremented by every change of the row that API clients can see. The API uses it as the ETag. */
-    version: integer('version').notNull().default(0),
-    /** Earliest start of the first attempt; after a failed attempt, earliest start of the next one. */
-    runAt: timestamptz('run_at').notNull(),
-    /** When the task was last marked as enqueued in Redis; null if the dispatcher has to enqueue it. */
-    enqueuedAt: timestamptz('enqueued_at'),
-    createdAt: timestamptz('created_at').notNull(),
-    startedAt: timestamptz('started_at'),
-    finishedAt: timestamptz('finished_at'),
-    workerId: uuid('worker_id'),
-    cancelRequestedAt: timestamptz('cancel_requested_at'),
+    name: text('name').notNull(),
+    queue: text('queue').notNull(),
+    status: text('status').$type<TaskStatus>().notNull(),
+    /** The type is `json`, not `jsonb`, because `json` keeps the submitted text with its order of keys. */
+    input: json('input').notNull(),
+    result: json('result'),
+    error: json('error').$type<TaskError>(),
+    progressMessage: text('progress_message'),
+    /** Null if the task has no tags. */
+    tags: text('tags').array(),
+    /** X-Request-Id of the submission if it is not stored in `request_uuid`. */
+    requestText: text('request_text'),
     replayedFrom: uuid('replayed_from'),
-    /**
-     * Hash of the Idempotency-Key, the name of the client's API key, the API operation that was called, and,
-     * if the request creates several tasks, which of them this is. It is unique, so that repeated requests
-     * create each task only once.
-     */
-    idempotencyKey: text('idempotency_key'),
-    /** Hash of the submission's body. A second submission with the same key and another body is an error. */
-    idempotencyFingerprint: text('idempotency_fingerprint'),
-    /** X-Request-Id of the submission. Log lines of the API and the worker about this task contain it. */
-    requestId: text('request_id'),
     /** W3C Trace Context (header `traceparent`) of the submission. */
     traceparent: text('traceparent'),
     /** In a callback: the id of the finished task that the callback posts. Null in all other tasks. */
@@ -103,8 +107,6 @@ export const tasks = pgTable(
     index('tasks_enqueued')
       .on(table.queue, table.isIsolated, table.enqueuedAt)
       .where(sql`finished_at is null and enqueued_at is not null`),
-    // Unique index that allows one task per idempotency key. It does not contain tasks without a key.
-    uniqueIndex('tasks_idempotency_key').on(table.idempotencyKey).where(sql`idempotency_key is not null`),
     // Index of finished tasks whose callback still has to be created. Usually it is empty.
     index('tasks_to_call_back')
       .on(table.finishedAt)
@@ -115,17 +117,22 @@ export const tasks = pgTable(
     index('tasks_unsuccessful')
       .on(table.id)
       .where(sql`finished_at is not null and (error is not null or cancel_requested_at is not null)`),
+    // Index of tasks that ended more than an hour after their submission (`LATE_MS` in partitions/). Retention
+    // finds with it, without reading a whole partition, the tasks that ended later than their neighbours.
+    index('tasks_late').on(table.finishedAt).where(sql`finished_at - created_at > interval '1 hour'`),
   ],
 )
 
-/** Attempts that failed or were lost with their worker. A successful attempt has its result in `tasks`. */
+/**
+ * Attempts that failed or were lost with their worker. A successful attempt has its result in `tasks`. The
+ * statements that insert here guarantee that the task exists: a foreign key between partitioned tables would
+ * make it impossible to drop a partition without reading the others.
+ */
 export const attempts = pgTable(
   'attempts',
   {
-    id: bigserial('id', { mode: 'number' }).primaryKey(),
-    taskId: uuid('task_id')
-      .notNull()
-      .references(() => tasks.id, { onDelete: 'cascade' }),
+    id: bigserial('id', { mode: 'number' }).notNull(),
+    taskId: uuid('task_id').notNull(),
     attempt: integer('attempt').notNull(),
     error: json('error').$type<TaskError>().notNull(),
     workerId: uuid('worker_id'),
@@ -134,7 +141,7 @@ export const attempts = pgTable(
     /** The late end of this attempt; null if there is none. */
     refused: json('refused').$type<RefusedEnd>(),
   },
-  (table) => [index('attempts_of_task').on(table.taskId, table.attempt)],
+  (table) => [primaryKey({ columns: [table.taskId, table.id] })],
 )
 
 /**
@@ -158,17 +165,39 @@ export const taskLogs = pgTable(
   'task_logs',
   {
     /** Ids grow in the order of insertion. Clients use the last id that they have read as a cursor. */
-    id: bigserial('id', { mode: 'number' }).primaryKey(),
-    taskId: uuid('task_id')
-      .notNull()
-      .references(() => tasks.id, { onDelete: 'cascade' }),
+    id: bigserial('id', { mode: 'number' }).notNull(),
+    taskId: uuid('task_id').notNull(),
     attempt: integer('attempt').notNull(),
     /** When the line was logged, by the clock of the worker. */
     at: timestamptz('at').notNull(),
     message: text('message').notNull(),
     fields: json('fields').$type<Record<string, unknown>>(),
   },
-  (table) => [index('task_logs_of_task').on(table.taskId, table.id)],
+  (table) => [primaryKey({ columns: [table.taskId, table.id] })],
+)
+
+/**
+ * Idempotency keys of submissions, with what the response to the first submission contained and a repeated
+ * request does not contain. A row is independent of its task and can outlive it.
+ */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    /**
+     * Hash of the Idempotency-Key, the name of the client's API key, the API operation that was called, and,
+     * if the request creates several tasks, which of them this is.
+     */
+    key: uuid('key').primaryKey(),
+    /** Hash of the submission's body. A second submission with the same key and another body is an error. */
+    fingerprint: uuid('fingerprint').notNull(),
+    taskId: uuid('task_id').notNull(),
+    createdAt: timestamptz('created_at').notNull().defaultNow(),
+    /** Earliest start of the task if the submission has delayed it; otherwise null. */
+    runAt: timestamptz('run_at'),
+    requestId: text('request_id'),
+    traceparent: text('traceparent'),
+  },
+  (table) => [index('idempotency_keys_by_age').on(table.createdAt)],
 )
 
 /**
@@ -227,7 +256,12 @@ export const pausedQueues = pgTable('paused_queues', {
   pausedAt: timestamptz('paused_at').notNull().defaultNow(),
 })
 
-export type TaskRow = typeof tasks.$inferSelect
+/** A row of `tasks` as `TASK_COLUMNS` (task-columns.ts) selects it. */
+export type TaskRow = Omit<typeof tasks.$inferSelect, 'requestUuid' | 'requestText' | 'tags'> & {
+  requestId: string | null
+  tags: string[]
+}
+export type IdempotencyKeyRow = typeof idempotencyKeys.$inferSelect
 export type AttemptRow = typeof attempts.$inferSelect
 export type TaskLogRow = typeof taskLogs.$inferSelect
 export type WorkerRow = typeof workers.$inferSelect

@@ -7,6 +7,7 @@ import { IS_WITHIN_PAGE, PAGE_COLUMNS } from './byte-budget.ts'
 import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
 import type { Drizzle, Queries } from './lanes.ts'
 import { type TaskRow, tasks } from './schema.ts'
+import { TASK_COLUMNS } from './task-columns.ts'
 import { conditionsOf, rangeOf, type TaskFilter } from './task-filter.ts'
 
 /** Selects a part of a list: up to `limit` tasks with an id lower than `before`, newest first. */
@@ -91,7 +92,7 @@ export function createTaskList(searches: Queries) {
   }
 }
 
-const ALL_COLUMNS = getTableColumns(tasks)
+const ALL_COLUMNS = TASK_COLUMNS
 const ID_COLUMNS = { id: tasks.id, status: tasks.status }
 const COMPACT_COLUMNS = compactColumns()
 
@@ -165,7 +166,7 @@ function idAfter(id: string): string {
 }
 
 function compactColumns() {
-  const { input, result, ...columns } = getTableColumns(tasks)
+  const { input, result, ...columns } = TASK_COLUMNS
   return {
     ...columns,
     // Shortens texts with the SQL function `left`, which counts characters, not bytes, so it never cuts a

@@ -7,6 +7,7 @@ import { asc, eq, sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
 import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
 import { isOneOf } from './statements.ts'
+import { TASK_COLUMNS } from './task-columns.ts'
 
 /** Id of a task, and the `version` of its row that the caller of `findChanged` has already read. */
 export interface KnownTask {
@@ -66,7 +67,7 @@ export function createTaskReader(reads: Queries) {
   async function findMany(ids: string[]): Promise<(TaskRow | undefined)[]> {
     const rows = await reads.use((drizzle) =>
       drizzle
-        .select()
+        .select(TASK_COLUMNS)
         .from(tasks)
         .where(isOneOf(ids.map((id) => ({ id })))),
     )

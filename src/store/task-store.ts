@@ -45,7 +45,7 @@ export interface TaskStore {
    */
   insertMany(newTasks: NewTask[], hasBacklog?: HasBacklog): Promise<(number | null)[]>
   /**
-   * Inserts the tasks whose idempotency key is new. Returns the existing row of the key for each other task.
+   * Inserts the tasks whose idempotency key is new. Returns the first submission of the key for each other task.
    * @throws like `insertMany`
    */
   insertOnceMany(newTasks: OnceTask[], hasBacklog?: HasBacklog): Promise<OnceResult[]>
@@ -113,6 +113,7 @@ function cancelTasks(database: Database, ids: string[]): Promise<CancelledTask[]
     update tasks set
       cancel_requested_at = coalesce(cancel_requested_at, now()),
       status = case when status = 'STARTED' then status else 'CANCELLED' end,
+      enqueued_at = case when status = 'STARTED' then enqueued_at end,
       finished_at = case when status = 'STARTED' then null else now() end,
       version = version + 1
     from locked where tasks.id = any(array[locked.id]) and finished_at is null

@@ -57,7 +57,7 @@ describe.skipIf(inject('postgresUrl') === null)('while another session reads a t
 
 /** Opens a database with the initial migration, a folder with one more migration, and a second connection. */
 async function setup() {
-  const testDatabase = await createTestDatabase()
+  const testDatabase = await createTestDatabase({ isEmpty: true })
   const database = await openDatabase(testDatabase.url)
   const reader = new pg.Client({ connectionString: testDatabase.url })
   await reader.connect()

@@ -2,6 +2,7 @@
 import type { TestProject } from 'vitest/node'
 import { useFastFolder } from './fast-folder.ts'
 import { startPostgresServer } from './postgres-server.ts'
+import { createTemplate } from './test-database.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -37,6 +38,7 @@ async function providePostgres(project: TestProject): Promise<() => Promise<void
       ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`
       : 'PostgreSQL is not installed: testing on PGlite\n',
   )
+  if (url) await createTemplate(url)
   project.provide('postgresUrl', url)
   return async () => server?.stop()
 }

@@ -54,6 +54,8 @@ function canonicalJson(body: unknown): string {
   )
 }
 
+/** Returns the first 128 bits of the SHA-256 hash in the form of a UUID, in which Postgres stores them. */
 function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  const digits = createHash('sha256').update(text).digest('hex').slice(0, 32)
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }

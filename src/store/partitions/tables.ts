@@ -1,0 +1,82 @@
+// The partitioned tables and the SQL that creates, attaches and lists their partitions. A partition is the same
+// range of task ids in all three tables.
+import { firstIdOf, timeOfId } from '../../base/uuidv7.ts'
+import { sql } from '../drizzle.ts'
+import { type Range, suffixOf } from './bounds.ts'
+import type { Transaction } from './transaction.ts'
+
+export interface PartitionedTable {
+  name: string
+  /** Column with the id of the task. */
+  key: string
+  /** Storage settings of each partition. A partitioned table itself has none. */
+  settings: string
+}
+
+export const TABLES: readonly PartitionedTable[] = [
+  {
+    name: 'tasks',
+    key: 'id',
+    // A row is written three times: submitted, claimed, finished. Free space on its page lets the claim stay on
+    // that page (a HOT update). Early vacuuming keeps the partition small under load.
+    settings: 'fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05',
+  },
+  { name: 'attempts', key: 'task_id', settings: 'autovacuum_vacuum_scale_factor = 0.1' },
+  { name: 'task_logs', key: 'task_id', settings: 'autovacuum_vacuum_scale_factor = 0.1' },
+]
+
+export interface Partition extends Range {
+  suffix: string
+  /** Estimated number of tasks; negative if it is unknown. */
+  tasks: number
+  /** Comment of the table, which `replacePartitions` has written. */
+  comment: string | null
+}
+
+/** Lists the partitions of `tasks`, oldest first. */
+export async function listPartitions(transaction: Transaction): Promise<Partition[]> {
+  const rows = await transaction.query<{
+    name: string
+    bound: string
+    tasks: number
+    comment: string | null
+  }>(sql`
+    select relname as name, pg_get_expr(relpartbound, pg_class.oid) as bound, reltuples::float8 as tasks,
+           obj_description(pg_class.oid, 'pg_class') as comment
+    from pg_inherits, pg_class where inhparent = 'tasks'::regclass and pg_class.oid = inhrelid`)
+  return rows
+    .map(({ name, bound, ...rest }) => ({ ...rest, ...rangeOf(bound), suffix: name.slice('tasks_'.length) }))
+    .toSorted((a, b) => (a.fromMs ?? Number.NEGATIVE_INFINITY) - (b.fromMs ?? Number.NEGATIVE_INFINITY))
+}
+
+function rangeOf(bound: string): Range {
+  const [, from, to] = /FROM \((?:MINVALUE|'(.+?)')\) TO \((?:MAXVALUE|'(.+?)')\)/.exec(bound) ?? []
+  return { fromMs: from ? timeOfId(from) : null, toMs: to ? timeOfId(to) : null }
+}
+
+/** Name of a table, without quotes: names contain only letters, digits and underscores. */
+export const tableName = (table: PartitionedTable, suffix: string) => sql.raw(`${table.name}_${suffix}`)
+
+/** Creates a table like a partition of `table`, with its indexes and settings, that is not attached yet. */
+export async function createDetached(transaction: Transaction, table: PartitionedTable, suffix: string) {
+  await transaction.query(
+    sql`create table ${tableName(table, suffix)} (like ${sql.raw(table.name)} including all) with (${sql.raw(table.settings)})`,
+  )
+}
+
+/** Attaches a table. Postgres reads it, unless it is empty or has a constraint that implies the range. */
+export async function attach(
+  transaction: Transaction,
+  table: PartitionedTable,
+  range: Range,
+  suffix = suffixOf(range),
+) {
+  const from = range.fromMs === null ? sql.raw('minvalue') : idLiteral(range.fromMs)
+  const to = range.toMs === null ? sql.raw('maxvalue') : idLiteral(range.toMs)
+  await transaction.query(
+    sql`alter table ${sql.raw(table.name)} attach partition ${tableName(table, suffix)} for values from (${from}) to (${to})`,
+  )
+}
+
+/** Returns the lowest id of a time as a literal: data definition statements take no parameters. */
+export const idLiteral = (ms: number) => sql.raw(`'${firstIdOf(ms)}'`)

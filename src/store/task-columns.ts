@@ -1,0 +1,22 @@
+// The columns of `tasks` as the rest of the code reads them.
+import type { SQL } from 'drizzle-orm'
+import { getTableColumns, sql } from './drizzle.ts'
+import { tasks } from './schema.ts'
+
+/** SQL of the X-Request-Id of a task, which is stored in 16 bytes if it is a UUID. */
+export const REQUEST_ID: SQL<string | null> = sql`coalesce(tasks.request_uuid::text, tasks.request_text)`
+/** SQL of the tags of a task, which are stored as null if there are none. */
+export const TAGS: SQL<string[]> = sql`coalesce(tasks.tags, '{}')`
+
+const { requestUuid: _, requestText: __, ...stored } = getTableColumns(tasks)
+
+/** The selection of a `TaskRow`. */
+export const TASK_COLUMNS = { ...stored, requestId: REQUEST_ID, tags: TAGS }
+
+const LOWER_CASE_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Returns the values of the columns in which the X-Request-Id of a task is stored. */
+export function storedRequestId(requestId: string | undefined): { uuid?: string; text?: string } {
+  if (requestId === undefined) return {}
+  return LOWER_CASE_UUID.test(requestId) ? { uuid: requestId } : { text: requestId }
+}
