@@ -125,11 +125,12 @@ const SETTINGS = z.object({
     'must be a comma-separated list of origins, e.g. https://app.example.com',
   ).default([]),
   BODY_LIMIT_BYTES: count(1_024, 64 * 1024 * 1024).default(256 * 1024),
-  /**
-   * Days after which finished tasks are deleted; 0 keeps them forever. Fractions are not allowed, so that the
-   * shortest time is one day: idempotency keys are deleted with their tasks, and are guaranteed for a day.
-   */
+  /** Days after which finished tasks are removed; 0 keeps them forever. */
   RETENTION_DAYS: count(0, 3_650).default(30),
+  /** Hours after which successful tasks are removed, if that is earlier than `RETENTION_DAYS`. */
+  RETENTION_SUCCESS_HOURS: count(1, 87_600).optional(),
+  /** Hours for which a repeated submission with the same idempotency key gets the first response. */
+  IDEMPOTENCY_HOURS: count(1, 8_760).default(24),
   DATABASE_POOL_SIZE: count(4, 200).default(10),
   SMTP_URL: url('smtp://', 'smtps://').optional(),
   MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),

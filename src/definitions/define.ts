@@ -75,6 +75,11 @@ export interface TaskDefinition<
    * others, it can be killed, and it crashes alone. Undefined runs attempts in the process of the worker.
    */
   isolate?: Isolation
+  /**
+   * Removes successful tasks this many hours after their end, if that is earlier than the configuration says.
+   * It can only shorten the time.
+   */
+  retention?: { successHours: number }
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
@@ -100,8 +105,8 @@ const DEFAULTS = {
 /**
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
- * @throws Error when its name is not valid in a URL, its example is not a valid input, or a limit of
- * `isolate` is not a whole number above its minimum
+ * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
+ * is not a whole number above its minimum, or `successHours` is not a whole number from 1 on
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -115,6 +120,12 @@ export function defineTask<Input, Output, Name extends string, Given>(
   const example = definition.input.safeParse(definition.example)
   if (!example.success) {
     throw new Error(`Task "${definition.name}": the example is not a valid input: ${example.error.message}`)
+  }
+  const { successHours = 1 } = definition.retention ?? {}
+  if (!Number.isSafeInteger(successHours) || successHours < 1) {
+    throw new Error(
+      `Task "${definition.name}": retention.successHours must be a whole number of hours, at least 1`,
+    )
   }
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }

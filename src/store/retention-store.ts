@@ -1,15 +1,27 @@
-// Deletes old finished tasks. Their attempts and logs are deleted with them.
+// Deletes old tasks with their attempts and logs row by row, where partitions are too coarse, and old
+// idempotency keys.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import { sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
+import { extendPartitions } from './partitions/extend.ts'
+import { letGo } from './partitions/let-go.ts'
+import {
+  listPartitions,
+  type Partition,
+  type PartitionedTable,
+  TABLES,
+  tableName,
+} from './partitions/tables.ts'
+import { type RetentionPolicy, type RowRule, successMsOf } from './retention-policy.ts'
+import { texts } from './statements.ts'
 
-/** Result of `pruneTasks`, which is one step of a scan of all tasks from the oldest to the newest. */
+/** One step of a scan of tasks from the oldest to the newest. */
 export interface PruneStep {
   deleted: number
   /** Id of the last scanned task. The next step starts after it. */
   lastId: string
-  /** True if the scan is complete: all tasks after `lastId` were submitted too recently to be deleted. */
+  /** True if the scan is complete: all later tasks are too young. */
   isAtEnd: boolean
 }
 
@@ -20,41 +32,153 @@ export type RetentionStore = ReturnType<typeof createRetentionStore>
 
 export function createRetentionStore(maintenance: Queries) {
   return {
+    /** Makes the partitions of the next days. @returns their suffixes; none if they exist */
+    extend: ({ keptMs }: RetentionPolicy) => extendPartitions(maintenance, keptMs),
+
+    /** Removes old tasks by replacing partitions. */
+    letGo: (policy: RetentionPolicy) => letGo(maintenance, policy),
+
     /**
-     * Scans the next `limit` tasks after `afterId`, in the order of ids. Deletes those that ended longer than
-     * `olderThanMs` ago, unless their callback still has to be created or another transaction has locked
-     * them.
+     * Scans the next `limit` tasks of a partition after `afterId`, in the order of ids. Deletes those that are
+     * too old, unless their callback still has to be created or another transaction has locked them.
      */
-    async pruneTasks(afterId: string, olderThanMs: number, limit: number): Promise<PruneStep> {
-      const [step] = await maintenance.query<{ scanned: number; deleted: number; lastId: string | null }>(
-        pruneStatement(afterId, olderThanMs, limit),
+    async pruneTasks(
+      { suffix }: Partition,
+      policy: RetentionPolicy,
+      afterId: string,
+      limit: number,
+    ): Promise<PruneStep> {
+      const { keptMs = null } = policy
+      const successMs = successMsOf(policy) ?? null
+      const isOld = sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
+        * interval '1 ms'`
+      return runStep(maintenance, pruneStatement(suffix, { afterId, isOld, limit }), afterId, limit)
+    },
+
+    /**
+     * Deletes tasks of a rule in the order of ids, `limit` per statement, from where the last call stopped, in
+     * whichever process. Only one process does this for a rule at a time.
+     * @returns how many tasks were deleted, and whether more may follow
+     */
+    async pruneByRule(rule: RowRule, limit: number): Promise<{ deleted: number; isMore: boolean }> {
+      const partitions = await listPartitions(maintenance)
+      return maintenance.use((drizzle) =>
+        drizzle.transaction(async (transaction) => {
+          const query = async <Row>(statement: SQL) =>
+            ((await transaction.execute(statement)) as unknown as { rows: Row[] }).rows
+          await query(
+            sql`insert into retention_progress (rule, last_id) values (${rule.key}, ${LOWEST_ID}) on conflict do nothing`,
+          )
+          const [progress] = await query<{ lastId: string; nowMs: number }>(sql`
+            select last_id as "lastId", extract(epoch from now())::float8 * 1000 as "nowMs" from retention_progress
+            where rule = ${rule.key} for update skip locked`)
+          if (!progress) return { deleted: 0, isMore: false }
+          // Tasks that were submitted later cannot have ended so long ago.
+          const untilId = firstIdOf(progress.nowMs - rule.successMs)
+          let { lastId } = progress
+          let deleted = 0
+          let isAtEnd = true
+          for (const { suffix, toMs } of partitions) {
+            if (toMs !== null && firstIdOf(toMs) <= lastId) continue
+            const statement = pruneStatement(suffix, {
+              afterId: lastId,
+              untilId,
+              isOld: isOldBy(rule),
+              limit,
+            })
+            const step = await runStep({ query }, statement, lastId, limit)
+            lastId = step.lastId
+            deleted += step.deleted
+            isAtEnd = step.isAtEnd
+            if (!isAtEnd) break
+          }
+          await query(sql`update retention_progress set last_id = ${lastId} where rule = ${rule.key}`)
+          return { deleted, isMore: !isAtEnd }
+        }),
       )
-      const { scanned = 0, deleted = 0, lastId } = step ?? {}
-      return { deleted, lastId: lastId ?? afterId, isAtEnd: scanned < limit }
+    },
+
+    /**
+     * Deletes up to `limit` tasks of a rule that ended more than an hour after their submission: `pruneByRule`
+     * may have passed them before they were too old.
+     * @returns how many were deleted
+     */
+    async pruneLate(rule: RowRule, limit: number): Promise<number> {
+      const [row] = await maintenance.query<{ deleted: number }>(sql`
+        with old as materialized (
+          select id from tasks
+          where finished_at - created_at > interval '1 hour' and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
+          order by finished_at limit ${limit} for update skip locked
+        ), ${deletionsOf((table) => sql.raw(table.name))}
+        select count(*)::int as deleted from deleted_tasks`)
+      return row?.deleted ?? 0
+    },
+
+    /** Deletes up to `limit` idempotency keys that are older than `keptMs`. @returns how many */
+    async pruneKeys(keptMs: number, limit: number): Promise<number> {
+      const rows = await maintenance.query(sql`
+        delete from idempotency_keys where key in (
+          select key from idempotency_keys where created_at < now() - ${keptMs}::float8 * interval '1 ms'
+          order by created_at limit ${limit} for update skip locked
+        ) returning key`)
+      return rows.length
     },
   }
 }
 
+/** SQL condition: the task falls under the rule and ended too long ago. */
+function isOldBy({ names, successMs }: RowRule): SQL {
+  const isNamed = names ? sql`name = any(array(select value from ${texts(names)}))` : sql`true`
+  return sql`status = 'SUCCESS' and ${isNamed} and finished_at < now() - ${successMs}::float8 * interval '1 ms'`
+}
+
+const HAS_NO_CALLBACK_LEFT = sql`(callback_url is null or callback_id is not null)`
+
+interface PruneOptions {
+  afterId: string
+  /** Only tasks with lower ids are scanned. */
+  untilId?: string
+  /** SQL condition of the tasks to delete. */
+  isOld: SQL
+  limit: number
+}
+
 /**
- * Returns the statement of `pruneTasks`. It compares ids with `= any(array[id])`, because the planner then
- * finds each row by the primary key.
+ * Returns the statement of one step. It reads the tables of one partition. It compares ids with
+ * `= any(array[id])`, because the planner then finds each row by the primary key.
  */
-export function pruneStatement(afterId: string, olderThanMs: number, limit: number): SQL {
-  // Excludes tasks submitted less than `olderThanMs` ago by the time in their id: they cannot have ended
-  // earlier than that.
-  const youngestId = firstIdOf(Date.now() - olderThanMs)
+export function pruneStatement(suffix: string, { afterId, untilId, isOld, limit }: PruneOptions): SQL {
+  const tasks = tableName(TABLES[0] as PartitionedTable, suffix)
+  const isBelow = untilId === undefined ? sql`true` : sql`id < ${untilId}::uuid`
   return sql`
     with scanned as materialized (
-      select id from tasks where id > ${afterId}::uuid and id < ${youngestId}::uuid order by id limit ${limit}
+      select id from ${tasks} where id > ${afterId}::uuid and ${isBelow} order by id limit ${limit}
     ), old as materialized (
-      select tasks.id from scanned, tasks
-      where tasks.id = any(array[scanned.id])
-        and tasks.finished_at < now() - ${olderThanMs}::float8 * interval '1 ms'
-        and (tasks.callback_url is null or tasks.callback_id is not null)
+      select tasks.id from scanned, ${tasks} as tasks
+      where tasks.id = any(array[scanned.id]) and ${isOld} and ${HAS_NO_CALLBACK_LEFT}
       for update of tasks skip locked
-    ), deleted as (
-      delete from tasks using old where tasks.id = any(array[old.id]) returning tasks.id
-    )
-    select (select count(*)::int from scanned) as scanned, (select count(*)::int from deleted) as deleted,
+    ), ${deletionsOf((table) => tableName(table, suffix))}
+    select (select count(*)::int from scanned) as scanned, (select count(*)::int from deleted_tasks) as deleted,
            (select id from scanned order by id desc limit 1) as "lastId"`
+}
+
+/** CTEs that delete the tasks of the CTE `old` with their attempts and logs. */
+function deletionsOf(nameOf: (table: PartitionedTable) => SQL): SQL {
+  const deletions = TABLES.map((table) => {
+    const key = sql.raw(table.key)
+    return sql`${sql.raw(`deleted_${table.name}`)} as (
+      delete from ${nameOf(table)} as gone using old where gone.${key} = any(array[old.id]) returning gone.${key})`
+  })
+  return sql.join(deletions, sql`, `)
+}
+
+async function runStep(
+  queries: Pick<Queries, 'query'>,
+  statement: SQL,
+  afterId: string,
+  limit: number,
+): Promise<PruneStep> {
+  const [step] = await queries.query<{ scanned: number; deleted: number; lastId: string | null }>(statement)
+  const { scanned = 0, deleted = 0, lastId } = step ?? {}
+  return { deleted, lastId: lastId ?? afterId, isAtEnd: scanned < limit }
 }

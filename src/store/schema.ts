@@ -119,7 +119,9 @@ export const tasks = pgTable(
       .where(sql`finished_at is not null and (error is not null or cancel_requested_at is not null)`),
     // Index of tasks that ended more than an hour after their submission (`LATE_MS` in partitions/). Retention
     // finds with it, without reading a whole partition, the tasks that ended later than their neighbours.
-    index('tasks_late').on(table.finishedAt).where(sql`finished_at - created_at > interval '1 hour'`),
+    index('tasks_late')
+      .on(table.finishedAt, table.id)
+      .where(sql`finished_at - created_at > interval '1 hour'`),
   ],
 )
 
@@ -199,6 +201,16 @@ export const idempotencyKeys = pgTable(
   },
   (table) => [index('idempotency_keys_by_age').on(table.createdAt)],
 )
+
+/**
+ * How far retention has deleted the tasks of one rule (retention-policy.ts). All workers share it, and go on
+ * where the last one has stopped.
+ */
+export const retentionProgress = pgTable('retention_progress', {
+  rule: text('rule').primaryKey(),
+  /** All tasks with this id and lower ones have been scanned. */
+  lastId: uuid('last_id').notNull(),
+})
 
 /**
  * Statistics: sums of events per time span, so that reading statistics does not require counting rows of

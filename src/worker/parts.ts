@@ -32,7 +32,13 @@ import { createRelease } from './release.ts'
 import { createServedQueues } from './served-queues.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
 import { createWorkerFailure } from './worker-failure.ts'
-import { checkIntervals, DEFAULT_INTERVALS, type WorkerOptions } from './worker-options.ts'
+import {
+  checkIntervals,
+  DEFAULT_INTERVALS,
+  KEYS_KEPT_MS,
+  retentionPolicyOf,
+  type WorkerOptions,
+} from './worker-options.ts'
 
 // Maximum size of the results in one statement, in characters of JSON. The driver holds three more copies
 // while it sends them.
@@ -243,7 +249,8 @@ export function startParts(
     store: connections.retentionStore,
     activityStore: connections.activityStore,
     events,
-    keptMs: options.keptMs,
+    policy: retentionPolicyOf(options, registry.all),
+    keysKeptMs: options.keysKeptMs ?? KEYS_KEPT_MS,
     intervalMs: intervals.pruneMs,
   })
   return {

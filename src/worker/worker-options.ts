@@ -1,4 +1,7 @@
 // The options of a worker.
+import type { TaskDefinition } from '../definitions/define.ts'
+import type { RetentionPolicy } from '../store/retention-policy.ts'
+
 export interface WorkerOptions extends Partial<Intervals> {
   /**
    * Id of the worker, a UUID. Its supervisor chooses it, to find the tasks of a crashed worker. Default:
@@ -19,12 +22,19 @@ export interface WorkerOptions extends Partial<Intervals> {
   parentPid?: number
   /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
   keptMs?: number
+  /** How long a successful task is kept, in milliseconds, if that is shorter than `keptMs`. */
+  successMs?: number
+  /** How long idempotency keys are kept, in milliseconds; a day by default. */
+  keysKeptMs?: number
   /**
    * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
    * maximum number. Without them this worker runs no isolated tasks.
    */
   isolated?: { script: string; processes: number }
 }
+
+/** Default of `keysKeptMs`. */
+export const KEYS_KEPT_MS = 86_400_000
 
 // Default intervals and time limits of the parts of a worker, in milliseconds. Tests pass shorter ones.
 export const DEFAULT_INTERVALS = {
@@ -60,4 +70,17 @@ type Intervals = typeof DEFAULT_INTERVALS
 export function checkIntervals(missingAfterMs: number, { heartbeatMs }: Intervals) {
   if (missingAfterMs < 3 * heartbeatMs)
     throw new Error(`missingAfterMs must be at least three heartbeats (${3 * heartbeatMs})`)
+}
+
+const HOUR_MS = 3_600_000
+
+/** Joins the times of the configuration with those of the definitions. */
+export function retentionPolicyOf(
+  { keptMs, successMs }: Pick<WorkerOptions, 'keptMs' | 'successMs'>,
+  definitions: readonly Pick<TaskDefinition, 'name' | 'retention'>[],
+): RetentionPolicy {
+  const shortened = definitions.flatMap(({ name, retention }) =>
+    retention ? [[name, retention.successHours * HOUR_MS] as const] : [],
+  )
+  return { keptMs, successMs, successMsByName: new Map(shortened) }
 }

@@ -1,7 +1,8 @@
-// Deletes old finished tasks and old statistics. Every worker does this, and each skips tasks that another
-// worker is deleting.
+// Makes partitions ahead of time, and lets go of what is too old: tasks, idempotency keys and statistics. Every
+// worker does this. Changes of partitions exclude each other, and deletes skip what another worker deletes.
 import { type Loop, pause, startLoop } from '../../base/loop.ts'
 import type { ActivityStore } from '../../store/activity-store.ts'
+import { type RetentionPolicy, rowRulesOf } from '../../store/retention-policy.ts'
 import { LOWEST_ID, type RetentionStore } from '../../store/retention-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 
@@ -9,49 +10,86 @@ export interface RetentionDependencies {
   store: RetentionStore
   activityStore: ActivityStore
   events: Events
-  /** How long a task is kept after its end, in milliseconds. Undefined keeps it forever. */
-  keptMs?: number
+  policy: RetentionPolicy
+  /** How long idempotency keys are kept, in milliseconds. */
+  keysKeptMs: number
   intervalMs: number
 }
 
-// Number of tasks that one statement scans. It is limited, so that the statement holds its row locks only for
-// some tens of milliseconds.
+type Remaining = Awaited<ReturnType<RetentionStore['letGo']>>['remaining'][number]
+
+// Number of rows that one statement scans or deletes. It is limited, so that the statement holds its row locks
+// only for some tens of milliseconds.
 const BATCH = 1_000
-// How often the scan for old tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
+// How often a scan of the same tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
 // that were still unfinished or locked when the last one passed them.
 const RESTART_SCAN_MS = 3_600_000
 
-export function startRetention({
-  store,
-  activityStore,
-  events,
-  keptMs,
-  intervalMs,
-}: RetentionDependencies): Loop {
-  let scan = { afterId: LOWEST_ID, begunMs: performance.now() }
-  return startLoop({
-    intervalMs,
-    async body(stopping) {
-      await activityStore.prune()
-      if (keptMs !== undefined) await pruneTasks(keptMs, stopping)
-    },
-    onError: (error) => events.emit('error.transient', { where: 'retention', error }),
-  })
+export function startRetention(dependencies: RetentionDependencies): Loop {
+  const { store, activityStore, events, policy, keysKeptMs, intervalMs } = dependencies
+  const rules = rowRulesOf(policy)
+  const scans = new Map<string, { afterId: string; begunMs: number }>()
+  let lateAtMs = Number.NEGATIVE_INFINITY
+  const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
+  return startLoop({ intervalMs, body: letGoOfOld, onError })
 
-  /**
-   * Deletes tasks that ended more than `olderThanMs` ago, in the order of ids. Continues at the id where the
-   * last round stopped, so that old unfinished tasks are not scanned in every round.
-   */
-  async function pruneTasks(olderThanMs: number, stopping: AbortSignal) {
-    if (performance.now() - scan.begunMs > RESTART_SCAN_MS)
-      scan = { afterId: LOWEST_ID, begunMs: performance.now() }
-    while (!stopping.aborted) {
-      const beganMs = performance.now()
-      const { lastId, isAtEnd } = await store.pruneTasks(scan.afterId, olderThanMs, BATCH)
-      scan.afterId = lastId
-      if (isAtEnd) return
-      // Pauses as long as the last statement took, so that this worker deletes at most half of the time.
-      await pause(performance.now() - beganMs, stopping)
+  async function letGoOfOld(stopping: AbortSignal) {
+    let remaining: Remaining[] = []
+    const steps = [
+      () => store.extend(policy),
+      () => activityStore.prune(),
+      () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
+      async () => {
+        remaining = (await store.letGo(policy)).remaining
+      },
+      () => pruneByRules(stopping),
+      () => pruneRemaining(remaining, stopping),
+    ]
+    // A step that fails, for example because a table stays locked, does not keep the others from their work.
+    for (const step of steps) {
+      if (stopping.aborted) return
+      await step().catch(onError)
     }
+  }
+
+  async function pruneByRules(stopping: AbortSignal) {
+    for (const rule of rules) {
+      await inBatches(async () => ((await store.pruneByRule(rule, BATCH)).isMore ? BATCH : 0), stopping)
+    }
+    if (performance.now() - lateAtMs < RESTART_SCAN_MS) return
+    for (const rule of rules) await inBatches(() => store.pruneLate(rule, BATCH), stopping)
+    lateAtMs = performance.now()
+  }
+
+  /** Deletes row by row in partitions that could not be replaced. Continues where the last round stopped. */
+  async function pruneRemaining(partitions: Remaining[], stopping: AbortSignal) {
+    for (const partition of partitions) {
+      await inBatches(async () => {
+        const scan = scanOf(partition)
+        const { lastId, isAtEnd } = await store.pruneTasks(partition, policy, scan.afterId, BATCH)
+        scan.afterId = lastId
+        return isAtEnd ? 0 : BATCH
+      }, stopping)
+    }
+  }
+
+  function scanOf({ suffix }: Remaining) {
+    const known = scans.get(suffix)
+    if (known && performance.now() - known.begunMs < RESTART_SCAN_MS) return known
+    const scan = { afterId: LOWEST_ID, begunMs: performance.now() }
+    scans.set(suffix, scan)
+    return scan
+  }
+}
+
+/**
+ * Calls `work` until it resolves with less than `BATCH`. Pauses as long as each call took, so that this worker
+ * deletes at most half of the time.
+ */
+async function inBatches(work: () => Promise<number>, stopping: AbortSignal) {
+  for (let count = BATCH; count >= BATCH && !stopping.aborted; ) {
+    const beganMs = performance.now()
+    count = await work()
+    if (count >= BATCH) await pause(performance.now() - beganMs, stopping)
   }
 }

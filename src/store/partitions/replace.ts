@@ -1,0 +1,200 @@
+// Lets go of old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
+// have to be kept. Usually there are none, and the old tables are just dropped.
+//
+// The tasks that have ended long ago are copied first, in short statements, while all others read and write as
+// usual. Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied
+// again, and the fresh tables take the place of the old ones.
+import type { SQL } from 'drizzle-orm'
+import { sql } from '../drizzle.ts'
+import type { Queries } from '../lanes.ts'
+import { type Range, suffixOf } from './bounds.ts'
+import { attach, createDetached, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
+import { changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
+
+/** Which tasks have to be kept, besides unfinished ones: those that ended at these times or later. */
+export interface KeptSince {
+  /** Times by the clock of Postgres, in ms since 1970. `successMs` is equal to or later than `otherMs`. */
+  successMs: number
+  /** For failed and cancelled tasks. */
+  otherMs: number
+}
+
+export interface Replacement {
+  /** Partitions that are next to each other, oldest first. */
+  partitions: Partition[]
+  keptSince: KeptSince
+  /** Comment of the fresh partition. */
+  comment?: string
+}
+
+// Number of tasks per statement that copies. A statement takes some tenths of a second at most.
+const COPY_BATCH = 10_000
+// Maximum number of unfinished tasks: they are compared while the tables are locked, at 2 µs each.
+export const MAX_UNFINISHED = 10_000
+// A statement that has begun before the copy can commit after it, with the time of its beginning. No statement
+// runs longer than the time limit of its connection.
+const LONGEST_STATEMENT = sql.raw(`interval '60 s'`)
+
+/**
+ * `busy`: the partitions cannot be replaced now, because finished tasks wait for their callbacks, or there are
+ * more than `MAX_UNFINISHED` unfinished tasks. `elsewhere`: another process is changing partitions.
+ */
+export type ReplacementResult = 'replaced' | 'busy' | 'elsewhere'
+
+/**
+ * Replaces partitions by one fresh partition with the same range. All of their tasks were submitted so long ago
+ * that a task which ends now is in the index `tasks_late`.
+ * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
+ */
+export async function replacePartitions(
+  queries: Queries,
+  replacement: Replacement,
+  limits?: LockLimits,
+): Promise<ReplacementResult> {
+  const result = await changePartitions<ReplacementResult>(queries, async (transaction) => {
+    if (await isBusy(transaction, replacement.partitions)) return 'busy'
+    const range = rangeOf(replacement.partitions)
+    const fresh = `${suffixOf(range)}_next`
+    for (const table of TABLES) await createDetached(transaction, table, fresh)
+    for (const partition of replacement.partitions)
+      await copySettled(transaction, partition, fresh, replacement.keptSince)
+    await lockTables(transaction, limits)
+    for (const partition of replacement.partitions) await copyChanged(transaction, partition, fresh)
+    await takePlace(transaction, replacement, range, fresh)
+    return 'replaced'
+  })
+  return result ?? 'elsewhere'
+}
+
+function rangeOf(partitions: Partition[]): Range {
+  return { fromMs: partitions[0]?.fromMs ?? null, toMs: partitions.at(-1)?.toMs ?? null }
+}
+
+/**
+ * Finished tasks that wait for their callbacks could get them while they are copied. Usually they wait for a
+ * second.
+ */
+async function isBusy(transaction: Transaction, partitions: Partition[]): Promise<boolean> {
+  for (const { suffix } of partitions) {
+    const from = sql`from ${tableName(TASKS, suffix)}`
+    const [busy] = await transaction.query<{ unfinished: number; isWaiting: boolean }>(sql`
+      select (select count(*)::int from (select ${from} where finished_at is null limit ${MAX_UNFINISHED + 1}) as found)
+               as unfinished,
+             exists (select ${from} where callback_url is not null and callback_id is null and finished_at is not null)
+               as "isWaiting"`)
+    if (!busy || busy.isWaiting || busy.unfinished > MAX_UNFINISHED) return true
+  }
+  return false
+}
+
+const TASKS = TABLES[0] as PartitionedTable
+
+// Conditions of partial indexes of tasks.
+const IS_LATE = sql.raw(`finished_at - created_at > interval '1 hour'`)
+const IS_UNSUCCESSFUL = sql.raw(
+  'finished_at is not null and (error is not null or cancel_requested_at is not null)',
+)
+
+/** Copies the tasks that have ended and have to be kept, and the unfinished ones as they are now. */
+async function copySettled(transaction: Transaction, { suffix }: Partition, fresh: string, kept: KeptSince) {
+  const isKept = sql`finished_at >= case when status = 'SUCCESS' then ${timeOf(kept.successMs)} else ${timeOf(kept.otherMs)} end`
+  await copyInParts(transaction, suffix, fresh, sql`finished_at is null`)
+  await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
+  await copyLate(transaction, suffix, fresh, { isKept, fromMs: kept.otherMs })
+}
+
+const timeOf = (ms: number) => sql`to_timestamp(${ms / 1_000}::float8)`
+
+/** Copies the tasks that fulfil the condition of an index by id, in the order of ids. */
+async function copyInParts(transaction: Transaction, suffix: string, fresh: string, condition: SQL) {
+  const from = tableName(TASKS, suffix)
+  for (let after: string | null | undefined = '00000000-0000-0000-0000-000000000000'; after; ) {
+    const [part]: { last: string | null }[] = await transaction.query(sql`
+      with picked as materialized (
+        select id from ${from} where ${condition} and id > ${after}::uuid order by id limit ${COPY_BATCH}
+      ), ${copiesOfPicked(suffix, fresh)}
+      select (select id from picked order by id desc limit 1) as last`)
+    after = part?.last
+  }
+}
+
+/** Copies the kept tasks that ended late, in the order of the index `tasks_late`. */
+async function copyLate(
+  transaction: Transaction,
+  suffix: string,
+  fresh: string,
+  { isKept, fromMs }: { isKept: SQL; fromMs: number },
+) {
+  const from = tableName(TASKS, suffix)
+  let after: { id: string | null; at: string | null } = {
+    id: '00000000-0000-0000-0000-000000000000',
+    at: new Date(fromMs).toISOString(),
+  }
+  while (after.id !== null) {
+    const [last] = await transaction.query<typeof after>(sql`
+      with picked as materialized (
+        select id, finished_at from ${from}
+        where ${IS_LATE} and (finished_at, id) > (${after.at}::timestamptz, ${after.id}::uuid) and ${isKept}
+        order by finished_at, id limit ${COPY_BATCH}
+      ), ${copiesOfPicked(suffix, fresh)}
+      select last.id, last.finished_at::text as at
+      from (select 1) as one left join (select * from picked order by finished_at desc, id desc limit 1) as last on true`)
+    after = last ?? { id: null, at: null }
+  }
+}
+
+/** CTEs that copy the picked tasks with their attempts and logs, unless they are copied already. */
+function copiesOfPicked(suffix: string, fresh: string): SQL {
+  const copies = TABLES.map((table) => {
+    const old = tableName(table, suffix)
+    return sql`${sql.raw(`copied_${table.name}`)} as (
+      insert into ${tableName(table, fresh)} select old.* from picked, ${old} as old
+      where old.${sql.raw(table.key)} = picked.id on conflict do nothing)`
+  })
+  return sql.join(copies, sql`, `)
+}
+
+/**
+ * Copies again what may have changed since it was copied, while the tables are locked: unfinished tasks that are
+ * not equal to their copies, and tasks that ended since. No other task changes in a way that matters: a manual
+ * retry makes a task unfinished, and whatever it does later, it ends late.
+ */
+async function copyChanged(transaction: Transaction, { suffix }: Partition, fresh: string) {
+  const [old, copy] = [tableName(TASKS, suffix), tableName(TASKS, fresh)]
+  const changed = await transaction.query<{ id: string }>(sql`
+    select old.id from ${old} as old left join ${copy} as copy on copy.id = old.id
+    where old.finished_at is null
+      and (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
+          is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes)
+    union
+    select id from ${old} where ${IS_LATE} and finished_at >= transaction_timestamp() - ${LONGEST_STATEMENT}`)
+  if (changed.length === 0) return
+  const ids = sql`array(select json_array_elements_text(${JSON.stringify(changed.map(({ id }) => id))}::json)::uuid)`
+  for (const table of TABLES) {
+    const isChanged = sql`${sql.raw(table.key)} = any(${ids})`
+    await transaction.query(sql`delete from ${tableName(table, fresh)} where ${isChanged}`)
+    await transaction.query(
+      sql`insert into ${tableName(table, fresh)} select * from ${tableName(table, suffix)} where ${isChanged}`,
+    )
+  }
+}
+
+async function takePlace(
+  transaction: Transaction,
+  { partitions, comment }: Replacement,
+  range: Range,
+  fresh: string,
+) {
+  for (const table of TABLES) {
+    const old = partitions.map(({ suffix }) => tableName(table, suffix))
+    await transaction.query(sql`drop table ${sql.join(old, sql`, `)}`)
+    await transaction.query(
+      sql`alter table ${tableName(table, fresh)} rename to ${tableName(table, suffixOf(range))}`,
+    )
+    await attach(transaction, table, range)
+  }
+  if (comment !== undefined)
+    await transaction.query(
+      sql`comment on table ${tableName(TASKS, suffixOf(range))} is ${sql.raw(`'${comment}'`)}`,
+    )
+}

@@ -1,0 +1,44 @@
+// How long tasks are kept after their end, and what follows from that for retention.
+import { LATE_MS, widthFor } from './partitions/bounds.ts'
+
+export interface RetentionPolicy {
+  /** How long any task is kept, in milliseconds; undefined: forever. */
+  keptMs?: number
+  /** How long a successful task is kept, in milliseconds; undefined: like any other task. */
+  successMs?: number
+  /** Shorter times for the successful tasks of some definitions, in milliseconds by name. */
+  successMsByName?: ReadonlyMap<string, number>
+}
+
+/** Successful tasks that have to be deleted row by row: those of `names`, or of all definitions. */
+export interface RowRule {
+  /** Key in `retention_progress`. */
+  key: string
+  names?: string[]
+  successMs: number
+}
+
+/** Returns how long a successful task is kept, in milliseconds, if its definition says nothing; or undefined. */
+export function successMsOf({ keptMs, successMs }: RetentionPolicy): number | undefined {
+  if (keptMs === undefined || successMs === undefined) return successMs ?? keptMs
+  return Math.min(keptMs, successMs)
+}
+
+/**
+ * Returns the rules whose tasks are deleted row by row, because partitions are too coarse for them: those of
+ * single definitions, and a time for all successful tasks that is shorter than two partitions.
+ */
+export function rowRulesOf(policy: RetentionPolicy): RowRule[] {
+  const allMs = successMsOf(policy)
+  const rules: RowRule[] = []
+  if (allMs !== undefined && allMs < 2 * widthFor(policy.keptMs) + LATE_MS)
+    rules.push({ key: `success ${allMs}`, successMs: allMs })
+  const shorter = [...(policy.successMsByName ?? [])].filter(
+    ([, ms]) => ms < (allMs ?? Number.POSITIVE_INFINITY),
+  )
+  for (const successMs of new Set(shorter.map(([, ms]) => ms))) {
+    const names = shorter.flatMap(([name, ms]) => (ms === successMs ? [name] : [])).toSorted()
+    rules.push({ key: `success ${successMs} ${names.join(' ')}`, names, successMs })
+  }
+  return rules
+}

@@ -1,0 +1,284 @@
+// Old tasks are removed with their partitions.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Database, openDatabase } from '../../../src/store/database.ts'
+import { sql } from '../../../src/store/drizzle.ts'
+import { extendPartitions } from '../../../src/store/partitions/extend.ts'
+import { letGo } from '../../../src/store/partitions/let-go.ts'
+import { replacePartitions } from '../../../src/store/partitions/replace.ts'
+import { listPartitions } from '../../../src/store/partitions/tables.ts'
+import { insertOldTask, type OldTask, remainingTasks } from '../../support/old-tasks.ts'
+import { makePastPartitions } from '../../support/past-partitions.ts'
+import { createTestDatabase, type TestDatabase } from '../../support/test-database.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const TODAY_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS
+const POLICY = { keptMs: 4 * DAY_MS }
+
+let testDatabase: TestDatabase
+let database: Database
+beforeEach(async () => {
+  testDatabase = await createTestDatabase()
+  database = await openDatabase(testDatabase.url)
+  await database.migrate()
+  await extendPartitions(database, POLICY.keptMs)
+  await makePastPartitions(database, 7)
+})
+afterEach(async () => {
+  await database.close()
+  await testDatabase.drop()
+})
+
+const insert = (task: OldTask = {}) =>
+  insertOldTask(database, { createdDaysAgo: 6, finishedDaysAgo: 6, ...task })
+
+/** Lower bounds of the partitions, in days from today. */
+async function bounds() {
+  const partitions = await listPartitions(database)
+  return partitions.map(({ fromMs }) => (fromMs === null ? null : (fromMs - TODAY_MS) / DAY_MS))
+}
+
+async function partitionOf(id: string) {
+  const [row] = await database.query<{ name: string }>(
+    sql`select tableoid::regclass::text as name from tasks where id = ${id}`,
+  )
+  return row?.name
+}
+
+describe('partitions whose tasks are all too old', () => {
+  test('are dropped, and younger ones are untouched', async () => {
+    await insert()
+    await insert({ status: 'FAILURE', createdDaysAgo: 5.5, finishedDaysAgo: 5.5 })
+    const kept = [
+      await insert({ createdDaysAgo: 3, finishedDaysAgo: 3 }),
+      await insert({ createdDaysAgo: 1, finishedDaysAgo: 0 }),
+    ]
+    expect((await letGo(database, POLICY)).replaced.length).toBeGreaterThanOrEqual(2)
+    expect(await remainingTasks(database)).toEqual(kept.toSorted())
+    const [oldest, next] = await bounds()
+    expect(oldest).toBeNull()
+    // A partition is dropped an hour after its last task can be too old.
+    expect(next).toBeGreaterThanOrEqual(-5)
+    expect(next).toBeLessThanOrEqual(-4)
+    expect(await letGo(database, POLICY)).toEqual({ replaced: [], remaining: [] })
+  })
+
+  test('a submission with an old id is accepted afterwards', async () => {
+    await letGo(database, POLICY)
+    const id = await insert({ createdDaysAgo: 6.5 })
+    expect(await partitionOf(id)).toBe('tasks_past')
+  })
+
+  test('nothing is removed if tasks are kept forever', async () => {
+    const id = await insert()
+    expect(await letGo(database, {})).toEqual({ replaced: [], remaining: [] })
+    expect(await remainingTasks(database)).toEqual([id])
+  })
+})
+
+describe('tasks that have to be kept', () => {
+  test.each<[string, OldTask]>([
+    ['a delayed task', { status: 'PENDING', finishedDaysAgo: null }],
+    ['a running task', { status: 'STARTED', finishedDaysAgo: null }],
+    ['a task that ended recently', { finishedDaysAgo: 2 }],
+    ['a failed task that ended recently', { status: 'FAILURE', finishedDaysAgo: 2 }],
+    ['a cancelled task that ended recently', { status: 'CANCELLED', finishedDaysAgo: 2 }],
+  ])('%s moves to the oldest partition; the others of its partition are gone', async (_what, task) => {
+    for (let n = 0; n < 20; n++) await insert()
+    const kept = await insert(task)
+    for (let n = 0; n < 20; n++) await insert({ status: 'FAILURE' })
+    const before = await database.query(sql`select * from tasks where id = ${kept}`)
+    await letGo(database, POLICY)
+    expect(await remainingTasks(database)).toEqual([kept])
+    expect(await partitionOf(kept)).toBe('tasks_past')
+    expect(await database.query(sql`select * from tasks where id = ${kept}`)).toEqual(before)
+    expect((await bounds())[1]).toBeGreaterThanOrEqual(-5)
+  })
+
+  test('a kept task stays with each further partition, and goes when it is old enough itself', async () => {
+    const kept = await insert({ finishedDaysAgo: 2 })
+    await letGo(database, { keptMs: 4.5 * DAY_MS })
+    await letGo(database, { keptMs: 3.5 * DAY_MS })
+    expect(await remainingTasks(database)).toEqual([kept])
+    await letGo(database, { keptMs: DAY_MS })
+    expect(await remainingTasks(database)).toEqual([])
+  })
+
+  test('a partition waits while a callback still has to be created', async () => {
+    const callbackUrl = 'https://example.com/'
+    const [waiting, other] = [await insert({ callbackUrl }), await insert()]
+    const { remaining, replaced } = await letGo(database, POLICY)
+    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toEqual([await partitionOf(waiting)])
+    expect(replaced).not.toContain((await partitionOf(waiting))?.replace('tasks_', ''))
+    expect(await remainingTasks(database)).toEqual([waiting, other].toSorted())
+    await database.query(sql`update tasks set callback_id = gen_random_uuid() where id = ${waiting}`)
+    await letGo(database, POLICY)
+    expect(await remainingTasks(database)).toEqual([])
+  })
+})
+
+describe('a shorter time for successful tasks', () => {
+  const policy = { ...POLICY, successMs: DAY_MS }
+
+  test('keeps failures, cancelled tasks and late successes; the partition stays', async () => {
+    const times = { createdDaysAgo: 3, finishedDaysAgo: 3 }
+    for (let n = 0; n < 20; n++) await insert(times)
+    const kept = [
+      await insert({ ...times, status: 'FAILURE' }),
+      await insert({ ...times, status: 'CANCELLED' }),
+      await insert({ ...times, status: 'RETRY', finishedDaysAgo: null }),
+      await insert({ ...times, finishedDaysAgo: 0.5 }),
+      await insert({ createdDaysAgo: 0.5, finishedDaysAgo: 0.5 }),
+    ]
+    const home = await partitionOf(kept[0] as string)
+    await letGo(database, policy)
+    expect(await remainingTasks(database)).toEqual(kept.toSorted())
+    expect(await partitionOf(kept[0] as string)).toBe(home)
+    // What was replaced once is not copied again.
+    expect(await letGo(database, policy)).toEqual({ replaced: [], remaining: [] })
+  })
+
+  test('rows are left for single deletes in a partition of which most tasks have to be kept', async () => {
+    const times = { createdDaysAgo: 3, finishedDaysAgo: 3 }
+    for (let n = 0; n < 30; n++) await insert({ ...times, status: n < 10 ? 'SUCCESS' : 'FAILURE' })
+    const home = (await partitionOf((await remainingTasks(database))[0] as string)) as string
+    await database.query(sql.raw(`analyze ${home}`))
+    const { remaining, replaced } = await letGo(database, policy)
+    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toEqual([home])
+    expect(replaced).not.toContain(home.replace('tasks_', ''))
+  })
+
+  test('is used although all other tasks are kept forever', async () => {
+    await insert()
+    const kept = await insert({ status: 'FAILURE' })
+    await letGo(database, { successMs: DAY_MS })
+    expect(await remainingTasks(database)).toEqual([kept])
+  })
+})
+
+describe('while a partition is replaced', () => {
+  test.each<[string, OldTask, (id: string) => ReturnType<typeof sql>]>([
+    [
+      'a waiting task that is cancelled keeps its end',
+      { status: 'PENDING', finishedDaysAgo: null },
+      (id) =>
+        sql`update tasks set status = 'CANCELLED', cancel_requested_at = now(), finished_at = now(), version = version + 1 where id = ${id}`,
+    ],
+    [
+      'a running task that succeeds keeps its result',
+      { status: 'STARTED', finishedDaysAgo: null },
+      (id) =>
+        sql`update tasks set status = 'SUCCESS', result = '"late"', finished_at = now(), version = version + 1 where id = ${id}`,
+    ],
+    [
+      'a failed task that is retried is kept',
+      { status: 'FAILURE' },
+      (id) =>
+        sql`update tasks set status = 'PENDING', error = null, finished_at = null, version = version + 1 where id = ${id}`,
+    ],
+    [
+      'a delayed task that is enqueued keeps the mark',
+      { status: 'PENDING', finishedDaysAgo: null },
+      (id) => sql`update tasks set enqueued_at = now() where id = ${id}`,
+    ],
+  ])('%s', async (_what, task, change) => {
+    const id = await insert(task)
+    let changed: unknown[] = []
+    await letGo(
+      interrupted(database, 'lock table', async (query) => {
+        await query(change(id))
+        changed = await query(sql`select * from tasks where id = ${id}`)
+      }),
+      POLICY,
+    )
+    expect(changed).toHaveLength(1)
+    expect(await database.query(sql`select * from tasks where id = ${id}`)).toEqual(changed)
+    expect(await partitionOf(id)).toBe('tasks_past')
+    expect(await remainingTasks(database)).toEqual([id])
+  })
+
+  test('a crash before the commit changes nothing', async () => {
+    const ids = [await insert(), await insert({ status: 'PENDING', finishedDaysAgo: null })]
+    const before = await bounds()
+    await expect(
+      letGo(
+        interrupted(database, 'alter table', async () => {
+          throw new Error('crash')
+        }),
+        POLICY,
+      ),
+    ).rejects.toThrow('crash')
+    expect(await remainingTasks(database)).toEqual(ids.toSorted())
+    expect(await bounds()).toEqual(before)
+  })
+
+  test('it waits for a table that is in use, and gives up', async (context) => {
+    if (!testDatabase.isServer) return context.skip('needs several connections')
+    const id = await insert()
+    const [oldest, next] = await listPartitions(database)
+    const partitions = [oldest, next].filter((partition) => partition !== undefined)
+    const keptSince = { successMs: Date.now(), otherMs: Date.now() }
+    const limits = { lockMs: 20, pauseMs: 1, tries: 3 }
+    await database.use((drizzle) =>
+      drizzle.transaction(async (transaction) => {
+        await transaction.execute(sql`select from tasks`)
+        await expect(replacePartitions(database, { partitions, keptSince }, limits)).rejects.toThrow()
+      }),
+    )
+    expect(await remainingTasks(database)).toEqual([id])
+    expect(await replacePartitions(database, { partitions, keptSince }, limits)).toBe('replaced')
+  })
+
+  test('only one process does it at a time', async (context) => {
+    if (!testDatabase.isServer) return context.skip('needs several connections')
+    const kept = await insert({ status: 'PENDING', finishedDaysAgo: null })
+    await insert()
+    const results = await Promise.all(Array.from({ length: 4 }, () => letGo(database, POLICY)))
+    const replaced = results.flatMap((result) => result.replaced)
+    expect(new Set(replaced).size).toBe(replaced.length)
+    await letGo(database, POLICY)
+    expect(await remainingTasks(database)).toEqual([kept])
+  })
+})
+
+/** Calls `work` once, right before the first statement in a transaction that begins with `text`. */
+function interrupted(
+  inner: Database,
+  text: string,
+  work: (query: <Row>(statement: ReturnType<typeof sql>) => Promise<Row[]>) => Promise<void>,
+): Database {
+  let isDone = false
+  return {
+    ...inner,
+    use: (run) =>
+      inner.use((drizzle) =>
+        run(
+          new Proxy(drizzle, {
+            get: (target, key) =>
+              key === 'transaction'
+                ? (body: (transaction: object) => Promise<unknown>) =>
+                    target.transaction((transaction) =>
+                      body({
+                        async execute(statement: ReturnType<typeof sql>) {
+                          if (!isDone && String(statement.queryChunks.map(textOf).join('')).includes(text)) {
+                            isDone = true
+                            const query = testDatabase.isServer
+                              ? inner.query
+                              : async (given: ReturnType<typeof sql>) =>
+                                  ((await transaction.execute(given)) as unknown as { rows: never[] }).rows
+                            await work(query as never)
+                          }
+                          return transaction.execute(statement)
+                        },
+                      }),
+                    )
+                : Reflect.get(target, key),
+          }),
+        ),
+      ),
+  }
+}
+
+function textOf(chunk: unknown): string {
+  return typeof chunk === 'object' && chunk !== null && 'value' in chunk ? String(chunk.value) : ''
+}

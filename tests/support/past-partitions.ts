@@ -1,0 +1,34 @@
+// Makes partitions for days in the past, which the code makes only while those days are in the future.
+import type { Database } from '../../src/store/database.ts'
+import { sql } from '../../src/store/drizzle.ts'
+import { suffixOf } from '../../src/store/partitions/bounds.ts'
+import {
+  attach,
+  createDetached,
+  listPartitions,
+  TABLES,
+  tableName,
+} from '../../src/store/partitions/tables.ts'
+import { changePartitions } from '../../src/store/partitions/transaction.ts'
+
+const DAY_MS = 86_400_000
+
+/** Divides the oldest partition, which must be empty, into `days` daily ones and a new oldest one. */
+export async function makePastPartitions(database: Database, days: number): Promise<void> {
+  const [oldest] = await listPartitions(database)
+  const toMs = oldest?.toMs
+  if (toMs === undefined || toMs === null) throw new Error('The oldest partition has no upper bound')
+  const ranges = Array.from({ length: days }, (_, index) => {
+    const fromMs = toMs - (days - index) * DAY_MS
+    return { fromMs, toMs: fromMs + DAY_MS }
+  })
+  await changePartitions(database, async (transaction) => {
+    for (const table of TABLES) {
+      await transaction.query(sql`drop table ${tableName(table, 'past')}`)
+      for (const range of [{ fromMs: null, toMs: ranges[0]?.fromMs ?? toMs }, ...ranges]) {
+        await createDetached(transaction, table, suffixOf(range))
+        await attach(transaction, table, range)
+      }
+    }
+  })
+}
