@@ -20,6 +20,8 @@ import { JSON_OID } from './server-pool.ts'
  * share.
  */
 export interface Database extends Queries {
+  /** True for PGlite: all lanes share one connection, which a transaction uses alone. */
+  hasOneConnection: boolean
   /** Single tasks, their attempts and logs. */
   reads: Queries
   /** Lists, searches and counts. */
@@ -71,6 +73,7 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
   const maintenance = openLane(url, poolSize, LANES.maintenance)
   return {
     ...writes,
+    hasOneConnection: false,
     reads,
     searches,
     maintenance,
@@ -123,6 +126,7 @@ async function openPglite(folder: string): Promise<Database> {
   }
   return {
     ...queries,
+    hasOneConnection: true,
     reads: { ...queries },
     searches: { ...queries },
     maintenance: { ...queries },

@@ -2,10 +2,11 @@
 // idempotency keys.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
+import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
 import { extendPartitions } from './partitions/extend.ts'
-import { letGo } from './partitions/let-go.ts'
+import { compactOldest, letGo } from './partitions/let-go.ts'
 import {
   listPartitions,
   type Partition,
@@ -30,13 +31,17 @@ export const LOWEST_ID = firstIdOf(0)
 
 export type RetentionStore = ReturnType<typeof createRetentionStore>
 
-export function createRetentionStore(maintenance: Queries) {
+export function createRetentionStore(database: Database) {
+  const { maintenance } = database
   return {
     /** Makes the partitions of the next days. @returns their suffixes; none if they exist */
     extend: ({ keptMs }: RetentionPolicy) => extendPartitions(maintenance, keptMs),
 
     /** Removes old tasks by replacing partitions. */
-    letGo: (policy: RetentionPolicy) => letGo(maintenance, policy),
+    letGo: (policy: RetentionPolicy) => letGo(database, policy),
+
+    /** Makes one partition compact whose time is over. @returns undefined if there is none */
+    compactOldest: (policy: RetentionPolicy) => compactOldest(database, policy),
 
     /**
      * Scans the next `limit` tasks of a partition after `afterId`, in the order of ids. Deletes those that are

@@ -24,6 +24,6 @@ export function createStores(database: Database) {
     queueStore: createQueueStore(database),
     workerStore: createWorkerStore(database),
     activityStore: createActivityStore(database),
-    retentionStore: createRetentionStore(database.maintenance),
+    retentionStore: createRetentionStore(database),
   }
 }

@@ -1,9 +1,10 @@
 // Retention of whole partitions: removes old tasks by replacing the partitions in which they are.
+
+import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
-import type { Queries } from '../lanes.ts'
 import { type RetentionPolicy, successMsOf } from '../retention-policy.ts'
 import { LATE_MS } from './bounds.ts'
-import { replacePartitions } from './replace.ts'
+import { type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
 
 /** What `letGo` has done. */
@@ -14,7 +15,9 @@ export interface LetGoResult {
   remaining: Partition[]
 }
 
-// Comments of partitions that were replaced by themselves: successful tasks are gone, or all that had to go.
+// Comments of partitions that were replaced by themselves: nothing is gone, or the old successful tasks, or all that
+// had to go.
+const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
 
@@ -24,18 +27,13 @@ const WITHOUT_OLD = 'waggle: without old tasks'
  * successful tasks are too old is replaced by a smaller one.
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
-export async function letGo(queries: Queries, policy: RetentionPolicy): Promise<LetGoResult> {
-  const partitions = await listPartitions(queries)
-  const [clock] = await queries.query<{ nowMs: number }>(
-    sql`select extract(epoch from now())::float8 * 1000 as "nowMs"`,
-  )
-  const nowMs = clock?.nowMs ?? 0
+export async function letGo(database: Database, policy: RetentionPolicy): Promise<LetGoResult> {
+  const { partitions, nowMs } = await readPartitions(database)
   const keptSince = {
     successMs: nowMs - (successMsOf(policy) ?? nowMs),
     otherMs: nowMs - (policy.keptMs ?? nowMs),
   }
   const result: LetGoResult = { replaced: [], remaining: [] }
-  const isOver = ({ toMs }: Partition, sinceMs: number) => toMs !== null && toMs + LATE_MS <= sinceMs
   let [oldest] = partitions
   for (const partition of partitions.slice(1)) {
     const isExpired = isOver(partition, keptSince.otherMs)
@@ -43,7 +41,7 @@ export async function letGo(queries: Queries, policy: RetentionPolicy): Promise<
     const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
     const joined = isExpired && oldest !== undefined ? [oldest, partition] : undefined
     if (joined) {
-      const outcome = await replacePartitions(queries, { partitions: joined, keptSince })
+      const outcome = await replacePartitions(database, { partitions: joined, keptSince })
       if (outcome === 'elsewhere') return result
       if (outcome === 'replaced') {
         result.replaced.push(partition.suffix)
@@ -54,8 +52,8 @@ export async function letGo(queries: Queries, policy: RetentionPolicy): Promise<
       oldest = undefined
     }
     if (partition.comment === comment || partition.comment === WITHOUT_OLD) continue
-    const outcome = (await isWorthwhile(queries, partition))
-      ? await replacePartitions(queries, { partitions: [partition], keptSince, comment })
+    const outcome = (await isWorthwhile(database, partition))
+      ? await replacePartitions(database, { partitions: [partition], keptSince, comment })
       : 'busy'
     if (outcome === 'elsewhere') return result
     if (outcome === 'replaced') result.replaced.push(partition.suffix)
@@ -64,11 +62,48 @@ export async function letGo(queries: Queries, policy: RetentionPolicy): Promise<
   return result
 }
 
+// A partition with fewer tasks needs so little space that it is not made compact.
+const MIN_COMPACTED = 10_000
+// A partition is not made compact if successful tasks are removed from it within this time after its end.
+const MIN_KEPT_MS = 3 * 86_400_000
+
+/**
+ * Makes a partition compact whose time is over: copies its tasks to full pages in the order of their ids. While
+ * tasks are submitted, claimed and finished, half of each page has to be free, and the indexes contain entries of
+ * old row versions. Does this for the oldest partition for which it has not been done.
+ * @returns undefined if there is none
+ * @throws like `letGo`
+ */
+export async function compactOldest(
+  database: Database,
+  policy: RetentionPolicy,
+): Promise<ReplacementResult | undefined> {
+  if ((successMsOf(policy) ?? Number.POSITIVE_INFINITY) < MIN_KEPT_MS) return undefined
+  const { partitions, nowMs } = await readPartitions(database)
+  const found = partitions.find(
+    (partition) => isOver(partition, nowMs) && partition.comment === null && partition.tasks >= MIN_COMPACTED,
+  )
+  return found && replacePartitions(database, { partitions: [found], comment: COMPACT })
+}
+
+async function readPartitions(database: Database) {
+  const partitions = await listPartitions(database.maintenance)
+  const [clock] = await database.maintenance.query<{ nowMs: number }>(
+    sql`select extract(epoch from now())::float8 * 1000 as "nowMs"`,
+  )
+  return { partitions, nowMs: clock?.nowMs ?? 0 }
+}
+
+/** Whether a task of this partition that ends at `sinceMs` or later is in the index `tasks_late`. */
+function isOver({ toMs }: Partition, sinceMs: number): boolean {
+  return toMs !== null && toMs + LATE_MS <= sinceMs
+}
+
 /** Whether less than half of the tasks have to be copied: otherwise it is cheaper to delete the others. */
-async function isWorthwhile(queries: Queries, { suffix, tasks }: Partition): Promise<boolean> {
+async function isWorthwhile(database: Database, { suffix, tasks }: Partition): Promise<boolean> {
   if (tasks < 0) return true
   const limit = Math.ceil(tasks / 2) + 1
-  const [kept] = await queries.query<{ count: number }>(sql`
+  const [kept] = await database.maintenance.query<{ count: number }>(sql`
     select count(*)::int as count from (
       select from ${tableName(TABLES[0] as PartitionedTable, suffix)}
       where finished_at is not null and (error is not null or cancel_requested_at is not null) limit ${limit}

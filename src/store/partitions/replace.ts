@@ -1,12 +1,12 @@
 // Lets go of old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
 // have to be kept. Usually there are none, and the old tables are just dropped.
 //
-// The tasks that have ended long ago are copied first, in short statements, while all others read and write as
-// usual. Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied
-// again, and the fresh tables take the place of the old ones.
+// The tasks that have to be kept are copied first, in short transactions, while all others read and write as usual.
+// Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied again, and
+// the fresh tables take the place of the old ones.
 import type { SQL } from 'drizzle-orm'
+import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
-import type { Queries } from '../lanes.ts'
 import { type Range, suffixOf } from './bounds.ts'
 import { attach, createDetached, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
 import { changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
@@ -22,15 +22,18 @@ export interface KeptSince {
 export interface Replacement {
   /** Partitions that are next to each other, oldest first. */
   partitions: Partition[]
-  keptSince: KeptSince
+  /** Undefined keeps all tasks: the fresh partition is only more compact. */
+  keptSince?: KeptSince
   /** Comment of the fresh partition. */
   comment?: string
 }
 
 // Number of tasks per statement that copies. A statement takes some tenths of a second at most.
 const COPY_BATCH = 10_000
-// Maximum number of unfinished tasks: they are compared while the tables are locked, at 2 µs each.
+// Maximum number of unfinished tasks, and of tasks that ended meanwhile: they are compared and copied while the
+// tables are locked, at 2 and 10 µs each.
 export const MAX_UNFINISHED = 10_000
+const MAX_CHANGED = 2_000
 // A statement that has begun before the copy can commit after it, with the time of its beginning. No statement
 // runs longer than the time limit of its connection.
 const LONGEST_STATEMENT = sql.raw(`interval '60 s'`)
@@ -47,24 +50,50 @@ export type ReplacementResult = 'replaced' | 'busy' | 'elsewhere'
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function replacePartitions(
-  queries: Queries,
+  database: Database,
   replacement: Replacement,
   limits?: LockLimits,
 ): Promise<ReplacementResult> {
-  const result = await changePartitions<ReplacementResult>(queries, async (transaction) => {
-    if (await isBusy(transaction, replacement.partitions)) return 'busy'
-    const range = rangeOf(replacement.partitions)
-    const fresh = `${suffixOf(range)}_next`
-    for (const table of TABLES) await createDetached(transaction, table, fresh)
-    for (const partition of replacement.partitions)
-      await copySettled(transaction, partition, fresh, replacement.keptSince)
-    await lockTables(transaction, limits)
-    for (const partition of replacement.partitions) await copyChanged(transaction, partition, fresh)
-    await takePlace(transaction, replacement, range, fresh)
-    return 'replaced'
-  })
-  return result ?? 'elsewhere'
+  const { partitions, keptSince } = replacement
+  const range = rangeOf(partitions)
+  const fresh = `${suffixOf(range)}${TEMPORARY}`
+  try {
+    const result = await changePartitions<ReplacementResult>(database, async (transaction) => {
+      // Transactions of their own: one transaction that writes for minutes would keep Postgres from vacuuming.
+      // `transaction` writes nothing before the tables are locked, and keeps other processes away.
+      const copying = database.hasOneConnection ? transaction : database.maintenance
+      await dropTemporary(copying)
+      if (await isBusy(transaction, partitions)) return 'busy'
+      for (const table of TABLES) await createDetached(copying, table, fresh, { isClosed: true })
+      for (const partition of partitions) await copyKept(copying, partition, fresh, keptSince)
+      await lockTables(transaction, limits)
+      for (const partition of partitions) await copyChanged(transaction, partition, fresh)
+      await takePlace(transaction, replacement, range, fresh)
+      return 'replaced'
+    })
+    return result ?? 'elsewhere'
+  } catch (error) {
+    await changePartitions(database, dropTemporary)
+    if (error instanceof TooManyChanges) return 'busy'
+    throw error
+  }
 }
+
+/** Last part of the names of tables that are not attached yet. */
+const TEMPORARY = '_next'
+
+/** Drops the tables of a replacement that was not completed. */
+async function dropTemporary(transaction: Transaction) {
+  const names = TABLES.map(({ name }) => `relname like '${name}\\_%\\${TEMPORARY}'`).join(' or ')
+  const rows = await transaction.query<{ name: string }>(sql`
+    select relname as name from pg_class
+    where relkind = 'r' and not relispartition and (${sql.raw(names)})
+      and relnamespace = (select relnamespace from pg_class where oid = 'tasks'::regclass)`)
+  for (const { name } of rows) await transaction.query(sql`drop table ${sql.raw(name)}`)
+}
+
+/** More tasks than `MAX_CHANGED` have changed while the others were copied. */
+class TooManyChanges extends Error {}
 
 function rangeOf(partitions: Partition[]): Range {
   return { fromMs: partitions[0]?.fromMs ?? null, toMs: partitions.at(-1)?.toMs ?? null }
@@ -95,8 +124,9 @@ const IS_UNSUCCESSFUL = sql.raw(
   'finished_at is not null and (error is not null or cancel_requested_at is not null)',
 )
 
-/** Copies the tasks that have ended and have to be kept, and the unfinished ones as they are now. */
-async function copySettled(transaction: Transaction, { suffix }: Partition, fresh: string, kept: KeptSince) {
+/** Copies the tasks that have to be kept, as they are now. */
+async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: string, kept?: KeptSince) {
+  if (kept === undefined) return copyInParts(transaction, suffix, fresh, sql`true`)
   const isKept = sql`finished_at >= case when status = 'SUCCESS' then ${timeOf(kept.successMs)} else ${timeOf(kept.otherMs)} end`
   await copyInParts(transaction, suffix, fresh, sql`finished_at is null`)
   await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
@@ -167,8 +197,10 @@ async function copyChanged(transaction: Transaction, { suffix }: Partition, fres
       and (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
           is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes)
     union
-    select id from ${old} where ${IS_LATE} and finished_at >= transaction_timestamp() - ${LONGEST_STATEMENT}`)
+    select id from ${old} where ${IS_LATE} and finished_at >= transaction_timestamp() - ${LONGEST_STATEMENT}
+    limit ${MAX_CHANGED + 1}`)
   if (changed.length === 0) return
+  if (changed.length > MAX_CHANGED) throw new TooManyChanges()
   const ids = sql`array(select json_array_elements_text(${JSON.stringify(changed.map(({ id }) => id))}::json)::uuid)`
   for (const table of TABLES) {
     const isChanged = sql`${sql.raw(table.key)} = any(${ids})`

@@ -9,9 +9,13 @@ export interface PartitionedTable {
   name: string
   /** Column with the id of the task. */
   key: string
-  /** Storage settings of each partition. A partitioned table itself has none. */
+  /** Storage settings of a partition into which tasks are submitted. A partitioned table itself has none. */
   settings: string
 }
+
+// Storage settings of a partition whose time is over, for all three tables. Its rows are hardly written again, so
+// its pages are full, and the first vacuum freezes them: no later one has to read them.
+const CLOSED_SETTINGS = 'fillfactor = 100, autovacuum_freeze_min_age = 0'
 
 export const TABLES: readonly PartitionedTable[] = [
   {
@@ -57,10 +61,19 @@ function rangeOf(bound: string): Range {
 /** Name of a table, without quotes: names contain only letters, digits and underscores. */
 export const tableName = (table: PartitionedTable, suffix: string) => sql.raw(`${table.name}_${suffix}`)
 
-/** Creates a table like a partition of `table`, with its indexes and settings, that is not attached yet. */
-export async function createDetached(transaction: Transaction, table: PartitionedTable, suffix: string) {
+/**
+ * Creates a table like a partition of `table`, with its indexes, that is not attached yet.
+ * @param options.isClosed whether the time of the partition is over
+ */
+export async function createDetached(
+  transaction: Transaction,
+  table: PartitionedTable,
+  suffix: string,
+  { isClosed = false } = {},
+) {
+  const settings = sql.raw(isClosed ? CLOSED_SETTINGS : table.settings)
   await transaction.query(
-    sql`create table ${tableName(table, suffix)} (like ${sql.raw(table.name)} including all) with (${sql.raw(table.settings)})`,
+    sql`create table ${tableName(table, suffix)} (like ${sql.raw(table.name)} including all) with (${settings})`,
   )
 }
 

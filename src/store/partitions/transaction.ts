@@ -31,7 +31,7 @@ export class Abandoned extends Error {}
  *    `Abandoned`
  */
 export async function changePartitions<T>(
-  queries: Queries,
+  queries: Pick<Queries, 'use'>,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T | undefined> {
   try {
@@ -42,7 +42,7 @@ export async function changePartitions<T>(
   }
 }
 
-function inTransaction<T>(queries: Queries, work: (transaction: Transaction) => Promise<T>) {
+function inTransaction<T>(queries: Pick<Queries, 'use'>, work: (transaction: Transaction) => Promise<T>) {
   return queries.use((drizzle) =>
     drizzle.transaction(async (running) => {
       const transaction: Transaction = {

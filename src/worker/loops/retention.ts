@@ -24,12 +24,14 @@ const BATCH = 1_000
 // How often a scan of the same tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
 // that were still unfinished or locked when the last one passed them.
 const RESTART_SCAN_MS = 3_600_000
+const RETRY_COMPACT_MS = 3_600_000
 
 export function startRetention(dependencies: RetentionDependencies): Loop {
   const { store, activityStore, events, policy, keysKeptMs, intervalMs } = dependencies
   const rules = rowRulesOf(policy)
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
+  let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
   return startLoop({ intervalMs, body: letGoOfOld, onError })
 
@@ -44,12 +46,19 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
       },
       () => pruneByRules(stopping),
       () => pruneRemaining(remaining, stopping),
+      compact,
     ]
     // A step that fails, for example because a table stays locked, does not keep the others from their work.
     for (const step of steps) {
       if (stopping.aborted) return
       await step().catch(onError)
     }
+  }
+
+  async function compact() {
+    if (performance.now() < compactAtMs) return
+    // A partition in which much changes is copied in vain, so it is not tried again soon.
+    if ((await store.compactOldest(policy)) === 'busy') compactAtMs = performance.now() + RETRY_COMPACT_MS
   }
 
   async function pruneByRules(stopping: AbortSignal) {

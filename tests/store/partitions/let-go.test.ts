@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../../src/store/database.ts'
 import { sql } from '../../../src/store/drizzle.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
-import { letGo } from '../../../src/store/partitions/let-go.ts'
+import { compactOldest, letGo } from '../../../src/store/partitions/let-go.ts'
 import { replacePartitions } from '../../../src/store/partitions/replace.ts'
 import { listPartitions } from '../../../src/store/partitions/tables.ts'
 import { insertOldTask, type OldTask, remainingTasks } from '../../support/old-tasks.ts'
@@ -156,6 +156,56 @@ describe('a shorter time for successful tasks', () => {
   })
 })
 
+describe('a partition whose time is over', () => {
+  const times = { createdDaysAgo: 3, finishedDaysAgo: 3 }
+
+  test('is made compact once, with all of its tasks', async () => {
+    const ids = [
+      await insert({ ...times, status: 'FAILURE' }),
+      await insert({ ...times, status: 'RETRY', finishedDaysAgo: null }),
+      await insert({ ...times, finishedDaysAgo: 0.1 }),
+    ]
+    for (let n = 0; n < 5; n++) ids.push(await insert(times))
+    const home = (await partitionOf(ids[0] as string)) as string
+    expect(await compactOldest(database, POLICY)).toBeUndefined()
+    // The estimate of Postgres decides whether it is large enough.
+    await database.query(sql`update pg_class set reltuples = 10000 where oid = ${home}::regclass`)
+    const before = await database.query(sql`select * from tasks order by id`)
+    expect(await compactOldest(database, POLICY)).toBe('replaced')
+    expect(await database.query(sql`select * from tasks order by id`)).toEqual(before)
+    expect(await remainingTasks(database)).toEqual(ids.toSorted())
+    expect(await partitionOf(ids[0] as string)).toBe(home)
+    expect(await compactOldest(database, POLICY)).toBeUndefined()
+    await letGo(database, { keptMs: 3 * HOUR_MS })
+    expect(await remainingTasks(database)).toEqual([ids[1], ids[2]].toSorted())
+  })
+
+  test('is not made compact if its successful tasks are removed soon', async () => {
+    await database.query(sql`update pg_class set reltuples = 10000 where relname like 'tasks_%'`)
+    expect(await compactOldest(database, { ...POLICY, successMs: DAY_MS })).toBeUndefined()
+  })
+
+  test('stays as it is if too many tasks end while it is copied', async () => {
+    await database.query(sql`
+      insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
+      select (lpad(to_hex(${TODAY_MS - 3 * DAY_MS}::bigint + n), 12, '0') || '70008000000000000000')::uuid, 'reverse', 'unused',
+             'PENDING', '{}', 0, 1000, now(), now() - interval '2 days'
+      from generate_series(1, 3000) as n`)
+    const before = await bounds()
+    const { remaining } = await letGo(
+      interrupted(database, 'lock table', async (query) => {
+        await query(sql`update tasks set status = 'SUCCESS', finished_at = now()`)
+      }),
+      { keptMs: DAY_MS },
+    )
+    expect(remaining).toHaveLength(1)
+    expect(await database.query(sql`select from tasks where status = 'SUCCESS'`)).toHaveLength(3_000)
+    expect(await bounds()).toEqual(before.filter((bound) => bound === null || bound >= -3))
+    const left = await database.query(sql`select from pg_class where relname like '%\\_next'`)
+    expect(left).toEqual([])
+  })
+})
+
 describe('while a partition is replaced', () => {
   test.each<[string, OldTask, (id: string) => ReturnType<typeof sql>]>([
     [
@@ -210,6 +260,7 @@ describe('while a partition is replaced', () => {
     ).rejects.toThrow('crash')
     expect(await remainingTasks(database)).toEqual(ids.toSorted())
     expect(await bounds()).toEqual(before)
+    expect(await database.query(sql`select from pg_class where relname like '%\\_next'`)).toEqual([])
   })
 
   test('it waits for a table that is in use, and gives up', async (context) => {
