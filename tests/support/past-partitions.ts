@@ -1,4 +1,4 @@
-// Makes partitions for days in the past, which the code makes only while those days are in the future.
+// Makes partitions that the code makes only while their time is in the future.
 import type { Database } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { suffixOf } from '../../src/store/partitions/bounds.ts'
@@ -31,4 +31,30 @@ export async function makePastPartitions(database: Database, days: number): Prom
       }
     }
   })
+}
+
+/**
+ * Divides the partition of the current day, which must be empty, at this time in ms since 1970, or at the end of the
+ * day if that is earlier. @returns the time at which the second part begins
+ */
+export async function divideToday(database: Database, atMs: number): Promise<number> {
+  const nowMs = Date.now()
+  const today = (await listPartitions(database)).find(({ toMs }) => toMs !== null && toMs > nowMs)
+  if (today?.toMs == null) throw new Error('There is no partition for the current day')
+  const { fromMs, toMs, suffix } = today
+  if (atMs >= toMs) return toMs
+  await changePartitions(database, async (transaction) => {
+    for (const table of TABLES) {
+      await transaction.query(sql`drop table ${tableName(table, suffix)}`)
+      for (const range of [
+        { fromMs, toMs: atMs },
+        { fromMs: atMs, toMs },
+      ]) {
+        const part = `${suffix}_${range.fromMs === atMs ? 'second' : 'first'}`
+        await createDetached(transaction, table, part)
+        await attach(transaction, table, range, part)
+      }
+    }
+  })
+  return atMs
 }
