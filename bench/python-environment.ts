@@ -1,5 +1,6 @@
 // Installs the packages of a system in Python into a virtual environment in its folder.
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The interpreter with the packages of the folder. It exists after `installRequirements`. */
@@ -19,8 +20,11 @@ export function installRequirements(
 ): { version: string } | { problem: string } {
   if (spawnSync(python, ['-c', 'import venv, ensurepip']).status !== 0)
     return { problem: `${python} with venv is not installed` }
-  const venv = runProgram(python, ['-m', 'venv', join(folder, '.venv')])
-  if (!venv.isSuccess) return { problem: `venv could not create ${folder}/.venv: ${venv.output}` }
+  // venv installs pip last, so an environment without pip is not complete.
+  if (!existsSync(join(folder, '.venv/bin/pip'))) {
+    const venv = runProgram(python, ['-m', 'venv', join(folder, '.venv')])
+    if (!venv.isSuccess) return { problem: `venv could not create ${folder}/.venv: ${venv.output}` }
+  }
   const requirements = join(folder, 'requirements.txt')
   const options = ['--quiet', '--disable-pip-version-check', '--requirement', requirements]
   const pip = runProgram(pythonIn(folder), ['-m', 'pip', 'install', ...options])

@@ -44,8 +44,8 @@ async def count_unfinished(accepted: int) -> dict[str, int]:
     return {"count": accepted - await results.dbsize()}
 
 
-# A coroutine although `send_task` blocks: one Redis command on the loopback interface costs less than the switch
-# to a thread.
+# A coroutine although `send_task` blocks: one Redis command on the loopback interface costs less than the
+# switch to a thread.
 @api.post("/v1/tasks/reverse", status_code=202)
 async def submit(submission: Submission) -> TaskView:
     sent = producer.send_task("reverse", (submission.input.text,))
