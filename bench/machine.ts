@@ -6,8 +6,14 @@ import { fileURLToPath } from 'node:url'
 /**
  * One line, e.g. `commit 1a2b3c4, 2 x AMD EPYC, 24 GB, Node 24.0.0, PostgreSQL 15.1, Redis 7.0.0, bullmq
  * 6.0.0`.
+ * @param versions `python` is the line that Python prints, e.g. `Python 3.13.0`
  */
-export function describeMachine(versions: { postgres: string; redis: string; bullmq?: string }): string {
+export function describeMachine(versions: {
+  postgres: string
+  redis: string
+  bullmq?: string
+  python?: string
+}): string {
   const cores = availableParallelism()
   const memoryGb = Math.round(totalmem() / 1024 ** 3)
   return [
@@ -18,6 +24,7 @@ export function describeMachine(versions: { postgres: string; redis: string; bul
     `PostgreSQL ${versions.postgres}`,
     `Redis ${versions.redis}`,
     ...(versions.bullmq ? [`bullmq ${versions.bullmq}`] : []),
+    ...(versions.python ? [versions.python] : []),
   ].join(', ')
 }
 

@@ -8,6 +8,12 @@ export interface Result {
   measurements: Measurement[]
 }
 
+export interface Skipped {
+  system: System
+  /** Why the system cannot be measured on this machine. */
+  problem: string
+}
+
 /** Returns a Markdown table, aligned for terminals, with the median of each figure over the rounds. */
 export function formatTable(results: Result[]): string {
   const labels = [...(results[0]?.measurements[0]?.figures.keys() ?? [])]
@@ -21,13 +27,21 @@ export function formatTable(results: Result[]): string {
   return [line(head), rule, ...body.map(line)].join('\n')
 }
 
-const SYSTEM_NAMES = ['waggle', 'bullmq-rows', 'bullmq-tuned-rows', 'bullmq', 'pg-boss', 'graphile-worker']
+const SYSTEM_NAMES = [
+  'waggle',
+  'bullmq-rows',
+  'bullmq-tuned-rows',
+  'bullmq',
+  'pg-boss',
+  'graphile-worker',
+  'celery',
+]
 
-/** Returns a list of the results by round and of the ratios, each with its goal. */
-export function formatFindings(results: Result[]): string {
+/** Returns a list of the results by round, of the ratios, each with its goal, and of the skipped systems. */
+export function formatFindings(results: Result[], skipped: Skipped[]): string {
   const label = tasksPerSecond(256)
   const find = (name: string) => results.find(({ system }) => system.name === name)
-  const [waggle, rows, tuned, rowless, boss, graphile] = SYSTEM_NAMES.map(find)
+  const [waggle, rows, tuned, rowless, boss, graphile, celery] = SYSTEM_NAMES.map(find)
   const findings = results.map(({ system, measurements }) => {
     const rounds = measurements.map(({ figures }) => format(figures.get(label) ?? Number.NaN))
     return `${label}, ${system.title}, by round: ${rounds.join(', ')}`
@@ -41,8 +55,13 @@ export function formatFindings(results: Result[]): string {
   if (waggle && boss) findings.push(`${ratio(waggle, boss, label)} times pg-boss`)
   if (waggle && graphile)
     findings.push(`${ratio(waggle, graphile, label)} times graphile-worker, which keeps no results`)
+  if (waggle && celery)
+    findings.push(
+      `${ratio(waggle, celery, label)} times FastAPI + Celery, which keeps tasks and results in Redis only`,
+    )
   if (waggle)
     findings.push(`Idle, from submit to done: ${format(figure(waggle, IDLE_P50))} ms (goal: under 10)`)
+  for (const { system, problem } of skipped) findings.push(`${system.title} was not measured: ${problem}`)
   return findings.map((finding) => `- ${finding}`).join('\n')
 }
 

@@ -1,24 +1,26 @@
 // `npm run bench` measures how many tasks per second the whole system runs and how long a single task takes,
 // compared with other systems that do the same work in the same run: three on BullMQ, and pg-boss and
-// graphile-worker, which store tasks in Postgres.
+// graphile-worker, which store tasks in Postgres. FastAPI with Celery is measured if it is chosen.
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md
-//   --systems=a,b      measures only these systems (waggle, bullmq-rows, …: see systems.ts)
+//   --systems=a,b      measures only these systems (waggle, bullmq-rows, …: see systems.ts). `celery` needs
+//                      Python with venv and is skipped without it
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'
 import { measure, type Plan } from './measure.ts'
 import packages from './package.json' with { type: 'json' }
-import { formatFindings, formatTable, type Result } from './report.ts'
+import { installRequirements } from './python-environment.ts'
+import { formatFindings, formatTable, type Result, type Skipped } from './report.ts'
 import { type Stores, startStores } from './stores.ts'
-import { SYSTEMS, type System } from './systems.ts'
+import { chooseSystems, type System } from './systems.ts'
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
-    systems: { type: 'string', default: SYSTEMS.map(({ name }) => name).join() },
+    systems: { type: 'string' },
   },
 })
 
@@ -31,6 +33,7 @@ const plan = options.quick ? QUICK : FULL
 const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
 
+const { systems, skipped, python } = install(chooseSystems(options.systems))
 const stores = await startStores()
 try {
   publish(await run(stores, interruption.signal))
@@ -41,9 +44,26 @@ try {
   await stores.stop()
 }
 
+/** Installs the packages of the systems in Python. Skips such a system if that is not possible. */
+function install(chosen: System[]) {
+  const systems: System[] = []
+  const skipped: Skipped[] = []
+  let python: string | undefined
+  for (const system of chosen) {
+    const result = system.pythonFolder === undefined ? undefined : installRequirements(system.pythonFolder)
+    if (result && 'problem' in result) {
+      skipped.push({ system, ...result })
+      continue
+    }
+    systems.push(system)
+    python ??= result?.version
+  }
+  return { systems, skipped, python }
+}
+
 /** Measures all systems in each round, so that a slow minute of the machine affects all of them. */
 async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
-  const results: Result[] = chooseSystems().map((system) => ({ system, measurements: [] }))
+  const results: Result[] = systems.map((system) => ({ system, measurements: [] }))
   let redis = 'unknown'
   for (let round = 1; round <= plan.rounds; round++) {
     for (const { system, measurements } of results) {
@@ -55,21 +75,12 @@ async function run(stores: Stores, signal: AbortSignal): Promise<Findings> {
     }
   }
   const bullmq = packages.dependencies.bullmq
-  return { results, machine: describeMachine({ postgres: stores.postgresVersion, redis, bullmq }) }
-}
-
-function chooseSystems(): System[] {
-  return options.systems.split(',').map((wanted) => {
-    const system = SYSTEMS.find(({ name }) => name === wanted)
-    if (!system)
-      throw new Error(`Unknown system "${wanted}": expected ${SYSTEMS.map(({ name }) => name).join(', ')}`)
-    return system
-  })
+  return { results, machine: describeMachine({ postgres: stores.postgresVersion, redis, bullmq, python }) }
 }
 
 function publish({ results, machine }: Findings) {
   const amount = `${plan.floodTasks} tasks per flood, median of ${plan.rounds} round${plan.rounds > 1 ? 's' : ''}`
-  const text = `${machine}; ${amount}\n\n${formatTable(results)}\n\n${formatFindings(results)}\n`
+  const text = `${machine}; ${amount}\n\n${formatTable(results)}\n\n${formatFindings(results, skipped)}\n`
   process.stdout.write(`\n${text}`)
   for (const { system, measurements } of results) {
     const missing = measurements.reduce((sum, measurement) => sum + measurement.missing, 0)

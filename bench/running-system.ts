@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { pause } from '../src/base/loop.ts'
 import { freePort, startChildServer } from '../src/embedded/child-server.ts'
+import { pythonIn } from './python-environment.ts'
 import type { Store } from './stores.ts'
 import { CONCURRENCY, SYSTEMS, type System } from './systems.ts'
 
@@ -20,7 +21,7 @@ export interface RunningSystem {
 export async function startSystem(system: System, store: Store): Promise<RunningSystem> {
   const cleanup = new AsyncDisposableStack()
   const port = await freePort()
-  const command = environmentCommand(store, port, system.settings)
+  const command = environmentCommand(store, port, system)
   try {
     for (const program of system.prepare) await run([...command, ...program])
     const counter = system.taskStorage === 'rows' ? await countRows(store) : countJobs(port)
@@ -54,7 +55,7 @@ export async function startSystem(system: System, store: Store): Promise<Running
 export async function startWaggleApi(store: Store): Promise<WaggleProcess & { port: number }> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
   const port = await freePort()
-  const command = environmentCommand(store, port)
+  const command = environmentCommand(store, port, waggle)
   for (const program of waggle.prepare) await run([...command, ...program])
   const api = await startChildServer([...command, ...waggle.api], { onOutput: showOutput('waggle api') })
   await untilHealthy(waggle, port)
@@ -67,7 +68,7 @@ export async function startWaggleWorker(
   settings: Record<string, string> = {},
 ): Promise<WaggleProcess> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
-  const command = environmentCommand(store, 0, settings)
+  const command = environmentCommand(store, 0, { settings })
   const worker = await startChildServer([...command, ...waggle.worker], {
     onOutput: showOutput('waggle worker'),
   })
@@ -86,7 +87,7 @@ export interface WaggleProcess {
 function environmentCommand(
   { databaseUrl, redisUrl }: Store,
   port: number,
-  extra: Record<string, string> = {},
+  { settings: extra = {}, pythonFolder }: Pick<System, 'settings' | 'pythonFolder'>,
 ): string[] {
   const settings = {
     PATH: process.env.PATH,
@@ -102,12 +103,12 @@ function environmentCommand(
     'env',
     '-i',
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
-    process.execPath,
-    // The flags of `npm run api` and `npm run worker`, for all systems.
-    '--max-semi-space-size=64',
-    '--no-allocation-site-pretenuring',
+    ...(pythonFolder === undefined ? NODE : [pythonIn(pythonFolder)]),
   ]
 }
+
+// The flags of `npm run api` and `npm run worker`, for all systems in Node.
+const NODE = [process.execPath, '--max-semi-space-size=64', '--no-allocation-site-pretenuring']
 
 async function run([program = '', ...args]: string[]) {
   await promisify(execFile)(program, args, { timeout: 60_000 })
@@ -138,9 +139,10 @@ async function countRows({ databaseUrl }: Store): Promise<Counter> {
 
 function countJobs(port: number): Counter {
   return {
-    async countUnfinished() {
-      const response = await fetch(`http://127.0.0.1:${port}/unfinished`)
-      const { count } = (await response.json()) as { count: number } // peers/bullmq-api.ts sends this type
+    async countUnfinished(accepted) {
+      // An API that can count only finished tasks subtracts them from the accepted ones.
+      const response = await fetch(`http://127.0.0.1:${port}/unfinished?accepted=${accepted}`)
+      const { count } = (await response.json()) as { count: number } // the APIs in peers/ send this type
       return count
     },
     async close() {},
@@ -148,12 +150,14 @@ function countJobs(port: number): Counter {
 }
 
 /**
- * Shows the output of a system, which logs at level `warn`. Drops the lines that child-server.ts and the
- * shell print.
+ * Shows the output of a system, which logs at level `warn`. Drops the lines that child-server.ts, the shell
+ * and Celery at its stop print.
  */
 function showOutput(name: string) {
   return (text: string) => {
-    const lines = text.split('\n').filter((line) => line && !/^(pid \d+|Terminated)$/.test(line))
+    const lines = text
+      .split('\n')
+      .filter((line) => line && !/^(pid \d+|Terminated|worker: Warm shutdown.*)$/.test(line))
     for (const line of lines) process.stderr.write(`[${name}] ${line}\n`)
   }
 }

@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url'
 export interface System {
   name: string
   title: string
-  /** Programs with their arguments. Node runs them one after the other before the API starts. */
+  /**
+   * The folder of a system in Python, with its `requirements.txt`. Programs of other systems are run by Node. A
+   * system in Python is measured only if it is chosen by its name.
+   */
+  pythonFolder?: string
+  /** Programs with their arguments. They run one after the other before the API starts. */
   prepare: string[][]
   api: string[]
   worker: string[]
@@ -72,9 +77,34 @@ export const SYSTEMS: System[] = [
     // It would log each task.
     settings: { NO_LOG_SUCCESS: '1' },
   },
+  {
+    name: 'celery',
+    title: 'FastAPI + Celery',
+    pythonFolder: program('./peers/celery'),
+    prepare: [],
+    api: [program('./peers/celery/api.py')],
+    worker: [program('./peers/celery/worker.py')],
+    taskStorage: 'jobs',
+  },
 ]
 
 /**
- * Concurrent tasks per worker process, equal for all systems. With 50 or 200 the ratios are about the same.
+ * Returns the systems to measure.
+ * @param choice names with commas between them. Default: all systems that need no Python
+ * @throws Error for an unknown name
+ */
+export function chooseSystems(choice?: string): System[] {
+  if (choice === undefined) return SYSTEMS.filter(({ pythonFolder }) => pythonFolder === undefined)
+  return choice.split(',').map((wanted) => {
+    const system = SYSTEMS.find(({ name }) => name === wanted)
+    if (!system)
+      throw new Error(`Unknown system "${wanted}": expected ${SYSTEMS.map(({ name }) => name).join(', ')}`)
+    return system
+  })
+}
+
+/**
+ * Concurrent tasks per worker process, equal for all systems in Node. With 50 or 200 the ratios are about the
+ * same.
  */
 export const CONCURRENCY = 100
