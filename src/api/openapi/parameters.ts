@@ -69,7 +69,7 @@ export const PARAMETERS = {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'A text chosen by the client, preferably a UUID. For at least 24 hours, a repeated request with the same key and body gets the first response again and submits nothing.',
+      'A text chosen by the client, preferably a UUID. For 24 hours, or as long as `IDEMPOTENCY_HOURS` of the server says, a repeated request with the same key and body gets the first response again and submits nothing. This also holds if the task has been removed meanwhile.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   },
   RequestId: {
