@@ -11,7 +11,7 @@ import type { CrashedTask } from '../store/worker-store.ts'
 
 // Number of tasks per statement. A worker rarely runs more. The statements that write so many tasks and their
 // errors take less than 50 ms each.
-const BATCH = 500
+const BATCH = 250
 // From this crash of a task on, each one counts as a failure of the task. Otherwise a task that ends its
 // worker even from an isolated process would run forever. Isolated tasks that ran in the same worker get the
 // failure too.

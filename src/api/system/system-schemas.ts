@@ -36,10 +36,14 @@ export const queue = z.object({
   name: z.string(),
   waiting: count,
   running: count,
-  oldest_waiting_seconds: z
-    .number()
-    .nullable()
-    .meta({ description: 'How long the oldest due task has been due; null if no task is due' }),
+  oldest_waiting_seconds: z.number().nullable().meta({
+    description:
+      'How long the oldest due task had been due at the time of the count; null if no task was due',
+  }),
+  counted_at: z.iso.datetime().meta({
+    description:
+      'When the tasks of all queues were counted (`waiting`, `running`, `oldest_waiting_seconds`). The next count starts after 1 s, or after 20 times the duration of the last one if that is longer: about 2 minutes with 10 million unfinished tasks',
+  }),
   is_paused: z.boolean().meta({ description: 'No task of a paused queue starts; running tasks continue' }),
   paused_at: z.iso.datetime().nullable(),
   workers: count.meta({ description: 'Number of live workers that serve the queue and are not draining' }),

@@ -42,12 +42,12 @@ export interface ReconcilerDependencies {
 
 // Maximum number of abandoned tasks that one statement ends. It writes their errors too, which takes less than
 // 50 ms.
-const BATCH = 500
+const BATCH = 250
 // Number of abandoned tasks after which a search ends. Further ones are found in the next round.
 const MAX_FOUND = 20_000
 // Maximum number of tasks that one statement marks, which takes less than 50 ms. A full queue has 256,000
-// references, so about 130 rounds find all of them. These follow each other without a pause.
-const LOST_BATCH = 2_000
+// references, so 256 rounds find all of them. These follow each other without a pause.
+const LOST_BATCH = 1_000
 // Every 12th round of the reconciler always searches for abandoned tasks. The other rounds do so only if a
 // worker is missing whose tasks have not been recovered yet. A task is rarely abandoned without a missing
 // worker: for example, if the response to its claim was lost, its worker does not run it.
