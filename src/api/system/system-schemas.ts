@@ -42,7 +42,7 @@ export const queue = z.object({
   }),
   counted_at: z.iso.datetime().meta({
     description:
-      'When the tasks of all queues were counted (`waiting`, `running`, `oldest_waiting_seconds`). The next count starts after 1 s, or after 20 times the duration of the last one if that is longer: about 2 minutes with 10 million unfinished tasks',
+      'When the tasks of all queues were counted (`waiting`, `running`, `oldest_waiting_seconds`). The next count starts after 1 s, or after 20 times the duration of the last one if that is longer: about 5 minutes with 10 million unfinished tasks',
   }),
   is_paused: z.boolean().meta({ description: 'No task of a paused queue starts; running tasks continue' }),
   paused_at: z.iso.datetime().nullable(),
@@ -66,7 +66,10 @@ export const statistics = z.object({
   window_seconds: z.int().meta({
     description: 'Length of the window: the current step and the steps before it',
   }),
-  at: z.iso.datetime().meta({ description: 'When the figures were read; they may be some seconds old' }),
+  at: z.iso.datetime().meta({
+    description:
+      'When the figures were read; they may be some seconds old. Those of waiting and running tasks are from the last count (`counted_at` of `GET /v1/queues`)',
+  }),
   by_status: z.record(z.enum(TASK_STATUSES), count).meta({
     description:
       'Tasks by status: PENDING, STARTED and RETRY now; SUCCESS, FAILURE and CANCELLED within the window',
