@@ -35,6 +35,16 @@ CREATE TABLE "paused_queues" (
 	"paused_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "queue_counts" (
+	"id" smallint PRIMARY KEY NOT NULL,
+	"counting" uuid,
+	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"progressed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"counted_at" timestamp (3) with time zone,
+	"took_ms" real DEFAULT 0 NOT NULL,
+	"counts" json DEFAULT '[]'::json NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "retention_progress" (
 	"rule" text PRIMARY KEY NOT NULL,
 	"last_id" uuid NOT NULL

@@ -51,7 +51,7 @@ export async function openParts(
   const registry = openRegistry(config)
   const metrics = createMetrics(events, {
     definitions: registry.all,
-    summarizeQueues: connections.sharedQueries.queues.read,
+    summarizeQueues: async () => (await connections.sharedQueries.queues.read()).queues,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
   return { connections, registry, events, metrics, activity }

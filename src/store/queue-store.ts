@@ -1,10 +1,13 @@
-// Pauses and resumes queues, and counts the waiting and running tasks of each queue.
+// Pauses and resumes queues, and reads how many tasks of each queue wait and run.
 
 import type { SQL } from 'drizzle-orm'
+import { AppError } from '../base/errors.ts'
+import { pause } from '../base/loop.ts'
 import type { QueuePart } from '../definitions/delivery-queue.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
-import { pausedQueues } from './schema.ts'
+import { countQueues, IS_COUNT_DUE } from './queue-counts.ts'
+import { pausedQueues, type QueueCount } from './schema.ts'
 
 /**
  * SQL condition that excludes tasks of paused queues. Claims use it, so a claim that begins after a pause is
@@ -22,19 +25,23 @@ export function isNotPaused(queue: string): SQL {
 
 // Rows per statement when a queue is resumed. The number is chosen so that rows are locked for a few
 // milliseconds only, because a claim may have to wait for one of them.
-const RESUME_BATCH = 5_000
+const RESUME_BATCH = 1_000
+// How long a call waits for a new count. A count of 20,000 tasks is over by then.
+const MAX_WAIT_MS = 40
+// How long a call waits for the first count. Usually the first one is made while there are few tasks.
+const FIRST_COUNT_MS = 5_000
 
-/** The current state of one queue. */
-export interface QueueSummary {
-  name: string
-  /** Number of tasks in PENDING or RETRY. */
-  waiting: number
-  /** Number of tasks in RETRY. */
-  retrying: number
-  running: number
-  /** Time since the oldest due task became due, in milliseconds; null if no waiting task is due. */
-  oldestWaitingMs: number | null
+/** The state of one queue: its tasks according to the last count, and whether it is paused now. */
+export interface QueueSummary extends QueueCount {
   pausedAt: Date | null
+}
+
+/** The last count of all queues. */
+export interface QueueSummaries {
+  /** When the count has started. Changes of tasks since then may not be in it. */
+  countedAt: Date
+  /** Every queue that had unfinished tasks, or that is paused. */
+  queues: QueueSummary[]
 }
 
 export type QueueStore = ReturnType<typeof createQueueStore>
@@ -62,27 +69,38 @@ export function createQueueStore(database: Database) {
       }
     },
 
-    /** Lists every queue that has unfinished tasks or is paused. */
-    async summarize(): Promise<QueueSummary[]> {
-      const rows = await database.maintenance.query<
-        Omit<QueueSummary, 'pausedAt'> & { pausedAt: string | Date | null }
-      >(sql`
-        select coalesce(live.queue, paused_queues.name) as name, coalesce(waiting, 0) as waiting,
-               coalesce(retrying, 0) as retrying, coalesce(running, 0) as running,
-               case when oldest is null then null else greatest(oldest, 0) end as "oldestWaitingMs",
-               paused_at as "pausedAt"
-        from (
-          select queue, count(*) filter (where status <> 'STARTED')::int as waiting,
-                 count(*) filter (where status = 'RETRY')::int as retrying,
-                 count(*) filter (where status = 'STARTED')::int as running,
-                 extract(epoch from now() - min(run_at) filter (where status <> 'STARTED' and run_at <= now()))::float8
-                   * 1000 as oldest
-          from tasks where finished_at is null group by queue
-        ) as live
-        full join paused_queues on paused_queues.name = live.queue
-        order by 1`)
-      return rows.map((row) => ({ ...row, pausedAt: row.pausedAt === null ? null : new Date(row.pausedAt) }))
+    /**
+     * Reads the last count of the tasks of all queues, and which queues are paused. If a new count is due,
+     * starts it, and waits for its result for `MAX_WAIT_MS`.
+     * @throws AppError `unavailable` if there is no result of any count after `FIRST_COUNT_MS`
+     */
+    async summarize(): Promise<QueueSummaries> {
+      const last = await readLast()
+      if (!last.isDue && last.countedAt !== null) return summariesOf(last, last.countedAt)
+      const counting = countQueues(database)
+      await Promise.race([counting, pause(MAX_WAIT_MS)])
+      // The count goes on. If it fails, the next call starts a new one.
+      counting.catch(() => {})
+      const giveUpMs = performance.now() + FIRST_COUNT_MS
+      for (;;) {
+        const newest = await readLast()
+        if (newest.countedAt !== null) return summariesOf(newest, newest.countedAt)
+        if (performance.now() > giveUpMs)
+          throw new AppError(
+            'unavailable',
+            'The tasks of all queues are being counted for the first time; try again',
+          )
+        await pause(MAX_WAIT_MS)
+      }
     },
+  }
+
+  async function readLast(): Promise<LastCount> {
+    const [row] = await database.maintenance.query<LastCount>(sql`
+      select counted_at::text as "countedAt", coalesce(counts, '[]') as counts, ${IS_COUNT_DUE} as "isDue",
+             coalesce((select json_agg(json_build_object('name', name, 'pausedAt', paused_at)) from paused_queues), '[]') as paused
+      from (select 1) as always left join queue_counts on true`)
+    return row as LastCount
   }
 
   /**
@@ -103,3 +121,23 @@ export function createQueueStore(database: Database) {
     return rows.length
   }
 }
+
+/** The row of `queue_counts`, and the paused queues. Times are those of Postgres as text. */
+interface LastCount {
+  countedAt: string | null
+  counts: QueueCount[]
+  isDue: boolean
+  paused: { name: string; pausedAt: string }[]
+}
+
+function summariesOf({ counts, paused }: LastCount, countedAt: string): QueueSummaries {
+  const pausedAt = new Map(paused.map(({ name, pausedAt }) => [name, new Date(pausedAt)]))
+  const uncounted = paused.filter(({ name }) => counts.every((count) => count.name !== name))
+  const all = [...counts, ...uncounted.map(({ name }) => ({ ...NO_TASKS, name }))]
+  return {
+    countedAt: new Date(countedAt),
+    queues: all.map((count) => ({ ...count, pausedAt: pausedAt.get(count.name) ?? null })),
+  }
+}
+
+const NO_TASKS = { waiting: 0, retrying: 0, running: 0, oldestWaitingMs: null }

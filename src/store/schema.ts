@@ -268,6 +268,38 @@ export const pausedQueues = pgTable('paused_queues', {
   pausedAt: timestamptz('paused_at').notNull().defaultNow(),
 })
 
+/**
+ * The last count of waiting and running tasks by queue (queue-counts.ts), and the state of the count that is
+ * under way. The table has at most one row.
+ */
+export const queueCounts = pgTable('queue_counts', {
+  /** Always 1. */
+  id: smallint('id').primaryKey(),
+  /** Random id of the count that is under way; null if none is. */
+  counting: uuid('counting'),
+  /** When the last count has started. */
+  startedAt: timestamptz('started_at').notNull().defaultNow(),
+  /** When the last count has ended, or when the process that counts has last written that it still does. */
+  progressedAt: timestamptz('progressed_at').notNull().defaultNow(),
+  /** When the count in `counts` has started; null before the end of the first one. */
+  countedAt: timestamptz('counted_at'),
+  /** How long the last complete count took, in milliseconds. */
+  tookMs: real('took_ms').notNull().default(0),
+  counts: json('counts').$type<QueueCount[]>().notNull().default([]),
+})
+
+/** The tasks of one queue, as the last count has found them. */
+export interface QueueCount {
+  name: string
+  /** Number of tasks in PENDING or RETRY. */
+  waiting: number
+  /** Number of tasks in RETRY. */
+  retrying: number
+  running: number
+  /** How long the oldest due task had been due, in milliseconds; null if no waiting task was due. */
+  oldestWaitingMs: number | null
+}
+
 /** A row of `tasks` as `TASK_COLUMNS` (task-columns.ts) selects it. */
 export type TaskRow = Omit<typeof tasks.$inferSelect, 'requestUuid' | 'requestText' | 'tags'> & {
   requestId: string | null

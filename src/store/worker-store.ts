@@ -1,9 +1,10 @@
 // Writes heartbeats and drain requests into the rows of workers, and finds the tasks that missing workers
 // have abandoned.
 
-import { inLockOrder } from './columns.ts'
+import { inLockOrder, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
+import { readEnqueued } from './enqueued-tasks.ts'
 import { type WorkerRow, workers } from './schema.ts'
 import { recordset, texts } from './statements.ts'
 
@@ -57,11 +58,15 @@ export interface CrashedTask extends AbandonedTask {
   crashes: number
 }
 
-/** A task that ran in a missing worker. */
-export interface TaskOfWorker {
-  id: string
-  name: string
-  workerId: string
+/** A task that `findAbandoned` has found. */
+export interface FoundTask extends AbandonedTask {
+  /**
+   * False if its worker is missing and has started it less than `missingAfterMs` ago: a worker counts as
+   * missing from its last heartbeat on, and can start tasks after it.
+   */
+  isAbandoned: boolean
+  /** When its attempt started, in ms since 1970. */
+  startedAtMs: number
 }
 
 /** Information for the worker that a heartbeat reads from Postgres. */
@@ -130,8 +135,8 @@ export function createWorkerStore(database: Database) {
 
     /**
      * Deletes the rows of workers whose last heartbeat is older than `missingAfterMs`. The reconciler calls
-     * it after it has ended the attempts that these workers abandoned, because most of its searches for
-     * abandoned tasks find nothing unless the row of a missing worker exists.
+     * it after it has ended the attempts that these workers abandoned, because it searches for abandoned tasks
+     * less often if no row of a missing worker exists.
      */
     async removeMissing(missingAfterMs: number): Promise<void> {
       await database.maintenance.query(
@@ -158,52 +163,63 @@ export function createWorkerStore(database: Database) {
       )
     },
 
-    /**
-     * Finds up to `limit` tasks that have been STARTED for longer than `missingAfterMs` and that no worker
-     * runs: their worker is missing, or it is the calling worker (`self`) and does not run them, e.g. because
-     * the response to its claim was lost. If `isThorough` is false, the result is empty unless the table
-     * `workers` contains a missing worker, which makes most calls nearly free; and it reads only the index of
-     * enqueued tasks, which is small during a backlog. Nearly all running tasks are in it.
-     */
-    async findAbandoned(options: {
-      missingAfterMs: number
-      self: { id: string; runningIds: string[] }
-      isThorough: boolean
-      limit: number
-    }): Promise<AbandonedTask[]> {
-      const { missingAfterMs, self, isThorough, limit } = options
-      const horizon = sql`now() - ${missingAfterMs}::float8 * interval '1 ms'`
-      const hasMissingWorker = sql`exists (select 1 from workers where last_beat_at < ${horizon})`
-      return database.maintenance.query(sql`
-        select id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
-               cancel_requested_at is not null as "isCancelRequested"
-        from tasks
-        where finished_at is null and status = 'STARTED' and started_at < ${horizon}
-          ${isThorough ? sql`` : sql`and enqueued_at is not null and ${hasMissingWorker}`}
-          and (not exists (select 1 from workers where workers.id = worker_id and last_beat_at >= ${horizon})
-            or worker_id = ${self.id}::uuid and id not in (select value::uuid from ${texts(self.runningIds)}))
-        limit ${limit}`)
+    /** Returns the ids of the workers whose last heartbeat is older than `missingAfterMs`. */
+    async missing(missingAfterMs: number): Promise<string[]> {
+      const rows = await database.maintenance.query<{ id: string }>(
+        sql`select id from workers where last_beat_at < ${ago(missingAfterMs)}`,
+      )
+      return rows.map(({ id }) => id)
     },
 
     /**
-     * Returns up to `limit` tasks that a worker runs. Called when the process of the worker has ended.
+     * Finds STARTED tasks that no worker runs: their worker is missing (no heartbeat for `missingAfterMs`), or
+     * it is the calling worker and does not run them, e.g. because the response to its claim was lost. Reads
+     * the enqueued tasks in parts, and ends after the part in which it has found `limit` tasks.
+     * @param self called before each part
+     */
+    async findAbandoned(options: {
+      missingAfterMs: number
+      self: () => { id: string; runningIds: string[] }
+      limit: number
+    }): Promise<FoundTask[]> {
+      const { missingAfterMs, self, limit } = options
+      const isOld = sql`started_at < ${ago(missingAfterMs)}`
+      const isMissing = sql`(worker_id = any(array(select id from workers where last_beat_at >= ${ago(missingAfterMs)}))) is not true`
+      const columns = sql`${ABANDONED}, ${isOld} as "isAbandoned", extract(epoch from started_at)::float8 * 1000 as "startedAtMs"`
+      const isWanted = () => {
+        const { id, runningIds } = self()
+        const isUnknown = sql`worker_id = ${id}::uuid and ${isOld} and id not in (select value::uuid from ${texts(runningIds)})`
+        return sql`status = 'STARTED' and (${isMissing} or ${isUnknown})`
+      }
+      const found = new Map<string, FoundTask>()
+      for await (const tasks of readEnqueued<FoundTask>(database.maintenance, columns, isWanted)) {
+        for (const task of tasks) found.set(task.id, task)
+        if (found.size >= limit) break
+      }
+      return [...found.values()]
+    },
+
+    /** Returns the ids of all tasks that a worker runs. Reads the enqueued tasks in parts. */
+    async runningOf(workerId: string): Promise<string[]> {
+      const isWanted = () => sql`status = 'STARTED' and worker_id = ${workerId}::uuid`
+      const ids = new Set<string>()
+      for await (const tasks of readEnqueued(database.maintenance, sql`id`, isWanted))
+        for (const { id } of tasks) ids.add(id)
+      return [...ids]
+    },
+
+    /**
+     * Returns those of the tasks that the worker still runs. Called when the process of the worker has ended.
      * @param isCrash marks them, so that their next attempts run in isolated processes: one of them may be
      *    the cause
-     * @param isThorough false reads only the index of enqueued tasks, which is small during a backlog. Nearly
-     *    all running tasks are in it
      */
     lockTasksOf(
       workerId: string,
-      { isCrash, isThorough, limit }: { isCrash: boolean; isThorough: boolean; limit: number },
+      { ids, isCrash }: { ids: string[]; isCrash: boolean },
     ): Promise<CrashedTask[]> {
       return database.maintenance.query(sql`
-        with found as materialized (
-          select id from tasks
-          where finished_at is null and status = 'STARTED' and worker_id = ${workerId}::uuid
-            ${isThorough ? sql`` : sql`and enqueued_at is not null`}
-          limit ${limit}
-        ), locked as materialized (
-          select id from tasks where id = any(array(select id from found)) order by id for update
+        with locked as materialized (
+          select id from tasks where id = any(${uuids(ids)}::uuid[]) order by id for update
         )
         update tasks set is_isolated = is_isolated or ${isCrash}
         from locked
@@ -220,18 +236,11 @@ export function createWorkerStore(database: Database) {
         from ${recordset(records)} as given(id uuid, attempt int)
         where tasks.id = given.id and tasks.attempt = given.attempt`)
     },
-
-    /**
-     * Returns all tasks (up to 1,000) that these workers run, the last started ones first. Unlike
-     * `findAbandoned` it contains tasks that a worker started right before it died.
-     */
-    runningOf(workerIds: string[]): Promise<TaskOfWorker[]> {
-      return database.maintenance.query(sql`
-        select id, name, worker_id as "workerId" from tasks
-        where finished_at is null and enqueued_at is not null and status = 'STARTED'
-          and worker_id in (select value::uuid from ${texts(workerIds)})
-        order by started_at desc, id
-        limit 1000`)
-    },
   }
 }
+
+const ABANDONED = sql`id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
+  cancel_requested_at is not null as "isCancelRequested"`
+
+/** SQL of the time that was `ms` milliseconds ago, by the clock of Postgres. */
+const ago = (ms: number) => sql`now() - ${ms}::float8 * interval '1 ms'`

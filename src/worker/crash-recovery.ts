@@ -9,8 +9,9 @@ import type { Finish } from '../store/finish.ts'
 import { createStores } from '../store/stores.ts'
 import type { CrashedTask } from '../store/worker-store.ts'
 
-// Number of tasks per statement. A worker rarely runs more.
-const BATCH = 1_000
+// Number of tasks per statement. A worker rarely runs more. The statements that write so many tasks and their
+// errors take less than 50 ms each.
+const BATCH = 250
 // From this crash of a task on, each one counts as a failure of the task. Otherwise a task that ends its
 // worker even from an isolated process would run forever. Isolated tasks that ran in the same worker get the
 // failure too.
@@ -38,25 +39,26 @@ export async function recoverTasksOf({
   const database = await openDatabase(databaseUrl, { poolSize: 1 })
   try {
     const { taskStore, workerStore } = createStores(database)
-    const recovered = await releaseTasks(false)
+    const recovered = await releaseTasks()
     // Postgres may execute the last statements of the process after its end, also a claim.
     await pause(LATE_CLAIM_MS)
-    recovered.push(...(await releaseTasks(true)))
+    recovered.push(...(await releaseTasks()))
     // Without its row, the worker does not count as missing.
     await workerStore.remove(workerId)
     return recovered
 
-    async function releaseTasks(isThorough: boolean) {
+    async function releaseTasks() {
       const released: { taskId: string; name: string }[] = []
-      for (;;) {
-        const tasks = await workerStore.lockTasksOf(workerId, { isCrash, isThorough, limit: BATCH })
-        const finishes = tasks.map((task) => finishOf(task, isCrash))
-        if (tasks.length > 0) await taskStore.finishMany(finishes)
+      const ids = await workerStore.runningOf(workerId)
+      for (let from = 0; from < ids.length; from += BATCH) {
+        const batch = ids.slice(from, from + BATCH)
+        const tasks = await workerStore.lockTasksOf(workerId, { ids: batch, isCrash })
+        if (tasks.length > 0) await taskStore.finishMany(tasks.map((task) => finishOf(task, isCrash)))
         // After the release: a repeated call must not count a crash twice.
         if (isCrash) await workerStore.countCrash(tasks)
         released.push(...tasks.map(({ id, name }) => ({ taskId: id, name })))
-        if (tasks.length < BATCH) return released
       }
+      return released
     }
   } finally {
     await database.close()

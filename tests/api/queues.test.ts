@@ -51,6 +51,7 @@ test('every queue of a task or a worker is listed with its length and its number
     waiting: 0,
     running: 0,
     oldest_waiting_seconds: null,
+    counted_at: expect.any(String),
     is_paused: false,
     paused_at: null,
     workers: 1,

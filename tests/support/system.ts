@@ -117,7 +117,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   )
   const metrics = createMetrics(events, {
     definitions: registry.all,
-    summarizeQueues: connections.sharedQueries.queues.read,
+    summarizeQueues: async () => (await connections.sharedQueries.queues.read()).queues,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
   const flushing = startLoop({ intervalMs: 200, body: activity.flush, onError: () => {} })

@@ -248,6 +248,31 @@ describe('missing workers', () => {
     expect(await system.task(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 2, result: 2 })
   })
 
+  test('two workers put back many tasks of a missing worker, each task once', async () => {
+    const missing = newId()
+    await system.connections.database.query(sql`
+      insert into workers (id, host, pid, version, queues, concurrency, last_beat_at)
+      values (${missing}::uuid, 'gone', 1, 'test', '{default}', 1000, now() - interval '1 hour')`)
+    await system.connections.database.query(sql`
+      insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at, enqueued_at,
+                         attempt, started_at, worker_id)
+      select gen_random_uuid(), 'reverse', 'default', 'STARTED', '{"text":"ab"}', 3, 60000, now(), now(),
+             now() - n * interval '20 ms', 1, now() - interval '1 hour', ${missing}::uuid
+      from generate_series(1, 1200) as n`)
+    system.startWorker({ missingAfterMs: 1_000, heartbeatMs: 200 })
+    system.startWorker({ missingAfterMs: 1_000, heartbeatMs: 200 })
+    await allSucceeded(1_200)
+    const lost = system.emitted('attempt.lost').map(({ taskId }) => taskId)
+    expect([lost.length, new Set(lost).size]).toEqual([1_200, 1_200])
+    const [attempts] = await system.connections.database.query<{ count: number; message: string }>(
+      sql`select count(*)::int as count, min(error->>'message') as message from attempts`,
+    )
+    expect(attempts?.count).toBe(1_200)
+    expect(attempts?.message).toMatch(
+      /^worker lost during attempt 1; the worker also ran (reverse [0-9a-f-]{36},? ?){10} ?and \d+ other tasks$/,
+    )
+  })
+
   test('no worker counts as missing right after Postgres was unavailable for all of them', async () => {
     const worker = await spawnWorker(system, { missingAfterMs: 1_000, heartbeatMs: 200 })
     const task = await system.submit('sleep', { ms: 3_000 })

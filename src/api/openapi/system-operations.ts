@@ -15,7 +15,8 @@ export const MONITORING_OPERATIONS: Operation[] = [
     scope: 'read',
     responses: {
       200: {
-        description: 'All queues that have a definition, unfinished tasks or workers, or that are paused.',
+        description:
+          'All queues that have a definition, unfinished tasks or workers, or that are paused. The numbers of tasks are from the last count, whose time is `counted_at`.',
         content: json(ref('Queues')),
       },
     },

@@ -36,7 +36,7 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
    * @param alsoName name of a queue that is always listed: the one that the request has paused or resumed
    */
   async function listQueues(alsoName?: string): Promise<QueueView[]> {
-    const [summaries, workers] = await Promise.all([
+    const [{ queues, countedAt }, workers] = await Promise.all([
       sharedQueries.queues.read(),
       sharedQueries.workers.read(),
     ])
@@ -44,13 +44,14 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
     const names = new Set([
       ...registry.all.map(({ queue }) => queue),
       ...live.flatMap(({ queues }) => queues),
-      ...summaries.map(({ name }) => name),
+      ...queues.map(({ name }) => name),
       ...(alsoName === undefined ? [] : [alsoName]),
     ])
     return [...names].sort().map((name) =>
       viewOfQueue(
         name,
-        summaries.find((summary) => summary.name === name),
+        queues.find((summary) => summary.name === name),
+        countedAt,
         live,
       ),
     )
@@ -63,13 +64,19 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   }
 }
 
-function viewOfQueue(name: string, summary: QueueSummary | undefined, live: ListedWorker[]): QueueView {
+function viewOfQueue(
+  name: string,
+  summary: QueueSummary | undefined,
+  countedAt: Date,
+  live: ListedWorker[],
+): QueueView {
   const { waiting = 0, running = 0, oldestWaitingMs = null, pausedAt = null } = summary ?? {}
   return {
     name,
     waiting,
     running,
     oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+    counted_at: countedAt.toISOString(),
     is_paused: pausedAt !== null,
     paused_at: pausedAt?.toISOString() ?? null,
     workers: live.filter(({ queues }) => queues.includes(name)).length,

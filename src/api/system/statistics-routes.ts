@@ -19,7 +19,7 @@ export const statsQuery = z.strictObject({
 export function createStatisticsRoutes({ sharedQueries, admit }: ApiDependencies) {
   return new Hono<ApiEnv>().get('/v1/stats', admit('read'), query(statsQuery), async (c) => {
     const { window } = c.req.valid('query')
-    const [activity, queues] = await Promise.all([
+    const [activity, { queues }] = await Promise.all([
       sharedQueries.activity(window),
       sharedQueries.queues.read(),
     ])

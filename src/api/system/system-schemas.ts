@@ -36,10 +36,14 @@ export const queue = z.object({
   name: z.string(),
   waiting: count,
   running: count,
-  oldest_waiting_seconds: z
-    .number()
-    .nullable()
-    .meta({ description: 'How long the oldest due task has been due; null if no task is due' }),
+  oldest_waiting_seconds: z.number().nullable().meta({
+    description:
+      'How long the oldest due task had been due at the time of the count; null if no task was due',
+  }),
+  counted_at: z.iso.datetime().meta({
+    description:
+      'When the tasks of all queues were counted (`waiting`, `running`, `oldest_waiting_seconds`). The next count starts after 1 s, or after 20 times the duration of the last one if that is longer: about 5 minutes with 10 million unfinished tasks',
+  }),
   is_paused: z.boolean().meta({ description: 'No task of a paused queue starts; running tasks continue' }),
   paused_at: z.iso.datetime().nullable(),
   workers: count.meta({ description: 'Number of live workers that serve the queue and are not draining' }),
@@ -62,7 +66,10 @@ export const statistics = z.object({
   window_seconds: z.int().meta({
     description: 'Length of the window: the current step and the steps before it',
   }),
-  at: z.iso.datetime().meta({ description: 'When the figures were read; they may be some seconds old' }),
+  at: z.iso.datetime().meta({
+    description:
+      'When the figures were read; they may be some seconds old. Those of waiting and running tasks are from the last count (`counted_at` of `GET /v1/queues`)',
+  }),
   by_status: z.record(z.enum(TASK_STATUSES), count).meta({
     description:
       'Tasks by status: PENDING, STARTED and RETRY now; SUCCESS, FAILURE and CANCELLED within the window',

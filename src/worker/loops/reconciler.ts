@@ -9,7 +9,7 @@ import type { Queue } from '../../redis/queue.ts'
 import type { DispatchStore } from '../../store/dispatch-store.ts'
 import type { Finish } from '../../store/finish.ts'
 import type { TaskStore } from '../../store/task-store.ts'
-import type { AbandonedTask, TaskOfWorker, WorkerStore } from '../../store/worker-store.ts'
+import type { FoundTask, WorkerStore } from '../../store/worker-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 import type { RunningTasks } from '../attempts/running-tasks.ts'
 import type { Consumers } from '../consumers.ts'
@@ -40,13 +40,17 @@ export interface ReconcilerDependencies {
   missingAfterMs: number
 }
 
-const BATCH = 1_000
-// Maximum number of tasks that one statement marks. A full queue has 256,000 references, so about 50 rounds
-// find all of them.
-const LOST_BATCH = 5_000
-// Every 12th round of the reconciler always searches for abandoned tasks; the other rounds do so only if a
-// worker is missing. A task is rarely abandoned without a missing worker: for example, if the response to its
-// claim was lost, its worker does not run it.
+// Maximum number of abandoned tasks that one statement ends. It writes their errors too, which takes less than
+// 50 ms.
+const BATCH = 250
+// Number of abandoned tasks after which a search ends. Further ones are found in the next round.
+const MAX_FOUND = 20_000
+// Maximum number of tasks that one statement marks, which takes less than 50 ms. A full queue has 256,000
+// references, so 256 rounds find all of them. These follow each other without a pause.
+const LOST_BATCH = 1_000
+// Every 12th round of the reconciler always searches for abandoned tasks. The other rounds do so only if a
+// worker is missing whose tasks have not been recovered yet. A task is rarely abandoned without a missing
+// worker: for example, if the response to its claim was lost, its worker does not run it.
 const THOROUGH_EVERY_ROUNDS = 12
 // Age of the last heartbeat after which the row of a missing worker is deleted, in milliseconds. Until then
 // the page shows the worker.
@@ -69,6 +73,9 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   } = dependencies
   const { intervalMs, lostAfterMs, missingAfterMs } = dependencies
   let round = 0
+  // Ids of missing workers of which a search has found no task. They start no more tasks. If one of them lives
+  // again, it leaves the list.
+  let recovered = new Set<string>()
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'reconciler', error })
   return startLoop({ intervalMs, body: reconcile, onError })
 
@@ -99,11 +106,21 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   /** @returns whether more tasks may have to be recovered */
   async function recoverFromMissingWorkers(): Promise<boolean> {
     const isThorough = round++ % THOROUGH_EVERY_ROUNDS === 0
-    const count = await recoverAbandoned(isThorough)
+    const missing = await workerStore.missing(missingAfterMs)
+    recovered = new Set(missing.filter((id) => recovered.has(id)))
+    if (!isThorough && missing.length === recovered.size) return false
+    const found = await workerStore.findAbandoned({ missingAfterMs, self, limit: MAX_FOUND })
+    const abandoned = found.filter(({ isAbandoned }) => isAbandoned)
+    await putBack(abandoned, namesByWorker(found))
+    if (found.length === 0) recovered = new Set(missing)
     // Deletes the rows of missing workers only after their tasks were recovered: most rounds search for
     // abandoned tasks only if such a row exists.
-    if (isThorough) await workerStore.removeMissing(REMOVE_WORKER_MS)
-    return count === BATCH
+    if (isThorough && found.length === 0) await workerStore.removeMissing(REMOVE_WORKER_MS)
+    return abandoned.length > 0
+  }
+
+  function self() {
+    return { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
   }
 
   /**
@@ -127,31 +144,34 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     return count
   }
 
-  /** @returns how many abandoned tasks were found */
-  async function recoverAbandoned(isThorough: boolean): Promise<number> {
-    const self = { id: workerId, runningIds: running.all().map(({ task }) => task.id) }
-    const tasks = await workerStore.findAbandoned({ missingAfterMs, self, isThorough, limit: BATCH })
-    if (tasks.length === 0) return 0
-    const missing = tasks.flatMap((task) => task.workerId ?? []).filter((id) => id !== workerId)
-    const ran = await workerStore.runningOf([...new Set(missing)])
-    const statuses = await store.finishMany(tasks.map((task) => failureOf(task, ran)))
-    for (const [index, { id, name, attempt, workerId }] of tasks.entries()) {
-      const status = statuses[index]
-      if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
+  /**
+   * Ends abandoned attempts, in batches. All workers find the same tasks at about the same time, so each of
+   * them starts at a random batch, and stops at one that another worker has put back. What then remains is
+   * found in the next round.
+   */
+  async function putBack(tasks: FoundTask[], names: Map<string | null, TasksOfWorker>) {
+    const batches = batchesOf(tasks)
+    const first = Math.floor(Math.random() * batches.length)
+    for (const batch of [...batches.slice(first), ...batches.slice(0, first)]) {
+      const statuses = await store.finishMany(batch.map((task) => failureOf(task, names)))
+      for (const [index, { id, name, attempt, workerId }] of batch.entries()) {
+        const status = statuses[index]
+        if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
+      }
+      if (statuses.every((status) => status === null)) return
     }
-    return tasks.length
   }
 
   /**
    * Returns the end of an abandoned attempt, for writing it to Postgres. It is a failure that counts against
    * the task's retry budget, so that a task that crashes its worker is not repeated forever.
-   * @param ran the tasks that the missing workers ran
    */
-  function failureOf(task: AbandonedTask, ran: TaskOfWorker[]): Finish {
+  function failureOf(task: FoundTask, names: Map<string | null, TasksOfWorker>): Finish {
     const backoff = registry.find(task.name)?.backoff ?? DEFAULT_BACKOFF
+    const ran = task.workerId === workerId ? undefined : names.get(task.workerId)
     const error = {
       name: 'WorkerLost',
-      message: `worker lost during attempt ${task.attempt}${besides(task, ran)}`,
+      message: `worker lost during attempt ${task.attempt}${ran ? besides(task, ran) : ''}`,
       retryable: true,
     }
     return {
@@ -163,14 +183,34 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
   }
 }
 
+/** In the same order in every worker, so that batches of several workers contain the same tasks. */
+function batchesOf(tasks: FoundTask[]): FoundTask[][] {
+  const sorted = tasks.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  return Array.from({ length: Math.ceil(sorted.length / BATCH) }, (_, index) =>
+    sorted.slice(index * BATCH, (index + 1) * BATCH),
+  )
+}
+
 // Maximum number of other tasks that the error of an abandoned task names.
 const MAX_NAMED = 10
 
+/** The tasks that a worker ran: their number, and those that started last (one more than an error names). */
+interface TasksOfWorker {
+  total: number
+  last: FoundTask[]
+}
+
+function namesByWorker(found: FoundTask[]): Map<string | null, TasksOfWorker> {
+  const byStart = found.toSorted((a, b) => b.startedAtMs - a.startedAtMs || (a.id < b.id ? -1 : 1))
+  const byWorker = [...Map.groupBy(byStart, ({ workerId }) => workerId)]
+  return new Map(byWorker.map(([id, ran]) => [id, { total: ran.length, last: ran.slice(0, MAX_NAMED + 1) }]))
+}
+
 /** Names the other tasks of the worker: one of them may have ended it. Those that started last come first. */
-function besides(task: AbandonedTask, ran: TaskOfWorker[]): string {
-  const others = ran.filter(({ id, workerId }) => workerId === task.workerId && id !== task.id)
-  if (others.length === 0) return ''
-  const named = others.slice(0, MAX_NAMED).map(({ name, id }) => `${name} ${id}`)
-  const more = others.length - named.length
-  return `; the worker also ran ${named.join(', ')}${more > 0 ? ` and ${more} other task${more > 1 ? 's' : ''}` : ''}`
+function besides(task: FoundTask, { total, last }: TasksOfWorker): string {
+  const named = last.filter(({ id }) => id !== task.id).slice(0, MAX_NAMED)
+  if (named.length === 0) return ''
+  const more = total - 1 - named.length
+  const others = more > 0 ? ` and ${more} other task${more > 1 ? 's' : ''}` : ''
+  return `; the worker also ran ${named.map(({ name, id }) => `${name} ${id}`).join(', ')}${others}`
 }
