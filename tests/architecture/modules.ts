@@ -68,6 +68,8 @@ export const LAYERS: Module[][] = [
         'callback-store.ts',
         'activity-store.ts',
         'retention-store.ts',
+        'retention-policy.ts',
+        'partitions/extend.ts',
       ],
     },
   ],
