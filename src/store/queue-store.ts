@@ -91,7 +91,7 @@ export function createQueueStore(database: Database) {
    * @returns how many tasks were marked
    */
   async function clearEnqueuedBatch({ queue, isIsolated }: QueuePart, before: string): Promise<number> {
-    const rows = await database.query(sql`
+    const statement = sql`
       update tasks set enqueued_at = null
       where id in (
         select id from tasks
@@ -99,7 +99,8 @@ export function createQueueStore(database: Database) {
           and status in ('PENDING', 'RETRY')
         order by enqueued_at limit ${RESUME_BATCH} for update skip locked
       )
-      returning id`)
+      returning id`
+    const rows = await database.query(statement, { name: 'resume_tasks' })
     return rows.length
   }
 }

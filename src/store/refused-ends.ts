@@ -88,7 +88,7 @@ const RECORD_REFUSED_ENDS: BatchStatement = {
         and not exists (select 1 from accepted where accepted.id = ending.id
           and accepted.attempt = ending.attempt and accepted.worker_id = ending.worker_id)
     ), changed as (
-      update tasks set version = version + 1 where id = any(array(select id from late))
+      update tasks set version = version + 1 from late where tasks.id = late.id
     ), updated as (
       update attempts set refused = ending.refused::json from late as ending
       where ${IS_ROW_OF_END} and attempts.refused is null

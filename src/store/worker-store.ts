@@ -116,7 +116,7 @@ export function createWorkerStore(database: Database) {
           where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'
         ) as news on true`
       type Row = { isDraining: boolean } & (BeatNews | { id: null })
-      const rows = await database.query<Row>(statement, { timeoutMs })
+      const rows = await database.query<Row>(statement, { name: 'beat', timeoutMs })
       return {
         isDraining: rows.some(({ isDraining }) => isDraining),
         news: rows.flatMap((row) => (row.id === null ? [] : [row])),
