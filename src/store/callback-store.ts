@@ -2,6 +2,7 @@
 // that URL. One statement inserts the callback and sets `callback_id` in the finished task, so each end of a
 // task has exactly one callback.
 
+import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import type { NewTask } from './new-tasks.ts'
@@ -37,8 +38,8 @@ export function createCallbackStore(database: Database) {
 
     /**
      * Inserts callbacks, due immediately, and sets `callback_id` of their finished tasks in one statement, so
-     * that each end of a task gets one callback even if several workers try. The dispatcher enqueues them.
-     * Skips finished tasks that are locked or have changed since they were read (for example by a retry).
+     * that each end of a task gets one callback even if several workers try: setting `callback_id` changes the
+     * version. The dispatcher enqueues them. Skips finished tasks that are locked or have changed since they were read (for example by a retry).
      * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {
@@ -61,12 +62,12 @@ export function createCallbackStore(database: Database) {
           select * from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
             timeout_ms int, created_at timestamptz, request_uuid uuid, request_text text, traceparent text, parent_id uuid, parent_version int)
         ), locked as (
-          select tasks.id, given.id as callback_id from given join tasks on tasks.id = given.parent_id
-          where ${NEEDS_CALLBACK} and tasks.version = given.parent_version
+          select tasks.id, given.id as callback_id from given join tasks on ${isKey('tasks.id', 'given.parent_id')}
+          where tasks.version = given.parent_version
           for update of tasks skip locked
         ), updated as (
           update tasks set callback_id = locked.callback_id, version = tasks.version + 1 from locked
-          where tasks.id = locked.id
+          where ${isKey('tasks.id', 'locked.id')}
           returning locked.callback_id
         ), inserted as (
           insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_uuid,

@@ -3,7 +3,7 @@
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import { queuePartOf } from '../definitions/delivery-queue.ts'
-import { inLockOrder } from './columns.ts'
+import { IS_GIVEN, inLockOrder, isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { isNotPaused } from './queue-store.ts'
@@ -31,15 +31,15 @@ export function createDispatchStore(database: Database) {
     async markDueEnqueued(deliveryQueue: string, limit: number, after = START): Promise<DueTask[]> {
       const { queue } = queuePartOf(deliveryQueue)
       const statement = sql`
-        update tasks set enqueued_at = now()
-        where id in (
+        with due as materialized (
           select id from tasks
           where ${isIn(deliveryQueue)} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
             and (run_at, id) > (to_timestamp(${after.runAtMs}::float8 / 1000), ${after.id}::uuid)
             and run_at <= now() and ${isNotPaused(queue)}
           order by run_at, id limit ${limit} for update skip locked
         )
-        returning id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
+        update tasks set enqueued_at = now() from due where ${isKey('tasks.id', 'due.id')}
+        returning tasks.id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
                   extract(epoch from run_at)::float8 * 1000 as "runAtMs"`
       const tasks = await database.query<DueTask>(statement, { name: 'mark_due_enqueued' })
       // `returning` has no order.
@@ -136,7 +136,7 @@ export function createDispatchStore(database: Database) {
       const statement = sql`
         update tasks set enqueued_at = null
         from ${recordset(records)} as given(id uuid, attempt int)
-        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`
+        where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`
       await database.query(statement, { name: 'clear_enqueued' })
     },
   }

@@ -8,7 +8,7 @@ import type { SQL } from 'drizzle-orm'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
-import { type BatchStatement, IS_GIVEN, uuids } from './columns.ts'
+import { type BatchStatement, IS_GIVEN, isKey, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { confirmed } from './database-errors.ts'
 import { sql } from './drizzle.ts'
@@ -102,7 +102,7 @@ export function createTaskStore(database: Database): TaskStore {
  */
 function lockInOrder(rows: SQL): SQL {
   return sql`with locked as materialized (
-    select tasks.id from ${rows} join tasks on ${IS_GIVEN} order by tasks.id for update of tasks
+    select tasks.id from ${rows} join tasks on ${IS_GIVEN} order by given.id for update of tasks
   )`
 }
 
@@ -120,7 +120,7 @@ const CANCEL: BatchStatement = {
       enqueued_at = case when status = 'STARTED' then enqueued_at end,
       finished_at = case when status = 'STARTED' then null else now() end,
       version = version + 1
-    from locked where tasks.id = locked.id and finished_at is null
+    from locked where ${isKey('tasks.id', 'locked.id')} and status in ('PENDING', 'STARTED', 'RETRY')
     returning tasks.id, name, status, worker_id as "workerId"`,
 }
 
@@ -135,7 +135,7 @@ const RETRY: BatchStatement = {
     update tasks set status = 'PENDING', failures = 0, crashes = 0, result = null, error = null, finished_at = null,
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
-    from locked where tasks.id = locked.id and status in ('FAILURE', 'CANCELLED')
+    from locked where ${isKey('tasks.id', 'locked.id')} and status in ('FAILURE', 'CANCELLED')
     returning tasks.id, attempt, queue, is_isolated as "isIsolated",
               extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
 }
