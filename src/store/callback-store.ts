@@ -39,7 +39,8 @@ export function createCallbackStore(database: Database) {
     /**
      * Inserts callbacks, due immediately, and sets `callback_id` of their finished tasks in one statement, so
      * that each end of a task gets one callback even if several workers try: setting `callback_id` changes the
-     * version. The dispatcher enqueues them. Skips finished tasks that are locked or have changed since they were read (for example by a retry).
+     * version. The dispatcher enqueues them. Skips finished tasks that are locked or have changed since they were
+     * read (for example by a retry).
      * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {

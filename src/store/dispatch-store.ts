@@ -107,15 +107,16 @@ export function createDispatchStore(database: Database) {
       limit: number,
     ): Promise<number> {
       const { queue } = queuePartOf(deliveryQueue)
-      const rows = await database.query(sql`
-        update tasks set enqueued_at = null
-        where id in (
+      const statement = sql`
+        with lost as materialized (
           select id from tasks
           where ${isIn(deliveryQueue)} and finished_at is null and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)}
             and enqueued_at < least(now(), to_timestamp(${oldestMs}::float8 / 1000)) - ${lostAfterMs}::float8 * interval '1 ms'
           order by enqueued_at limit ${limit} for update skip locked
         )
-        returning id`)
+        update tasks set enqueued_at = null from lost where ${isKey('tasks.id', 'lost.id')}
+        returning tasks.id`
+      const rows = await database.query(statement, { name: 'clear_lost' })
       return rows.length
     },
 

@@ -77,6 +77,7 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     'list attempts',
     'list log lines',
     'find due',
+    'find lost',
     'find the next due',
     'find isolated',
     'find paused',
@@ -203,6 +204,11 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
       'find due': {
         run: () => dispatch.markDueEnqueued('a', BATCH),
         rows: 2 * BATCH + 2 * partitions,
+        lookups: BATCH,
+      },
+      'find lost': {
+        run: () => dispatch.clearLost('a', null, 0, BATCH),
+        rows: 2 * BATCH + ROWS / 6,
         lookups: BATCH,
       },
       'find the next due': {
