@@ -257,6 +257,15 @@ describe('on AWS', () => {
     })
   })
 
+  test('PostgreSQL has room for the locks on all partitions', () => {
+    const [{ parameter }] = Object.values<Json>(environment.resource.aws_db_parameter_group)
+    expect(parameter).toContainEqual({
+      name: 'max_locks_per_transaction',
+      value: '512',
+      apply_method: 'pending-reboot',
+    })
+  })
+
   test('the key can be created before AWS has created the role of auto scaling', () => {
     for (const key of Object.values<Json>(environment.resource.aws_kms_key))
       for (const { Principal } of JSON.parse(key.policy).Statement)

@@ -2,12 +2,13 @@
 // that URL. One statement inserts the callback and sets `callback_id` in the finished task, so each end of a
 // task has exactly one callback.
 
+import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
-import { and, asc, isNotNull, isNull, sql } from './drizzle.ts'
+import { sql } from './drizzle.ts'
 import type { NewTask } from './new-tasks.ts'
-import { tasks } from './schema.ts'
-import { isOneOf, recordset } from './statements.ts'
-import { REQUEST_ID, storedRequestId, TAGS } from './task-columns.ts'
+import type { TaskRow } from './schema.ts'
+import { recordset } from './statements.ts'
+import { selected, storedRequestId, TASK_COLUMNS } from './task-columns.ts'
 
 /** A task that posts a finished task to its `callback_url`. `parentId` is the finished task. */
 export interface Callback extends NewTask {
@@ -16,7 +17,8 @@ export interface Callback extends NewTask {
   parentVersion: number
 }
 
-export type EndedTask = Awaited<ReturnType<CallbackStore['findEnded']>>[number]
+/** A finished task whose callback still has to be created. */
+export type EndedTask = Pick<TaskRow, (typeof ENDED)[number]>
 export type CallbackStore = ReturnType<typeof createCallbackStore>
 
 export function createCallbackStore(database: Database) {
@@ -26,28 +28,19 @@ export function createCallbackStore(database: Database) {
      * order in which they finished. A partial index contains only such tasks, so the query is cheap if there
      * are none.
      */
-    async findEnded(limit: number, exceptIds: string[] = []) {
-      return database.use((drizzle) =>
-        drizzle
-          .select(ENDED)
-          .from(tasks)
-          .where(
-            and(
-              isNotNull(tasks.callbackUrl),
-              isNull(tasks.callbackId),
-              isNotNull(tasks.finishedAt),
-              sql`${tasks.id} <> all(${`{${exceptIds.join()}}`}::uuid[])`,
-            ),
-          )
-          .orderBy(asc(tasks.finishedAt))
-          .limit(limit),
-      )
+    findEnded(limit: number, exceptIds: string[] = []): Promise<EndedTask[]> {
+      const statement = sql`
+        select ${ENDED_COLUMNS} from tasks
+        where ${NEEDS_CALLBACK} and tasks.id <> all(${`{${exceptIds.join()}}`}::uuid[])
+        order by tasks.finished_at limit ${limit}::int`
+      return database.query(statement, { name: 'find_ended_tasks' })
     },
 
     /**
      * Inserts callbacks, due immediately, and sets `callback_id` of their finished tasks in one statement, so
-     * that each end of a task gets one callback even if several workers try. The dispatcher enqueues them.
-     * Skips finished tasks that are locked or have changed since they were read (for example by a retry).
+     * that each end of a task gets one callback even if several workers try: setting `callback_id` changes the
+     * version. The dispatcher enqueues them. Skips finished tasks that are locked or have changed since they were
+     * read (for example by a retry).
      * @returns how many callbacks were created
      */
     async createMany(callbacks: Callback[]): Promise<number> {
@@ -65,47 +58,51 @@ export function createCallbackStore(database: Database) {
         parent_id: callback.parentId,
         parent_version: callback.parentVersion,
       }))
-      const needsCallback = sql`finished_at is not null and callback_url is not null and callback_id is null`
-      const parents = callbacks.map(({ parentId }) => ({ id: parentId }))
-      const rows = await database.query<{ count: number }>(sql`
+      const statement = sql`
         with given as materialized (
           select * from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
             timeout_ms int, created_at timestamptz, request_uuid uuid, request_text text, traceparent text, parent_id uuid, parent_version int)
         ), locked as (
-          select tasks.id from tasks join given on given.parent_id = tasks.id
-          where ${isOneOf(parents)} and ${needsCallback} and tasks.version = given.parent_version
+          select tasks.id, given.id as callback_id from given join tasks on ${isKey('tasks.id', 'given.parent_id')}
+          where tasks.version = given.parent_version
           for update of tasks skip locked
         ), updated as (
-          update tasks set callback_id = given.id, version = tasks.version + 1 from given
-          where given.parent_id = tasks.id and ${isOneOf(parents)} and tasks.id in (select id from locked)
-          returning given.id
+          update tasks set callback_id = locked.callback_id, version = tasks.version + 1 from locked
+          where ${isKey('tasks.id', 'locked.id')}
+          returning locked.callback_id
         ), inserted as (
           insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_uuid,
                              request_text, traceparent, parent_id)
           select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, created_at, now(), request_uuid,
                  request_text, traceparent, parent_id
-          from given where id in (select id from updated)
+          from given where (id in (select callback_id from updated)) is true
           returning id
         )
-        select count(*)::int as count from inserted`)
+        select count(*)::int as count from inserted`
+      const rows = await database.query<{ count: number }>(statement, { name: 'create_callbacks' })
       return rows[0]?.count ?? 0
     },
   }
 }
 
-const ENDED = {
-  id: tasks.id,
-  name: tasks.name,
-  queue: tasks.queue,
-  status: tasks.status,
-  result: tasks.result,
-  error: tasks.error,
-  attempt: tasks.attempt,
-  tags: TAGS,
-  version: tasks.version,
-  createdAt: tasks.createdAt,
-  finishedAt: tasks.finishedAt,
-  callbackUrl: tasks.callbackUrl,
-  requestId: REQUEST_ID,
-  traceparent: tasks.traceparent,
-}
+const ENDED = [
+  'id',
+  'name',
+  'queue',
+  'status',
+  'result',
+  'error',
+  'attempt',
+  'tags',
+  'version',
+  'createdAt',
+  'finishedAt',
+  'callbackUrl',
+  'requestId',
+  'traceparent',
+] as const satisfies (keyof TaskRow)[]
+
+const ENDED_COLUMNS = selected(Object.fromEntries(ENDED.map((name) => [name, TASK_COLUMNS[name]])))
+
+// The condition of the index `tasks_to_call_back`.
+const NEEDS_CALLBACK = sql`tasks.finished_at is not null and tasks.callback_url is not null and tasks.callback_id is null`

@@ -57,11 +57,20 @@ export interface BatchStatement {
 }
 
 /**
- * Join condition between `tasks` and the rows of a batch statement (`given`). Hash and merge joins are
- * disabled on connections to a server (server-pool.ts), so the join is always a nested loop over the primary
- * key.
+ * SQL condition of a join between a partitioned table and other rows, by the id of the task. Postgres joins by a
+ * nested loop that looks up each row by the primary key, in the one partition that can contain it.
+ *
+ * With `key = id` instead, a plan that was made while the table was empty can read the whole table by the primary
+ * key, and compare each row with all others: that order could serve a merge join, although merge joins are
+ * disabled. The rest of the statement must not offer such an order either, or the condition of a partial index:
+ * not `order by tasks.id`, and not `finished_at is null`.
  */
-export const IS_GIVEN = sql`tasks.id = given.id`
+export function isKey(key: string, id: string): SQL {
+  return sql.raw(`${key} = any(array[${id}])`)
+}
+
+/** Join condition between `tasks` and the rows of a batch statement (`given`), see `isKey`. */
+export const IS_GIVEN = isKey('tasks.id', 'given.id')
 
 /**
  * Returns a copy, ordered by id. Each statement that writes given tasks must lock their rows in this order:

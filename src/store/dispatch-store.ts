@@ -3,7 +3,7 @@
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import { queuePartOf } from '../definitions/delivery-queue.ts'
-import { inLockOrder } from './columns.ts'
+import { IS_GIVEN, inLockOrder, isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { isNotPaused } from './queue-store.ts'
@@ -30,17 +30,18 @@ export function createDispatchStore(database: Database) {
      */
     async markDueEnqueued(deliveryQueue: string, limit: number, after = START): Promise<DueTask[]> {
       const { queue } = queuePartOf(deliveryQueue)
-      const tasks = await database.query<DueTask>(sql`
-        update tasks set enqueued_at = now()
-        where id in (
+      const statement = sql`
+        with due as materialized (
           select id from tasks
           where ${isIn(deliveryQueue)} and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
             and (run_at, id) > (to_timestamp(${after.runAtMs}::float8 / 1000), ${after.id}::uuid)
             and run_at <= now() and ${isNotPaused(queue)}
           order by run_at, id limit ${limit} for update skip locked
         )
-        returning id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
-                  extract(epoch from run_at)::float8 * 1000 as "runAtMs"`)
+        update tasks set enqueued_at = now() from due where ${isKey('tasks.id', 'due.id')}
+        returning tasks.id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
+                  extract(epoch from run_at)::float8 * 1000 as "runAtMs"`
+      const tasks = await database.query<DueTask>(statement, { name: 'mark_due_enqueued' })
       // `returning` has no order.
       return tasks.sort((a, b) => a.runAtMs - b.runAtMs || (a.id < b.id ? -1 : 1))
     },
@@ -50,6 +51,7 @@ export function createDispatchStore(database: Database) {
       const queues = deliveryQueues.map((name) => queuePartOf(name).queue)
       const rows = await database.query<{ name: string }>(
         sql`select name from paused_queues where name in (select value from ${texts(queues)})`,
+        { name: 'paused_among' },
       )
       const paused = new Set(rows.map(({ name }) => name))
       return new Set(deliveryQueues.filter((name) => paused.has(queuePartOf(name).queue)))
@@ -58,14 +60,15 @@ export function createDispatchStore(database: Database) {
     /**
      * Returns which of these queues have unfinished tasks that run in isolated processes. Two conditions,
      * because `tasks_to_enqueue` and `tasks_enqueued` are partial indexes, and each condition can use one of
-     * them.
+     * them. The order makes the planner use them also if the table is empty when it plans.
      */
     async withIsolatedTasks(queues: string[]): Promise<string[]> {
-      const rows = await database.query<{ queue: string }>(sql`
+      const isUnfinished = sql`queue = value and is_isolated and finished_at is null`
+      const statement = sql`
         select value as queue from ${texts(queues)} where
-          exists (select 1 from tasks where queue = value and is_isolated and finished_at is null and enqueued_at is null)
-          or exists (select 1 from tasks
-                     where queue = value and is_isolated and finished_at is null and enqueued_at is not null)`)
+          (select true from tasks where ${isUnfinished} and enqueued_at is null order by run_at limit 1)
+          or (select true from tasks where ${isUnfinished} and enqueued_at is not null order by enqueued_at limit 1)`
+      const rows = await database.query<{ queue: string }>(statement, { name: 'with_isolated_tasks' })
       return rows.map(({ queue }) => queue)
     },
 
@@ -76,14 +79,15 @@ export function createDispatchStore(database: Database) {
     async msUntilDue(deliveryQueues: string[]): Promise<number | null> {
       const parts = deliveryQueues.map(queuePartOf)
       // The lateral subquery runs once per queue, so that it reads only the first index entry of each queue.
-      const rows = await database.query<{ ms: number | null }>(sql`
+      const statement = sql`
         select extract(epoch from min(next.run_at) - now())::float8 * 1000 as ms
         from ${recordset(parts)} as given(queue text, "isIsolated" boolean), lateral (
           select run_at from tasks
           where tasks.queue = given.queue and is_isolated = given."isIsolated" and enqueued_at is null and finished_at is null and status in ('PENDING', 'RETRY')
           order by run_at limit 1
         ) as next
-        where not exists (select 1 from paused_queues where name = given.queue)`)
+        where not exists (select 1 from paused_queues where name = given.queue)`
+      const rows = await database.query<{ ms: number | null }>(statement, { name: 'ms_until_due' })
       return rows[0]?.ms ?? null
     },
 
@@ -103,23 +107,25 @@ export function createDispatchStore(database: Database) {
       limit: number,
     ): Promise<number> {
       const { queue } = queuePartOf(deliveryQueue)
-      const rows = await database.query(sql`
-        update tasks set enqueued_at = null
-        where id in (
+      const statement = sql`
+        with lost as materialized (
           select id from tasks
           where ${isIn(deliveryQueue)} and finished_at is null and status in ('PENDING', 'RETRY') and ${isNotPaused(queue)}
             and enqueued_at < least(now(), to_timestamp(${oldestMs}::float8 / 1000)) - ${lostAfterMs}::float8 * interval '1 ms'
           order by enqueued_at limit ${limit} for update skip locked
         )
-        returning id`)
+        update tasks set enqueued_at = null from lost where ${isKey('tasks.id', 'lost.id')}
+        returning tasks.id`
+      const rows = await database.query(statement, { name: 'clear_lost' })
       return rows.length
     },
 
     /** Makes the next attempts of a task that this worker has claimed run in isolated processes. */
     async isolate({ id, attempt }: Pick<TaskToEnqueue, 'id' | 'attempt'>, workerId: string): Promise<void> {
-      await database.query(sql`
+      const statement = sql`
         update tasks set is_isolated = true
-        where id = ${id}::uuid and attempt = ${attempt} and worker_id = ${workerId}::uuid and status = 'STARTED'`)
+        where id = ${id}::uuid and attempt = ${attempt} and worker_id = ${workerId}::uuid and status = 'STARTED'`
+      await database.query(statement, { name: 'isolate_task' })
     },
 
     /**
@@ -128,10 +134,11 @@ export function createDispatchStore(database: Database) {
      */
     async clearEnqueued(refs: Pick<TaskToEnqueue, 'id' | 'attempt'>[]): Promise<void> {
       const records = inLockOrder(refs).map(({ id, attempt }) => ({ id, attempt }))
-      await database.query(sql`
+      const statement = sql`
         update tasks set enqueued_at = null
         from ${recordset(records)} as given(id uuid, attempt int)
-        where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`)
+        where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')`
+      await database.query(statement, { name: 'clear_enqueued' })
     },
   }
 }

@@ -14,11 +14,13 @@ export type Drizzle = PgDatabase<PgQueryResultHKT>
 export interface Queries {
   /**
    * Runs one statement and resolves with its rows.
+   * @param options.name each connection plans a statement with a name once, and a statement without one at every
+   *   call. Over all partitions of a table that takes some milliseconds. The text of a name must not change
    * @throws AppError `unavailable` when Postgres cannot be reached, cancels the statement, or does not answer
    * within `timeoutMs` (the limit of the lane by default; PGlite has no time limit); `overloaded` if all
    * connections for searches are in use
    */
-  query<Row>(statement: SQL, options?: { timeoutMs?: number }): Promise<Row[]>
+  query<Row>(statement: SQL, options?: { name?: string; timeoutMs?: number }): Promise<Row[]>
   /**
    * Runs a prepared statement of the hot path and resolves with its rows. `columns` must have the same names
    * in the same order in every call, because the text of the statement is generated once.
@@ -45,6 +47,8 @@ interface LaneSettings {
   share: number
   /** Time limit of a statement. Postgres cancels it one second earlier. */
   timeoutMs: number
+  /** Whether no plan depends on the values of parameters (see `PoolOptions`). */
+  usesGenericPlans?: boolean
   /** Error while all connections are in use. */
   busy: () => AppError
 }
@@ -53,9 +57,9 @@ const allInUse = () => new AppError('unavailable', 'All connections to the datab
 
 export const LANES = {
   /** Submissions, claims, results, heartbeats, cancel, retry, dispatch. */
-  writes: { share: 1, timeoutMs: 30_000, busy: allInUse },
+  writes: { share: 1, timeoutMs: 30_000, usesGenericPlans: true, busy: allInUse },
   // Single tasks, their attempts and logs. A client of the API waits 10 s for them.
-  reads: { share: 1 / 2, timeoutMs: 10_000, busy: allInUse },
+  reads: { share: 1 / 2, timeoutMs: 10_000, usesGenericPlans: true, busy: allInUse },
   // Lists, searches and counts that clients of the API request. A client waits 10 s for them. They have few
   // connections, because they need much CPU time, which submissions need too.
   searches: {
@@ -69,16 +73,17 @@ export const LANES = {
 } satisfies Record<string, LaneSettings>
 
 /** Opens a lane. Its connections are made when they are needed. */
-export function openLane(url: string, poolSize: number, { share, timeoutMs, busy }: LaneSettings): Lane {
+export function openLane(url: string, poolSize: number, settings: LaneSettings): Lane {
+  const { share, timeoutMs, usesGenericPlans, busy } = settings
   const maxConnections = Math.max(1, Math.floor(poolSize * share))
-  const { pool, isBusy } = openServerPool(url, { maxConnections, timeoutMs })
+  const { pool, isBusy } = openServerPool(url, { maxConnections, timeoutMs, usesGenericPlans })
   const drizzle = nodePostgres.drizzle(pool)
   return {
-    query: (statement, { timeoutMs } = {}) =>
+    query: (statement, { name, timeoutMs } = {}) =>
       within(async () => {
         const { sql: text, params } = dialect.sqlToQuery(statement)
         const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
-        const query: TimedQuery = { text, values, timeoutMs }
+        const query: TimedQuery = { name, text, values, timeoutMs }
         return (await pool.query(query)).rows
       }),
     run: (statement, columns, { timeoutMs } = {}) =>

@@ -1,8 +1,9 @@
 // Log lines of tasks: workers insert them, the API lists them.
 import { type BatchStatement, IS_GIVEN, integers, texts, timestamps, uuids } from './columns.ts'
 import type { Database } from './database.ts'
-import { and, asc, eq, gt, sql } from './drizzle.ts'
+import { getTableColumns, sql } from './drizzle.ts'
 import { type TaskLogRow, taskLogs } from './schema.ts'
+import { selected } from './task-columns.ts'
 
 export interface NewLogLine {
   /** When the line was logged, by the clock of the worker. */
@@ -48,17 +49,15 @@ export function createLogStore(database: Database) {
 
     /** Returns the lines of a task with an id greater than `after`, in the order of insertion. */
     list(taskId: string, { after, limit }: { after: number; limit: number }): Promise<TaskLogRow[]> {
-      return database.reads.use((drizzle) =>
-        drizzle
-          .select()
-          .from(taskLogs)
-          .where(and(eq(taskLogs.taskId, taskId), gt(taskLogs.id, after)))
-          .orderBy(asc(taskLogs.id))
-          .limit(limit),
-      )
+      const statement = sql`
+        select ${LINE_COLUMNS} from task_logs where task_id = ${taskId}::uuid and task_logs.id > ${after}::bigint
+        order by task_logs.id limit ${limit}::int`
+      return database.reads.query(statement, { name: 'list_task_logs' })
     },
   }
 }
+
+const LINE_COLUMNS = selected({ ...getTableColumns(taskLogs), id: sql`task_logs.id::float8` })
 
 const INSERT_LINES: BatchStatement = {
   name: 'insert_task_logs',

@@ -4,6 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import { AppError } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import type { QueuePart } from '../definitions/delivery-queue.ts'
+import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { countQueues, IS_COUNT_DUE } from './queue-counts.ts'
@@ -109,15 +110,16 @@ export function createQueueStore(database: Database) {
    * @returns how many tasks were marked
    */
   async function clearEnqueuedBatch({ queue, isIsolated }: QueuePart, before: string): Promise<number> {
-    const rows = await database.query(sql`
-      update tasks set enqueued_at = null
-      where id in (
+    const statement = sql`
+      with found as materialized (
         select id from tasks
         where queue = ${queue} and is_isolated = ${isIsolated} and finished_at is null and enqueued_at <= ${before}::timestamptz
           and status in ('PENDING', 'RETRY')
         order by enqueued_at limit ${RESUME_BATCH} for update skip locked
       )
-      returning id`)
+      update tasks set enqueued_at = null from found where ${isKey('tasks.id', 'found.id')}
+      returning tasks.id`
+    const rows = await database.query(statement, { name: 'resume_tasks' })
     return rows.length
   }
 }

@@ -1,7 +1,16 @@
 // Keeps the ends of attempts that were refused in `attempts.refused`, so that their results, errors and log
 // lines are not lost.
 import type { TaskStatus } from '../definitions/task-status.ts'
-import { type BatchStatement, IS_GIVEN, inLockOrder, integers, texts, timestamps, uuids } from './columns.ts'
+import {
+  type BatchStatement,
+  IS_GIVEN,
+  inLockOrder,
+  integers,
+  isKey,
+  texts,
+  timestamps,
+  uuids,
+} from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
@@ -55,7 +64,7 @@ function columnsOf(ends: RefusedAttempt[]) {
 
 // SQL condition: this row of `attempts` belongs to the attempt in the row `ending`. The number alone does not
 // identify an attempt (see `Finish`).
-const IS_ROW_OF_END = sql`attempts.task_id = ending.id and attempts.attempt = ending.attempt
+const IS_ROW_OF_END = sql`${isKey('attempts.task_id', 'ending.id')} and attempts.attempt = ending.attempt
   and attempts.worker_id = ending.worker_id`
 
 /**
@@ -80,15 +89,15 @@ const RECORD_REFUSED_ENDS: BatchStatement = {
     ending as materialized (
       select given.*, tasks.attempt = given.attempt and tasks.status = 'CANCELLED' as is_cancelled
       from given join tasks on ${IS_GIVEN}
-      order by tasks.id for no key update of tasks
+      order by given.id for no key update of tasks
     ), accepted as materialized (
-      select ending.* from ending join tasks on tasks.id = ending.id where ${IS_ACCEPTED}
+      select ending.* from ending join tasks on ${isKey('tasks.id', 'ending.id')} where ${IS_ACCEPTED}
     ), late as materialized (
       select * from ending where refused is not null
         and not exists (select 1 from accepted where accepted.id = ending.id
           and accepted.attempt = ending.attempt and accepted.worker_id = ending.worker_id)
     ), changed as (
-      update tasks set version = version + 1 where id = any(array(select id from late))
+      update tasks set version = version + 1 from late where ${isKey('tasks.id', 'late.id')}
     ), updated as (
       update attempts set refused = ending.refused::json from late as ending
       where ${IS_ROW_OF_END} and attempts.refused is null

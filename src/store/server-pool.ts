@@ -18,6 +18,11 @@ export interface TimedQuery extends pg.QueryConfig {
 // deleted rows: each of them would read these rows again until the next vacuum.
 export const PLANNER =
   '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off'
+// By default Postgres compares the costs of a plan for the given values with those of a plan for all values. It
+// estimates that the latter reads all partitions, although it skips most of them when it is run, and so plans a
+// claim of one task at every call: 5 ms instead of 0.6 ms with 40 partitions. Statements must prune partitions
+// by `id = $1` or by a join with given rows: `id = any($1)` reads all partitions in such a plan.
+const GENERIC_PLANS = '-c plan_cache_mode=force_generic_plan'
 // Postgres checks during a statement whether its client is still connected, and ends the statement if it is
 // not. So statements with a short time limit of their own, and those of a killed process, do not pile up.
 const CLIENT_CHECK = '-c client_connection_check_interval=1s'
@@ -32,6 +37,8 @@ export interface PoolOptions {
   maxConnections: number
   /** Default time limit of a query. Postgres cancels the statement one second earlier. */
   timeoutMs?: number
+  /** Whether Postgres plans each statement for all values of its parameters, and so can keep the plan. */
+  usesGenericPlans?: boolean
 }
 
 /** A pool of connections to a server. */
@@ -47,10 +54,11 @@ export interface ServerPool {
  */
 export function openServerPool(
   url: string,
-  { maxConnections, timeoutMs = QUERY_TIMEOUT_MS }: PoolOptions,
+  { maxConnections, timeoutMs = QUERY_TIMEOUT_MS, usesGenericPlans = false }: PoolOptions,
 ): ServerPool {
+  const plans = usesGenericPlans ? `${PLANNER} ${GENERIC_PLANS}` : PLANNER
   const pool = new pg.Pool({
-    ...connectionTo(url, `${PLANNER} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`),
+    ...connectionTo(url, `${plans} ${CLIENT_CHECK} -c statement_timeout=${timeoutMs - CANCEL_BEFORE_MS}`),
     max: maxConnections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,

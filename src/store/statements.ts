@@ -1,4 +1,4 @@
-// Builds SQL fragments that pass a list (rows, texts or ids) as one parameter.
+// Builds SQL fragments that pass a list (rows or texts) as one parameter.
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
@@ -8,15 +8,6 @@ import { sql } from './drizzle.ts'
  */
 export function recordset(records: object[]): SQL {
   return sql`json_to_recordset(${JSON.stringify(records)}::json)`
-}
-
-/**
- * Returns the SQL condition that the id of a task is one of the given ids. Statements that join `tasks` with
- * a list of rows use it in addition to the join condition, because for `id = any(...)` the planner always
- * uses the primary key.
- */
-export function isOneOf(records: { id: string }[]): SQL {
-  return sql`tasks.id = any(${`{${records.map(({ id }) => id).join()}}`}::uuid[])`
 }
 
 /** Returns the texts as rows with one column `value`, for a `from` clause. */

@@ -1,5 +1,5 @@
 // The columns of `tasks` as the rest of the code reads them.
-import type { SQL } from 'drizzle-orm'
+import type { SQL, SQLWrapper } from 'drizzle-orm'
 import { getTableColumns, sql } from './drizzle.ts'
 import { tasks } from './schema.ts'
 
@@ -12,6 +12,15 @@ const { requestUuid: _, requestText: __, ...stored } = getTableColumns(tasks)
 
 /** The selection of a `TaskRow`. */
 export const TASK_COLUMNS = { ...stored, requestId: REQUEST_ID, tags: TAGS }
+
+/**
+ * Returns the select list of these columns, each under its name here, for a statement that is not made with
+ * Drizzle's query builder. The drivers return a `bigint` as text: cast it.
+ */
+export function selected(columns: Record<string, SQLWrapper>): SQL {
+  const parts = Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`)
+  return sql.join(parts, sql.raw(', '))
+}
 
 const LOWER_CASE_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 

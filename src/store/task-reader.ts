@@ -3,11 +3,10 @@
 import { createGroupCommit } from '../base/group-commit.ts'
 import { TASK_BYTES } from './byte-budget.ts'
 import { type BatchStatement, IS_GIVEN, integers, uuids } from './columns.ts'
-import { asc, eq, sql } from './drizzle.ts'
+import { getTableColumns, sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
-import { type AttemptRow, attempts, type TaskRow, tasks } from './schema.ts'
-import { isOneOf } from './statements.ts'
-import { TASK_COLUMNS } from './task-columns.ts'
+import { type AttemptRow, attempts, type TaskRow } from './schema.ts'
+import { selected, TASK_COLUMNS } from './task-columns.ts'
 
 /** Id of a task, and the `version` of its row that the caller of `findChanged` has already read. */
 export interface KnownTask {
@@ -27,25 +26,16 @@ export function createTaskReader(reads: Queries) {
      * Returns the size of each task: bytes of its input and result as JSON text. Unknown ids are left out.
      */
     async findBytes(ids: string[]): Promise<Map<string, number>> {
-      const rows = await reads.use((drizzle) =>
-        drizzle
-          .select({ id: tasks.id, bytes: TASK_BYTES })
-          .from(tasks)
-          .where(isOneOf(ids.map((id) => ({ id })))),
-      )
+      const rows = await reads.run<{ id: string; bytes: number }>(FIND_BYTES, { id: uuids(ids) })
       return new Map(rows.map(({ id, bytes }) => [id, bytes]))
     },
 
     /** Returns the failed and lost attempts of a task, oldest first; at most 1,000. */
     attemptsOf(id: string): Promise<AttemptRow[]> {
-      return reads.use((drizzle) =>
-        drizzle
-          .select()
-          .from(attempts)
-          .where(eq(attempts.taskId, id))
-          .orderBy(asc(attempts.attempt), asc(attempts.id))
-          .limit(1_000),
-      )
+      const statement = sql`
+        select ${ATTEMPT_COLUMNS} from attempts where task_id = ${id}::uuid
+        order by attempts.attempt, attempts.id limit 1000`
+      return reads.query(statement, { name: 'attempts_of_task' })
     },
 
     /**
@@ -65,15 +55,22 @@ export function createTaskReader(reads: Queries) {
   }
 
   async function findMany(ids: string[]): Promise<(TaskRow | undefined)[]> {
-    const rows = await reads.use((drizzle) =>
-      drizzle
-        .select(TASK_COLUMNS)
-        .from(tasks)
-        .where(isOneOf(ids.map((id) => ({ id })))),
-    )
+    const rows = await reads.run<TaskRow>(FIND, { id: uuids(ids) })
     const byId = new Map(rows.map((row) => [row.id, row]))
     return ids.map((id) => byId.get(id))
   }
+}
+
+const ATTEMPT_COLUMNS = selected({ ...getTableColumns(attempts), id: sql`attempts.id::float8` })
+
+const FIND: BatchStatement = {
+  name: 'find_tasks',
+  build: (rows) => sql`select ${selected(TASK_COLUMNS)} from ${rows} join tasks on ${IS_GIVEN}`,
+}
+
+const FIND_BYTES: BatchStatement = {
+  name: 'find_bytes_of_tasks',
+  build: (rows) => sql`select tasks.id, ${TASK_BYTES} as bytes from ${rows} join tasks on ${IS_GIVEN}`,
 }
 
 // Looks up each known task by the primary key, so that its cost grows linearly with their number.

@@ -8,7 +8,7 @@ import type { SQL } from 'drizzle-orm'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
-import { uuids } from './columns.ts'
+import { type BatchStatement, IS_GIVEN, isKey, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { confirmed } from './database-errors.ts'
 import { sql } from './drizzle.ts'
@@ -97,43 +97,53 @@ export function createTaskStore(database: Database): TaskStore {
 }
 
 /**
- * CTE `locked` that locks these tasks in the order of their ids (see `inLockOrder`). Without it, a bitmap
- * scan would lock them in the order of their pages. `id = any(array[locked.id])` then finds each row by the
- * primary key.
+ * CTE `locked` that locks the given tasks in the order of their ids (see `inLockOrder`). The nested loop alone
+ * would lock them in the order of the given rows.
  */
-function lockInOrder(ids: string[]): SQL {
+function lockInOrder(rows: SQL): SQL {
   return sql`with locked as materialized (
-    select id from tasks where id = any(${uuids(ids)}::uuid[]) order by id for update
+    select tasks.id from ${rows} join tasks on ${IS_GIVEN} order by given.id for update of tasks
   )`
 }
 
 function cancelTasks(database: Database, ids: string[]): Promise<CancelledTask[]> {
-  return database.query(sql`
-    ${lockInOrder(ids)}
+  return database.run(CANCEL, { id: uuids(ids) })
+}
+
+const CANCEL: BatchStatement = {
+  name: 'cancel_tasks',
+  build: (rows) => sql`
+    ${lockInOrder(rows)}
     update tasks set
       cancel_requested_at = coalesce(cancel_requested_at, now()),
       status = case when status = 'STARTED' then status else 'CANCELLED' end,
       enqueued_at = case when status = 'STARTED' then enqueued_at end,
       finished_at = case when status = 'STARTED' then null else now() end,
       version = version + 1
-    from locked where tasks.id = any(array[locked.id]) and finished_at is null
-    returning tasks.id, name, status, worker_id as "workerId"`)
+    from locked where ${isKey('tasks.id', 'locked.id')} and status in ('PENDING', 'STARTED', 'RETRY')
+    returning tasks.id, name, status, worker_id as "workerId"`,
 }
 
 function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]> {
-  return database.query(sql`
-    ${lockInOrder(ids)}
+  return database.run(RETRY, { id: uuids(ids) })
+}
+
+const RETRY: BatchStatement = {
+  name: 'retry_tasks',
+  build: (rows) => sql`
+    ${lockInOrder(rows)}
     update tasks set status = 'PENDING', failures = 0, crashes = 0, result = null, error = null, finished_at = null,
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
            run_at = now(), enqueued_at = now(), version = version + 1
-    from locked where tasks.id = any(array[locked.id]) and status in ('FAILURE', 'CANCELLED')
+    from locked where ${isKey('tasks.id', 'locked.id')} and status in ('FAILURE', 'CANCELLED')
     returning tasks.id, attempt, queue, is_isolated as "isIsolated",
-              extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`)
+              extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {
   const rows = await database.reads.query<{ status: TaskStatus }>(
     sql`select status from tasks where id = ${id}::uuid`,
+    { name: 'status_of_task' },
   )
   return rows[0]?.status ?? null
 }

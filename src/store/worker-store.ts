@@ -1,7 +1,7 @@
 // Writes heartbeats and drain requests into the rows of workers, and finds the tasks that missing workers
 // have abandoned.
 
-import { inLockOrder, uuids } from './columns.ts'
+import { IS_GIVEN, inLockOrder, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { readEnqueued } from './enqueued-tasks.ts'
@@ -110,18 +110,18 @@ export function createWorkerStore(database: Database) {
         ), moved as (
           update tasks set progress_fraction = given.fraction, progress_message = given.message, version = version + 1
           from given
-          where tasks.id = given.id and tasks.attempt = given.attempt and tasks.status = 'STARTED'
+          where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status = 'STARTED'
             and given.fraction is not null
         )
         select is_draining as "isDraining", news.*
         from beat left join (
           select given.id, given.attempt, cancel_requested_at is not null as "isCancelRequested",
                  tasks.attempt = given.attempt and tasks.status = 'STARTED' as "isCurrent"
-          from given join tasks on tasks.id = given.id
+          from given join tasks on ${IS_GIVEN}
           where cancel_requested_at is not null or tasks.attempt <> given.attempt or tasks.status <> 'STARTED'
         ) as news on true`
       type Row = { isDraining: boolean } & (BeatNews | { id: null })
-      const rows = await database.query<Row>(statement, { timeoutMs })
+      const rows = await database.query<Row>(statement, { name: 'beat', timeoutMs })
       return {
         isDraining: rows.some(({ isDraining }) => isDraining),
         news: rows.flatMap((row) => (row.id === null ? [] : [row])),

@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiDependencies } from '../../src/api/dependencies.ts'
+import { newId } from '../../src/base/uuidv7.ts'
 import { openConnections } from '../../src/connections.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
@@ -209,7 +210,7 @@ describe('concurrent requests', () => {
       addressOf: () => undefined,
     })
     const before = await countTasks()
-    const idempotency = { key: 'of-two', fingerprint: 'same' }
+    const idempotency = { key: newId(), fingerprint: newId() }
     const outcomes = await Promise.allSettled(
       Array.from({ length: 50 }, (_, index) =>
         (index % 2 ? service : system.service).submit('reverse', { text: 'ab' }, { idempotency }),

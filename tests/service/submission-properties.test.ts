@@ -140,7 +140,7 @@ describe('an Idempotency-Key', () => {
 
   async function countOf(which: number): Promise<number> {
     const [row] = await system.connections.database.query<{ count: number }>(
-      sql`select count(*)::int as count from tasks where request_id = ${`once-${which}`}`,
+      sql`select count(*)::int as count from tasks where request_text = ${`once-${which}`}`,
     )
     return row?.count ?? 0
   }

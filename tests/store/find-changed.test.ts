@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
+import { readTableIndexes, withTableIndexes } from '../support/partitioned-indexes.ts'
 import { startSystem } from '../support/system.ts'
 
 // PGlite has no connections whose statements the test could read.
@@ -34,9 +35,10 @@ test.skipIf(inject('postgresUrl') === null)(
     await client.query('set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off')
     const [{ text = '', values = [] } = {}] = statements
     const { rows } = await client.query(`explain (format json) ${text}`, values)
-    const plan = JSON.stringify(rows[0]['QUERY PLAN'])
+    const tableIndex = await readTableIndexes(system.connections.database)
+    const plan = withTableIndexes(JSON.stringify(rows[0]['QUERY PLAN']), tableIndex)
     expect(plan).toContain('tasks_pkey')
     // A condition on all ids in a filter would be evaluated for each task: N x N comparisons.
-    expect(plan).not.toMatch(/ANY/)
+    expect(plan).not.toMatch(/Filter":"[^"]*ANY/)
   },
 )

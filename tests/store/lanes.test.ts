@@ -44,7 +44,9 @@ describe.skipIf(inject('postgresUrl') === null)('while all connections of search
       [id],
     )
     const { rows } = await client.query(
-      "select reltoastrelid::regclass as name from pg_class where oid = 'tasks'::regclass",
+      `select reltoastrelid::regclass as name from pg_class
+       where oid = (select tableoid from tasks where id = $1)`,
+      [id],
     )
     await client.query('begin')
     await client.query(`reindex table ${rows[0].name}`)

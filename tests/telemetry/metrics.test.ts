@@ -65,7 +65,7 @@ describe('tasks', () => {
   })
 
   test('submitted twice with one idempotency key are counted as accepted once', async () => {
-    const idempotency = { key: 'key', fingerprint: 'body' }
+    const idempotency = { key: newId(), fingerprint: newId() }
     const submit = () => system.service.submit('reverse', { text: 'ab' }, { idempotency })
     await submit()
     expect(await submit()).toMatchObject({ isReplayed: true })
@@ -156,7 +156,7 @@ test('a failed enqueue is counted', async () => {
 test('batch sizes are measured by kind of batch', async () => {
   await start()
   await Promise.all(Array.from({ length: 200 }, () => system.service.submit('reverse', { text: 'ab' })))
-  const idempotency = { key: 'key', fingerprint: 'body' }
+  const idempotency = { key: newId(), fingerprint: newId() }
   await system.service.submit('reverse', { text: 'ab' }, { idempotency })
   await untilFinished(201)
   const metrics = await read()

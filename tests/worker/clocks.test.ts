@@ -32,7 +32,7 @@ test('a callback created by a worker whose clock is ahead is due immediately', a
 test('a task that an API with a clock ahead could not enqueue is due immediately', async () => {
   const { taskStore, dispatchStore } = system.connections
   const task = newTask('submitted')
-  const once = { ...newTask('submitted'), idempotency: { key: newId(), fingerprint: '' } }
+  const once = { ...newTask('submitted'), idempotency: { key: newId(), fingerprint: newId() } }
   await taskStore.insertMany([task])
   await taskStore.insertOnceMany([once])
   await dispatchStore.clearEnqueued([task, once].map(({ id, queue }) => ({ id, queue, attempt: 0 })))

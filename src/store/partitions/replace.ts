@@ -5,6 +5,7 @@
 // Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied again, and
 // the fresh tables take the place of the old ones.
 import type { SQL } from 'drizzle-orm'
+import { isKey } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type Range, suffixOf } from './bounds.ts'
@@ -179,7 +180,7 @@ function copiesOfPicked(suffix: string, fresh: string): SQL {
     const old = tableName(table, suffix)
     return sql`${sql.raw(`copied_${table.name}`)} as (
       insert into ${tableName(table, fresh)} select old.* from picked, ${old} as old
-      where old.${sql.raw(table.key)} = picked.id on conflict do nothing)`
+      where ${isKey(`old.${table.key}`, 'picked.id')} on conflict do nothing)`
   })
   return sql.join(copies, sql`, `)
 }
@@ -192,7 +193,7 @@ function copiesOfPicked(suffix: string, fresh: string): SQL {
 async function copyChanged(transaction: Transaction, { suffix }: Partition, fresh: string) {
   const [old, copy] = [tableName(TASKS, suffix), tableName(TASKS, fresh)]
   const changed = await transaction.query<{ id: string }>(sql`
-    select old.id from ${old} as old left join ${copy} as copy on copy.id = old.id
+    select old.id from ${old} as old left join ${copy} as copy on ${isKey('copy.id', 'old.id')}
     where old.finished_at is null
       and (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
           is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes)

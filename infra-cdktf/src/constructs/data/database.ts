@@ -47,6 +47,9 @@ export function createDatabase(
     parameter: [
       // RDS reports this method for this parameter, although the parameter is dynamic.
       { name: 'rds.force_ssl', value: '1', applyMethod: 'pending-reboot' },
+      // A statement that is planned locks up to 50 partitions of `tasks` with 7 indexes each, and those of
+      // `attempts` with one: 500 locks. Postgres has room for this many per connection, all connections together.
+      { name: 'max_locks_per_transaction', value: '512', applyMethod: 'pending-reboot' },
       { name: 'log_statement', value: 'ddl' },
       { name: 'log_min_duration_statement', value: '1000' },
     ],
