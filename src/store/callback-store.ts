@@ -63,12 +63,15 @@ export function createCallbackStore(database: Database) {
           select * from ${recordset(records)} as given(id uuid, name text, queue text, input text, max_retries int,
             timeout_ms int, created_at timestamptz, request_uuid uuid, request_text text, traceparent text, parent_id uuid, parent_version int)
         ), locked as (
-          select tasks.id, given.id as callback_id from given join tasks on ${isKey('tasks.id', 'given.parent_id')}
+          -- Not a condition of this part: with it, Postgres could read the whole index of tasks that need a callback.
+          select tasks.id, given.id as callback_id,
+                 finished_at is not null and callback_url is not null and tasks.callback_id is null as is_needed
+          from given join tasks on ${isKey('tasks.id', 'given.parent_id')}
           where tasks.version = given.parent_version
           for update of tasks skip locked
         ), updated as (
           update tasks set callback_id = locked.callback_id, version = tasks.version + 1 from locked
-          where ${isKey('tasks.id', 'locked.id')}
+          where ${isKey('tasks.id', 'locked.id')} and locked.is_needed
           returning locked.callback_id
         ), inserted as (
           insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, created_at, run_at, request_uuid,

@@ -65,8 +65,8 @@ export function createQueueStore(database: Database) {
       )
       if (!resumed) return
       for (const isIsolated of [false, true]) {
-        for (let count = RESUME_BATCH; count === RESUME_BATCH; )
-          count = await clearEnqueuedBatch({ queue: name, isIsolated }, resumed.at)
+        for (let from: string | null = '-infinity'; from !== null; )
+          from = await clearEnqueuedBatch({ queue: name, isIsolated }, from, resumed.at)
       }
     },
 
@@ -105,22 +105,31 @@ export function createQueueStore(database: Database) {
   }
 
   /**
-   * Marks up to `RESUME_BATCH` waiting tasks of a queue as not enqueued, if they were last enqueued at or
-   * before `before`: the time at which the pause of the queue ended.
-   * @returns how many tasks were marked
+   * Marks up to `RESUME_BATCH` waiting tasks of a queue as not enqueued, in the order in which they were enqueued.
+   * @param from time from which on tasks were enqueued: that of the last task of the batch before
+   * @param to last of these times, at which the pause of the queue ended
+   * @returns `from` of the next batch; null if this one was the last
    */
-  async function clearEnqueuedBatch({ queue, isIsolated }: QueuePart, before: string): Promise<number> {
+  async function clearEnqueuedBatch(
+    { queue, isIsolated }: QueuePart,
+    from: string,
+    to: string,
+  ): Promise<string | null> {
     const statement = sql`
       with found as materialized (
-        select id from tasks
-        where queue = ${queue} and is_isolated = ${isIsolated} and finished_at is null and enqueued_at <= ${before}::timestamptz
+        select id, enqueued_at from tasks
+        where queue = ${queue} and is_isolated = ${isIsolated} and finished_at is null
+          and enqueued_at >= ${from}::timestamptz and enqueued_at <= ${to}::timestamptz
           and status in ('PENDING', 'RETRY')
         order by enqueued_at limit ${RESUME_BATCH} for update skip locked
+      ), resumed as (
+        update tasks set enqueued_at = null from found where ${isKey('tasks.id', 'found.id')}
       )
-      update tasks set enqueued_at = null from found where ${isKey('tasks.id', 'found.id')}
-      returning tasks.id`
-    const rows = await database.query(statement, { name: 'resume_tasks' })
-    return rows.length
+      select count(*)::int as count, max(enqueued_at)::text as last from found`
+    const [batch] = await database.query<{ count: number; last: string | null }>(statement, {
+      name: 'resume_tasks',
+    })
+    return batch?.count === RESUME_BATCH ? batch.last : null
   }
 }
 

@@ -285,8 +285,8 @@ const STATES = {
   due: sql.raw(
     "'PENDING', 0, null::uuid, null::timestamptz, null::timestamptz, null::timestamptz, null::json, null",
   ),
-  waiting: sql.raw("'PENDING', 0, null, now(), null, null, null, null"),
-  running: sql`'STARTED', 1, ${workerId}::uuid, now(), now(), null, null, null`,
+  waiting: sql.raw("'PENDING', 0, null, now() - random() * interval '1 s', null, null, null, null"),
+  running: sql`'STARTED', 1, ${workerId}::uuid, now() - random() * interval '1 s', now(), null, null, null`,
   done: sql.raw("'SUCCESS', 1, null, null, now(), now(), null, null"),
   failed: sql.raw("'FAILURE', 1, null, null, now(), now(), '{}'::json, null"),
   ended: sql.raw("'SUCCESS', 1, null, null, now(), now(), null, 'http://localhost/'"),
