@@ -35,7 +35,7 @@ async function providePostgres(project: TestProject): Promise<() => Promise<void
   process.stdout.write(
     url
       ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`
-      : 'PostgreSQL is not installed: testing on PGlite\n',
+      : 'Testing on PGlite, without a PostgreSQL server\n',
   )
   project.provide('postgresUrl', url)
   return async () => server?.stop()
