@@ -12,9 +12,9 @@ export interface TimedQuery extends pg.QueryConfig {
 
 // Planner options of every connection. Sequential scans, hash joins and merge joins are disabled (all
 // statements can use indexes and nested loops), because a prepared statement keeps its plan: one that was
-// made while the tables were empty would later read or hash whole large tables. JIT is off, because these
-// options raise the estimated cost of reading a whole small table so far that Postgres would compile such
-// queries, at a hundred times their cost.
+// made while the tables were empty would later read or hash whole large tables. JIT is off, because up to
+// PostgreSQL 17 these options raise the estimated cost of reading a whole small table so far that Postgres
+// would compile such queries, at a hundred times their cost.
 export const PLANNER = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
 // Postgres checks during a statement whether its client is still connected, and ends the statement if it is
 // not. So statements with a short time limit of their own, and those of a killed process, do not pile up.

