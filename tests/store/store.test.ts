@@ -153,8 +153,8 @@ test('a query that reads a whole small table is not compiled by the JIT', async 
     select gen_random_uuid(), 'here', n, 'test', '{unused}', 1 from generate_series(1, 5) as n`)
   const rows = await database.use((drizzle) =>
     drizzle.transaction(async (transaction) => {
-      // Up to PostgreSQL 17, enable_seqscan=off raises the cost of a sequential scan so far that Postgres would
-      // compile the statement, which takes 50 ms or more. This setting has the same effect on every version.
+      // Up to PostgreSQL 17, enable_seqscan=off raises the cost of a sequential scan so far that Postgres
+      // would compile the statement, for 50 ms or more. This setting does the same on every version.
       await transaction.execute(sql`set local jit_above_cost = 0`)
       const plan = await transaction.execute(
         sql`explain analyze select pid, host from workers order by started_at`,
