@@ -35,7 +35,7 @@ async function providePostgres(project: TestProject): Promise<() => Promise<void
   process.stdout.write(
     url
       ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`
-      : 'Testing on PGlite, without a PostgreSQL server\n',
+      : 'Testing on PGlite: tests that need a PostgreSQL server are skipped\n',
   )
   project.provide('postgresUrl', url)
   return async () => server?.stop()
