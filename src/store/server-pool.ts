@@ -12,10 +12,10 @@ export interface TimedQuery extends pg.QueryConfig {
 
 // Planner options of every connection. Sequential scans, hash joins and merge joins are disabled (all
 // statements can use indexes and nested loops), because a prepared statement keeps its plan: one that was
-// made while the tables were empty would later read or hash whole large tables. JIT is off, because these
-// options raise the estimated cost of reading a whole small table so far that Postgres would compile such
-// queries, at a hundred times their cost. Bitmap scans are disabled, because they do not mark the index entries of
-// deleted rows: each of them would read these rows again until the next vacuum.
+// made while the tables were empty would later read or hash whole large tables. JIT is off, because up to
+// PostgreSQL 17 these options raise the estimated cost of reading a whole small table so far that Postgres
+// would compile such queries, at a hundred times their cost. Bitmap scans are disabled, because they do not mark
+// the index entries of deleted rows: each of them would read these rows again until the next vacuum.
 export const PLANNER =
   '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off'
 // By default Postgres compares the costs of a plan for the given values with those of a plan for all values. It

@@ -36,7 +36,7 @@ async function providePostgres(project: TestProject): Promise<() => Promise<void
   process.stdout.write(
     url
       ? `Testing on PostgreSQL ${server?.version ?? '(TEST_DATABASE_URL)'}\n`
-      : 'PostgreSQL is not installed: testing on PGlite\n',
+      : 'Testing on PGlite: tests that need a PostgreSQL server are skipped\n',
   )
   if (url) await createTemplate(url)
   project.provide('postgresUrl', url)

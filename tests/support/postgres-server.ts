@@ -1,5 +1,5 @@
-// Starts a PostgreSQL server for tests and benches from the installed binaries, with its data in a temporary
-// folder.
+// Starts a PostgreSQL server for tests and benches from the installed programs, or from those in the folder
+// TEST_POSTGRES_PROGRAMS, with its data in a temporary folder.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,12 +18,12 @@ export interface PostgresServer {
 
 /**
  * @param settings server settings, e.g. `{ fsync: 'off' }` for tests that do not depend on durability
- * @returns undefined where PostgreSQL is not installed
+ * @returns undefined where PostgreSQL is not installed, or if TEST_POSTGRES_PROGRAMS is empty
  */
 export async function startPostgresServer(
   settings: Record<string, string> = {},
 ): Promise<PostgresServer | undefined> {
-  const bin = findBinaries()
+  const bin = process.env.TEST_POSTGRES_PROGRAMS ?? findBinaries()
   if (!bin) return undefined
   const user = unprivilegedUser()
   const folder = mkdtempSync(join(tmpdir(), 'waggle-postgres-'))
