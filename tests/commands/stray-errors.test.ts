@@ -67,5 +67,7 @@ test('`npm start` says why it stops, and exits with 1', async () => {
   process.kill(dev.pid, 'SIGUSR2')
   expect(await dev.ended).toBe(1)
   expect(dev.output()).toContain('Waggle stops: An error was thrown outside of any attempt')
-  expect(logged(dev)).toMatchObject([{ level: 60, err: { message: 'astray' }, running: [] }])
+  // On a busy machine, connections that are slow to open are logged as warnings.
+  const fatal = logged(dev).filter(({ level }) => level === 60)
+  expect(fatal).toMatchObject([{ err: { message: 'astray' }, running: [] }])
 })

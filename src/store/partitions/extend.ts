@@ -14,7 +14,7 @@ import {
   TABLES,
   tableName,
 } from './tables.ts'
-import { Abandoned, changePartitions, lockTables, type Transaction } from './transaction.ts'
+import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
 
 /**
  * Makes the partitions of the next week if they do not exist yet. Several processes may call it at the same
@@ -24,13 +24,17 @@ import { Abandoned, changePartitions, lockTables, type Transaction } from './tra
  * @returns the suffixes of the new partitions; none if nothing had to be done
  * @throws the error of Postgres if the tables stayed in use (`isLockTimeout`)
  */
-export async function extendPartitions(queries: Queries, keptMs: number | undefined): Promise<string[]> {
+export async function extendPartitions(
+  queries: Queries,
+  keptMs: number | undefined,
+  limits?: LockLimits,
+): Promise<string[]> {
   const plan = await planExtension(queries, keptMs)
   if (plan === undefined) return []
   // Committed before the tables are locked, so that Postgres reads the tasks of the partition while others
   // insert more.
   if (plan.hasTasks) await constrain(queries, plan.newest, plan.bounds[0])
-  return (await changePartitions(queries, (transaction) => divideNewest(transaction, plan))) ?? []
+  return (await changePartitions(queries, (transaction) => divideNewest(transaction, plan, limits))) ?? []
 }
 
 interface Extension {
@@ -81,7 +85,11 @@ async function constrain(queries: Queries, { suffix, fromMs }: Partition, toMs: 
   }
 }
 
-async function divideNewest(transaction: Transaction, plan: Extension): Promise<string[]> {
+async function divideNewest(
+  transaction: Transaction,
+  plan: Extension,
+  limits?: LockLimits,
+): Promise<string[]> {
   const { newest, hasTasks, bounds } = plan
   const added = rangesOf(bounds)
   const closed: Range = { fromMs: newest.fromMs, toMs: bounds[0] }
@@ -89,7 +97,7 @@ async function divideNewest(transaction: Transaction, plan: Extension): Promise<
   // Tables are created before the lock, because that takes longer than to attach them.
   for (const range of created)
     for (const table of TABLES) await createDetached(transaction, table, temporarySuffixOf(range))
-  await lockTables(transaction)
+  await lockTables(transaction, limits)
   await abandonIfOutdated(transaction, plan)
   for (const table of TABLES) {
     const old = tableName(table, newest.suffix)

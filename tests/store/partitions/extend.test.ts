@@ -130,7 +130,8 @@ test('while a transaction uses a table, nothing is divided, and later statements
   await database.use((drizzle) =>
     drizzle.transaction(async (transaction) => {
       await transaction.execute(sql`select from tasks`)
-      await expect(extendPartitions(database, 30 * DAY_MS)).rejects.toThrow()
+      const limits = { lockMs: 20, pauseMs: 1, tries: 3 }
+      await expect(extendPartitions(database, 30 * DAY_MS, limits)).rejects.toThrow()
       await submitAt(Date.now())
     }),
   )
