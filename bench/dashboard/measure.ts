@@ -11,31 +11,30 @@ export interface Measured {
   durationsMs: number[] | null
 }
 
-export const SAMPLES = 200
 const WARM_UPS = 3
 // 200 samples take 10 s, about the request rate of a few open pages.
 const SHARED_PAUSE_MS = 50
 
-/** Sends each request `SAMPLES` times, one after the other. */
+/** Sends each request `samples` times, one after the other. */
 export async function measureRequests(
   port: number,
   landmarks: Landmarks,
-  log: (line: string) => void,
+  { samples, log }: { samples: number; log: (line: string) => void },
 ): Promise<Measured[]> {
   const measured: Measured[] = []
   for (const request of dashboardRequests(landmarks)) {
     log(`${request.view}: ${request.name}`)
-    measured.push(await measure(port, request))
+    measured.push(await measure(port, request, samples))
   }
   return measured
 }
 
-async function measure(port: number, request: DashboardRequest): Promise<Measured> {
+async function measure(port: number, request: DashboardRequest, samples: number): Promise<Measured> {
   const connection = await openHttpConnection(port)
   const bytes = buildRequest('GET', request.path)
   const durationsMs: number[] = []
   try {
-    for (let n = -WARM_UPS; n < SAMPLES; n++) {
+    for (let n = -WARM_UPS; n < samples; n++) {
       const startMs = performance.now()
       const { status, body } = await connection.exchange(bytes)
       if (n >= 0) durationsMs.push(performance.now() - startMs)

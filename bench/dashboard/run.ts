@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { describeMachine } from '../machine.ts'
 import { startWaggleApi } from '../running-system.ts'
 import { startStores } from '../stores.ts'
-import { formatRequests, type Measured, measureRequests, SAMPLES, slowestP95 } from './measure.ts'
+import { formatRequests, type Measured, measureRequests, slowestP95 } from './measure.ts'
 import { type Amounts, seed } from './seed.ts'
 
 const { values: options } = parseArgs({
@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
 const FULL: Amounts = { finished: 1_000_000, waiting: 100_000 }
 const QUICK: Amounts = { finished: 20_000, waiting: 2_000 }
 const amounts = options.quick ? QUICK : FULL
+const SAMPLES = 200
 const GOAL_MS = 100
 
 const log = (line: string) => process.stderr.write(`${line}\n`)
@@ -28,7 +29,7 @@ try {
   const api = await startWaggleApi(store)
   try {
     const landmarks = await seed(store.databaseUrl, amounts, log)
-    const measured = await measureRequests(api.port, landmarks, log)
+    const measured = await measureRequests(api.port, landmarks, { samples: SAMPLES, log })
     publish(measured, describeMachine({ postgres: stores.postgresVersion, redis: store.redisVersion }))
   } finally {
     await api.stop()
