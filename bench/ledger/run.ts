@@ -7,14 +7,13 @@
 //   --write      appends the result to RESULTS.md
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { describeMachine } from '../machine.ts'
 import { type Stores, startStores } from '../stores.ts'
 import { measureBytes } from './bytes.ts'
 import { chooseMeasurements } from './choice.ts'
 import { measureDashboard } from './dashboard.ts'
 import { measureDrop } from './drop.ts'
+import { describeEnvironment } from './environment.ts'
 import { formatSection } from './figures.ts'
-import { withClient } from './flood.ts'
 import { createLargeLedger } from './large-ledger.ts'
 import { type Context, FULL, type Measurement, QUICK, type Section } from './plan.ts'
 import { measureRecovery } from './recovery.ts'
@@ -49,7 +48,7 @@ const log = (line: string) => process.stderr.write(`${line}\n`)
 const chosen = chooseMeasurements(Object.keys(MEASUREMENTS), options.only)
 const stores = await startStores()
 try {
-  const head = await describe(stores)
+  const head = await describeEnvironment(stores)
   publish(head, await measureAll(stores))
 } finally {
   await stores.stop()
@@ -81,33 +80,6 @@ function failed(name: string) {
     process.exitCode = 1
     if (!interruption.signal.aborted) log(`${name} has failed: ${(error as Error).stack}`)
     return undefined
-  }
-}
-
-// Settings of PostgreSQL on which the figures depend most.
-const SETTINGS = [
-  'fsync',
-  'synchronous_commit',
-  'shared_buffers',
-  'max_wal_size',
-  'checkpoint_timeout',
-  'autovacuum_naptime',
-]
-
-/** Describes the machine, the versions and the settings of PostgreSQL in one line. */
-async function describe(stores: Stores): Promise<string> {
-  const store = await stores.open('settings')
-  try {
-    return await withClient(store, async (client) => {
-      const { rows } = await client.query<{ text: string }>(
-        `select name || ' ' || current_setting(name) as text from unnest($1::text[]) as name`,
-        [SETTINGS],
-      )
-      const machine = describeMachine({ postgres: stores.postgresVersion, redis: store.redisVersion })
-      return `${machine}; ${rows.map(({ text }) => text).join(', ')}`
-    })
-  } finally {
-    await store.close()
   }
 }
 
