@@ -125,7 +125,8 @@ const ACTIVITY = `
        unnest(array['notify', 'email', 'reverse', 'http_request', 'divide', 'sentiment']) as name,
        (select 'wait' as measure, generate_series(4, 30) as bucket
         union all select 'run', generate_series(12, 42)
-        union all select unnest(array['accepted', 'SUCCESS', 'FAILURE', 'CANCELLED', 'RETRY']), 0) as measures`
+        union all select unnest(array['accepted', 'SUCCESS', 'FAILURE', 'CANCELLED', 'RETRY']), 0) as measures
+  on conflict do nothing`
 
 /** Returns ids of tasks that the requests of the page name. */
 export async function findLandmarks(client: pg.Client): Promise<Landmarks> {

@@ -42,7 +42,7 @@ export async function measureBytes(context: Context): Promise<Section> {
 
 function runFlood({ amounts, signal }: Context, store: Store): Promise<unknown> {
   return withClient(store, async (client) => {
-    const running = await startWaggle(store)
+    const running = await startWaggle(store, {}, signal)
     try {
       return await flood(running.port, client, { tasks: amounts.bytes.tasks }, signal)
     } finally {

@@ -70,7 +70,7 @@ async function measureRound({ amounts, signal, log }: Context, store: Store): Pr
   await seedFinished(store, [seedOf(oldest, amounts.drop.tasks)], log)
   const expiredAt = oldest.toMs + LATE_MS
   return withClient(store, async (client) => {
-    const running = await startWaggle(store, SETTINGS)
+    const running = await startWaggle(store, SETTINGS, signal)
     try {
       await flood(running.port, client, { tasks: amounts.warmUpTasks }, signal)
       const order = { tasks: Number.MAX_SAFE_INTEGER, limitMs: amounts.drop.floodMs, isDetailed: true }

@@ -28,10 +28,44 @@ export interface Flood {
 const CONNECTIONS = 64
 const LIMIT_MS = 180_000
 
-/** Starts an API and a worker with these settings. */
-export function startWaggle(store: Store, settings: Record<string, string> = {}): Promise<RunningSystem> {
+/** Starts an API and a worker with these settings, and waits until the worker can run tasks. */
+export async function startWaggle(
+  store: Store,
+  settings: Record<string, string>,
+  signal: AbortSignal,
+): Promise<RunningSystem> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
-  return startSystem({ ...waggle, settings }, store)
+  const running = await startSystem({ ...waggle, settings }, store)
+  try {
+    await withClient(store, (client) => untilWorker(client, null, signal))
+    return running
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+// A worker has a low priority (WORKER_NICE), so its start takes long on a busy machine.
+const STARTED_MS = 120_000
+const POLL_MS = 20
+
+/** Waits until a worker with another id than `except` has started. @returns its id */
+export async function untilWorker(
+  client: pg.Client,
+  except: string | null,
+  signal: AbortSignal,
+): Promise<string> {
+  const deadline = Date.now() + STARTED_MS
+  for (;;) {
+    const { rows } = await client.query<{ id: string }>(
+      'select id /* bench */ from workers where id is distinct from $1::uuid',
+      [except],
+    )
+    if (rows[0]) return rows[0].id
+    if (Date.now() > deadline) throw new Error(`No worker has started within ${STARTED_MS / 1_000} s`)
+    await pause(POLL_MS, signal)
+    signal.throwIfAborted()
+  }
 }
 
 /** Calls `work` with a connection to the database of the store. */
@@ -86,18 +120,17 @@ export async function flood(
   return { tasksPerSecond: (1_000 * report.accepted) / (doneAt - report.startedAt), doneAt, report }
 }
 
-const STARTED_MS = 30_000
-const POLL_MS = 20
+const ACCEPTED_MS = 30_000
 
 async function untilAccepted(client: pg.Client, firstId: string, signal: AbortSignal) {
-  const deadline = Date.now() + STARTED_MS
+  const deadline = Date.now() + ACCEPTED_MS
   for (;;) {
     const { rows } = await client.query('select exists(select from tasks where id >= $1::uuid) as has', [
       firstId,
     ])
     if (rows[0].has) return
     if (Date.now() > deadline)
-      throw new Error(`No task of the flood was accepted within ${STARTED_MS / 1_000} s`)
+      throw new Error(`No task of the flood was accepted within ${ACCEPTED_MS / 1_000} s`)
     await pause(POLL_MS, signal)
     signal.throwIfAborted()
   }

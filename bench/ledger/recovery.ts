@@ -6,7 +6,7 @@ import { processTree } from '../process-tree.ts'
 import { startWaggleApi, startWaggleWorker } from '../running-system.ts'
 import { type Store, startStores } from '../stores.ts'
 import { tableOf } from '../table.ts'
-import { withClient } from './flood.ts'
+import { untilWorker, withClient } from './flood.ts'
 import type { Context, Section } from './plan.ts'
 import { createLedger, seedWaiting, type WaitingSeed } from './seed.ts'
 
@@ -94,14 +94,14 @@ async function measureVariant(
   processes.defer(() => second.stop())
   return withClient(store, async (client) => {
     await client.query('create extension pg_stat_statements')
-    const secondId = await untilOneWorker(client, null, context.signal)
+    const secondId = await untilWorker(client, null, context.signal)
     await callApi(api.port, `/v1/workers/${secondId}/drain`)
     // The worker reads the request with one of its next heartbeats, which it sends every second. It also counts as
     // stable only after `MISSING_AFTER_S`, as a worker that has run for long does.
     await pause(MISSING_AFTER_S * 1_000, context.signal)
     const first = await startWaggleWorker(store, SETTINGS)
     processes.defer(() => first.stop())
-    const firstId = await untilOneWorker(client, secondId, context.signal)
+    const firstId = await untilWorker(client, secondId, context.signal)
     const ids = await submitLongTasks(api.port, context.amounts.recovery.runningTasks)
     await untilCount(client, ids, `status = 'STARTED' and worker_id = '${firstId}'`, 30_000, context.signal)
     await client.query('select pg_stat_statements_reset()')
@@ -117,22 +117,6 @@ async function measureVariant(
 }
 
 const POLL_MS = 100
-const STARTED_MS = 30_000
-
-/** Waits until a worker with another id than `except` exists. @returns its id */
-async function untilOneWorker(client: pg.Client, except: string | null, signal: AbortSignal) {
-  const deadline = Date.now() + STARTED_MS
-  for (;;) {
-    const { rows } = await client.query<{ id: string }>(
-      'select id /* bench */ from workers where id is distinct from $1::uuid',
-      [except],
-    )
-    if (rows[0]) return rows[0].id
-    if (Date.now() > deadline) throw new Error(`No worker has started within ${STARTED_MS / 1_000} s`)
-    await pause(POLL_MS, signal)
-    signal.throwIfAborted()
-  }
-}
 
 /** Waits until all of these tasks fulfil a condition. */
 async function untilCount(

@@ -156,7 +156,7 @@ async function measureRound(context: Context, variant: Variant, store: Store): P
   return withClient(store, async (client) => {
     const release = await holdRetention(client)
     return withClient(store, async (watcher) => {
-      const running = await startWaggle(store, variant.settings)
+      const running = await startWaggle(store, variant.settings, signal)
       try {
         await flood(running.port, watcher, { tasks: amounts.warmUpTasks }, signal)
         const samples: WorkLeft[] = []

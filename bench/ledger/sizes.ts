@@ -47,7 +47,7 @@ async function measureRate(context: Context, kept: Store | undefined): Promise<n
     if (!kept) await (await createLedger(store, context.amounts.sizes.partitions)).close()
     return await withClient(store, async (client) => {
       await client.query('checkpoint')
-      const running = await startWaggle(store)
+      const running = await startWaggle(store, {}, context.signal)
       try {
         return (await warmFlood(context, running, client)).tasksPerSecond
       } finally {

@@ -7,12 +7,12 @@ import { flood, startWaggle, withClient } from './flood.ts'
 import type { Context, Section } from './plan.ts'
 import { createLedger } from './seed.ts'
 
-/** Sums since the start, except `deadRows` and the sizes. */
+/** Sums since the start, except `waiting`, `deadRows` and the sizes. */
 interface Sample {
   at: number
   /** Tasks that have been run; the heartbeats of the workers report them every second. */
   ended: number
-  inserted: number
+  waiting: number
   updates: number
   hotUpdates: number
   deadRows: number
@@ -30,7 +30,7 @@ export async function measureSteady(context: Context): Promise<Section> {
   try {
     await (await createLedger(store, 1)).close()
     return await withClient(store, async (client) => {
-      const running = await startWaggle(store)
+      const running = await startWaggle(store, {}, context.signal)
       try {
         await flood(running.port, client, { tasks: context.amounts.warmUpTasks }, context.signal)
         const samples: Sample[] = []
@@ -98,10 +98,10 @@ const NAMES = { tasksPerSecond: 'tasks/s', tableMb: 'table size per task', index
 
 /** Figures of one span. Sizes are in MB per million tasks. */
 function spanOf(before: Sample, after: Sample) {
-  const mb = (bytes: number) => bytes / 1_048_576 / (after.inserted / 1_000_000)
+  const mb = (bytes: number) => bytes / 1_048_576 / ((after.ended + after.waiting) / 1_000_000)
   return {
     tasksPerSecond: (1_000 * (after.ended - before.ended)) / (after.at - before.at),
-    waiting: after.inserted - after.ended,
+    waiting: after.waiting,
     deadRows: after.deadRows,
     tableMb: mb(after.tableBytes),
     indexMb: mb(after.indexBytes),
@@ -112,7 +112,7 @@ function spanOf(before: Sample, after: Sample) {
 async function readSample(client: pg.Client): Promise<Sample> {
   const { rows } = await client.query<Omit<Sample, 'at'>>(`
     select (select coalesce(sum(processed), 0)::float8 from workers) as ended,
-           sum(n_tup_ins)::float8 as inserted, sum(n_tup_upd)::float8 as updates,
+           (select count(*)::float8 from tasks where finished_at is null) as waiting, sum(n_tup_upd)::float8 as updates,
            sum(n_tup_hot_upd)::float8 as "hotUpdates", sum(n_dead_tup)::float8 as "deadRows",
            sum(pg_relation_size(relid))::float8 as "tableBytes", sum(pg_indexes_size(relid))::float8 as "indexBytes"
     from pg_stat_user_tables, pg_inherits where inhrelid = relid and inhparent = 'tasks'::regclass`)
