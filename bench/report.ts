@@ -2,6 +2,7 @@
 import { IDLE_P50, type Measurement, tasksPerSecond } from './measure.ts'
 import { median } from './statistics.ts'
 import type { System } from './systems.ts'
+import { tableOf } from './table.ts'
 
 export interface Result {
   system: System
@@ -19,12 +20,7 @@ export function formatTable(results: Result[]): string {
   const labels = [...(results[0]?.measurements[0]?.figures.keys() ?? [])]
   const head = ['', ...results.map(({ system }) => system.title)]
   const body = labels.map((label) => [label, ...results.map((result) => format(figure(result, label)))])
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...body].map((row) => row[column]?.length ?? 0), 3),
-  )
-  const line = (row: string[]) => `| ${row.map((cell, at) => pad(cell, widths[at] ?? 0, at)).join(' | ')} |`
-  const rule = `| ${widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
-  return [line(head), rule, ...body.map(line)].join('\n')
+  return tableOf([head, ...body]).join('\n')
 }
 
 const SYSTEM_NAMES = [
@@ -76,8 +72,4 @@ function ratio(waggle: Result, other: Result, label: string): string {
 function format(value: number): string {
   if (Number.isNaN(value)) return '-'
   return value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString('en')
-}
-
-function pad(cell: string, width: number, column: number): string {
-  return column === 0 ? cell.padEnd(width) : cell.padStart(width)
 }

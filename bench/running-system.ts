@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { pause } from '../src/base/loop.ts'
 import { freePort, startChildServer } from '../src/embedded/child-server.ts'
+import { processTree } from './process-tree.ts'
 import { pythonIn } from './python-environment.ts'
 import type { Store } from './stores.ts'
 import { CONCURRENCY, SYSTEMS, type System } from './systems.ts'
@@ -177,10 +178,9 @@ async function untilHealthy(system: System, port: number) {
  * supervisor.
  */
 async function peakMemoryMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  const pids = children.split(' ').filter((text) => text.trim() !== '')
-  const ofChildren = await Promise.all(pids.map((child) => peakMemoryMb(Number(child))))
-  const own = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
-  return ofChildren.reduce((sum, mb) => sum + mb, own)
+  const peaks = (await processTree(pid)).map(async (each) => {
+    const status = await readFile(`/proc/${each}/status`, 'utf8').catch(() => '')
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
+  })
+  return (await Promise.all(peaks)).reduce((sum, mb) => sum + mb, 0)
 }

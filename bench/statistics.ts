@@ -1,7 +1,7 @@
 // Percentiles of one run and the median over several runs.
 
 /** Returns the percentile of an ascending list by the nearest-rank method; NaN for an empty list. */
-export function percentile(ascending: number[], percent: number): number {
+export function percentile(ascending: ArrayLike<number>, percent: number): number {
   const rank = Math.ceil((percent / 100) * ascending.length)
   return ascending[Math.max(rank, 1) - 1] ?? Number.NaN
 }

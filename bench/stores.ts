@@ -23,9 +23,10 @@ export interface Store {
 /**
  * PostgreSQL runs with default settings, including `fsync` and `synchronous_commit`: every commit reaches the
  * disk.
+ * @param settings additional server settings, e.g. `{ shared_preload_libraries: 'pg_stat_statements' }`
  */
-export async function startStores(): Promise<Stores> {
-  const postgres = await startPostgresServer()
+export async function startStores(settings: Record<string, string> = {}): Promise<Stores> {
+  const postgres = await startPostgresServer(settings)
   if (!postgres) throw new Error('The bench needs PostgreSQL (Debian and Ubuntu: apt-get install postgresql)')
   return {
     postgresVersion: postgres.version,

@@ -2,6 +2,7 @@
 // ones, and the statistics of the last days. Postgres generates the rows in order of time, as a real system
 // would have inserted them.
 import pg from 'pg'
+import { firstIdOf } from '../../src/base/uuidv7.ts'
 import type { Landmarks } from './requests.ts'
 
 export interface Amounts {
@@ -12,7 +13,7 @@ export interface Amounts {
 const BATCH = 100_000
 
 // A UUIDv7 as in `src/base/uuidv7.ts`, from a timestamp and a number.
-const ID = `(lpad(to_hex((extract(epoch from created) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
+export const ID = `(lpad(to_hex((extract(epoch from created) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
              || '8' || substr(md5(n::text), 5, 15))::uuid`
 // Mostly notifications and mail. One task in a thousand has the rare name `divide`.
 const NAME = `case when n % 1000 = 0 then 'divide' when n % 10 < 5 then 'notify' when n % 10 < 8 then 'email'
@@ -29,26 +30,49 @@ export async function seed(
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
+    const stepMs = MONTH_MS / finished
+    const startMs = Date.now() - 60_000 - MONTH_MS
     for (let from = 1; from <= finished; from += BATCH) {
       log(`${from - 1} of ${finished} finished tasks`)
-      await client.query(FINISHED_TASKS, [from, Math.min(finished, from + BATCH - 1), finished])
+      const last = Math.min(finished, from + BATCH - 1)
+      await client.query(finishedTasks('tasks'), [from, last, startMs, stepMs, FAILED_EVERY])
     }
     log(`${waiting} waiting tasks, attempts, logs and statistics`)
-    await client.query(WAITING_TASKS, [waiting])
-    for (const statement of [ATTEMPTS, LOGS, WORKERS, ACTIVITY]) await client.query(statement)
-    // Bring the tables into the state in which autovacuum would keep them.
-    for (const table of ['tasks', 'attempts', 'task_logs', 'activity'])
-      await client.query(`vacuum analyze ${table}`)
-    await client.query('checkpoint')
+    await seedForPage(client, { waiting, sinceMs: 0 })
     return await findLandmarks(client)
   } finally {
     await client.end()
   }
 }
 
-// One task in twenty fails, one in fifty is cancelled.
-const FINISHED_TASKS = `
-  insert into tasks (id, name, queue, status, input, result, error, progress_fraction, attempt, failures, max_retries,
+const MONTH_MS = 30 * 86_400_000
+/** One task in so many fails. */
+export const FAILED_EVERY = 20
+
+/**
+ * Adds what the page shows besides finished tasks: waiting tasks, statistics, workers, and the attempts and logs of
+ * the failed tasks that were submitted at `sinceMs` (ms since 1970) or later.
+ */
+export async function seedForPage(
+  client: pg.Client,
+  { waiting, sinceMs }: { waiting: number; sinceMs: number },
+): Promise<void> {
+  await client.query(WAITING_TASKS, [waiting])
+  for (const statement of [ATTEMPTS, LOGS]) await client.query(statement, [firstIdOf(sinceMs)])
+  for (const statement of [WORKERS, ACTIVITY]) await client.query(statement)
+  // Bring the tables into the state in which autovacuum would keep them.
+  for (const table of ['tasks', 'attempts', 'task_logs', 'activity'])
+    await client.query(`vacuum analyze ${table}`)
+  await client.query('checkpoint')
+}
+
+/**
+ * Returns the statement that inserts finished tasks into a table. Its parameters are the number of the first and of
+ * the last task, the time of task 0 (ms since 1970), the time between two tasks (ms), and how many tasks there are
+ * for each failed one. One task in fifty is cancelled.
+ */
+export const finishedTasks = (table: string) => `
+  insert into ${table} (id, name, queue, status, input, result, error, progress_fraction, attempt, failures, max_retries,
                      timeout_ms, tags, version, run_at, enqueued_at, created_at, started_at, finished_at, worker_id,
                      cancel_requested_at)
   select ${ID}, ${NAME}, case when n % 10 < 8 then 'mail' else 'default' end, status, ${INPUT},
@@ -60,8 +84,8 @@ const FINISHED_TASKS = `
          '00000000-0000-4000-8000-00000000000a',
          case status when 'CANCELLED' then created end
   from (
-    select n, now() - interval '30 days' * (1 - n::float8 / $3::int) - interval '1 minute' as created,
-           case when n % 20 = 7 then 'FAILURE' when n % 50 = 3 then 'CANCELLED' else 'SUCCESS' end as status
+    select n, to_timestamp(($3::float8 + n * $4::float8) / 1000) as created,
+           case when n % $5::int = 7 then 'FAILURE' when n % 50 = 3 then 'CANCELLED' else 'SUCCESS' end as status
     from generate_series($1::int, $2::int) as n
   ) as made`
 
@@ -79,12 +103,14 @@ const WAITING_TASKS = `
 const ATTEMPTS = `
   insert into attempts (task_id, attempt, error, worker_id, started_at, ended_at)
   select id, number, error, worker_id, started_at, finished_at
-  from tasks, generate_series(1, 4) as number where status = 'FAILURE' and finished_at is not null`
+  from tasks, generate_series(1, 4) as number where status = 'FAILURE' and finished_at is not null
+    and id >= $1::uuid`
 
 const LOGS = `
   insert into task_logs (task_id, attempt, at, message, fields)
   select id, 1 + line / 5, finished_at, 'Connecting to the server, line ' || line, json_build_object('line', line)
-  from tasks, generate_series(0, 19) as line where status = 'FAILURE'`
+  from tasks, generate_series(0, 19) as line where status = 'FAILURE'
+    and id >= $1::uuid`
 
 const WORKERS = `
   insert into workers (id, host, pid, version, queues, concurrency, running, last_beat_at)
@@ -99,9 +125,11 @@ const ACTIVITY = `
        unnest(array['notify', 'email', 'reverse', 'http_request', 'divide', 'sentiment']) as name,
        (select 'wait' as measure, generate_series(4, 30) as bucket
         union all select 'run', generate_series(12, 42)
-        union all select unnest(array['accepted', 'SUCCESS', 'FAILURE', 'CANCELLED', 'RETRY']), 0) as measures`
+        union all select unnest(array['accepted', 'SUCCESS', 'FAILURE', 'CANCELLED', 'RETRY']), 0) as measures
+  on conflict do nothing`
 
-async function findLandmarks(client: pg.Client): Promise<Landmarks> {
+/** Returns ids of tasks that the requests of the page name. */
+export async function findLandmarks(client: pg.Client): Promise<Landmarks> {
   const failed = await client.query<{ id: string }>(`
     select id from tasks where status = 'FAILURE' order by id desc offset 100 limit 1`)
   const idAfter: Landmarks['idAfter'] = {}

@@ -13,8 +13,15 @@ import { changePartitions } from '../../src/store/partitions/transaction.ts'
 
 const DAY_MS = 86_400_000
 
-/** Divides the oldest partition, which must be empty, into `days` daily ones and a new oldest one. */
-export async function makePastPartitions(database: Database, days: number): Promise<void> {
+/**
+ * Divides the oldest partition, which must be empty, into `days` daily ones and a new oldest one.
+ * @param options.isClosed whether the daily ones have the storage settings of partitions whose time is over
+ */
+export async function makePastPartitions(
+  database: Database,
+  days: number,
+  { isClosed = false } = {},
+): Promise<void> {
   const [oldest] = await listPartitions(database)
   const toMs = oldest?.toMs
   if (toMs === undefined || toMs === null) throw new Error('The oldest partition has no upper bound')
@@ -26,7 +33,7 @@ export async function makePastPartitions(database: Database, days: number): Prom
     for (const table of TABLES) {
       await transaction.query(sql`drop table ${tableName(table, 'past')}`)
       for (const range of [{ fromMs: null, toMs: ranges[0]?.fromMs ?? toMs }, ...ranges]) {
-        await createDetached(transaction, table, suffixOf(range))
+        await createDetached(transaction, table, suffixOf(range), { isClosed })
         await attach(transaction, table, range)
       }
     }

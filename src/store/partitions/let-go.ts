@@ -17,7 +17,7 @@ export interface LetGoResult {
 
 // Comments of partitions that were replaced by themselves: nothing is gone, or the old successful tasks, or all that
 // had to go.
-const COMPACT = 'waggle: compact'
+export const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
 
