@@ -111,6 +111,7 @@ CREATE TABLE "workers" (
 	"drain_requested_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE INDEX "attempts_refused" ON "attempts" USING btree ("task_id") WHERE refused is not null;--> statement-breakpoint
 CREATE INDEX "idempotency_keys_by_age" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","is_isolated","run_at","id") WHERE enqueued_at is null and finished_at is null;--> statement-breakpoint
 CREATE INDEX "tasks_enqueued" ON "tasks" USING btree ("queue","is_isolated","enqueued_at") WHERE finished_at is null and enqueued_at is not null;--> statement-breakpoint

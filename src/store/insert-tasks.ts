@@ -58,12 +58,15 @@ export async function insertTasksOnce(
   const others = newTasks.filter(({ id }) => !insertedById.has(id))
   const firsts = others.length > 0 ? await findFirst(database, others) : []
   const firstByKey = new Map(firsts.map((first) => [first.key, first]))
+  // A key that expires right now can be deleted between the two statements. Its task is inserted after all.
+  const expired = others.filter(({ idempotency }) => !firstByKey.has(idempotency.key))
+  const late = expired.length > 0 ? await insertTasksOnce(database, expired, hasBacklog) : []
+  const lateById = new Map(expired.map(({ id }, index) => [id, late[index]]))
   return newTasks.map(({ id, idempotency }) => {
     const row = insertedById.get(id)
     if (row) return { first: null, enqueuedAtMs: row.enqueuedAtMs }
     const first = firstByKey.get(idempotency.key)
-    if (!first) throw new Error(`Task ${id} was not inserted, and its idempotency key does not exist`)
-    return { first, enqueuedAtMs: null }
+    return first ? { first, enqueuedAtMs: null } : (lateById.get(id) as OnceResult)
   })
 }
 

@@ -18,12 +18,14 @@ const PROGRESS_MS = 2_000
 const ABANDONED_MS = 10_000
 
 /**
- * SQL condition on the row of `queue_counts`: a new count may start. Without a row, `coalesce` makes it true.
+ * SQL condition on the row of `queue_counts`: a new count may start. Without a row, `coalesce` makes it true. So
+ * does a time in the future: the clock of Postgres was set back.
  */
 export const IS_COUNT_DUE = sql`coalesce(now() - queue_counts.progressed_at > interval '1 ms' *
   case when queue_counts.counting is null
        then greatest(${MIN_PAUSE_MS}::float8, ${PAUSE_PER_DURATION}::float8 * queue_counts.took_ms)
-       else ${ABANDONED_MS}::float8 end, true)`
+       else ${ABANDONED_MS}::float8 end
+  or queue_counts.progressed_at > now() + interval '1 minute', true)`
 
 /**
  * Counts all unfinished tasks by queue, if a count is due and no other process has started it. Each task is

@@ -4,7 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
-import type { Queries } from './lanes.ts'
+import { LATE_MS } from './partitions/bounds.ts'
 import { extendPartitions } from './partitions/extend.ts'
 import { compactOldest, letGo } from './partitions/let-go.ts'
 import {
@@ -14,6 +14,7 @@ import {
   TABLES,
   tableName,
 } from './partitions/tables.ts'
+import { besideChanges, type Transaction } from './partitions/transaction.ts'
 import { type RetentionPolicy, type RowRule, successMsOf } from './retention-policy.ts'
 import { texts } from './statements.ts'
 
@@ -35,7 +36,7 @@ export function createRetentionStore(database: Database) {
   const { maintenance } = database
   return {
     /** Makes the partitions of the next days. @returns their suffixes; none if they exist */
-    extend: ({ keptMs }: RetentionPolicy) => extendPartitions(maintenance, keptMs),
+    extend: ({ keptMs }: RetentionPolicy) => extendPartitions(database, keptMs),
 
     /** Removes old tasks by replacing partitions. */
     letGo: (policy: RetentionPolicy) => letGo(database, policy),
@@ -57,7 +58,10 @@ export function createRetentionStore(database: Database) {
       const successMs = successMsOf(policy) ?? null
       const isOld = sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
         * interval '1 ms'`
-      return runStep(maintenance, pruneStatement(suffix, { afterId, isOld, limit }), afterId, limit)
+      const step = await besideChanges(maintenance, (transaction) =>
+        runStep(transaction, pruneStatement(suffix, { afterId, isOld, limit }), afterId, limit),
+      )
+      return step ?? { deleted: 0, lastId: afterId, isAtEnd: true }
     },
 
     /**
@@ -67,40 +71,39 @@ export function createRetentionStore(database: Database) {
      */
     async pruneByRule(rule: RowRule, limit: number): Promise<{ deleted: number; isMore: boolean }> {
       const partitions = await listPartitions(maintenance)
-      return maintenance.use((drizzle) =>
-        drizzle.transaction(async (transaction) => {
-          const query = async <Row>(statement: SQL) =>
-            ((await transaction.execute(statement)) as unknown as { rows: Row[] }).rows
-          await query(
-            sql`insert into retention_progress (rule, last_id) values (${rule.key}, ${LOWEST_ID}) on conflict do nothing`,
-          )
-          const [progress] = await query<{ lastId: string; nowMs: number }>(sql`
+      const step = await besideChanges(maintenance, async (transaction) => {
+        const { query } = transaction
+        await query(
+          sql`insert into retention_progress (rule, last_id) values (${rule.key}, ${LOWEST_ID}) on conflict do nothing`,
+        )
+        const [progress] = await query<{ lastId: string; nowMs: number }>(sql`
             select last_id as "lastId", extract(epoch from now())::float8 * 1000 as "nowMs" from retention_progress
             where rule = ${rule.key} for update skip locked`)
-          if (!progress) return { deleted: 0, isMore: false }
-          // Tasks that were submitted later cannot have ended so long ago.
-          const untilId = firstIdOf(progress.nowMs - rule.successMs)
-          let { lastId } = progress
-          let deleted = 0
-          let isAtEnd = true
-          for (const { suffix, toMs } of partitions) {
-            if (toMs !== null && firstIdOf(toMs) <= lastId) continue
-            const statement = pruneStatement(suffix, {
-              afterId: lastId,
-              untilId,
-              isOld: isOldBy(rule),
-              limit,
-            })
-            const step = await runStep({ query }, statement, lastId, limit)
-            lastId = step.lastId
-            deleted += step.deleted
-            isAtEnd = step.isAtEnd
-            if (!isAtEnd) break
-          }
-          await query(sql`update retention_progress set last_id = ${lastId} where rule = ${rule.key}`)
-          return { deleted, isMore: !isAtEnd }
-        }),
-      )
+        if (!progress) return { deleted: 0, isMore: false }
+        // A task that is passed here has ended so long ago that it is deleted, or ends late, and `pruneLate`
+        // deletes it.
+        const untilId = firstIdOf(progress.nowMs - rule.successMs - LATE_MS)
+        let { lastId } = progress
+        let deleted = 0
+        let isAtEnd = true
+        for (const { suffix, toMs } of partitions) {
+          if (toMs !== null && firstIdOf(toMs) <= lastId) continue
+          const statement = pruneStatement(suffix, {
+            afterId: lastId,
+            untilId,
+            isOld: isOldBy(rule),
+            limit,
+          })
+          const step = await runStep(transaction, statement, lastId, limit)
+          lastId = step.lastId
+          deleted += step.deleted
+          isAtEnd = step.isAtEnd
+          if (!isAtEnd) break
+        }
+        await query(sql`update retention_progress set last_id = ${lastId} where rule = ${rule.key}`)
+        return { deleted, isMore: !isAtEnd }
+      })
+      return step ?? { deleted: 0, isMore: false }
     },
 
     /**
@@ -109,14 +112,15 @@ export function createRetentionStore(database: Database) {
      * @returns how many were deleted
      */
     async pruneLate(rule: RowRule, limit: number): Promise<number> {
-      const [row] = await maintenance.query<{ deleted: number }>(sql`
+      const statement = sql`
         with old as materialized (
           select id from tasks
           where finished_at - created_at > interval '1 hour' and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
           order by finished_at limit ${limit} for update skip locked
         ), ${deletionsOf((table) => sql.raw(table.name))}
-        select count(*)::int as deleted from deleted_tasks`)
-      return row?.deleted ?? 0
+        select count(*)::int as deleted from deleted_tasks`
+      const rows = await besideChanges(maintenance, ({ query }) => query<{ deleted: number }>(statement))
+      return rows?.[0]?.deleted ?? 0
     },
 
     /** Deletes up to `limit` idempotency keys that are older than `keptMs`. @returns how many */
@@ -178,12 +182,12 @@ function deletionsOf(nameOf: (table: PartitionedTable) => SQL): SQL {
 }
 
 async function runStep(
-  queries: Pick<Queries, 'query'>,
+  { query }: Transaction,
   statement: SQL,
   afterId: string,
   limit: number,
 ): Promise<PruneStep> {
-  const [step] = await queries.query<{ scanned: number; deleted: number; lastId: string | null }>(statement)
+  const [step] = await query<{ scanned: number; deleted: number; lastId: string | null }>(statement)
   const { scanned = 0, deleted = 0, lastId } = step ?? {}
   return { deleted, lastId: lastId ?? afterId, isAtEnd: scanned < limit }
 }

@@ -143,7 +143,11 @@ export const attempts = pgTable(
     /** The late end of this attempt; null if there is none. */
     refused: json('refused').$type<RefusedEnd>(),
   },
-  (table) => [primaryKey({ columns: [table.taskId, table.id] })],
+  (table) => [
+    primaryKey({ columns: [table.taskId, table.id] }),
+    // Usually empty. Retention finds late ends with it that were recorded while it copied their tasks.
+    index('attempts_refused').on(table.taskId).where(sql`refused is not null`),
+  ],
 )
 
 /**

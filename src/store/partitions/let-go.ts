@@ -3,8 +3,8 @@
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type RetentionPolicy, successMsOf } from '../retention-policy.ts'
-import { LATE_MS } from './bounds.ts'
-import { type ReplacementResult, replacePartitions } from './replace.ts'
+import { LATE_MS, widthFor } from './bounds.ts'
+import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
 
 /** What `letGo` has done. */
@@ -13,6 +13,8 @@ export interface LetGoResult {
   replaced: string[]
   /** Partitions that could not be replaced although tasks in them are too old: their rows must be deleted. */
   remaining: Partition[]
+  /** Why no further partition was replaced, e.g. because the tables stay in use (`isLockTimeout`). */
+  error?: unknown
 }
 
 // Comments of partitions that were replaced by themselves: nothing is gone, or the old successful tasks, or all that
@@ -25,7 +27,6 @@ const WITHOUT_OLD = 'waggle: without old tasks'
  * Removes what is too old from all partitions that have been over for `LATE_MS` longer than tasks are kept. A
  * partition in which every task is too old joins the oldest partition, which so moves on. One in which only the
  * successful tasks are too old is replaced by a smaller one.
- * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function letGo(database: Database, policy: RetentionPolicy): Promise<LetGoResult> {
   const { partitions, nowMs } = await readPartitions(database)
@@ -34,18 +35,21 @@ export async function letGo(database: Database, policy: RetentionPolicy): Promis
     otherMs: nowMs - (policy.keptMs ?? nowMs),
   }
   const result: LetGoResult = { replaced: [], remaining: [] }
+  let isStopped = false
   let [oldest] = partitions
   for (const partition of partitions.slice(1)) {
     const isExpired = isOver(partition, keptSince.otherMs)
-    if (!isExpired && !isOver(partition, keptSince.successMs)) break
+    if (!isExpired && !isOver(partition, keptSince.successMs)) {
+      if (isWide(partition, policy, keptSince.successMs)) result.remaining.push(partition)
+      continue
+    }
     const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
     const joined = isExpired && oldest !== undefined ? [oldest, partition] : undefined
     if (joined) {
-      const outcome = await replacePartitions(database, { partitions: joined, keptSince })
-      if (outcome === 'elsewhere') return result
+      const outcome = await replace({ partitions: joined, keptSince })
       if (outcome === 'replaced') {
         result.replaced.push(partition.suffix)
-        oldest = { ...partition, fromMs: null, suffix: 'past' }
+        oldest = { ...partition, fromMs: null, suffix: 'past', comment: null }
         continue
       }
       // Younger partitions can no longer join the oldest, because ranges have no gaps.
@@ -53,13 +57,35 @@ export async function letGo(database: Database, policy: RetentionPolicy): Promis
     }
     if (partition.comment === comment || partition.comment === WITHOUT_OLD) continue
     const outcome = (await isWorthwhile(database, partition))
-      ? await replacePartitions(database, { partitions: [partition], keptSince, comment })
+      ? await replace({ partitions: [partition], keptSince, comment })
       : 'busy'
-    if (outcome === 'elsewhere') return result
     if (outcome === 'replaced') result.replaced.push(partition.suffix)
-    else result.remaining.push(partition)
+    else if (outcome === 'busy') result.remaining.push(partition)
   }
   return result
+
+  /** After an error, or while another process changes partitions, replaces nothing more. */
+  async function replace(replacement: Replacement): Promise<ReplacementResult> {
+    if (isStopped) return 'elsewhere'
+    try {
+      const outcome = await replacePartitions(database, replacement)
+      isStopped = outcome === 'elsewhere'
+      return outcome
+    } catch (error) {
+      result.error = error
+      isStopped = true
+      return 'elsewhere'
+    }
+  }
+}
+
+/**
+ * Whether a partition is so wide that its oldest tasks cannot wait for its end. It is if no worker has run for long,
+ * or a clock was ahead.
+ */
+function isWide({ fromMs, toMs }: Partition, { keptMs }: RetentionPolicy, sinceMs: number): boolean {
+  if (fromMs === null || fromMs > sinceMs) return false
+  return toMs === null || toMs - fromMs > Math.max(2 * widthFor(keptMs), (keptMs ?? 0) / 2)
 }
 
 // A partition with fewer tasks needs so little space that it is not made compact.
@@ -72,7 +98,7 @@ const MIN_KEPT_MS = 3 * 86_400_000
  * tasks are submitted, claimed and finished, half of each page has to be free, and the indexes contain entries of
  * old row versions. Does this for the oldest partition for which it has not been done.
  * @returns undefined if there is none
- * @throws like `letGo`
+ * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function compactOldest(
   database: Database,

@@ -9,8 +9,17 @@ import { isKey } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type Range, suffixOf } from './bounds.ts'
-import { attach, createDetached, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
-import { changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
+import {
+  attachFilled,
+  createToFill,
+  dropUnattached,
+  listPartitions,
+  type Partition,
+  type PartitionedTable,
+  TABLES,
+  tableName,
+} from './tables.ts'
+import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
 
 /** Which tasks have to be kept, besides unfinished ones: those that ended at these times or later. */
 export interface KeptSince {
@@ -29,8 +38,8 @@ export interface Replacement {
   comment?: string
 }
 
-// Number of tasks per statement that copies. A statement takes some tenths of a second at most.
-const COPY_BATCH = 10_000
+// Number of tasks per statement that copies: with inputs of 256 KiB it copies half a gigabyte, which takes seconds.
+const COPY_BATCH = 2_000
 // Maximum number of unfinished tasks, and of tasks that ended meanwhile: they are compared and copied while the
 // tables are locked, at 2 and 10 µs each.
 export const MAX_UNFINISHED = 10_000
@@ -57,40 +66,61 @@ export async function replacePartitions(
 ): Promise<ReplacementResult> {
   const { partitions, keptSince } = replacement
   const range = rangeOf(partitions)
-  const fresh = `${suffixOf(range)}${TEMPORARY}`
+  const fresh = `${suffixOf(range)}_next`
+  // Nothing is copied in vain while a backup uses the tables.
+  const isFree = await changePartitions(database, (transaction) => lockTables(transaction, limits))
+  if (isFree === undefined) return 'elsewhere'
   try {
     const result = await changePartitions<ReplacementResult>(database, async (transaction) => {
       // Transactions of their own: one transaction that writes for minutes would keep Postgres from vacuuming.
       // `transaction` writes nothing before the tables are locked, and keeps other processes away.
       const copying = database.hasOneConnection ? transaction : database.maintenance
-      await dropTemporary(copying)
+      await abandonIfOutdated(transaction, partitions)
+      await dropUnattached(copying)
+      await lockVacuum(transaction, partitions)
       if (await isBusy(transaction, partitions)) return 'busy'
-      for (const table of TABLES) await createDetached(copying, table, fresh, { isClosed: true })
+      for (const table of TABLES) await createToFill(copying, table, range, fresh)
       for (const partition of partitions) await copyKept(copying, partition, fresh, keptSince)
-      await lockTables(transaction, limits)
+      await lockTables(transaction, limits ?? LOCK_LIMITS)
       for (const partition of partitions) await copyChanged(transaction, partition, fresh)
       await takePlace(transaction, replacement, range, fresh)
       return 'replaced'
     })
     return result ?? 'elsewhere'
   } catch (error) {
-    await changePartitions(database, dropTemporary)
+    await changePartitions(database, dropUnattached)
     if (error instanceof TooManyChanges) return 'busy'
     throw error
   }
 }
 
-/** Last part of the names of tables that are not attached yet. */
-const TEMPORARY = '_next'
+// The copy would be in vain, so this waits a minute for the tables.
+const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 100 }
 
-/** Drops the tables of a replacement that was not completed. */
-async function dropTemporary(transaction: Transaction) {
-  const names = TABLES.map(({ name }) => `relname like '${name}\\_%\\${TEMPORARY}'`).join(' or ')
-  const rows = await transaction.query<{ name: string }>(sql`
-    select relname as name from pg_class
-    where relkind = 'r' and not relispartition and (${sql.raw(names)})
-      and relnamespace = (select relnamespace from pg_class where oid = 'tasks'::regclass)`)
-  for (const { name } of rows) await transaction.query(sql`drop table ${sql.raw(name)}`)
+/** Checks that no other process has replaced one of the partitions since the caller has read them. */
+async function abandonIfOutdated(transaction: Transaction, partitions: Partition[]) {
+  const current = await listPartitions(transaction)
+  const isCurrent = partitions.every(({ suffix, fromMs, toMs, comment }) =>
+    current.some(
+      (other) =>
+        other.suffix === suffix &&
+        other.fromMs === fromMs &&
+        other.toMs === toMs &&
+        other.comment === comment,
+    ),
+  )
+  if (!isCurrent) throw new Abandoned()
+}
+
+/**
+ * Keeps autovacuum away from the partitions until the end of the transaction: it would hold a lock for minutes, and
+ * does not end for a statement that waits less than a second.
+ */
+async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
+  await transaction.query(sql`set local lock_timeout = '1s'`)
+  for (const table of TABLES)
+    for (const { suffix } of partitions)
+      await transaction.query(sql`lock table ${tableName(table, suffix)} in share update exclusive mode`)
 }
 
 /** More tasks than `MAX_CHANGED` have changed while the others were copied. */
@@ -117,7 +147,7 @@ async function isBusy(transaction: Transaction, partitions: Partition[]): Promis
   return false
 }
 
-const TASKS = TABLES[0] as PartitionedTable
+const [TASKS, ATTEMPTS] = TABLES as [PartitionedTable, PartitionedTable]
 
 // Conditions of partial indexes of tasks.
 const IS_LATE = sql.raw(`finished_at - created_at > interval '1 hour'`)
@@ -186,19 +216,35 @@ function copiesOfPicked(suffix: string, fresh: string): SQL {
 }
 
 /**
- * Copies again what may have changed since it was copied, while the tables are locked: unfinished tasks that are
- * not equal to their copies, and tasks that ended since. No other task changes in a way that matters: a manual
- * retry makes a task unfinished, and whatever it does later, it ends late.
+ * Copies again what may have changed since it was copied, while the tables are locked:
+ *
+ * - unfinished tasks that are not equal to their copies, and all running ones: log lines do not change their task;
+ * - tasks that ended since. Whatever happens to a task of these partitions, it ends late: a manual retry makes it
+ *   unfinished first;
+ * - copies of unfinished tasks that have ended, if the clock of Postgres was set back meanwhile;
+ * - tasks with late ends.
+ *
+ * Nothing is deleted meanwhile (`besideChanges`).
  */
 async function copyChanged(transaction: Transaction, { suffix }: Partition, fresh: string) {
   const [old, copy] = [tableName(TASKS, suffix), tableName(TASKS, fresh)]
+  const [oldAttempts, copiedAttempts] = [tableName(ATTEMPTS, suffix), tableName(ATTEMPTS, fresh)]
   const changed = await transaction.query<{ id: string }>(sql`
     select old.id from ${old} as old left join ${copy} as copy on ${isKey('copy.id', 'old.id')}
     where old.finished_at is null
-      and (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
-          is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes)
+      and (old.status = 'STARTED' or (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
+          is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes))
     union
     select id from ${old} where ${IS_LATE} and finished_at >= transaction_timestamp() - ${LONGEST_STATEMENT}
+    union
+    select copy.id from ${copy} as copy join ${old} as old on ${isKey('old.id', 'copy.id')}
+    where copy.finished_at is null and old.finished_at is not null
+    union
+    select late.task_id from ${oldAttempts} as late
+    join ${copy} as copy on ${isKey('copy.id', 'late.task_id')}
+    where late.refused is not null and not exists (
+      select from ${copiedAttempts} as known
+      where known.task_id = late.task_id and known.id = late.id and known.refused is not null)
     limit ${MAX_CHANGED + 1}`)
   if (changed.length === 0) return
   if (changed.length > MAX_CHANGED) throw new TooManyChanges()
@@ -221,10 +267,7 @@ async function takePlace(
   for (const table of TABLES) {
     const old = partitions.map(({ suffix }) => tableName(table, suffix))
     await transaction.query(sql`drop table ${sql.join(old, sql`, `)}`)
-    await transaction.query(
-      sql`alter table ${tableName(table, fresh)} rename to ${tableName(table, suffixOf(range))}`,
-    )
-    await attach(transaction, table, range)
+    await attachFilled(transaction, table, range, fresh)
   }
   if (comment !== undefined)
     await transaction.query(

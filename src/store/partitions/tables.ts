@@ -1,5 +1,6 @@
 // The partitioned tables and the SQL that creates, attaches and lists their partitions. A partition is the same
 // range of task ids in all three tables.
+import type { SQL } from 'drizzle-orm'
 import { firstIdOf, timeOfId } from '../../base/uuidv7.ts'
 import { sql } from '../drizzle.ts'
 import { type Range, suffixOf } from './bounds.ts'
@@ -16,6 +17,9 @@ export interface PartitionedTable {
 // Storage settings of a partition whose time is over, for all three tables. Its rows are hardly written again, so
 // its pages are full, and the first vacuum freezes them: no later one has to read them.
 const CLOSED_SETTINGS = 'fillfactor = 100, autovacuum_freeze_min_age = 0'
+
+// Comment of the tables of a replacement until they are attached.
+const UNATTACHED = 'waggle: not attached yet'
 
 export const TABLES: readonly PartitionedTable[] = [
   {
@@ -62,7 +66,7 @@ function rangeOf(bound: string): Range {
 export const tableName = (table: PartitionedTable, suffix: string) => sql.raw(`${table.name}_${suffix}`)
 
 /**
- * Creates a table like a partition of `table`, with its indexes, that is not attached yet.
+ * Creates an empty table like a partition of `table`, with its indexes, that is not attached yet.
  * @param options.isClosed whether the time of the partition is over
  */
 export async function createDetached(
@@ -71,10 +75,69 @@ export async function createDetached(
   suffix: string,
   { isClosed = false } = {},
 ) {
-  const settings = sql.raw(isClosed ? CLOSED_SETTINGS : table.settings)
+  await createLike(transaction, table, suffix, isClosed ? CLOSED_SETTINGS : table.settings)
+}
+
+/**
+ * Creates a table like a partition whose time is over, to be filled and then attached with `attachFilled`. Postgres
+ * does not vacuum it until then: a vacuum would hold a lock that delays the change.
+ */
+export async function createToFill(
+  transaction: Transaction,
+  table: PartitionedTable,
+  range: Range,
+  suffix: string,
+) {
+  const name = tableName(table, suffix)
+  await createLike(transaction, table, suffix, `${CLOSED_SETTINGS}, ${NO_VACUUM}`)
   await transaction.query(
-    sql`create table ${tableName(table, suffix)} (like ${sql.raw(table.name)} including all) with (${settings})`,
+    sql`alter table ${name} add constraint ledger_bound check (${isInRange(table, range)})`,
   )
+  await transaction.query(sql`comment on table ${name} is ${sql.raw(`'${UNATTACHED}'`)}`)
+}
+
+const NO_VACUUM = 'autovacuum_enabled = off, toast.autovacuum_enabled = off'
+
+async function createLike(
+  transaction: Transaction,
+  table: PartitionedTable,
+  suffix: string,
+  settings: string,
+) {
+  await transaction.query(
+    sql`create table ${tableName(table, suffix)} (like ${sql.raw(table.name)} including all) with (${sql.raw(settings)})`,
+  )
+}
+
+/** SQL condition that the id of a task is in the range. */
+export function isInRange(table: PartitionedTable, { fromMs, toMs }: Range): SQL {
+  const key = sql.raw(table.key)
+  const isAbove = fromMs === null ? sql`true` : sql`${key} >= ${idLiteral(fromMs)}`
+  const isBelow = toMs === null ? sql`true` : sql`${key} < ${idLiteral(toMs)}`
+  return sql`${isAbove} and ${isBelow}`
+}
+
+/** Attaches a table of `createToFill` under its final name. Its constraint keeps Postgres from reading it. */
+export async function attachFilled(
+  transaction: Transaction,
+  table: PartitionedTable,
+  range: Range,
+  suffix: string,
+) {
+  const name = tableName(table, suffixOf(range))
+  await transaction.query(sql`alter table ${tableName(table, suffix)} rename to ${name}`)
+  await attach(transaction, table, range)
+  await transaction.query(sql`alter table ${name} drop constraint ledger_bound`)
+  await transaction.query(sql`alter table ${name} reset (autovacuum_enabled, toast.autovacuum_enabled)`)
+  await transaction.query(sql`comment on table ${name} is null`)
+}
+
+/** Drops the tables of `createToFill` that were not attached. */
+export async function dropUnattached(transaction: Transaction) {
+  const rows = await transaction.query<{ name: string }>(sql`
+    select oid::regclass::text as name from pg_class
+    where relkind = 'r' and obj_description(oid, 'pg_class') = ${UNATTACHED}`)
+  for (const { name } of rows) await transaction.query(sql`drop table ${sql.raw(name)}`)
 }
 
 /** Attaches a table. Postgres reads it, unless it is empty or has a constraint that implies the range. */
@@ -92,4 +155,4 @@ export async function attach(
 }
 
 /** Returns the lowest id of a time as a literal: data definition statements take no parameters. */
-export const idLiteral = (ms: number) => sql.raw(`'${firstIdOf(ms)}'`)
+const idLiteral = (ms: number) => sql.raw(`'${firstIdOf(ms)}'`)

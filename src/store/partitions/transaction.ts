@@ -19,6 +19,11 @@ export interface LockLimits {
 
 const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 10 }
 
+// How often and how long a change waits for deletes of old tasks that exclude it. Each takes some tens of
+// milliseconds.
+const ADVISORY_TRIES = 10
+const ADVISORY_PAUSE_MS = 50
+
 // Key of the advisory lock that allows one change at a time: 'part' in ASCII.
 const PARTITION_LOCK = 0x70617274
 
@@ -42,19 +47,49 @@ export async function changePartitions<T>(
   }
 }
 
+/**
+ * Calls `work`, which deletes tasks, in a transaction. No process changes partitions meanwhile: a copy of a deleted
+ * task would bring it back.
+ * @returns the result of `work`; undefined if a process is changing partitions
+ */
+export function besideChanges<T>(
+  queries: Pick<Queries, 'use'>,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T | undefined> {
+  return begin(queries, async (transaction) => {
+    const isFree = await tryLock(transaction, sql`pg_try_advisory_xact_lock_shared`)
+    return isFree ? work(transaction) : undefined
+  })
+}
+
 function inTransaction<T>(queries: Pick<Queries, 'use'>, work: (transaction: Transaction) => Promise<T>) {
+  return begin(queries, async (transaction) => {
+    // The transaction is idle while tasks are copied over another connection.
+    await transaction.query(sql`set local idle_in_transaction_session_timeout = 0`)
+    for (let left = ADVISORY_TRIES; !(await tryLock(transaction, sql`pg_try_advisory_xact_lock`)); left--) {
+      if (left <= 1) return undefined
+      await pause(ADVISORY_PAUSE_MS)
+    }
+    return work(transaction)
+  })
+}
+
+function begin<T>(queries: Pick<Queries, 'use'>, work: (transaction: Transaction) => Promise<T>) {
   return queries.use((drizzle) =>
-    drizzle.transaction(async (running) => {
-      const transaction: Transaction = {
+    drizzle.transaction((running) =>
+      work({
         // Both drivers return an object with `rows`.
         query: async (statement) => ((await running.execute(statement)) as unknown as { rows: never[] }).rows,
-      }
-      const [lock] = await transaction.query<{ isFree: boolean }>(
-        sql`select pg_try_advisory_xact_lock(${PARTITION_LOCK}::bigint) as "isFree"`,
-      )
-      return lock?.isFree ? work(transaction) : undefined
-    }),
+      }),
+    ),
   )
+}
+
+async function tryLock(transaction: Transaction, lock: SQL): Promise<boolean> {
+  const [row] = await transaction.query<{ isFree: boolean }>(
+    sql`select ${lock}(${PARTITION_LOCK}::bigint) as "isFree"`,
+  )
+  return row?.isFree ?? false
 }
 
 /**
@@ -66,7 +101,7 @@ function inTransaction<T>(queries: Pick<Queries, 'use'>, work: (transaction: Tra
 export async function lockTables(
   transaction: Transaction,
   { lockMs, pauseMs, tries }: LockLimits = LOCK_LIMITS,
-): Promise<void> {
+): Promise<true> {
   // Statements after the lock can wait too: a partition can be in use by an autovacuum.
   await transaction.query(sql`select set_config('lock_timeout', ${`${lockMs}ms`}, true)`)
   for (let left = tries; ; left--) {
@@ -75,7 +110,7 @@ export async function lockTables(
       await transaction.query(
         sql`lock table only tasks, only attempts, only task_logs in access exclusive mode`,
       )
-      return
+      return true
     } catch (error) {
       if (left <= 1 || !isLockTimeout(error)) throw error
       await transaction.query(sql`rollback to savepoint locking`)

@@ -25,12 +25,14 @@ const BATCH = 1_000
 // that were still unfinished or locked when the last one passed them.
 const RESTART_SCAN_MS = 3_600_000
 const RETRY_COMPACT_MS = 3_600_000
+const RETRY_LET_GO_MS = 300_000
 
 export function startRetention(dependencies: RetentionDependencies): Loop {
   const { store, activityStore, events, policy, keysKeptMs, intervalMs } = dependencies
   const rules = rowRulesOf(policy)
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
+  let letGoAtMs = Number.NEGATIVE_INFINITY
   let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
   return startLoop({ intervalMs, body: letGoOfOld, onError })
@@ -42,7 +44,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
       () => activityStore.prune(),
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
       async () => {
-        remaining = (await store.letGo(policy)).remaining
+        remaining = await letGo()
       },
       () => pruneByRules(stopping),
       () => pruneRemaining(remaining, stopping),
@@ -55,10 +57,22 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     }
   }
 
+  async function letGo(): Promise<Remaining[]> {
+    if (performance.now() < letGoAtMs) return []
+    const { remaining, error } = await store.letGo(policy)
+    // What was copied was copied in vain, so this is not tried again soon.
+    if (error !== undefined) {
+      letGoAtMs = performance.now() + RETRY_LET_GO_MS
+      onError(error)
+    }
+    return remaining
+  }
+
   async function compact() {
     if (performance.now() < compactAtMs) return
-    // A partition in which much changes is copied in vain, so it is not tried again soon.
-    if ((await store.compactOldest(policy)) === 'busy') compactAtMs = performance.now() + RETRY_COMPACT_MS
+    // A partition in which much changes, or that stays in use, is copied in vain.
+    compactAtMs = performance.now() + RETRY_COMPACT_MS
+    if ((await store.compactOldest(policy)) !== 'busy') compactAtMs = Number.NEGATIVE_INFINITY
   }
 
   async function pruneByRules(stopping: AbortSignal) {

@@ -1,5 +1,5 @@
 // Partitions that are made ahead of time.
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { newId } from '../../../src/base/uuidv7.ts'
 import { type Database, openDatabase } from '../../../src/store/database.ts'
 import { sql } from '../../../src/store/drizzle.ts'
@@ -36,6 +36,20 @@ async function submitAt(ms: number): Promise<string> {
     sql`insert into task_logs (task_id, attempt, at, message) values (${id}, 1, now(), 'x')`,
   )
   return id
+}
+
+/** Submits 2,100 tasks, which are too many to move them. */
+async function submitManyAt(ms: number) {
+  await database.query(sql`
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
+    select (lpad(to_hex(${ms}::bigint + n), 12, '0') || '70008000000000000000')::uuid, 'reverse', 'default', 'PENDING', '{}',
+           0, 1000, now(), now()
+    from generate_series(1, 2100) as n`)
+}
+
+async function constraints(): Promise<number> {
+  const rows = await database.query(sql`select from pg_constraint where conname = 'ledger_bound'`)
+  return rows.length
 }
 
 /** Lower bounds in days from today; null for the oldest. */
@@ -75,35 +89,62 @@ test('every id has a partition: of the past, and of clocks that are years ahead'
   )
 })
 
-test('tasks that were submitted before the table was divided, or while no worker ran, are kept', async () => {
-  await openUndivided()
-  const ids = [await submitAt(TODAY_MS - 25 * DAY_MS), await submitAt(Date.now())]
-  await extendPartitions(database, 30 * DAY_MS)
-  expect(await bounds()).toEqual([null, 8])
-  for (const id of ids) expect(await partitionOf(id)).toBe('tasks_past attempts_past task_logs_past')
-  const [constraints] = await database.query<{ count: number }>(
-    sql`select count(*)::int as count from pg_constraint where conname = 'ledger_bound'`,
-  )
-  expect(constraints?.count).toBe(0)
+describe('few tasks in the newest partition', () => {
+  test('move to the new ones: of the time before the first worker, and of clocks that are ahead', async () => {
+    await openUndivided()
+    const ids = [
+      await submitAt(TODAY_MS - 25 * DAY_MS),
+      await submitAt(Date.now()),
+      await submitAt(TODAY_MS + 4_000 * DAY_MS),
+    ]
+    await extendPartitions(database, 30 * DAY_MS)
+    expect(await bounds()).toEqual([null, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+    const day = new Date(TODAY_MS).toISOString().slice(0, 10).replaceAll('-', '_')
+    expect(await Promise.all(ids.map(partitionOf))).toEqual(
+      ['past', day, 'future'].map((suffix) => `tasks_${suffix} attempts_${suffix} task_logs_${suffix}`),
+    )
+    await extendAt(TODAY_MS + DAY_MS)
+    expect(await bounds()).toEqual([null, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(await partitionOf(ids[2] as string)).toBe('tasks_future attempts_future task_logs_future')
+  })
 })
 
-test('after a month without a worker, the next partitions are made above what was submitted meanwhile', async () => {
-  await openUndivided()
-  await extendPartitions(database, 30 * DAY_MS)
-  // What a worker had made until 30 days ago.
-  await database.query(sql`drop table tasks_future, attempts_future, task_logs_future`)
-  const month = [await submitAt(TODAY_MS + 3 * DAY_MS)]
-  for (const table of ['tasks', 'attempts', 'task_logs'])
+describe('many tasks in the newest partition', () => {
+  test('after a month without a worker: it gets a bound above them', async () => {
+    await openUndivided()
+    await extendPartitions(database, 30 * DAY_MS)
+    const first = await submitAt(TODAY_MS + 8 * DAY_MS)
+    await submitManyAt(TODAY_MS + 20 * DAY_MS)
+    const last = await submitAt(TODAY_MS + 37.5 * DAY_MS)
+    await extendAt(TODAY_MS + 38.5 * DAY_MS)
+    expect(await bounds()).toEqual([null, 0, 1, 2, 3, 4, 5, 6, 7, 8, 46])
+    expect(await partitionOf(first)).toBe(await partitionOf(last))
+    expect(await constraints()).toBe(0)
+    await extendAt(TODAY_MS + 39.5 * DAY_MS)
+    expect((await bounds()).at(-1)).toBe(47)
+  })
+
+  test('a constraint that a killed process has left is dropped, and refuses nothing', async () => {
+    await openUndivided()
+    await extendPartitions(database, 30 * DAY_MS)
+    const [bound] = [newId(TODAY_MS + 9 * DAY_MS)]
     await database.query(
-      sql`${sql.raw(`create table ${table}_future partition of ${table} for values from ('${newId(TODAY_MS + 8 * DAY_MS).slice(0, 13)}-0000-0000-000000000000') to (maxvalue)`)}`,
+      sql.raw(`alter table tasks_future add constraint ledger_bound check (id < '${bound}') not valid`),
     )
-  month.push(await submitAt(TODAY_MS + 8 * DAY_MS), await submitAt(TODAY_MS + 37.5 * DAY_MS))
-  await extendAt(TODAY_MS + 38.5 * DAY_MS)
-  expect(await bounds()).toEqual([null, 0, 1, 2, 3, 4, 5, 6, 7, 8, 46])
-  const rows = await database.query(sql`select from tasks`)
-  expect(rows).toHaveLength(3)
-  await extendAt(TODAY_MS + 39.5 * DAY_MS)
-  expect((await bounds()).at(-1)).toBe(47)
+    await extendPartitions(database, 30 * DAY_MS)
+    expect(await constraints()).toBe(0)
+    await submitAt(TODAY_MS + 20 * DAY_MS)
+  })
+
+  test('several processes divide it once, and leave no constraint', async () => {
+    await openUndivided()
+    await submitManyAt(TODAY_MS)
+    await Promise.all(Array.from({ length: 5 }, () => extendPartitions(database, 30 * DAY_MS)))
+    await extendPartitions(database, 30 * DAY_MS)
+    expect(await bounds()).toEqual([null, 8])
+    expect(await constraints()).toBe(0)
+    expect(await database.query(sql`select from tasks`)).toHaveLength(2_100)
+  })
 })
 
 test('a change of the retention changes only partitions that are made later', async () => {
