@@ -13,7 +13,8 @@ import { createLedger, seedWaiting, type WaitingSeed } from './seed.ts'
 const MISSING_AFTER_S = 15
 const LIMIT_S = MISSING_AFTER_S + 10
 const STATEMENT_LIMIT_MS = 100
-const SETTINGS = { WORKER_MISSING_AFTER_SECONDS: String(MISSING_AFTER_S) }
+// A worker logs a warning for each lost attempt.
+const SETTINGS = { WORKER_MISSING_AFTER_SECONDS: String(MISSING_AFTER_S), LOG_LEVEL: 'error' }
 const DAY_MS = 86_400_000
 
 const VARIANTS: { title: string; seed: Omit<WaitingSeed, 'tasks'> }[] = [
@@ -53,9 +54,10 @@ export async function measureRecovery(context: Context): Promise<Section> {
 
 function sectionOf({ amounts }: Context, recoveries: Recovery[]): Section {
   const { waitingTasks, runningTasks } = amounts.recovery
-  const rows = recoveries.flatMap(({ title, slowest }) =>
-    slowest.map(({ text, maxMs, calls }) => [`${title}: \`${text}\``, maxMs.toFixed(1), String(calls)]),
-  )
+  const rows = recoveries.flatMap(({ title, slowest }) => [
+    [`waiting tasks ${title}`, '', ''],
+    ...slowest.map(({ text, maxMs, calls }) => [`\`${text}\``, maxMs.toFixed(1), String(calls)]),
+  ])
   return {
     title: `A worker with ${runningTasks} tasks is killed beside ${waitingTasks} waiting tasks`,
     lines: [
@@ -92,12 +94,13 @@ async function measureVariant(
   processes.defer(() => api.stop())
   const second = await startWaggleWorker(store, SETTINGS)
   processes.defer(() => second.stop())
-  return withClient(store, async (client) => {
+  // `await`, because the processes are stopped when this function returns.
+  return await withClient(store, async (client) => {
     await client.query('create extension pg_stat_statements')
     const secondId = await untilWorker(client, null, context.signal)
     await callApi(api.port, `/v1/workers/${secondId}/drain`)
-    // The worker reads the request with one of its next heartbeats, which it sends every second. It also counts as
-    // stable only after `MISSING_AFTER_S`, as a worker that has run for long does.
+    // The worker reads the request with one of its next heartbeats, which it sends every second. It recovers tasks
+    // only after heartbeats for `MISSING_AFTER_S`, so that it has run for that long like any other worker.
     await pause(MISSING_AFTER_S * 1_000, context.signal)
     const first = await startWaggleWorker(store, SETTINGS)
     processes.defer(() => first.stop())
@@ -105,7 +108,7 @@ async function measureVariant(
     const ids = await submitLongTasks(api.port, context.amounts.recovery.runningTasks)
     await untilCount(client, ids, `status = 'STARTED' and worker_id = '${firstId}'`, 30_000, context.signal)
     await client.query('select pg_stat_statements_reset()')
-    // Both workers must be alive until here: only the first one may run the tasks.
+    // Until here the second worker must not run any of the tasks. From now on it may.
     await callApi(api.port, `/v1/workers/${secondId}/resume`)
     const pids = await processTree(first.pid)
     const killedAt = Date.now()
