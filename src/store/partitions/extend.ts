@@ -85,6 +85,8 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
     await changePartitions(database, async (transaction) => {
       await abandonIfOutdated(transaction, newest)
       await transaction.query(sql`set local lock_timeout = '50ms'`)
+      // Another process may have added one for the same purpose.
+      await transaction.query(sql`alter table ${name} drop constraint if exists ledger_bound`)
       await transaction.query(
         sql`alter table ${name} add constraint ledger_bound check (${isInRange(table, range)}) not valid`,
       )
@@ -130,7 +132,7 @@ async function divideNewest(
       await rename(transaction, table, newest.suffix, suffixOf(closed))
       await attach(transaction, table, closed)
       await transaction.query(
-        sql`alter table ${tableName(table, suffixOf(closed))} drop constraint ledger_bound`,
+        sql`alter table ${tableName(table, suffixOf(closed))} drop constraint if exists ledger_bound`,
       )
     } else await rename(transaction, table, newest.suffix, DIVIDED)
     for (const range of created) {
