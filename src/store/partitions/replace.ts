@@ -113,11 +113,11 @@ async function abandonIfOutdated(transaction: Transaction, partitions: Partition
 }
 
 /**
- * Keeps autovacuum away from the partitions until the end of the transaction: it would hold a lock for minutes, and
- * does not end for a statement that waits less than a second.
+ * Keeps autovacuum away from the partitions until the end of the transaction: it would hold a lock for minutes. One
+ * that runs already is cancelled by Postgres after a second (`deadlock_timeout`). Other statements do not wait.
  */
 async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
-  await transaction.query(sql`set local lock_timeout = '1s'`)
+  await transaction.query(sql`set local lock_timeout = '5s'`)
   for (const table of TABLES)
     for (const { suffix } of partitions)
       await transaction.query(sql`lock table ${tableName(table, suffix)} in share update exclusive mode`)
