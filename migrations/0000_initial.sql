@@ -117,7 +117,7 @@ CREATE INDEX "tasks_to_enqueue" ON "tasks" USING btree ("queue","is_isolated","r
 CREATE INDEX "tasks_enqueued" ON "tasks" USING btree ("queue","is_isolated","enqueued_at") WHERE finished_at is null and enqueued_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_to_call_back" ON "tasks" USING btree ("finished_at") WHERE callback_url is not null and callback_id is null and finished_at is not null;--> statement-breakpoint
 CREATE INDEX "tasks_live" ON "tasks" USING btree ("id") WHERE finished_at is null;--> statement-breakpoint
-CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE finished_at is not null and (error is not null or cancel_requested_at is not null);--> statement-breakpoint
+CREATE INDEX "tasks_unsuccessful" ON "tasks" USING btree ("id") WHERE (finished_at is not null and (error is not null or cancel_requested_at is not null));--> statement-breakpoint
 CREATE INDEX "tasks_late" ON "tasks" USING btree ("finished_at","id") WHERE finished_at - created_at > interval '1 hour';--> statement-breakpoint
 -- What the schema file cannot express. The three tables of tasks have one partition each at first. The code divides it
 -- (src/store/partitions/), and gives every partition its storage settings.

@@ -12,10 +12,12 @@ import {
   type Partition,
   type PartitionedTable,
   TABLES,
+  TASKS,
   tableName,
 } from './partitions/tables.ts'
 import { besideChanges, type Transaction } from './partitions/transaction.ts'
 import { type RetentionPolicy, type RowRule, successMsOf } from './retention-policy.ts'
+import { IS_LATE } from './schema.ts'
 import { texts } from './statements.ts'
 
 /** One step of a scan of tasks from the oldest to the newest. */
@@ -70,9 +72,9 @@ export function createRetentionStore(database: Database) {
      * @returns how many tasks were deleted, and whether more may follow
      */
     async pruneByRule(rule: RowRule, limit: number): Promise<{ deleted: number; isMore: boolean }> {
-      const partitions = await listPartitions(maintenance)
       const step = await besideChanges(maintenance, async (transaction) => {
         const { query } = transaction
+        const partitions = await listPartitions(transaction)
         await query(
           sql`insert into retention_progress (rule, last_id) values (${rule.key}, ${LOWEST_ID}) on conflict do nothing`,
         )
@@ -115,7 +117,7 @@ export function createRetentionStore(database: Database) {
       const statement = sql`
         with old as materialized (
           select id from tasks
-          where finished_at - created_at > interval '1 hour' and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
+          where ${IS_LATE} and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
           order by finished_at limit ${limit} for update skip locked
         ), ${deletionsOf((table) => sql.raw(table.name))}
         select count(*)::int as deleted from deleted_tasks`
@@ -157,7 +159,7 @@ interface PruneOptions {
  * `= any(array[id])`, because the planner then finds each row by the primary key.
  */
 export function pruneStatement(suffix: string, { afterId, untilId, isOld, limit }: PruneOptions): SQL {
-  const tasks = tableName(TABLES[0] as PartitionedTable, suffix)
+  const tasks = tableName(TASKS, suffix)
   const isBelow = untilId === undefined ? sql`true` : sql`id < ${untilId}::uuid`
   return sql`
     with scanned as materialized (

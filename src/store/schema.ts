@@ -26,6 +26,11 @@ import {
   uuid,
 } from './drizzle.ts'
 
+/** SQL condition of the index `tasks_unsuccessful`: the task failed, or its cancellation was requested. */
+export const IS_UNSUCCESSFUL = sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
+/** SQL condition of the index `tasks_late`: the task ended more than an hour (`LATE_MS`) after its submission. */
+export const IS_LATE = sql`finished_at - created_at > interval '1 hour'`
+
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 
 export const tasks = pgTable(
@@ -114,14 +119,10 @@ export const tasks = pgTable(
     // Indexes for the lists of unfinished tasks (`tasks_live`) and of failed or cancelled tasks, newest
     // first. Their conditions do not contain the status, so that a claim changes no index (a HOT update).
     index('tasks_live').on(table.id).where(sql`finished_at is null`),
-    index('tasks_unsuccessful')
-      .on(table.id)
-      .where(sql`finished_at is not null and (error is not null or cancel_requested_at is not null)`),
+    index('tasks_unsuccessful').on(table.id).where(IS_UNSUCCESSFUL),
     // Index of tasks that ended more than an hour after their submission (`LATE_MS` in partitions/). Retention
     // finds with it, without reading a whole partition, the tasks that ended later than their neighbours.
-    index('tasks_late')
-      .on(table.finishedAt, table.id)
-      .where(sql`finished_at - created_at > interval '1 hour'`),
+    index('tasks_late').on(table.finishedAt, table.id).where(IS_LATE),
   ],
 )
 

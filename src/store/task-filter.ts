@@ -4,7 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import { and, arrayContains, gte, inArray, isNull, lt, sql } from './drizzle.ts'
-import { tasks } from './schema.ts'
+import { IS_UNSUCCESSFUL, tasks } from './schema.ts'
 
 export interface TaskFilter {
   statuses?: TaskStatus[]
@@ -44,9 +44,7 @@ export function rangeOf(filter: TaskFilter): (SQL | undefined)[] {
     // Repeats the condition of the partial index `tasks_unsuccessful`, so that Postgres can use the index.
     // All failed and cancelled tasks fulfil the condition: a failed task always has an error, and a cancelled
     // task always has a cancel request.
-    statuses && isWithin(statuses, UNSUCCESSFUL)
-      ? sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
-      : undefined,
+    statuses && isWithin(statuses, UNSUCCESSFUL) ? IS_UNSUCCESSFUL : undefined,
     filter.idPrefix === undefined ? undefined : idRange(filter.idPrefix),
     filter.createdAfter && gte(tasks.id, firstIdOf(filter.createdAfter.getTime())),
     filter.createdBefore && lt(tasks.id, firstIdOf(filter.createdBefore.getTime())),

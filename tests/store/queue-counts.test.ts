@@ -79,6 +79,12 @@ test('after a long count, the next one waits for twenty times its duration', asy
   expect(await countQueues(database)).toBe(true)
 })
 
+test('after the clock of Postgres was set back, counts do not wait for the old time', async () => {
+  await countQueues(database)
+  await database.query(sql`update queue_counts set progressed_at = now() + interval '1 day'`)
+  expect(await countQueues(database)).toBe(true)
+})
+
 test('a queue that was emptied is not listed after the next count, and a paused one is always', async () => {
   await insert('a', 'PENDING', 2)
   expect(await summaries()).toMatchObject([{ name: 'a', waiting: 2 }])

@@ -56,6 +56,16 @@ test('a task reference of an earlier attempt claims nothing', async () => {
   expect(await store.claimMany([claimOf(id, 1)])).toMatchObject([{ id, attempt: 2 }])
 })
 
+test('a claimed task is marked as enqueued, also by a late reference: recovery reads only such tasks', async () => {
+  const [id = ''] = await insert()
+  await system.connections.database.query(sql`update tasks set enqueued_at = null where id = ${id}`)
+  await store.claimMany([claimOf(id)])
+  const rows = await system.connections.database.query(
+    sql`select status, enqueued_at is not null as "isMarked" from tasks where id = ${id}`,
+  )
+  expect(rows).toEqual([{ status: 'STARTED', isMarked: true }])
+})
+
 test('only the same worker can repeat a claim whose response was lost', async () => {
   const [id = ''] = await insert()
   await store.claimMany([claimOf(id)])

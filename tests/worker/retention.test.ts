@@ -1,10 +1,14 @@
 // Retention in a worker: rows that partitions are too coarse for, idempotency keys, and the loop itself.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Database } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
+import { insertTasksOnce } from '../../src/store/insert-tasks.ts'
+import type { NewTask } from '../../src/store/new-tasks.ts'
 import { listPartitions, type Partition } from '../../src/store/partitions/tables.ts'
 import { rowRulesOf } from '../../src/store/retention-policy.ts'
 import { LOWEST_ID, pruneStatement, type RetentionStore } from '../../src/store/retention-store.ts'
 import { retentionPolicyOf } from '../../src/worker/worker-options.ts'
+import { createNewTasks } from '../support/new-tasks.ts'
 import { insertOldTask, type OldTask, remainingTasks } from '../support/old-tasks.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
@@ -188,6 +192,16 @@ describe('times that are too short for partitions', () => {
     })
   })
 
+  test('remove also tasks that ran long: none is passed before it is too old', async () => {
+    const HOURS = 1 / 24
+    const id = await insert({ createdDaysAgo: 2.5 * HOURS, finishedDaysAgo: 1.6 * HOURS })
+    expect(await store.pruneByRule(rule, 10)).toEqual({ deleted: 0, isMore: false })
+    // Half an hour later.
+    await query(sql`update tasks set finished_at = finished_at - interval '30 minutes'`)
+    await store.pruneByRule({ ...rule, successMs: 1.4 * HOUR_MS }, 10)
+    expect(await remaining()).not.toContain(id)
+  })
+
   test('remove later what ended late', async () => {
     await insert({ createdDaysAgo: 9, finishedDaysAgo: 0.2 })
     const kept = [
@@ -206,6 +220,32 @@ test('idempotency keys are deleted after their time, whatever happens to the tas
   expect(await store.pruneKeys(26 * HOUR_MS, 10)).toBe(0)
   expect(await store.pruneKeys(24 * HOUR_MS, 10)).toBe(1)
   expect(await query(sql`select key from idempotency_keys`)).toEqual([{ key: keyOf(2).key }])
+})
+
+test('a submission whose key expires while it is looked up creates its task', async () => {
+  await system.service.submit('reverse', { text: 'x' }, { idempotency: keyOf(3) })
+  const { database } = system.connections
+  const reads = { ...database.reads }
+  const expiring: Database = {
+    ...database,
+    reads: {
+      ...reads,
+      use: async (work) => {
+        await query(sql`delete from idempotency_keys where key = ${keyOf(3).key}`)
+        return reads.use(work)
+      },
+    },
+  }
+  const [other, late] = createNewTasks(2)
+  const tasks = [
+    { ...(other as NewTask), idempotency: keyOf(4) },
+    { ...(late as NewTask), idempotency: keyOf(3) },
+  ]
+  const results = await insertTasksOnce(expiring, tasks)
+  expect(results.map(({ first }) => first)).toEqual([null, null])
+  expect(await query(sql`select key::text from idempotency_keys order by key`)).toEqual(
+    [keyOf(3), keyOf(4)].map(({ key }) => ({ key })),
+  )
 })
 
 test('a repeated submission gets the first response also when its task is gone', async () => {

@@ -13,6 +13,7 @@ import {
   type Partition,
   type PartitionedTable,
   TABLES,
+  TASKS,
   tableName,
 } from './tables.ts'
 import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
@@ -71,8 +72,6 @@ async function planExtension(
   const [first, ...others] = boundsAhead(newest, newestTaskMs, nowMs, widthFor(keptMs))
   return first === undefined ? undefined : { newest, isConverted, bounds: [first, ...others] }
 }
-
-const TASKS = TABLES[0] as PartitionedTable
 
 /**
  * Adds a constraint that all ids are in the range that the partition will have, and makes Postgres check the

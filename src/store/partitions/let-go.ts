@@ -3,9 +3,10 @@
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type RetentionPolicy, successMsOf } from '../retention-policy.ts'
+import { IS_UNSUCCESSFUL } from '../schema.ts'
 import { LATE_MS, widthFor } from './bounds.ts'
 import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
-import { listPartitions, type Partition, type PartitionedTable, TABLES, tableName } from './tables.ts'
+import { listPartitions, type Partition, TASKS, tableName } from './tables.ts'
 
 /** What `letGo` has done. */
 export interface LetGoResult {
@@ -131,8 +132,7 @@ async function isWorthwhile(database: Database, { suffix, tasks }: Partition): P
   const limit = Math.ceil(tasks / 2) + 1
   const [kept] = await database.maintenance.query<{ count: number }>(sql`
     select count(*)::int as count from (
-      select from ${tableName(TABLES[0] as PartitionedTable, suffix)}
-      where finished_at is not null and (error is not null or cancel_requested_at is not null) limit ${limit}
+      select from ${tableName(TASKS, suffix)} where ${IS_UNSUCCESSFUL} limit ${limit}
     ) as found`)
   return (kept?.count ?? 0) < limit
 }

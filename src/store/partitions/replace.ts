@@ -8,15 +8,17 @@ import type { SQL } from 'drizzle-orm'
 import { isKey } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
+import { IS_LATE, IS_UNSUCCESSFUL } from '../schema.ts'
 import { type Range, suffixOf } from './bounds.ts'
 import {
+  ATTEMPTS,
   attachFilled,
   createToFill,
   dropUnattached,
   listPartitions,
   type Partition,
-  type PartitionedTable,
   TABLES,
+  TASKS,
   tableName,
 } from './tables.ts'
 import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
@@ -42,7 +44,7 @@ export interface Replacement {
 const COPY_BATCH = 2_000
 // Maximum number of unfinished tasks, and of tasks that ended meanwhile: they are compared and copied while the
 // tables are locked, at 2 and 10 µs each.
-export const MAX_UNFINISHED = 10_000
+const MAX_UNFINISHED = 10_000
 const MAX_CHANGED = 2_000
 // A statement that has begun before the copy can commit after it, with the time of its beginning. No statement
 // runs longer than the time limit of its connection.
@@ -146,14 +148,6 @@ async function isBusy(transaction: Transaction, partitions: Partition[]): Promis
   }
   return false
 }
-
-const [TASKS, ATTEMPTS] = TABLES as [PartitionedTable, PartitionedTable]
-
-// Conditions of partial indexes of tasks.
-const IS_LATE = sql.raw(`finished_at - created_at > interval '1 hour'`)
-const IS_UNSUCCESSFUL = sql.raw(
-  'finished_at is not null and (error is not null or cancel_requested_at is not null)',
-)
 
 /** Copies the tasks that have to be kept, as they are now. */
 async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: string, kept?: KeptSince) {

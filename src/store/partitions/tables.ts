@@ -21,17 +21,24 @@ const CLOSED_SETTINGS = 'fillfactor = 100, autovacuum_freeze_min_age = 0'
 // Comment of the tables of a replacement until they are attached.
 const UNATTACHED = 'waggle: not attached yet'
 
-export const TABLES: readonly PartitionedTable[] = [
-  {
-    name: 'tasks',
-    key: 'id',
-    // A row is written three times: submitted, claimed, finished. Free space on its page lets the claim stay on
-    // that page (a HOT update). Early vacuuming keeps the partition small under load.
-    settings: 'fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05',
-  },
-  { name: 'attempts', key: 'task_id', settings: 'autovacuum_vacuum_scale_factor = 0.1' },
-  { name: 'task_logs', key: 'task_id', settings: 'autovacuum_vacuum_scale_factor = 0.1' },
-]
+export const TASKS: PartitionedTable = {
+  name: 'tasks',
+  key: 'id',
+  // A row is written three times: submitted, claimed, finished. Free space on its page lets the claim stay on that
+  // page (a HOT update). Early vacuuming keeps the partition small under load.
+  settings: 'fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05',
+}
+export const ATTEMPTS: PartitionedTable = {
+  name: 'attempts',
+  key: 'task_id',
+  settings: 'autovacuum_vacuum_scale_factor = 0.1',
+}
+const TASK_LOGS: PartitionedTable = {
+  name: 'task_logs',
+  key: 'task_id',
+  settings: 'autovacuum_vacuum_scale_factor = 0.1',
+}
+export const TABLES: readonly PartitionedTable[] = [TASKS, ATTEMPTS, TASK_LOGS]
 
 export interface Partition extends Range {
   suffix: string
