@@ -2,7 +2,7 @@
 import { pause } from '../../src/base/loop.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { LATE_MS } from '../../src/store/partitions/bounds.ts'
-import { letGo } from '../../src/store/partitions/let-go.ts'
+import { expirePartitions } from '../../src/store/partitions/expire.ts'
 import { listPartitions } from '../../src/store/partitions/tables.ts'
 import { median } from '../statistics.ts'
 import type { Store } from '../stores.ts'
@@ -116,7 +116,7 @@ async function dropExpired(store: Store, expiredAt: number): Promise<Dropped> {
       const before = await readSize()
       const startedAt = Date.now()
       // Only this partition is over for long enough: the next one ends a day later.
-      const { replaced } = await letGo(database, { keptMs: Date.now() - expiredAt })
+      const { replaced } = await expirePartitions(database, { keptMs: Date.now() - expiredAt })
       const endedAt = Date.now()
       if (replaced.length !== 1) throw new Error(`Expected to drop one partition, not ${replaced.length}`)
       return { startedAt, endedAt, freedBytes: before - (await readSize()) }

@@ -2,8 +2,8 @@
 // waiting for the disk at each commit. All rows are in the write-ahead log as usual.
 import pg from 'pg'
 import { type Database, openDatabase } from '../../src/store/database.ts'
+import { COMPACT } from '../../src/store/partitions/expire.ts'
 import { extendPartitions } from '../../src/store/partitions/extend.ts'
-import { COMPACT } from '../../src/store/partitions/let-go.ts'
 import { listPartitions, type Partition } from '../../src/store/partitions/tables.ts'
 import { makePastPartitions } from '../../tests/support/past-partitions.ts'
 import { FAILED_EVERY, finishedTasks, ID } from '../dashboard/seed.ts'

@@ -5,8 +5,8 @@ import { firstIdOf } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { LATE_MS } from './partitions/bounds.ts'
+import { compactOldest, expirePartitions } from './partitions/expire.ts'
 import { extendPartitions } from './partitions/extend.ts'
-import { compactOldest, letGo } from './partitions/let-go.ts'
 import {
   listPartitions,
   type Partition,
@@ -41,7 +41,7 @@ export function createRetentionStore(database: Database) {
     extend: ({ keptMs }: RetentionPolicy) => extendPartitions(database, keptMs),
 
     /** Removes old tasks by replacing partitions. */
-    letGo: (policy: RetentionPolicy) => letGo(database, policy),
+    expirePartitions: (policy: RetentionPolicy) => expirePartitions(database, policy),
 
     /** Makes one partition compact whose time is over. @returns undefined if there is none */
     compactOldest: (policy: RetentionPolicy) => compactOldest(database, policy),

@@ -259,7 +259,7 @@ test('a repeated submission gets the first response also when its task is gone',
   expect(await remaining()).toEqual([])
 })
 
-test('a worker lets go of old tasks and statistics; without a retention time it keeps all tasks', async () => {
+test('a worker removes old tasks and statistics; without a retention time it keeps all tasks', async () => {
   const [old, recent] = [await insert(), await insert({ finishedDaysAgo: 1 })]
   const { activityStore } = system.connections
   const ageMs = 9 * DAY_MS

@@ -85,14 +85,14 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
       await abandonIfOutdated(transaction, newest)
       await transaction.query(sql`set local lock_timeout = '50ms'`)
       // Another process may have added one for the same purpose.
-      await transaction.query(sql`alter table ${name} drop constraint if exists ledger_bound`)
+      await transaction.query(sql`alter table ${name} drop constraint if exists partition_range`)
       await transaction.query(
-        sql`alter table ${name} add constraint ledger_bound check (${isInRange(table, range)}) not valid`,
+        sql`alter table ${name} add constraint partition_range check (${isInRange(table, range)}) not valid`,
       )
     })
     await changePartitions(database, async (transaction) => {
       await abandonIfOutdated(transaction, newest)
-      await transaction.query(sql`alter table ${name} validate constraint ledger_bound`)
+      await transaction.query(sql`alter table ${name} validate constraint partition_range`)
     })
   }
 }
@@ -101,12 +101,12 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
 async function dropConstraints(database: Database) {
   const find = sql<{ name: string }>`
     select conrelid::regclass::text as name from pg_constraint, pg_class
-    where conname = 'ledger_bound' and pg_class.oid = conrelid and relispartition`
+    where conname = 'partition_range' and pg_class.oid = conrelid and relispartition`
   if ((await database.query(find)).length === 0) return
   await changePartitions(database, async (transaction) => {
     await transaction.query(sql`set local lock_timeout = '1s'`)
     for (const { name } of await transaction.query<{ name: string }>(find))
-      await transaction.query(sql`alter table ${sql.raw(name)} drop constraint ledger_bound`)
+      await transaction.query(sql`alter table ${sql.raw(name)} drop constraint partition_range`)
   })
 }
 
@@ -131,7 +131,7 @@ async function divideNewest(
       await rename(transaction, table, newest.suffix, suffixOf(closed))
       await attach(transaction, table, closed)
       await transaction.query(
-        sql`alter table ${tableName(table, suffixOf(closed))} drop constraint if exists ledger_bound`,
+        sql`alter table ${tableName(table, suffixOf(closed))} drop constraint if exists partition_range`,
       )
     } else await rename(transaction, table, newest.suffix, DIVIDED)
     for (const range of created) {

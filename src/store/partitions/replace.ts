@@ -1,4 +1,4 @@
-// Lets go of old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
+// Removes old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
 // have to be kept. Usually there are none, and the old tables are just dropped.
 //
 // The tasks that have to be kept are copied first, in short transactions, while all others read and write as usual.
@@ -69,7 +69,8 @@ export async function replacePartitions(
   const { partitions, keptSince } = replacement
   const range = rangeOf(partitions)
   const fresh = `${suffixOf(range)}_next`
-  // Nothing is copied in vain while a backup uses the tables.
+  // Locks the tables for a moment before anything is copied: while a backup uses them, this fails, and no copy is
+  // made that would have to be dropped.
   const isFree = await changePartitions(database, (transaction) => lockTables(transaction, limits))
   if (isFree === undefined) return 'elsewhere'
   try {
@@ -96,7 +97,7 @@ export async function replacePartitions(
   }
 }
 
-// The copy would be in vain, so this waits a minute for the tables.
+// After the copy this waits a minute for the tables, because otherwise the copy has to be made again.
 const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 100 }
 
 /** Checks that no other process has replaced one of the partitions since the caller has read them. */

@@ -98,7 +98,7 @@ export async function createToFill(
   const name = tableName(table, suffix)
   await createLike(transaction, table, suffix, `${CLOSED_SETTINGS}, ${NO_VACUUM}`)
   await transaction.query(
-    sql`alter table ${name} add constraint ledger_bound check (${isInRange(table, range)})`,
+    sql`alter table ${name} add constraint partition_range check (${isInRange(table, range)})`,
   )
   await transaction.query(sql`comment on table ${name} is ${sql.raw(`'${UNATTACHED}'`)}`)
 }
@@ -134,7 +134,7 @@ export async function attachFilled(
   const name = tableName(table, suffixOf(range))
   await transaction.query(sql`alter table ${tableName(table, suffix)} rename to ${name}`)
   await attach(transaction, table, range)
-  await transaction.query(sql`alter table ${name} drop constraint ledger_bound`)
+  await transaction.query(sql`alter table ${name} drop constraint partition_range`)
   await transaction.query(sql`alter table ${name} reset (autovacuum_enabled, toast.autovacuum_enabled)`)
   await transaction.query(sql`comment on table ${name} is null`)
 }

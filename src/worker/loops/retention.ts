@@ -1,5 +1,5 @@
-// Makes partitions ahead of time, and lets go of what is too old: tasks, idempotency keys and statistics. Every
-// worker does this. Changes of partitions exclude each other, and deletes skip what another worker deletes.
+// Makes partitions ahead of time, and removes what is too old: tasks, idempotency keys and statistics. Every worker
+// does this. Changes of partitions exclude each other, and deletes skip what another worker deletes.
 import { type Loop, pause, startLoop } from '../../base/loop.ts'
 import type { ActivityStore } from '../../store/activity-store.ts'
 import { type RetentionPolicy, rowRulesOf } from '../../store/retention-policy.ts'
@@ -16,7 +16,7 @@ export interface RetentionDependencies {
   intervalMs: number
 }
 
-type Remaining = Awaited<ReturnType<RetentionStore['letGo']>>['remaining'][number]
+type Remaining = Awaited<ReturnType<RetentionStore['expirePartitions']>>['remaining'][number]
 
 // Number of rows that one statement scans or deletes. It is limited, so that the statement holds its row locks
 // only for some tens of milliseconds.
@@ -25,44 +25,44 @@ const BATCH = 1_000
 // that were still unfinished or locked when the last one passed them.
 const RESTART_SCAN_MS = 3_600_000
 const RETRY_COMPACT_MS = 3_600_000
-const RETRY_LET_GO_MS = 300_000
+const RETRY_EXPIRE_MS = 300_000
 
 export function startRetention(dependencies: RetentionDependencies): Loop {
   const { store, activityStore, events, policy, keysKeptMs, intervalMs } = dependencies
   const rules = rowRulesOf(policy)
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
-  let letGoAtMs = Number.NEGATIVE_INFINITY
+  let expireAtMs = Number.NEGATIVE_INFINITY
   let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
-  return startLoop({ intervalMs, body: letGoOfOld, onError })
+  return startLoop({ intervalMs, body: removeOld, onError })
 
-  async function letGoOfOld(stopping: AbortSignal) {
+  async function removeOld(stopping: AbortSignal) {
     let remaining: Remaining[] = []
     const steps = [
       () => store.extend(policy),
       () => activityStore.prune(),
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
       async () => {
-        remaining = await letGo()
+        remaining = await expirePartitions()
       },
       () => pruneByRules(stopping),
       () => pruneRemaining(remaining, stopping),
       compact,
     ]
-    // A step that fails, for example because a table stays locked, does not keep the others from their work.
+    // If a step fails, for example because a table stays locked, the others still run.
     for (const step of steps) {
       if (stopping.aborted) return
       await step().catch(onError)
     }
   }
 
-  async function letGo(): Promise<Remaining[]> {
-    if (performance.now() < letGoAtMs) return []
-    const { remaining, error } = await store.letGo(policy)
-    // What was copied was copied in vain, so this is not tried again soon.
+  async function expirePartitions(): Promise<Remaining[]> {
+    if (performance.now() < expireAtMs) return []
+    const { remaining, error } = await store.expirePartitions(policy)
+    // A replacement that fails has copied tasks in vain, so the next one starts only after a pause.
     if (error !== undefined) {
-      letGoAtMs = performance.now() + RETRY_LET_GO_MS
+      expireAtMs = performance.now() + RETRY_EXPIRE_MS
       onError(error)
     }
     return remaining
@@ -70,7 +70,8 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
 
   async function compact() {
     if (performance.now() < compactAtMs) return
-    // A partition in which much changes, or that stays in use, is copied in vain.
+    // If many tasks of the partition change, or its tables stay in use, its copy is dropped. The next try starts
+    // only after a pause.
     compactAtMs = performance.now() + RETRY_COMPACT_MS
     if ((await store.compactOldest(policy)) !== 'busy') compactAtMs = Number.NEGATIVE_INFINITY
   }

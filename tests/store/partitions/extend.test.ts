@@ -48,7 +48,7 @@ async function submitManyAt(ms: number) {
 }
 
 async function constraints(): Promise<number> {
-  const rows = await database.query(sql`select from pg_constraint where conname = 'ledger_bound'`)
+  const rows = await database.query(sql`select from pg_constraint where conname = 'partition_range'`)
   return rows.length
 }
 
@@ -129,7 +129,7 @@ describe('many tasks in the newest partition', () => {
     await extendPartitions(database, 30 * DAY_MS)
     const [bound] = [newId(TODAY_MS + 9 * DAY_MS)]
     await database.query(
-      sql.raw(`alter table tasks_future add constraint ledger_bound check (id < '${bound}') not valid`),
+      sql.raw(`alter table tasks_future add constraint partition_range check (id < '${bound}') not valid`),
     )
     await extendPartitions(database, 30 * DAY_MS)
     expect(await constraints()).toBe(0)

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../../../src/base/uuidv7.ts'
 import { type Database, openDatabase } from '../../../src/store/database.ts'
 import { PgDialect, sql } from '../../../src/store/drizzle.ts'
+import { compactOldest, expirePartitions } from '../../../src/store/partitions/expire.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
-import { compactOldest, letGo } from '../../../src/store/partitions/let-go.ts'
 import { replacePartitions } from '../../../src/store/partitions/replace.ts'
 import { listPartitions } from '../../../src/store/partitions/tables.ts'
 import { createRetentionStore } from '../../../src/store/retention-store.ts'
@@ -60,25 +60,25 @@ describe('partitions whose tasks are all too old', () => {
       await insert({ createdDaysAgo: 3, finishedDaysAgo: 3 }),
       await insert({ createdDaysAgo: 1, finishedDaysAgo: 0 }),
     ]
-    expect((await letGo(database, POLICY)).replaced.length).toBeGreaterThanOrEqual(2)
+    expect((await expirePartitions(database, POLICY)).replaced.length).toBeGreaterThanOrEqual(2)
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     const [oldest, next] = await bounds()
     expect(oldest).toBeNull()
     // A partition is dropped an hour after its last task can be too old.
     expect(next).toBeGreaterThanOrEqual(-5)
     expect(next).toBeLessThanOrEqual(-4)
-    expect(await letGo(database, POLICY)).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, POLICY)).toEqual({ replaced: [], remaining: [] })
   })
 
   test('a submission with an old id is accepted afterwards', async () => {
-    await letGo(database, POLICY)
+    await expirePartitions(database, POLICY)
     const id = await insert({ createdDaysAgo: 6.5 })
     expect(await partitionOf(id)).toBe('tasks_past')
   })
 
   test('nothing is removed if tasks are kept forever', async () => {
     const id = await insert()
-    expect(await letGo(database, {})).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, {})).toEqual({ replaced: [], remaining: [] })
     expect(await remainingTasks(database)).toEqual([id])
   })
 })
@@ -95,7 +95,7 @@ describe('tasks that have to be kept', () => {
     const kept = await insert(task)
     for (let n = 0; n < 20; n++) await insert({ status: 'FAILURE' })
     const before = await database.query(sql`select * from tasks where id = ${kept}`)
-    await letGo(database, POLICY)
+    await expirePartitions(database, POLICY)
     expect(await remainingTasks(database)).toEqual([kept])
     expect(await partitionOf(kept)).toBe('tasks_past')
     expect(await database.query(sql`select * from tasks where id = ${kept}`)).toEqual(before)
@@ -104,22 +104,22 @@ describe('tasks that have to be kept', () => {
 
   test('a kept task stays with each further partition, and goes when it is old enough itself', async () => {
     const kept = await insert({ finishedDaysAgo: 2 })
-    await letGo(database, { keptMs: 4.5 * DAY_MS })
-    await letGo(database, { keptMs: 3.5 * DAY_MS })
+    await expirePartitions(database, { keptMs: 4.5 * DAY_MS })
+    await expirePartitions(database, { keptMs: 3.5 * DAY_MS })
     expect(await remainingTasks(database)).toEqual([kept])
-    await letGo(database, { keptMs: DAY_MS })
+    await expirePartitions(database, { keptMs: DAY_MS })
     expect(await remainingTasks(database)).toEqual([])
   })
 
   test('a partition waits while a callback still has to be created', async () => {
     const callbackUrl = 'https://example.com/'
     const [waiting, other] = [await insert({ callbackUrl }), await insert()]
-    const { remaining, replaced } = await letGo(database, POLICY)
+    const { remaining, replaced } = await expirePartitions(database, POLICY)
     expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toEqual([await partitionOf(waiting)])
     expect(replaced).not.toContain((await partitionOf(waiting))?.replace('tasks_', ''))
     expect(await remainingTasks(database)).toEqual([waiting, other].toSorted())
     await database.query(sql`update tasks set callback_id = gen_random_uuid() where id = ${waiting}`)
-    await letGo(database, POLICY)
+    await expirePartitions(database, POLICY)
     expect(await remainingTasks(database)).toEqual([])
   })
 })
@@ -138,11 +138,11 @@ describe('a shorter time for successful tasks', () => {
       await insert({ createdDaysAgo: 0.5, finishedDaysAgo: 0.5 }),
     ]
     const home = await partitionOf(kept[0] as string)
-    await letGo(database, policy)
+    await expirePartitions(database, policy)
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     expect(await partitionOf(kept[0] as string)).toBe(home)
     // What was replaced once is not copied again.
-    expect(await letGo(database, policy)).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, policy)).toEqual({ replaced: [], remaining: [] })
   })
 
   test('rows are left for single deletes in a partition of which most tasks have to be kept', async () => {
@@ -150,7 +150,7 @@ describe('a shorter time for successful tasks', () => {
     for (let n = 0; n < 30; n++) await insert({ ...times, status: n < 10 ? 'SUCCESS' : 'FAILURE' })
     const home = (await partitionOf((await remainingTasks(database))[0] as string)) as string
     await database.query(sql.raw(`analyze ${home}`))
-    const { remaining, replaced } = await letGo(database, policy)
+    const { remaining, replaced } = await expirePartitions(database, policy)
     expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toEqual([home])
     expect(replaced).not.toContain(home.replace('tasks_', ''))
   })
@@ -158,7 +158,7 @@ describe('a shorter time for successful tasks', () => {
   test('is used although all other tasks are kept forever', async () => {
     await insert()
     const kept = await insert({ status: 'FAILURE' })
-    await letGo(database, { successMs: DAY_MS })
+    await expirePartitions(database, { successMs: DAY_MS })
     expect(await remainingTasks(database)).toEqual([kept])
   })
 })
@@ -176,7 +176,7 @@ test('old tasks in a partition that ends far in the future are deleted row by ro
     )
   }
   await insert()
-  const { remaining } = await letGo(database, POLICY)
+  const { remaining } = await expirePartitions(database, POLICY)
   expect(remaining.map(({ suffix }) => suffix)).toEqual(['wide'])
 })
 
@@ -200,7 +200,7 @@ describe('a partition whose time is over', () => {
     expect(await remainingTasks(database)).toEqual(ids.toSorted())
     expect(await partitionOf(ids[0] as string)).toBe(home)
     expect(await compactOldest(database, POLICY)).toBeUndefined()
-    await letGo(database, { keptMs: 3 * HOUR_MS })
+    await expirePartitions(database, { keptMs: 3 * HOUR_MS })
     expect(await remainingTasks(database)).toEqual([ids[1], ids[2]].toSorted())
   })
 
@@ -216,7 +216,7 @@ describe('a partition whose time is over', () => {
              'PENDING', '{}', 0, 1000, now(), now() - interval '2 days'
       from generate_series(1, 3000) as n`)
     const before = await bounds()
-    const { remaining } = await letGo(
+    const { remaining } = await expirePartitions(
       interrupted(
         database,
         { text: 'lock table only', home: await partitionOf((await remainingIds())[0] as string) },
@@ -269,7 +269,7 @@ describe('while a partition is replaced', () => {
   ])('%s', async (_what, task, change) => {
     const id = await insert(task)
     let changed: unknown[] = []
-    await letGo(
+    await expirePartitions(
       interrupted(database, { text: 'lock table only', home: await partitionOf(id) }, async (query) => {
         await query(change(id))
         changed = await query(sql`select * from tasks where id = ${id}`)
@@ -285,7 +285,7 @@ describe('while a partition is replaced', () => {
   test('log lines of a running task, and late ends of a failed one, are kept', async () => {
     const running = await insert({ status: 'STARTED', finishedDaysAgo: null })
     const failed = await insert({ status: 'FAILURE', finishedDaysAgo: 1 })
-    await letGo(
+    await expirePartitions(
       interrupted(database, { text: 'lock table only', home: await partitionOf(running) }, async (query) => {
         await query(
           sql`insert into task_logs (task_id, attempt, at, message) values (${running}, 1, now(), 'meanwhile')`,
@@ -312,7 +312,7 @@ describe('while a partition is replaced', () => {
     const store = createRetentionStore(database)
     const rule = { key: 'all', successMs: HOUR_MS }
     const deleted: unknown[] = []
-    await letGo(
+    await expirePartitions(
       interrupted(database, { text: 'lock table only', home: await partitionOf(ended) }, async () => {
         deleted.push(await store.pruneByRule(rule, 10), await store.pruneLate(rule, 10))
       }),
@@ -327,7 +327,7 @@ describe('while a partition is replaced', () => {
     if (!testDatabase.isServer) return context.skip('needs several connections')
     const ended = await insert({ finishedDaysAgo: 1 })
     const seen: unknown[] = []
-    await letGo(
+    await expirePartitions(
       interrupted(database, { text: 'lock table only', home: await partitionOf(ended) }, async (query) => {
         seen.push(
           ...(await query(
@@ -352,7 +352,7 @@ describe('while a partition is replaced', () => {
   test('a crash before the commit changes nothing', async () => {
     const ids = [await insert(), await insert({ status: 'PENDING', finishedDaysAgo: null })]
     const before = await bounds()
-    const { error } = await letGo(
+    const { error } = await expirePartitions(
       interrupted(database, { text: 'rename to', home: await partitionOf(ids[0] as string) }, async () => {
         throw new Error('crash')
       }),
@@ -386,10 +386,10 @@ describe('while a partition is replaced', () => {
     if (!testDatabase.isServer) return context.skip('needs several connections')
     const kept = await insert({ status: 'PENDING', finishedDaysAgo: null })
     await insert()
-    const results = await Promise.all(Array.from({ length: 4 }, () => letGo(database, POLICY)))
+    const results = await Promise.all(Array.from({ length: 4 }, () => expirePartitions(database, POLICY)))
     const replaced = results.flatMap((result) => result.replaced)
     expect(new Set(replaced).size).toBe(replaced.length)
-    await letGo(database, POLICY)
+    await expirePartitions(database, POLICY)
     expect(await remainingTasks(database)).toEqual([kept])
   })
 })

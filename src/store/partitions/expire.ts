@@ -8,8 +8,8 @@ import { LATE_MS, widthFor } from './bounds.ts'
 import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, TASKS, tableName } from './tables.ts'
 
-/** What `letGo` has done. */
-export interface LetGoResult {
+/** What `expirePartitions` has done. */
+export interface ExpiryResult {
   /** Suffixes of the partitions that were replaced, each with the oldest or by itself. */
   replaced: string[]
   /** Partitions that could not be replaced although tasks in them are too old: their rows must be deleted. */
@@ -18,8 +18,8 @@ export interface LetGoResult {
   error?: unknown
 }
 
-// Comments of partitions that were replaced by themselves: nothing is gone, or the old successful tasks, or all that
-// had to go.
+// Comments that Postgres stores with partitions that were replaced by themselves. They tell what the replacement has
+// removed: nothing, the old successful tasks, or all old tasks.
 export const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
@@ -29,13 +29,13 @@ const WITHOUT_OLD = 'waggle: without old tasks'
  * partition in which every task is too old joins the oldest partition, which so moves on. One in which only the
  * successful tasks are too old is replaced by a smaller one.
  */
-export async function letGo(database: Database, policy: RetentionPolicy): Promise<LetGoResult> {
+export async function expirePartitions(database: Database, policy: RetentionPolicy): Promise<ExpiryResult> {
   const { partitions, nowMs } = await readPartitions(database)
   const keptSince = {
     successMs: nowMs - (successMsOf(policy) ?? nowMs),
     otherMs: nowMs - (policy.keptMs ?? nowMs),
   }
-  const result: LetGoResult = { replaced: [], remaining: [] }
+  const result: ExpiryResult = { replaced: [], remaining: [] }
   let isStopped = false
   let [oldest] = partitions
   for (const partition of partitions.slice(1)) {
