@@ -1,10 +1,14 @@
 // Task definitions for the tests of the page.
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
-import { defineTask } from '../../src/definitions/define.ts'
+import { defineTask, type TaskContext } from '../../src/definitions/define.ts'
 
-/** A definition whose tasks run until the test opens their gate, or until they are cancelled. */
+/**
+ * A definition whose tasks run until the test opens their gate, or until they are cancelled. The test can also
+ * report progress of a running task.
+ */
 export function createGatedTask() {
+  const reports = new Map<string, TaskContext['progress']>()
   const gates = new Map<string, PromiseWithResolvers<void>>()
   const gateOf = (name: string) => {
     const gate = gates.get(name) ?? Promise.withResolvers<void>()
@@ -19,6 +23,7 @@ export function createGatedTask() {
     output: z.object({ passed: z.string() }),
     example: { gate: 'north' },
     async run({ gate }, { signal, progress, log, attempt }) {
+      reports.set(gate, progress)
       progress(0.25, 'At the gate')
       log('At the gate', { gate, attempt })
       const stopped = Promise.withResolvers<never>()
@@ -28,7 +33,11 @@ export function createGatedTask() {
       return { passed: gate }
     },
   })
-  return { definition, open: (gate: string) => gateOf(gate).resolve() }
+  return {
+    definition,
+    open: (gate: string) => gateOf(gate).resolve(),
+    report: (gate: string, fraction: number, message: string) => reports.get(gate)?.(fraction, message),
+  }
 }
 
 /** A definition whose tasks log five lines per second until `stop` is called or the task is aborted. */

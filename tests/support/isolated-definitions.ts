@@ -130,6 +130,7 @@ const FAULTS = {
     return 'its own result'
   },
   'late rejection': async () => {
+    await pause(300)
     setTimeout(() => Promise.reject(new RangeError('late')), 50)
     return process.pid
   },

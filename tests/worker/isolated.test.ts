@@ -142,12 +142,20 @@ describe('a fault of one task', () => {
     expect(body).toMatchObject({ data: [{ message: 'before the fault', fields: { fault: 'exit' } }] })
   })
 
-  test('a rejection after the end of its attempt changes nothing, and its process runs no other attempt', async () => {
-    const { result: pid, status } = await runFault('late rejection')
+  test.each([
+    ['', 0],
+    [', read together with the end', 1_000],
+  ])('a rejection after the end of its attempt%s changes nothing, and its process runs no other attempt', async (_, blockMs) => {
+    const { id } = await system.submit('isolated_fault', { fault: 'late rejection' })
+    await system.taskWhen(id, ({ status }) => status === 'STARTED')
+    // Blocks the event loop of the worker, which runs in this process.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)
+    const { result: pid, status } = await system.taskWhenFinal(id)
     expect(status).toBe('SUCCESS')
     await until(
       async () => system.emitted('error.unexpected'),
-      (errors) => errors.some(({ error }) => error instanceof Error && error.message === 'late'),
+      (errors) =>
+        errors.some(({ taskId, error }) => taskId === id && error instanceof Error && error.message === 'late'),
     )
     await until(
       async () => isRunning(pid as number),

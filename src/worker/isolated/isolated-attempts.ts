@@ -57,7 +57,10 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
       checkNames(loaded)
     },
     onStartError: report,
-    onIdleError: reportStrayError,
+    onIdleError(stray, process) {
+      unreliable.add(process)
+      reportStrayError(stray)
+    },
   })
   return { perform, stop: pool.stop }
 

@@ -160,8 +160,12 @@ function watch(
       hasBegun = true
       attempts++
     }
-    if (message.kind === 'ended') finish(message.outcome)
-    else receive(message)
+    if (message.kind === 'ended') {
+      // The next message can be an error that code of the attempt throws after its end. It can have arrived
+      // together with this one.
+      receive = receiveIdle
+      finish(message.outcome)
+    } else receive(message)
   }
 
   function receiveIdle(message: AttemptMessage | StrayError) {

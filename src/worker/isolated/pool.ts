@@ -34,7 +34,7 @@ export interface PoolOptions {
   /** Called when a process could not be started. */
   onStartError: (error: StartError) => void
   /** Called with an error of code that an earlier attempt of a free process has left behind. */
-  onIdleError: (error: StrayError) => void
+  onIdleError: (error: StrayError, process: IsolatedProcess) => void
 }
 
 /** A process could not be started, or ended before it had loaded the definitions. */
@@ -100,7 +100,7 @@ export function createPool(options: PoolOptions): Pool {
     const process = startIsolatedProcess(script, (error, process) => {
       // The state of the process is not known any more.
       process.kill()
-      onIdleError(error)
+      onIdleError(error, process)
     })
     all.add(process)
     void process.ready.then(async (names) => {
