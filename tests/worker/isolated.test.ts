@@ -145,24 +145,29 @@ describe('a fault of one task', () => {
   test.each([
     ['', 0],
     [', read together with the end', 1_000],
-  ])('a rejection after the end of its attempt%s changes nothing, and its process runs no other attempt', async (_, blockMs) => {
-    const { id } = await system.submit('isolated_fault', { fault: 'late rejection' })
-    await system.taskWhen(id, ({ status }) => status === 'STARTED')
-    // Blocks the event loop of the worker, which runs in this process.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)
-    const { result: pid, status } = await system.taskWhenFinal(id)
-    expect(status).toBe('SUCCESS')
-    await until(
-      async () => system.emitted('error.unexpected'),
-      (errors) =>
-        errors.some(({ taskId, error }) => taskId === id && error instanceof Error && error.message === 'late'),
-    )
-    await until(
-      async () => isRunning(pid as number),
-      (isStill) => !isStill,
-    )
-    expect((await runFault('pid')).status).toBe('SUCCESS')
-  })
+  ])(
+    'a rejection after the end of its attempt%s changes nothing, and its process runs no other attempt',
+    async (_, blockMs) => {
+      const { id } = await system.submit('isolated_fault', { fault: 'late rejection' })
+      await system.taskWhen(id, ({ status }) => status === 'STARTED')
+      // Blocks the event loop of the worker, which runs in this process.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)
+      const { result: pid, status } = await system.taskWhenFinal(id)
+      expect(status).toBe('SUCCESS')
+      await until(
+        async () => system.emitted('error.unexpected'),
+        (errors) =>
+          errors.some(
+            ({ taskId, error }) => taskId === id && error instanceof Error && error.message === 'late',
+          ),
+      )
+      await until(
+        async () => isRunning(pid as number),
+        (isStill) => !isStill,
+      )
+      expect((await runFault('pid')).status).toBe('SUCCESS')
+    },
+  )
 })
 
 test('a process is replaced after its maximum number of attempts, and there are never more than the pool has', async () => {
