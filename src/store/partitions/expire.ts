@@ -1,4 +1,4 @@
-// Retention of whole partitions: removes old tasks by replacing the partitions in which they are.
+// Retention of whole partitions: removes old tasks by replacing the partitions that contain them.
 
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
@@ -8,26 +8,28 @@ import { LATE_MS, widthFor } from './bounds.ts'
 import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, TASKS, tableName } from './tables.ts'
 
-/** What `expirePartitions` has done. */
+/** Result of `expirePartitions`. */
 export interface ExpiryResult {
-  /** Suffixes of the partitions that were replaced, each with the oldest or by itself. */
+  /** Suffixes of the replaced partitions: those that joined the oldest one, and those replaced alone. */
   replaced: string[]
-  /** Partitions that could not be replaced although tasks in them are too old: their rows must be deleted. */
+  /** Partitions with old tasks that could not be replaced. The caller deletes these tasks row by row. */
   remaining: Partition[]
-  /** Why no further partition was replaced, e.g. because the tables stay in use (`isLockTimeout`). */
+  /** Error that ended the replacements, e.g. because the tables stay in use (`isLockTimeout`). */
   error?: unknown
 }
 
-// Comments that Postgres stores with partitions that were replaced by themselves. They tell what the replacement has
-// removed: nothing, the old successful tasks, or all old tasks.
+// Comments (`comment on table`) of partitions that were replaced alone. They tell what the replacement has
+// removed: nothing, the old successful tasks, or all old tasks. A partition is not replaced again for the
+// same purpose.
 export const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
 
 /**
- * Removes what is too old from all partitions that have been over for `LATE_MS` longer than tasks are kept. A
- * partition in which every task is too old joins the oldest partition, which so moves on. One in which only the
- * successful tasks are too old is replaced by a smaller one.
+ * Removes old tasks from all partitions whose range ended longer ago than tasks are kept plus `LATE_MS`. All
+ * of their tasks are too old then, except unfinished ones and those that ended late. Such a partition joins
+ * the oldest one: both are replaced by a new oldest partition with the tasks that have to be kept. If only
+ * the successful tasks are too old, the partition is replaced by a smaller one with the same range.
  */
 export async function expirePartitions(database: Database, policy: RetentionPolicy): Promise<ExpiryResult> {
   const { partitions, nowMs } = await readPartitions(database)
@@ -53,7 +55,7 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
         oldest = { ...partition, fromMs: null, suffix: 'past', comment: null }
         continue
       }
-      // Younger partitions can no longer join the oldest, because ranges have no gaps.
+      // This partition stays, so younger ones can no longer join the oldest: joined ranges must be adjacent.
       oldest = undefined
     }
     if (partition.comment === comment || partition.comment === WITHOUT_OLD) continue
@@ -65,7 +67,7 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
   }
   return result
 
-  /** After an error, or while another process changes partitions, replaces nothing more. */
+  /** After an error, or if another process is changing partitions, further calls return `elsewhere`. */
   async function replace(replacement: Replacement): Promise<ReplacementResult> {
     if (isStopped) return 'elsewhere'
     try {
@@ -81,24 +83,27 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
 }
 
 /**
- * Whether a partition is so wide that its oldest tasks cannot wait for its end. It is if no worker has run for long,
- * or a clock was ahead.
+ * Whether a partition is so wide that its oldest tasks would stay much too long if they were removed with the
+ * whole partition. Such partitions are made after a long time without a worker, or if the clock of a process
+ * was ahead.
  */
 function isWide({ fromMs, toMs }: Partition, { keptMs }: RetentionPolicy, sinceMs: number): boolean {
   if (fromMs === null || fromMs > sinceMs) return false
   return toMs === null || toMs - fromMs > Math.max(2 * widthFor(keptMs), (keptMs ?? 0) / 2)
 }
 
-// A partition with fewer tasks needs so little space that it is not made compact.
+// A partition with fewer tasks is not compacted, because that would free only about 4 MB.
 const MIN_COMPACTED = 10_000
-// A partition is not made compact if successful tasks are removed from it within this time after its end.
+// Partitions are not compacted if successful tasks are kept for less than this time: a partition would be
+// copied once more soon afterwards, to remove them.
 const MIN_KEPT_MS = 3 * 86_400_000
 
 /**
- * Makes a partition compact whose time is over: copies its tasks to full pages in the order of their ids. While
- * tasks are submitted, claimed and finished, half of each page has to be free, and the indexes contain entries of
- * old row versions. Does this for the oldest partition for which it has not been done.
- * @returns undefined if there is none
+ * Compacts the oldest partition that was not compacted yet, whose range ended at least `LATE_MS` ago, and
+ * that has at least `MIN_COMPACTED` tasks: copies them to full pages in the order of their ids. Before, more
+ * than half of each page is kept free for updates, and the indexes contain entries of old row versions.
+ * @returns undefined if there is no such partition, or if successful tasks are kept for less than
+ *   `MIN_KEPT_MS`
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function compactOldest(
@@ -121,12 +126,18 @@ async function readPartitions(database: Database) {
   return { partitions, nowMs: clock?.nowMs ?? 0 }
 }
 
-/** Whether a task of this partition that ends at `sinceMs` or later is in the index `tasks_late`. */
+/**
+ * Whether the range of the partition ended at least `LATE_MS` before `sinceMs`. If so, each of its tasks that
+ * ended at `sinceMs` or later is in the index `tasks_late`.
+ */
 function isOver({ toMs }: Partition, sinceMs: number): boolean {
   return toMs !== null && toMs + LATE_MS <= sinceMs
 }
 
-/** Whether less than half of the tasks have to be copied: otherwise it is cheaper to delete the others. */
+/**
+ * Whether at most half of the tasks are failed or cancelled ones, which would have to be copied. Otherwise it
+ * is cheaper to delete the successful ones.
+ */
 async function isWorthwhile(database: Database, { suffix, tasks }: Partition): Promise<boolean> {
   if (tasks < 0) return true
   const limit = Math.ceil(tasks / 2) + 1

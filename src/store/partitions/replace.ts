@@ -1,9 +1,9 @@
-// Removes old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
-// have to be kept. Usually there are none, and the old tables are just dropped.
+// Removes old tasks without deleting rows: replaces partitions by a new one that contains only the tasks that
+// have to be kept. Usually there are none, and the old tables are only dropped.
 //
-// The tasks that have to be kept are copied first, in short transactions, while all others read and write as usual.
-// Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied again, and
-// the fresh tables take the place of the old ones.
+// The tasks that have to be kept are copied first, in short transactions, while other statements read and
+// write as usual. Then the tables are locked for some tens of milliseconds: the tasks that may have changed
+// meanwhile are copied again, and the new tables replace the old ones.
 import type { SQL } from 'drizzle-orm'
 import { isKey } from '../columns.ts'
 import type { Database } from '../database.ts'
@@ -23,42 +23,45 @@ import {
 } from './tables.ts'
 import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
 
-/** Which tasks have to be kept, besides unfinished ones: those that ended at these times or later. */
+/** Tasks that ended at these times or later have to be kept. Unfinished tasks are always kept. */
 export interface KeptSince {
-  /** Times by the clock of Postgres, in ms since 1970. `successMs` is equal to or later than `otherMs`. */
+  /** For successful tasks, in ms since 1970 by the clock of Postgres. It is not before `otherMs`. */
   successMs: number
-  /** For failed and cancelled tasks. */
+  /** For failed and cancelled tasks, in ms since 1970 by the clock of Postgres. */
   otherMs: number
 }
 
 export interface Replacement {
-  /** Partitions that are next to each other, oldest first. */
+  /** Partitions with adjacent ranges, oldest first. */
   partitions: Partition[]
-  /** Undefined keeps all tasks: the fresh partition is only more compact. */
+  /** Undefined keeps all tasks: the new partition is only more compact. */
   keptSince?: KeptSince
-  /** Comment of the fresh partition. */
+  /** Comment of the new table of `tasks` (`comment on table`). */
   comment?: string
 }
 
-// Number of tasks per statement that copies: with inputs of 256 KiB it copies half a gigabyte, which takes seconds.
+// Number of tasks that one statement copies. With inputs of 256 KiB that is half a gigabyte, which takes
+// seconds.
 const COPY_BATCH = 2_000
-// Maximum number of unfinished tasks, and of tasks that ended meanwhile: they are compared and copied while the
-// tables are locked, at 2 and 10 µs each.
+// Maximum numbers of unfinished tasks and of changed tasks in a partition. While the tables are locked, the
+// former are compared and the latter are copied, which takes 2 and 10 µs per task: at most 20 ms each.
 const MAX_UNFINISHED = 10_000
 const MAX_CHANGED = 2_000
-// A statement that has begun before the copy can commit after it, with the time of its beginning. No statement
-// runs longer than the time limit of its connection.
+// `finished_at` is the time at which a statement began. So a statement that began before the copy and commits
+// after it writes an earlier time than that of the copy. This is twice the longest time limit of a statement
+// (30 s).
 const LONGEST_STATEMENT = sql.raw(`interval '60 s'`)
 
 /**
- * `busy`: the partitions cannot be replaced now, because finished tasks wait for their callbacks, or there are
- * more than `MAX_UNFINISHED` unfinished tasks. `elsewhere`: another process is changing partitions.
+ * `busy`: the partitions cannot be replaced now, because callbacks of finished tasks still have to be
+ * created, there are more than `MAX_UNFINISHED` unfinished tasks, or more than `MAX_CHANGED` tasks have
+ * changed during the copy. `elsewhere`: another process is changing partitions, or has changed these.
  */
 export type ReplacementResult = 'replaced' | 'busy' | 'elsewhere'
 
 /**
- * Replaces partitions by one fresh partition with the same range. All of their tasks were submitted so long ago
- * that a task which ends now is in the index `tasks_late`.
+ * Replaces partitions by one new partition with the same range. The range must have ended at least `LATE_MS`
+ * ago, so that the index `tasks_late` contains each task that ends during the copy.
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function replacePartitions(
@@ -69,14 +72,15 @@ export async function replacePartitions(
   const { partitions, keptSince } = replacement
   const range = rangeOf(partitions)
   const fresh = `${suffixOf(range)}_next`
-  // Locks the tables for a moment before anything is copied: while a backup uses them, this fails, and no copy is
-  // made that would have to be dropped.
+  // Locks the tables for a moment before anything is copied. If this fails, for example because a backup uses
+  // them, the tables could not be locked after the copy either.
   const isFree = await changePartitions(database, (transaction) => lockTables(transaction, limits))
   if (isFree === undefined) return 'elsewhere'
   try {
     const result = await changePartitions<ReplacementResult>(database, async (transaction) => {
-      // Transactions of their own: one transaction that writes for minutes would keep Postgres from vacuuming.
-      // `transaction` writes nothing before the tables are locked, and keeps other processes away.
+      // Each copying statement has its own transaction: one that writes for minutes would keep vacuums of all
+      // tables from removing dead rows. `transaction` writes nothing before the tables are locked. Until then
+      // it only holds the locks that exclude other changes.
       const copying = database.hasOneConnection ? transaction : database.maintenance
       await abandonIfOutdated(transaction, partitions)
       await dropUnattached(copying)
@@ -97,10 +101,13 @@ export async function replacePartitions(
   }
 }
 
-// After the copy this waits a minute for the tables, because otherwise the copy has to be made again.
+// After the copy, the lock is tried for about a minute: if it fails, the copy has to be made again.
 const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 100 }
 
-/** Checks that no other process has replaced one of the partitions since the caller has read them. */
+/**
+ * Checks that no other process has replaced one of the partitions since they were read.
+ * @throws Abandoned if one has
+ */
 async function abandonIfOutdated(transaction: Transaction, partitions: Partition[]) {
   const current = await listPartitions(transaction)
   const isCurrent = partitions.every(({ suffix, fromMs, toMs, comment }) =>
@@ -116,8 +123,9 @@ async function abandonIfOutdated(transaction: Transaction, partitions: Partition
 }
 
 /**
- * Keeps autovacuum away from the partitions until the end of the transaction: it would hold a lock for minutes. One
- * that runs already is cancelled by Postgres after a second (`deadlock_timeout`). Other statements do not wait.
+ * Locks out autovacuum from the partitions until the end of the transaction, because it can hold its lock for
+ * minutes. Postgres cancels an autovacuum that is already running after a second (`deadlock_timeout`). Reads
+ * and writes do not conflict with this lock.
  */
 async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
   await transaction.query(sql`set local lock_timeout = '5s'`)
@@ -126,7 +134,7 @@ async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
       await transaction.query(sql`lock table ${tableName(table, suffix)} in share update exclusive mode`)
 }
 
-/** More tasks than `MAX_CHANGED` have changed while the others were copied. */
+/** More than `MAX_CHANGED` tasks have changed during the copy. */
 class TooManyChanges extends Error {}
 
 function rangeOf(partitions: Partition[]): Range {
@@ -134,8 +142,9 @@ function rangeOf(partitions: Partition[]): Range {
 }
 
 /**
- * Finished tasks that wait for their callbacks could get them while they are copied. Usually they wait for a
- * second.
+ * Whether the partitions cannot be replaced now. A finished task whose callback still has to be created could
+ * get its `callback_id` after it was copied, and `copyChanged` would not find that change. Callbacks are
+ * usually created within a second.
  */
 async function isBusy(transaction: Transaction, partitions: Partition[]): Promise<boolean> {
   for (const { suffix } of partitions) {
@@ -150,7 +159,7 @@ async function isBusy(transaction: Transaction, partitions: Partition[]): Promis
   return false
 }
 
-/** Copies the tasks that have to be kept, as they are now. */
+/** Copies the tasks that have to be kept, in their current state. */
 async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: string, kept?: KeptSince) {
   if (kept === undefined) return copyInParts(transaction, suffix, fresh, sql`true`)
   const isKept = sql`finished_at >= case when status = 'SUCCESS' then ${timeOf(kept.successMs)} else ${timeOf(kept.otherMs)} end`
@@ -161,7 +170,10 @@ async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: 
 
 const timeOf = (ms: number) => sql`to_timestamp(${ms / 1_000}::float8)`
 
-/** Copies the tasks that fulfil the condition of an index by id, in the order of ids. */
+/**
+ * Copies the tasks that fulfil a condition, in the order of ids. The condition must be that of an index on
+ * the id.
+ */
 async function copyInParts(transaction: Transaction, suffix: string, fresh: string, condition: SQL) {
   const from = tableName(TASKS, suffix)
   for (let after: string | null | undefined = '00000000-0000-0000-0000-000000000000'; after; ) {
@@ -174,7 +186,7 @@ async function copyInParts(transaction: Transaction, suffix: string, fresh: stri
   }
 }
 
-/** Copies the kept tasks that ended late, in the order of the index `tasks_late`. */
+/** Copies the tasks that ended late and have to be kept, in the order of the index `tasks_late`. */
 async function copyLate(
   transaction: Transaction,
   suffix: string,
@@ -199,7 +211,10 @@ async function copyLate(
   }
 }
 
-/** CTEs that copy the picked tasks with their attempts and logs, unless they are copied already. */
+/**
+ * Returns CTEs that copy the tasks of the CTE `picked` with their attempts and logs. Skips tasks that were
+ * copied.
+ */
 function copiesOfPicked(suffix: string, fresh: string): SQL {
   const copies = TABLES.map((table) => {
     const old = tableName(table, suffix)
@@ -211,15 +226,17 @@ function copiesOfPicked(suffix: string, fresh: string): SQL {
 }
 
 /**
- * Copies again what may have changed since it was copied, while the tables are locked:
+ * Copies again the tasks that may have changed since they were copied. The tables are locked. These are:
  *
- * - unfinished tasks that are not equal to their copies, and all running ones: log lines do not change their task;
- * - tasks that ended since. Whatever happens to a task of these partitions, it ends late: a manual retry makes it
- *   unfinished first;
- * - copies of unfinished tasks that have ended, if the clock of Postgres was set back meanwhile;
- * - tasks with late ends.
+ * - unfinished tasks that differ from their copies, and all running tasks, because a new log line does not
+ *   change the row of its task;
+ * - tasks that ended since. All of them are in the index `tasks_late`, because the range of their partition
+ *   ended long enough ago. A manual retry makes a finished task unfinished first;
+ * - tasks whose copy is unfinished although they have ended. The index condition above misses them if the
+ *   clock of Postgres was set back during the copy;
+ * - tasks for which a late end of an attempt was recorded.
  *
- * Nothing is deleted meanwhile (`besideChanges`).
+ * No task was deleted since (see `besideChanges`).
  */
 async function copyChanged(transaction: Transaction, { suffix }: Partition, fresh: string) {
   const [old, copy] = [tableName(TASKS, suffix), tableName(TASKS, fresh)]

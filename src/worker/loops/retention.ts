@@ -1,5 +1,5 @@
-// Makes partitions ahead of time, and removes what is too old: tasks, idempotency keys and statistics. Every worker
-// does this. Changes of partitions exclude each other, and deletes skip what another worker deletes.
+// Makes partitions ahead of time, and removes old tasks, idempotency keys and statistics. Every worker runs
+// this loop. Changes of partitions exclude each other, and deletes skip rows that another worker deletes.
 import { type Loop, pause, startLoop } from '../../base/loop.ts'
 import type { ActivityStore } from '../../store/activity-store.ts'
 import { type RetentionPolicy, rowRulesOf } from '../../store/retention-policy.ts'
@@ -18,12 +18,14 @@ export interface RetentionDependencies {
 
 type Remaining = Awaited<ReturnType<RetentionStore['expirePartitions']>>['remaining'][number]
 
-// Number of rows that one statement scans or deletes. It is limited, so that the statement holds its row locks
-// only for some tens of milliseconds.
+// Number of rows that one statement scans or deletes, so that the statement holds its row locks only for some
+// tens of milliseconds.
 const BATCH = 1_000
-// How often a scan of the same tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
-// that were still unfinished or locked when the last one passed them.
+// How often tasks are scanned again. The new scan finds tasks that were still unfinished or locked when the
+// last one passed them.
 const RESTART_SCAN_MS = 3_600_000
+// Pauses after a replacement of partitions that was not completed: it can have copied many tasks in vain.
+// Compaction only saves disk space, so it waits longer.
 const RETRY_COMPACT_MS = 3_600_000
 const RETRY_EXPIRE_MS = 300_000
 
@@ -60,7 +62,6 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
   async function expirePartitions(): Promise<Remaining[]> {
     if (performance.now() < expireAtMs) return []
     const { remaining, error } = await store.expirePartitions(policy)
-    // A replacement that fails has copied tasks in vain, so the next one starts only after a pause.
     if (error !== undefined) {
       expireAtMs = performance.now() + RETRY_EXPIRE_MS
       onError(error)
@@ -70,8 +71,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
 
   async function compact() {
     if (performance.now() < compactAtMs) return
-    // If many tasks of the partition change, or its tables stay in use, its copy is dropped. The next try starts
-    // only after a pause.
+    // Set before the call, so that the pause also follows an error, for example if the tables stay in use.
     compactAtMs = performance.now() + RETRY_COMPACT_MS
     if ((await store.compactOldest(policy)) !== 'busy') compactAtMs = Number.NEGATIVE_INFINITY
   }
@@ -85,7 +85,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     lateAtMs = performance.now()
   }
 
-  /** Deletes row by row in partitions that could not be replaced. Continues where the last round stopped. */
+  /** Deletes old tasks of partitions that could not be replaced. Continues where the last round stopped. */
   async function pruneRemaining(partitions: Remaining[], stopping: AbortSignal) {
     for (const partition of partitions) {
       await inBatches(async () => {
@@ -107,8 +107,8 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
 }
 
 /**
- * Calls `work` until it resolves with less than `BATCH`. Pauses as long as each call took, so that this worker
- * deletes at most half of the time.
+ * Calls `work` until it resolves with less than `BATCH`. After each call it pauses as long as the call took,
+ * so that this worker spends at most half of the time with deletes.
  */
 async function inBatches(work: () => Promise<number>, stopping: AbortSignal) {
   for (let count = BATCH; count >= BATCH && !stopping.aborted; ) {
