@@ -34,15 +34,17 @@ afterEach(async () => {
 const insert = (task: OldTask = {}) =>
   insertOldTask(database, { createdDaysAgo: 6, finishedDaysAgo: 6, ...task })
 
-/** Lower bounds of the partitions, in days from today. */
+/** Returns the lower bounds of all partitions in days from today; null for the oldest one. */
 async function bounds() {
   const partitions = await listPartitions(database)
   return partitions.map(({ fromMs }) => (fromMs === null ? null : (fromMs - TODAY_MS) / DAY_MS))
 }
 
-async function remainingIds() {
-  const rows = await database.query<{ id: string }>(sql`select id::text from tasks limit 1`)
-  return rows.map(({ id }) => id)
+/** Returns the id of any task. */
+async function anyTaskId(): Promise<string> {
+  const [row] = await database.query<{ id: string }>(sql`select id::text from tasks limit 1`)
+  if (row === undefined) throw new Error('There is no task')
+  return row.id
 }
 
 async function partitionOf(id: string) {
@@ -64,7 +66,7 @@ describe('partitions whose tasks are all too old', () => {
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     const [oldest, next] = await bounds()
     expect(oldest).toBeNull()
-    // A partition is dropped an hour after its last task can be too old.
+    // A partition is dropped when its range ended an hour longer ago than tasks are kept.
     expect(next).toBeGreaterThanOrEqual(-5)
     expect(next).toBeLessThanOrEqual(-4)
     expect(await expirePartitions(database, POLICY)).toEqual({ replaced: [], remaining: [] })
@@ -141,7 +143,7 @@ describe('a shorter time for successful tasks', () => {
     await expirePartitions(database, policy)
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     expect(await partitionOf(kept[0] as string)).toBe(home)
-    // What was replaced once is not copied again.
+    // A partition that was replaced is not copied again.
     expect(await expirePartitions(database, policy)).toEqual({ replaced: [], remaining: [] })
   })
 
@@ -192,7 +194,7 @@ describe('a partition whose time is over', () => {
     for (let n = 0; n < 5; n++) ids.push(await insert(times))
     const home = (await partitionOf(ids[0] as string)) as string
     expect(await compactOldest(database, POLICY)).toBeUndefined()
-    // The estimate of Postgres decides whether it is large enough.
+    // Only partitions with an estimate of at least 10,000 tasks are compacted.
     await database.query(sql`update pg_class set reltuples = 10000 where oid = ${home}::regclass`)
     const before = await database.query(sql`select * from tasks order by id`)
     expect(await compactOldest(database, POLICY)).toBe('replaced')
@@ -219,15 +221,14 @@ describe('a partition whose time is over', () => {
     const { remaining } = await expirePartitions(
       interrupted(
         database,
-        { text: 'lock table only', home: await partitionOf((await remainingIds())[0] as string) },
+        { text: 'lock table only', home: await partitionOf(await anyTaskId()) },
         async (query) => {
           await query(sql`update tasks set status = 'SUCCESS', finished_at = now()`)
         },
       ),
       { keptMs: DAY_MS },
     )
-    const [task] = await remainingIds()
-    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toContain(await partitionOf(task as string))
+    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toContain(await partitionOf(await anyTaskId()))
     expect(await database.query(sql`select from tasks where status = 'SUCCESS'`)).toHaveLength(3_000)
     expect(await bounds()).toEqual(before.filter((bound) => bound === null || bound >= -3))
     const left = await database.query(sql`select from pg_class where relname like '%\\_next'`)
@@ -323,7 +324,7 @@ describe('while a partition is replaced', () => {
     expect(await remainingTasks(database)).toEqual([])
   })
 
-  test('autovacuum, which vacuums the copies and the old tables otherwise, does not stop it', async (context) => {
+  test('autovacuum is off for the copies, and locked out of the old tables', async (context) => {
     if (!testDatabase.isServer) return context.skip('needs several connections')
     const ended = await insert({ finishedDaysAgo: 1 })
     const seen: unknown[] = []
@@ -333,7 +334,7 @@ describe('while a partition is replaced', () => {
           ...(await query(
             sql`select distinct reloptions::text from pg_class where relname like '%\\_next' and relkind = 'r'`,
           )),
-          // As autovacuum does, a vacuum that skips locked tables leaves the old one alone.
+          // Autovacuum skips tables that are locked in this mode.
           ...(await query(
             sql`select distinct mode from pg_locks where relation::regclass::text like 'task%' and mode like 'ShareUp%'`,
           )),
@@ -360,7 +361,7 @@ describe('while a partition is replaced', () => {
     )
     expect(String(error)).toContain('crash')
     expect(await remainingTasks(database)).toEqual(ids.toSorted())
-    // The partition before it had been replaced already.
+    // The partition before it was replaced before the crash.
     expect(await bounds()).toEqual(before.filter((bound) => bound !== -7))
     expect(await database.query(sql`select from pg_class where relname like '%\\_next'`)).toEqual([])
   })
@@ -395,8 +396,8 @@ describe('while a partition is replaced', () => {
 })
 
 /**
- * Calls `work` once, right before the first statement of a transaction that contains `text`, while the partition
- * `home` is being replaced.
+ * Returns the database with a hook: while the partition `home` is replaced, `work` is called once, right
+ * before the first statement that contains `text`.
  */
 function interrupted(
   inner: Database,

@@ -38,7 +38,7 @@ async function submitAt(ms: number): Promise<string> {
   return id
 }
 
-/** Submits 2,100 tasks, which are too many to move them. */
+/** Submits 2,100 tasks with ids from `ms` on: more than are moved to new partitions (`MAX_MOVED`). */
 async function submitManyAt(ms: number) {
   await database.query(sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
@@ -47,12 +47,13 @@ async function submitManyAt(ms: number) {
     from generate_series(1, 2100) as n`)
 }
 
+/** Counts the constraints with which an extension prepares a partition. */
 async function constraints(): Promise<number> {
   const rows = await database.query(sql`select from pg_constraint where conname = 'partition_range'`)
   return rows.length
 }
 
-/** Lower bounds in days from today; null for the oldest. */
+/** Returns the lower bounds of all partitions in days from today; null for the oldest one. */
 async function bounds() {
   const partitions = await listPartitions(database)
   return partitions.map(({ fromMs }) => (fromMs === null ? null : (fromMs - TODAY_MS) / DAY_MS))
@@ -183,7 +184,7 @@ test('while a transaction uses a table, nothing is divided, and later statements
   expect(await extendPartitions(database, 30 * DAY_MS)).not.toEqual([])
 })
 
-/** Extends as if the clock of Postgres had this time. */
+/** Extends the partitions as if this were the time of the clock of Postgres (ms since 1970). */
 async function extendAt(ms: number, keptMs = 30 * DAY_MS) {
   await extendPartitions(shiftedClock(ms), keptMs)
 }
