@@ -58,13 +58,11 @@ export function createRetentionStore(database: Database) {
       afterId: string,
       limit: number,
     ): Promise<PruneStep> {
-      const { keptMs = null } = policy
-      const successMs = successMsOf(policy) ?? null
-      const isOld = sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
-        * interval '1 ms'`
-      const step = await besideChanges(maintenance, (transaction) =>
-        runStep(transaction, pruneStatement(suffix, { afterId, isOld, limit }), afterId, limit),
-      )
+      const step = await besideChanges(maintenance, async (transaction) => {
+        if (!(await hasPartition(transaction, suffix))) return undefined
+        const statement = pruneStatement(suffix, { afterId, isOld: isOldFor(policy), limit })
+        return runStep(transaction, statement, afterId, limit)
+      })
       return step ?? { deleted: 0, lastId: afterId, isAtEnd: true }
     },
 
@@ -117,14 +115,23 @@ export function createRetentionStore(database: Database) {
      * @returns how many were deleted
      */
     async pruneLate(rule: RowRule, limit: number): Promise<number> {
-      const statement = sql`
-        with old as materialized (
-          select id from tasks
-          where ${IS_LATE} and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
-          order by finished_at limit ${limit} for update skip locked
-        ), ${deletionsOf((table) => sql.raw(table.name))}
-        select count(*)::int as deleted from deleted_tasks`
+      const statement = pruneLateStatement((table) => sql.raw(table.name), isOldBy(rule), limit)
       const rows = await besideChanges(maintenance, ({ query }) => query<{ deleted: number }>(statement))
+      return rows?.[0]?.deleted ?? 0
+    },
+
+    /**
+     * Deletes up to `limit` tasks of a partition that are too old and ended more than an hour (`LATE_MS`) after
+     * their submission. A partition that was replaced contains no other old tasks.
+     * @returns how many were deleted
+     */
+    async pruneThinned({ suffix }: Partition, policy: RetentionPolicy, limit: number): Promise<number> {
+      const statement = pruneLateStatement((table) => tableName(table, suffix), isOldFor(policy), limit)
+      const rows = await besideChanges(maintenance, async (transaction) =>
+        (await hasPartition(transaction, suffix))
+          ? transaction.query<{ deleted: number }>(statement)
+          : undefined,
+      )
       return rows?.[0]?.deleted ?? 0
     },
 
@@ -144,6 +151,19 @@ export function createRetentionStore(database: Database) {
 function isOldBy({ names, successMs }: RowRule): SQL {
   const isNamed = names ? sql`name = any(array(select value from ${texts(names)}))` : sql`true`
   return sql`status = 'SUCCESS' and ${isNamed} and finished_at < now() - ${successMs}::float8 * interval '1 ms'`
+}
+
+/** Returns the SQL condition that a task is too old by the times for all definitions. */
+function isOldFor(policy: RetentionPolicy): SQL {
+  const { keptMs = null } = policy
+  const successMs = successMsOf(policy) ?? null
+  return sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
+    * interval '1 ms'`
+}
+
+/** Whether a partition still exists: another process can have replaced it since it was listed. */
+async function hasPartition(transaction: Transaction, suffix: string): Promise<boolean> {
+  return (await listPartitions(transaction)).some((partition) => partition.suffix === suffix)
 }
 
 // SQL condition: the task requested no callback, or its callback was created.
@@ -175,6 +195,17 @@ export function pruneStatement(suffix: string, { afterId, untilId, isOld, limit 
     ), ${deletionsOf((table) => tableName(table, suffix))}
     select (select count(*)::int from scanned) as scanned, (select count(*)::int from deleted_tasks) as deleted,
            (select id from scanned order by id desc limit 1) as "lastId"`
+}
+
+/** Returns a statement that deletes up to `limit` tasks of the index `tasks_late` that fulfil `isOld`. */
+function pruneLateStatement(nameOf: (table: PartitionedTable) => SQL, isOld: SQL, limit: number): SQL {
+  return sql`
+    with old as materialized (
+      select id from ${nameOf(TASKS)} as tasks
+      where ${IS_LATE} and ${isOld} and ${HAS_NO_CALLBACK_LEFT}
+      order by finished_at limit ${limit} for update skip locked
+    ), ${deletionsOf(nameOf)}
+    select count(*)::int as deleted from deleted_tasks`
 }
 
 /** Returns CTEs that delete the tasks of the CTE `old` with their attempts and logs. */

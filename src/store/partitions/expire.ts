@@ -14,22 +14,32 @@ export interface ExpiryResult {
   replaced: string[]
   /** Partitions with old tasks that could not be replaced. The caller deletes these tasks row by row. */
   remaining: Partition[]
+  /**
+   * Partitions that were replaced alone, now or earlier. Tasks that were unfinished or ended late are still in
+   * them. The caller deletes those of them row by row that have become too old.
+   */
+  thinned: Partition[]
   /** Error that ended the replacements, e.g. because the tables stay in use (`isLockTimeout`). */
   error?: unknown
 }
 
-// Comments (`comment on table`) of partitions that were replaced alone. They tell what the replacement has
-// removed: nothing, the old successful tasks, or all old tasks. A partition is not replaced again for the
-// same purpose.
+// Comments (`comment on table`) of partitions that were replaced. They tell what the replacement has removed:
+// nothing or, in the oldest partition, all old tasks; the old successful tasks; all old tasks. A partition is not
+// replaced again for the same purpose.
 export const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
 
+// Maximum number of partitions that join the oldest one at a time. Each change makes every connection plan its
+// statements again, so few changes are better than many. But while the tables are locked, each partition takes
+// some milliseconds.
+const MAX_JOINING = 8
+
 /**
  * Removes old tasks from all partitions whose range ended longer ago than tasks are kept plus `LATE_MS`. All
- * of their tasks are too old then, except unfinished ones and those that ended late. Such a partition joins
- * the oldest one: both are replaced by a new oldest partition with the tasks that have to be kept. If only
- * the successful tasks are too old, the partition is replaced by a smaller one with the same range.
+ * of their tasks are too old then, except unfinished ones and those that ended late. Such partitions join the
+ * oldest one: they are replaced by a new oldest partition with the tasks that have to be kept. If only the
+ * successful tasks are too old, a partition is replaced by a smaller one with the same range.
  */
 export async function expirePartitions(database: Database, policy: RetentionPolicy): Promise<ExpiryResult> {
   const { partitions, nowMs } = await readPartitions(database)
@@ -37,35 +47,53 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
     successMs: nowMs - (successMsOf(policy) ?? nowMs),
     otherMs: nowMs - (policy.keptMs ?? nowMs),
   }
-  const result: ExpiryResult = { replaced: [], remaining: [] }
+  const result: ExpiryResult = { replaced: [], remaining: [], thinned: [] }
   let isStopped = false
-  let [oldest] = partitions
-  for (const partition of partitions.slice(1)) {
+  const [oldest, ...others] = partitions
+  const expired = others.filter((partition) => isOver(partition, keptSince.otherMs))
+  const joined = oldest === undefined ? 0 : await join(oldest, expired)
+  for (const partition of others.slice(joined)) {
     const isExpired = isOver(partition, keptSince.otherMs)
-    if (!isExpired && !isOver(partition, keptSince.successMs)) {
-      if (isWide(partition, policy, keptSince.successMs)) result.remaining.push(partition)
-      continue
-    }
-    const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
-    const joined = isExpired && oldest !== undefined ? [oldest, partition] : undefined
-    if (joined) {
-      const outcome = await replace({ partitions: joined, keptSince })
-      if (outcome === 'replaced') {
-        result.replaced.push(partition.suffix)
-        oldest = { ...partition, fromMs: null, suffix: 'past', comment: null }
-        continue
-      }
-      // This partition stays, so younger ones can no longer join the oldest: joined ranges must be adjacent.
-      oldest = undefined
-    }
-    if (partition.comment === comment || partition.comment === WITHOUT_OLD) continue
-    const outcome = (await isWorthwhile(database, partition))
-      ? await replace({ partitions: [partition], keptSince, comment })
-      : 'busy'
-    if (outcome === 'replaced') result.replaced.push(partition.suffix)
-    else if (outcome === 'busy') result.remaining.push(partition)
+    if (isExpired || isOver(partition, keptSince.successMs)) await thin(partition, isExpired)
+    else if (isWide(partition, policy, keptSince.successMs)) result.remaining.push(partition)
   }
   return result
+
+  /**
+   * Joins partitions with the oldest one. Stops at the first that cannot be replaced: younger ones cannot join
+   * then, because joined ranges must be adjacent.
+   * @returns how many have joined
+   */
+  async function join(oldest: Partition, expired: Partition[]): Promise<number> {
+    let count = 0
+    for (let size = MAX_JOINING; count < expired.length; ) {
+      const next = expired.slice(count, count + size)
+      const replacement = { partitions: [oldest, ...next], keptSince, comment: COMPACT }
+      if ((await replace(replacement)) === 'replaced') {
+        result.replaced.push(...next.map(({ suffix }) => suffix))
+        count += next.length
+        const { toMs } = next.at(-1) as Partition
+        oldest = { ...oldest, toMs, comment: COMPACT }
+      } else if (size === 1 || isStopped) return count
+      else size = 1
+    }
+    return count
+  }
+
+  /** Replaces a partition by a smaller one, unless that was done before. */
+  async function thin(partition: Partition, isExpired: boolean) {
+    const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
+    if (partition.comment === comment || partition.comment === WITHOUT_OLD)
+      return void result.thinned.push(partition)
+    const isPossible = isExpired || (await isWorthwhile(database, partition))
+    const outcome = isPossible
+      ? await replace({ partitions: [partition], keptSince, comment })
+      : 'busy'
+    if (outcome === 'busy') result.remaining.push(partition)
+    if (outcome !== 'replaced') return
+    result.replaced.push(partition.suffix)
+    result.thinned.push(partition)
+  }
 
   /** After an error, or if another process is changing partitions, further calls return `elsewhere`. */
   async function replace(replacement: Replacement): Promise<ReplacementResult> {

@@ -129,7 +129,8 @@ async function divideNewest(
     for (const table of TABLES) await createDetached(transaction, table, temporarySuffixOf(range))
   await lockTables(transaction, limits)
   await abandonIfOutdated(transaction, newest)
-  if (!isConverted && (await isLarge(transaction, newest))) throw new Abandoned()
+  const isReady = isConverted ? await isConstrained(transaction, newest) : !(await isLarge(transaction, newest))
+  if (!isReady) throw new Abandoned()
   for (const table of TABLES) {
     const old = tableName(table, newest.suffix)
     await transaction.query(sql`alter table ${sql.raw(table.name)} detach partition ${old}`)
@@ -150,6 +151,15 @@ async function divideNewest(
     await transaction.query(sql`drop table ${divided}`)
   }
   return [closed, ...added].map(suffixOf)
+}
+
+/** Whether all tables of a partition have the constraint of `constrain`: another process can have dropped it. */
+async function isConstrained(transaction: Transaction, { suffix }: Partition): Promise<boolean> {
+  const tables = TABLES.map((table) => sql`${sql.raw(`'${table.name}_${suffix}'`)}::regclass`)
+  const [found] = await transaction.query<{ count: number }>(sql`
+    select count(*)::int as count from pg_constraint
+    where conname = 'partition_range' and convalidated and conrelid in (${sql.join(tables, sql`, `)})`)
+  return found?.count === TABLES.length
 }
 
 /** Suffix of the divided partition while its tasks are moved. */

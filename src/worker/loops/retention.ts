@@ -16,7 +16,8 @@ export interface RetentionDependencies {
   intervalMs: number
 }
 
-type Remaining = Awaited<ReturnType<RetentionStore['expirePartitions']>>['remaining'][number]
+type Expiry = Awaited<ReturnType<RetentionStore['expirePartitions']>>
+type Partition = Expiry['remaining'][number]
 
 // Number of rows that one statement scans or deletes, so that the statement holds its row locks only for some
 // tens of milliseconds.
@@ -35,21 +36,20 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
   let expireAtMs = Number.NEGATIVE_INFINITY
+  let expiry: Expiry = { replaced: [], remaining: [], thinned: [] }
   let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
   return startLoop({ intervalMs, body: removeOld, onError })
 
   async function removeOld(stopping: AbortSignal) {
-    let remaining: Remaining[] = []
     const steps = [
       () => store.extend(policy),
       () => activityStore.prune(),
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
-      async () => {
-        remaining = await expirePartitions()
-      },
+      expirePartitions,
       () => pruneByRules(stopping),
-      () => pruneRemaining(remaining, stopping),
+      () => pruneRemaining(expiry.remaining, stopping),
+      () => pruneLate(stopping),
       compact,
     ]
     // If a step fails, for example because a table stays locked, the others still run.
@@ -59,14 +59,12 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     }
   }
 
-  async function expirePartitions(): Promise<Remaining[]> {
-    if (performance.now() < expireAtMs) return []
-    const { remaining, error } = await store.expirePartitions(policy)
-    if (error !== undefined) {
+  async function expirePartitions() {
+    if (performance.now() < expireAtMs) return
+    expiry = await store.expirePartitions(policy)
+    if (expiry.error !== undefined) onError(expiry.error)
+    if (expiry.error !== undefined || expiry.remaining.length > 0)
       expireAtMs = performance.now() + RETRY_EXPIRE_MS
-      onError(error)
-    }
-    return remaining
   }
 
   async function compact() {
@@ -80,13 +78,10 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     for (const rule of rules) {
       await inBatches(async () => ((await store.pruneByRule(rule, BATCH)).isMore ? BATCH : 0), stopping)
     }
-    if (performance.now() - lateAtMs < RESTART_SCAN_MS) return
-    for (const rule of rules) await inBatches(() => store.pruneLate(rule, BATCH), stopping)
-    lateAtMs = performance.now()
   }
 
   /** Deletes old tasks of partitions that could not be replaced. Continues where the last round stopped. */
-  async function pruneRemaining(partitions: Remaining[], stopping: AbortSignal) {
+  async function pruneRemaining(partitions: Partition[], stopping: AbortSignal) {
     for (const partition of partitions) {
       await inBatches(async () => {
         const scan = scanOf(partition)
@@ -97,7 +92,16 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     }
   }
 
-  function scanOf({ suffix }: Remaining) {
+  /** Deletes old tasks that ended long after their submission, so that they were not old enough before. */
+  async function pruneLate(stopping: AbortSignal) {
+    if (performance.now() - lateAtMs < RESTART_SCAN_MS) return
+    for (const rule of rules) await inBatches(() => store.pruneLate(rule, BATCH), stopping)
+    for (const partition of expiry.thinned)
+      await inBatches(() => store.pruneThinned(partition, policy, BATCH), stopping)
+    lateAtMs = performance.now()
+  }
+
+  function scanOf({ suffix }: Partition) {
     const known = scans.get(suffix)
     if (known && performance.now() - known.begunMs < RESTART_SCAN_MS) return known
     const scan = { afterId: LOWEST_ID, begunMs: performance.now() }
