@@ -19,6 +19,14 @@ export interface Range {
   toMs: number | null
 }
 
+/**
+ * Whether the range of a partition ended at least `LATE_MS` before `sinceMs`. If so, each of its tasks that
+ * ended at `sinceMs` or later is in the index `tasks_late`.
+ */
+export function isOver({ toMs }: Range, sinceMs: number): boolean {
+  return toMs !== null && toMs + LATE_MS <= sinceMs
+}
+
 // Widths from which `widthFor` chooses. All are multiples of an hour, so that a name can contain the bound.
 const WIDTHS_MS = [
   ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_MS),

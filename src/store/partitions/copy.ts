@@ -3,6 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import { isKey } from '../columns.ts'
 import { sql } from '../drizzle.ts'
 import { IS_LATE, IS_UNSUCCESSFUL } from '../schema.ts'
+import { isOver } from './bounds.ts'
 import { ATTEMPTS, type Partition, TABLES, TASKS, tableName } from './tables.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -30,11 +31,20 @@ const LONGEST_STATEMENT = sql.raw(`interval '60 s'`)
 export class TooManyChanges extends Error {}
 
 /** Copies the tasks that have to be kept, in their current state. */
-export async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: string, kept?: KeptSince) {
+export async function copyKept(
+  transaction: Transaction,
+  partition: Partition,
+  fresh: string,
+  kept?: KeptSince,
+) {
+  const { suffix } = partition
   if (kept === undefined) return copyInParts(transaction, suffix, fresh, sql`true`)
   const isKept = sql`finished_at >= case when status = 'SUCCESS' then ${timeOf(kept.successMs)} else ${timeOf(kept.otherMs)} end`
   await copyInParts(transaction, suffix, fresh, sql`finished_at is null`)
-  await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
+  // In a partition that is old enough, failed tasks also are too old unless they ended late. To read them all
+  // would take seconds.
+  if (!isOver(partition, kept.otherMs))
+    await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
   await copyLate(transaction, suffix, fresh, { isKept, fromMs: kept.otherMs })
 }
 

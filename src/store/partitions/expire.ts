@@ -4,7 +4,7 @@ import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type RetentionPolicy, successMsOf } from '../retention-policy.ts'
 import { IS_UNSUCCESSFUL } from '../schema.ts'
-import { LATE_MS, widthFor } from './bounds.ts'
+import { isOver, widthFor } from './bounds.ts'
 import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, TASKS, tableName } from './tables.ts'
 
@@ -152,14 +152,6 @@ async function readPartitions(database: Database) {
     sql`select extract(epoch from now())::float8 * 1000 as "nowMs"`,
   )
   return { partitions, nowMs: clock?.nowMs ?? 0 }
-}
-
-/**
- * Whether the range of the partition ended at least `LATE_MS` before `sinceMs`. If so, each of its tasks that
- * ended at `sinceMs` or later is in the index `tasks_late`.
- */
-function isOver({ toMs }: Partition, sinceMs: number): boolean {
-  return toMs !== null && toMs + LATE_MS <= sinceMs
 }
 
 /**
