@@ -6,7 +6,7 @@ import { PgDialect, sql } from '../../../src/store/drizzle.ts'
 import { compactOldest, expirePartitions } from '../../../src/store/partitions/expire.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
 import { replacePartitions } from '../../../src/store/partitions/replace.ts'
-import { listPartitions } from '../../../src/store/partitions/tables.ts'
+import { listPartitions, type Partition } from '../../../src/store/partitions/tables.ts'
 import { createRetentionStore } from '../../../src/store/retention-store.ts'
 import { insertOldTask, type OldTask, remainingTasks } from '../../support/old-tasks.ts'
 import { makePastPartitions } from '../../support/past-partitions.ts'
@@ -69,7 +69,19 @@ describe('partitions whose tasks are all too old', () => {
     // A partition is dropped when its range ended an hour longer ago than tasks are kept.
     expect(next).toBeGreaterThanOrEqual(-5)
     expect(next).toBeLessThanOrEqual(-4)
-    expect(await expirePartitions(database, POLICY)).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, POLICY)).toMatchObject({ replaced: [], remaining: [] })
+  })
+
+  test('are dropped also if they are more than one change removes', async () => {
+    await makePastPartitions(database, 20)
+    const kept = await insert({ createdDaysAgo: 20, status: 'PENDING', finishedDaysAgo: null })
+    for (const createdDaysAgo of [24, 15, 9, 6]) await insert({ createdDaysAgo, finishedDaysAgo: createdDaysAgo })
+    const before = await bounds()
+    const { replaced } = await expirePartitions(database, POLICY)
+    expect(replaced.length).toBeGreaterThanOrEqual(20)
+    expect(await remainingTasks(database)).toEqual([kept])
+    expect(await partitionOf(kept)).toBe('tasks_past')
+    expect(await bounds()).toEqual([null, ...before.slice(1 + replaced.length)])
   })
 
   test('a submission with an old id is accepted afterwards', async () => {
@@ -80,7 +92,7 @@ describe('partitions whose tasks are all too old', () => {
 
   test('nothing is removed if tasks are kept forever', async () => {
     const id = await insert()
-    expect(await expirePartitions(database, {})).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, {})).toMatchObject({ replaced: [], remaining: [] })
     expect(await remainingTasks(database)).toEqual([id])
   })
 })
@@ -144,7 +156,37 @@ describe('a shorter time for successful tasks', () => {
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     expect(await partitionOf(kept[0] as string)).toBe(home)
     // A partition that was replaced is not copied again.
-    expect(await expirePartitions(database, policy)).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, policy)).toMatchObject({ replaced: [], remaining: [] })
+  })
+
+  test('a task that ended late is deleted when it is too old, also if its partition was replaced before', async () => {
+    const times = { createdDaysAgo: 3, finishedDaysAgo: 3 }
+    for (let n = 0; n < 20; n++) await insert(times)
+    const late = await insert({ ...times, finishedDaysAgo: 0.5 })
+    const kept = [
+      await insert({ ...times, finishedDaysAgo: 0.5, callbackUrl: 'https://example.com/', callbackId: newId() }),
+      await insert({ ...times, status: 'FAILURE', finishedDaysAgo: 0.5 }),
+      await insert({ ...times, status: 'RETRY', finishedDaysAgo: null }),
+    ]
+    const { thinned } = await expirePartitions(database, policy)
+    expect(await remainingTasks(database)).toHaveLength(4)
+    const store = createRetentionStore(database)
+    const prune = async () => {
+      let deleted = 0
+      for (const partition of thinned) deleted += await store.pruneThinned(partition, policy, 100)
+      return deleted
+    }
+    expect(await prune()).toBe(0)
+    await database.query(
+      sql`update tasks set finished_at = now() - interval '25 hours' where id in (${late}, ${kept[1] as string})`,
+    )
+    expect(await prune()).toBe(1)
+    expect(await remainingTasks(database)).toEqual(kept.toSorted())
+    // The partition is listed again as long as it exists.
+    const suffixes = (list: Partition[]) => list.map(({ suffix }) => suffix)
+    expect(suffixes((await expirePartitions(database, policy)).thinned)).toEqual(suffixes(thinned))
+    // A partition that is gone is skipped.
+    expect(await store.pruneThinned({ ...(thinned[0] as Partition), suffix: '1999_01_01' }, policy, 100)).toBe(0)
   })
 
   test('rows are left for single deletes in a partition of which most tasks have to be kept', async () => {

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../../src/store/database.ts'
 import { sql } from '../../../src/store/drizzle.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
 import { listPartitions } from '../../../src/store/partitions/tables.ts'
+import { until } from '../../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 
 const DAY_MS = 86_400_000
@@ -135,6 +136,26 @@ describe('many tasks in the newest partition', () => {
     await extendPartitions(database, 30 * DAY_MS)
     expect(await constraints()).toBe(0)
     await submitAt(TODAY_MS + 20 * DAY_MS)
+  })
+
+  test('it is not divided if another process has dropped its constraint meanwhile', async (context) => {
+    await openUndivided()
+    if (!testDatabase.isServer) return context.skip('needs several connections')
+    await submitManyAt(TODAY_MS)
+    let extension: Promise<string[]> | undefined
+    await database.use((drizzle) =>
+      drizzle.transaction(async (transaction) => {
+        // The extension waits for this lock after it has added its constraints.
+        await transaction.execute(sql`lock table only tasks in access share mode`)
+        extension = extendPartitions(database, 30 * DAY_MS, { lockMs: 20, pauseMs: 10, tries: 1_000 })
+        await until(constraints, (count) => count === 3)
+        await database.query(sql`alter table attempts_future drop constraint partition_range`)
+      }),
+    )
+    expect(await extension).toEqual([])
+    expect(await bounds()).toEqual([null])
+    expect(await constraints()).toBe(0)
+    expect(await extendPartitions(database, 30 * DAY_MS)).not.toEqual([])
   })
 
   test('several processes divide it once, and leave no constraint', async () => {
