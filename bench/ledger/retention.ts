@@ -26,7 +26,7 @@ const HOUR_MS = 3_600_000
 // 30 days of tasks are kept. Ten of the partitions ended at least a day before that.
 const DAYS_WITH_EXPIRED = 41
 // The last three of these partitions can contain successful tasks that are kept.
-const DAYS_WITH_OLD_SUCCESSES = 13
+const DAYS_WITH_OLD_SUCCESSES = 14
 
 const VARIANTS: Variant[] = [
   {
@@ -49,7 +49,7 @@ const VARIANTS: Variant[] = [
   {
     name: 'c',
     title: 'partitions are replaced; a tenth of their tasks has failed and is kept',
-    settings: { RETENTION_DAYS: '30', RETENTION_SUCCESS_HOURS: '48' },
+    settings: { RETENTION_DAYS: '30', RETENTION_SUCCESS_HOURS: '72' },
     days: DAYS_WITH_OLD_SUCCESSES,
     seeds: ({ partitions, tasksPerPartition }, past) =>
       past.slice(0, partitions).map((partition) => seedOf(partition, tasksPerPartition, 10)),
