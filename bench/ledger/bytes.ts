@@ -1,5 +1,5 @@
-// Measures the space of a finished task: the table and each index, after a flood, and after the partition was made
-// compact.
+// Measures the disk space of a finished task in the table and in each index, after a flood and after the
+// compaction of its partition.
 import type pg from 'pg'
 import { openDatabase } from '../../src/store/database.ts'
 import { replacePartitions } from '../../src/store/partitions/replace.ts'
@@ -51,7 +51,7 @@ function runFlood({ amounts, signal }: Context, store: Store): Promise<unknown> 
   })
 }
 
-/** Does what a worker does as soon as the time of a partition is over. */
+/** Compacts all partitions with tasks, as a worker does when their range has ended an hour ago. */
 async function compact(store: Store): Promise<void> {
   const database = await openDatabase(store.databaseUrl)
   try {
@@ -82,7 +82,8 @@ async function countTasks(client: pg.Client): Promise<number> {
   return rows[0].count
 }
 
-// Sizes of the partitions with tasks: of the tables, and of the indexes by the name of the index of the whole table.
+// Selects the sizes of all partitions with tasks: the sum of their tables (`heap`), and the sums of their
+// indexes, under the names of the indexes of `tasks`.
 const PARTITION_SIZES = `
   with partitions as (
     select inhrelid as id from pg_inherits, pg_class

@@ -1,12 +1,13 @@
-// Measures the requests of the page on the ledger with many finished tasks.
+// Measures the requests of the page on a database with many finished tasks.
 import { formatRequests, measureRequests, slowestP95 } from '../dashboard/measure.ts'
 import { findLandmarks, seedForPage } from '../dashboard/seed.ts'
 import { startWaggleApi } from '../running-system.ts'
 import { withClient } from './flood.ts'
 import type { Context, Section } from './plan.ts'
 
-// Failed tasks of the last two days have attempts and logs.
+// Only failed tasks of the last two days get attempts and logs.
 const LOGS_MS = 2 * 86_400_000
+// Upper bound for the p95 of each request.
 const LIMIT_MS = 50
 
 export async function measureDashboard(context: Context): Promise<Section> {

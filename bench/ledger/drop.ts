@@ -1,4 +1,4 @@
-// Measures how long a large partition takes to drop, and how long submissions take meanwhile.
+// Measures how long it takes to drop a large partition, and how long submissions take meanwhile.
 import { pause } from '../../src/base/loop.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { LATE_MS } from '../../src/store/partitions/bounds.ts'
@@ -13,16 +13,18 @@ import type { Context, Section } from './plan.ts'
 import { createLedger, pastPartitions, seedFinished, seedOf } from './seed.ts'
 
 const DAYS = 30
-// The flood has reached its speed.
+// The partition is dropped this long after the start of the flood, when the flood has reached its full speed.
 const DROP_AFTER_MS = 3_000
-// Submissions that the change has delayed end within this time after it.
+// Submissions that the change delays end within this time after it.
 const AFTER_MS = 1_000
-// Workers keep everything, so that only the bench drops the partition.
+// The worker removes no tasks, so that only this measurement drops the partition.
 const SETTINGS = { RETENTION_DAYS: '0' }
 
 interface Round {
   changeMs: number
+  /** p99 of the submissions from the start of the change to `AFTER_MS` after its end. */
   p99Ms: number
+  /** Latency of the slowest of these submissions. */
   slowestMs: number
   /** p99 of all submissions of the flood. */
   wholeP99Ms: number
@@ -96,13 +98,14 @@ async function measureRound({ amounts, signal, log }: Context, store: Store): Pr
   })
 }
 
+/** Times are in ms since 1970. */
 interface Dropped {
   startedAt: number
   endedAt: number
   freedBytes: number
 }
 
-/** Drops the oldest partition, which has been over for long enough since `expiredAt`. */
+/** Drops the partition whose range ended `LATE_MS` before `expiredAt` (ms since 1970), as retention does. */
 async function dropExpired(store: Store, expiredAt: number): Promise<Dropped> {
   return withClient(store, async (client) => {
     const readSize = async () => {
@@ -111,11 +114,11 @@ async function dropExpired(store: Store, expiredAt: number): Promise<Dropped> {
     }
     const database = await openDatabase(store.databaseUrl)
     try {
-      // Opens a connection before the time is taken.
+      // Opens a connection before the measurement starts.
       await listPartitions(database.maintenance)
       const before = await readSize()
       const startedAt = Date.now()
-      // Only this partition is over for long enough: the next one ends a day later.
+      // This retention time includes only that partition: the range of the next one ended a day later.
       const { replaced } = await expirePartitions(database, { keptMs: Date.now() - expiredAt })
       const endedAt = Date.now()
       if (replaced.length !== 1) throw new Error(`Expected to drop one partition, not ${replaced.length}`)

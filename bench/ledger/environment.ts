@@ -1,9 +1,9 @@
-// Describes where the figures come from.
+// Describes the machine and the server on which the figures were measured.
 import { describeMachine } from '../machine.ts'
 import type { Stores } from '../stores.ts'
 import { withClient } from './flood.ts'
 
-// Settings of PostgreSQL on which the figures depend most.
+// The settings of PostgreSQL on which the figures depend most.
 const SETTINGS = [
   'fsync',
   'synchronous_commit',

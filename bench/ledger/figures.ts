@@ -12,7 +12,7 @@ export function withRange(values: number[], digits = 0): string {
   return `${format(median(values))}${values.length > 1 ? ` (${range})` : ''}`
 }
 
-/** Returns the ratios of the values of the same rounds, in percent. */
+/** Returns each value in percent of the value of `base` in the same round. */
 export function percentages(values: number[], base: number[]): number[] {
   return values.map((value, round) => (100 * value) / (base[round] ?? Number.NaN))
 }
@@ -23,7 +23,10 @@ export interface WorkLeft {
   left: number
 }
 
-/** Returns the share of a time span, in percent, from the first observed progress in it to the last one. */
+/**
+ * Returns the part of a time span during which work was done, in percent: the time from the first progress in
+ * the span to the last one. Progress is a sample with less work left than the sample before.
+ */
 export function workedShare(samples: WorkLeft[], fromMs: number, toMs: number): number {
   const progress = samples.filter(
     ({ at, left }, index) => index > 0 && left < (samples[index - 1]?.left ?? left) && at >= fromMs,
@@ -33,7 +36,7 @@ export function workedShare(samples: WorkLeft[], fromMs: number, toMs: number): 
   return (100 * (Math.min(last.at, toMs) - first.at)) / (toMs - fromMs)
 }
 
-/** Returns the latencies of the submissions that were under way in a time span, ascending. */
+/** Returns the latencies, in ms and ascending, of the submissions that were under way in a time span. */
 export function latenciesWithin(submissions: Submission[], fromMs: number, toMs: number): number[] {
   const within = submissions.filter(({ sentAt, ms }) => sentAt <= toMs && sentAt + ms >= fromMs)
   return within.map(({ ms }) => ms).sort((a, b) => a - b)

@@ -1,4 +1,5 @@
-// Floods a running Waggle whose database contains other tasks already.
+// Starts Waggle on a database that already contains tasks, and submits tasks to it as fast as possible (a
+// flood).
 import pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { firstIdOf } from '../../src/base/uuidv7.ts'
@@ -11,9 +12,11 @@ import { untilDone } from '../until-done.ts'
 import type { Context } from './plan.ts'
 
 export interface FloodOrder {
+  /** Maximum number of tasks. */
   tasks: number
-  /** Ends the submissions after this time. */
+  /** The submissions end after this time. Default: `LIMIT_MS`. */
   limitMs?: number
+  /** Whether the report contains each submission; false by default. */
   isDetailed?: boolean
 }
 
@@ -26,6 +29,7 @@ export interface Flood {
 }
 
 const CONNECTIONS = 64
+// Much longer than any flood with a limited number of tasks takes.
 const LIMIT_MS = 180_000
 
 /** Starts an API and a worker with these settings, and waits until the worker can run tasks. */
@@ -83,7 +87,7 @@ export async function withClient<T>(
   }
 }
 
-/** Runs the flood of the plan after a warm-up. @throws like `flood` */
+/** Runs a warm-up, then the flood with the number of tasks of the plan. @throws like `flood` */
 export async function warmFlood(
   context: Context,
   { port }: { port: number },
@@ -95,8 +99,8 @@ export async function warmFlood(
 }
 
 /**
- * Submits tasks over 64 connections, and waits until all of them have ended.
- * @param onStarted is called when the first task has been accepted
+ * Submits tasks over 64 connections, and waits until all accepted ones have ended.
+ * @param onStarted called when the first task has been accepted
  * @throws Error if a submission was refused or a task has not ended as SUCCESS
  */
 export async function flood(
@@ -136,7 +140,10 @@ async function untilAccepted(client: pg.Client, firstId: string, signal: AbortSi
   }
 }
 
-/** Counts the tasks of the flood that have not ended as SUCCESS. Reads no older tasks. */
+/**
+ * Counts the accepted tasks of the flood that have not ended as SUCCESS. Reads no tasks with ids below
+ * `firstId`.
+ */
 async function countUnfinished(client: pg.Client, firstId: string, accepted: number): Promise<number> {
   const { rows: open } = await client.query(
     'select count(*)::int as left from tasks where id >= $1::uuid and finished_at is null',
@@ -147,6 +154,7 @@ async function countUnfinished(client: pg.Client, firstId: string, accepted: num
     `select count(*)::int as done from tasks where id >= $1::uuid and status = 'SUCCESS'`,
     [firstId],
   )
-  // When a limit ends the flood, more tasks can have been accepted than the generator has counted.
+  // If `limitMs` ends the flood, tasks can be accepted whose responses the load generator no longer counts.
+  // Then the difference is negative.
   return Math.max(0, accepted - rows[0].done)
 }

@@ -1,9 +1,11 @@
-// The ledger with many finished tasks, which several measurements share: it takes minutes to create.
+// The database with many finished tasks. Several measurements share it, because it takes minutes to create.
 import type { Store, Stores } from '../stores.ts'
 import type { Amounts } from './plan.ts'
 import { createLedger, pastPartitions, seedFinished, seedOf } from './seed.ts'
 
-/** @returns `open`, which creates the ledger at the first call, and `close`, which removes it if it exists */
+/**
+ * @returns `open`, which creates the database at the first call, and `close`, which removes it if it exists
+ */
 export function createLargeLedger(stores: Stores, amounts: Amounts['sizes'], log: (line: string) => void) {
   let opening: Promise<Store> | undefined
   return {

@@ -1,7 +1,9 @@
-// How much each measurement does, and what all measurements share.
+// The amount of work of each measurement, and the types that all measurements share.
 import type { Store, Stores } from '../stores.ts'
 
-/** Amounts of one run. `rounds` of a measurement that compares variants are rounds of all of them by turns. */
+/**
+ * Amounts of one run. If a measurement compares variants, each of its `rounds` measures all variants once.
+ */
 export interface Amounts {
   warmUpTasks: number
   floodTasks: number
@@ -26,7 +28,7 @@ export const FULL: Amounts = {
   steady: { spans: 10, spanMs: 60_000 },
 }
 
-/** Small amounts that only show that everything works. */
+/** Small amounts. They show only that the measurements work. */
 export const QUICK: Amounts = {
   warmUpTasks: 500,
   floodTasks: 5_000,
@@ -42,19 +44,20 @@ export const QUICK: Amounts = {
 export interface Context {
   amounts: Amounts
   stores: Stores
-  /** Returns the store with `sizes.finishedTasks` finished tasks, and creates it at the first call. */
+  /** Returns the store with `sizes.finishedTasks` finished tasks. Creates it at the first call. */
   openLarge(): Promise<Store>
   signal: AbortSignal
   log(line: string): void
 }
 
-/** A bound, and whether the figures are within it. */
+/** A limit for a figure, and whether the figure is within it. */
 export interface Bound {
+  /** The measured figure and the limit, as a sentence for the report. */
   text: string
   isMet: boolean
 }
 
-/** What a measurement has found out. */
+/** Result of a measurement: one section of the report. */
 export interface Section {
   title: string
   /** Lines of Markdown. */

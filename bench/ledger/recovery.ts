@@ -1,5 +1,6 @@
-// Measures how soon the tasks of a killed worker run again while many other tasks wait, and how long the slowest
-// statement takes meanwhile. Needs the extension pg_stat_statements, which is part of most PostgreSQL packages.
+// Measures how soon the tasks of a killed worker run again while many other tasks wait, and how long the
+// slowest statement takes meanwhile. Needs the extension pg_stat_statements, which is part of most PostgreSQL
+// packages.
 import type pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { processTree } from '../process-tree.ts'
@@ -11,9 +12,12 @@ import type { Context, Section } from './plan.ts'
 import { createLedger, seedWaiting, type WaitingSeed } from './seed.ts'
 
 const MISSING_AFTER_S = 15
+// Upper bound for the time until all tasks run again: abandoned tasks are recovered every 4 s, and then have
+// to be enqueued and claimed.
 const LIMIT_S = MISSING_AFTER_S + 10
+// Upper bound for the slowest statement.
 const STATEMENT_LIMIT_MS = 100
-// A worker logs a warning for each lost attempt.
+// `LOG_LEVEL` is `error`, because a worker logs a warning for each lost attempt.
 const SETTINGS = { WORKER_MISSING_AFTER_SECONDS: String(MISSING_AFTER_S), LOG_LEVEL: 'error' }
 const DAY_MS = 86_400_000
 
@@ -30,6 +34,7 @@ interface Statement {
 
 interface Recovery {
   title: string
+  /** Time from the kill until all tasks ran again. */
   seconds: number
   slowest: Statement[]
 }
@@ -59,7 +64,7 @@ function sectionOf({ amounts }: Context, recoveries: Recovery[]): Section {
     ...slowest.map(({ text, maxMs, calls }) => [`\`${text}\``, maxMs.toFixed(1), String(calls)]),
   ])
   return {
-    title: `A worker with ${runningTasks} tasks is killed beside ${waitingTasks} waiting tasks`,
+    title: `A worker with ${runningTasks} tasks is killed while ${waitingTasks} tasks wait`,
     lines: [
       `kill -9 for its supervisor and its process; WORKER_MISSING_AFTER_SECONDS=${MISSING_AFTER_S}; a second worker takes over. ` +
         'The five slowest statements since the kill:',
@@ -99,8 +104,9 @@ async function measureVariant(
     await client.query('create extension pg_stat_statements')
     const secondId = await untilWorker(client, null, context.signal)
     await callApi(api.port, `/v1/workers/${secondId}/drain`)
-    // The worker reads the request with one of its next heartbeats, which it sends every second. It recovers tasks
-    // only after heartbeats for `MISSING_AFTER_S`, so that it has run for that long like any other worker.
+    // A worker recovers tasks only after its heartbeats have succeeded for `MISSING_AFTER_S`. Without this
+    // pause the second worker would recover them later than a worker that has run for long. The drain takes
+    // effect with the next heartbeat, within a second.
     await pause(MISSING_AFTER_S * 1_000, context.signal)
     const first = await startWaggleWorker(store, SETTINGS)
     processes.defer(() => first.stop())
@@ -108,7 +114,7 @@ async function measureVariant(
     const ids = await submitLongTasks(api.port, context.amounts.recovery.runningTasks)
     await untilCount(client, ids, `status = 'STARTED' and worker_id = '${firstId}'`, 30_000, context.signal)
     await client.query('select pg_stat_statements_reset()')
-    // Until here the second worker must not run any of the tasks. From now on it may.
+    // All tasks run in the first worker. From now on the second one may claim tasks.
     await callApi(api.port, `/v1/workers/${secondId}/resume`)
     const pids = await processTree(first.pid)
     const killedAt = Date.now()
@@ -145,7 +151,7 @@ async function untilCount(
   }
 }
 
-/** Submits tasks that take five seconds each. @returns their ids */
+/** Submits tasks that take about five seconds each. @returns their ids */
 async function submitLongTasks(port: number, count: number): Promise<string[]> {
   const tasks = Array.from({ length: count }, () => ({ name: 'divide', input: { x: 1, y: 2 } }))
   const { items } = (await callApi(port, '/v1/tasks/batch', { tasks })) as { items: { id: string }[] }
@@ -163,6 +169,7 @@ async function callApi(port: number, path: string, body: unknown = {}): Promise<
   return response.json()
 }
 
+// Maximum length of a statement in the report.
 const TEXT_LENGTH = 100
 
 async function slowestStatements(client: pg.Client): Promise<Statement[]> {

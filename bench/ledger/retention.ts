@@ -1,4 +1,4 @@
-// Measures a flood while retention works: while it drops partitions, replaces them, and deletes rows.
+// Measures the speed of a flood while retention drops partitions, replaces partitions, or deletes rows.
 import type pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { timeOfId } from '../../src/base/uuidv7.ts'
@@ -18,15 +18,15 @@ interface Variant {
   /** Number of daily partitions before the current day. */
   days: number
   seeds(amounts: Amounts['retention'], past: Partition[]): FinishedSeed[]
-  /** Returns how much of the work of retention is left. */
+  /** Returns how much work of retention is left: a number of partitions, or of rows. */
   countLeft(client: pg.Client, seeds: FinishedSeed[]): Promise<number>
 }
 
 const HOUR_MS = 3_600_000
-// 30 days of tasks are kept, and ten partitions are older by more than a day.
+// 30 days of tasks are kept. Ten of the partitions ended at least a day before that.
 const DAYS_WITH_EXPIRED = 41
-// Three days at the end have only tasks that are kept.
-const DAYS_WITH_OLD_SUCCESSES = 13
+// The last three of these partitions can contain successful tasks that are kept.
+const DAYS_WITH_OLD_SUCCESSES = 14
 
 const VARIANTS: Variant[] = [
   {
@@ -48,8 +48,8 @@ const VARIANTS: Variant[] = [
   },
   {
     name: 'c',
-    title: 'partitions are replaced, a tenth of their tasks has failed and is kept',
-    settings: { RETENTION_DAYS: '30', RETENTION_SUCCESS_HOURS: '48' },
+    title: 'partitions are replaced; a tenth of their tasks has failed and is kept',
+    settings: { RETENTION_DAYS: '30', RETENTION_SUCCESS_HOURS: '72' },
     days: DAYS_WITH_OLD_SUCCESSES,
     seeds: ({ partitions, tasksPerPartition }, past) =>
       past.slice(0, partitions).map((partition) => seedOf(partition, tasksPerPartition, 10)),
@@ -73,7 +73,7 @@ const VARIANTS: Variant[] = [
   },
 ]
 
-/** Counts the tables of the seeds that exist and fulfil a condition. */
+/** Counts the existing tables of the seeds that fulfil a condition. */
 async function countTables(client: pg.Client, seeds: FinishedSeed[], condition: string): Promise<number> {
   const { rows } = await client.query(
     `select count(*)::int as left from pg_class where relname = any($1) and ${condition}`,
@@ -82,7 +82,7 @@ async function countTables(client: pg.Client, seeds: FinishedSeed[], condition: 
   return rows[0].left
 }
 
-/** Estimates from the position of retention how many tasks it has not scanned. */
+/** Estimates how many tasks retention has not scanned yet, from its position in `retention_progress`. */
 async function countRowsAhead(client: pg.Client, seeds: FinishedSeed[]): Promise<number> {
   const [seed] = seeds
   if (!seed) return 0
@@ -97,9 +97,9 @@ async function countRowsAhead(client: pg.Client, seeds: FinishedSeed[]): Promise
 
 interface Round {
   flood: Flood
-  /** Share of the flood during which retention has worked, in percent. */
+  /** Part of the time of the flood during which retention worked, in percent. */
   share: number
-  /** How much of the work was done at the end of the flood, in percent. */
+  /** Part of the work of retention that was done at the end of the flood, in percent. */
   done: number
 }
 
@@ -210,8 +210,9 @@ function roundOf(measured: Flood, samples: WorkLeft[]): Round {
 }
 
 /**
- * Keeps retention from its work: a round of a worker first deletes old idempotency keys, and waits there. Postgres
- * cancels the statement after 29 s. @returns a function that ends this
+ * Delays retention by a lock on the table of idempotency keys: a worker deletes old keys before it removes
+ * tasks, and waits for the lock. After 29 s Postgres cancels the waiting statement, and the worker continues.
+ * @returns a function that releases the lock
  */
 async function holdRetention(client: pg.Client): Promise<() => Promise<unknown>> {
   await client.query('begin')

@@ -1,8 +1,8 @@
 // `npm run bench:ledger` measures Waggle with many tasks in the database: during retention, at different sizes,
-// after the loss of a worker, and over some minutes. Real PostgreSQL, Redis, API and worker processes. The full
-// amounts need about an hour and 40 GB in the temporary folder.
+// after the loss of a worker, and over some minutes. It starts real PostgreSQL, Redis, API and worker processes.
+// The full amounts need about an hour and 40 GB in the temporary folder.
 //
-//   --only=a,b   measures only these (see MEASUREMENTS)
+//   --only=a,b   runs only these measurements (names: see MEASUREMENTS)
 //   --quick      small amounts, which show only that the measurements work
 //   --write      appends the result to RESULTS.md
 import { appendFileSync } from 'node:fs'
@@ -21,7 +21,8 @@ import { measureRetention } from './retention.ts'
 import { measureSizes } from './sizes.ts'
 import { measureSteady } from './steady.ts'
 
-// In this order: `dashboard` adds waiting tasks to the ledger in which `sizes` runs a worker.
+// The order matters: `dashboard` comes after `sizes`, because it adds waiting tasks to the database that both
+// use, and the worker of `sizes` would run them.
 const MEASUREMENTS: Record<string, Measurement> = {
   retention: measureRetention,
   sizes: measureSizes,
@@ -74,7 +75,7 @@ async function measureAll(stores: Stores): Promise<Section[]> {
   return sections
 }
 
-/** A measurement that fails does not keep the others from being done. */
+/** Returns a handler that logs the error of a measurement, so that the next measurements still run. */
 function failed(name: string) {
   return (error: unknown) => {
     process.exitCode = 1

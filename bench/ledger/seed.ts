@@ -1,5 +1,5 @@
-// Creates databases with old and with waiting tasks. Postgres generates the rows over several connections, without
-// waiting for the disk at each commit. All rows are in the write-ahead log as usual.
+// Creates databases with finished or waiting tasks. Postgres generates the rows, over several connections and
+// with `synchronous_commit=off`. All rows are in the write-ahead log as usual.
 import pg from 'pg'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { COMPACT } from '../../src/store/partitions/expire.ts'
@@ -10,7 +10,7 @@ import { FAILED_EVERY, finishedTasks, ID } from '../dashboard/seed.ts'
 import type { Store } from '../stores.ts'
 
 const DAY_MS = 86_400_000
-/** `RETENTION_DAYS` of all measurements that do not say otherwise. New partitions are a day wide. */
+/** Retention time for which new partitions have a width of a day. It is the default of `RETENTION_DAYS`. */
 export const KEPT_MS = 30 * DAY_MS
 
 /** Creates the tables with daily partitions for the last `days` days, and opens the database. */
@@ -35,7 +35,7 @@ export interface FinishedSeed {
   fromMs: number
   toMs: number
   tasks: number
-  /** One task in so many fails; 20 by default. */
+  /** Every n-th task has failed; n is 20 by default. */
   failedEvery?: number
 }
 
@@ -66,7 +66,7 @@ export async function seedFinished(
   })
   await inParallel(databaseUrl, [...new Set(seeds.map(({ table }) => table))], async (client, table) => {
     await client.query(`vacuum (freeze, analyze) ${table}`)
-    // The rows are as compact as retention makes them, so no worker has to rewrite them.
+    // This comment marks the partition as compacted, so that no worker compacts it during the measurement.
     if (table !== 'tasks') await client.query(`comment on table ${table} is '${COMPACT}'`)
   })
   await inParallel(databaseUrl, ['checkpoint'], (client, statement) => client.query(statement))

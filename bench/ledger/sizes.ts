@@ -1,4 +1,5 @@
-// Measures the same flood on an empty ledger, on one with many finished tasks, and on one with many waiting tasks.
+// Measures the same flood on an empty database, on one with many finished tasks, and on one with many waiting
+// tasks.
 import { median } from '../statistics.ts'
 import type { Store } from '../stores.ts'
 import { tableOf } from '../table.ts'
@@ -9,8 +10,9 @@ import { createLedger, seedWaiting } from './seed.ts'
 
 interface Variant {
   title: string
-  /** Undefined for a new store in each round. */
+  /** Undefined: each round uses a new, empty store. */
   store?: Store
+  /** Tasks per second of each round. */
   rates: number[]
 }
 

@@ -1,4 +1,4 @@
-// Floods for some minutes, and measures in each of them whether the speed and the sizes stay the same.
+// Runs a flood of some minutes, and measures whether speed, table size and index size stay constant.
 import type pg from 'pg'
 import { pause } from '../../src/base/loop.ts'
 import { tableOf } from '../table.ts'
@@ -7,8 +7,9 @@ import { flood, startWaggle, withClient } from './flood.ts'
 import type { Context, Section } from './plan.ts'
 import { createLedger } from './seed.ts'
 
-/** Sums since the start, except `waiting`, `deadRows` and the sizes. */
+/** Values at one time. `ended`, `updates` and `hotUpdates` are sums since the start. */
 interface Sample {
+  /** Time in ms since 1970. */
   at: number
   /** Tasks that have been run; the heartbeats of the workers report them every second. */
   ended: number
@@ -20,7 +21,7 @@ interface Sample {
   indexBytes: number
 }
 
-// The last spans that have to be equal, and the largest deviation from their median, in percent.
+// The last spans are compared: their number, and the largest allowed deviation from their median in percent.
 const LAST = 5
 const TOLERANCE = 10
 

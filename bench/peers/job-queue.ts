@@ -31,12 +31,12 @@ export function createJobQueue(connection: ConnectionOptions): JobQueue {
       return job.id
     },
     async waitForEnd(jobId, waitMs) {
-      // Created at the first wait: it receives the events of every job, which would slow down the floods
-      // before.
+      // Created at the first wait, because it receives the events of every job, which would slow down the
+      // floods that are measured earlier.
       events ??= new QueueEvents(QUEUE, { connection })
       events.setMaxListeners(0)
       const job = await queue.getJob(jobId)
-      // It rejects when the job ends and is removed between the two commands, or when the time is up.
+      // `waitUntilFinished` rejects if the job has ended and was removed after `getJob`, or after `waitMs`.
       return job?.waitUntilFinished(events, waitMs).catch(() => undefined)
     },
     async countUnfinished() {
@@ -47,7 +47,8 @@ export function createJobQueue(connection: ConnectionOptions): JobQueue {
 }
 
 /**
- * BullMQ workers require null: commands must be retried without a limit. The API uses it too, without harm.
+ * BullMQ workers require `maxRetriesPerRequest: null`, which repeats commands without a limit. The API uses
+ * the same settings.
  */
 export function redisConnection(redisUrl: string): ConnectionOptions {
   return { url: redisUrl, maxRetriesPerRequest: null }

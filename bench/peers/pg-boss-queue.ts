@@ -1,11 +1,11 @@
-// Sets up pg-boss for throughput: it polls, because NOTIFY would make all commits of submissions wait for
-// each other. Jobs, with their results, are rows in Postgres.
+// Sets up pg-boss for throughput. It polls, because with NOTIFY the commits of all submissions would wait for
+// each other. Jobs and their results are rows in Postgres.
 import { PgBoss } from 'pg-boss'
 import { QUEUE } from './reverse-task.ts'
 
 export interface BossOptions {
   databaseUrl: string
-  /** Whether this process does the maintenance. */
+  /** Whether this process is the worker, which runs the maintenance of pg-boss. */
   isWorker: boolean
 }
 

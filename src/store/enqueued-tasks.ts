@@ -1,16 +1,16 @@
-// Reads the tasks that are marked as enqueued, in parts: those that run, and those that wait in Redis. Tasks
-// that wait in Postgres only, of which there may be many millions, are not read.
+// Reads the tasks that are marked as enqueued, in parts. These are running tasks, and tasks that wait in
+// Redis. Tasks that wait only in Postgres, of which there can be many millions, are not read.
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 import type { Queries } from './lanes.ts'
 
 // Number of tasks that one statement reads. It takes about 10 ms if the tasks are in memory.
 const PART = 5_000
-// Postgres keeps the index entries of tasks that have ended until the next vacuum. The first statement that
-// meets such an entry reads its row, and marks the entry so that later statements skip it. A reconciler reads
-// the older entries every few seconds. Of the younger ones, a statement reads those of at most two seconds:
-// 50,000 at 25,000 tasks/s, which takes 15 to 50 ms. Shorter slices would cost more, because each statement
-// reads the whole index.
+// Postgres keeps the index entries of ended tasks until the next vacuum. The first statement that finds such
+// an entry reads its row, which is slow, and marks the entry, so that later statements skip it. Entries that
+// are older than `YOUNG_MS` were marked by an earlier run of a reconciler. Younger ones are read in slices of
+// `SLICE_MS`: 50,000 rows at 25,000 tasks/s, which takes 15 to 50 ms. Shorter slices would cost more in
+// total, because each statement reads all entries of the index to find those of its slice.
 const YOUNG_MS = 20_000
 const SLICE_MS = 2_000
 
@@ -39,7 +39,7 @@ export async function* readEnqueued<Row extends { id: string }>(
     let after: Cursor | null = START
     while (after !== null) {
       const rows: PartRow<Row>[] = await queries.query(partOf(range, after, columns, isWanted()))
-      // Without any task in the part there is no row. Without a wanted one there is a row without an id.
+      // A part without tasks gives no row. A part without wanted tasks gives one row without an id.
       const [first] = rows
       after = first && first.read >= PART ? first.last : null
       yield rows.filter(({ id }) => id !== null)
@@ -49,7 +49,7 @@ export async function* readEnqueued<Row extends { id: string }>(
 
 const START: Cursor = { queue: '', isIsolated: false, enqueuedAt: '-infinity' }
 
-/** Times of enqueues, as conditions: all before `YOUNG_MS` ago, and slices of the time since. */
+/** Returns SQL conditions on `enqueued_at`: more than `YOUNG_MS` ago, and one per slice of the time since. */
 async function readRanges(queries: Queries): Promise<SQL[]> {
   const [clock] = await queries.query<{ nowMs: number }>(
     sql`select extract(epoch from now())::float8 * 1000 as "nowMs"`,
@@ -70,7 +70,7 @@ function timeOf(ms: number | null, otherwise: 'infinity' | '-infinity'): SQL {
 const PART_COLUMNS = sql`id, queue, is_isolated, enqueued_at, status, attempt, name, failures, max_retries,
   worker_id, started_at, cancel_requested_at`
 
-/** `with ties`, because many tasks have the same time, and the next statement starts after that time. */
+/** `with ties` is used because many tasks can have the same time: the next part starts after that time. */
 function partOf(range: SQL, after: Cursor, columns: SQL, isWanted: SQL): SQL {
   return sql`
     with part as materialized (

@@ -1,5 +1,6 @@
 // Counts the waiting and running tasks of each queue, in parts, and keeps the result in the table
-// `queue_counts`, from which all processes read it. One process at a time counts, at most 5 % of the time.
+// `queue_counts`, from which all processes read it. One process counts at a time. A count of several parts is
+// followed by a pause of 20 times its duration, so that counting takes at most 5 % of the time.
 import { newId } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -7,19 +8,20 @@ import type { QueueCount } from './schema.ts'
 
 // Number of tasks that one statement counts. It takes about 15 ms if the tasks are in memory.
 const PART = 10_000
-// The next count starts at the earliest when this time has passed since the end of the last one, and 20 times
-// its duration if it had several parts. A single part costs little, even if it takes long on a busy machine. A process reads the result at most once per second, and half a second ensures that this read
-// finds a new count due.
+// Minimum time between the end of a count and the start of the next one. A process reads the result at most
+// once per second, so each of its reads finds that a count is due.
 const MIN_PAUSE_MS = 500
+// Minimum time between two counts, as a multiple of the duration of the first one. It applies to counts of
+// several parts: a single part costs little, even if it takes long on a busy machine.
 const PAUSE_PER_DURATION = 20
-// The counting process writes this often that it still counts. If it has not done so for `ABANDONED_MS`,
-// another process starts a new count.
+// The counting process updates `progressed_at` this often. If it has not done so for `ABANDONED_MS`, another
+// process starts a new count.
 const PROGRESS_MS = 2_000
 const ABANDONED_MS = 10_000
 
 /**
- * SQL condition on the row of `queue_counts`: a new count may start. Without a row, `coalesce` makes it true. So
- * does a time in the future: the clock of Postgres was set back.
+ * SQL condition on the row of `queue_counts`: a new count may start. It is true without a row (`coalesce`),
+ * and if `progressed_at` is in the future, because the clock of Postgres was set back.
  */
 export const IS_COUNT_DUE = sql`coalesce(now() - queue_counts.progressed_at > interval '1 ms' *
   case when queue_counts.counting is null
@@ -42,7 +44,7 @@ export async function countQueues({ maintenance }: Pick<Database, 'maintenance'>
     if (counts !== null) await end(counts)
     return counts !== null
   } catch (error) {
-    // Without this the next count would start after `ABANDONED_MS` only.
+    // Otherwise the next count would start only after `ABANDONED_MS`.
     await abandon().catch(() => {})
     throw error
   }

@@ -1,4 +1,4 @@
-// How long tasks are kept after their end, and what follows from that for retention.
+// How long tasks are kept after their end, and which of them have to be deleted row by row.
 import { LATE_MS, widthFor } from './partitions/bounds.ts'
 
 export interface RetentionPolicy {
@@ -10,23 +10,29 @@ export interface RetentionPolicy {
   successMsByName?: ReadonlyMap<string, number>
 }
 
-/** Successful tasks that have to be deleted row by row: those of `names`, or of all definitions. */
+/** A time after which successful tasks are deleted row by row: those of `names`, or of all definitions. */
 export interface RowRule {
-  /** Key in `retention_progress`. */
+  /** Key of the rule in `retention_progress`. */
   key: string
+  /** Names of the definitions; undefined: all. */
   names?: string[]
+  /** How long the tasks are kept after their end, in milliseconds. */
   successMs: number
 }
 
-/** Returns how long a successful task is kept, in milliseconds, if its definition says nothing; or undefined. */
+/**
+ * Returns how long a successful task is kept if its definition has no time of its own, in milliseconds;
+ * undefined: forever.
+ */
 export function successMsOf({ keptMs, successMs }: RetentionPolicy): number | undefined {
   if (keptMs === undefined || successMs === undefined) return successMs ?? keptMs
   return Math.min(keptMs, successMs)
 }
 
 /**
- * Returns the rules whose tasks are deleted row by row, because partitions are too coarse for them: those of
- * single definitions, and a time for all successful tasks that is shorter than two partitions.
+ * Returns the rules whose tasks are deleted row by row: those of single definitions, because a partition
+ * contains tasks of all definitions; and the one of all successful tasks, if its time is shorter than two
+ * partitions and `LATE_MS`, because with partitions alone they would stay much longer.
  */
 export function rowRulesOf(policy: RetentionPolicy): RowRule[] {
   const allMs = successMsOf(policy)

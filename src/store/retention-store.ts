@@ -1,5 +1,5 @@
-// Deletes old tasks with their attempts and logs row by row, where partitions are too coarse, and old
-// idempotency keys.
+// Retention in the database. Old tasks are removed with their partition if possible (partitions/). This file
+// deletes the others row by row, with their attempts and logs, and old idempotency keys.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { Database } from './database.ts'
@@ -20,12 +20,13 @@ import { type RetentionPolicy, type RowRule, successMsOf } from './retention-pol
 import { IS_LATE } from './schema.ts'
 import { texts } from './statements.ts'
 
-/** One step of a scan of tasks from the oldest to the newest. */
+/** Result of one step of a scan of tasks in the order of their ids. */
 export interface PruneStep {
+  /** Number of deleted tasks. */
   deleted: number
   /** Id of the last scanned task. The next step starts after it. */
   lastId: string
-  /** True if the scan is complete: all later tasks are too young. */
+  /** True if no task follows in the scanned range, or if the step was skipped (see `pruneTasks`). */
   isAtEnd: boolean
 }
 
@@ -37,18 +38,19 @@ export type RetentionStore = ReturnType<typeof createRetentionStore>
 export function createRetentionStore(database: Database) {
   const { maintenance } = database
   return {
-    /** Makes the partitions of the next days. @returns their suffixes; none if they exist */
+    /** Makes partitions ahead of time, see `extendPartitions`. */
     extend: ({ keptMs }: RetentionPolicy) => extendPartitions(database, keptMs),
 
-    /** Removes old tasks by replacing partitions. */
+    /** Removes old tasks by replacing partitions, see `expirePartitions`. */
     expirePartitions: (policy: RetentionPolicy) => expirePartitions(database, policy),
 
-    /** Makes one partition compact whose time is over. @returns undefined if there is none */
+    /** Compacts one partition whose range is in the past, see `compactOldest`. */
     compactOldest: (policy: RetentionPolicy) => compactOldest(database, policy),
 
     /**
-     * Scans the next `limit` tasks of a partition after `afterId`, in the order of ids. Deletes those that are
-     * too old, unless their callback still has to be created or another transaction has locked them.
+     * Scans the next `limit` tasks of a partition after `afterId`, in the order of ids. Deletes those that
+     * are too old, unless their callback still has to be created or another transaction has locked them. Does
+     * nothing while a process changes partitions, and returns `afterId` as `lastId`.
      */
     async pruneTasks(
       { suffix }: Partition,
@@ -56,20 +58,19 @@ export function createRetentionStore(database: Database) {
       afterId: string,
       limit: number,
     ): Promise<PruneStep> {
-      const { keptMs = null } = policy
-      const successMs = successMsOf(policy) ?? null
-      const isOld = sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
-        * interval '1 ms'`
-      const step = await besideChanges(maintenance, (transaction) =>
-        runStep(transaction, pruneStatement(suffix, { afterId, isOld, limit }), afterId, limit),
-      )
+      const step = await besideChanges(maintenance, async (transaction) => {
+        if (!(await hasPartition(transaction, suffix))) return undefined
+        const statement = pruneStatement(suffix, { afterId, isOld: isOldFor(policy), limit })
+        return runStep(transaction, statement, afterId, limit)
+      })
       return step ?? { deleted: 0, lastId: afterId, isAtEnd: true }
     },
 
     /**
-     * Deletes tasks of a rule in the order of ids, `limit` per statement, from where the last call stopped, in
-     * whichever process. Only one process does this for a rule at a time.
-     * @returns how many tasks were deleted, and whether more may follow
+     * Scans tasks in the order of ids, `limit` per statement, and deletes those that are too old by a rule.
+     * Starts at the position at which the last call of any process stopped. Does nothing if another process
+     * does this for the same rule, or changes partitions.
+     * @returns how many tasks were deleted, and whether tasks follow that have to be scanned
      */
     async pruneByRule(rule: RowRule, limit: number): Promise<{ deleted: number; isMore: boolean }> {
       const step = await besideChanges(maintenance, async (transaction) => {
@@ -82,8 +83,8 @@ export function createRetentionStore(database: Database) {
             select last_id as "lastId", extract(epoch from now())::float8 * 1000 as "nowMs" from retention_progress
             where rule = ${rule.key} for update skip locked`)
         if (!progress) return { deleted: 0, isMore: false }
-        // A task that is passed here has ended so long ago that it is deleted, or ends late, and `pruneLate`
-        // deletes it.
+        // A successful task below this id either ended within `LATE_MS` after its submission, and so is too
+        // old now, or it ends later, and `pruneLate` deletes it.
         const untilId = firstIdOf(progress.nowMs - rule.successMs - LATE_MS)
         let { lastId } = progress
         let deleted = 0
@@ -109,23 +110,32 @@ export function createRetentionStore(database: Database) {
     },
 
     /**
-     * Deletes up to `limit` tasks of a rule that ended more than an hour after their submission: `pruneByRule`
-     * may have passed them before they were too old.
+     * Deletes up to `limit` tasks that are too old by a rule and ended more than an hour (`LATE_MS`) after
+     * their submission. The scan of `pruneByRule` can have passed them before they were too old.
      * @returns how many were deleted
      */
     async pruneLate(rule: RowRule, limit: number): Promise<number> {
-      const statement = sql`
-        with old as materialized (
-          select id from tasks
-          where ${IS_LATE} and ${isOldBy(rule)} and ${HAS_NO_CALLBACK_LEFT}
-          order by finished_at limit ${limit} for update skip locked
-        ), ${deletionsOf((table) => sql.raw(table.name))}
-        select count(*)::int as deleted from deleted_tasks`
+      const statement = pruneLateStatement((table) => sql.raw(table.name), isOldBy(rule), limit)
       const rows = await besideChanges(maintenance, ({ query }) => query<{ deleted: number }>(statement))
       return rows?.[0]?.deleted ?? 0
     },
 
-    /** Deletes up to `limit` idempotency keys that are older than `keptMs`. @returns how many */
+    /**
+     * Deletes up to `limit` tasks of a partition that are too old and ended more than an hour (`LATE_MS`) after
+     * their submission. A partition that was replaced contains no other old tasks.
+     * @returns how many were deleted
+     */
+    async pruneThinned({ suffix }: Partition, policy: RetentionPolicy, limit: number): Promise<number> {
+      const statement = pruneLateStatement((table) => tableName(table, suffix), isOldFor(policy), limit)
+      const rows = await besideChanges(maintenance, async (transaction) =>
+        (await hasPartition(transaction, suffix))
+          ? transaction.query<{ deleted: number }>(statement)
+          : undefined,
+      )
+      return rows?.[0]?.deleted ?? 0
+    },
+
+    /** Deletes up to `limit` idempotency keys that are older than `keptMs` milliseconds. @returns how many */
     async pruneKeys(keptMs: number, limit: number): Promise<number> {
       const rows = await maintenance.query(sql`
         delete from idempotency_keys where key in (
@@ -137,12 +147,26 @@ export function createRetentionStore(database: Database) {
   }
 }
 
-/** SQL condition: the task falls under the rule and ended too long ago. */
+/** Returns the SQL condition that a task is too old by a rule. */
 function isOldBy({ names, successMs }: RowRule): SQL {
   const isNamed = names ? sql`name = any(array(select value from ${texts(names)}))` : sql`true`
   return sql`status = 'SUCCESS' and ${isNamed} and finished_at < now() - ${successMs}::float8 * interval '1 ms'`
 }
 
+/** Returns the SQL condition that a task is too old by the times for all definitions. */
+function isOldFor(policy: RetentionPolicy): SQL {
+  const { keptMs = null } = policy
+  const successMs = successMsOf(policy) ?? null
+  return sql`finished_at < now() - case when status = 'SUCCESS' then ${successMs}::float8 else ${keptMs}::float8 end
+    * interval '1 ms'`
+}
+
+/** Whether a partition still exists: another process can have replaced it since it was listed. */
+async function hasPartition(transaction: Transaction, suffix: string): Promise<boolean> {
+  return (await listPartitions(transaction)).some((partition) => partition.suffix === suffix)
+}
+
+// SQL condition: the task requested no callback, or its callback was created.
 const HAS_NO_CALLBACK_LEFT = sql`(callback_url is null or callback_id is not null)`
 
 interface PruneOptions {
@@ -155,8 +179,8 @@ interface PruneOptions {
 }
 
 /**
- * Returns the statement of one step. It reads the tables of one partition. It compares ids with
- * `= any(array[id])`, because the planner then finds each row by the primary key.
+ * Returns the statement that scans and deletes tasks of one partition. It compares ids with
+ * `= any(array[id])`, so that the planner finds each row by the primary key (see `isKey`).
  */
 export function pruneStatement(suffix: string, { afterId, untilId, isOld, limit }: PruneOptions): SQL {
   const tasks = tableName(TASKS, suffix)
@@ -173,7 +197,18 @@ export function pruneStatement(suffix: string, { afterId, untilId, isOld, limit 
            (select id from scanned order by id desc limit 1) as "lastId"`
 }
 
-/** CTEs that delete the tasks of the CTE `old` with their attempts and logs. */
+/** Returns a statement that deletes up to `limit` tasks of the index `tasks_late` that fulfil `isOld`. */
+function pruneLateStatement(nameOf: (table: PartitionedTable) => SQL, isOld: SQL, limit: number): SQL {
+  return sql`
+    with old as materialized (
+      select id from ${nameOf(TASKS)} as tasks
+      where ${IS_LATE} and ${isOld} and ${HAS_NO_CALLBACK_LEFT}
+      order by finished_at limit ${limit} for update skip locked
+    ), ${deletionsOf(nameOf)}
+    select count(*)::int as deleted from deleted_tasks`
+}
+
+/** Returns CTEs that delete the tasks of the CTE `old` with their attempts and logs. */
 function deletionsOf(nameOf: (table: PartitionedTable) => SQL): SQL {
   const deletions = TABLES.map((table) => {
     const key = sql.raw(table.key)

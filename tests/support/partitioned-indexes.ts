@@ -1,11 +1,18 @@
-// Indexes of partitions: Postgres names them after the partition, so a test looks for the index of the whole table.
+// Finds the index of a partitioned table for an index of a partition. Postgres derives the names of the
+// latter from the partition, so a test cannot look for them in a plan.
 import { sql } from '../../src/store/drizzle.ts'
 import type { Queries } from '../../src/store/lanes.ts'
 
-/** Returns the index of the partitioned table for the name of an index; the same name if it belongs to none. */
+/**
+ * Maps the name of an index of a partition to that of the partitioned table. Returns any other name
+ * unchanged.
+ */
 export type TableIndex = (name: string) => string
 
-/** Reads which indexes belong to each other. Indexes of partitions that are created later are unknown. */
+/**
+ * Reads the names of all indexes of partitions. Those of partitions that are made later are unknown to the
+ * result.
+ */
 export async function readTableIndexes(database: Queries): Promise<TableIndex> {
   const rows = await database.query<{ part: string; whole: string }>(sql`
     select part.relname as part, whole.relname as whole
@@ -15,7 +22,7 @@ export async function readTableIndexes(database: Queries): Promise<TableIndex> {
   return (name) => wholes.get(name) ?? name
 }
 
-/** Replaces the names of indexes in the text of a plan. */
+/** Replaces the names of indexes of partitions in the text of a plan. */
 export function withTableIndexes(text: string, tableIndex: TableIndex): string {
   return text.replace(/\w+/g, tableIndex)
 }

@@ -1,4 +1,5 @@
-// Makes partitions that the code makes only while their time is in the future.
+// Makes partitions for days in the past, for tests and benchmarks. Workers make partitions only ahead of
+// time.
 import type { Database } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { suffixOf } from '../../src/store/partitions/bounds.ts'
@@ -15,7 +16,7 @@ const DAY_MS = 86_400_000
 
 /**
  * Divides the oldest partition, which must be empty, into `days` daily ones and a new oldest one.
- * @param options.isClosed whether the daily ones have the storage settings of partitions whose time is over
+ * @param options.isClosed whether the daily ones have the storage settings of partitions that were replaced
  */
 export async function makePastPartitions(
   database: Database,
@@ -41,8 +42,9 @@ export async function makePastPartitions(
 }
 
 /**
- * Divides the partition of the current day, which must be empty, at this time in ms since 1970, or at the end of the
- * day if that is earlier. @returns the time at which the second part begins
+ * Divides the partition of the current day, which must be empty, at a time in ms since 1970. Does nothing if
+ * the time is not before the end of that partition.
+ * @returns the time from which on tasks are in a later partition: `atMs`, or the end of the partition
  */
 export async function divideToday(database: Database, atMs: number): Promise<number> {
   const nowMs = Date.now()

@@ -1,4 +1,4 @@
-// Retention in a worker: rows that partitions are too coarse for, idempotency keys, and the loop itself.
+// Retention in a worker: tasks that are deleted row by row, idempotency keys, and the loop itself.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
@@ -114,7 +114,7 @@ describe('a partition that cannot be replaced', () => {
   test('can be scanned by several workers: every task is deleted once', async () => {
     for (let n = 0; n < 60; n++) await insert()
     const deleted = await Promise.all([prune(7), prune(7), prune(11)])
-    // A scan skips rows that another scan has locked, so a later one may delete more.
+    // Each scan skips rows that another scan has locked, so some tasks can be left for a later scan.
     const later = await prune()
     expect(deleted.reduce((sum, count) => sum + count, later)).toBe(60)
     expect(await remaining()).toEqual([])
@@ -192,17 +192,17 @@ describe('times that are too short for partitions', () => {
     })
   })
 
-  test('remove also tasks that ran long: none is passed before it is too old', async () => {
+  test('also remove a task that ran long: the scan does not pass it before it is too old', async () => {
     const HOURS = 1 / 24
     const id = await insert({ createdDaysAgo: 2.5 * HOURS, finishedDaysAgo: 1.6 * HOURS })
     expect(await store.pruneByRule(rule, 10)).toEqual({ deleted: 0, isMore: false })
-    // Half an hour later.
+    // Makes the task half an hour older.
     await query(sql`update tasks set finished_at = finished_at - interval '30 minutes'`)
     await store.pruneByRule({ ...rule, successMs: 1.4 * HOUR_MS }, 10)
     expect(await remaining()).not.toContain(id)
   })
 
-  test('remove later what ended late', async () => {
+  test('remove tasks that ended late when these are too old', async () => {
     await insert({ createdDaysAgo: 9, finishedDaysAgo: 0.2 })
     const kept = [
       await insert({ createdDaysAgo: 9, finishedDaysAgo: 0.2, status: 'FAILURE' }),

@@ -1,33 +1,45 @@
-// Retention of whole partitions: removes old tasks by replacing the partitions in which they are.
+// Retention of whole partitions: removes old tasks by replacing the partitions that contain them.
 
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { type RetentionPolicy, successMsOf } from '../retention-policy.ts'
 import { IS_UNSUCCESSFUL } from '../schema.ts'
-import { LATE_MS, widthFor } from './bounds.ts'
+import { isOver, widthFor } from './bounds.ts'
 import { type Replacement, type ReplacementResult, replacePartitions } from './replace.ts'
 import { listPartitions, type Partition, TASKS, tableName } from './tables.ts'
 
-/** What `expirePartitions` has done. */
+/** Result of `expirePartitions`. */
 export interface ExpiryResult {
-  /** Suffixes of the partitions that were replaced, each with the oldest or by itself. */
+  /** Suffixes of the replaced partitions: those that joined the oldest one, and those replaced alone. */
   replaced: string[]
-  /** Partitions that could not be replaced although tasks in them are too old: their rows must be deleted. */
+  /** Partitions with old tasks that could not be replaced. The caller deletes these tasks row by row. */
   remaining: Partition[]
-  /** Why no further partition was replaced, e.g. because the tables stay in use (`isLockTimeout`). */
+  /**
+   * Partitions that were replaced alone, now or earlier. Tasks that were unfinished or ended late are still in
+   * them. The caller deletes those of them row by row that have become too old.
+   */
+  thinned: Partition[]
+  /** Error that ended the replacements, e.g. because the tables stay in use (`isLockTimeout`). */
   error?: unknown
 }
 
-// Comments that Postgres stores with partitions that were replaced by themselves. They tell what the replacement has
-// removed: nothing, the old successful tasks, or all old tasks.
+// Comments (`comment on table`) of partitions that were replaced. They tell what the replacement has removed:
+// nothing or, in the oldest partition, all old tasks; the old successful tasks; all old tasks. A partition is not
+// replaced again for the same purpose.
 export const COMPACT = 'waggle: compact'
 const WITHOUT_SUCCESSES = 'waggle: without old successful tasks'
 const WITHOUT_OLD = 'waggle: without old tasks'
 
+// Maximum number of partitions that join the oldest one at a time. Each change makes every connection plan its
+// statements again, so few changes are better than many. But while the tables are locked, each partition takes
+// some milliseconds.
+const MAX_JOINING = 8
+
 /**
- * Removes what is too old from all partitions that have been over for `LATE_MS` longer than tasks are kept. A
- * partition in which every task is too old joins the oldest partition, which so moves on. One in which only the
- * successful tasks are too old is replaced by a smaller one.
+ * Removes old tasks from all partitions whose range ended longer ago than tasks are kept plus `LATE_MS`. All
+ * of their tasks are too old then, except unfinished ones and those that ended late. Such partitions join the
+ * oldest one: they are replaced by a new oldest partition with the tasks that have to be kept. If only the
+ * successful tasks are too old, a partition is replaced by a smaller one with the same range.
  */
 export async function expirePartitions(database: Database, policy: RetentionPolicy): Promise<ExpiryResult> {
   const { partitions, nowMs } = await readPartitions(database)
@@ -35,37 +47,55 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
     successMs: nowMs - (successMsOf(policy) ?? nowMs),
     otherMs: nowMs - (policy.keptMs ?? nowMs),
   }
-  const result: ExpiryResult = { replaced: [], remaining: [] }
+  const result: ExpiryResult = { replaced: [], remaining: [], thinned: [] }
   let isStopped = false
-  let [oldest] = partitions
-  for (const partition of partitions.slice(1)) {
+  const [oldest, ...others] = partitions
+  const expired = others.filter((partition) => isOver(partition, keptSince.otherMs))
+  const joined = oldest === undefined ? 0 : await join(oldest, expired)
+  for (const partition of others.slice(joined)) {
     const isExpired = isOver(partition, keptSince.otherMs)
-    if (!isExpired && !isOver(partition, keptSince.successMs)) {
-      if (isWide(partition, policy, keptSince.successMs)) result.remaining.push(partition)
-      continue
-    }
-    const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
-    const joined = isExpired && oldest !== undefined ? [oldest, partition] : undefined
-    if (joined) {
-      const outcome = await replace({ partitions: joined, keptSince })
-      if (outcome === 'replaced') {
-        result.replaced.push(partition.suffix)
-        oldest = { ...partition, fromMs: null, suffix: 'past', comment: null }
-        continue
-      }
-      // Younger partitions can no longer join the oldest, because ranges have no gaps.
-      oldest = undefined
-    }
-    if (partition.comment === comment || partition.comment === WITHOUT_OLD) continue
-    const outcome = (await isWorthwhile(database, partition))
-      ? await replace({ partitions: [partition], keptSince, comment })
-      : 'busy'
-    if (outcome === 'replaced') result.replaced.push(partition.suffix)
-    else if (outcome === 'busy') result.remaining.push(partition)
+    if (isExpired || isOver(partition, keptSince.successMs)) await thin(partition, isExpired)
+    else if (isWide(partition, policy, keptSince.successMs)) result.remaining.push(partition)
   }
   return result
 
-  /** After an error, or while another process changes partitions, replaces nothing more. */
+  /**
+   * Joins partitions with the oldest one. Stops at the first that cannot be replaced: younger ones cannot join
+   * then, because joined ranges must be adjacent.
+   * @returns how many have joined
+   */
+  async function join(oldest: Partition, expired: Partition[]): Promise<number> {
+    let count = 0
+    for (let size = MAX_JOINING; count < expired.length; ) {
+      const next = expired.slice(count, count + size)
+      const replacement = { partitions: [oldest, ...next], keptSince, comment: COMPACT }
+      if ((await replace(replacement)) === 'replaced') {
+        result.replaced.push(...next.map(({ suffix }) => suffix))
+        count += next.length
+        const { toMs } = next.at(-1) as Partition
+        oldest = { ...oldest, toMs, comment: COMPACT }
+      } else if (size === 1 || isStopped) return count
+      else size = 1
+    }
+    return count
+  }
+
+  /** Replaces a partition by a smaller one, unless that was done before. */
+  async function thin(partition: Partition, isExpired: boolean) {
+    const comment = isExpired ? WITHOUT_OLD : WITHOUT_SUCCESSES
+    if (partition.comment === comment || partition.comment === WITHOUT_OLD)
+      return void result.thinned.push(partition)
+    const isPossible = isExpired || (await isWorthwhile(database, partition))
+    const outcome = isPossible
+      ? await replace({ partitions: [partition], keptSince, comment })
+      : 'busy'
+    if (outcome === 'busy') result.remaining.push(partition)
+    if (outcome !== 'replaced') return
+    result.replaced.push(partition.suffix)
+    result.thinned.push(partition)
+  }
+
+  /** After an error, or if another process is changing partitions, further calls return `elsewhere`. */
   async function replace(replacement: Replacement): Promise<ReplacementResult> {
     if (isStopped) return 'elsewhere'
     try {
@@ -81,24 +111,27 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
 }
 
 /**
- * Whether a partition is so wide that its oldest tasks cannot wait for its end. It is if no worker has run for long,
- * or a clock was ahead.
+ * Whether a partition is so wide that its oldest tasks would stay much too long if they were removed with the
+ * whole partition. Such partitions are made after a long time without a worker, or if the clock of a process
+ * was ahead.
  */
 function isWide({ fromMs, toMs }: Partition, { keptMs }: RetentionPolicy, sinceMs: number): boolean {
   if (fromMs === null || fromMs > sinceMs) return false
   return toMs === null || toMs - fromMs > Math.max(2 * widthFor(keptMs), (keptMs ?? 0) / 2)
 }
 
-// A partition with fewer tasks needs so little space that it is not made compact.
+// A partition with fewer tasks is not compacted, because that would free only about 4 MB.
 const MIN_COMPACTED = 10_000
-// A partition is not made compact if successful tasks are removed from it within this time after its end.
+// Partitions are not compacted if successful tasks are kept for less than this time: a partition would be
+// copied once more soon afterwards, to remove them.
 const MIN_KEPT_MS = 3 * 86_400_000
 
 /**
- * Makes a partition compact whose time is over: copies its tasks to full pages in the order of their ids. While
- * tasks are submitted, claimed and finished, half of each page has to be free, and the indexes contain entries of
- * old row versions. Does this for the oldest partition for which it has not been done.
- * @returns undefined if there is none
+ * Compacts the oldest partition that was not compacted yet, whose range ended at least `LATE_MS` ago, and
+ * that has at least `MIN_COMPACTED` tasks: copies them to full pages in the order of their ids. Before, more
+ * than half of each page is kept free for updates, and the indexes contain entries of old row versions.
+ * @returns undefined if there is no such partition, or if successful tasks are kept for less than
+ *   `MIN_KEPT_MS`
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function compactOldest(
@@ -121,12 +154,10 @@ async function readPartitions(database: Database) {
   return { partitions, nowMs: clock?.nowMs ?? 0 }
 }
 
-/** Whether a task of this partition that ends at `sinceMs` or later is in the index `tasks_late`. */
-function isOver({ toMs }: Partition, sinceMs: number): boolean {
-  return toMs !== null && toMs + LATE_MS <= sinceMs
-}
-
-/** Whether less than half of the tasks have to be copied: otherwise it is cheaper to delete the others. */
+/**
+ * Whether at most half of the tasks are failed or cancelled ones, which would have to be copied. Otherwise it
+ * is cheaper to delete the successful ones.
+ */
 async function isWorthwhile(database: Database, { suffix, tasks }: Partition): Promise<boolean> {
   if (tasks < 0) return true
   const limit = Math.ceil(tasks / 2) + 1

@@ -1,5 +1,5 @@
-// Makes partitions ahead of time: divides the newest partition, which has no upper bound, so that no submission
-// is ever refused because its partition does not exist.
+// Makes partitions ahead of time, by dividing the newest partition. The newest partition never has an upper
+// bound, so no submission is refused because its partition does not exist.
 import { timeOfId } from '../../base/uuidv7.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
@@ -19,10 +19,10 @@ import {
 import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
 
 /**
- * Makes the partitions of the next week if they do not exist yet. Several processes may call it at the same
- * time.
- * @param keptMs how long tasks are kept after their end; undefined: forever. New partitions have a width that
- *   follows from it, and the width of the existing ones does not matter
+ * Makes the partitions of the next week (of narrow partitions, the next eight) if they do not exist yet.
+ * Several processes may call it at the same time.
+ * @param keptMs how long tasks are kept after their end, in milliseconds; undefined: forever. It decides the
+ *   width of new partitions. Existing partitions keep their width
  * @returns the suffixes of the new partitions; none if nothing had to be done
  * @throws the error of Postgres if the tables stayed in use (`isLockTimeout`)
  */
@@ -34,8 +34,8 @@ export async function extendPartitions(
   await dropConstraints(database)
   const plan = await planExtension(database, keptMs)
   if (plan === undefined) return []
-  // Committed before the tables are locked, so that Postgres reads the tasks of the partition while others
-  // insert more.
+  // The constraint is committed before the tables are locked, so that Postgres checks the existing rows while
+  // other transactions insert more.
   if (plan.isConverted) await constrain(database, plan)
   const added = await changePartitions(database, (transaction) => divideNewest(transaction, plan, limits))
   if (added === undefined && plan.isConverted) await dropConstraints(database)
@@ -45,16 +45,17 @@ export async function extendPartitions(
 interface Extension {
   newest: Partition
   /**
-   * Whether the newest partition gets an upper bound, because it has too many tasks to move them. All of its
-   * ids are below the first bound. Otherwise it is dropped, and its tasks move to the new ones.
+   * True if the newest partition has too many tasks to move them: it is kept and gets an upper bound, the
+   * first of `bounds`, which is above all of its ids. False if it is dropped, and its tasks move to the new
+   * partitions.
    */
   isConverted: boolean
-  /** At least one, in ascending order. */
+  /** Bounds between the partitions, in ms since 1970 and in ascending order. */
   bounds: [number, ...number[]]
 }
 
-// Maximum number of rows of each table that are moved while the tables are locked. Their tasks have come from
-// processes whose clocks are ahead, or from the time before the first worker.
+// Maximum number of rows of each table that are moved while the tables are locked. Such tasks were submitted
+// by processes whose clocks are ahead, or before the first worker has started.
 const MAX_MOVED = 2_000
 
 async function planExtension(
@@ -75,7 +76,8 @@ async function planExtension(
 
 /**
  * Adds a constraint that all ids are in the range that the partition will have, and makes Postgres check the
- * existing rows. With it, Postgres does not read them again when the partition gets this range.
+ * existing rows. Because of it, Postgres does not scan the table while the tables are locked and the
+ * partition gets this range.
  */
 async function constrain(database: Database, { newest, bounds }: Extension) {
   const range = { fromMs: newest.fromMs, toMs: bounds[0] }
@@ -83,8 +85,9 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
     const name = tableName(table, newest.suffix)
     await changePartitions(database, async (transaction) => {
       await abandonIfOutdated(transaction, newest)
+      // All later statements on the table wait behind this lock.
       await transaction.query(sql`set local lock_timeout = '50ms'`)
-      // Another process may have added one for the same purpose.
+      // Another process may have added the constraint, with another bound.
       await transaction.query(sql`alter table ${name} drop constraint if exists partition_range`)
       await transaction.query(
         sql`alter table ${name} add constraint partition_range check (${isInRange(table, range)}) not valid`,
@@ -97,7 +100,10 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
   }
 }
 
-/** Drops the constraints that an extension has left that was not completed: they could refuse submissions. */
+/**
+ * Drops the constraints of an extension that was not completed, for example because its process was killed. A
+ * constraint refuses submissions as soon as their ids reach its bound.
+ */
 async function dropConstraints(database: Database) {
   const find = sql<{ name: string }>`
     select conrelid::regclass::text as name from pg_constraint, pg_class
@@ -118,12 +124,13 @@ async function divideNewest(
   const added = rangesOf(bounds)
   const closed: Range = { fromMs: newest.fromMs, toMs: bounds[0] }
   const created = isConverted ? added : [closed, ...added]
-  // Tables are created before the lock, because that takes longer than to attach them.
+  // The tables are created before the lock, because creating them takes longer than attaching them.
   for (const range of created)
     for (const table of TABLES) await createDetached(transaction, table, temporarySuffixOf(range))
   await lockTables(transaction, limits)
   await abandonIfOutdated(transaction, newest)
-  if (!isConverted && (await isLarge(transaction, newest))) throw new Abandoned()
+  const isReady = isConverted ? await isConstrained(transaction, newest) : !(await isLarge(transaction, newest))
+  if (!isReady) throw new Abandoned()
   for (const table of TABLES) {
     const old = tableName(table, newest.suffix)
     await transaction.query(sql`alter table ${sql.raw(table.name)} detach partition ${old}`)
@@ -146,18 +153,30 @@ async function divideNewest(
   return [closed, ...added].map(suffixOf)
 }
 
-/** Suffix of the old newest partition while its tasks are moved. */
+/** Whether all tables of a partition have the constraint of `constrain`: another process can have dropped it. */
+async function isConstrained(transaction: Transaction, { suffix }: Partition): Promise<boolean> {
+  const tables = TABLES.map((table) => sql`${sql.raw(`'${table.name}_${suffix}'`)}::regclass`)
+  const [found] = await transaction.query<{ count: number }>(sql`
+    select count(*)::int as count from pg_constraint
+    where conname = 'partition_range' and convalidated and conrelid in (${sql.join(tables, sql`, `)})`)
+  return found?.count === TABLES.length
+}
+
+/** Suffix of the divided partition while its tasks are moved. */
 const DIVIDED = 'divided'
 
-/** The ranges between the bounds, and the one above the last bound. */
+/** Returns the ranges between the bounds, and the range above the last bound. */
 function rangesOf(bounds: number[]): Range[] {
   return bounds.map((fromMs, index) => ({ fromMs, toMs: bounds[index + 1] ?? null }))
 }
 
-/** The old partition has its name until the lock, so the new ones have other names until then. */
+/**
+ * Returns the suffix of a new table until it is attached. The final name can still belong to the partition
+ * that is divided.
+ */
 const temporarySuffixOf = (range: Range) => `${suffixOf(range)}_next`
 
-/** Checks whether another process has divided the partition since. */
+/** Checks that no other process has divided the partition since it was read. @throws Abandoned if one has */
 async function abandonIfOutdated(transaction: Transaction, { fromMs }: Partition): Promise<void> {
   const current = (await listPartitions(transaction)).at(-1)
   if (current?.fromMs !== fromMs) throw new Abandoned()

@@ -1,17 +1,14 @@
-// Removes old tasks without deleting rows: replaces partitions by a fresh one that contains only the tasks that
-// have to be kept. Usually there are none, and the old tables are just dropped.
+// Removes old tasks without deleting rows: replaces partitions by a new one that contains only the tasks that
+// have to be kept. Usually there are none, and the old tables are only dropped.
 //
-// The tasks that have to be kept are copied first, in short transactions, while all others read and write as usual.
-// Then the tables are locked for some milliseconds: the tasks that may have changed meanwhile are copied again, and
-// the fresh tables take the place of the old ones.
-import type { SQL } from 'drizzle-orm'
-import { isKey } from '../columns.ts'
+// The tasks that have to be kept are copied first, in short transactions, while other statements read and
+// write as usual. Then the tables are locked for some tens of milliseconds: the tasks that may have changed
+// meanwhile are copied again, and the new tables replace the old ones.
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
-import { IS_LATE, IS_UNSUCCESSFUL } from '../schema.ts'
 import { type Range, suffixOf } from './bounds.ts'
+import { copyChanged, copyKept, type KeptSince, TooManyChanges } from './copy.ts'
 import {
-  ATTEMPTS,
   attachFilled,
   createToFill,
   dropUnattached,
@@ -23,42 +20,29 @@ import {
 } from './tables.ts'
 import { Abandoned, changePartitions, type LockLimits, lockTables, type Transaction } from './transaction.ts'
 
-/** Which tasks have to be kept, besides unfinished ones: those that ended at these times or later. */
-export interface KeptSince {
-  /** Times by the clock of Postgres, in ms since 1970. `successMs` is equal to or later than `otherMs`. */
-  successMs: number
-  /** For failed and cancelled tasks. */
-  otherMs: number
-}
-
 export interface Replacement {
-  /** Partitions that are next to each other, oldest first. */
+  /** Partitions with adjacent ranges, oldest first. */
   partitions: Partition[]
-  /** Undefined keeps all tasks: the fresh partition is only more compact. */
+  /** Undefined keeps all tasks: the new partition is only more compact. */
   keptSince?: KeptSince
-  /** Comment of the fresh partition. */
+  /** Comment of the new table of `tasks` (`comment on table`). */
   comment?: string
 }
 
-// Number of tasks per statement that copies: with inputs of 256 KiB it copies half a gigabyte, which takes seconds.
-const COPY_BATCH = 2_000
-// Maximum number of unfinished tasks, and of tasks that ended meanwhile: they are compared and copied while the
-// tables are locked, at 2 and 10 µs each.
+// Maximum number of unfinished tasks in a partition. They are compared with their copies while the tables are
+// locked, which takes 2 µs per task: at most 20 ms.
 const MAX_UNFINISHED = 10_000
-const MAX_CHANGED = 2_000
-// A statement that has begun before the copy can commit after it, with the time of its beginning. No statement
-// runs longer than the time limit of its connection.
-const LONGEST_STATEMENT = sql.raw(`interval '60 s'`)
 
 /**
- * `busy`: the partitions cannot be replaced now, because finished tasks wait for their callbacks, or there are
- * more than `MAX_UNFINISHED` unfinished tasks. `elsewhere`: another process is changing partitions.
+ * `busy`: the partitions cannot be replaced now, because callbacks of finished tasks still have to be
+ * created, there are more than `MAX_UNFINISHED` unfinished tasks, or more than `MAX_CHANGED` tasks have
+ * changed during the copy. `elsewhere`: another process is changing partitions, or has changed these.
  */
 export type ReplacementResult = 'replaced' | 'busy' | 'elsewhere'
 
 /**
- * Replaces partitions by one fresh partition with the same range. All of their tasks were submitted so long ago
- * that a task which ends now is in the index `tasks_late`.
+ * Replaces partitions by one new partition with the same range. The range must have ended at least `LATE_MS`
+ * ago, so that the index `tasks_late` contains each task that ends during the copy.
  * @throws the error of Postgres if the tables stay in use (`isLockTimeout`)
  */
 export async function replacePartitions(
@@ -69,14 +53,15 @@ export async function replacePartitions(
   const { partitions, keptSince } = replacement
   const range = rangeOf(partitions)
   const fresh = `${suffixOf(range)}_next`
-  // Locks the tables for a moment before anything is copied: while a backup uses them, this fails, and no copy is
-  // made that would have to be dropped.
+  // Locks the tables for a moment before anything is copied. If this fails, for example because a backup uses
+  // them, the tables could not be locked after the copy either.
   const isFree = await changePartitions(database, (transaction) => lockTables(transaction, limits))
   if (isFree === undefined) return 'elsewhere'
   try {
     const result = await changePartitions<ReplacementResult>(database, async (transaction) => {
-      // Transactions of their own: one transaction that writes for minutes would keep Postgres from vacuuming.
-      // `transaction` writes nothing before the tables are locked, and keeps other processes away.
+      // Each copying statement has its own transaction: one that writes for minutes would keep vacuums of all
+      // tables from removing dead rows. `transaction` writes nothing before the tables are locked. Until then
+      // it only holds the locks that exclude other changes.
       const copying = database.hasOneConnection ? transaction : database.maintenance
       await abandonIfOutdated(transaction, partitions)
       await dropUnattached(copying)
@@ -97,10 +82,13 @@ export async function replacePartitions(
   }
 }
 
-// After the copy this waits a minute for the tables, because otherwise the copy has to be made again.
+// After the copy, the lock is tried for about a minute: if it fails, the copy has to be made again.
 const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 100 }
 
-/** Checks that no other process has replaced one of the partitions since the caller has read them. */
+/**
+ * Checks that no other process has replaced one of the partitions since they were read.
+ * @throws Abandoned if one has
+ */
 async function abandonIfOutdated(transaction: Transaction, partitions: Partition[]) {
   const current = await listPartitions(transaction)
   const isCurrent = partitions.every(({ suffix, fromMs, toMs, comment }) =>
@@ -116,8 +104,9 @@ async function abandonIfOutdated(transaction: Transaction, partitions: Partition
 }
 
 /**
- * Keeps autovacuum away from the partitions until the end of the transaction: it would hold a lock for minutes. One
- * that runs already is cancelled by Postgres after a second (`deadlock_timeout`). Other statements do not wait.
+ * Locks out autovacuum from the partitions until the end of the transaction, because it can hold its lock for
+ * minutes. Postgres cancels an autovacuum that is already running after a second (`deadlock_timeout`). Reads
+ * and writes do not conflict with this lock.
  */
 async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
   await transaction.query(sql`set local lock_timeout = '5s'`)
@@ -126,16 +115,14 @@ async function lockVacuum(transaction: Transaction, partitions: Partition[]) {
       await transaction.query(sql`lock table ${tableName(table, suffix)} in share update exclusive mode`)
 }
 
-/** More tasks than `MAX_CHANGED` have changed while the others were copied. */
-class TooManyChanges extends Error {}
-
 function rangeOf(partitions: Partition[]): Range {
   return { fromMs: partitions[0]?.fromMs ?? null, toMs: partitions.at(-1)?.toMs ?? null }
 }
 
 /**
- * Finished tasks that wait for their callbacks could get them while they are copied. Usually they wait for a
- * second.
+ * Whether the partitions cannot be replaced now. A finished task whose callback still has to be created could
+ * get its `callback_id` after it was copied, and `copyChanged` would not find that change. Callbacks are
+ * usually created within a second.
  */
 async function isBusy(transaction: Transaction, partitions: Partition[]): Promise<boolean> {
   for (const { suffix } of partitions) {
@@ -148,109 +135,6 @@ async function isBusy(transaction: Transaction, partitions: Partition[]): Promis
     if (!busy || busy.isWaiting || busy.unfinished > MAX_UNFINISHED) return true
   }
   return false
-}
-
-/** Copies the tasks that have to be kept, as they are now. */
-async function copyKept(transaction: Transaction, { suffix }: Partition, fresh: string, kept?: KeptSince) {
-  if (kept === undefined) return copyInParts(transaction, suffix, fresh, sql`true`)
-  const isKept = sql`finished_at >= case when status = 'SUCCESS' then ${timeOf(kept.successMs)} else ${timeOf(kept.otherMs)} end`
-  await copyInParts(transaction, suffix, fresh, sql`finished_at is null`)
-  await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
-  await copyLate(transaction, suffix, fresh, { isKept, fromMs: kept.otherMs })
-}
-
-const timeOf = (ms: number) => sql`to_timestamp(${ms / 1_000}::float8)`
-
-/** Copies the tasks that fulfil the condition of an index by id, in the order of ids. */
-async function copyInParts(transaction: Transaction, suffix: string, fresh: string, condition: SQL) {
-  const from = tableName(TASKS, suffix)
-  for (let after: string | null | undefined = '00000000-0000-0000-0000-000000000000'; after; ) {
-    const [part]: { last: string | null }[] = await transaction.query(sql`
-      with picked as materialized (
-        select id from ${from} where ${condition} and id > ${after}::uuid order by id limit ${COPY_BATCH}
-      ), ${copiesOfPicked(suffix, fresh)}
-      select (select id from picked order by id desc limit 1) as last`)
-    after = part?.last
-  }
-}
-
-/** Copies the kept tasks that ended late, in the order of the index `tasks_late`. */
-async function copyLate(
-  transaction: Transaction,
-  suffix: string,
-  fresh: string,
-  { isKept, fromMs }: { isKept: SQL; fromMs: number },
-) {
-  const from = tableName(TASKS, suffix)
-  let after: { id: string | null; at: string | null } = {
-    id: '00000000-0000-0000-0000-000000000000',
-    at: new Date(fromMs).toISOString(),
-  }
-  while (after.id !== null) {
-    const [last] = await transaction.query<typeof after>(sql`
-      with picked as materialized (
-        select id, finished_at from ${from}
-        where ${IS_LATE} and (finished_at, id) > (${after.at}::timestamptz, ${after.id}::uuid) and ${isKept}
-        order by finished_at, id limit ${COPY_BATCH}
-      ), ${copiesOfPicked(suffix, fresh)}
-      select last.id, last.finished_at::text as at
-      from (select 1) as one left join (select * from picked order by finished_at desc, id desc limit 1) as last on true`)
-    after = last ?? { id: null, at: null }
-  }
-}
-
-/** CTEs that copy the picked tasks with their attempts and logs, unless they are copied already. */
-function copiesOfPicked(suffix: string, fresh: string): SQL {
-  const copies = TABLES.map((table) => {
-    const old = tableName(table, suffix)
-    return sql`${sql.raw(`copied_${table.name}`)} as (
-      insert into ${tableName(table, fresh)} select old.* from picked, ${old} as old
-      where ${isKey(`old.${table.key}`, 'picked.id')} on conflict do nothing)`
-  })
-  return sql.join(copies, sql`, `)
-}
-
-/**
- * Copies again what may have changed since it was copied, while the tables are locked:
- *
- * - unfinished tasks that are not equal to their copies, and all running ones: log lines do not change their task;
- * - tasks that ended since. Whatever happens to a task of these partitions, it ends late: a manual retry makes it
- *   unfinished first;
- * - copies of unfinished tasks that have ended, if the clock of Postgres was set back meanwhile;
- * - tasks with late ends.
- *
- * Nothing is deleted meanwhile (`besideChanges`).
- */
-async function copyChanged(transaction: Transaction, { suffix }: Partition, fresh: string) {
-  const [old, copy] = [tableName(TASKS, suffix), tableName(TASKS, fresh)]
-  const [oldAttempts, copiedAttempts] = [tableName(ATTEMPTS, suffix), tableName(ATTEMPTS, fresh)]
-  const changed = await transaction.query<{ id: string }>(sql`
-    select old.id from ${old} as old left join ${copy} as copy on ${isKey('copy.id', 'old.id')}
-    where old.finished_at is null
-      and (old.status = 'STARTED' or (old.version, old.attempt, old.enqueued_at, old.is_isolated, old.crashes)
-          is distinct from (copy.version, copy.attempt, copy.enqueued_at, copy.is_isolated, copy.crashes))
-    union
-    select id from ${old} where ${IS_LATE} and finished_at >= transaction_timestamp() - ${LONGEST_STATEMENT}
-    union
-    select copy.id from ${copy} as copy join ${old} as old on ${isKey('old.id', 'copy.id')}
-    where copy.finished_at is null and old.finished_at is not null
-    union
-    select late.task_id from ${oldAttempts} as late
-    join ${copy} as copy on ${isKey('copy.id', 'late.task_id')}
-    where late.refused is not null and not exists (
-      select from ${copiedAttempts} as known
-      where known.task_id = late.task_id and known.id = late.id and known.refused is not null)
-    limit ${MAX_CHANGED + 1}`)
-  if (changed.length === 0) return
-  if (changed.length > MAX_CHANGED) throw new TooManyChanges()
-  const ids = sql`array(select json_array_elements_text(${JSON.stringify(changed.map(({ id }) => id))}::json)::uuid)`
-  for (const table of TABLES) {
-    const isChanged = sql`${sql.raw(table.key)} = any(${ids})`
-    await transaction.query(sql`delete from ${tableName(table, fresh)} where ${isChanged}`)
-    await transaction.query(
-      sql`insert into ${tableName(table, fresh)} select * from ${tableName(table, suffix)} where ${isChanged}`,
-    )
-  }
 }
 
 async function takePlace(

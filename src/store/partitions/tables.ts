@@ -1,5 +1,5 @@
-// The partitioned tables and the SQL that creates, attaches and lists their partitions. A partition is the same
-// range of task ids in all three tables.
+// The partitioned tables, and the SQL that creates, attaches and lists their partitions. A partition is the
+// same range of task ids in all three tables.
 import type { SQL } from 'drizzle-orm'
 import { firstIdOf, timeOfId } from '../../base/uuidv7.ts'
 import { sql } from '../drizzle.ts'
@@ -14,18 +14,20 @@ export interface PartitionedTable {
   settings: string
 }
 
-// Storage settings of a partition whose time is over, for all three tables. Its rows are hardly written again, so
-// its pages are full, and the first vacuum freezes them: no later one has to read them.
+// Storage settings of a partition whose range is in the past, for all three tables. Its rows are rarely
+// updated, so its pages are filled completely. The first vacuum freezes the rows, so that later ones can skip
+// the pages.
 const CLOSED_SETTINGS = 'fillfactor = 100, autovacuum_freeze_min_age = 0'
 
-// Comment of the tables of a replacement until they are attached.
+// Value of `comment on table` for tables that were made by `createToFill` and are not attached yet.
 const UNATTACHED = 'waggle: not attached yet'
 
 export const TASKS: PartitionedTable = {
   name: 'tasks',
   key: 'id',
-  // A row is written three times: submitted, claimed, finished. Free space on its page lets the claim stay on that
-  // page (a HOT update). Early vacuuming keeps the partition small under load.
+  // Submission, claim and end each write a version of the row. Pages are filled to less than half, so that a
+  // claim can write its version to the same page (a HOT update). The low scale factor starts vacuums early,
+  // which keep the partition small under load.
   settings: 'fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05',
 }
 export const ATTEMPTS: PartitionedTable = {
@@ -42,9 +44,9 @@ export const TABLES: readonly PartitionedTable[] = [TASKS, ATTEMPTS, TASK_LOGS]
 
 export interface Partition extends Range {
   suffix: string
-  /** Estimated number of tasks; negative if it is unknown. */
+  /** Number of tasks as Postgres estimates it (`reltuples`); negative if Postgres has no estimate. */
   tasks: number
-  /** Comment of the table, which `replacePartitions` has written. */
+  /** What `replacePartitions` has written with `comment on table`; null if there is no comment. */
   comment: string | null
 }
 
@@ -69,12 +71,13 @@ function rangeOf(bound: string): Range {
   return { fromMs: from ? timeOfId(from) : null, toMs: to ? timeOfId(to) : null }
 }
 
-/** Name of a table, without quotes: names contain only letters, digits and underscores. */
+/** Returns the name of a table as SQL. It needs no quotes: only letters, digits and underscores occur. */
 export const tableName = (table: PartitionedTable, suffix: string) => sql.raw(`${table.name}_${suffix}`)
 
 /**
- * Creates an empty table like a partition of `table`, with its indexes, that is not attached yet.
- * @param options.isClosed whether the time of the partition is over
+ * Creates an empty table with the columns and indexes of `table`, to be attached with `attach`.
+ * @param options.isClosed whether the range of the partition is in the past; this chooses the storage
+ *   settings
  */
 export async function createDetached(
   transaction: Transaction,
@@ -86,8 +89,9 @@ export async function createDetached(
 }
 
 /**
- * Creates a table like a partition whose time is over, to be filled and then attached with `attachFilled`. Postgres
- * does not vacuum it until then: a vacuum would hold a lock that delays the change.
+ * Creates a table for a partition whose range is in the past, to be filled and then attached with
+ * `attachFilled`. Adds a constraint for the range, so that Postgres need not scan the table when it is
+ * attached. Disables autovacuum until then, because the lock of a vacuum would delay the attachment.
  */
 export async function createToFill(
   transaction: Transaction,
@@ -116,7 +120,7 @@ async function createLike(
   )
 }
 
-/** SQL condition that the id of a task is in the range. */
+/** Returns the SQL condition that the id of a task is in the range. */
 export function isInRange(table: PartitionedTable, { fromMs, toMs }: Range): SQL {
   const key = sql.raw(table.key)
   const isAbove = fromMs === null ? sql`true` : sql`${key} >= ${idLiteral(fromMs)}`
@@ -124,7 +128,10 @@ export function isInRange(table: PartitionedTable, { fromMs, toMs }: Range): SQL
   return sql`${isAbove} and ${isBelow}`
 }
 
-/** Attaches a table of `createToFill` under its final name. Its constraint keeps Postgres from reading it. */
+/**
+ * Attaches a table of `createToFill` under its final name. Postgres does not scan it, because its constraint
+ * implies the range.
+ */
 export async function attachFilled(
   transaction: Transaction,
   table: PartitionedTable,
@@ -139,7 +146,7 @@ export async function attachFilled(
   await transaction.query(sql`comment on table ${name} is null`)
 }
 
-/** Drops the tables of `createToFill` that were not attached. */
+/** Drops the tables of `createToFill` that were not attached, for example because a process crashed. */
 export async function dropUnattached(transaction: Transaction) {
   const rows = await transaction.query<{ name: string }>(sql`
     select oid::regclass::text as name from pg_class
@@ -147,7 +154,7 @@ export async function dropUnattached(transaction: Transaction) {
   for (const { name } of rows) await transaction.query(sql`drop table ${sql.raw(name)}`)
 }
 
-/** Attaches a table. Postgres reads it, unless it is empty or has a constraint that implies the range. */
+/** Attaches a table. Postgres scans it, unless it has a constraint that implies the range. */
 export async function attach(
   transaction: Transaction,
   table: PartitionedTable,

@@ -1,4 +1,4 @@
-// Transactions that change partitions. One runs at a time, whichever process has begun it.
+// Transactions that change partitions. Only one runs at a time, over all processes.
 import type { SQL } from 'drizzle-orm'
 import { pause } from '../../base/loop.ts'
 import { isLockTimeout } from '../database-errors.ts'
@@ -11,29 +11,32 @@ export interface Transaction {
 }
 
 export interface LockLimits {
-  /** How long one try waits for a lock, in milliseconds. All statements that come later wait behind it. */
+  /** How long one try waits for a lock, in milliseconds. Statements that arrive meanwhile wait behind it. */
   lockMs: number
+  /** Pause between two tries, in milliseconds. */
   pauseMs: number
+  /** Maximum number of tries. */
   tries: number
 }
 
 const LOCK_LIMITS: LockLimits = { lockMs: 50, pauseMs: 500, tries: 10 }
 
-// How often and how long a change waits for deletes of old tasks that exclude it. Each takes some tens of
-// milliseconds.
+// How often a change tries to get the advisory lock, and the pause between two tries. Together they take half
+// a second: longer than a delete of old tasks, which holds the lock for some tens of milliseconds.
 const ADVISORY_TRIES = 10
 const ADVISORY_PAUSE_MS = 50
 
 // Key of the advisory lock that allows one change at a time: 'part' in ASCII.
 const PARTITION_LOCK = 0x70617274
 
-/** Ends a change of partitions without an error, and undoes what it has done so far. */
+/** Rolls a change of partitions back. `changePartitions` then resolves with undefined instead of an error. */
 export class Abandoned extends Error {}
 
 /**
- * Calls `work` in a transaction. No other process changes partitions meanwhile.
- * @returns the result of `work`; undefined if another process is changing partitions, or `work` has thrown
- *    `Abandoned`
+ * Calls `work` in a transaction that holds an advisory lock, so that no other process changes partitions
+ * meanwhile.
+ * @returns the result of `work`; undefined if another process holds the lock for longer than half a second,
+ *   or `work` has thrown `Abandoned`
  */
 export async function changePartitions<T>(
   queries: Pick<Queries, 'use'>,
@@ -48,8 +51,9 @@ export async function changePartitions<T>(
 }
 
 /**
- * Calls `work`, which deletes tasks, in a transaction. No process changes partitions meanwhile: a copy of a deleted
- * task would bring it back.
+ * Calls `work`, which deletes tasks, in a transaction that excludes changes of partitions: if a task was
+ * deleted after a change has copied it, the copy would restore it. Several such transactions can run at the
+ * same time.
  * @returns the result of `work`; undefined if a process is changing partitions
  */
 export function besideChanges<T>(
@@ -64,7 +68,8 @@ export function besideChanges<T>(
 
 function inTransaction<T>(queries: Pick<Queries, 'use'>, work: (transaction: Transaction) => Promise<T>) {
   return begin(queries, async (transaction) => {
-    // The transaction is idle while tasks are copied over another connection.
+    // The transaction is idle while tasks are copied over another connection. A limit that the server sets
+    // for idle transactions must not end it.
     await transaction.query(sql`set local idle_in_transaction_session_timeout = 0`)
     for (let left = ADVISORY_TRIES; !(await tryLock(transaction, sql`pg_try_advisory_xact_lock`)); left--) {
       if (left <= 1) return undefined
@@ -93,16 +98,18 @@ async function tryLock(transaction: Transaction, lock: SQL): Promise<boolean> {
 }
 
 /**
- * Locks the partitioned tables, so that no other transaction uses any partition until this one ends: it must
- * end within some tens of milliseconds. Waits only shortly for running statements, because all later ones wait
- * behind it, and tries again some times.
+ * Locks the partitioned tables, so that no other transaction can use them until this one ends. This
+ * transaction must therefore end within some tens of milliseconds. Each try waits only shortly for running
+ * statements, because all later statements wait behind it.
+ * @returns true, because `changePartitions` resolves with undefined if it does not call its `work`
  * @throws the error of Postgres (`isLockTimeout`) if the tables stay in use
  */
 export async function lockTables(
   transaction: Transaction,
   { lockMs, pauseMs, tries }: LockLimits = LOCK_LIMITS,
 ): Promise<true> {
-  // Statements after the lock can wait too: a partition can be in use by an autovacuum.
+  // The limit applies to the whole transaction, because later statements can wait for a lock too: autovacuum
+  // locks a partition without locking the partitioned table.
   await transaction.query(sql`select set_config('lock_timeout', ${`${lockMs}ms`}, true)`)
   for (let left = tries; ; left--) {
     await transaction.query(sql`savepoint locking`)

@@ -1,5 +1,5 @@
-// Makes partitions ahead of time, and removes what is too old: tasks, idempotency keys and statistics. Every worker
-// does this. Changes of partitions exclude each other, and deletes skip what another worker deletes.
+// Makes partitions ahead of time, and removes old tasks, idempotency keys and statistics. Every worker runs
+// this loop. Changes of partitions exclude each other, and deletes skip rows that another worker deletes.
 import { type Loop, pause, startLoop } from '../../base/loop.ts'
 import type { ActivityStore } from '../../store/activity-store.ts'
 import { type RetentionPolicy, rowRulesOf } from '../../store/retention-policy.ts'
@@ -16,14 +16,17 @@ export interface RetentionDependencies {
   intervalMs: number
 }
 
-type Remaining = Awaited<ReturnType<RetentionStore['expirePartitions']>>['remaining'][number]
+type Expiry = Awaited<ReturnType<RetentionStore['expirePartitions']>>
+type Partition = Expiry['remaining'][number]
 
-// Number of rows that one statement scans or deletes. It is limited, so that the statement holds its row locks
-// only for some tens of milliseconds.
+// Number of rows that one statement scans or deletes, so that the statement holds its row locks only for some
+// tens of milliseconds.
 const BATCH = 1_000
-// How often a scan of the same tasks starts again at the lowest id, in milliseconds. The new scan finds tasks
-// that were still unfinished or locked when the last one passed them.
+// How often tasks are scanned again. The new scan finds tasks that were still unfinished or locked when the
+// last one passed them.
 const RESTART_SCAN_MS = 3_600_000
+// Pauses after a replacement of partitions that was not completed: it can have copied many tasks in vain.
+// Compaction only saves disk space, so it waits longer.
 const RETRY_COMPACT_MS = 3_600_000
 const RETRY_EXPIRE_MS = 300_000
 
@@ -33,21 +36,20 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
   let expireAtMs = Number.NEGATIVE_INFINITY
+  let expiry: Expiry = { replaced: [], remaining: [], thinned: [] }
   let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
   return startLoop({ intervalMs, body: removeOld, onError })
 
   async function removeOld(stopping: AbortSignal) {
-    let remaining: Remaining[] = []
     const steps = [
       () => store.extend(policy),
       () => activityStore.prune(),
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
-      async () => {
-        remaining = await expirePartitions()
-      },
+      expirePartitions,
       () => pruneByRules(stopping),
-      () => pruneRemaining(remaining, stopping),
+      () => pruneRemaining(expiry.remaining, stopping),
+      () => pruneLate(stopping),
       compact,
     ]
     // If a step fails, for example because a table stays locked, the others still run.
@@ -57,21 +59,17 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     }
   }
 
-  async function expirePartitions(): Promise<Remaining[]> {
-    if (performance.now() < expireAtMs) return []
-    const { remaining, error } = await store.expirePartitions(policy)
-    // A replacement that fails has copied tasks in vain, so the next one starts only after a pause.
-    if (error !== undefined) {
+  async function expirePartitions() {
+    if (performance.now() < expireAtMs) return
+    expiry = await store.expirePartitions(policy)
+    if (expiry.error !== undefined) onError(expiry.error)
+    if (expiry.error !== undefined || expiry.remaining.length > 0)
       expireAtMs = performance.now() + RETRY_EXPIRE_MS
-      onError(error)
-    }
-    return remaining
   }
 
   async function compact() {
     if (performance.now() < compactAtMs) return
-    // If many tasks of the partition change, or its tables stay in use, its copy is dropped. The next try starts
-    // only after a pause.
+    // Set before the call, so that the pause also follows an error, for example if the tables stay in use.
     compactAtMs = performance.now() + RETRY_COMPACT_MS
     if ((await store.compactOldest(policy)) !== 'busy') compactAtMs = Number.NEGATIVE_INFINITY
   }
@@ -80,13 +78,10 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     for (const rule of rules) {
       await inBatches(async () => ((await store.pruneByRule(rule, BATCH)).isMore ? BATCH : 0), stopping)
     }
-    if (performance.now() - lateAtMs < RESTART_SCAN_MS) return
-    for (const rule of rules) await inBatches(() => store.pruneLate(rule, BATCH), stopping)
-    lateAtMs = performance.now()
   }
 
-  /** Deletes row by row in partitions that could not be replaced. Continues where the last round stopped. */
-  async function pruneRemaining(partitions: Remaining[], stopping: AbortSignal) {
+  /** Deletes old tasks of partitions that could not be replaced. Continues where the last round stopped. */
+  async function pruneRemaining(partitions: Partition[], stopping: AbortSignal) {
     for (const partition of partitions) {
       await inBatches(async () => {
         const scan = scanOf(partition)
@@ -97,7 +92,16 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     }
   }
 
-  function scanOf({ suffix }: Remaining) {
+  /** Deletes old tasks that ended long after their submission, so that they were not old enough before. */
+  async function pruneLate(stopping: AbortSignal) {
+    if (performance.now() - lateAtMs < RESTART_SCAN_MS) return
+    for (const rule of rules) await inBatches(() => store.pruneLate(rule, BATCH), stopping)
+    for (const partition of expiry.thinned)
+      await inBatches(() => store.pruneThinned(partition, policy, BATCH), stopping)
+    lateAtMs = performance.now()
+  }
+
+  function scanOf({ suffix }: Partition) {
     const known = scans.get(suffix)
     if (known && performance.now() - known.begunMs < RESTART_SCAN_MS) return known
     const scan = { afterId: LOWEST_ID, begunMs: performance.now() }
@@ -107,8 +111,8 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
 }
 
 /**
- * Calls `work` until it resolves with less than `BATCH`. Pauses as long as each call took, so that this worker
- * deletes at most half of the time.
+ * Calls `work` until it resolves with less than `BATCH`. After each call it pauses as long as the call took,
+ * so that this worker spends at most half of the time with deletes.
  */
 async function inBatches(work: () => Promise<number>, stopping: AbortSignal) {
   for (let count = BATCH; count >= BATCH && !stopping.aborted; ) {

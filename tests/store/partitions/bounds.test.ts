@@ -1,4 +1,4 @@
-// Where partitions begin and end.
+// The bounds, widths and names of partitions.
 import { describe, expect, test } from 'vitest'
 import { boundsAhead, suffixOf, widthFor } from '../../../src/store/partitions/bounds.ts'
 

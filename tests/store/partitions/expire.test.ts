@@ -6,7 +6,7 @@ import { PgDialect, sql } from '../../../src/store/drizzle.ts'
 import { compactOldest, expirePartitions } from '../../../src/store/partitions/expire.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
 import { replacePartitions } from '../../../src/store/partitions/replace.ts'
-import { listPartitions } from '../../../src/store/partitions/tables.ts'
+import { listPartitions, type Partition } from '../../../src/store/partitions/tables.ts'
 import { createRetentionStore } from '../../../src/store/retention-store.ts'
 import { insertOldTask, type OldTask, remainingTasks } from '../../support/old-tasks.ts'
 import { makePastPartitions } from '../../support/past-partitions.ts'
@@ -34,15 +34,17 @@ afterEach(async () => {
 const insert = (task: OldTask = {}) =>
   insertOldTask(database, { createdDaysAgo: 6, finishedDaysAgo: 6, ...task })
 
-/** Lower bounds of the partitions, in days from today. */
+/** Returns the lower bounds of all partitions in days from today; null for the oldest one. */
 async function bounds() {
   const partitions = await listPartitions(database)
   return partitions.map(({ fromMs }) => (fromMs === null ? null : (fromMs - TODAY_MS) / DAY_MS))
 }
 
-async function remainingIds() {
-  const rows = await database.query<{ id: string }>(sql`select id::text from tasks limit 1`)
-  return rows.map(({ id }) => id)
+/** Returns the id of any task. */
+async function anyTaskId(): Promise<string> {
+  const [row] = await database.query<{ id: string }>(sql`select id::text from tasks limit 1`)
+  if (row === undefined) throw new Error('There is no task')
+  return row.id
 }
 
 async function partitionOf(id: string) {
@@ -64,10 +66,22 @@ describe('partitions whose tasks are all too old', () => {
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     const [oldest, next] = await bounds()
     expect(oldest).toBeNull()
-    // A partition is dropped an hour after its last task can be too old.
+    // A partition is dropped when its range ended an hour longer ago than tasks are kept.
     expect(next).toBeGreaterThanOrEqual(-5)
     expect(next).toBeLessThanOrEqual(-4)
-    expect(await expirePartitions(database, POLICY)).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, POLICY)).toMatchObject({ replaced: [], remaining: [] })
+  })
+
+  test('are dropped also if they are more than one change removes', async () => {
+    await makePastPartitions(database, 20)
+    const kept = await insert({ createdDaysAgo: 20, status: 'PENDING', finishedDaysAgo: null })
+    for (const createdDaysAgo of [24, 15, 9, 6]) await insert({ createdDaysAgo, finishedDaysAgo: createdDaysAgo })
+    const before = await bounds()
+    const { replaced } = await expirePartitions(database, POLICY)
+    expect(replaced.length).toBeGreaterThanOrEqual(20)
+    expect(await remainingTasks(database)).toEqual([kept])
+    expect(await partitionOf(kept)).toBe('tasks_past')
+    expect(await bounds()).toEqual([null, ...before.slice(1 + replaced.length)])
   })
 
   test('a submission with an old id is accepted afterwards', async () => {
@@ -78,7 +92,7 @@ describe('partitions whose tasks are all too old', () => {
 
   test('nothing is removed if tasks are kept forever', async () => {
     const id = await insert()
-    expect(await expirePartitions(database, {})).toEqual({ replaced: [], remaining: [] })
+    expect(await expirePartitions(database, {})).toMatchObject({ replaced: [], remaining: [] })
     expect(await remainingTasks(database)).toEqual([id])
   })
 })
@@ -141,8 +155,38 @@ describe('a shorter time for successful tasks', () => {
     await expirePartitions(database, policy)
     expect(await remainingTasks(database)).toEqual(kept.toSorted())
     expect(await partitionOf(kept[0] as string)).toBe(home)
-    // What was replaced once is not copied again.
-    expect(await expirePartitions(database, policy)).toEqual({ replaced: [], remaining: [] })
+    // A partition that was replaced is not copied again.
+    expect(await expirePartitions(database, policy)).toMatchObject({ replaced: [], remaining: [] })
+  })
+
+  test('a task that ended late is deleted when it is too old, also if its partition was replaced before', async () => {
+    const times = { createdDaysAgo: 3, finishedDaysAgo: 3 }
+    for (let n = 0; n < 20; n++) await insert(times)
+    const late = await insert({ ...times, finishedDaysAgo: 0.5 })
+    const kept = [
+      await insert({ ...times, finishedDaysAgo: 0.5, callbackUrl: 'https://example.com/', callbackId: newId() }),
+      await insert({ ...times, status: 'FAILURE', finishedDaysAgo: 0.5 }),
+      await insert({ ...times, status: 'RETRY', finishedDaysAgo: null }),
+    ]
+    const { thinned } = await expirePartitions(database, policy)
+    expect(await remainingTasks(database)).toHaveLength(4)
+    const store = createRetentionStore(database)
+    const prune = async () => {
+      let deleted = 0
+      for (const partition of thinned) deleted += await store.pruneThinned(partition, policy, 100)
+      return deleted
+    }
+    expect(await prune()).toBe(0)
+    await database.query(
+      sql`update tasks set finished_at = now() - interval '25 hours' where id in (${late}, ${kept[1] as string})`,
+    )
+    expect(await prune()).toBe(1)
+    expect(await remainingTasks(database)).toEqual(kept.toSorted())
+    // The partition is listed again as long as it exists.
+    const suffixes = (list: Partition[]) => list.map(({ suffix }) => suffix)
+    expect(suffixes((await expirePartitions(database, policy)).thinned)).toEqual(suffixes(thinned))
+    // A partition that is gone is skipped.
+    expect(await store.pruneThinned({ ...(thinned[0] as Partition), suffix: '1999_01_01' }, policy, 100)).toBe(0)
   })
 
   test('rows are left for single deletes in a partition of which most tasks have to be kept', async () => {
@@ -192,7 +236,7 @@ describe('a partition whose time is over', () => {
     for (let n = 0; n < 5; n++) ids.push(await insert(times))
     const home = (await partitionOf(ids[0] as string)) as string
     expect(await compactOldest(database, POLICY)).toBeUndefined()
-    // The estimate of Postgres decides whether it is large enough.
+    // Only partitions with an estimate of at least 10,000 tasks are compacted.
     await database.query(sql`update pg_class set reltuples = 10000 where oid = ${home}::regclass`)
     const before = await database.query(sql`select * from tasks order by id`)
     expect(await compactOldest(database, POLICY)).toBe('replaced')
@@ -219,15 +263,14 @@ describe('a partition whose time is over', () => {
     const { remaining } = await expirePartitions(
       interrupted(
         database,
-        { text: 'lock table only', home: await partitionOf((await remainingIds())[0] as string) },
+        { text: 'lock table only', home: await partitionOf(await anyTaskId()) },
         async (query) => {
           await query(sql`update tasks set status = 'SUCCESS', finished_at = now()`)
         },
       ),
       { keptMs: DAY_MS },
     )
-    const [task] = await remainingIds()
-    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toContain(await partitionOf(task as string))
+    expect(remaining.map(({ suffix }) => `tasks_${suffix}`)).toContain(await partitionOf(await anyTaskId()))
     expect(await database.query(sql`select from tasks where status = 'SUCCESS'`)).toHaveLength(3_000)
     expect(await bounds()).toEqual(before.filter((bound) => bound === null || bound >= -3))
     const left = await database.query(sql`select from pg_class where relname like '%\\_next'`)
@@ -323,7 +366,7 @@ describe('while a partition is replaced', () => {
     expect(await remainingTasks(database)).toEqual([])
   })
 
-  test('autovacuum, which vacuums the copies and the old tables otherwise, does not stop it', async (context) => {
+  test('autovacuum is off for the copies, and locked out of the old tables', async (context) => {
     if (!testDatabase.isServer) return context.skip('needs several connections')
     const ended = await insert({ finishedDaysAgo: 1 })
     const seen: unknown[] = []
@@ -333,7 +376,7 @@ describe('while a partition is replaced', () => {
           ...(await query(
             sql`select distinct reloptions::text from pg_class where relname like '%\\_next' and relkind = 'r'`,
           )),
-          // As autovacuum does, a vacuum that skips locked tables leaves the old one alone.
+          // Autovacuum skips tables that are locked in this mode.
           ...(await query(
             sql`select distinct mode from pg_locks where relation::regclass::text like 'task%' and mode like 'ShareUp%'`,
           )),
@@ -360,7 +403,7 @@ describe('while a partition is replaced', () => {
     )
     expect(String(error)).toContain('crash')
     expect(await remainingTasks(database)).toEqual(ids.toSorted())
-    // The partition before it had been replaced already.
+    // The partition before it was replaced before the crash.
     expect(await bounds()).toEqual(before.filter((bound) => bound !== -7))
     expect(await database.query(sql`select from pg_class where relname like '%\\_next'`)).toEqual([])
   })
@@ -395,8 +438,8 @@ describe('while a partition is replaced', () => {
 })
 
 /**
- * Calls `work` once, right before the first statement of a transaction that contains `text`, while the partition
- * `home` is being replaced.
+ * Returns the database with a hook: while the partition `home` is replaced, `work` is called once, right
+ * before the first statement that contains `text`.
  */
 function interrupted(
   inner: Database,

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../../src/store/database.ts'
 import { sql } from '../../../src/store/drizzle.ts'
 import { extendPartitions } from '../../../src/store/partitions/extend.ts'
 import { listPartitions } from '../../../src/store/partitions/tables.ts'
+import { until } from '../../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 
 const DAY_MS = 86_400_000
@@ -38,7 +39,7 @@ async function submitAt(ms: number): Promise<string> {
   return id
 }
 
-/** Submits 2,100 tasks, which are too many to move them. */
+/** Submits 2,100 tasks with ids from `ms` on: more than are moved to new partitions (`MAX_MOVED`). */
 async function submitManyAt(ms: number) {
   await database.query(sql`
     insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
@@ -47,12 +48,13 @@ async function submitManyAt(ms: number) {
     from generate_series(1, 2100) as n`)
 }
 
+/** Counts the constraints with which an extension prepares a partition. */
 async function constraints(): Promise<number> {
   const rows = await database.query(sql`select from pg_constraint where conname = 'partition_range'`)
   return rows.length
 }
 
-/** Lower bounds in days from today; null for the oldest. */
+/** Returns the lower bounds of all partitions in days from today; null for the oldest one. */
 async function bounds() {
   const partitions = await listPartitions(database)
   return partitions.map(({ fromMs }) => (fromMs === null ? null : (fromMs - TODAY_MS) / DAY_MS))
@@ -136,6 +138,26 @@ describe('many tasks in the newest partition', () => {
     await submitAt(TODAY_MS + 20 * DAY_MS)
   })
 
+  test('it is not divided if another process has dropped its constraint meanwhile', async (context) => {
+    await openUndivided()
+    if (!testDatabase.isServer) return context.skip('needs several connections')
+    await submitManyAt(TODAY_MS)
+    let extension: Promise<string[]> | undefined
+    await database.use((drizzle) =>
+      drizzle.transaction(async (transaction) => {
+        // The extension waits for this lock after it has added its constraints.
+        await transaction.execute(sql`lock table only tasks in access share mode`)
+        extension = extendPartitions(database, 30 * DAY_MS, { lockMs: 20, pauseMs: 10, tries: 1_000 })
+        await until(constraints, (count) => count === 3)
+        await database.query(sql`alter table attempts_future drop constraint partition_range`)
+      }),
+    )
+    expect(await extension).toEqual([])
+    expect(await bounds()).toEqual([null])
+    expect(await constraints()).toBe(0)
+    expect(await extendPartitions(database, 30 * DAY_MS)).not.toEqual([])
+  })
+
   test('several processes divide it once, and leave no constraint', async () => {
     await openUndivided()
     await submitManyAt(TODAY_MS)
@@ -183,7 +205,7 @@ test('while a transaction uses a table, nothing is divided, and later statements
   expect(await extendPartitions(database, 30 * DAY_MS)).not.toEqual([])
 })
 
-/** Extends as if the clock of Postgres had this time. */
+/** Extends the partitions as if this were the time of the clock of Postgres (ms since 1970). */
 async function extendAt(ms: number, keptMs = 30 * DAY_MS) {
   await extendPartitions(shiftedClock(ms), keptMs)
 }
