@@ -10,6 +10,7 @@ import { LOWEST_ID, pruneStatement, type RetentionStore } from '../../src/store/
 import { retentionPolicyOf } from '../../src/worker/worker-options.ts'
 import { createNewTasks } from '../support/new-tasks.ts'
 import { insertOldTask, type OldTask, remainingTasks } from '../support/old-tasks.ts'
+import { makePastPartitions } from '../support/past-partitions.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 const HOUR_MS = 3_600_000
@@ -273,6 +274,20 @@ test('a worker removes old tasks and statistics; without a retention time it kee
 
   const successMs = 6 * HOUR_MS
   const pruning = system.startWorker({ queues: ['unused'], pruneMs: 20, keptMs: 30 * DAY_MS, successMs })
+  await until(remaining, ({ length }) => length === 0)
+  await pruning.stop(0)
+})
+
+test('a worker deletes tasks that ended late and become too old after their partition was replaced', async () => {
+  await makePastPartitions(system.connections.database, 8)
+  const late = await insert({ createdDaysAgo: 6, finishedDaysAgo: 2 })
+  await insert({ createdDaysAgo: 6, finishedDaysAgo: 6 })
+  const options = { queues: ['unused'], pruneMs: 20, keptMs: 30 * DAY_MS, successMs: 3 * DAY_MS }
+  const replacing = system.startWorker(options)
+  await until(remaining, ({ length }) => length === 1)
+  await replacing.stop(0)
+  await query(sql`update tasks set finished_at = now() - interval '4 days' where id = ${late}`)
+  const pruning = system.startWorker(options)
   await until(remaining, ({ length }) => length === 0)
   await pruning.stop(0)
 })

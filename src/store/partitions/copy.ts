@@ -44,7 +44,12 @@ export async function copyKept(
   // In a partition that is old enough, failed tasks also are too old unless they ended late. To read them all
   // would take seconds.
   if (!isOver(partition, kept.otherMs))
-    await copyInParts(transaction, suffix, fresh, sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`)
+    await copyInParts(
+      transaction,
+      suffix,
+      fresh,
+      sql`${IS_UNSUCCESSFUL} and status <> 'SUCCESS' and ${isKept}`,
+    )
   await copyLate(transaction, suffix, fresh, { isKept, fromMs: kept.otherMs })
 }
 

@@ -86,9 +86,7 @@ export async function expirePartitions(database: Database, policy: RetentionPoli
     if (partition.comment === comment || partition.comment === WITHOUT_OLD)
       return void result.thinned.push(partition)
     const isPossible = isExpired || (await isWorthwhile(database, partition))
-    const outcome = isPossible
-      ? await replace({ partitions: [partition], keptSince, comment })
-      : 'busy'
+    const outcome = isPossible ? await replace({ partitions: [partition], keptSince, comment }) : 'busy'
     if (outcome === 'busy') result.remaining.push(partition)
     if (outcome !== 'replaced') return
     result.replaced.push(partition.suffix)

@@ -129,7 +129,9 @@ async function divideNewest(
     for (const table of TABLES) await createDetached(transaction, table, temporarySuffixOf(range))
   await lockTables(transaction, limits)
   await abandonIfOutdated(transaction, newest)
-  const isReady = isConverted ? await isConstrained(transaction, newest) : !(await isLarge(transaction, newest))
+  const isReady = isConverted
+    ? await isConstrained(transaction, newest)
+    : !(await isLarge(transaction, newest))
   if (!isReady) throw new Abandoned()
   for (const table of TABLES) {
     const old = tableName(table, newest.suffix)
