@@ -109,7 +109,7 @@ function environmentCommand(
 }
 
 // The flags of `npm run api` and `npm run worker`, for all systems in Node.
-const NODE = [process.execPath, '--max-semi-space-size=64', '--no-allocation-site-pretenuring']
+const NODE = [process.execPath, '--max-semi-space-size=64']
 
 async function run([program = '', ...args]: string[]) {
   await promisify(execFile)(program, args, { timeout: 60_000 })

@@ -83,12 +83,7 @@ async function runSlowly({ databaseUrl, redisUrl }: Addresses) {
     )
     const worker = spawn(
       process.execPath,
-      [
-        '--max-semi-space-size=64',
-        '--no-allocation-site-pretenuring',
-        fileURLToPath(import.meta.url),
-        JSON.stringify({ databaseUrl, redisUrl }),
-      ],
+      ['--max-semi-space-size=64', fileURLToPath(import.meta.url), JSON.stringify({ databaseUrl, redisUrl })],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )
     let returned = 0
