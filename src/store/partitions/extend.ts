@@ -1,5 +1,6 @@
 // Makes partitions ahead of time, by dividing the newest partition. The newest partition never has an upper
 // bound, so no submission is refused because its partition does not exist.
+import type { SQL } from 'drizzle-orm'
 import { timeOfId } from '../../base/uuidv7.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
@@ -95,6 +96,8 @@ async function constrain(database: Database, { newest, bounds }: Extension) {
     })
     await changePartitions(database, async (transaction) => {
       await abandonIfOutdated(transaction, newest)
+      // Another process can have dropped the constraint since.
+      if (!(await hasConstraint(transaction, [name]))) throw new Abandoned()
       await transaction.query(sql`alter table ${name} validate constraint partition_range`)
     })
   }
@@ -130,7 +133,11 @@ async function divideNewest(
   await lockTables(transaction, limits)
   await abandonIfOutdated(transaction, newest)
   const isReady = isConverted
-    ? await isConstrained(transaction, newest)
+    ? await hasConstraint(
+        transaction,
+        TABLES.map((table) => tableName(table, newest.suffix)),
+        { isChecked: true },
+      )
     : !(await isLarge(transaction, newest))
   if (!isReady) throw new Abandoned()
   for (const table of TABLES) {
@@ -155,13 +162,17 @@ async function divideNewest(
   return [closed, ...added].map(suffixOf)
 }
 
-/** Whether all tables of a partition have the constraint of `constrain`: another process can have dropped it. */
-async function isConstrained(transaction: Transaction, { suffix }: Partition): Promise<boolean> {
-  const tables = TABLES.map((table) => sql`${sql.raw(`'${table.name}_${suffix}'`)}::regclass`)
+/** Whether all of these tables have the constraint of `constrain`. */
+async function hasConstraint(
+  transaction: Transaction,
+  tables: SQL[],
+  { isChecked = false } = {},
+): Promise<boolean> {
+  const ids = tables.map((table) => sql`'${table}'::regclass`)
   const [found] = await transaction.query<{ count: number }>(sql`
     select count(*)::int as count from pg_constraint
-    where conname = 'partition_range' and convalidated and conrelid in (${sql.join(tables, sql`, `)})`)
-  return found?.count === TABLES.length
+    where conname = 'partition_range' and (convalidated or not ${isChecked}) and conrelid in (${sql.join(ids, sql`, `)})`)
+  return found?.count === tables.length
 }
 
 /** Suffix of the divided partition while its tasks are moved. */
