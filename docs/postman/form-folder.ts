@@ -1,5 +1,5 @@
 // The folder of the form endpoints, with the example inputs of the definitions.
-import { FORM_TYPES } from '../../src/api/forms/form-routes.ts'
+import { FORM_TYPES } from '../../src/api/forms/form-fields.ts'
 import type { Registry } from '../../src/definitions/registry.ts'
 import type { MakeRequest, PostmanFolder, PostmanItem } from './request.ts'
 import { KEEP_FORM_TASK, KEEP_TASK_OF_PAGE, UNTIL_FINAL } from './scripts.ts'

@@ -1,7 +1,7 @@
 // Writes the Postman collection and its environment: `npm run postman`.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { createOpenApiDocument } from '../../src/api/openapi/document.ts'
+import { createApiDocument } from '../../src/api/docs/api-document.ts'
 import { createRegistry } from '../../src/definitions/registry.ts'
 import { createHttpClient } from '../../src/tasks/http/http-client.ts'
 import { createMailer } from '../../src/tasks/mail.ts'
@@ -13,7 +13,7 @@ export function createPostmanFiles(): Record<string, string> {
   const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
   const registry = createRegistry(createTaskDefinitions({ sendMail, http: createHttpClient() }))
   // Without a version, because the collection must change only when its requests change.
-  const document = createOpenApiDocument(registry, '')
+  const document = createApiDocument(registry, '')
   return {
     'waggle.postman_collection.json': textOf(createCollection(document, registry)),
     'waggle.postman_environment.json': textOf(createEnvironment()),

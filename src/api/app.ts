@@ -19,6 +19,7 @@ import { createHealthRoutes } from './system/health-routes.ts'
 import { createMetricsRoutes } from './system/metrics-routes.ts'
 import { createQueueRoutes } from './system/queue-routes.ts'
 import { createStatisticsRoutes } from './system/statistics-routes.ts'
+import { systemOperations } from './system/system-operations.ts'
 import { createWorkerRoutes } from './system/worker-routes.ts'
 import { createTaskRoutes } from './tasks/task-routes.ts'
 
@@ -50,7 +51,8 @@ export function createApp(dependencies: ApiDependencies) {
   app.use(checkSiteAndBodySize(dependencies))
   app.route('/', createRoutes(dependencies))
   app.route('/', createDocsRoutes(dependencies.registry))
-  if (metrics) app.get('/metrics', admit('read')).route('/', createMetricsRoutes(metrics))
+  if (metrics)
+    app.get('/metrics', admit(systemOperations.get_metrics)).route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveFiles(webRoot))
 
   const methodsOf = methodsByPath(app)

@@ -66,6 +66,19 @@ test('every definition has its own operation with its schemas and its example', 
   }
 })
 
+test('every parameter and every option of a submission has a description', () => {
+  const { parameters, schemas } = document.components
+  const options: unknown = schemas.SubmitOptions
+  const ofQueries = operationsOf(document).flatMap(({ operation }) => operation.parameters)
+  const described = [
+    ...ofQueries.filter((parameter) => !('$ref' in parameter)),
+    ...Object.values(parameters),
+    ...Object.values(Object(options).properties),
+  ]
+  expect(described.length).toBeGreaterThan(20)
+  for (const one of described) expect(one).toMatchObject({ description: expect.stringMatching(/./) })
+})
+
 test('operation ids are unique', () => {
   const names = operationsOf(document).map(({ operation }) => operation.operationId)
   expect(names).toEqual([...new Set(names)])

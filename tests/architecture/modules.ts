@@ -116,7 +116,11 @@ export const LAYERS: Module[][] = [
 /** The modules inside `src/api`. */
 export const API_LAYERS: Module[][] = [
   [{ path: 'src/api/http/' }, { path: 'src/api/health-checks.ts' }],
-  [{ path: 'src/api/server.ts' }, { path: 'src/api/dependencies.ts' }],
+  [
+    { path: 'src/api/server.ts' },
+    { path: 'src/api/dependencies.ts' },
+    { path: 'src/api/openapi/', face: ['document.ts', 'operation.ts'] },
+  ],
   [
     {
       path: 'src/api/tasks/',
@@ -129,12 +133,15 @@ export const API_LAYERS: Module[][] = [
         'read-task.ts',
         'submit-options.ts',
         'submission-response.ts',
+        'task-operations.ts',
+        'submit-operations.ts',
+        'definition-schemas.ts',
+        'task-examples.ts',
       ],
     },
     { path: 'src/api/system/' },
   ],
-  [{ path: 'src/api/forms/', face: ['form-routes.ts', 'form-schemas.ts'] }],
-  [{ path: 'src/api/openapi/', face: ['document.ts'] }],
+  [{ path: 'src/api/forms/', face: ['form-routes.ts', 'form-operations.ts', 'form-schemas.ts'] }],
   [{ path: 'src/api/docs/', face: ['docs-routes.ts'] }],
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]

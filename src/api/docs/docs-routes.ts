@@ -6,7 +6,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { AppError } from '../../base/errors.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { isNotModified, tagOf } from '../http/entity-tag.ts'
-import { createOpenApiDocument } from '../openapi/document.ts'
+import { createApiDocument } from './api-document.ts'
 import { readDocsPage } from './page/files.ts'
 
 // Content-Security-Policy of the documentation page. It permits files from this server only, and `data:` URLs
@@ -24,7 +24,7 @@ const PAGE_POLICY = [
 
 export function createDocsRoutes(registry: Registry) {
   const document = once(() => {
-    const text = JSON.stringify(createOpenApiDocument(registry, packageJson.version))
+    const text = JSON.stringify(createApiDocument(registry, packageJson.version))
     return { text, tag: tagOf(text) }
   })
   const page = once(readDocsPage)

@@ -1,8 +1,11 @@
-// Converts strings from forms and query strings to numbers where a definition requires numbers.
+// Fields of forms and query strings: converts strings to numbers where a definition requires numbers.
 import { isSafeAsDouble } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { numberFault, rejectFaults } from '../http/number-faults.ts'
 import { schemaOf } from '../tasks/task-view.ts'
+
+/** Allowed values of the field `form_type` of POST /submit_task. Each is the name of a definition. */
+export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
 /**
  * Returns the fields with strings converted to numbers where the definition requires a number. Strings that

@@ -8,11 +8,9 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { readTask } from '../tasks/read-task.ts'
 import { pollToken, replayedHeader } from '../tasks/submission-response.ts'
 import { originOf } from '../tasks/submit-options.ts'
-import { coerceTexts } from './form-fields.ts'
+import { coerceTexts, FORM_TYPES } from './form-fields.ts'
+import { formOperations } from './form-operations.ts'
 import { submittedPage, taskPage } from './form-pages.ts'
-
-/** Allowed values of the field `form_type` of POST /submit_task. Each is the name of a definition. */
-export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
 
 // Headers of the HTML pages. The policy allows only inline styles: the pages load no files or scripts.
 const PAGE_HEADERS = {
@@ -22,15 +20,16 @@ const PAGE_HEADERS = {
 
 export function createFormRoutes(dependencies: ApiDependencies) {
   const { registry, service, admit } = dependencies
+  const operations = formOperations(registry)
 
   return new Hono<ApiEnv>()
-    .on('POST', ['/notify', '/notify/'], admit('submit'), async (c) => {
+    .on('POST', ['/notify', '/notify/'], admit(operations.notify), async (c) => {
       const { fields } = await readFields(c)
       const task = await service.submit('notify', fields, originOf(c, '/notify', fields))
       const body = { task_id: task.id, status: 'PENDING' as const, ...pollToken(c, task.id) }
       return jsonResponse(c, body, 202, { Location: `/task_status/${task.id}`, ...replayedHeader(task) })
     })
-    .get('/task_status/:id', admit('read or poll token'), async (c) => {
+    .get('/task_status/:id', admit(operations.task_status), async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))
       c.header('Cache-Control', 'no-store')
       return c.json({
@@ -41,7 +40,7 @@ export function createFormRoutes(dependencies: ApiDependencies) {
         progress: { fraction: row.progressFraction, message: row.progressMessage },
       })
     })
-    .post('/submit_task', admit('submit'), async (c) => {
+    .post('/submit_task', admit(operations.submit_form), async (c) => {
       const { fields, isForm } = await readFields(c)
       const { form_type: formType, ...given } = fields
       if (typeof formType !== 'string' || !FORM_TYPES.includes(formType)) throw unknownFormType()
@@ -53,7 +52,7 @@ export function createFormRoutes(dependencies: ApiDependencies) {
       const body = { task_id: task.id, status_url: `/task_status/${task.id}`, ...token }
       return c.json(body, 202)
     })
-    .get('/submit_task', admit('submit'), async (c) => {
+    .get('/submit_task', admit(operations.submit_link), async (c) => {
       c.header('Cache-Control', 'no-store')
       // GET /submit_task submits a task, so only a click may send it. HEAD and prefetches get an error.
       if (c.req.method === 'HEAD' || isPrefetch(c))
@@ -66,7 +65,7 @@ export function createFormRoutes(dependencies: ApiDependencies) {
       for (const [name, value] of Object.entries(replayedHeader(task))) c.header(name, value)
       return c.html(submittedPage(task.id, queryOf(pollToken(c, task.id))), 200, PAGE_HEADERS)
     })
-    .get('/check_task/:id', admit('read or poll token'), async (c) => {
+    .get('/check_task/:id', admit(operations.check_task), async (c) => {
       const row = await readTask(dependencies, c.req.param('id'))
       c.header('Cache-Control', 'no-store')
       c.header('Vary', 'Accept')

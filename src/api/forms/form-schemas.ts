@@ -23,3 +23,11 @@ export const checkedTask = z.object({
 })
 
 export const taskStatus = checkedTask.extend({ progress })
+
+/** Responses that have a name in the OpenAPI document. */
+export const FORM_SCHEMAS = {
+  Notified: notified,
+  FormSubmitted: formSubmitted,
+  TaskStatus: taskStatus,
+  CheckedTask: checkedTask,
+}

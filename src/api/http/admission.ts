@@ -1,4 +1,5 @@
-// Admits requests: checks API key, scope and rate limit. Each route names the scope that it requires.
+// Admits requests: checks API key, scope and rate limit. Each route names its operation, which says what it
+// requires.
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { AppError } from '../../base/errors.ts'
@@ -25,13 +26,19 @@ export interface AdmissionOptions {
  */
 export type RequiredAccess = Scope | 'any key' | 'read or poll token'
 
+/** What admission needs to know of an operation (`../openapi/operation.ts`). */
+export interface AdmittedOperation {
+  access: RequiredAccess
+  isExpensive?: (c: Context<ApiEnv>) => boolean
+}
+
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Returns a function that creates the admission middleware of a route. Requests count against the client's
- * rate limit if the route requires `submit` or `operate`, or if `isExpensive` returns true for them. `check`,
- * an additional check of the route, runs after admission in the same middleware: a second middleware would
- * cost every request another promise.
+ * Returns a function that creates the admission middleware of an operation. Requests count against the
+ * client's rate limit if the operation requires `submit` or `operate`, or if `isExpensive` returns true for
+ * them. `check`, an additional check of the route, runs after admission in the same middleware: a second
+ * middleware would cost every request another promise.
  * @throws AppError (the middleware) `unauthorized`, `forbidden`, `rate_limited`, `overloaded`, and the errors
  * of `check`
  */
@@ -39,9 +46,8 @@ export function createAdmission(options: AdmissionOptions) {
   const { apiKeys, rateLimiter, clientAddress, bodyLimitBytes } = options
   const withinBodyBudget = createBodyBudget(bodyLimitBytes)
   return <Path extends string = string>(
-    required: RequiredAccess,
+    { access: required, isExpensive }: AdmittedOperation,
     check?: (c: Context<ApiEnv, Path>) => void,
-    isExpensive?: (c: Context<ApiEnv, Path>) => boolean,
   ) => {
     const isChange = required === 'submit' || required === 'operate'
     return createMiddleware<ApiEnv, Path>((c, next) => {

@@ -6,9 +6,12 @@ import { z } from 'zod'
 import { AppError, type Fault, HTTP_STATUS, isAppError } from '../../base/errors.ts'
 import type { Events } from '../../telemetry/events.ts'
 
+/** Problem types that have no `ErrorCode`: internal errors, and requests that are not valid HTTP. */
+const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
+
 /** Body of every error response (RFC 9457). `errors` lists the faults in the body that the client sent. */
 export const problemSchema = z.object({
-  type: z.string(),
+  type: z.string().meta({ enum: [...Object.keys(HTTP_STATUS), ...OTHER_TYPES].map(problemTypeOf) }),
   title: z.string(),
   status: z.int(),
   detail: z.string(),

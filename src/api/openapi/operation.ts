@@ -1,26 +1,18 @@
-// Types that describe one endpoint. `document.ts` converts such descriptions to OpenAPI.
+// Types that describe an endpoint. The operations of a group of routes stand beside these routes, and
+// `document.ts` converts them to OpenAPI.
+import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { ErrorCode } from '../../base/errors.ts'
-import type { Scope } from '../../config.ts'
+import type { RequiredAccess } from '../http/admission.ts'
+import type { ApiEnv } from '../http/request-context.ts'
 import type { HeaderName } from './headers.ts'
 import type { ParameterName } from './parameters.ts'
 
 /**
- * OpenAPI tags, which group the operations, with descriptions. The documentation shows them in this order.
+ * A JSON Schema, or a zod schema that the document names. A JSON Schema may contain such zod schemas. The
+ * document replaces them with references.
  */
-export const TAGS = {
-  Submit:
-    'One operation per task definition. 202 means that the task is committed and will run at least once.',
-  Tasks: 'Read, list, cancel, retry and replay tasks.',
-  'Form endpoints': 'Endpoints that accept JSON and HTML forms, and plain pages for browsers.',
-  Monitoring: 'Queues, workers, statistics, health, metrics.',
-  Documentation: 'This document.',
-} as const
-
-export type Tag = keyof typeof TAGS
-
-/** A JSON Schema, or a `$ref` to one in `components/schemas`. */
-export type Schema = Record<string, unknown>
+export type Schema = z.ZodType | Record<string, unknown>
 
 export interface Content {
   schema: Schema
@@ -30,48 +22,33 @@ export interface Content {
 
 export interface OperationResponse {
   description: string
-  headers?: HeaderName[]
+  headers?: readonly HeaderName[]
   /** Schema and examples of the body for each media type. */
   content?: Record<string, Content>
 }
 
+/** Operations of a group of routes by their ids. */
+export type Operations = Record<string, Operation>
+
 export interface Operation {
-  method: 'get' | 'head' | 'post' | 'options'
-  /** Path in OpenAPI's notation: `/v1/tasks/{id}`. */
-  path: string
-  id: string
+  /** Method and path, in the notation of Hono: `GET /v1/tasks/:id`. A test compares them with the routes. */
+  route: string
   summary: string
   description?: string
-  tag: Tag
-  /** Scope that the API key of a request must have; null if the operation requires no key. */
-  scope: Scope | 'any key' | null
-  /** Whether requests count against the rate limit although they change nothing. */
-  isExpensive?: true
-  /** Whether the operation accepts the `poll_token` of the task instead of an API key. */
-  takesPollToken?: true
-  parameters?: ParameterName[]
-  query?: Query
-  body?: { isRequired: boolean; content: Record<string, Content> }
+  /** Access that the route requires; null if it requires none. */
+  access: RequiredAccess | null
+  /** Whether a request counts against the rate limit although it changes nothing. */
+  isExpensive?: (c: Context<ApiEnv>) => boolean
+  parameters?: readonly ParameterName[]
+  /** The schema with which the route validates the query string. Its fields have descriptions. */
+  query?: z.ZodObject
+  body?: { isOptional?: boolean; content: Record<string, Content> }
   responses: Record<number, OperationResponse>
   /**
-   * Error codes that the operation can return. Errors of API keys, the rate limit and the size of the body
-   * are left out: the OpenAPI document gets them from `scope` and `body`.
+   * Error codes that the operation can return. `problemResponses` adds those that follow from access,
+   * parameters, query and body.
    */
-  problems: ErrorCode[]
-}
-
-/** Query parameters: the zod schema that validates them in the API, and a description of each. */
-export interface Query {
-  schema: z.ZodObject
-  descriptions: Record<string, string>
-}
-
-/** Combines the schema of a query string with descriptions. A parameter without one is a compile error. */
-export function describedQuery<Shape extends z.ZodRawShape>(
-  schema: z.ZodObject<Shape>,
-  descriptions: Record<keyof Shape & string, string>,
-): Query {
-  return { schema, descriptions }
+  problems?: readonly ErrorCode[]
 }
 
 /** Describes a body with the media type application/json. */

@@ -1,5 +1,5 @@
 // Parameters of the OpenAPI document: those in paths and headers, and query parameters that no zod schema
-// lists by name. `document.ts` derives all other query parameters from zod schemas.
+// lists by name. `schemas.ts` derives all other query parameters from zod schemas.
 import { QUEUE_NAME } from '../../config.ts'
 
 export const PARAMETERS = {
@@ -93,10 +93,3 @@ export const PARAMETERS = {
 } as const
 
 export type ParameterName = keyof typeof PARAMETERS
-
-/** Header parameters of every operation that submits tasks. */
-export const SUBMISSION_PARAMETERS = [
-  'IdempotencyKey',
-  'RequestId',
-  'Traceparent',
-] as const satisfies ParameterName[]

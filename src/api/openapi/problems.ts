@@ -1,9 +1,10 @@
 // Describes error responses (problem documents, RFC 9457) in OpenAPI: their schemas and examples are derived
 // from the table of error codes.
 import { type ErrorCode, HTTP_STATUS } from '../../base/errors.ts'
-import { PROBLEM_JSON, type Problem, problemTypeOf, TITLES } from '../http/problem.ts'
+import { PROBLEM_JSON, type Problem, problemSchema, problemTypeOf, TITLES } from '../http/problem.ts'
 import type { HeaderName } from './headers.ts'
 import type { Operation, OperationResponse, Schema } from './operation.ts'
+import type { ParameterName } from './parameters.ts'
 import { isLimited } from './security.ts'
 
 /** An example of `detail`, the explanation in a problem document, for each error code. */
@@ -36,16 +37,13 @@ const DETAILS: Record<ErrorCode, string> = {
     'Postgres did not confirm the submission: it may have been accepted. Repeat it with the same Idempotency-Key',
 }
 
-/** Problem types that have no `ErrorCode`: internal errors, and requests that are not valid HTTP. */
-const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
-
 const CODES = Object.keys(DETAILS).filter(isErrorCode)
 
-/** Creates one schema per HTTP status, e.g. `Problem404`, with the problem types that have this status. */
-export function createProblemSchemas(): Record<string, Schema> {
-  const byStatus = Map.groupBy(CODES, (code) => HTTP_STATUS[code])
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => [
+/** Any problem, and one schema per HTTP status, e.g. `Problem404`, with the problem types of this status. */
+export const PROBLEM_SCHEMAS: Record<string, Schema> = {
+  Problem: problemSchema,
+  ...Object.fromEntries(
+    [...Map.groupBy(CODES, (code) => HTTP_STATUS[code])].map(([status, codes]) => [
       `Problem${status}`,
       {
         allOf: [
@@ -54,29 +52,40 @@ export function createProblemSchemas(): Record<string, Schema> {
         ],
       },
     ]),
-  )
-}
-
-export function allProblemTypes(): string[] {
-  return [...CODES, ...OTHER_TYPES].map(problemTypeOf)
+  ),
 }
 
 export function createProblemExamples(): Record<string, { summary: string; value: Problem }> {
   return Object.fromEntries(CODES.map((code) => [code, { summary: DETAILS[code], value: exampleOf(code) }]))
 }
 
+/** Error codes of every operation with a body. */
+const OF_BODY: ErrorCode[] = ['malformed_json', 'unsupported_media_type', 'invalid_input', 'body_too_large']
+
+/** Error codes of every operation with one of these parameters. */
+const OF_PARAMETER: Partial<Record<ParameterName, ErrorCode[]>> = {
+  TaskId: ['unknown_task'],
+  WorkerId: ['unknown_worker'],
+  QueueName: ['not_found'],
+  DocsFile: ['not_found'],
+  IdempotencyKey: ['invalid_header', 'idempotency_key_in_flight', 'idempotency_key_reused'],
+}
+
 /**
- * Returns the error responses of one operation by status. Adds the errors that follow from a required API
- * key, a body and the rate limit to those that the operation lists.
+ * Returns the error responses of one operation by status. Adds the errors that follow from its access,
+ * parameters, query and body to those that the operation lists.
  */
 export function problemResponses(operation: Operation): Record<string, OperationResponse> {
-  const { scope, body, problems } = operation
-  const common: ErrorCode[] = [
-    ...(scope === null ? [] : (['unauthorized'] as const)),
-    ...(scope === null || scope === 'any key' ? [] : (['forbidden'] as const)),
+  const { access, query, body, parameters = [], problems = [] } = operation
+  const codes: ErrorCode[] = [
+    ...problems,
+    ...(query ? (['invalid_query'] as const) : []),
+    ...(body ? OF_BODY : []),
+    ...parameters.flatMap((name) => OF_PARAMETER[name] ?? []),
+    ...(access === null ? [] : (['unauthorized'] as const)),
+    ...(access === null || access === 'any key' ? [] : (['forbidden'] as const)),
     ...(isLimited(operation) ? (['rate_limited'] as const) : []),
   ]
-  const codes = [...problems, ...(body ? (['body_too_large'] as const) : []), ...common]
   const byStatus = Map.groupBy(new Set(codes), (code) => HTTP_STATUS[code])
   return Object.fromEntries(
     [...byStatus].map(([status, codesOfStatus]) => [status, responseOf(status, codesOfStatus)] as const),

@@ -23,13 +23,24 @@ export const SECURITY_SCHEMES = {
 } as const
 
 /** Whether requests to this operation can count against the client's rate limit. Most reads do not count. */
-export function isLimited({ scope, isExpensive }: Operation): boolean {
-  return isExpensive === true || scope === 'submit' || scope === 'operate'
+export function isLimited({ access, isExpensive }: Operation): boolean {
+  return isExpensive !== undefined || access === 'submit' || access === 'operate'
 }
 
 /** Returns the security requirements of an operation. They are alternatives: a request must meet one. */
-export function securityOf({ scope, takesPollToken }: Operation): Record<string, string[]>[] {
-  if (scope === null) return []
-  const scopes = scope === 'any key' ? [] : [scope]
-  return [{ apiKey: scopes }, { apiKeyHeader: scopes }, ...(takesPollToken ? [{ pollToken: [] }] : [])]
+export function securityOf({ access }: Operation): Record<string, string[]>[] {
+  switch (access) {
+    case null:
+      return []
+    case 'any key':
+      return withKey([])
+    case 'read or poll token':
+      return [...withKey(['read']), { pollToken: [] }]
+    default:
+      return withKey([access])
+  }
+}
+
+function withKey(scopes: string[]): Record<string, string[]>[] {
+  return [{ apiKey: scopes }, { apiKeyHeader: scopes }]
 }

@@ -4,10 +4,11 @@ import type { z } from 'zod'
 import { SCOPES } from '../../config.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import type { ApiEnv } from '../http/request-context.ts'
+import { systemOperations as operations } from './system-operations.ts'
 import type { access } from './system-schemas.ts'
 
 export function createAccessRoutes({ admit }: ApiDependencies) {
-  return new Hono<ApiEnv>().get('/v1/access', admit('any key'), (c) => {
+  return new Hono<ApiEnv>().get('/v1/access', admit(operations.get_access), (c) => {
     const apiKey = c.get('apiKey')
     const body: z.infer<typeof access> = {
       key: apiKey?.name ?? null,

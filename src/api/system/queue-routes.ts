@@ -7,6 +7,7 @@ import type { QueueSummary } from '../../store/queue-store.ts'
 import type { ListedWorker } from '../../store/worker-store.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import type { ApiEnv } from '../http/request-context.ts'
+import { systemOperations as operations } from './system-operations.ts'
 import type { queue } from './system-schemas.ts'
 import { isAlive } from './worker-routes.ts'
 
@@ -16,14 +17,14 @@ export function createQueueRoutes(dependencies: ApiDependencies) {
   const { registry, queueStore, sharedQueries, workerMissingAfterMs, admit } = dependencies
 
   return new Hono<ApiEnv>()
-    .get('/v1/queues', admit('read'), async (c) => c.json({ data: await listQueues() }))
-    .post('/v1/queues/:name/pause', admit('operate'), async (c) => {
+    .get('/v1/queues', admit(operations.list_queues), async (c) => c.json({ data: await listQueues() }))
+    .post('/v1/queues/:name/pause', admit(operations.pause_queue), async (c) => {
       const name = queueName(c.req.param('name'))
       await queueStore.pause(name)
       sharedQueries.queues.invalidate()
       return c.json(await viewOf(name))
     })
-    .post('/v1/queues/:name/resume', admit('operate'), async (c) => {
+    .post('/v1/queues/:name/resume', admit(operations.resume_queue), async (c) => {
       const name = queueName(c.req.param('name'))
       await queueStore.resume(name)
       sharedQueries.queues.invalidate()

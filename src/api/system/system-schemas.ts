@@ -1,7 +1,8 @@
-// Schemas of the responses about the system itself: workers, queues, access, statistics, health.
+// Schemas of the routes about the system itself: workers, queues, access, statistics, health.
 import { z } from 'zod'
 import { SCOPES } from '../../config.ts'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
+import { decimal } from '../http/request-query.ts'
 
 const count = z.int().min(0)
 const milliseconds = z.number().nullable()
@@ -133,3 +134,25 @@ export const readiness = z.object({
     .meta({ description: '`degraded`: tasks are accepted, and run when Redis can be reached again' }),
   reason: z.string().optional(),
 })
+
+export const statsQuery = z.strictObject({
+  window: decimal(
+    z
+      .int()
+      .min(60)
+      .max(7 * 24 * 3_600)
+      .default(3_600),
+  ).meta({ description: 'Length of the window in seconds.' }),
+})
+
+/** Responses that have a name in the OpenAPI document. */
+export const SYSTEM_SCHEMAS = {
+  Queue: queue,
+  Queues: queues,
+  Worker: worker,
+  Workers: workers,
+  Access: access,
+  Statistics: statistics,
+  Health: health,
+  Readiness: readiness,
+}

@@ -6,6 +6,7 @@ import { isUuid } from '../../base/uuidv7.ts'
 import type { ListedWorker } from '../../store/worker-store.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import type { ApiEnv } from '../http/request-context.ts'
+import { systemOperations as operations } from './system-operations.ts'
 import type { worker } from './system-schemas.ts'
 
 export type WorkerView = z.infer<typeof worker>
@@ -17,14 +18,14 @@ export function createWorkerRoutes({
   admit,
 }: ApiDependencies) {
   return new Hono<ApiEnv>()
-    .get('/v1/workers', admit('read'), async (c) => {
+    .get('/v1/workers', admit(operations.list_workers), async (c) => {
       const rows = await sharedQueries.workers.read()
       return c.json({ data: rows.map(viewOf) })
     })
-    .post('/v1/workers/:id/drain', admit('operate'), async (c) =>
+    .post('/v1/workers/:id/drain', admit(operations.drain_worker), async (c) =>
       c.json(await setDraining(c.req.param('id'), true)),
     )
-    .post('/v1/workers/:id/resume', admit('operate'), async (c) =>
+    .post('/v1/workers/:id/resume', admit(operations.resume_worker), async (c) =>
       c.json(await setDraining(c.req.param('id'), false)),
     )
 

@@ -21,16 +21,30 @@ const commaSeparated = <Schema extends z.ZodType<unknown, string>>(schema: Schem
  * the task's input with a value.
  */
 export const filterFields = z.strictObject({
-  status: commaSeparated(z.enum(TASK_STATUSES)).optional(),
-  name: commaSeparated(label).optional(),
-  queue: commaSeparated(queueName).optional(),
-  worker: commaSeparated(z.uuid()).optional(),
+  status: commaSeparated(z.enum(TASK_STATUSES))
+    .optional()
+    .meta({ description: 'One or more statuses, separated by commas.' }),
+  name: commaSeparated(label)
+    .optional()
+    .meta({ description: 'One or more names of definitions, separated by commas.' }),
+  queue: commaSeparated(queueName)
+    .optional()
+    .meta({ description: 'One or more names of queues, separated by commas.' }),
+  worker: commaSeparated(z.uuid()).optional().meta({
+    description: 'One or more ids of workers, separated by commas: the worker of the last attempt.',
+  }),
   // `tag` is one tag and not a comma-separated list, because tags may contain commas.
-  tag: label.optional(),
-  id: z.string().refine(isIdPrefix, 'must be the beginning of a task id').optional(),
-  q: text(200).optional(),
-  created_after: timestamp.optional(),
-  created_before: timestamp.optional(),
+  tag: label.optional().meta({ description: 'A tag of the task.' }),
+  id: z
+    .string()
+    .refine(isIdPrefix, 'must be the beginning of a task id')
+    .optional()
+    .meta({ description: 'Beginning of the id.' }),
+  q: text(200).optional().meta({
+    description: 'A text contained in name, tags, input, result or error. Case is ignored.',
+  }),
+  created_after: timestamp.optional().meta({ description: 'Submitted at this time or later.' }),
+  created_before: timestamp.optional().meta({ description: 'Submitted before this time.' }),
 })
 
 export const cursor = z.uuid('must be the next_cursor of an earlier response')
@@ -39,12 +53,19 @@ export const listQuery = filterFields.extend({
   compact: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')
-    .optional(),
-  limit: decimal(z.int().min(1).max(200).default(50)),
-  cursor: cursor.optional(),
+    .optional()
+    .meta({
+      description: 'Returns the first 200 characters of input and result instead of the whole values.',
+    }),
+  limit: decimal(z.int().min(1).max(200).default(50)).meta({
+    description: 'Maximum number of tasks per page.',
+  }),
+  cursor: cursor.optional().meta({ description: 'The `next_cursor` of the previous page.' }),
 })
 
-export const countQuery = filterFields.extend({ cursor: cursor.optional() })
+export const countQuery = filterFields.extend({
+  cursor: cursor.optional().meta({ description: 'The `next_cursor` of the previous count.' }),
+})
 
 type InputFields = { [name: `input.${string}`]: string }
 /**
@@ -177,7 +198,19 @@ export const bulkRequest = z
       .min(1)
       .max(MAX_IDS, `must have at most ${MAX_IDS} ids`)
       .optional(),
-    filter: withInputs(filterFields).optional(),
+    // Its JSON Schema is written here, because zod generates none from a transform.
+    filter: withInputs(filterFields)
+      .optional()
+      .meta({
+        type: 'object',
+        description:
+          'The filter parameters of the list operation, written in the same way. `{}` means all tasks.',
+        properties: Object.fromEntries(
+          Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }]),
+        ),
+        patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
+        additionalProperties: false,
+      }),
     cursor: z.uuid('must be a cursor of an earlier response').optional(),
   })
   .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), {
@@ -187,3 +220,5 @@ export const bulkRequest = z
     error: 'must be used with filter, not with ids',
     path: ['cursor'],
   })
+  // The same two rules in JSON Schema, which zod does not generate from refinements.
+  .meta({ oneOf: [{ required: ['ids'], not: { required: ['cursor'] } }, { required: ['filter'] }] })

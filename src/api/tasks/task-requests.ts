@@ -30,23 +30,43 @@ const submitOptions = z
   .strictObject({
     run_at: timestamp
       .refine((text) => !(Date.parse(text) > LAST_TIMESTAMP_MS), 'must be before the year 10000')
-      .optional(),
-    delay_seconds: z.number().min(0).max(YEAR_SECONDS).optional(),
-    max_retries: z.int().min(0).max(100).optional(),
+      .optional()
+      .meta({ description: 'Earliest start of the task.' }),
+    delay_seconds: z
+      .number()
+      .min(0)
+      .max(YEAR_SECONDS)
+      .optional()
+      .meta({ description: 'Delay in seconds before the task may start.' }),
+    max_retries: z
+      .int()
+      .min(0)
+      .max(100)
+      .optional()
+      .meta({ description: 'Maximum number of retries after failed attempts.' }),
     timeout_seconds: z
       .number()
       .min(0.1)
       .max(7 * 24 * 3_600)
-      .optional(),
-    queue: queueName.optional(),
-    tags: z.array(label).max(20).optional(),
+      .optional()
+      .meta({ description: 'Time limit of one attempt in seconds.' }),
+    queue: queueName
+      .optional()
+      .meta({ description: 'Queue of the task. Only workers that serve this queue run it.' }),
+    tags: z.array(label).max(20).optional().meta({ description: 'Labels for filtering.' }),
     // The schema checks only the length of the callback URL. The service checks the URL with the input schema
     // of the definition `callback`.
-    callback_url: z.string().max(2_048).optional(),
+    callback_url: z
+      .string()
+      .max(2_048)
+      .optional()
+      .meta({ description: 'URL to which the task is posted when it has ended.' }),
   })
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
     error: 'run_at and delay_seconds must not be used together',
   })
+  // The same rule in JSON Schema, which zod does not generate from a refinement.
+  .meta({ not: { required: ['run_at', 'delay_seconds'] } })
 
 /** Body of a submission. It accepts any input; the service checks the input against the definition. */
 export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })
@@ -59,21 +79,37 @@ export const batchItem = submission.extend({ name: z.string() })
  * reject the whole batch.
  */
 export const batchSubmission = z.strictObject({
-  tasks: z.array(z.unknown()).min(1).max(1_000, 'must not have more than 1000 tasks'),
+  tasks: z
+    .array(z.unknown())
+    .min(1)
+    .max(1_000, 'must not have more than 1000 tasks')
+    .meta({ items: { $ref: '#/components/schemas/BatchItem' } }),
 })
 
 /** Body of a replay: the input, if it differs from that of the original task, and the options that differ. */
 export const replay = z.strictObject({ input: z.unknown().optional(), options: submitOptions.optional() })
 
+const poll_token = z.string().optional()
+
 export const readQuery = z.strictObject({
-  wait: decimal(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)),
+  wait: decimal(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)).meta({
+    description: 'Maximum number of seconds to wait until the task has ended.',
+  }),
+  poll_token,
 })
 
 export const logsQuery = z.strictObject({
-  after: decimal(z.int().min(0).default(0)),
-  limit: decimal(z.int().min(1).max(1_000).default(200)),
+  after: decimal(z.int().min(0).default(0)).meta({
+    description: 'The `next_after` of the previous response: only later lines are returned.',
+  }),
+  limit: decimal(z.int().min(1).max(1_000).default(200)).meta({ description: 'Maximum number of lines.' }),
+  poll_token,
 })
 
-/** Schemas of the query strings of routes that accept a `poll_token` in place of an API key. */
-export const readQueryWithToken = readQuery.extend({ poll_token: z.string().optional() })
-export const logsQueryWithToken = logsQuery.extend({ poll_token: z.string().optional() })
+/** Schemas of requests that have a name in the OpenAPI document. */
+export const REQUEST_SCHEMAS = {
+  SubmitOptions: submitOptions,
+  BatchItem: batchItem,
+  BatchSubmission: batchSubmission,
+  ReplayRequest: replay,
+}

@@ -12,16 +12,12 @@ import { submitBatch } from './batch.ts'
 import { actOnMany } from './bulk.ts'
 import { readTask, readTaskWhenEnded } from './read-task.ts'
 import { replayedHeader, submissionResponse } from './submission-response.ts'
+import { SUBMISSION } from './submit-operations.ts'
 import { chosenOptions, originOf } from './submit-options.ts'
 import { streamTask } from './task-events.ts'
-import { bulkRequest, countQuery, filterOf, filterQuery, isSearch, listQuery } from './task-filters.ts'
-import {
-  batchSubmission,
-  logsQueryWithToken,
-  readQueryWithToken,
-  replay,
-  submission,
-} from './task-requests.ts'
+import { bulkRequest, filterOf, filterQuery } from './task-filters.ts'
+import { taskOperations as operations } from './task-operations.ts'
+import { batchSubmission, replay, submission } from './task-requests.ts'
 import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
 
 export function createTaskRoutes(dependencies: ApiDependencies) {
@@ -34,7 +30,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
   const requireDefinition = (c: Context<ApiEnv, '/:name'>) => void registry.get(c.req.param('name'))
 
   return new Hono<ApiEnv>()
-    .get('/v1/definitions', admit('any key'), (c) => {
+    .get('/v1/definitions', admit(operations.list_definitions), (c) => {
       c.header('ETag', definitionsTag)
       c.header('Cache-Control', 'no-cache')
       if (isNotModified(c, definitionsTag)) return c.body(null, 304)
@@ -42,17 +38,17 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     })
     .post(
       '/v1/tasks/batch',
-      admit('submit'),
+      admit(SUBMISSION),
       jsonBody(batchSubmission, { skipsNumberCheck: true }),
       async (c) => {
         const { response, isReplayed } = await submitBatch(dependencies, c, c.req.valid('json'))
         return jsonResponse(c, response, 202, replayedHeader({ isReplayed }))
       },
     )
-    .post('/v1/tasks/bulk', admit('operate'), jsonBody(bulkRequest), async (c) =>
+    .post('/v1/tasks/bulk', admit(operations.act_on_tasks), jsonBody(bulkRequest), async (c) =>
       c.json(await actOnMany(dependencies, c, c.req.valid('json'))),
     )
-    .post('/v1/tasks/:name', admit('submit', requireDefinition), jsonBody(submission), async (c) => {
+    .post('/v1/tasks/:name', admit(SUBMISSION, requireDefinition), jsonBody(submission), async (c) => {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
@@ -60,15 +56,15 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     })
     .get(
       '/v1/tasks/count',
-      admit('read', undefined, () => true),
-      filterQuery(countQuery),
+      admit(operations.count_tasks),
+      filterQuery(operations.count_tasks.query),
       async (c) => {
         const { cursor, ...filter } = c.req.valid('query')
         const { count, first, next } = await taskList.count(filterOf(filter), cursor)
         return c.json({ count, first_cursor: first, next_cursor: next })
       },
     )
-    .get('/v1/tasks/:id', admit('read or poll token'), query(readQueryWithToken), async (c) => {
+    .get('/v1/tasks/:id', admit(operations.get_task), query(operations.get_task.query), async (c) => {
       const waitMs = c.req.valid('query').wait * 1_000
       const id = c.req.param('id')
       // Reads without `wait` avoid `c.req.raw`: it builds a Request, which costs more than the rest of the
@@ -85,17 +81,17 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const history = mayHaveAttempts(row) ? await taskReader.attemptsOf(row.id) : []
       return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
     })
-    .get('/v1/tasks/:id/events', admit('read or poll token'), (c) =>
+    .get('/v1/tasks/:id/events', admit(operations.follow_task), (c) =>
       streamTask(dependencies, c, c.req.param('id')),
     )
-    .get('/v1/tasks/:id/logs', admit('read or poll token'), query(logsQueryWithToken), async (c) => {
+    .get('/v1/tasks/:id/logs', admit(operations.list_logs), query(operations.list_logs.query), async (c) => {
       const { after, limit } = c.req.valid('query')
       const { id } = await readTask(dependencies, c.req.param('id'))
       const lines = await logStore.list(id, { after, limit })
       c.header('Cache-Control', 'private, no-cache')
       return c.json({ data: lines.map(viewOfLogLine), next_after: lines.at(-1)?.id ?? after })
     })
-    .get('/v1/tasks', admit('read', undefined, isSearch), filterQuery(listQuery), async (c) => {
+    .get('/v1/tasks', admit(operations.list_tasks), filterQuery(operations.list_tasks.query), async (c) => {
       const { limit, cursor, compact, ...filter } = c.req.valid('query')
       const page = { before: cursor, limit }
       if (compact) {
@@ -105,25 +101,30 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const { rows, next } = await taskList.list(filterOf(filter), page)
       return c.json({ data: rows.map(viewOfTask), next_cursor: next })
     })
-    .post('/v1/tasks/:id/cancel', admit('operate'), async (c) => {
+    .post('/v1/tasks/:id/cancel', admit(operations.cancel_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const outcome = await service.cancel(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), outcome === 'requested' ? 202 : 200)
     })
-    .post('/v1/tasks/:id/retry', admit('operate'), async (c) => {
+    .post('/v1/tasks/:id/retry', admit(operations.retry_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       await service.retry(id)
       return c.json(viewOfTask(await readTask(dependencies, id)), 202)
     })
-    .post('/v1/tasks/:id/replay', admit('operate'), jsonBody(replay, { isOptional: true }), async (c) => {
-      const { id } = await readTask(dependencies, c.req.param('id'))
-      const { options: chosen, ...edited } = c.req.valid('json')
-      // An Idempotency-Key is valid for one operation, which is identified by this path. The path contains
-      // the id of the row, because clients may write the id of the same task in upper or lower case.
-      const operation = `/v1/tasks/${id}/replay`
-      const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
-      return submissionResponse(c, await service.replay(id, edited, options))
-    })
+    .post(
+      '/v1/tasks/:id/replay',
+      admit(operations.replay_task),
+      jsonBody(replay, operations.replay_task.body),
+      async (c) => {
+        const { id } = await readTask(dependencies, c.req.param('id'))
+        const { options: chosen, ...edited } = c.req.valid('json')
+        // An Idempotency-Key is valid for one operation, which is identified by this path. The path contains
+        // the id of the row, because clients may write the id of the same task in upper or lower case.
+        const operation = `/v1/tasks/${id}/replay`
+        const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
+        return submissionResponse(c, await service.replay(id, edited, options))
+      },
+    )
 }
 
 // Version of a task whose first attempt has succeeded: one change by the claim, one by the end.

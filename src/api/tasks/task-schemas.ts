@@ -221,3 +221,22 @@ export const definition = z.object({
 })
 
 export const definitions = z.object({ data: z.array(definition) })
+
+/** Responses that have a name in the OpenAPI document. */
+export const TASK_SCHEMAS = {
+  Task: task,
+  TaskWithAttempts: taskWithAttempts,
+  TaskPage: taskPage,
+  CompactTask: compactTask,
+  CompactTaskPage: compactTaskPage,
+  TaskCount: taskCount,
+  TaskError: taskError,
+  Progress: progress,
+  Attempt: attempt,
+  LogLine: logLine,
+  LogLines: logLines,
+  BatchResponse: batchResponse,
+  BulkResponse: bulkResponse,
+  Definition: definition,
+  Definitions: definitions,
+}

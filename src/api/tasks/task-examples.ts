@@ -1,7 +1,7 @@
-// Examples of responses in the OpenAPI document. Examples of requests come from the task definitions.
+// Examples of tasks in the OpenAPI document. Examples of inputs come from the task definitions.
 import type { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
-import type { task, taskWithAttempts } from '../tasks/task-schemas.ts'
+import type { task, taskWithAttempts } from './task-schemas.ts'
 
 export const EXAMPLE_ID = '01890000-0000-7000-8000-000000000000'
 const WORKER_ID = '4a3f6c0e-0d65-4b8e-9a55-3b7f1b1c7e10'
@@ -15,60 +15,20 @@ const LINKS = {
   replay: `${SELF}/replay`,
 }
 
-/** Returns an example of a task right after its submission. */
-export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
-  return {
-    id: EXAMPLE_ID,
-    name: definition.name,
-    queue: definition.queue,
-    status: 'PENDING',
-    input: definition.example,
-    result: null,
-    error: null,
-    progress: { fraction: 0, message: null },
-    attempt: 0,
-    failures: 0,
-    max_retries: definition.maxRetries,
-    timeout_seconds: definition.timeoutMs / 1_000,
-    tags: [],
-    run_at: '2030-01-31T12:00:00.000Z',
-    created_at: '2030-01-31T12:00:00.000Z',
-    started_at: null,
-    finished_at: null,
-    worker_id: null,
-    is_isolated: definition.isolate !== undefined,
-    cancel_requested_at: null,
-    replayed_from: null,
-    parent_id: null,
-    callback_url: null,
-    callback_id: null,
-    request_id: null,
-    traceparent: null,
-    is_final: false,
-    links: LINKS,
-  }
-}
-
-/** Example of a finished task: the worker of its first attempt was lost, and the second attempt succeeded. */
-export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
+const NEW_TASK = {
   id: EXAMPLE_ID,
-  name: 'reverse',
-  queue: 'default',
-  status: 'SUCCESS',
-  input: { text: 'Waggle' },
-  result: { text: 'elggaW' },
+  status: 'PENDING',
+  result: null,
   error: null,
-  progress: { fraction: 1, message: null },
-  attempt: 2,
-  failures: 1,
-  max_retries: 3,
-  timeout_seconds: 300,
+  progress: { fraction: 0, message: null },
+  attempt: 0,
+  failures: 0,
   tags: [],
-  run_at: '2030-01-31T12:00:02.000Z',
+  run_at: '2030-01-31T12:00:00.000Z',
   created_at: '2030-01-31T12:00:00.000Z',
-  started_at: '2030-01-31T12:00:02.100Z',
-  finished_at: '2030-01-31T12:00:02.200Z',
-  worker_id: WORKER_ID,
+  started_at: null,
+  finished_at: null,
+  worker_id: null,
   is_isolated: false,
   cancel_requested_at: null,
   replayed_from: null,
@@ -77,8 +37,41 @@ export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
   callback_id: null,
   request_id: null,
   traceparent: null,
-  is_final: true,
+  is_final: false,
   links: LINKS,
+} satisfies Partial<z.infer<typeof task>>
+
+/** Returns an example of a task right after its submission. */
+export function submittedTask(definition: TaskDefinition): z.infer<typeof task> {
+  return {
+    ...NEW_TASK,
+    name: definition.name,
+    queue: definition.queue,
+    input: definition.example,
+    max_retries: definition.maxRetries,
+    timeout_seconds: definition.timeoutMs / 1_000,
+    is_isolated: definition.isolate !== undefined,
+  }
+}
+
+/** Example of a finished task: the worker of its first attempt was lost, and the second attempt succeeded. */
+export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
+  ...NEW_TASK,
+  name: 'reverse',
+  queue: 'default',
+  status: 'SUCCESS',
+  input: { text: 'Waggle' },
+  result: { text: 'elggaW' },
+  progress: { fraction: 1, message: null },
+  attempt: 2,
+  failures: 1,
+  max_retries: 3,
+  timeout_seconds: 300,
+  run_at: '2030-01-31T12:00:02.000Z',
+  started_at: '2030-01-31T12:00:02.100Z',
+  finished_at: '2030-01-31T12:00:02.200Z',
+  worker_id: WORKER_ID,
+  is_final: true,
   attempts: [
     {
       attempt: 1,

@@ -1,53 +1,47 @@
-// OpenAPI operations of the form endpoints (notify, task_status, submit_task, check_task), which accept JSON
-// and HTML forms.
+// Operations of the form endpoints (notify, task_status, submit_task, check_task), which accept JSON and HTML
+// forms. The routes take the access from here, and /openapi.json is generated from all of it.
 import type { Registry } from '../../definitions/registry.ts'
-import { FORM_TYPES } from '../forms/form-routes.ts'
-import { EXAMPLE_ID } from './examples.ts'
-import { type Content, HTML_PAGE, json, type Operation, type Schema } from './operation.ts'
-import { SUBMISSION_PARAMETERS } from './parameters.ts'
-import { ref, refOfDefinition } from './schemas.ts'
-import { SUBMISSION_PROBLEMS } from './submit-operations.ts'
+import {
+  type Content,
+  HTML_PAGE,
+  json,
+  type Operation,
+  type Operations,
+  type Schema,
+} from '../openapi/operation.ts'
+import { refOfDefinition } from '../tasks/definition-schemas.ts'
+import { SUBMISSION } from '../tasks/submit-operations.ts'
+import { EXAMPLE_ID } from '../tasks/task-examples.ts'
+import { FORM_TYPES } from './form-fields.ts'
+import { checkedTask, formSubmitted, notified, taskStatus } from './form-schemas.ts'
 
-export function formOperations(registry: Registry): Operation[] {
-  const notify = registry.get('notify')
-  return [
-    ...['/notify', '/notify/'].map(
-      (path): Operation => ({
-        method: 'post',
-        path,
-        id: path === '/notify' ? 'notify_without_slash' : 'notify',
-        summary: notify.title,
-        description: notify.description,
-        tag: 'Form endpoints',
-        scope: 'submit',
-        parameters: [...SUBMISSION_PARAMETERS],
-        body: {
-          isRequired: true,
-          content: jsonOrForm(refOfDefinition('notify', 'Input'), { example: notify.example }),
-        },
-        responses: {
-          202: {
-            description: 'Accepted: the task is committed.',
-            headers: ['Location', 'Idempotent-Replayed'],
-            content: json(ref('Notified'), { accepted: { task_id: EXAMPLE_ID, status: 'PENDING' } }),
-          },
-        },
-        problems: SUBMISSION_PROBLEMS,
-      }),
-    ),
-    {
-      method: 'get',
-      path: '/task_status/{id}',
-      id: 'task_status',
+export function formOperations(registry: Registry) {
+  const { title, description, example } = registry.get('notify')
+  const submitNotify = {
+    ...SUBMISSION,
+    summary: title,
+    description,
+    body: { content: jsonOrForm(refOfDefinition('notify', 'Input'), { example }) },
+    responses: {
+      202: {
+        description: 'Accepted: the task is committed.',
+        headers: ['Location', 'Idempotent-Replayed'],
+        content: json(notified, { accepted: { task_id: EXAMPLE_ID, status: 'PENDING' } }),
+      },
+    },
+  } satisfies Partial<Operation>
+  return {
+    notify_without_slash: { ...submitNotify, route: 'POST /notify' },
+    notify: { ...submitNotify, route: 'POST /notify/' },
+    task_status: {
+      route: 'GET /task_status/:id',
       summary: 'Status of a task',
-      tag: 'Form endpoints',
-      scope: 'read',
-      takesPollToken: true,
+      access: 'read or poll token',
       parameters: ['TaskId'],
       responses: {
         200: {
           description: 'Status of the task.',
-          content: json(ref('TaskStatus'), {
+          content: json(taskStatus, {
             finished: {
               task_id: EXAMPLE_ID,
               status: 'SUCCESS',
@@ -58,20 +52,15 @@ export function formOperations(registry: Registry): Operation[] {
           }),
         },
       },
-      problems: ['unknown_task', 'unavailable'],
+      problems: ['unavailable'],
     },
-    {
-      method: 'post',
-      path: '/submit_task',
-      id: 'submit_form',
+    submit_form: {
+      ...SUBMISSION,
+      route: 'POST /submit_task',
       summary: 'Submit a task by form type',
       description:
         'The body contains `form_type` and the members of the input. A JSON body gets a JSON response, a form body a redirect to the page of the task.',
-      tag: 'Form endpoints',
-      scope: 'submit',
-      parameters: [...SUBMISSION_PARAMETERS],
       body: {
-        isRequired: true,
         content: jsonOrForm(
           { oneOf: FORM_TYPES.map(formOf) },
           Object.fromEntries(
@@ -83,7 +72,7 @@ export function formOperations(registry: Registry): Operation[] {
         202: {
           description: 'Accepted: the task is committed.',
           headers: ['Idempotent-Replayed'],
-          content: json(ref('FormSubmitted'), {
+          content: json(formSubmitted, {
             accepted: { task_id: EXAMPLE_ID, status_url: `/task_status/${EXAMPLE_ID}` },
           }),
         },
@@ -92,42 +81,34 @@ export function formOperations(registry: Registry): Operation[] {
           headers: ['Location'],
         },
       },
-      problems: SUBMISSION_PROBLEMS,
     },
-    {
-      method: 'get',
-      path: '/submit_task',
-      id: 'submit_link',
+    submit_link: {
+      route: 'GET /submit_task',
       summary: 'Submit `divide` with a link',
       description:
         'Submits `divide` with GET, for links in browsers. HEAD and prefetch requests are rejected.',
-      tag: 'Form endpoints',
-      scope: 'submit',
+      access: 'submit',
       parameters: ['Dividend', 'Divisor'],
       responses: {
         200: { description: 'A page with the id of the task and a link to its status.', content: HTML_PAGE },
       },
-      problems: ['refused_prefetch', 'invalid_input', 'overloaded', 'unavailable', 'outcome_unknown'],
+      problems: ['refused_prefetch', 'invalid_input', ...SUBMISSION.problems],
     },
-    {
-      method: 'get',
-      path: '/check_task/{id}',
-      id: 'check_task',
+    check_task: {
+      route: 'GET /check_task/:id',
       summary: 'Page of a task',
       description: 'HTML that refreshes itself until the task has ended, or JSON if `Accept` asks for it.',
-      tag: 'Form endpoints',
-      scope: 'read',
-      takesPollToken: true,
+      access: 'read or poll token',
       parameters: ['TaskId'],
       responses: {
         200: {
           description: 'Status and result of the task.',
-          content: { ...HTML_PAGE, ...json(ref('CheckedTask')) },
+          content: { ...HTML_PAGE, ...json(checkedTask) },
         },
       },
-      problems: ['unknown_task', 'unavailable'],
+      problems: ['unavailable'],
     },
-  ]
+  } satisfies Operations
 }
 
 function jsonOrForm(schema: Schema, examples: Record<string, unknown>): Record<string, Content> {

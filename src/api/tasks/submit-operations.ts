@@ -1,0 +1,62 @@
+// Operations that submit tasks: one per task definition, although they share a route, and the batch.
+import type { TaskDefinition } from '../../definitions/define.ts'
+import { json, type Operation, type Operations } from '../openapi/operation.ts'
+import { refOfDefinition } from './definition-schemas.ts'
+import { EXAMPLE_ID, submittedTask } from './task-examples.ts'
+import { batchSubmission } from './task-requests.ts'
+import { batchResponse } from './task-schemas.ts'
+
+/** What all operations that submit tasks have in common. */
+export const SUBMISSION = {
+  access: 'submit',
+  parameters: ['IdempotencyKey', 'RequestId', 'Traceparent'],
+  problems: ['overloaded', 'unavailable', 'outcome_unknown'],
+} as const satisfies Partial<Operation>
+
+export function submitOperations(definitions: readonly TaskDefinition[]): Operations {
+  return {
+    ...Object.fromEntries(
+      definitions.map((definition) => [`submit_${definition.name}`, submitOperation(definition)]),
+    ),
+    submit_batch: batchOperation(definitions),
+  }
+}
+
+function submitOperation(definition: TaskDefinition): Operation {
+  const { name, title, description, example, queue, maxRetries, timeoutMs } = definition
+  return {
+    ...SUBMISSION,
+    route: `POST /v1/tasks/${name}`,
+    summary: title,
+    description: `${description}\n\nDefaults: queue \`${queue}\`, ${maxRetries} retries, ${timeoutMs / 1_000} seconds per attempt. \`options\` override them. The schema of the response describes \`result\` after success.`,
+    body: { content: json(refOfDefinition(name, 'Submission'), { example: { input: example } }) },
+    responses: {
+      202: {
+        description: 'Accepted: the task is committed.',
+        headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
+        content: json(refOfDefinition(name, 'Task'), { accepted: submittedTask(definition) }),
+      },
+    },
+  }
+}
+
+function batchOperation(definitions: readonly TaskDefinition[]): Operation {
+  const tasks = definitions.slice(0, 2).map(({ name, example }) => ({ name, input: example }))
+  return {
+    ...SUBMISSION,
+    route: 'POST /v1/tasks/batch',
+    summary: 'Submit up to 1000 tasks',
+    description:
+      'Each task is accepted or rejected separately. `items` contains the outcomes in the order of the request.',
+    body: { content: json(batchSubmission, { example: { tasks } }) },
+    responses: {
+      202: {
+        description: 'The accepted tasks are committed.',
+        headers: ['Idempotent-Replayed'],
+        content: json(batchResponse, {
+          accepted: { accepted: 1, rejected: 0, items: [{ index: 0, id: EXAMPLE_ID }] },
+        }),
+      },
+    },
+  }
+}
