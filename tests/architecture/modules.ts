@@ -175,10 +175,11 @@ export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
   [/^uplot\b/, /^web\/src\/overview\/plot\.ts$/],
+  [/^lossless-json\b/, /^web\/src\/parts\/exact-json\.ts$/],
 ]
 
 /** Packages that browsers may load. */
-export const BROWSER_PACKAGES = /^(hono|uplot)\b/
+export const BROWSER_PACKAGES = /^(hono|uplot|lossless-json)\b/
 
 /** Code for browsers: the files of other modules that it may import. */
 export const BROWSER_IMPORTS: Record<string, string[]> = {

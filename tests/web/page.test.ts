@@ -173,7 +173,7 @@ describe.skipIf(!chromium)('the page', () => {
         'Enter a whole number, such as 2.',
         'Enter more than 0.',
         'Enter at most 40 characters; these are 41.',
-        'Line 1, column 8: a comma or ] is expected here.',
+        "Line 1, column 8: Array item or end of array ']' expected but reached end of input.",
       ])
       await user.fill('Guest', 'Ada')
       await user.fill('Seats', '3')

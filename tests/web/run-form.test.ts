@@ -154,7 +154,7 @@ describe.skipIf(!chromium)('the form of a task', () => {
     await user.press('Edit as JSON')
     await editor(user).fill('{\n  "guest": "Ada",\n  "seats": 3,\n}')
     await user.press('Edit in the form')
-    await user.untilText('Line 4, column 1: a name in double quotes is expected here.')
+    await user.untilText("Line 4, column 1: Quoted object key expected but got '}'.")
     await user.submit()
     expect(await editor(user).getAttribute('aria-invalid')).toBe('true')
     await editor(user).fill('{"guest": ["a list"]}')

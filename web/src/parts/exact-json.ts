@@ -1,6 +1,7 @@
-// JSON parser and serializer that keep every digit of a number. `JSON.parse` rounds numbers with more digits
+// Parses and writes JSON with every digit of a number. `JSON.parse` rounds numbers with more digits
 // than a double can keep; most such numbers are ids, which people compare digit by digit. It also reads 1e999
 // as Infinity, which `JSON.stringify` writes as null.
+import { parse, stringify } from 'lossless-json'
 import { isRounded } from '../../../src/base/exact-json.ts'
 
 /** A number that a double would change: it has too many digits, or is too large or too small. */
@@ -23,15 +24,11 @@ export class ExactNumber {
 
 /** Error in a JSON text. The message says where and what is expected. Lines and columns count from 1. */
 export class JsonFault extends Error {
-  readonly line: number
-  readonly column: number
-
-  constructor(expected: string, text: string, offset: number) {
-    const before = text.slice(0, offset).split('\n')
-    const [line, column] = [before.length, (before.at(-1) ?? '').length + 1]
-    super(`Line ${line}, column ${column}: ${expected}.`)
-    this.line = line
-    this.column = column
+  constructor({ message }: Error, text: string) {
+    // The messages of lossless-json end with the position, e.g. "Array item expected but got ']' at position 7".
+    const [, reason = message, offset] = /^(.*) at position (\d+)$/s.exec(message) ?? []
+    const before = text.slice(0, Number(offset ?? text.length)).split('\n')
+    super(`Line ${before.length}, column ${(before.at(-1) ?? '').length + 1}: ${reason}.`)
   }
 }
 
@@ -45,130 +42,29 @@ export function parseJson(text: string): unknown {
     try {
       return JSON.parse(text)
     } catch {
-      // Ignores the error of the browser, which does not always contain the position. `createReader` parses
-      // the text again and throws an error with the line and the column.
+      // Ignores the error of the browser, which does not always contain the position. `parse` reads the text
+      // again and throws an error with the position.
     }
   }
-  return createReader(text).readAll()
+  try {
+    return parse(text, undefined, { parseNumber: numberOf, onDuplicateKey: ({ newValue }) => newValue })
+  } catch (error) {
+    // A RangeError means that the text is nested too deeply for the recursive parser.
+    throw new JsonFault(error instanceof SyntaxError ? error : new Error('This is nested too deeply'), text)
+  }
 }
 
 /**
  * Like JSON.stringify, but writes an ExactNumber with all its digits in every browser.
  * @param indent spaces per level; 0 for a text without line breaks
- * @param outer spaces before the closing bracket; set by the recursion
  */
-export function stringifyJson(value: unknown, indent = 0, outer = ''): string {
-  if (value instanceof ExactNumber) return value.text
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const inner = `${outer}${' '.repeat(indent)}`
-  const parts = Array.isArray(value)
-    ? value.map((item) => stringifyJson(item, indent, inner))
-    : Object.entries(value)
-        .filter(([, member]) => member !== undefined)
-        .map(([name, member]) => {
-          return `${JSON.stringify(name)}:${indent > 0 ? ' ' : ''}${stringifyJson(member, indent, inner)}`
-        })
-  const [open, close] = Array.isArray(value) ? '[]' : '{}'
-  if (parts.length === 0) return `${open}${close}`
-  return indent > 0
-    ? `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${outer}${close}`
-    : `${open}${parts.join(',')}${close}`
+export function stringifyJson(value: unknown, indent = 0): string {
+  return stringify(value, undefined, indent, [EXACT_NUMBER]) ?? 'null'
 }
 
-// Matches a JSON number (RFC 8259, section 6).
-const NUMBER = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
-const LITERALS: [literal: string, value: unknown][] = [
-  ['true', true],
-  ['false', false],
-  ['null', null],
-]
-// Maximum number of nested levels, so that the recursive parser cannot overflow the stack. The API accepts
-// fewer levels, and browsers overflow at far more.
-const MAX_LEVELS = 500
-
-function createReader(text: string) {
-  let offset = 0
-  return {
-    readAll() {
-      const value = readValue(0)
-      skipSpace()
-      if (offset < text.length) fail('the end of the text is expected here')
-      return value
-    },
-  }
-
-  function readValue(level: number): unknown {
-    skipSpace()
-    if (level > MAX_LEVELS) fail('this value is nested too deeply')
-    const character = text[offset]
-    if (character === '{') return readObject(level)
-    if (character === '[') return readList(level)
-    if (character === '"') return readText()
-    for (const [literal, value] of LITERALS) {
-      if (!text.startsWith(literal, offset)) continue
-      offset += literal.length
-      return value
-    }
-    return numberOf(take(NUMBER) ?? fail('a value is expected here; strings need double quotes'))
-  }
-
-  function readObject(level: number): object {
-    const members: [string, unknown][] = []
-    offset++
-    for (let isFirst = true; !takeMark('}'); isFirst = false) {
-      if (!isFirst && !takeMark(',')) fail('a comma or } is expected here')
-      skipSpace()
-      if (text[offset] !== '"') fail('a name in double quotes is expected here')
-      const name = readText()
-      if (!takeMark(':')) fail('a colon is expected here')
-      members.push([name, readValue(level + 1)])
-    }
-    return Object.fromEntries(members)
-  }
-
-  function readList(level: number): unknown[] {
-    const items: unknown[] = []
-    offset++
-    for (let isFirst = true; !takeMark(']'); isFirst = false) {
-      if (!isFirst && !takeMark(',')) fail('a comma or ] is expected here')
-      items.push(readValue(level + 1))
-    }
-    return items
-  }
-
-  function readText(): string {
-    let end = offset + 1
-    while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1
-    try {
-      const read: string = JSON.parse(text.slice(offset, end + 1))
-      offset = end + 1
-      return read
-    } catch {
-      return fail('this string has no closing quote, or contains a character that must be escaped')
-    }
-  }
-
-  function take(pattern: RegExp): string | undefined {
-    pattern.lastIndex = offset
-    const [found] = pattern.exec(text) ?? []
-    offset += found?.length ?? 0
-    return found
-  }
-
-  function takeMark(mark: string): boolean {
-    skipSpace()
-    const isThere = text[offset] === mark
-    if (isThere) offset++
-    return isThere
-  }
-
-  function skipSpace() {
-    while (offset < text.length && ' \t\n\r'.includes(text[offset] ?? '')) offset++
-  }
-
-  function fail(expected: string): never {
-    throw new JsonFault(expected, text, offset)
-  }
+const EXACT_NUMBER = {
+  test: (value: unknown) => value instanceof ExactNumber,
+  stringify: (value: unknown) => (value as ExactNumber).text,
 }
 
 function numberOf(text: string): number | ExactNumber {
