@@ -32,6 +32,25 @@ describe('parseExactly', () => {
     expect(isSafeAsDouble(text)).toBe(true)
   })
 
+  test('keeps exactly the numbers that are not safe as a double', () => {
+    const digits = (minLength: number) => fc.stringMatching(new RegExp(`^[0-9]{${minLength},24}$`))
+    const numbers = fc
+      .tuple(digits(0), fc.option(digits(1)), fc.constantFrom('', 'e', 'E+', 'e-'), fc.nat(1_100))
+      .map(([whole, fraction, mark, exponent]) => {
+        const decimals = fraction === null ? '' : `.${fraction}`
+        return `${whole.replace(/^0+/, '') || '0'}${decimals}${mark && `${mark}${exponent}`}`
+      })
+    fc.assert(
+      fc.property(numbers, fc.constantFrom('', '-'), (number, sign) => {
+        const text = sign + number
+        const [, parsed] = parseExactly(`[1,${text},2]`) as unknown[]
+        if (isSafeAsDouble(text)) expect(parsed).toBe(Number(text))
+        else expect(stringifyExactly(parsed)).toBe(text)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   test('returns the same value as JSON.parse for all other JSON, including strings of digits', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
@@ -49,6 +68,7 @@ describe('parseExactly', () => {
     ['a fraction', `10000000000000000.${'0'.repeat(250_000)}1`],
     ['an exponent', `1${'0'.repeat(250_000)}1e-249980`],
     ['many numbers', `[${'10000000000000001,'.repeat(10_000)}1]`],
+    ['a long fraction', `[1.${'1'.repeat(250_000)}e300,10000000000000001]`],
   ])('takes linear time for numbers with many zeros before their last digit: %s', (_kind, text) => {
     // A pattern that backtracks over the zeros takes quadratic time: minutes, longer than the test's timeout.
     expect(stringifyExactly(parseExactly(text)) === text).toBe(true)
