@@ -56,7 +56,7 @@ export async function openView(
 ): Promise<OpenedView> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000)
   await page.goto(new URL(hash, url).href)
   return { page, context, [Symbol.asyncDispose]: () => context.close() }
 }
