@@ -1,6 +1,6 @@
 // Encodes rows as parameters of frequent batch statements: one array per column, in the binary format of
-// Postgres. It costs half as much per row as JSON, because Postgres does not have to parse it. Less frequent
-// statements pass their rows as JSON (statements.ts).
+// Postgres, which it does not have to parse. With arrays as text the whole system needs a tenth more CPU time
+// per task. Less frequent statements pass their rows as JSON (statements.ts).
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
