@@ -1,6 +1,6 @@
 // Encodes rows as parameters of frequent batch statements: one array per column, in the binary format of
-// Postgres, which it does not have to parse. With arrays as text the whole system needs a tenth more CPU time
-// per task. Less frequent statements pass their rows as JSON (statements.ts).
+// Postgres, which it does not have to parse. With arrays as text the whole system needs 7 % more CPU time per
+// task, and runs a tenth fewer tasks per second. Less frequent statements pass their rows as JSON (statements.ts).
 import type { SQL } from 'drizzle-orm'
 import { sql } from './drizzle.ts'
 
