@@ -23,7 +23,8 @@ beforeEach(async () => {
   testDatabase = await createTestDatabase()
   database = await openDatabase(testDatabase.url)
   await database.migrate()
-  await extendPartitions(database, POLICY.keptMs)
+  // Partitions of a day, as those of the database that a server copies.
+  await extendPartitions(database, 30 * DAY_MS)
   await makePastPartitions(database, 7)
 })
 afterEach(async () => {
@@ -46,6 +47,9 @@ async function anyTaskId(): Promise<string> {
   if (row === undefined) throw new Error('There is no task')
   return row.id
 }
+
+/** Reads a row as text: the drivers of a server and of PGlite return other types. */
+const rowOf = (id: string) => sql`select to_json(tasks)::text as text from tasks where id = ${id}`
 
 async function partitionOf(id: string) {
   const [row] = await database.query<{ name: string }>(
@@ -263,7 +267,8 @@ describe('a partition whose time is over', () => {
     expect(await compactOldest(database, { ...POLICY, successMs: DAY_MS })).toBeUndefined()
   })
 
-  test('stays as it is if too many tasks end while it is copied', async () => {
+  test('stays as it is if too many tasks end while it is copied', async (context) => {
+    if (!testDatabase.isServer) return context.skip('needs several connections')
     await database.query(sql`
       insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
       select (lpad(to_hex(${TODAY_MS - 3 * DAY_MS}::bigint + n), 12, '0') || '70008000000000000000')::uuid, 'reverse', 'unused',
@@ -325,12 +330,12 @@ describe('while a partition is replaced', () => {
     await expirePartitions(
       interrupted(database, { text: 'lock table only', home: await partitionOf(id) }, async (query) => {
         await query(change(id))
-        changed = await query(sql`select * from tasks where id = ${id}`)
+        changed = await query(rowOf(id))
       }),
       POLICY,
     )
     expect(changed).toHaveLength(1)
-    expect(await database.query(sql`select * from tasks where id = ${id}`)).toEqual(changed)
+    expect(await database.query(rowOf(id))).toEqual(changed)
     expect(await partitionOf(id)).toBe('tasks_past')
     expect(await remainingTasks(database)).toEqual([id])
   })
