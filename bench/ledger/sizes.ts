@@ -10,7 +10,7 @@ import { createLedger, seedWaiting } from './seed.ts'
 
 interface Variant {
   title: string
-  /** Undefined: each round uses a new, empty store. */
+  /** The store with the tasks of this variant. If it is undefined, each round uses a new, empty store. */
   store?: Store
   /** Tasks per second of each round. */
   rates: number[]
