@@ -5,7 +5,7 @@ import { isOutcomeUnknown } from '../../src/store/database-errors.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { LANES, openLane } from '../../src/store/lanes.ts'
 import { openServerPool } from '../../src/store/server-pool.ts'
-import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
+import { collectYoung, heldMiB, MIB } from '../support/garbage-collection.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 

@@ -12,7 +12,7 @@ import { createRunningTasks } from '../../src/worker/attempts/running-tasks.ts'
 import { createSlots } from '../../src/worker/attempts/slots.ts'
 import { createUnwrittenResults } from '../../src/worker/attempts/unwritten-results.ts'
 import { claimedTask } from '../support/claimed-task.ts'
-import { collectYoung, heldMiB, MIB } from '../support/minor-collection.ts'
+import { collectYoung, heldMiB, MIB } from '../support/garbage-collection.ts'
 
 const readInput = defineTask({
   name: 'read_input',
