@@ -6,7 +6,8 @@ import { startLoop } from './base/loop.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import type { Registry } from './definitions/registry.ts'
-import { openRegistry } from './project.ts'
+import type { Project } from './project/load-project.ts'
+import { createProjectRegistry, type OpenServices, openServices } from './project/open-project.ts'
 import { type ActivityCounter, countActivity } from './telemetry/activity-counter.ts'
 import { createEvents, type Events } from './telemetry/events.ts'
 import { type LogOrigin, logEvents } from './telemetry/log.ts'
@@ -19,19 +20,22 @@ import { createMetrics, type Metrics, type RenderedMetrics } from './telemetry/m
 export interface Parts {
   connections: Connections
   registry: Registry
+  services: OpenServices
+  project: Project
   events: Events
   metrics: Metrics
   activity: ActivityCounter
 }
 
 /**
- * Creates the objects that API and worker need, and opens the connections. Does not wait for a Postgres
- * server or Redis, which may be unreachable at this time.
+ * Creates the objects that API and worker need, and opens the connections and the services of the project.
+ * Does not wait for a Postgres server or Redis, which may be unreachable at this time.
  * @param origin members of the log lines of this process
  * @param addresses URLs of Postgres and Redis that replace those of the configuration
  */
 export async function openParts(
   config: Config,
+  project: Project,
   origin: LogOrigin,
   addresses: { databaseUrl?: string; redisUrl?: string } = {},
 ): Promise<Parts> {
@@ -48,13 +52,16 @@ export async function openParts(
     },
     events,
   )
-  const registry = openRegistry(config)
+  const registry = createProjectRegistry(project.config.tasks, config)
+  const services = await openServices(project.config, config.project, (message, fields) =>
+    events.emit('project.log', { message, fields }),
+  )
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: async () => (await connections.sharedQueries.queues.read()).queues,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
-  return { connections, registry, events, metrics, activity }
+  return { connections, registry, services, project, events, metrics, activity }
 }
 
 /**
@@ -70,6 +77,14 @@ export async function refuseUnsuitableDatabase({ connections: { database } }: Pa
   } catch (error) {
     if (!isAppError(error, 'unavailable')) throw error
   }
+}
+
+/** Closes the services of the project and the connections. */
+export async function closeParts({ services, connections, events }: Parts): Promise<void> {
+  await services
+    .close()
+    .catch((error) => events.emit('error.unexpected', { where: 'closing services', error }))
+  await connections.close()
 }
 
 // Pause between two writes of statistics. The stored statistics are about this much behind at most, and a
@@ -99,7 +114,7 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
  */
 export function assembleApi(
   config: Config,
-  { connections, registry, events, metrics }: Parts,
+  { connections, registry, services, project, events, metrics }: Parts,
   environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'> & { metrics?: RenderedMetrics },
 ) {
   const dependencies = createApiDependencies(connections, registry, events, {
@@ -111,5 +126,5 @@ export function assembleApi(
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     workerMissingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
   })
-  return { app: createApp(dependencies), dependencies }
+  return { app: createApp(dependencies, project.config.routes, services.services), dependencies }
 }

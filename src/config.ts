@@ -132,8 +132,6 @@ const SETTINGS = z.object({
   /** Hours for which a repeated submission with the same idempotency key gets the first response. */
   IDEMPOTENCY_HOURS: count(1, 8_760).default(24),
   DATABASE_POOL_SIZE: count(4, 200).default(10),
-  SMTP_URL: url('smtp://', 'smtps://').optional(),
-  MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),
   HTTP_REQUEST_ALLOW: hostsOrRanges.default([]),
   WEBHOOK_SECRET: webhookSecrets.default([]),
   WORKER_CONCURRENCY: count(1, 10_000).default(20),
@@ -155,7 +153,10 @@ const SETTINGS = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
-export type Config = z.output<typeof SETTINGS>
+export type Config = z.output<typeof SETTINGS> & {
+  /** The settings of the project, see `defineServices`. */
+  project: Record<string, unknown>
+}
 
 /** Environment variables of a process. */
 export type Environment = Record<string, string | undefined>
@@ -172,23 +173,38 @@ export class ConfigError extends Error {
  * Parses the environment variables. Empty ones count as unset.
  * @param required variables that the command needs. API_KEYS is required only in production, and not if
  * ALLOW_ANONYMOUS is true
+ * @param projectSettings schema of the settings of the project, if this process needs them
  * @throws ConfigError listing every missing and invalid setting
  */
 export function readConfig(
   environment: Environment,
   required: ('DATABASE_URL' | 'REDIS_URL' | 'API_KEYS')[] = [],
+  projectSettings: z.ZodObject = z.object({}),
 ): Config {
   // Removes empty variables, because Docker Compose and systemd pass unset variables as empty strings.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
-  const parsed = SETTINGS.safeParse(given)
   const missing = required
     .filter((name) => given[name] === undefined && (name !== 'API_KEYS' || isKeyRequired(given)))
     .map((name) => `${name}: ${name === 'API_KEYS' ? KEYS_REQUIRED : 'is required for this command'}`)
-  const invalid = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
-  if (!parsed.success || missing.length > 0) throw new ConfigError([...missing, ...invalid])
-  return parsed.data
+  const parsed = SETTINGS.safeParse(given)
+  const project = parseProjectSettings(projectSettings, given)
+  if (parsed.success && project.success && missing.length === 0)
+    return { ...parsed.data, project: project.data }
+  throw new ConfigError([...missing, ...faultsOf(parsed), ...faultsOf(project)])
+}
+
+/** Parses the settings of the project. The schema gets only the variables that it names. */
+function parseProjectSettings(schema: z.ZodObject, given: Environment) {
+  const names = Object.keys(schema.shape)
+  const values = names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))
+  return schema.safeParse(Object.fromEntries(values), { reportInput: true })
+}
+
+function faultsOf({ error }: z.ZodSafeParseResult<unknown>): string[] {
+  return (error?.issues ?? []).map((issue) => {
+    const isMissing = issue.code === 'invalid_type' && issue.input === undefined
+    return `${issue.path.join('.') || 'settings'}: ${isMissing ? 'is required' : issue.message}`
+  })
 }
 
 const KEYS_REQUIRED =

@@ -3,6 +3,7 @@ import { getConnInfo, handle } from 'hono/aws-lambda'
 import { assembleApi, openParts, refuseUnsuitableDatabase } from './assembly.ts'
 import { pause } from './base/loop.ts'
 import { readConfig } from './config.ts'
+import { loadProject } from './project/load-project.ts'
 
 // How long the start of a function instance waits for Redis. Usually Redis answers within milliseconds, and
 // the first task is then enqueued immediately. The wait is limited, because tasks are also accepted while
@@ -12,8 +13,9 @@ const REDIS_WAIT_MS = 2_000
 // Sets NODE_ENV to `production`, so that API_KEYS or ALLOW_ANONYMOUS=true is required: a Lambda function is
 // always reachable from outside.
 const environment = { ...process.env, NODE_ENV: 'production' }
-const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
-const parts = await openParts(config, { role: 'lambda' })
+const project = await loadProject(environment)
+const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'], project.settings)
+const parts = await openParts(config, project, { role: 'lambda' })
 await refuseUnsuitableDatabase(parts)
 const { app, dependencies } = assembleApi(config, parts, { addressOf: (c) => getConnInfo(c).remote.address })
 const respond = handle(app)

@@ -1,5 +1,5 @@
 // The folder of the form endpoints, with the example inputs of the definitions.
-import { FORM_TYPES } from '../../src/api/forms/form-fields.ts'
+import { FORMS } from '../../forms/form-operations.ts'
 import type { Registry } from '../../src/definitions/registry.ts'
 import type { MakeRequest, PostmanFolder, PostmanItem } from './request.ts'
 import { KEEP_FORM_TASK, KEEP_TASK_OF_PAGE, UNTIL_FINAL } from './scripts.ts'
@@ -20,7 +20,7 @@ export function createFormFolder(make: MakeRequest, registry: Registry): Postman
         form: texts(notification),
         script: KEEP_FORM_TASK,
       }),
-      ...FORM_TYPES.flatMap((name) =>
+      ...Object.keys(FORMS).flatMap((name) =>
         submitAndCheck(`Submit ${name}`, {
           operationId: 'submit_form',
           json: { form_type: name, ...fieldsOf(registry, name) },

@@ -1,19 +1,18 @@
 // Writes the Postman collection and its environment: `npm run postman`.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { FORMS_OPENAPI } from '../../forms/form-operations.ts'
 import { createApiDocument } from '../../src/api/docs/api-document.ts'
-import { createRegistry } from '../../src/definitions/registry.ts'
-import { createHttpClient } from '../../src/tasks/http/http-client.ts'
-import { createMailer } from '../../src/tasks/mail.ts'
-import { createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
+import { readConfig } from '../../src/config.ts'
+import { createProjectRegistry } from '../../src/project/open-project.ts'
+import config from '../../waggle.config.ts'
 import { createCollection, createEnvironment } from './collection.ts'
 
 /** Returns the content of each file by name. */
 export function createPostmanFiles(): Record<string, string> {
-  const sendMail = createMailer(undefined, 'Waggle <waggle@localhost>')
-  const registry = createRegistry(createTaskDefinitions({ sendMail, http: createHttpClient() }))
+  const registry = createProjectRegistry(config.tasks, readConfig({}))
   // Without a version, because the collection must change only when its requests change.
-  const document = createApiDocument(registry, '')
+  const document = createApiDocument(registry, '', FORMS_OPENAPI)
   return {
     'waggle.postman_collection.json': textOf(createCollection(document, registry)),
     'waggle.postman_environment.json': textOf(createEnvironment()),

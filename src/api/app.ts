@@ -5,15 +5,16 @@ import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
 import { AppError } from '../base/errors.ts'
+import { NO_SERVICES, type Services } from '../definitions/services.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import { createDocsRoutes } from './docs/docs-routes.ts'
-import { createFormRoutes } from './forms/form-routes.ts'
 import { createPathCacheRouter } from './http/path-cache-router.ts'
 import { noRouteError, problemResponse, shortPath } from './http/problem.ts'
 import { limitBody } from './http/request-body.ts'
 import { type ApiEnv, beginRequest } from './http/request-context.ts'
 import { createSiteCheck, isHealthPath } from './http/same-site.ts'
+import { createRouteTools, type ProjectRoutes, type RouteTools } from './project-routes.ts'
 import { createAccessRoutes } from './system/access-routes.ts'
 import { createHealthRoutes } from './system/health-routes.ts'
 import { createMetricsRoutes } from './system/metrics-routes.ts'
@@ -41,7 +42,15 @@ const PREFLIGHT_SECONDS = 600
 /** The type of the API routes, from which the types of the HTTP client (`src/client`) are derived. */
 export type AppType = ReturnType<typeof createRoutes>
 
-export function createApp(dependencies: ApiDependencies) {
+/**
+ * @param openRoutes adds the routes of the project
+ * @param services what the project's routes get as `services`
+ */
+export function createApp(
+  dependencies: ApiDependencies,
+  openRoutes?: (tools: RouteTools) => ProjectRoutes,
+  services: Services = NO_SERVICES,
+) {
   const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>({ router: createPathCacheRouter() })
   // Emits the event `request.finished` for each request only if request logs or metrics listen to it.
@@ -50,7 +59,9 @@ export function createApp(dependencies: ApiDependencies) {
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(checkSiteAndBodySize(dependencies))
   app.route('/', createRoutes(dependencies))
-  app.route('/', createDocsRoutes(dependencies.registry))
+  const projectRoutes = openRoutes?.(createRouteTools(dependencies, services))
+  if (projectRoutes) app.route('/', projectRoutes.app)
+  app.route('/', createDocsRoutes(dependencies.registry, projectRoutes?.openapi))
   if (metrics)
     app.get('/metrics', admit(systemOperations.get_metrics)).route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveFiles(webRoot))
@@ -70,7 +81,6 @@ export function createApp(dependencies: ApiDependencies) {
 function createRoutes(dependencies: ApiDependencies) {
   return new Hono<ApiEnv>()
     .route('/', createHealthRoutes(dependencies.health))
-    .route('/', createFormRoutes(dependencies))
     .route('/', createTaskRoutes(dependencies))
     .route('/', createStatisticsRoutes(dependencies))
     .route('/', createQueueRoutes(dependencies))

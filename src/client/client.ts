@@ -3,7 +3,7 @@
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import type { AppType } from '../api/app.ts'
 import type { InputOf, Registry, ResultOf } from '../definitions/registry.ts'
-import type { ProjectDefinition } from '../tasks/task-definitions.ts'
+import type { CoreDefinition } from '../tasks/core-definitions.ts'
 import { createListCalls, type ListQuery, type PageOf } from './list-calls.ts'
 import type { FieldFault } from './problem.ts'
 import {
@@ -35,8 +35,13 @@ export type BulkAction = InferRequestType<Tasks['bulk']['$post']>['json']
 export type SubmittedTask<Name extends string = string> = Accepted & { name: Name }
 export type EndedTask<Result = unknown> = Omit<Task, 'status' | 'result'> &
   ({ status: 'SUCCESS'; result: Result } | { status: 'FAILURE' | 'CANCELLED'; result: null })
-/** Type of any task definition. A `createClient<AnyDefinition>` accepts every name and every input. */
-export type AnyDefinition = Registry['all'][number]
+type AnyDefinition = Registry['all'][number]
+/** Type of the configuration of any project. */
+export interface AnyProject {
+  tasks: readonly AnyDefinition[]
+}
+/** The definitions of a project and those of Waggle itself. */
+type DefinitionsOf<Project extends AnyProject> = Project['tasks'][number] | CoreDefinition
 
 export interface ClientOptions {
   /** URL of the API, e.g. `https://tasks.example.com`. In a browser it may be relative to the page. */
@@ -84,9 +89,11 @@ const MAX_TIMER_MS = 2 ** 31 - 1
  * Creates a client with the types of the task definitions. Its calls reject with ApiError only. It repeats
  * requests while the API is unreachable or busy, except retries of tasks: a repeated request could start a
  * task that has failed again meanwhile.
- * @typeParam Known union of the task definitions of the API; by default those of this project
+ * @typeParam Project type of the configuration of the API's project: `typeof config`, if `config` is the default
+ * export of its `waggle.config.ts`. Without it, the client accepts every name and every input
  */
-export function createClient<Known extends AnyDefinition = ProjectDefinition>(options: ClientOptions) {
+export function createClient<Project extends AnyProject = AnyProject>(options: ClientOptions) {
+  type Known = DefinitionsOf<Project>
   const { baseUrl, apiKey, fetch, retryForMs = 30_000 } = options
   const api = hc<AppType>(baseUrl, {
     ...(fetch && { fetch }),

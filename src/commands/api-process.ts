@@ -1,18 +1,20 @@
 // The API in one process: alone, or as one of the processes of a supervisor that share the port.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
+import { closeParts, openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
 import { pause } from '../base/loop.ts'
-import { type Config, type Environment, readConfig } from '../config.ts'
+import type { Config, Environment } from '../config.ts'
 import { connectParent, endWithParent, type Parent } from '../processes/parent.ts'
 import { createProcessLog } from '../processes/process-log.ts'
 import { METRICS_OF_ALL } from '../processes/process-metrics.ts'
 import { restartOnHangUp, stopOnSignal } from '../processes/stop-signals.ts'
+import type { Project } from '../project/load-project.ts'
 import type { Metrics, RenderedMetrics } from '../telemetry/metrics.ts'
 import { warnWithoutKeys } from './api-warning.ts'
 import { startHealthServer } from './health-server.ts'
 import { answersOf } from './process-answers.ts'
 import { readArguments } from './process-arguments.ts'
+import { readProjectConfig } from './project-config.ts'
 import { serveApi } from './serve-api.ts'
 
 /** Folder of the built page, if it is built. */
@@ -35,8 +37,8 @@ const DRAIN_MS = 5_000
 const METRICS_LIMIT_MS = 5_000
 
 /** Runs the API as the only process of the command `api`. */
-export async function runApi(config: Config): Promise<void> {
-  const parts = await openParts(config, { role: 'api' })
+export async function runApi(config: Config, project: Project): Promise<void> {
+  const parts = await openParts(config, project, { role: 'api' })
   await refuseUnsuitableDatabase(parts)
   const server = await serveApi(config, parts)
   warnWithoutKeys(config)
@@ -45,7 +47,7 @@ export async function runApi(config: Config): Promise<void> {
   stopOnSignal(async () => {
     await Promise.all([server.stop(), healthServer?.stop()])
     await activity.stop()
-    await parts.connections.close()
+    await closeParts(parts)
   })
   const log = createProcessLog(config.LOG_LEVEL, 'api')
   restartOnHangUp(() => log.warn({}, 'SIGHUP is ignored: a rolling restart needs API_PROCESSES above 1'))
@@ -56,8 +58,8 @@ export async function runApi(config: Config): Promise<void> {
 export async function apiProcess(environment: Environment, args: string[]): Promise<void> {
   endWithParent()
   const { number, dev } = readArguments(args)
-  const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
-  const parts = await openParts(config, { role: 'api', process: number })
+  const { config, project } = await readProjectConfig(environment, ['DATABASE_URL', 'REDIS_URL', 'API_KEYS'])
+  const parts = await openParts(config, project, { role: 'api', process: number })
   await refuseUnsuitableDatabase(parts)
   const parentOf = Promise.withResolvers<Parent>()
   const server = await serveApi(config, parts, {
@@ -70,7 +72,7 @@ export async function apiProcess(environment: Environment, args: string[]): Prom
     async stop(isReplaced) {
       await server.stop(isReplaced ? DRAIN_MS : 0)
       await activity.stop()
-      await parts.connections.close()
+      await closeParts(parts)
       return { metrics: await parts.metrics.counters() }
     },
   })

@@ -1,14 +1,16 @@
 // The command `dev` (`npm start`): API, worker and page, with an embedded Postgres and Redis unless the
 // configuration names servers. One process, or a supervisor and its processes.
-import { openParts, startActivityFlush } from '../assembly.ts'
+import { closeParts, openParts, startActivityFlush } from '../assembly.ts'
 import { pause } from '../base/loop.ts'
-import { type Config, type Environment, readConfig } from '../config.ts'
+import type { Config, Environment } from '../config.ts'
 import { startEmbedded } from '../embedded/embedded.ts'
 import { stopOnSignal } from '../processes/stop-signals.ts'
+import type { Project } from '../project/load-project.ts'
 import { REDIS_WAIT_MS, webRoot } from './api-process.ts'
 import { warnWithoutKeys } from './api-warning.ts'
 import { startHealthServer } from './health-server.ts'
 import { migrateAt, migrateDatabase } from './migrate.ts'
+import { readProjectConfig } from './project-config.ts'
 import { runWorker } from './run-worker.ts'
 import { serveApi } from './serve-api.ts'
 
@@ -17,18 +19,19 @@ import { serveApi } from './serve-api.ts'
 const DEV_GRACE_SECONDS = 2
 
 export async function dev(environment: Environment): Promise<void> {
-  const config = readConfig({ ...environment, LOG_LEVEL: environment.LOG_LEVEL || 'warn' }, ['API_KEYS'])
-  if (config.API_PROCESSES === 1 && config.WORKER_PROCESSES === 1) await runAlone(config)
+  const settings = { ...environment, LOG_LEVEL: environment.LOG_LEVEL || 'warn' }
+  const { config, project } = await readProjectConfig(settings, ['API_KEYS'])
+  if (config.API_PROCESSES === 1 && config.WORKER_PROCESSES === 1) await runAlone(config, project)
   else await runSupervised(config, environment)
 }
 
-async function runAlone(config: Config): Promise<void> {
+async function runAlone(config: Config, project: Project): Promise<void> {
   const embedded = await startEmbedded(config.DATA_DIR, {
     databaseUrl: config.DATABASE_URL,
     redisUrl: config.REDIS_URL,
   })
   const { databaseUrl, redisUrl } = embedded
-  const parts = await openParts(config, { role: 'dev' }, { databaseUrl, redisUrl })
+  const parts = await openParts(config, project, { role: 'dev' }, { databaseUrl, redisUrl })
   const { connections } = parts
   await migrateDatabase(connections.database, config)
   const server = await serveApi(config, parts, { webRoot: webRoot() })
@@ -41,7 +44,7 @@ async function runAlone(config: Config): Promise<void> {
     await Promise.all([server.stop(), healthServer?.stop()])
     await worker.stop(DEV_GRACE_SECONDS * 1_000)
     await activity.stop()
-    await connections.close()
+    await closeParts(parts)
     await embedded.stop()
   })
   void worker.failed.then(reportFailure).then(() => stopAndExit(1))

@@ -1,19 +1,21 @@
 // One worker process of a supervisor.
-import { openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
-import { type Environment, readConfig } from '../config.ts'
+import { closeParts, openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
+import type { Environment } from '../config.ts'
 import { connectParent, endWithParent } from '../processes/parent.ts'
 import { lowerPriority } from '../worker/worker-priority.ts'
 import { answersOf } from './process-answers.ts'
 import { readArguments } from './process-arguments.ts'
+import { readProjectConfig } from './project-config.ts'
 import { runWorker, workerHealth } from './run-worker.ts'
 
 export async function workerProcess(environment: Environment, args: string[]): Promise<void> {
   endWithParent()
   const { number, worker: id, parent: parentPid } = readArguments(args)
-  const config = readConfig(environment, ['DATABASE_URL', 'REDIS_URL'])
+  const { config, project } = await readProjectConfig(environment, ['DATABASE_URL', 'REDIS_URL'])
   lowerPriority(config.WORKER_NICE)
   // A worker serves no API requests, so it needs no rate limiter.
-  const parts = await openParts({ ...config, RATE_LIMIT: undefined }, { role: 'worker', process: number })
+  const settings = { ...config, RATE_LIMIT: undefined }
+  const parts = await openParts(settings, project, { role: 'worker', process: number })
   await refuseUnsuitableDatabase(parts)
   const activity = startActivityFlush(parts)
   const worker = runWorker(config, parts, { role: 'worker', id, parentPid })
@@ -22,7 +24,7 @@ export async function workerProcess(environment: Environment, args: string[]): P
     async stop() {
       const hasReleasedAll = await worker.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)
       await activity.stop()
-      await parts.connections.close()
+      await closeParts(parts)
       return { hasReleasedAll, metrics: await parts.metrics.counters() }
     },
   })

@@ -1,6 +1,7 @@
 // `defineTask` defines a kind of task; each kind has its own file. The validated endpoint, the form on the
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
+import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 
 /** The second argument of the `run` function of a task; the first one is the input. */
@@ -27,6 +28,8 @@ export interface TaskContext {
    * shows. At most 1,000 lines and 256 KiB are stored per attempt. Never throws.
    */
   log(message: string, fields?: Record<string, unknown>): void
+  /** The services of the project, see `defineServices`. */
+  services: Services
 }
 
 /** Limits of the attempts of a definition that run in isolated processes. */

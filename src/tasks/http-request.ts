@@ -4,7 +4,7 @@ import type { HttpClient } from './http/http-client.ts'
 import type { HttpRequest } from './http/redirect.ts'
 import { type HttpRequestInput, httpRequestInput, textOf } from './http/request-input.ts'
 
-const NAME = 'http_request'
+export const HTTP_REQUEST = 'http_request'
 
 /**
  * Creates the definition of `http_request`. Its requests are never signed with a webhook secret, because
@@ -12,7 +12,7 @@ const NAME = 'http_request'
  */
 export function createHttpRequestTask(http: HttpClient) {
   return defineTask({
-    name: NAME,
+    name: HTTP_REQUEST,
     title: 'Send an HTTP request',
     description:
       'Sends a request to a URL on the public internet. Retried while the server is unreachable or busy.',
@@ -40,7 +40,7 @@ function requestOf(input: HttpRequestInput, context: TaskContext): HttpRequest {
   const text = body === undefined ? undefined : textOf(body)
   const isSafe = method === 'GET' || method === 'HEAD'
   return {
-    taskName: NAME,
+    taskName: HTTP_REQUEST,
     method,
     url: new URL(url),
     callerHeaders,

@@ -38,6 +38,8 @@ export interface TelemetryEvents {
    * up before. The end is kept with the attempt if it contains a result, an error or log lines.
    */
   'task.refused': [AnnouncedTask]
+  /** A line that code of the project logs outside of tasks, for example when it opens its services. */
+  'project.log': [{ message: string; fields?: Record<string, unknown> }]
   'task.log': [AnnouncedTask & { message: string; fields?: Record<string, unknown> }]
   /** A worker ended the attempt of a missing worker (`workerId`). `status`: the new status of the task. */
   'attempt.lost': [AnnouncedTask & { workerId: string | null; status: TaskStatus }]

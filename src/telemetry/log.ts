@@ -21,6 +21,7 @@ export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): v
   const log = pino({ level, base: origin, timestamp: pino.stdTimeFunctions.isoTime })
   const isFirstThisMinute = oncePerMinute()
 
+  events.on('project.log', ({ message, fields }) => log.info(fields ?? {}, message))
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
   events.on('attempt.lost', (task) => log.warn(task, 'attempt lost with its worker'))
   events.on('task.refused', (task) => log.warn(task, 'late result refused'))

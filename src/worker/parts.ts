@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { NO_SERVICES } from '../definitions/services.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import type { Finish } from '../store/finish.ts'
@@ -175,6 +176,7 @@ export function startParts(
   const runner = createRunner({
     workerId: id,
     registry,
+    services: options.services ?? NO_SERVICES,
     running,
     scope,
     slots,

@@ -1,5 +1,6 @@
 // The options of a worker.
 import type { TaskDefinition } from '../definitions/define.ts'
+import type { Services } from '../definitions/services.ts'
 import type { RetentionPolicy } from '../store/retention-policy.ts'
 
 export interface WorkerOptions extends Partial<Intervals> {
@@ -9,6 +10,8 @@ export interface WorkerOptions extends Partial<Intervals> {
    */
   id?: string
   queues: string[]
+  /** The services of the project; none by default. */
+  services?: Services
   concurrency: number
   version: string
   /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */

@@ -34,13 +34,7 @@ export const LAYERS: Module[][] = [
     { path: 'src/redis/', face: ['queue.ts', 'signals.ts', 'rate-limiter.ts'] },
     {
       path: 'src/tasks/',
-      face: [
-        'task-definitions.ts',
-        'callback.ts',
-        'mail.ts',
-        'http/http-client.ts',
-        'http/webhook-signature.ts',
-      ],
+      face: ['core-definitions.ts', 'callback.ts', 'http/http-client.ts', 'http/webhook-signature.ts'],
     },
   ],
   [
@@ -79,7 +73,6 @@ export const LAYERS: Module[][] = [
       face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
     },
     { path: 'src/connections.ts' },
-    { path: 'src/project.ts' },
   ],
   [
     {
@@ -89,6 +82,7 @@ export const LAYERS: Module[][] = [
         'health-app.ts',
         'server.ts',
         'dependencies.ts',
+        'project-routes.ts',
         'health-checks.ts',
         'http/api-keys.ts',
         'http/same-site.ts',
@@ -107,9 +101,16 @@ export const LAYERS: Module[][] = [
     },
     { path: 'src/embedded/', face: ['embedded.ts'] },
   ],
-  [{ path: 'src/assembly.ts' }, { path: 'src/processes/' }],
+  [{ path: 'src/project/' }, { path: 'src/processes/' }],
+  [{ path: 'src/assembly.ts' }],
   [{ path: 'src/commands/' }],
-  [{ path: 'src/main.ts' }, { path: 'src/lambda.ts' }, { path: 'src/isolated.ts' }, { path: 'src/client/' }],
+  [
+    { path: 'src/main.ts' },
+    { path: 'src/lambda.ts' },
+    { path: 'src/isolated.ts' },
+    { path: 'src/index.ts' },
+    { path: 'src/client/' },
+  ],
   [{ path: 'web/src/' }],
 ]
 
@@ -135,14 +136,14 @@ export const API_LAYERS: Module[][] = [
         'submission-response.ts',
         'task-operations.ts',
         'submit-operations.ts',
+        'form-fields.ts',
         'definition-schemas.ts',
         'task-examples.ts',
       ],
     },
     { path: 'src/api/system/' },
   ],
-  [{ path: 'src/api/forms/', face: ['form-routes.ts', 'form-operations.ts', 'form-schemas.ts'] }],
-  [{ path: 'src/api/docs/', face: ['docs-routes.ts'] }],
+  [{ path: 'src/api/project-routes.ts' }, { path: 'src/api/docs/', face: ['docs-routes.ts'] }],
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]
 
@@ -184,7 +185,7 @@ export const BROWSER_PACKAGES = /^(hono|uplot|lossless-json)\b/
 /** Code for browsers: the files of other modules that it may import. */
 export const BROWSER_IMPORTS: Record<string, string[]> = {
   'web/src/': ['src/client/client.ts', 'src/api/app.ts', 'src/base/exact-json.ts'],
-  'src/client/': ['src/api/app.ts', 'src/definitions/registry.ts', 'src/tasks/task-definitions.ts'],
+  'src/client/': ['src/api/app.ts', 'src/definitions/registry.ts', 'src/tasks/core-definitions.ts'],
 }
 
 /** Of those files, the ones that run in browsers. From the others only types may be imported. */

@@ -1,7 +1,8 @@
 // The typed client against a running API: all calls on a task, refusals, waiting, and repeated requests
 // during outages.
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
-import { type AnyDefinition, ApiError, createClient } from 'waggle/client'
+import { ApiError, createClient } from 'waggle-tasks/client'
+import type config from '../../waggle.config.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { createGatedTask } from '../support/browser-definitions.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
@@ -20,12 +21,12 @@ afterAll(() => system.stop())
  * requests.
  */
 function connect(fetch?: typeof globalThis.fetch) {
-  return createClient({ baseUrl: system.url, fetch })
+  return createClient<typeof config>({ baseUrl: system.url, fetch })
 }
 
 /** Creates a client that accepts every definition name, because the test definitions have no types. */
 function connectToAny() {
-  return createClient<AnyDefinition>({ baseUrl: system.url })
+  return createClient({ baseUrl: system.url })
 }
 
 test('a task is submitted, waited for, listed, and replayed with another input', async () => {

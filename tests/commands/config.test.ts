@@ -54,7 +54,7 @@ describe('readConfig', () => {
   })
 
   test('treats an empty variable as one that is not set', () => {
-    const names = Object.keys(readConfig({ ...SERVERS, SMTP_URL: 'smtp://x', HEALTH_PORT: '1' }))
+    const names = Object.keys(readConfig({ ...SERVERS, HTTP_REQUEST_ALLOW: '::1', HEALTH_PORT: '1' }))
     const empty = Object.fromEntries(names.map((name) => [name, '']))
     expect(names).toContain('HEALTH_PORT')
     expect(readConfig(empty)).toEqual(readConfig({}))
@@ -73,7 +73,6 @@ describe('readConfig', () => {
     ['DATABASE_URL', 'localhost:5432'],
     ['REDIS_URL', 'localhost:6379'],
     ['REDIS_URL', 'http://localhost'],
-    ['SMTP_URL', 'mail.example.com'],
     ['PORT', '65536'],
     ['PORT', '-1'],
     ['PORT', '80a'],

@@ -9,20 +9,19 @@ import { pause, startLoop } from '../../src/base/loop.ts'
 import type { ApiKey } from '../../src/config.ts'
 import { type Connections, openConnections } from '../../src/connections.ts'
 import type { TaskDefinition } from '../../src/definitions/define.ts'
-import { createRegistry, type Registry } from '../../src/definitions/registry.ts'
+import type { Registry } from '../../src/definitions/registry.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import type { RateLimit } from '../../src/redis/rate-limiter.ts'
 import type { TaskService } from '../../src/service/task-service.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { createHttpClient, type HttpClientOptions } from '../../src/tasks/http/http-client.ts'
-import { createWebhookSigner } from '../../src/tasks/http/webhook-signature.ts'
-import { createMailer } from '../../src/tasks/mail.ts'
-import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
+import type { HttpClientOptions } from '../../src/tasks/http/http-client.ts'
 import { countActivity } from '../../src/telemetry/activity-counter.ts'
 import { createEvents, type Events, type TelemetryEvents } from '../../src/telemetry/events.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startWorker, type Worker } from '../../src/worker/worker.ts'
 import type { WorkerOptions } from '../../src/worker/worker-options.ts'
+import config from '../../waggle.config.ts'
+import { createSampleRegistry, createSampleServices } from './sample-project.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 export type FullTask = TaskView & { attempts: AttemptView[] }
@@ -109,12 +108,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   )
   await connections.database.migrate()
   const { queue } = connections
-  const sendMail = createMailer(options.smtpUrl, 'Waggle <waggle@example.com>')
-  const http = createHttpClient(options.http)
-  const registry = createRegistry(
-    [...createTaskDefinitions({ sendMail, http }), ...(options.definitions ?? [])],
-    createInternalDefinitions(http, createWebhookSigner(options.webhookSecrets ?? [])),
-  )
+  const registry = createSampleRegistry(options.definitions ?? [], options)
+  const services = createSampleServices(options.smtpUrl)
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: async () => (await connections.sharedQueries.queues.read()).queues,
@@ -133,7 +128,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     metrics,
   })
   const { service, watcher } = dependencies
-  const app = createApp(dependencies)
+  const app = createApp(dependencies, config.routes, services)
   let server: HttpServer | null = await startServer(app.fetch, {
     host: '127.0.0.1',
     port: 0,
@@ -152,7 +147,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
     events,
     emitted: (name) => seen.filter((entry) => entry.name === name).map((entry) => entry.payload as never),
     startWorker(workerOptions) {
-      const worker = startWorker(connections, registry, events, { ...FAST, ...workerOptions })
+      const worker = startWorker(connections, registry, events, { ...FAST, services, ...workerOptions })
       workers.push(worker)
       return worker
     },

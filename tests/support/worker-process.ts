@@ -3,10 +3,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { openConnections } from '../../src/connections.ts'
-import { createRegistry } from '../../src/definitions/registry.ts'
-import { createHttpClient } from '../../src/tasks/http/http-client.ts'
-import { createMailer } from '../../src/tasks/mail.ts'
-import { createInternalDefinitions, createTaskDefinitions } from '../../src/tasks/task-definitions.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { logEvents } from '../../src/telemetry/log.ts'
 import { catchStrayErrors } from '../../src/worker/attempts/stray-errors.ts'
@@ -14,6 +10,7 @@ import { startWorker } from '../../src/worker/worker.ts'
 import type { WorkerOptions } from '../../src/worker/worker-options.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { createIsolatedDefinitions, ISOLATED_SCRIPT } from './isolated-definitions.ts'
+import { createSampleRegistry, createSampleServices } from './sample-project.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
 
 export interface WorkerProcess {
@@ -109,18 +106,13 @@ export async function openTestWorker({ databaseUrl, redisUrl, options }: Omit<Se
   logEvents(events, 'info', { role: 'worker' })
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
-  const sendMail = createMailer(undefined, 'test@example.com')
-  const http = createHttpClient()
-  const registry = createRegistry(
-    [
-      ...createTaskDefinitions({ sendMail, http }),
-      ...createTestDefinitions(recorder),
-      // The processes of these definitions are started ahead, which takes time.
-      ...(options.isolated ? createIsolatedDefinitions() : []),
-    ],
-    createInternalDefinitions(http, null),
-  )
-  const worker = startWorker(connections, registry, events, options)
+  const registry = createSampleRegistry([
+    ...createTestDefinitions(recorder),
+    // The processes of these definitions are started ahead, which takes time.
+    ...(options.isolated ? createIsolatedDefinitions() : []),
+  ])
+  const services = createSampleServices()
+  const worker = startWorker(connections, registry, events, { services, ...options })
   catchStrayErrors(worker.handleStrayError)
   return { worker, connections }
 }

@@ -4,9 +4,9 @@ import { text as textOf } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { createMailer } from '../../services/mail.ts'
 import { defineTask, PermanentError } from '../../src/definitions/define.ts'
 import { freePort } from '../../src/embedded/child-server.ts'
-import { createMailer } from '../../src/tasks/mail.ts'
 import { type FullTask, startSystem, type TestSystem, until } from '../support/system.ts'
 
 let system: TestSystem

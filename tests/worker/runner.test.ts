@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { newId } from '../../src/base/uuidv7.ts'
 import { defineTask, type TaskDefinition } from '../../src/definitions/define.ts'
 import { createRegistry } from '../../src/definitions/registry.ts'
+import type { Services } from '../../src/definitions/services.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
 import { createAttemptEnd } from '../../src/worker/attempts/attempt-end.ts'
 import { createRunner } from '../../src/worker/attempts/runner.ts'
@@ -51,6 +52,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
   const { run } = createRunner({
     workerId,
     registry: createRegistry([readInput as TaskDefinition]),
+    services: {} as Services,
     running,
     scope: new AsyncLocalStorage(),
     slots: createSlots(50),

@@ -1,8 +1,7 @@
 // Collects what /openapi.json describes: the operations of all groups of routes, and the schemas with names.
 import type { Registry } from '../../definitions/registry.ts'
-import { formOperations } from '../forms/form-operations.ts'
-import { FORM_SCHEMAS } from '../forms/form-schemas.ts'
 import { createOpenApiDocument, type OpenApiDocument } from '../openapi/document.ts'
+import type { ProjectOperations } from '../openapi/operation.ts'
 import { systemOperations } from '../system/system-operations.ts'
 import { SYSTEM_SCHEMAS } from '../system/system-schemas.ts'
 import { schemasOfDefinitions } from '../tasks/definition-schemas.ts'
@@ -19,8 +18,16 @@ const DESCRIPTION = `Background tasks behind an HTTP API.
 
 Every error response is a problem document (RFC 9457, \`application/problem+json\`); its \`type\` identifies the problem. API keys are required only if the server is configured with keys. Send one as \`Authorization: Bearer …\` or \`X-API-Key: …\`.`
 
-/** Creates the document that /openapi.json returns. @param version version of Waggle from package.json */
-export function createApiDocument(registry: Registry, version: string): OpenApiDocument {
+/**
+ * Creates the document that /openapi.json returns.
+ * @param version version of Waggle from package.json
+ * @param own the routes of the project
+ */
+export function createApiDocument(
+  registry: Registry,
+  version: string,
+  own?: ProjectOperations,
+): OpenApiDocument {
   return createOpenApiDocument({
     info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
     tags: {
@@ -30,10 +37,7 @@ export function createApiDocument(registry: Registry, version: string): OpenApiD
         operations: submitOperations(registry.submittable),
       },
       Tasks: { description: 'Read, list, cancel, retry and replay tasks.', operations: taskOperations },
-      'Form endpoints': {
-        description: 'Endpoints that accept JSON and HTML forms, and plain pages for browsers.',
-        operations: formOperations(registry),
-      },
+      ...(own && { [own.tag]: own }),
       Monitoring: {
         description: 'Queues, workers, statistics, health, metrics.',
         operations: systemOperations,
@@ -45,7 +49,7 @@ export function createApiDocument(registry: Registry, version: string): OpenApiD
       ...REQUEST_SCHEMAS,
       BulkRequest: bulkRequest,
       ...SYSTEM_SCHEMAS,
-      ...FORM_SCHEMAS,
+      ...own?.schemas,
       ...schemasOfDefinitions(registry.submittable),
     },
   })

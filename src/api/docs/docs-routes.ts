@@ -6,6 +6,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { AppError } from '../../base/errors.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { isNotModified, tagOf } from '../http/entity-tag.ts'
+import type { ProjectOperations } from '../openapi/operation.ts'
 import { createApiDocument } from './api-document.ts'
 import { readDocsPage } from './page/files.ts'
 
@@ -22,9 +23,10 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-export function createDocsRoutes(registry: Registry) {
+/** @param own operations of the routes of the project */
+export function createDocsRoutes(registry: Registry, own?: ProjectOperations) {
   const document = once(() => {
-    const text = JSON.stringify(createApiDocument(registry, packageJson.version))
+    const text = JSON.stringify(createApiDocument(registry, packageJson.version, own))
     return { text, tag: tagOf(text) }
   })
   const page = once(readDocsPage)

@@ -65,7 +65,9 @@ function operationObject(id: string, tag: string, operation: Operation) {
     tags: [tag],
     security: securityOf(operation),
     parameters: [
-      ...parameters.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+      ...parameters.map((parameter) =>
+        typeof parameter === 'string' ? { $ref: `#/components/parameters/${parameter}` } : parameter,
+      ),
       ...(query ? parametersOfQuery(query) : []),
     ],
     ...(body && { requestBody: { required: !body.isOptional, content: contentObject(body.content) } }),

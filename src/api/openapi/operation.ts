@@ -27,6 +27,15 @@ export interface OperationResponse {
   content?: Record<string, Content>
 }
 
+/** A parameter in the notation of OpenAPI. */
+export interface ParameterObject {
+  name: string
+  in: 'path' | 'query' | 'header'
+  required?: boolean
+  description?: string
+  schema: Record<string, unknown>
+}
+
 /** Operations of a group of routes by their ids. */
 export type Operations = Record<string, Operation>
 
@@ -39,7 +48,8 @@ export interface Operation {
   access: RequiredAccess | null
   /** Whether a request counts against the rate limit although it changes nothing. */
   isExpensive?: (c: Context<ApiEnv>) => boolean
-  parameters?: readonly ParameterName[]
+  /** Names of parameters that `parameters.ts` describes, and Parameter Objects. */
+  parameters?: readonly (ParameterName | ParameterObject)[]
   /** The schema with which the route validates the query string. Its fields have descriptions. */
   query?: z.ZodObject
   body?: { isOptional?: boolean; content: Record<string, Content> }
@@ -49,6 +59,15 @@ export interface Operation {
    * parameters, query and body.
    */
   problems?: readonly ErrorCode[]
+}
+
+/** Operations of the routes of a project, which have a tag of their own. */
+export interface ProjectOperations {
+  tag: string
+  description: string
+  operations: Operations
+  /** Schemas that have a name in the document. */
+  schemas?: Record<string, Schema>
 }
 
 /** Describes a body with the media type application/json. */

@@ -25,18 +25,6 @@ export const PARAMETERS = {
     schema: { type: 'string', pattern: QUEUE_NAME.source },
     example: 'default',
   },
-  Dividend: {
-    name: 'x',
-    in: 'query',
-    description: 'Dividend.',
-    schema: { type: 'number', default: 10 },
-  },
-  Divisor: {
-    name: 'y',
-    in: 'query',
-    description: 'Divisor. The task fails if it is 0.',
-    schema: { type: 'number', default: 2 },
-  },
   DocsFile: {
     name: 'file',
     in: 'path',

@@ -81,7 +81,7 @@ export function problemResponses(operation: Operation): Record<string, Operation
     ...problems,
     ...(query ? (['invalid_query'] as const) : []),
     ...(body ? OF_BODY : []),
-    ...parameters.flatMap((name) => OF_PARAMETER[name] ?? []),
+    ...parameters.flatMap((name) => (typeof name === 'string' ? (OF_PARAMETER[name] ?? []) : [])),
     ...(access === null ? [] : (['unauthorized'] as const)),
     ...(access === null || access === 'any key' ? [] : (['forbidden'] as const)),
     ...(isLimited(operation) ? (['rate_limited'] as const) : []),

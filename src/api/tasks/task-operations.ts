@@ -13,6 +13,7 @@ import {
   task,
   taskCount,
   taskPage,
+  taskStatus,
   taskWithAttempts,
 } from './task-schemas.ts'
 
@@ -39,6 +40,27 @@ export const taskOperations = {
         content: json(taskWithAttempts, { finished: FINISHED_TASK }),
       },
       304: { description: 'The task has not changed.', headers: ['ETag', 'Retry-After'] },
+    },
+    problems: ['unavailable'],
+  },
+  task_status: {
+    route: 'GET /task_status/:id',
+    summary: 'Status of a task',
+    access: 'read or poll token',
+    parameters: ['TaskId'],
+    responses: {
+      200: {
+        description: 'Status of the task.',
+        content: json(taskStatus, {
+          finished: {
+            task_id: EXAMPLE_ID,
+            status: 'SUCCESS',
+            result: { text: 'elggaW' },
+            error: null,
+            progress: { fraction: 1, message: null },
+          },
+        }),
+      },
     },
     problems: ['unavailable'],
   },

@@ -54,6 +54,17 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
       return submissionResponse(c, task)
     })
+    .get('/task_status/:id', admit(operations.task_status), async (c) => {
+      const row = await readTask(dependencies, c.req.param('id'))
+      c.header('Cache-Control', 'no-store')
+      return c.json({
+        task_id: row.id,
+        status: row.status,
+        result: row.result ?? null,
+        error: row.error,
+        progress: { fraction: row.progressFraction, message: row.progressMessage },
+      })
+    })
     .get(
       '/v1/tasks/count',
       admit(operations.count_tasks),

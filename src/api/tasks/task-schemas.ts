@@ -222,6 +222,15 @@ export const definition = z.object({
 
 export const definitions = z.object({ data: z.array(definition) })
 
+/** Response of `GET /task_status/{id}`. */
+export const taskStatus = z.object({
+  task_id: z.uuid(),
+  status,
+  result: z.unknown().meta({ description: 'null until the task has succeeded' }),
+  error: taskError.nullable(),
+  progress,
+})
+
 /** Responses that have a name in the OpenAPI document. */
 export const TASK_SCHEMAS = {
   Task: task,
@@ -230,6 +239,7 @@ export const TASK_SCHEMAS = {
   CompactTask: compactTask,
   CompactTaskPage: compactTaskPage,
   TaskCount: taskCount,
+  TaskStatus: taskStatus,
   TaskError: taskError,
   Progress: progress,
   Attempt: attempt,

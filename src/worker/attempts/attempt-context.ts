@@ -1,14 +1,17 @@
 // The context that a handler gets, with which it reports progress, logs lines and learns of an abort.
 import type { TaskContext } from '../../definitions/define.ts'
+import type { Services } from '../../definitions/services.ts'
 import type { RunningTask } from './running-tasks.ts'
 
 /**
  * Creates the context of an attempt.
+ * @param services services of the project
  * @param log adds a line to the log of the attempt
  * @param onProgress called when the handler has reported progress
  */
 export function createAttemptContext(
   running: RunningTask,
+  services: Services,
   log: TaskContext['log'],
   onProgress?: () => void,
 ): TaskContext {
@@ -19,7 +22,7 @@ export function createAttemptContext(
     }
     onProgress?.()
   }
-  return new AttemptContext(running, { progress, log })
+  return new AttemptContext(running, { progress, log, services })
 }
 
 /**
@@ -34,15 +37,20 @@ class AttemptContext implements TaskContext {
   readonly traceparent: string | undefined
   readonly progress: TaskContext['progress']
   readonly log: TaskContext['log']
+  readonly services: Services
   readonly #running: RunningTask
 
-  constructor(running: RunningTask, { progress, log }: Pick<TaskContext, 'progress' | 'log'>) {
+  constructor(
+    running: RunningTask,
+    { progress, log, services }: Pick<TaskContext, 'progress' | 'log' | 'services'>,
+  ) {
     this.id = running.task.id
     this.attempt = running.task.attempt
     this.requestId = running.task.requestId ?? undefined
     this.traceparent = running.task.traceparent ?? undefined
     this.progress = progress
     this.log = log
+    this.services = services
     this.#running = running
   }
 

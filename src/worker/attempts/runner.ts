@@ -8,6 +8,7 @@ import {
   type TaskDefinition,
 } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
+import type { Services } from '../../definitions/services.ts'
 import { type Decision, decide, type Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { Events } from '../../telemetry/events.ts'
@@ -29,6 +30,8 @@ import type { UnwrittenResults } from './unwritten-results.ts'
 export interface RunnerDependencies {
   workerId: string
   registry: Registry
+  /** The services of the project, which contexts get. */
+  services: Services
   running: RunningTasks
   scope: AttemptScope
   slots: Pick<Slots, 'release' | 'leak' | 'recover'>
@@ -69,8 +72,8 @@ export interface Runner {
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { workerId, registry, running, scope, slots, isolated, isolate, logs, unwritten } = dependencies
-  const { watchdog, end, onLeaked, events, abortGraceMs } = dependencies
+  const { workerId, registry, services, running, scope, slots, isolated, isolate, logs } = dependencies
+  const { unwritten, watchdog, end, onLeaked, events, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -174,7 +177,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   }
 
   function contextOf(attempt: RunningTask): TaskContext {
-    return createAttemptContext(attempt, (message, fields) => {
+    return createAttemptContext(attempt, services, (message, fields) => {
       // The log of a handler that was given up is kept until it returns.
       if (attempt.isOver && !attempt.givenUp) return
       const replacement = logs.add(attempt, message, fields)

@@ -1,10 +1,12 @@
 // The main function of an isolated process: runs the attempts that its worker sends, one at a time, and sends
 // back their progress, log lines and outcomes. The process ends when its worker ends.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { writeFileSync } from 'node:fs'
+import { writeFileSync, writeSync } from 'node:fs'
 import { getPriority } from 'node:os'
+import { messageOf } from '../../base/errors.ts'
 import type { TaskContext } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
+import type { Services } from '../../definitions/services.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import { createAttemptContext } from '../attempts/attempt-context.ts'
@@ -18,8 +20,18 @@ import type { FromProcess, ToProcess } from './protocol.ts'
 // Minimum time between two messages about the progress of an attempt. A heartbeat writes it once a second.
 const PROGRESS_MS = 100
 
-/** Runs attempts of these definitions until the worker, the parent process, ends or kills this process. */
-export function serveAttempts(registry: Registry): void {
+/** What an isolated process runs: the definitions, and the services that their contexts get. */
+export interface IsolatedProject {
+  registry: Registry
+  services: Services
+}
+
+/**
+ * Runs attempts until the worker, the parent process, ends or kills this process.
+ * @param load loads the project. If it rejects, this process writes the error to its standard error and exits
+ *    with 1
+ */
+export function serveAttempts(load: () => Promise<IsolatedProject>): void {
   ignoreStopSignals()
   lowerOwnPriority()
   preferForOutOfMemoryKills()
@@ -38,7 +50,8 @@ export function serveAttempts(registry: Registry): void {
       send({ kind: 'stray error', ...strayErrorOf(error), ...(key && { key }) })
     })
   })
-  send({ kind: 'ready', names: registry.all.map(({ name }) => name) })
+  const loading = load().catch(exitBecauseOf)
+  void loading.then(({ registry }) => send({ kind: 'ready', names: registry.all.map(({ name }) => name) }))
 
   async function run(task: ClaimedTask, run: number) {
     send({ kind: 'begun', run })
@@ -51,18 +64,19 @@ export function serveAttempts(registry: Registry): void {
   }
 
   async function perform(attempt: RunningTask, run: number): Promise<Outcome> {
+    const { registry, services } = await loading
     const { task, key } = attempt
     const definition = registry.find(task.name)
     if (!definition) return outcomeOfError(new Error(notLoaded(task.name)), attempt)
     try {
-      const call = () => definition.run(task.input, contextOf(attempt, run))
+      const call = () => definition.run(task.input, contextOf(attempt, run, services))
       return outcomeOfResult(await scope.run(key, call), attempt)
     } catch (error) {
       return outcomeOfError(error, attempt)
     }
   }
 
-  function contextOf(attempt: RunningTask, run: number): TaskContext {
+  function contextOf(attempt: RunningTask, run: number, services: Services): TaskContext {
     const log = createAttemptLog()
     attempt.log = log
     const onProgress = limited(PROGRESS_MS, () => {
@@ -71,6 +85,7 @@ export function serveAttempts(registry: Registry): void {
     })
     return createAttemptContext(
       attempt,
+      services,
       (message, fields) => {
         if (attempt.isOver) return
         log.add(message, fields)
@@ -82,11 +97,17 @@ export function serveAttempts(registry: Registry): void {
   }
 }
 
+function exitBecauseOf(error: unknown): never {
+  // Written synchronously, so that it is written before the exit.
+  writeSync(process.stderr.fd, `${messageOf(error)}\n`)
+  process.exit(1)
+}
+
 /** @returns the error of an attempt whose definition the isolated processes do not have */
 export function notLoaded(name: string): string {
   return (
     `Task "${name}": its definition requires isolated processes, and they have no such definition. They load the ` +
-    'definitions of the project (src/tasks/task-definitions.ts), so the definition must be listed there'
+    'definitions of the project (`tasks` in waggle.config.ts), so the definition must be listed there'
   )
 }
 

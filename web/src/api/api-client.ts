@@ -1,17 +1,12 @@
 // API client of the page. It sends each request once, to the server that delivered the page and with the API
 // key of the tab, and reports the outcome to `Connection` and `Access`.
-import {
-  type AnyDefinition,
-  type BulkAction,
-  createClient,
-  type TaskFilter,
-} from '../../../src/client/client.ts'
+import { type BulkAction, createClient, type TaskFilter } from '../../../src/client/client.ts'
 import { parseJson } from '../parts/exact-json.ts'
 import type { Access, Scope } from './access.ts'
 import { type ApiFault, type ApiResponse, responseOf } from './api-response.ts'
 import type { ServerClock } from './server-clock.ts'
 
-type Client = ReturnType<typeof createClient<AnyDefinition>>
+type Client = ReturnType<typeof createClient>
 export type Task = Awaited<ReturnType<Client['task']>>
 export type TaskStatus = Task['status']
 export const STATUSES = [
@@ -138,7 +133,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
    * repeat, and waits until `Connection` reports that the API is ready again.
    */
   function connect(apiKey: () => string | undefined): Client {
-    return createClient<AnyDefinition>({
+    return createClient({
       baseUrl: '.',
       apiKey,
       retryForMs: 0,

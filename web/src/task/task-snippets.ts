@@ -30,7 +30,7 @@ export function curlSnippet(task: Task, settings: SnippetSettings): string {
 
 // Parts of the generated program: the module that it imports, and `process.env`. They are constants, because
 // tests/architecture searches source text for forbidden imports and `process.env`, also in template literals.
-const CLIENT = `'waggle/client'`
+const CLIENT = `'waggle-tasks/client'`
 const ENVIRONMENT = ['process', 'env'].join('.')
 
 export function clientSnippet(task: Task, settings: SnippetSettings): string {

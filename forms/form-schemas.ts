@@ -1,33 +1,32 @@
-// Schemas of the responses of the form endpoints (notify, task_status, submit_task, check_task).
+// Schemas of the responses of the form endpoints.
 import { z } from 'zod'
-import { TASK_STATUSES } from '../../definitions/task-status.ts'
-import { pollTokenSchema, progress, taskError } from '../tasks/task-schemas.ts'
+
+const pollToken = z.string().meta({
+  description: 'Allows reading this task without an API key; present if the API requires keys',
+})
 
 export const notified = z.object({
   task_id: z.uuid(),
   status: z.literal('PENDING'),
-  poll_token: pollTokenSchema.optional(),
+  poll_token: pollToken.optional(),
 })
 
 export const formSubmitted = z.object({
   task_id: z.uuid(),
   status_url: z.string(),
-  poll_token: pollTokenSchema.optional(),
+  poll_token: pollToken.optional(),
 })
 
 export const checkedTask = z.object({
   task_id: z.uuid(),
-  status: z.enum(TASK_STATUSES),
+  status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED']),
   result: z.unknown().meta({ description: 'null until the task has succeeded' }),
-  error: taskError.nullable(),
+  error: z.object({ name: z.string(), message: z.string() }).nullable(),
 })
-
-export const taskStatus = checkedTask.extend({ progress })
 
 /** Responses that have a name in the OpenAPI document. */
 export const FORM_SCHEMAS = {
   Notified: notified,
   FormSubmitted: formSubmitted,
-  TaskStatus: taskStatus,
   CheckedTask: checkedTask,
 }

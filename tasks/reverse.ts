@@ -1,5 +1,5 @@
+import { defineTask } from 'waggle-tasks'
 import { z } from 'zod'
-import { defineTask } from '../definitions/define.ts'
 
 // Splits a text into grapheme clusters, so that emoji of several code points, such as flags, stay intact.
 const characters = new Intl.Segmenter('en', { granularity: 'grapheme' })

@@ -1,6 +1,6 @@
 import Sentiment from 'sentiment'
+import { defineTask } from 'waggle-tasks'
 import { z } from 'zod'
-import { defineTask } from '../definitions/define.ts'
 
 // The lexicon is AFINN-165: some 3,400 English words, each with a score from -5 (negative) to +5 (positive).
 const lexicon = new Sentiment()

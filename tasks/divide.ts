@@ -1,6 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { defineTask, PermanentError } from 'waggle-tasks'
 import { z } from 'zod'
-import { pause } from '../base/loop.ts'
-import { defineTask, PermanentError } from '../definitions/define.ts'
 
 // The task simulates work: it waits `STEP_MS` before each of `STEPS` progress reports, so that a person can
 // see the progress bar move.
@@ -21,8 +21,7 @@ export const divide = defineTask({
     if (y === 0) throw new PermanentError('Task "divide": y must not be 0')
     log(`Dividing ${x} by ${y}`, { steps: STEPS })
     for (let step = 1; step <= STEPS; step++) {
-      await pause(STEP_MS, signal)
-      signal.throwIfAborted()
+      await pause(STEP_MS, undefined, { signal })
       progress(step / STEPS, `Step ${step} of ${STEPS}`)
       log(`Step ${step} of ${STEPS} is done`)
     }

@@ -2,10 +2,7 @@
 import { isSafeAsDouble } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import { numberFault, rejectFaults } from '../http/number-faults.ts'
-import { schemaOf } from '../tasks/task-view.ts'
-
-/** Allowed values of the field `form_type` of POST /submit_task. Each is the name of a definition. */
-export const FORM_TYPES = ['email', 'reverse', 'sentiment', 'divide']
+import { schemaOf } from './task-view.ts'
 
 /**
  * Returns the fields with strings converted to numbers where the definition requires a number. Strings that

@@ -1,8 +1,8 @@
 // Sends e-mail by SMTP if a mail server is configured; otherwise simulates the delivery.
+import { setTimeout as pause } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
+import { PermanentError } from 'waggle-tasks'
 import { z } from 'zod'
-import { pause } from '../base/loop.ts'
-import { PermanentError } from '../definitions/define.ts'
 
 export interface Mail {
   to: string
@@ -67,8 +67,7 @@ const SIMULATED_SENDING_MS = 1_000
 function simulatedMailer(): SendMail {
   return async (mail, signal) => {
     if (mail.to.includes('fail')) throw new Error(`Simulated mail server: recipient ${mail.to} was refused`)
-    await pause(SIMULATED_SENDING_MS, signal)
-    signal.throwIfAborted()
+    await pause(SIMULATED_SENDING_MS, undefined, { signal })
     return { messageId: `<${crypto.randomUUID()}@simulated.invalid>` }
   }
 }

@@ -1,7 +1,6 @@
 // HTML pages of the form endpoints, for browsers without scripts. The `html` template escapes all values.
 import { html } from 'hono/html'
-import { isFinal } from '../../definitions/task-status.ts'
-import type { TaskRow } from '../../store/schema.ts'
+import type { TaskView } from 'waggle-tasks'
 
 /**
  * Returns the page after a submission, with a link to the task.
@@ -19,29 +18,29 @@ export function submittedPage(taskId: string, search: string) {
  * Returns the page that shows a task. It reloads itself every 2 s until the task has finished.
  * @param search query string of the link to this page: the poll token if the request had one, otherwise empty
  */
-export function taskPage(task: TaskRow, search: string) {
-  const isUnfinished = !isFinal(task.status)
+export function taskPage(task: TaskView, search: string) {
+  const isUnfinished = !task.is_final
   return page({
     title: `Task ${labelOf(task)}`,
     refreshSeconds: isUnfinished ? 2 : undefined,
     body: html`<p>Task id: <code>${task.id}</code></p>
       <p>Status: <strong>${labelOf(task)}</strong> (${task.status})</p>
-      ${isUnfinished ? html`<p>${percent(task)} ${task.progressMessage ?? ''}</p>` : outcomeOf(task)}
+      ${isUnfinished ? html`<p>${percent(task)} ${task.progress.message ?? ''}</p>` : outcomeOf(task)}
       <p><a href="/check_task/${task.id}${search}">Refresh</a></p>`,
   })
 }
 
-function labelOf({ status }: TaskRow): string {
+function labelOf({ status }: TaskView): string {
   if (status === 'SUCCESS') return 'Success'
   if (status === 'FAILURE') return 'Failed'
   return status === 'CANCELLED' ? 'Cancelled' : 'Processing'
 }
 
-function percent({ progressFraction }: TaskRow): string {
-  return `${Math.round(progressFraction * 100)} %`
+function percent({ progress }: TaskView): string {
+  return `${Math.round(progress.fraction * 100)} %`
 }
 
-function outcomeOf({ status, result, error }: TaskRow) {
+function outcomeOf({ status, result, error }: TaskView) {
   if (status === 'SUCCESS') return html`<p>Result:</p><pre>${JSON.stringify(result, null, 2)}</pre>`
   return error ? html`<p>Error: ${error.message}</p>` : ''
 }

@@ -1,0 +1,17 @@
+// The package as projects import it.
+
+export type { ApiEnv } from './api/http/request-context.ts'
+export type { Operation, Operations, ProjectOperations } from './api/openapi/operation.ts'
+export type { ProjectRoutes, RouteTools, SubmittedByRoute } from './api/project-routes.ts'
+export type { TaskView } from './api/tasks/task-view.ts'
+export {
+  defineTask,
+  type Isolation,
+  PermanentError,
+  RetryLaterError,
+  type TaskContext,
+  type TaskDefinition,
+} from './definitions/define.ts'
+// With `*`, so that projects can add members to `Register`.
+export * from './definitions/services.ts'
+export { defineConfig, type WaggleConfig } from './project/define-config.ts'
