@@ -21,7 +21,7 @@ export const checkedTask = z.object({
   task_id: z.uuid(),
   status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED']),
   result: z.unknown().meta({ description: 'null until the task has succeeded' }),
-  error: z.object({ name: z.string(), message: z.string() }).nullable(),
+  error: z.looseObject({ name: z.string(), message: z.string() }).nullable(),
 })
 
 /** Responses that have a name in the OpenAPI document. */

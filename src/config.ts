@@ -203,7 +203,9 @@ function parseProjectSettings(schema: z.ZodObject, given: Environment) {
 function faultsOf({ error }: z.ZodSafeParseResult<unknown>): string[] {
   return (error?.issues ?? []).map((issue) => {
     const isMissing = issue.code === 'invalid_type' && issue.input === undefined
-    return `${issue.path.join('.') || 'settings'}: ${isMissing ? 'is required' : issue.message}`
+    // Below it are the positions in a list.
+    const [name] = issue.path
+    return `${name?.toString() ?? 'settings'}: ${isMissing ? 'is required' : issue.message}`
   })
 }
 

@@ -6,6 +6,7 @@ import { createApiDependencies } from '../../src/api/dependencies.ts'
 import { createApiKey, findApiKey } from '../../src/api/http/api-keys.ts'
 import { newId } from '../../src/base/uuidv7.ts'
 import { readConfig } from '../../src/config.ts'
+import config from '../../waggle.config.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
@@ -44,6 +45,7 @@ describe('without a key', () => {
         workerMissingAfterMs: 1_000,
         addressOf: () => undefined,
       }),
+      config.routes,
     )
     const routes = app.routes.filter(({ method, path }) => method !== 'ALL' && !path.includes('*'))
     const closed = routes.filter(({ path }) => !/^\/(health|docs|openapi\.json)/.test(path))

@@ -6,6 +6,7 @@ import { createApp } from '../../src/api/app.ts'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import { HTTP_STATUS } from '../../src/base/errors.ts'
 import { defineTask } from '../../src/definitions/define.ts'
+import config from '../../waggle.config.ts'
 import { createDocumentChecker, operationsOf } from '../support/documented.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
@@ -145,7 +146,7 @@ describe('GET /openapi.json', () => {
 
 /** Returns all routes as `get /v1/tasks/:id`. The method is `all` for routes that accept every method. */
 function servedOperations(): string[] {
-  const { routes } = createApp(system.dependencies)
+  const { routes } = createApp(system.dependencies, config.routes)
   const own = routes.filter(({ path }) => !path.includes('*'))
   return [...new Set(own.map(({ method, path }) => `${method.toLowerCase()} ${path}`))]
 }

@@ -85,7 +85,10 @@ export const LAYERS: Module[][] = [
         'project-routes.ts',
         'health-checks.ts',
         'http/api-keys.ts',
+        'http/request-context.ts',
         'http/same-site.ts',
+        'openapi/operation.ts',
+        'tasks/task-view.ts',
       ],
     },
     {

@@ -95,12 +95,12 @@ export function killScripts(): void {
  */
 export function copyProject(): { folder: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-project-'))
-  for (const name of ['package.json', 'tsconfig.json', 'web'])
+  for (const name of ['package.json', 'tsconfig.json', 'waggle.config.ts', 'web'])
     cpSync(join(PROJECT, name), join(folder, name), {
       recursive: true,
       filter: (source) => source !== join(PROJECT, 'web', 'dist'),
     })
-  for (const name of ['node_modules', 'src', 'migrations'])
+  for (const name of ['node_modules', 'src', 'migrations', 'tasks', 'services', 'forms'])
     symlinkSync(join(PROJECT, name), join(folder, name))
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
