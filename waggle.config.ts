@@ -12,7 +12,10 @@ import { sentiment } from './tasks/sentiment.ts'
 const services = defineServices({
   settings: z.object({
     SMTP_URL: z
-      .url({ protocol: /^smtps?$/, error: 'must be a URL that begins with smtp:// or smtps://' })
+      .string()
+      .refine((text) => /^smtps?:\/\/[^/]/.test(text) && URL.canParse(text), {
+        error: 'must be a URL that begins with smtp:// or smtps://',
+      })
       .optional(),
     MAIL_FROM: z.string().min(3).default('Waggle <waggle@localhost>'),
   }),

@@ -6,7 +6,7 @@ import { email } from '../tasks/email.ts'
 import { notify } from '../tasks/notify.ts'
 import { reverse } from '../tasks/reverse.ts'
 import { sentiment } from '../tasks/sentiment.ts'
-import { checkedTask, FORM_SCHEMAS, formSubmitted, notified } from './form-schemas.ts'
+import { FORM_SCHEMAS, formSubmitted, notified } from './form-schemas.ts'
 
 /** Definitions by the values of the field `form_type` of POST /submit_task. */
 export const FORMS = { email, reverse, sentiment, divide } as const
@@ -101,7 +101,10 @@ export const formOperations = {
     responses: {
       200: {
         description: 'Status and result of the task.',
-        content: { ...HTML_PAGE, 'application/json': { schema: checkedTask } },
+        content: {
+          ...HTML_PAGE,
+          'application/json': { schema: { $ref: '#/components/schemas/CheckedTask' } },
+        },
       },
     },
     problems: ['unavailable'],

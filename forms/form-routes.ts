@@ -12,13 +12,13 @@ const PAGE_HEADERS = {
 }
 
 export function createFormRoutes(tools: RouteTools): ProjectRoutes {
-  const { admit, submit, readTask, readFields, coerceTexts, problem } = tools
+  const { admit, submit, readTask, readFields, coerceTexts, json, problem } = tools
   const app = new Hono<ApiEnv>()
     .on('POST', ['/notify', '/notify/'], admit(operations.notify), async (c) => {
       const { fields } = await readFields(c)
       const { id, ...token } = await submit(c, 'notify', fields, { operation: '/notify' })
-      c.header('Location', `/task_status/${id}`)
-      return c.json({ task_id: id, status: 'PENDING', ...token }, 202)
+      const body = { task_id: id, status: 'PENDING' as const, ...token }
+      return json(c, body, 202, { Location: `/task_status/${id}` })
     })
     .post('/submit_task', admit(operations.submit_form), async (c) => {
       const { fields, isForm } = await readFields(c)

@@ -17,12 +17,16 @@ export const formSubmitted = z.object({
   poll_token: pollToken.optional(),
 })
 
-export const checkedTask = z.object({
-  task_id: z.uuid(),
-  status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED']),
-  result: z.unknown().meta({ description: 'null until the task has succeeded' }),
-  error: z.looseObject({ name: z.string(), message: z.string() }).nullable(),
-})
+const checkedTask = {
+  type: 'object',
+  properties: {
+    task_id: { type: 'string', format: 'uuid' },
+    status: { type: 'string', enum: ['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'CANCELLED'] },
+    result: { description: 'null until the task has succeeded' },
+    error: { anyOf: [{ $ref: '#/components/schemas/TaskError' }, { type: 'null' }] },
+  },
+  required: ['task_id', 'status', 'result', 'error'],
+}
 
 /** Responses that have a name in the OpenAPI document. */
 export const FORM_SCHEMAS = {

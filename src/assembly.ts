@@ -2,7 +2,7 @@
 import { createApp } from './api/app.ts'
 import { type ApiSettings, createApiDependencies } from './api/dependencies.ts'
 import { isAppError } from './base/errors.ts'
-import { startLoop } from './base/loop.ts'
+import { pause, startLoop } from './base/loop.ts'
 import type { Config } from './config.ts'
 import { type Connections, openConnections } from './connections.ts'
 import type { Registry } from './definitions/registry.ts'
@@ -65,7 +65,7 @@ export async function reopenParts(
   // Events of its own, because the listeners of the other parts would count each event a second time.
   const events = createEvents()
   logEvents(events, config.LOG_LEVEL, origin)
-  return openProject(config, project, connections, events)
+  return openProject(config, project, connections, events, false)
 }
 
 async function openProject(
@@ -73,6 +73,7 @@ async function openProject(
   project: Project,
   connections: Connections,
   events: Events,
+  hasProcessMetrics = true,
 ): Promise<Parts> {
   const registry = createProjectRegistry(project.config.tasks, config)
   const services = await openServices(project.config, config.project, (message, fields) =>
@@ -81,6 +82,7 @@ async function openProject(
   const metrics = createMetrics(events, {
     definitions: registry.all,
     summarizeQueues: async () => (await connections.sharedQueries.queues.read()).queues,
+    hasProcessMetrics,
   })
   const activity = countActivity(events, { definitions: registry.all, add: connections.activityStore.add })
   return { connections, registry, services, project, events, metrics, activity }
@@ -102,11 +104,23 @@ export async function refuseUnsuitableDatabase({ connections: { database } }: Pa
 }
 
 /** Closes the services of the project and the connections. */
-export async function closeParts({ services, connections, events }: Parts): Promise<void> {
-  await services
-    .close()
-    .catch((error) => events.emit('error.unexpected', { where: 'closing services', error }))
-  await connections.close()
+export async function closeParts(parts: Parts): Promise<void> {
+  await closeServices(parts)
+  await parts.connections.close()
+}
+
+// How long services may take to close. Then the process stops without them.
+const CLOSE_MS = 5_000
+
+/** Closes the services of the project. Never rejects: an error is logged. */
+export async function closeServices({ services, events }: Pick<Parts, 'services' | 'events'>): Promise<void> {
+  const onError = (error: unknown) => events.emit('error.unexpected', { where: 'closing services', error })
+  const tooSlow = new AbortController()
+  const limit = pause(CLOSE_MS, tooSlow.signal).then(() => {
+    if (!tooSlow.signal.aborted) onError(new Error(`close did not end within ${CLOSE_MS / 1_000} s`))
+  })
+  await Promise.race([services.close().catch(onError), limit])
+  tooSlow.abort()
 }
 
 // Pause between two writes of statistics. The stored statistics are about this much behind at most, and a
@@ -137,7 +151,9 @@ export function startActivityFlush({ activity, events }: Parts): { stop(): Promi
 export function assembleApi(
   config: Config,
   { connections, registry, services, project, events, metrics }: Parts,
-  environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot'> & { metrics?: RenderedMetrics },
+  environment: Pick<ApiSettings, 'addressOf' | 'listensOn' | 'webRoot' | 'reloadState'> & {
+    metrics?: RenderedMetrics
+  },
 ) {
   const dependencies = createApiDependencies(connections, registry, events, {
     metrics,

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { messageOf } from './base/errors.ts'
 
 const count = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max))
@@ -190,22 +191,29 @@ export function readConfig(
   const project = parseProjectSettings(projectSettings, given)
   if (parsed.success && project.success && missing.length === 0)
     return { ...parsed.data, project: project.data }
-  throw new ConfigError([...missing, ...faultsOf(parsed), ...faultsOf(project)])
+  throw new ConfigError([...missing, ...faultsOf(parsed, given), ...faultsOf(project, given)])
 }
 
-/** Parses the settings of the project. The schema gets only the variables that it names. */
+/**
+ * Parses the settings of the project. The schema gets only the variables that it names.
+ * @throws Error if the schema has checks that are asynchronous
+ */
 function parseProjectSettings(schema: z.ZodObject, given: Environment) {
   const names = Object.keys(schema.shape)
   const values = names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))
-  return schema.safeParse(Object.fromEntries(values), { reportInput: true })
+  try {
+    return schema.safeParse(Object.fromEntries(values))
+  } catch (cause) {
+    throw new Error(`The settings of the project could not be checked: ${messageOf(cause)}`, { cause })
+  }
 }
 
-function faultsOf({ error }: z.ZodSafeParseResult<unknown>): string[] {
+function faultsOf({ error }: z.ZodSafeParseResult<unknown>, given: Environment): string[] {
   return (error?.issues ?? []).map((issue) => {
-    const isMissing = issue.code === 'invalid_type' && issue.input === undefined
-    // Below it are the positions in a list.
-    const [name] = issue.path
-    return `${name?.toString() ?? 'settings'}: ${isMissing ? 'is required' : issue.message}`
+    // Below the name are positions in a list.
+    const name = issue.path[0]?.toString()
+    if (name === undefined) return `settings of the project: ${issue.message}`
+    return `${name}: ${given[name] === undefined ? 'is required' : issue.message}`
   })
 }
 

@@ -15,9 +15,10 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   certificates: async () => (await import('./commands/certificates.ts')).certificates,
 }
 
-/** Commands that a supervisor starts. */
+/** Commands that only other commands start. */
 const PROCESSES: Record<string, () => Promise<Command>> = {
   'api-process': async () => (await import('./commands/api-process.ts')).apiProcess,
+  'check-project': async () => (await import('./commands/check-project.ts')).checkProject,
   'worker-process': async () => (await import('./commands/worker-process.ts')).workerProcess,
 }
 

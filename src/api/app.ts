@@ -7,7 +7,7 @@ import { matchedRoutes } from 'hono/route'
 import { AppError } from '../base/errors.ts'
 import { NO_SERVICES, type Services } from '../definitions/services.ts'
 import type { Events } from '../telemetry/events.ts'
-import type { ApiDependencies } from './dependencies.ts'
+import type { ApiDependencies, ReloadState } from './dependencies.ts'
 import { createDocsRoutes } from './docs/docs-routes.ts'
 import { createPathCacheRouter } from './http/path-cache-router.ts'
 import { noRouteError, problemResponse, shortPath } from './http/problem.ts'
@@ -51,7 +51,7 @@ export function createApp(
   openRoutes?: (tools: RouteTools) => ProjectRoutes,
   services: Services = NO_SERVICES,
 ) {
-  const { events, webRoot, metrics, admit, corsOrigins = [] } = dependencies
+  const { events, webRoot, metrics, admit, reloadState, corsOrigins = [] } = dependencies
   const app = new Hono<ApiEnv>({ router: createPathCacheRouter() })
   // Emits the event `request.finished` for each request only if request logs or metrics listen to it.
   const isObserved = events.listenerCount('request.finished') > 0
@@ -62,6 +62,7 @@ export function createApp(
   const projectRoutes = openRoutes?.(createRouteTools(dependencies, services))
   if (projectRoutes) app.route('/', projectRoutes.app)
   app.route('/', createDocsRoutes(dependencies.registry, projectRoutes?.openapi))
+  if (reloadState) app.get('/dev/reload', (c) => c.json(visibleState(reloadState(), dependencies)))
   if (metrics)
     app.get('/metrics', admit(systemOperations.get_metrics)).route('/', createMetricsRoutes(metrics))
   if (webRoot) app.use('*', serveFiles(webRoot))
@@ -100,6 +101,11 @@ function checkSiteAndBodySize({ apiKeys, corsOrigins, listensOn, bodyLimitBytes 
     checkSite?.(c)
     return limit(c, next)
   })
+}
+
+/** With API keys, the error is left out: everyone may read the state, and the error names files. */
+function visibleState({ version, error }: ReloadState, { apiKeys }: ApiDependencies): ReloadState {
+  return { version, error: error !== null && apiKeys ? 'The terminal shows the error' : error }
 }
 
 /** Creates middleware that lets pages of these origins call the API (CORS). */

@@ -10,6 +10,14 @@ import { createHealthChecks, type HealthChecks } from './health-checks.ts'
 import { type Admission, createAdmission } from './http/admission.ts'
 import { type AddressOf, clientAddressBehind } from './http/client-address.ts'
 
+/** The code that runs in `dev`, which loads edits of the project. */
+export interface ReloadState {
+  /** Number of the code that runs. It grows with every reload. */
+  version: number
+  /** Why the last edit could not be loaded; null if the code that runs is the newest. */
+  error: string | null
+}
+
 export interface ApiSettings {
   bodyLimitBytes: number
   /** Accepted API keys; undefined if the API accepts requests without a key. */
@@ -24,6 +32,8 @@ export interface ApiSettings {
   listensOn?: string
   /** Age of the last heartbeat, in milliseconds, from which the API reports a worker as not alive. */
   workerMissingAfterMs: number
+  /** State of the reload of the project, which the page shows; only in `dev`. */
+  reloadState?: () => ReloadState
   /** Folder of the built web page; undefined if this process does not serve it. */
   webRoot?: string
   /** Metrics that the API serves at `/metrics`; undefined if it has no such route. */

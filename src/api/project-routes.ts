@@ -4,8 +4,10 @@ import { AppError, type ErrorCode, type Fault } from '../base/errors.ts'
 import type { Services } from '../definitions/services.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { Admission } from './http/admission.ts'
+import { jsonResponse } from './http/json-response.ts'
 import { readFields } from './http/request-body.ts'
 import type { ApiEnv } from './http/request-context.ts'
+import { refuseOtherSite } from './http/same-site.ts'
 import type { ProjectOperations } from './openapi/operation.ts'
 import { coerceTexts } from './tasks/form-fields.ts'
 import { readTask } from './tasks/read-task.ts'
@@ -30,12 +32,13 @@ export interface RouteTools {
   services: Services
   /**
    * Returns middleware that checks API key, scope and rate limit of a request. Without it, a route is open
-   * to everyone.
+   * to everyone. A poll token is accepted only if the path has a parameter `id`, the id of the task.
    */
   admit: Admission
   /**
-   * Submits a task. The task gets the request id and the trace context of the request, and the request's
-   * Idempotency-Key applies. Sets the response header Idempotent-Replayed for a repeated request.
+   * Submits a task. If the API requires no keys, requests that a page of another site causes are refused. The
+   * task gets the request id and the trace context of the request, and the request's Idempotency-Key
+   * applies. Sets the response header Idempotent-Replayed for a repeated request.
    * @param options `body`: what must be equal in a repeated request, the input by default. `operation`: an
    *    Idempotency-Key is valid for one operation only; the path of the request by default
    * @throws an error that becomes a problem response, e.g. 422 with a pointer to each invalid field
@@ -50,6 +53,8 @@ export interface RouteTools {
   readTask(id: string): Promise<TaskView>
   /** Reads the fields of a body that is a JSON object or an HTML form. @throws like `submit` */
   readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }>
+  /** Creates a JSON response. It is faster than `c.json` for a response with headers. */
+  json: typeof jsonResponse
   /**
    * Converts texts of a form or a query string to numbers where the input of a task requires numbers.
    * @param name name of the definition
@@ -61,17 +66,20 @@ export interface RouteTools {
 
 /** Creates the tools for the routes of a project. */
 export function createRouteTools(dependencies: ApiDependencies, services: Services): RouteTools {
-  const { registry, service, admit } = dependencies
+  const { registry, service, admit, apiKeys, corsOrigins } = dependencies
   return {
     services,
     admit,
     async submit(c, name, input, { body = input, operation = c.req.path } = {}) {
+      // A page of another site could otherwise submit tasks with links to a route that accepts GET.
+      if (!apiKeys) refuseOtherSite(c, corsOrigins)
       const task = await service.submit(name, input, originOf(c, operation, body))
       for (const [header, value] of Object.entries(replayedHeader(task))) c.header(header, value)
       return { id: task.id, ...pollToken(c, task.id) }
     },
     readTask: async (id) => viewOfTask(await readTask(dependencies, id)),
     readFields,
+    json: jsonResponse,
     coerceTexts: (name, fields) => coerceTexts(registry.get(name), fields),
     problem: (code, detail, faults) => new AppError(code, detail, { faults }),
   }

@@ -1,45 +1,48 @@
 // Reloads the project in `dev`: after an edit, loads its modules again and replaces the running code by them.
 // If they cannot be loaded, the last working code keeps running.
 import { relative } from 'node:path'
+import type { ReloadState } from '../api/dependencies.ts'
 import { messageOf } from '../base/errors.ts'
-import type { Config } from '../config.ts'
-import type { ProjectModules } from '../project/project-modules.ts'
+import type { FileHashes } from '../project/project-modules.ts'
 import { watchFiles } from '../project/watch-files.ts'
-
-/** What the page shows of the code that runs. */
-export interface ReloadState {
-  /** Number of the code that runs. It grows with every reload. */
-  version: number
-  /** Why the last edit could not be loaded; null if the code that runs is the newest. */
-  error: string | null
-}
 
 export interface Reload {
   state(): ReloadState
-  /** Stops watching, and waits for a reload that is under way. */
+  /** Stops watching, and gives up a reload that has not replaced the code yet. */
   stop(): Promise<void>
 }
 
-/**
- * Watches the files of the project.
- * @param apply loads the project and replaces the running code. If it rejects, the last code must still run
- */
-export function startReload(modules: ProjectModules, apply: () => Promise<void>): Reload {
+export interface ReloadOptions {
+  /** The files of the project as they were when they were loaded. */
+  files: () => FileHashes
+  /** Returns whether an edit of this file needs a restart of the command. */
+  needsRestart?: (file: string) => boolean
+  /**
+   * Loads the project and replaces the running code. If it rejects, the last code must still run. After the
+   * signal has aborted it must not replace the code.
+   */
+  apply: (signal: AbortSignal) => Promise<void>
+}
+
+// How long new code may take until it runs. Its services may have to connect to other servers.
+const APPLY_LIMIT_MS = 60_000
+
+export function startReload({ files, needsRestart = () => false, apply }: ReloadOptions): Reload {
   const state: ReloadState = { version: 1, error: null }
-  let isStopped = false
+  const stopping = new AbortController()
   let edited: string[] = []
   let running: Promise<void> | undefined
-  const watcher = watchFiles((files) => {
-    edited.push(...files)
+  const watcher = watchFiles((paths) => {
+    edited.push(...paths)
     running ??= reload().finally(() => {
       running = undefined
     })
   })
-  watcher.watch(modules.files(), false)
+  watcher.watch(files(), false)
   return {
     state: () => ({ ...state }),
     async stop() {
-      isStopped = true
+      stopping.abort(new Error('The command stops'))
       watcher.stop()
       await running
     },
@@ -47,39 +50,41 @@ export function startReload(modules: ProjectModules, apply: () => Promise<void>)
 
   async function reload() {
     do {
-      const files = edited
+      const paths = edited
       edited = []
-      modules.startVersion()
-      try {
-        await apply()
-        state.version++
-        state.error = null
-        process.stdout.write(`Reloaded${listOf(files)}\n`)
-      } catch (error) {
-        state.error = messageOf(error)
-        process.stderr.write(`Not reloaded, so the last working code keeps running:\n${state.error}\n`)
-      }
-      // The files that the new code imports, also after an error: their edit can mend it.
-      if (!isStopped) watcher.watch(modules.files(), state.error !== null)
-    } while (edited.length > 0 && !isStopped)
+      await reloadOnce(paths)
+      // The files that the new code imports, also after an error: an edit of them can correct it.
+      if (!stopping.signal.aborted) watcher.watch(files(), state.error !== null)
+    } while (edited.length > 0 && !stopping.signal.aborted)
+  }
+
+  async function reloadOnce(paths: string[]) {
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(APPLY_LIMIT_MS)])
+    try {
+      await untilAborted(apply(signal), signal)
+      state.version++
+      state.error = null
+      process.stdout.write(`Reloaded${listOf(paths)}\n`)
+    } catch (error) {
+      if (stopping.signal.aborted) return
+      state.error = signal.aborted ? tooSlow() : messageOf(error)
+      process.stderr.write(`Not reloaded, so the last working code keeps running:\n${state.error}\n`)
+    }
+    const unchanged = paths.filter(needsRestart)
+    if (unchanged.length > 0)
+      process.stderr.write(`CommonJS modules are not loaded again${listOf(unchanged)}. Restart the command\n`)
   }
 }
 
-/** Path at which `dev` serves the state of the reload, for the page. */
-const STATE_PATH = '/dev/reload'
+function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    work.then(resolve, reject)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
 
-/**
- * Responds to a request for the state of the reload; undefined for all other requests. With API keys, the
- * response does not contain the error, because everyone may send this request.
- */
-export function responseOfReload(
-  request: Request,
-  { version, error }: ReloadState,
-  { API_KEYS: keys }: Config,
-): Response | undefined {
-  if (request.method !== 'GET' || new URL(request.url).pathname !== STATE_PATH) return undefined
-  const shown = error !== null && keys ? 'The terminal shows the error' : error
-  return Response.json({ version, error: shown }, { headers: { 'Cache-Control': 'no-store' } })
+function tooSlow(): string {
+  return `The new code was not ready within ${APPLY_LIMIT_MS / 1_000} s. Does a service wait for a server that does not answer?`
 }
 
 /** Adds the number of the code that runs as a header, from which the page knows that it can change. */

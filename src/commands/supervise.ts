@@ -30,7 +30,7 @@ export interface Supervised {
   /** URL of the API; undefined without API processes. */
   url?: string
   /** Replaces all processes, one after the other, see `Supervisor.restart`. */
-  restart(): Promise<void>
+  restart(): Promise<boolean>
 }
 
 // How long an API process may take to stop in order: it drains connections (5 s), gives requests 5 s, and

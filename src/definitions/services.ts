@@ -41,8 +41,9 @@ export interface ServicesDefinition<
    */
   settings: Settings
   /**
-   * Opens the services, once in each process that runs tasks or has routes of the project. `close` of the
-   * result is called when the process stops.
+   * Opens the services: once in each process of the API and of a worker, in each isolated process, and in `dev`
+   * again after an edit. `close` of the result is called when an API or a worker stops in order, and in `dev`
+   * after an edit. Isolated processes are killed without it.
    */
   open(tools: ServicesTools<Settings>): Opened | Promise<Opened>
 }

@@ -44,8 +44,11 @@ export interface Supervisor {
   start(): Promise<boolean>
   /** Resolves with the exit code of a process that ended before it had ever been ready. */
   readonly failed: Promise<number>
-  /** Replaces all processes, one after the other. Only one such restart runs at a time. Never rejects. */
-  restart(): Promise<void>
+  /**
+   * Replaces all processes, one after the other. Only one such restart runs at a time. Resolves with false if
+   * another one runs, or if a new process did not start; then the old ones stay. Never rejects.
+   */
+  restart(): Promise<boolean>
   /** Stops all processes in order. Resolves with false if one of them did not stop in order. */
   stop(): Promise<boolean>
   /** Ends all processes immediately. Resolves when they have ended. */
@@ -143,9 +146,11 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     log.error({ workerId }, 'the tasks of a crashed worker were not put back; other workers recover them')
   }
 
-  async function restart(): Promise<void> {
-    if (!hasStarted || isRestarting || stopping.signal.aborted)
-      return log.warn({}, 'a rolling restart is ignored: processes start, stop, or are being restarted')
+  async function restart(): Promise<boolean> {
+    if (!hasStarted || isRestarting || stopping.signal.aborted) {
+      log.warn({}, 'a rolling restart is ignored: processes start, stop, or are being restarted')
+      return false
+    }
     isRestarting = true
     log.info({}, 'a rolling restart begins')
     const isDone = await restartAll().finally(() => {
@@ -154,6 +159,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     if (isDone) log.info({}, 'the rolling restart has ended')
     else if (!stopping.signal.aborted)
       log.error({}, 'the rolling restart was given up: a new process did not start, and the old ones stay')
+    return isDone
   }
 
   async function restartAll(): Promise<boolean> {

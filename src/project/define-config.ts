@@ -11,7 +11,7 @@ export interface WaggleConfig<Definitions extends readonly TaskDefinition[] = re
   tasks: Definitions
   /** Settings and services of the tasks, see `defineServices`. */
   services?: ServicesDefinition
-  /** Adds routes to the API, see `RouteTools`. Called once per API process. */
+  /** Adds routes to the API, see `RouteTools`. Called once per API process; in `dev` again after an edit. */
   routes?: (tools: RouteTools) => ProjectRoutes
 }
 
@@ -23,7 +23,7 @@ export function defineConfig<const Definitions extends readonly TaskDefinition[]
   config: WaggleConfig<Definitions>,
 ): WaggleConfig<Definitions> {
   const fault = faultOf(config)
-  if (fault) throw new Error(`waggle.config.ts: ${fault}`)
+  if (fault) throw new Error(`defineConfig: ${fault}`)
   return config
 }
 
@@ -42,15 +42,18 @@ export function faultOf(config: unknown): string | undefined {
   )
   if (notDefined >= 0) return `tasks[${notDefined}] is no task definition: expected the result of defineTask`
   const names = tasks.map(({ name }: TaskDefinition) => name)
-  const double = names.find((name, index) => names.indexOf(name) < index)
-  if (double !== undefined) return `two tasks have the name "${double}"`
+  const duplicate = names.find((name, index) => names.indexOf(name) < index)
+  if (duplicate !== undefined) return `two tasks have the name "${duplicate}"`
   const reserved = names.find((name) => RESERVED_NAMES.includes(name))
   if (reserved !== undefined) return `the name "${reserved}" is reserved for a task of Waggle itself`
-  if (
-    services !== undefined &&
-    !(services.settings instanceof z.ZodObject && typeof services.open === 'function')
-  )
+  if (services !== undefined && !isServicesDefinition(services))
     return 'services must be the result of defineServices'
   if (routes !== undefined && typeof routes !== 'function') return 'routes must be a function'
   return undefined
+}
+
+function isServicesDefinition(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('settings' in value) || !('open' in value))
+    return false
+  return value.settings instanceof z.ZodObject && typeof value.open === 'function'
 }

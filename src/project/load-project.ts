@@ -1,4 +1,5 @@
 // Loads the project of this process: the configuration in `waggle.config.ts`.
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -45,7 +46,7 @@ async function importConfig(file: string): Promise<WaggleConfig> {
   try {
     loaded = await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new Error(`${file} could not be loaded: ${describe(error)}`, { cause: error })
+    throw new Error(`${file} could not be loaded: ${describe(error, file)}`, { cause: error })
   }
   const fault = faultOf(loaded.default)
   if (fault) throw new Error(`${file}: ${fault}`)
@@ -56,15 +57,34 @@ async function importConfig(file: string): Promise<WaggleConfig> {
  * Describes why a file could not be loaded: by its stack, which names the place in the file. Leaves out the
  * lines of Node and of Waggle, and the versions of modules that were loaded again.
  */
-function describe(error: unknown): string {
+function describe(error: unknown, file: string): string {
   if (!(error instanceof Error) || !error.stack) return messageOf(error)
-  const lines = error.stack.split('\n').filter((line) => !isForeignFrame(line))
-  return lines.join('\n').replace(/\?version=\d+/g, '')
+  const hasPlace = /^file:|^\s+at .*file:/m.test(error.stack)
+  const stack =
+    error instanceof SyntaxError && !hasPlace ? (placeOfSyntaxError(file) ?? error.stack) : error.stack
+  const lines = stack.split('\n').filter((line) => !isInternalFrame(line))
+  return lines
+    .join('\n')
+    .replace(/\?version=\d+/g, '')
+    .trim()
+}
+
+/**
+ * Returns what Node prints for a syntax error that nobody catches. It contains the file and the line, which an
+ * error that is caught lacks. No code of the modules runs, because all of them are parsed before.
+ */
+function placeOfSyntaxError(file: string): string | undefined {
+  const code = `await import(${JSON.stringify(pathToFileURL(file).href)})`
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+    encoding: 'utf8',
+    timeout: 10_000,
+  })
+  return /SyntaxError/.test(stderr) ? stderr.replace(/\n+Node\.js v.*\s*$/, '') : undefined
 }
 
 // The folder of Waggle's own modules.
 const CORE = new URL('../', import.meta.url).href
 
-function isForeignFrame(line: string): boolean {
+function isInternalFrame(line: string): boolean {
   return /^\s+at /.test(line) && (line.includes('node:internal') || line.includes(CORE))
 }

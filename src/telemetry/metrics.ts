@@ -29,6 +29,8 @@ export interface MetricsOptions {
   definitions: readonly { name: string; queue: string }[]
   /** Counts the waiting and running tasks of each queue in Postgres. It is called at every scrape. */
   summarizeQueues: () => Promise<QueueDepth[]>
+  /** Whether the metrics of the process itself are included; true by default. */
+  hasProcessMetrics?: boolean
 }
 
 /**
@@ -36,9 +38,10 @@ export interface MetricsOptions {
  * no event is missed. There is no `stop`: nothing here keeps the process alive, and the default observers of
  * prom-client cannot be removed.
  */
-export function createMetrics(events: Events, { definitions, summarizeQueues }: MetricsOptions): Metrics {
+export function createMetrics(events: Events, options: MetricsOptions): Metrics {
+  const { definitions, summarizeQueues, hasProcessMetrics = true } = options
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  if (hasProcessMetrics) collectDefaultMetrics({ register: registry })
   const labelOfQueue = boundedLabels(
     definitions.map(({ queue }) => queue),
     MAX_QUEUES,

@@ -5,7 +5,9 @@ import { once } from 'node:events'
 import { text as textOf } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { readConfig } from '../../src/config.ts'
+import sample from '../../waggle.config.ts'
 import { CHILD_ENVIRONMENT } from '../support/child-environment.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -66,6 +68,25 @@ describe('readConfig', () => {
   test('ignores variables of other programs', () => {
     const others = { PATH: '/bin', NODE_OPTIONS: '--x', DATABASE_URL_OLD: 'nonsense' }
     expect(readConfig({ ...SERVERS, ...others })).toEqual(readConfig(SERVERS))
+  })
+
+  test('reads the settings of a project, and reports their faults together with its own', () => {
+    const schema = z.object({
+      STRIPE_KEY: z.string(),
+      LIMIT: z.coerce.number(),
+      SMTP_URL: sample.services?.settings.shape.SMTP_URL as z.ZodType,
+    })
+    const valid = { STRIPE_KEY: 'sk', LIMIT: '3', SMTP_URL: 'smtps://mail.example.com' }
+    expect(readConfig(valid, [], schema).project).toEqual({ ...valid, LIMIT: 3 })
+    expect(
+      faultsOf(() => readConfig({ PORT: 'x', SMTP_URL: 'smtp:host', STRIPE_KEY: '' }, ['REDIS_URL'], schema)),
+    ).toEqual([
+      'REDIS_URL: is required for this command',
+      'PORT: must be a whole number',
+      'STRIPE_KEY: is required',
+      'LIMIT: is required',
+      'SMTP_URL: must be a URL that begins with smtp:// or smtps://',
+    ])
   })
 
   test.each([

@@ -21,12 +21,12 @@ Every error response is a problem document (RFC 9457, \`application/problem+json
 /**
  * Creates the document that /openapi.json returns.
  * @param version version of Waggle from package.json
- * @param own the routes of the project
+ * @param projectOperations the routes of the project
  */
 export function createApiDocument(
   registry: Registry,
   version: string,
-  own?: ProjectOperations,
+  projectOperations?: ProjectOperations,
 ): OpenApiDocument {
   return createOpenApiDocument({
     info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
@@ -37,7 +37,7 @@ export function createApiDocument(
         operations: submitOperations(registry.submittable),
       },
       Tasks: { description: 'Read, list, cancel, retry and replay tasks.', operations: taskOperations },
-      ...(own && { [own.tag]: own }),
+      ...(projectOperations && { [projectOperations.tag]: projectOperations }),
       Monitoring: {
         description: 'Queues, workers, statistics, health, metrics.',
         operations: systemOperations,
@@ -49,7 +49,7 @@ export function createApiDocument(
       ...REQUEST_SCHEMAS,
       BulkRequest: bulkRequest,
       ...SYSTEM_SCHEMAS,
-      ...own?.schemas,
+      ...projectOperations?.schemas,
       ...schemasOfDefinitions(registry.submittable),
     },
   })

@@ -23,10 +23,10 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** @param own operations of the routes of the project */
-export function createDocsRoutes(registry: Registry, own?: ProjectOperations) {
+/** @param projectOperations operations of the routes of the project */
+export function createDocsRoutes(registry: Registry, projectOperations?: ProjectOperations) {
   const document = once(() => {
-    const text = JSON.stringify(createApiDocument(registry, packageJson.version, own))
+    const text = JSON.stringify(createApiDocument(registry, packageJson.version, projectOperations))
     return { text, tag: tagOf(text) }
   })
   const page = once(readDocsPage)

@@ -21,7 +21,7 @@ export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOption
   let lastAllowedHost: string | undefined
   return (c: Context) => {
     if (isHealthPath(c.req.path)) return
-    if (isFromOtherSite(c, corsOrigins) && !isReadOnly(c)) throw new AppError('forbidden', OTHER_SITE)
+    if (!isReadOnly(c)) refuseOtherSite(c, corsOrigins)
     if (allowedNames) checkHost(c.req.header('Host'), allowedNames)
   }
 
@@ -31,6 +31,15 @@ export function createSiteCheck({ corsOrigins = [], listensOn }: SiteCheckOption
     if (!isLoopback(name) && !allowedNames.has(name)) throw new AppError('forbidden', unknownHost(host))
     lastAllowedHost = host
   }
+}
+
+/**
+ * Rejects a request that a page of another site makes a browser send. Routes whose GET requests change
+ * something call it.
+ * @throws AppError `forbidden`
+ */
+export function refuseOtherSite(c: Context, corsOrigins: string[] = []): void {
+  if (isFromOtherSite(c, corsOrigins)) throw new AppError('forbidden', OTHER_SITE)
 }
 
 interface SiteCheckOptions {
@@ -72,8 +81,7 @@ function hostOf(origin: string): string | undefined {
 }
 
 function isReadOnly({ req }: Context): boolean {
-  // GET and HEAD requests only read, except GET /submit_task, which submits a task.
-  return (req.method === 'GET' || req.method === 'HEAD') && req.path !== '/submit_task'
+  return req.method === 'GET' || req.method === 'HEAD'
 }
 
 /** Returns the name or address in a Host header in lower case, without the port and without IPv6 brackets. */

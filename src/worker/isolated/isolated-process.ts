@@ -5,7 +5,13 @@ import { pause } from '../../base/loop.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { AbortReason } from '../attempts/running-tasks.ts'
-import type { AttemptMessage, FromProcess, StrayError, ToProcess } from './protocol.ts'
+import {
+  type AttemptMessage,
+  type FromProcess,
+  SERVICES_FAILED,
+  type StrayError,
+  type ToProcess,
+} from './protocol.ts'
 
 export interface IsolatedProcess {
   /** Id of the process and of its process group; undefined if it could not be started. */
@@ -217,7 +223,8 @@ function notStarted(error: unknown): IsolatedProcess {
 
 /** Says how a process has ended: "exited with code 1". */
 export function describeEnd({ code, signal, error, isTooSlow }: ProcessEnd): string {
-  if (isTooSlow) return `did not load the definitions within ${START_MS / 1_000} s`
+  if (isTooSlow) return `did not load the project within ${START_MS / 1_000} s`
+  if (code === SERVICES_FAILED) return 'could not open the services of the project'
   if (error !== undefined) return messageOf(error)
   return signal ? `was ended by the signal ${signal}` : `exited with code ${code}`
 }

@@ -6,7 +6,7 @@ import {
   type ProcessEnd,
   startIsolatedProcess,
 } from './isolated-process.ts'
-import type { StrayError } from './protocol.ts'
+import { SERVICES_FAILED, type StrayError } from './protocol.ts'
 import { createReaper } from './reaper.ts'
 
 export interface Pool {
@@ -41,8 +41,9 @@ export interface PoolOptions {
 export class StartError extends Error {
   readonly stderr: string
   /**
-   * True if the operating system could not start or keep the process, for example because it has no memory
-   * left: a later start may succeed. False if the definitions could not be loaded.
+   * True if a later start may succeed: the operating system could not start or keep the process, for example
+   * because it has no memory left, or the services of the project could not be opened. False if the definitions
+   * could not be loaded.
    */
   readonly isTransient: boolean
 
@@ -50,7 +51,8 @@ export class StartError extends Error {
     super(`The isolated process could not be started: ${describeEnd(end)}`)
     this.name = 'IsolatedStartError'
     this.stderr = end.stderr
-    this.isTransient = !end.isTooSlow && (end.error !== undefined || end.signal !== null)
+    this.isTransient =
+      !end.isTooSlow && (end.error !== undefined || end.signal !== null || end.code === SERVICES_FAILED)
   }
 }
 

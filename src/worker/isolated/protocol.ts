@@ -5,6 +5,9 @@ import type { ClaimedTask } from '../../store/claim.ts'
 import type { NewLogLine } from '../../store/log-store.ts'
 import type { AbortReason, AttemptKey, RunningTask } from '../attempts/running-tasks.ts'
 
+/** Exit code of a process that could not open the services of the project. A later start may succeed. */
+export const SERVICES_FAILED = 75
+
 export type ToProcess =
   /** `run` numbers the attempts of a process. */
   { kind: 'run'; run: number; task: ClaimedTask } | { kind: 'abort'; reason: AbortReason }

@@ -15,7 +15,7 @@ import { outcomeOfError, outcomeOfResult, strayErrorOf } from '../attempts/attem
 import { type AttemptKey, createRunningTasks, type RunningTask } from '../attempts/running-tasks.ts'
 import { catchStrayErrors } from '../attempts/stray-errors.ts'
 import { lowerPriority, lowerSessionPriority } from '../worker-priority.ts'
-import type { FromProcess, ToProcess } from './protocol.ts'
+import { type FromProcess, SERVICES_FAILED, type ToProcess } from './protocol.ts'
 
 // Minimum time between two messages about the progress of an attempt. A heartbeat writes it once a second.
 const PROGRESS_MS = 100
@@ -97,10 +97,13 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
   }
 }
 
+/** Thrown by `load` if the services of the project could not be opened. The worker starts a process again. */
+export class ServicesError extends Error {}
+
 function exitBecauseOf(error: unknown): never {
   // Written synchronously, so that it is written before the exit.
   writeSync(process.stderr.fd, `${messageOf(error)}\n`)
-  process.exit(1)
+  process.exit(error instanceof ServicesError ? SERVICES_FAILED : 1)
 }
 
 /** @returns the error of an attempt whose definition the isolated processes do not have */
