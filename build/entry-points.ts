@@ -1,0 +1,15 @@
+// The entry points of the package: what projects import.
+
+export interface EntryPoint {
+  /** The key in `exports` of package.json: `.` is `waggle-tasks`, `./client` is `waggle-tasks/client`. */
+  export: string
+  /** Path in `src`, without extension. */
+  module: string
+  /** File of its types, which does not import other files of the package. */
+  types: string
+}
+
+export const ENTRY_POINTS: readonly EntryPoint[] = [
+  { export: '.', module: 'index', types: 'index.d.ts' },
+  { export: './client', module: 'client/client', types: 'client.d.ts' },
+]
