@@ -31,7 +31,10 @@ const BIN = 'bin/waggle.js'
 // not have. For Node, the second line is a string and a comment. docs/architecture.md explains the option.
 const BIN_CODE = `#!/bin/sh
 ':' //; exec node --max-semi-space-size=64 "$0" "$@"
-import '../lib/main.js'
+import { endWithNpx } from '../lib/processes/npx.js'
+
+endWithNpx(process.env)
+await import('../lib/main.js')
 `
 
 await build()
@@ -60,5 +63,9 @@ function compile(out: string, declarations: string) {
 
 function copy(source: string, destination: string) {
   if (!existsSync(join(ROOT, source))) throw new Error(`${source} does not exist: run \`npm run build\``)
-  cpSync(join(ROOT, source), join(DIST, destination), { recursive: true })
+  cpSync(join(ROOT, source), join(DIST, destination), {
+    recursive: true,
+    // Only drizzle-kit reads the snapshots, to generate further migrations.
+    filter: (path) => !path.endsWith('_snapshot.json'),
+  })
 }

@@ -14,6 +14,7 @@ const PEERS = ['zod']
 export function createManifest(entryPoints: readonly EntryPoint[], lib: string, bin: string) {
   const { name, version, description, license, type } = repository
   const code = readCode(lib)
+  checkImports(code)
   const imported = Object.entries(repository.dependencies).filter(([dependency]) =>
     new RegExp(`['"]${dependency}['"/]`).test(code),
   )
@@ -42,6 +43,18 @@ export function createManifest(entryPoints: readonly EntryPoint[], lib: string, 
         .filter(([dependency]) => PEERS.includes(dependency))
         .map(([dependency, exact]) => [dependency, `^${exact}`]),
     ),
+  }
+}
+
+/** @throws Error if the code imports a package that is missing in `dependencies` of the repository */
+function checkImports(code: string) {
+  const statements = code.matchAll(/^(?:import|export) (?:[^'"]*? from )?'([^'"]+)'|\bimport\('([^'"]+)'\)/gm)
+  for (const [, name = '', dynamic = name] of statements) {
+    const [scopeOrName = '', rest] = dynamic.split('/')
+    const dependency = scopeOrName.startsWith('@') ? `${scopeOrName}/${rest}` : scopeOrName
+    const isOwn = /^(\.|node:)/.test(dynamic) || dependency === repository.name
+    if (!isOwn && !Object.hasOwn(repository.dependencies, dependency))
+      throw new Error(`The code imports ${dependency}, which is missing in the dependencies of package.json`)
   }
 }
 

@@ -1,0 +1,86 @@
+// What the package contains, and what tools say about it.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { expect, inject, test } from 'vitest'
+import { ENTRY_POINTS } from '../../build/entry-points.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const DIST = join(ROOT, 'dist')
+const TOP = ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin/waggle.js', 'package.json']
+
+test('the package contains what is needed and nothing else', () => {
+  const packed = execFileSync('tar', ['-tzf', inject('tarball')], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((path) => path.replace(/^package\//, ''))
+  const page = packed.filter((path) => path.startsWith('web/'))
+  expect(packed.filter((path) => !page.includes(path)).sort()).toEqual(
+    [
+      ...TOP,
+      ...ENTRY_POINTS.map(({ types }) => types),
+      ...filesBelow('src').flatMap(compiledOf),
+      ...filesBelow('migrations').filter((path) => !path.endsWith('_snapshot.json')),
+      ...filesBelow('templates'),
+    ].sort(),
+  )
+  const unnamed = page.filter((path) => !/^web\/dist\/assets\/(index|plot)-[\w-]+\.(js|css)$/.test(path))
+  expect(unnamed.sort()).toEqual(['web/dist/icon.svg', 'web/dist/index.html'])
+  expect(page).toHaveLength(6)
+})
+
+test('the command is executable', () => {
+  const listing = execFileSync('tar', ['-tvzf', inject('tarball'), 'package/bin/waggle.js'], {
+    encoding: 'utf8',
+  })
+  expect(listing).toMatch(/^-rwxr-xr-x/)
+})
+
+test('the types of an entry point stand in one file and need only zod and Hono', () => {
+  const imports = Object.fromEntries(
+    ENTRY_POINTS.map(({ types }) => {
+      const text = readFileSync(join(DIST, types), 'utf8')
+      return [
+        types,
+        [...text.matchAll(/\bfrom "([^"]+)"|\bimport\("([^"]+)"\)/g)].map(([, name, inner]) => name ?? inner),
+      ]
+    }),
+  )
+  expect(imports).toMatchObject({ 'index.d.ts': ['hono', 'zod'], 'client.d.ts': [] })
+  for (const names of Object.values(imports))
+    expect(names.filter((name) => name?.startsWith('.'))).toEqual([])
+})
+
+test('publint has no findings', async () => {
+  const { messages, pkg = {} } = await publint({ pkgDir: DIST, strict: true })
+  expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([])
+})
+
+test('attw has no findings', () => {
+  const { status, stdout, stderr } = spawnSync(
+    join(ROOT, 'node_modules/.bin/attw'),
+    [inject('tarball'), '--profile', 'esm-only', '--no-color'],
+    { encoding: 'utf8' },
+  )
+  expect(stdout + stderr).toContain('No problems found')
+  expect(status).toBe(0)
+})
+
+/** The files that a file of `src` becomes. */
+function compiledOf(path: string): string[] {
+  if (path.endsWith('.d.ts')) return []
+  return [path.replace(/^src\//, 'lib/').replace(/\.ts$/, '.js')]
+}
+
+function filesBelow(folder: string): string[] {
+  try {
+    return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length))
+  } catch {
+    return []
+  }
+}
