@@ -29,7 +29,7 @@ const BIN = 'bin/waggle.js'
 
 // A shell starts Node, because a `#!` line can pass an option to Node only with `env -S`, which Alpine Linux does
 // not have. For Node, the second line is a string and a comment. docs/architecture.md explains the option.
-const BIN_CODE = `#!/bin/sh
+const BIN_CODE = `#!/usr/bin/env sh
 ':' //; exec node --max-semi-space-size=64 "$0" "$@"
 import { endWithNpx } from '../lib/processes/npx.js'
 
