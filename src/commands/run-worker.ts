@@ -4,12 +4,12 @@ import { createHealthChecks, type HealthChecks } from '../api/health-checks.ts'
 import type { Parts } from '../assembly.ts'
 import { programPath, VERSION } from '../base/installation.ts'
 import type { Config } from '../config.ts'
-import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
 import { poolSizeOf } from '../worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
 import { retentionOf } from './retention-settings.ts'
 
 /**
+ * The caller passes stray errors to the worker (`catchStrayErrors`).
  * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor
  */
 export function runWorker(
@@ -17,7 +17,7 @@ export function runWorker(
   { connections, registry, services, events }: Parts,
   own: { role: string; id?: string; parentPid?: number },
 ): Worker {
-  const worker = startWorker(connections, registry, events, {
+  return startWorker(connections, registry, events, {
     ...own,
     services: services.services,
     queues: config.WORKER_QUEUES,
@@ -36,8 +36,6 @@ export function runWorker(
       }),
     },
   })
-  catchStrayErrors(worker.handleStrayError)
-  return worker
 }
 
 export function workerHealth(config: Config, { connections }: Parts, worker: Worker): HealthChecks {

@@ -18,6 +18,8 @@ export interface Worker {
    * call `stop` and exit with 1.
    */
   failed: Promise<string>
+  /** Returns whether the calling code belongs to an attempt of this worker. */
+  isInAttempt(): boolean
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
   handleStrayError: StrayErrorHandler
   /**
@@ -49,7 +51,8 @@ export function startWorker(
   const { queues, concurrency } = options
   events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
-  return { id, isBeating: heartbeat.isBeating, failed, handleStrayError, stop }
+  const isInAttempt = () => parts.scope.getStore() !== undefined
+  return { id, isBeating: heartbeat.isBeating, failed, isInAttempt, handleStrayError, stop }
 
   async function stop(graceMs: number): Promise<boolean> {
     events.emit('worker.stopping', { workerId: id, running: running.size })

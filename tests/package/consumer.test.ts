@@ -1,8 +1,9 @@
 // A project with the installed package: its types, its commands and its client.
 import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { killScripts, startNpm } from '../support/npm-process.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -46,6 +47,18 @@ test('npx waggle dev runs tasks and serves the page, and leaves nothing running 
   expect(await page.text()).toContain('<script type="module"')
   expect((await fetch(`${url}/docs`)).status).toBe(200)
   expect(dev.running().join('\n')).toContain('waggle-tasks/lib/isolated.js')
+  await expectStop(dev)
+})
+
+test('npx waggle dev loads an edit of a task', async () => {
+  const dev = npx('dev', SETTINGS)
+  await dev.ready()
+  const url = urlOf(dev.output())
+  const task = join(folder, 'tasks/hello.ts')
+  const code = readFileSync(task, 'utf8')
+  onTestFinished(() => writeFileSync(task, code))
+  writeFileSync(task, code.replace('services.greet(name)', '`Edited: ${name}`'))
+  await expect.poll(async () => (await submit(url)).greeting, { timeout: 60_000 }).toBe('Edited: Ada')
   await expectStop(dev)
 })
 
