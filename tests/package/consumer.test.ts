@@ -57,7 +57,7 @@ test('npx waggle dev loads an edit of a task', async () => {
   const task = join(folder, 'tasks/hello.ts')
   const code = readFileSync(task, 'utf8')
   onTestFinished(() => writeFileSync(task, code))
-  writeFileSync(task, code.replace('services.greet(name)', '`Edited: ${name}`'))
+  writeFileSync(task, code.replace('services.greet(name)', '"Edited: " + name'))
   await expect.poll(async () => (await submit(url)).greeting, { timeout: 60_000 }).toBe('Edited: Ada')
   await expectStop(dev)
 })
