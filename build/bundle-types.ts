@@ -26,10 +26,15 @@ export async function bundleTypes(entry: EntryPoint, declarations: string, out: 
 }
 
 /**
- * Modules whose types other entry points import from the main one. With copies of them, the types of the project,
- * which are members of `Register`, would be missing there.
+ * Modules whose types other entry points import from these. With copies of them, the types of the project, which are
+ * members of `Register`, would be missing there.
  */
-const SHARED_MODULES = ['definitions/define', 'definitions/services', 'project/define-config']
+const SHARED_MODULES: Record<string, string> = {
+  'definitions/define': 'waggle-tasks',
+  'definitions/services': 'waggle-tasks',
+  'project/define-config': 'waggle-tasks',
+  'client/client': 'waggle-tasks/client',
+}
 
 function importSharedTypes(declarations: string): Plugin {
   return {
@@ -37,7 +42,8 @@ function importSharedTypes(declarations: string): Plugin {
     resolveId(id, importer) {
       if (importer === undefined || !id.startsWith('.')) return undefined
       const module = relative(declarations, join(dirname(importer), id)).replace(/(\.d)?\.ts$/, '')
-      return SHARED_MODULES.includes(module) ? { id: 'waggle-tasks', external: true } : undefined
+      const shared = SHARED_MODULES[module]
+      return shared === undefined ? undefined : { id: shared, external: true }
     },
   }
 }

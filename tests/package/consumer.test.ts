@@ -35,8 +35,11 @@ test('right use compiles and wrong use does not', async () => {
   await run('npx', ['tsc', '--noEmit'], { cwd: folder })
 })
 
-test('npx waggle dev runs tasks and serves the page, and leaves nothing running after SIGTERM', async () => {
-  const dev = npx('dev', SETTINGS)
+test.each([
+  ['npx waggle dev', ['exec', '--', 'waggle', 'dev']],
+  ['npm run dev', ['run', 'dev']],
+])('%s runs tasks and serves the page, and leaves nothing running after SIGTERM', async (_name, args) => {
+  const dev = startNpm(args, SETTINGS, { folder })
   await dev.ready()
   const url = urlOf(dev.output())
   const { pid, ...results } = await submit(url)
@@ -79,7 +82,8 @@ test.skipIf(inject('postgresUrl') === null)(
     await api.ready()
     await worker.ready()
     expect(await submit(urlOf(api.output()))).toMatchObject(RESULTS)
-    expect(worker.running().filter((line) => line.includes('main.js worker-process'))).toHaveLength(2)
+    const workers = worker.running().filter((line) => line.includes('main.js worker-process'))
+    expect(workers).toEqual(Array(2).fill(expect.stringContaining('--max-semi-space-size=64')))
     await Promise.all([expectStop(api), expectStop(worker)])
   },
 )

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
+import { ENTRY_POINTS } from '../../build/entry-points.ts'
 import repository from '../../package.json' with { type: 'json' }
 
 declare module 'vitest' {
@@ -28,6 +29,8 @@ export default function setup({ provide }: TestProject) {
     const project = join(folder, 'project')
     cpSync(join(ROOT, 'tests/package/project'), project, { recursive: true })
     writeFileSync(join(project, 'package.json'), JSON.stringify(manifestOf(tarball)))
+    const names = ENTRY_POINTS.map(({ export: path }) => join('waggle-tasks', path))
+    writeFileSync(join(project, 'entry-points.ts'), names.map((name) => `import '${name}'\n`).join(''))
     npm(project, ['install', '--no-audit', '--no-fund'])
     provide('tarball', tarball)
     provide('projectFolder', project)
@@ -43,6 +46,7 @@ function manifestOf(tarball: string) {
   return {
     private: true,
     type: 'module',
+    scripts: { dev: 'exec waggle dev' },
     dependencies: { 'waggle-tasks': `file:${tarball}`, zod: repository.dependencies.zod },
     devDependencies: { '@types/node': node, typescript },
   }
