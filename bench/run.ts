@@ -1,16 +1,18 @@
 // `npm run bench` measures how many tasks per second the whole system runs and how long a single task takes,
 // compared with other systems that do the same work in the same run: three on BullMQ, and pg-boss and
-// graphile-worker, which store tasks in Postgres. FastAPI with Celery is measured if it is chosen.
+// graphile-worker, which store tasks in Postgres. FastAPI with Celery, and Waggle from the built package, are
+// measured if they are chosen.
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md
 //   --systems=a,b      measures only these systems (waggle, bullmq-rows, …: see systems.ts). `celery` needs
-//                      Python with venv and is skipped without it
+//                      Python with venv and is skipped without it; `waggle-package` needs \`npm run build\`
 import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'
 import { measure, type Plan } from './measure.ts'
 import packages from './package.json' with { type: 'json' }
+import { makePackageProject } from './package-project.ts'
 import { installRequirements } from './python-environment.ts'
 import { formatFindings, formatTable, type Result, type Skipped } from './report.ts'
 import { type Stores, startStores } from './stores.ts'
@@ -33,7 +35,9 @@ const plan = options.quick ? QUICK : FULL
 const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
 
-const { systems, skipped, python } = install(chooseSystems(options.systems))
+const chosen = chooseSystems(options.systems)
+if (chosen.some(({ name }) => name === 'waggle-package')) makePackageProject()
+const { systems, skipped, python } = install(chosen)
 const stores = await startStores()
 try {
   publish(await run(stores, interruption.signal))

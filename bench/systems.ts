@@ -1,14 +1,14 @@
 // The systems that the bench compares. They accept the same requests and do the same work, each with an
 // API process and a worker process. They differ in where they store tasks.
 import { fileURLToPath } from 'node:url'
+import { PACKAGE_MAIN, PACKAGE_SETTINGS } from './package-project.ts'
 
 export interface System {
   name: string
   title: string
-  /**
-   * The folder of a system in Python, with its `requirements.txt`. Programs of other systems are run by Node. A
-   * system in Python is measured only if it is chosen by its name.
-   */
+  /** Whether the system is measured only if it is chosen by its name. */
+  isOptional?: boolean
+  /** The folder of a system in Python, with its `requirements.txt`. Programs of other systems are run by Node. */
   pythonFolder?: string
   /** Programs with their arguments. They run one after the other before the API starts. */
   prepare: string[][]
@@ -34,6 +34,16 @@ export const SYSTEMS: System[] = [
     api: [WAGGLE, 'api'],
     worker: [WAGGLE, 'worker'],
     taskStorage: 'rows',
+  },
+  {
+    name: 'waggle-package',
+    title: 'Waggle (package)',
+    isOptional: true,
+    prepare: [[PACKAGE_MAIN, 'migrate']],
+    api: [PACKAGE_MAIN, 'api'],
+    worker: [PACKAGE_MAIN, 'worker'],
+    taskStorage: 'rows',
+    settings: PACKAGE_SETTINGS,
   },
   {
     name: 'bullmq-rows',
@@ -80,6 +90,7 @@ export const SYSTEMS: System[] = [
   {
     name: 'celery',
     title: 'FastAPI + Celery',
+    isOptional: true,
     pythonFolder: program('./peers/celery'),
     prepare: [],
     api: [program('./peers/celery/api.py')],
@@ -90,11 +101,11 @@ export const SYSTEMS: System[] = [
 
 /**
  * Returns the systems to measure.
- * @param choice names with commas between them. Default: all systems that need no Python
+ * @param choice names with commas between them. Default: all but the optional ones
  * @throws Error for an unknown name
  */
 export function chooseSystems(choice?: string): System[] {
-  if (choice === undefined) return SYSTEMS.filter(({ pythonFolder }) => pythonFolder === undefined)
+  if (choice === undefined) return SYSTEMS.filter(({ isOptional }) => !isOptional)
   return choice.split(',').map((wanted) => {
     const system = SYSTEMS.find(({ name }) => name === wanted)
     if (!system)

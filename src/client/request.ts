@@ -1,6 +1,7 @@
 // Sends one request of the client and reads its response.
 import type { hc } from 'hono/client'
 import type { AppType } from '../api/app.ts'
+import { ApiError } from './api-error.ts'
 import { type FieldFault, readProblem } from './problem.ts'
 
 /** Type of Hono's RPC client for the routes of the API. */
@@ -28,20 +29,20 @@ export type ValueOf<R> = R extends { ok: infer Ok; json(): Promise<infer T> }
     : never
   : never
 
-export interface RequestOptions {
+export interface CallOptions {
   signal?: AbortSignal
+}
+
+interface RequestOptions extends CallOptions {
   /** How long the API waits for the end of a task before it responds, in milliseconds. Default: 0. */
   waitMs?: number
 }
 
 /** Sends a request and repeats it after transient errors. Resolves with the body of the response. */
-export type SendCall = <R extends JsonResponse>(
-  send: Send<R>,
-  call?: Pick<RequestOptions, 'signal'>,
-) => Promise<ValueOf<R>>
+export type SendCall = <R extends JsonResponse>(send: Send<R>, call?: CallOptions) => Promise<ValueOf<R>>
 
 /** Why a request failed. `status` is 0 if there was no response. */
-export interface Failure {
+interface Failure {
   status: number
   code: string
   detail: string
@@ -54,8 +55,19 @@ export interface Failure {
 // does not respond in this time counts as unreachable.
 const RESPONSE_TIMEOUT_MS = 10_000
 
+/** Sends one request without repeating it, and returns the body of the response. @throws ApiError only */
+export async function sendOnce<R extends JsonResponse>(
+  send: Send<R>,
+  options?: RequestOptions,
+): Promise<ValueOf<R>> {
+  const outcome = await sendRequest(send, options)
+  if ('value' in outcome) return outcome.value
+  const { status, code, detail, ...more } = outcome.failure
+  throw new ApiError(status, code, detail, more)
+}
+
 /** Sends one request and returns the body of the response, or the failure. Never rejects. */
-export async function sendRequest<R extends JsonResponse>(
+async function sendRequest<R extends JsonResponse>(
   send: Send<R>,
   { signal, waitMs = 0 }: RequestOptions = {},
 ): Promise<{ value: ValueOf<R> } | { failure: Failure }> {

@@ -1,43 +1,69 @@
-// Calls of the client that concern the system: health, permissions, statistics, queues and workers.
-import type { InferRequestType } from 'hono/client'
-import { type Api, idPath, type RequestOptions, type SendCall } from './request.ts'
+// Calls of the client that concern the system: health, permissions, definitions, statistics, queues and workers.
+import { type Api, type CallOptions, idPath, type SendCall } from './request.ts'
+import type { Access, Definition, Queue, Readiness, Statistics, StatisticsQuery, Worker } from './system.ts'
 
-type StatsQuery = InferRequestType<Api['v1']['stats']['$get']>['query']
-type CallOptions = Pick<RequestOptions, 'signal'>
+export interface SystemCalls {
+  /** Resolves when the API can accept tasks; rejects if it cannot within `retryForMs`. */
+  ready(call?: CallOptions): Promise<Readiness>
 
-export function createSystemCalls({ v1, health }: Api, send: SendCall) {
+  /** Returns name and scopes of the API key. */
+  access(call?: CallOptions): Promise<Access>
+
+  /** Returns the definitions that clients may submit, with the JSON Schemas of their inputs and results. */
+  definitions(call?: CallOptions): Promise<{ data: Definition[] }>
+
+  /**
+   * Returns how many tasks wait and run now, and statistics of a time window that ends now: for example how
+   * many tasks were accepted or failed in it, and how long tasks waited and ran.
+   */
+  stats(query?: StatisticsQuery, call?: CallOptions): Promise<Statistics>
+
+  queues(call?: CallOptions): Promise<{ data: Queue[] }>
+
+  /** No task of a paused queue starts until `resumeQueue`. Running tasks continue. */
+  pauseQueue(name: string, call?: CallOptions): Promise<Queue>
+
+  resumeQueue(name: string, call?: CallOptions): Promise<Queue>
+
+  workers(call?: CallOptions): Promise<{ data: Worker[] }>
+
+  /**
+   * Stops a worker from claiming tasks until `resumeWorker` or the end of its process. Running tasks
+   * continue.
+   */
+  drainWorker(id: string, call?: CallOptions): Promise<Worker>
+
+  resumeWorker(id: string, call?: CallOptions): Promise<Worker>
+}
+
+export function createSystemCalls({ v1, health }: Api, send: SendCall): SystemCalls {
   return {
-    /** Resolves when the API can accept tasks; rejects if it cannot within `retryForMs`. */
-    ready: (call?: CallOptions) => send((settings) => health.ready.$get({}, settings), call),
+    ready: (call) => send((settings) => health.ready.$get({}, settings), call),
 
-    /** Returns name and scopes of the API key. */
-    access: (call?: CallOptions) => send((settings) => v1.access.$get({}, settings), call),
+    access: (call) => send((settings) => v1.access.$get({}, settings), call),
 
-    /**
-     * Returns how many tasks wait and run now, and statistics of a time window that ends now: for example how
-     * many tasks were accepted or failed in it, and how long tasks waited and ran.
-     */
-    stats: (query: StatsQuery = {}, call?: CallOptions) =>
-      send((settings) => v1.stats.$get({ query }, settings), call),
+    // The cast gives the JSON Schemas their type, which the API derives only in part.
+    definitions: (call) =>
+      send((settings) => v1.definitions.$get({}, settings), call) as Promise<{ data: Definition[] }>,
 
-    queues: (call?: CallOptions) => send((settings) => v1.queues.$get({}, settings), call),
+    stats: ({ window } = {}, call) => {
+      const query = { ...(window !== undefined && { window: String(window) }) }
+      return send((settings) => v1.stats.$get({ query }, settings), call)
+    },
 
-    pauseQueue: (name: string, call?: CallOptions) =>
+    queues: (call) => send((settings) => v1.queues.$get({}, settings), call),
+
+    pauseQueue: (name, call) =>
       send((settings) => v1.queues[':name'].pause.$post(queuePath(name), settings), call),
 
-    resumeQueue: (name: string, call?: CallOptions) =>
+    resumeQueue: (name, call) =>
       send((settings) => v1.queues[':name'].resume.$post(queuePath(name), settings), call),
 
-    workers: (call?: CallOptions) => send((settings) => v1.workers.$get({}, settings), call),
+    workers: (call) => send((settings) => v1.workers.$get({}, settings), call),
 
-    /**
-     * Stops a worker from claiming tasks until `resumeWorker` or the end of its process. Running tasks
-     * continue.
-     */
-    drainWorker: (id: string, call?: CallOptions) =>
-      send((settings) => v1.workers[':id'].drain.$post(idPath(id), settings), call),
+    drainWorker: (id, call) => send((settings) => v1.workers[':id'].drain.$post(idPath(id), settings), call),
 
-    resumeWorker: (id: string, call?: CallOptions) =>
+    resumeWorker: (id, call) =>
       send((settings) => v1.workers[':id'].resume.$post(idPath(id), settings), call),
   }
 }

@@ -1,15 +1,12 @@
 // Starts the worker of this process with the settings of the configuration.
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import packageJson from '../../package.json' with { type: 'json' }
 import { createHealthChecks, type HealthChecks } from '../api/health-checks.ts'
 import type { Parts } from '../assembly.ts'
+import { programPath, VERSION } from '../base/installation.ts'
 import type { Config } from '../config.ts'
 import { poolSizeOf } from '../worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
 import { retentionOf } from './retention-settings.ts'
-
-const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
 
 /**
  * The caller passes stray errors to the worker (`catchStrayErrors`).
@@ -27,9 +24,9 @@ export function runWorker(
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
     ...retentionOf(config),
-    version: packageJson.version,
+    version: VERSION,
     isolated: {
-      script: ISOLATED_SCRIPT,
+      script: programPath('isolated'),
       processes: poolSizeOf({
         requested: config.ISOLATED_PROCESSES,
         workers: config.WORKER_PROCESSES,

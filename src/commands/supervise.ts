@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import cluster from 'node:cluster'
 import { randomUUID } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { programPath } from '../base/installation.ts'
 import type { Config, Environment } from '../config.ts'
 import { type ManagedProcess, manageProcess } from '../processes/managed-process.ts'
 import { createProcessHealth } from '../processes/process-health.ts'
@@ -133,7 +133,7 @@ function rolesOf(command: SupervisedCommand, { onUrl, renderMetrics }: RoleHandl
   return command.roles.map((role) => all[role])
 }
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+const MAIN = programPath('main')
 
 /** Forks a process that shares the port of the API: this process accepts connections and passes them on. */
 function forkApi(args: string[], environment: Environment): ChildProcess {

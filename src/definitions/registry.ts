@@ -1,22 +1,7 @@
 // The registry: finds task definitions by name.
 import { distance } from 'fastest-levenshtein'
-import type { z } from 'zod'
 import { AppError } from '../base/errors.ts'
 import type { TaskDefinition } from './define.ts'
-
-/** Input type of the definition with this name; `unknown` if the name is not known at compile time. */
-export type InputOf<Known extends TaskDefinition, Name> = z.input<DefinitionOf<Known, Name>['input']>
-
-/** Result type of the definition with this name; `unknown` if the name is not known at compile time. */
-export type ResultOf<Known extends TaskDefinition, Name> = z.output<DefinitionOf<Known, Name>['output']>
-
-// Selects the definition whose name is `Name` from the union `Known` of definition types. It is the general
-// `TaskDefinition` if `Name` is only `string`, or if no definition in `Known` has this name.
-type DefinitionOf<Known extends TaskDefinition, Name> = string extends Name
-  ? TaskDefinition
-  : [Extract<Known, { name: Name }>] extends [never]
-    ? TaskDefinition
-    : Extract<Known, { name: Name }>
 
 export interface Registry {
   /** All definitions, including internal ones. */

@@ -185,10 +185,10 @@ describe('a broken rule is reported', () => {
     [
       'code of the server in the client',
       {
-        'src/client/x.ts': `import { createRegistry } from '../definitions/registry.ts'`,
-        'src/definitions/registry.ts': '',
+        'src/client/x.ts': `import { createApp } from '../api/app.ts'`,
+        'src/api/app.ts': '',
       },
-      'src/client/x.ts imports src/definitions/registry.ts: only types may be imported from it',
+      'src/client/x.ts imports src/api/app.ts: only types may be imported from it',
     ],
     [
       'other types of the server in the client',
@@ -228,7 +228,7 @@ describe('a broken rule is reported', () => {
       'src/api/app.ts': `import { Hono } from 'hono'\nimport { find } from '../store/task-store.ts'`,
       'src/main.ts': `import { createApp } from './api/app.ts'\nreadConfig(process.env)`,
       'src/definitions/registry.ts': '',
-      'src/client/client.ts': `import { hc } from 'hono/client'\nimport type { InputOf } from '../definitions/registry.ts'`,
+      'src/client/client.ts': `import { hc } from 'hono/client'\nimport type { AppType } from '../api/app.ts'`,
       'web/src/api/x.tsx': `import { createClient } from '../../../src/client/client.ts'\nimport './page.css'`,
       'web/src/api/y.ts': `import type { AppType } from '../../../src/api/app.ts'`,
     }

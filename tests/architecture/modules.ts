@@ -188,8 +188,11 @@ export const BROWSER_PACKAGES = /^(hono|uplot|lossless-json)\b/
 /** Code for browsers: the files of other modules that it may import. */
 export const BROWSER_IMPORTS: Record<string, string[]> = {
   'web/src/': ['src/client/client.ts', 'src/api/app.ts', 'src/base/exact-json.ts'],
-  'src/client/': ['src/api/app.ts', 'src/definitions/registry.ts', 'src/tasks/core-definitions.ts'],
+  'src/client/': ['src/api/app.ts'],
 }
 
 /** Of those files, the ones that run in browsers. From the others only types may be imported. */
 export const RUNS_IN_BROWSERS = ['src/client/client.ts', 'src/base/exact-json.ts']
+
+/** Entry points of the package. Only they re-export other files: what projects import. */
+export const ENTRY_POINTS = ['src/index.ts', 'src/client/client.ts']

@@ -6,6 +6,7 @@ import {
   API_LAYERS,
   BROWSER_IMPORTS,
   BROWSER_PACKAGES,
+  ENTRY_POINTS,
   LAYERS,
   type Module,
   PACKAGE_HOMES,
@@ -80,7 +81,7 @@ function findingsOfFile(path: string, code: string): string[] {
   return [
     ...(/\bprocess\.env\b/.test(code) && !mayReadEnvironment ? [`${path} reads process.env`] : []),
     // The entry points of the package re-export what projects use.
-    ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) && path !== 'src/index.ts'
+    ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) && !ENTRY_POINTS.includes(path)
       ? [`${path} re-exports another file`]
       : []),
   ]

@@ -2,8 +2,8 @@
 // The page loads nothing from other hosts.
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
-import packageJson from '../../../package.json' with { type: 'json' }
 import { AppError } from '../../base/errors.ts'
+import { VERSION } from '../../base/installation.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { isNotModified, tagOf } from '../http/entity-tag.ts'
 import type { ProjectOperations } from '../openapi/operation.ts'
@@ -26,7 +26,7 @@ const PAGE_POLICY = [
 /** @param projectOperations operations of the routes of the project */
 export function createDocsRoutes(registry: Registry, projectOperations?: ProjectOperations) {
   const document = once(() => {
-    const text = JSON.stringify(createApiDocument(registry, packageJson.version, projectOperations))
+    const text = JSON.stringify(createApiDocument(registry, VERSION, projectOperations))
     return { text, tag: tagOf(text) }
   })
   const page = once(readDocsPage)

@@ -12,7 +12,7 @@ export function jsonResponse<Body extends object, Status extends ContentfulStatu
   body: Body,
   status: Status,
   headers: Record<string, string>,
-) {
+): Response & TypedResponse<JSONParsed<Body>, Status, 'json'> {
   return jsonTextResponse<Body, Status>(c, JSON.stringify(body), status, headers)
 }
 

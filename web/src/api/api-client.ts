@@ -1,6 +1,6 @@
 // API client of the page. It sends each request once, to the server that delivered the page and with the API
 // key of the tab, and reports the outcome to `Connection` and `Access`.
-import { type BulkAction, createClient, type TaskFilter } from '../../../src/client/client.ts'
+import { type BulkAction, createClient, type ListQuery, type TaskFilter } from '../../../src/client/client.ts'
 import { parseJson } from '../parts/exact-json.ts'
 import type { Access, Scope } from './access.ts'
 import { type ApiFault, type ApiResponse, responseOf } from './api-response.ts'
@@ -19,7 +19,7 @@ export const STATUSES = [
   'CANCELLED',
 ] as const satisfies TaskStatus[]
 export type CompactTask = Awaited<ReturnType<Client['listCompact']>>['data'][number]
-export type { BulkAction, TaskFilter }
+export type { BulkAction, ListQuery, TaskFilter }
 /** Options of a submission, e.g. queue and delay. */
 export type RunOptions = NonNullable<NonNullable<Parameters<Client['submit']>[2]>['options']>
 export type LogLine = Awaited<ReturnType<Client['logs']>>['data'][number]
@@ -79,8 +79,8 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
       send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
 
-    tasks: (filter: TaskFilter, signal: AbortSignal) =>
-      send('read', () => client.listCompact(filter, { signal })),
+    tasks: (query: ListQuery, signal: AbortSignal) =>
+      send('read', () => client.listCompact(query, { signal })),
 
     countTasks: (filter: TaskFilter, signal: AbortSignal) =>
       send('read', () => client.count(filter, { signal })),

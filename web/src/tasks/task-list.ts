@@ -1,6 +1,6 @@
 // Loads one page of the task list. If the list is live, the page is loaded again every few seconds.
 import { useRef, useState } from 'hono/jsx/dom'
-import type { CompactTask, TaskFilter } from '../api/api-client.ts'
+import type { CompactTask, ListQuery, TaskFilter } from '../api/api-client.ts'
 import type { ApiFault, ApiResponse } from '../api/api-response.ts'
 import { type Poll, startPoll } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
@@ -99,7 +99,7 @@ interface Known {
 
 async function readPage(
   filter: TaskFilter,
-  load: (filter: TaskFilter) => Promise<ApiResponse<{ data: CompactTask[]; next_cursor: string | null }>>,
+  load: (query: ListQuery) => Promise<ApiResponse<{ data: CompactTask[]; next_cursor: string | null }>>,
   nowMs: () => number,
 ): Promise<ApiResponse<TaskListPage>> {
   const tasks: CompactTask[] = []

@@ -1,0 +1,71 @@
+// `npm run build` makes the package `dist/`: compiled code, types, the page, the migrations and its own package.json.
+// Its folders are those of the repository, with `lib` in place of `src`. The page must have been built before.
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { bundleTypes } from './bundle-types.ts'
+import { ENTRY_POINTS } from './entry-points.ts'
+import { createManifest } from './package-manifest.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const DIST = join(ROOT, 'dist')
+
+/** Files and folders that are copied unchanged: source, and destination if it is another one. */
+const COPIED: [source: string, destination?: string][] = [
+  ['README.md'],
+  ['CHANGELOG.md'],
+  ['LICENSE'],
+  ['migrations'],
+  ['web/dist'],
+  // Files that a browser loads.
+  ['src/api/docs/page/index.html', 'lib/api/docs/page/index.html'],
+  ['src/api/docs/page/page.css', 'lib/api/docs/page/page.css'],
+  ['src/api/docs/page/start.js', 'lib/api/docs/page/start.js'],
+]
+
+const BIN = 'bin/waggle.js'
+
+// A shell starts Node, because a `#!` line can pass an option to Node only with `env -S`, which Alpine Linux does
+// not have. For Node, the second line is a string and a comment. docs/architecture.md explains the option.
+const BIN_CODE = `#!/usr/bin/env sh
+':' //; exec node --max-semi-space-size=64 "$0" "$@"
+import { endWithNpx } from '../lib/processes/npx.js'
+
+endWithNpx(process.env)
+await import('../lib/main.js')
+`
+
+await build()
+
+async function build() {
+  rmSync(DIST, { recursive: true, force: true })
+  const declarations = mkdtempSync(join(tmpdir(), 'waggle-types-'))
+  try {
+    compile(join(DIST, 'lib'), declarations)
+    for (const entryPoint of ENTRY_POINTS) await bundleTypes(entryPoint, declarations, DIST)
+  } finally {
+    rmSync(declarations, { recursive: true, force: true })
+  }
+  for (const [source, destination = source] of COPIED) copy(source, destination)
+  if (existsSync(join(ROOT, 'templates'))) copy('templates', 'templates')
+  mkdirSync(join(DIST, dirname(BIN)))
+  writeFileSync(join(DIST, BIN), BIN_CODE, { mode: 0o755 })
+  const manifest = createManifest(ENTRY_POINTS, join(DIST, 'lib'), BIN)
+  writeFileSync(join(DIST, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+function compile(out: string, declarations: string) {
+  const args = ['-p', join(ROOT, 'build'), '--outDir', out, '--declarationDir', declarations]
+  execFileSync(join(ROOT, 'node_modules/.bin/tsc'), args, { stdio: 'inherit' })
+}
+
+function copy(source: string, destination: string) {
+  if (!existsSync(join(ROOT, source))) throw new Error(`${source} does not exist: run \`npm run build\``)
+  cpSync(join(ROOT, source), join(DIST, destination), {
+    recursive: true,
+    // Only drizzle-kit reads the snapshots, to generate further migrations.
+    filter: (path) => !path.endsWith('_snapshot.json'),
+  })
+}

@@ -1,0 +1,66 @@
+// The package.json of the package.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import repository from '../package.json' with { type: 'json' }
+import type { EntryPoint } from './entry-points.ts'
+
+/** Packages of which a project and Waggle must have the same copy: Waggle gets schemas of the project. */
+const PEERS = ['zod']
+
+/**
+ * @param lib folder of the compiled code: only packages that it imports become dependencies
+ * @param bin path of the command in the package
+ */
+export function createManifest(entryPoints: readonly EntryPoint[], lib: string, bin: string) {
+  const { name, version, description, license, type } = repository
+  const code = readCode(lib)
+  checkImports(code)
+  const imported = Object.entries(repository.dependencies).filter(([dependency]) =>
+    new RegExp(`['"]${dependency}['"/]`).test(code),
+  )
+  return {
+    name,
+    version,
+    description,
+    keywords: ['background', 'tasks', 'jobs', 'queue', 'worker', 'postgres', 'redis'],
+    license,
+    type,
+    bin: { waggle: bin },
+    exports: {
+      ...Object.fromEntries(
+        entryPoints.map(({ export: path, module, types }) => [
+          path,
+          { types: `./${types}`, default: `./lib/${module}.js` },
+        ]),
+      ),
+      './package.json': './package.json',
+    },
+    // Older versions of Node cannot run the TypeScript of a project.
+    engines: { node: '>=24' },
+    dependencies: Object.fromEntries(imported.filter(([dependency]) => !PEERS.includes(dependency))),
+    peerDependencies: Object.fromEntries(
+      imported
+        .filter(([dependency]) => PEERS.includes(dependency))
+        .map(([dependency, exact]) => [dependency, `^${exact}`]),
+    ),
+  }
+}
+
+/** @throws Error if the code imports a package that is missing in `dependencies` of the repository */
+function checkImports(code: string) {
+  const statements = code.matchAll(/^(?:import|export) (?:[^'"]*? from )?'([^'"]+)'|\bimport\('([^'"]+)'\)/gm)
+  for (const [, name = '', dynamic = name] of statements) {
+    const [scopeOrName = '', rest] = dynamic.split('/')
+    const dependency = scopeOrName.startsWith('@') ? `${scopeOrName}/${rest}` : scopeOrName
+    const isOwn = /^(\.|node:)/.test(dynamic) || dependency === repository.name
+    if (!isOwn && !Object.hasOwn(repository.dependencies, dependency))
+      throw new Error(`The code imports ${dependency}, which is missing in the dependencies of package.json`)
+  }
+}
+
+function readCode(folder: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.js'))
+    .map((path) => readFileSync(join(folder, path), 'utf8'))
+    .join('\n')
+}
