@@ -1,7 +1,7 @@
 // Loads the project in a child process, to find out whether it can be loaded and which files it has.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { programPath } from '../base/installation.ts'
 import type { Environment } from '../config.ts'
 import { type FileHashes, trackProjectModules } from '../project/project-modules.ts'
 import { readProjectConfig } from './project-config.ts'
@@ -18,7 +18,7 @@ export async function checkProject(environment: Environment): Promise<void> {
   process.exit(0)
 }
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+const MAIN = programPath('main')
 
 /**
  * @param onFiles called with the files that were imported, also if the project cannot be loaded
