@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs'
 import newman, { type NewmanRunSummary } from 'newman'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPostmanFiles } from '../../docs/postman/generate.ts'
+import { createPostmanFiles } from '../../src/postman/postman-files.ts'
+import config from '../../waggle.config.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test.each(Object.entries(createPostmanFiles()))('%s is up to date (else: npm run postman)', (name, text) => {
+test.each(Object.entries(createPostmanFiles(config, { task: 'reverse' })))('%s is up to date (else: npm run postman)', (name, text) => {
   expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
 })
 
