@@ -21,7 +21,11 @@ export interface CommandText {
 const NEEDS = new WeakMap<Command, Needs>()
 
 /** Adds a command that has only one subcommand. The list of commands shows both as one. */
-export function addParent(parent: Command, name: string, text: Pick<CommandText, 'group' | 'summary'>): Command {
+export function addParent(
+  parent: Command,
+  name: string,
+  text: Pick<CommandText, 'group' | 'summary'>,
+): Command {
   return parent
     .command(name)
     .helpGroup(text.group)

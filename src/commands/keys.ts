@@ -1,7 +1,7 @@
 // The command `keys create`: creates an API key, and prints it with its entry for API_KEYS. The key is not
 // stored anywhere.
 import { createApiKey } from '../api/http/api-keys.ts'
-import { type Scope, SCOPES } from '../config.ts'
+import { SCOPES, type Scope } from '../config.ts'
 
 export async function createKey(name: string, scopes: Scope[]): Promise<void> {
   const { key, entry } = createApiKey(

@@ -48,7 +48,11 @@ line for each check: ok, or what to do. It changes nothing. If anything is wrong
 entry contains its hash only.`,
     examples: ['waggle keys create --name website --scope submit --scope read'],
   })
-    .requiredOption('--name <name>', 'name of the key in logs: letters, digits, dot, underscore and -', keyName)
+    .requiredOption(
+      '--name <name>',
+      'name of the key in logs: letters, digits, dot, underscore and -',
+      keyName,
+    )
     .addOption(
       new Option('--scope <scope...>', 'what the key allows; may be given several times')
         .choices(SCOPES)

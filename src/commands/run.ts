@@ -1,5 +1,6 @@
 // The command `run`: submits a task over HTTP and follows it until it has ended.
 import { text as readText } from 'node:stream/consumers'
+import { pause } from '../base/loop.ts'
 import { ApiError, createClient, type Task } from '../client/client.ts'
 import { type Environment, readConfig } from '../config.ts'
 import { printJson } from './print-result.ts'
@@ -14,6 +15,8 @@ export interface RunOptions {
 
 // How many seconds one request waits for the end of the task. Workers store progress every second.
 const WAIT_SECONDS = 1
+// Minimum time between two requests. It prevents a busy loop if a proxy responds immediately.
+const MIN_INTERVAL_MS = 500
 
 /**
  * @param input JSON, or `-` for JSON on standard input
@@ -32,15 +35,18 @@ export async function run(name: string, input: string, options: RunOptions, envi
   const { id, poll_token: pollToken } = submitted
   if (!options.wait) return printJson({ id, name: submitted.name, status: submitted.status })
   const display = createProgressDisplay(process.stderr, `${name} ${id}`)
-  detachOnSignal(id, url, display.end)
+  const cancel = `curl -X POST ${connection.apiKey ? '-H "X-API-Key: …" ' : ''}${url}/v1/tasks/${id}/cancel`
+  detachOnSignal(`The task ${id} continues. To cancel it: ${cancel}`, display.end)
   const client = createClient(connection)
   let task: Task
   do {
+    const startedMs = performance.now()
     task = await client.task(id, { waitSeconds: WAIT_SECONDS, pollToken }).catch((error) => {
       display.end()
       throw new Error(`${describe(error, url)}. The task ${id} was accepted and continues`, { cause: error })
     })
     display.show(task)
+    if (!task.is_final) await pause(Math.max(0, MIN_INTERVAL_MS - (performance.now() - startedMs)))
   } while (!task.is_final)
   display.end()
   if (task.status === 'SUCCESS') return printJson(task.result)
@@ -62,13 +68,11 @@ async function parseInput(input: string): Promise<unknown> {
  * Ends the command on Ctrl-C and SIGTERM, by the signal itself, so that a shell sees why it has ended. The
  * task continues: it is committed, and other programs may wait for it.
  */
-function detachOnSignal(id: string, url: string, onDetach: () => void) {
+function detachOnSignal(message: string, onDetach: () => void) {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       onDetach()
-      process.stderr.write(
-        `Detached: the task ${id} continues. To cancel it: curl -X POST ${url}/v1/tasks/${id}/cancel\n`,
-      )
+      process.stderr.write(`${message}\n`)
       process.kill(process.pid, signal)
     })
   }

@@ -9,7 +9,8 @@ export function createProjectFolder(
   { openapi, requests }: Pick<ProjectRoutes, 'openapi' | 'requests'>,
 ): PostmanFolder[] {
   if (!openapi) return []
-  const all = requests ?? Object.entries(openapi.operations).map(([id, operation]) => requestOf(id, operation))
+  const all =
+    requests ?? Object.entries(openapi.operations).map(([id, operation]) => requestOf(id, operation))
   return [{ name: openapi.tag, item: all.flatMap((request) => make(request)) }]
 }
 

@@ -21,9 +21,12 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test.each(Object.entries(createPostmanFiles(config, { task: 'reverse' })))('%s is up to date (else: npm run postman)', (name, text) => {
-  expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
-})
+test.each(Object.entries(createPostmanFiles(config, { task: 'reverse' })))(
+  '%s is up to date (else: npm run postman)',
+  (name, text) => {
+    expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
+  },
+)
 
 test('the whole collection runs without a failure', { timeout: 120_000 }, async () => {
   const { run } = await runCollection(system.url, keys.key('everything'))
