@@ -2,6 +2,7 @@
 // The command `waggle`. Besides this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run
 // something on import.
 import { messageOf } from './base/errors.ts'
+import { isServerName, runServer } from './commands/servers.ts'
 import type { Environment } from './config.ts'
 
 type Process = (environment: Environment, args: string[]) => Promise<void>
@@ -18,7 +19,8 @@ async function main(args: string[]) {
   const [name = '', ...rest] = args
   try {
     const load = Object.hasOwn(PROCESSES, name) ? PROCESSES[name] : undefined
-    if (load) await (await load())(process.env, rest)
+    if (load) return await (await load())(process.env, rest)
+    if (isServerName(name) && rest.length === 0) await runServer(name, process.env)
     else await (await import('./commands/command-line.ts')).runCommand(args, process.env)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)

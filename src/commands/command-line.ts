@@ -1,20 +1,16 @@
 // The command line of `waggle`: parses the arguments, prepares the environment, and runs the command.
-import { existsSync } from 'node:fs'
 import { Command, CommanderError, type OutputConfiguration } from 'commander'
 import type { Environment } from '../config.ts'
 import { needsOf, termOf } from './command-text.ts'
-import { readEnvironmentFile } from './environment-file.ts'
+import { prepare } from './prepare.ts'
 import { addProjectCommands } from './project-commands.ts'
 import { addServerCommands } from './server-commands.ts'
 import { addTaskCommands } from './task-commands.ts'
-import { EXIT_USAGE, UsageError } from './usage-error.ts'
+import { EXIT_USAGE } from './usage-error.ts'
 import { readVersion } from './version.ts'
 
 // Width of the help text. It does not depend on the terminal, because lines of this width are well readable.
 const HELP_WIDTH = 100
-// Major version of Node that can run the TypeScript files of a project, and that has all functions that the
-// API and the workers use.
-const NODE_MAJOR = 24
 
 /**
  * Runs the command that the arguments name. Resolves when the command has ended, or when its servers have
@@ -23,6 +19,10 @@ const NODE_MAJOR = 24
  * @throws UsageError; errors of the command
  */
 export async function runCommand(args: string[], environment: Environment): Promise<void> {
+  // A reader that closes the pipe early (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   try {
     await createProgram(environment).parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -40,12 +40,13 @@ export function createProgram(environment: Environment): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .option('--config <file>', 'configuration of the project, instead of waggle.config.ts (WAGGLE_CONFIG)')
-    .option('--env-file <file>', 'file with settings, instead of .env (WAGGLE_ENV_FILE)')
     .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
     .configureOutput(OUTPUT)
     .showHelpAfterError('Try the option --help.')
     .exitOverride()
-    .hook('preAction', (_, command) => prepare(command, environment))
+    .hook('preAction', (_, command) =>
+      prepare(command.name(), needsOf(command), environment, command.optsWithGlobals()),
+    )
   addServerCommands(program, environment)
   addProjectCommands(program, environment)
   addTaskCommands(program, environment)
@@ -55,27 +56,11 @@ export function createProgram(environment: Environment): Command {
 const SETTINGS_HELP = `
 \`waggle <command> --help\` describes a command.
 Settings are environment variables. Commands of a project also read them from the file .env in the current
-folder; variables of the environment replace those of the file, and empty ones count as unset. A .env of
-Docker Compose (with COMPOSE_PROFILES or COMPOSE_FILE) is not read.
+folder (WAGGLE_ENV_FILE names another one). Variables of the environment replace those of the file, and
+empty ones count as unset. A .env of Docker Compose (with COMPOSE_PROFILES or COMPOSE_FILE) is not read.
 Exit codes: 0 success, 1 failure, 2 wrong usage. Results go to standard output, messages to standard error.`
 
 const OUTPUT: OutputConfiguration = {
   getOutHelpWidth: () => HELP_WIDTH,
   getErrHelpWidth: () => HELP_WIDTH,
-}
-
-/** Checks the version of Node and reads the settings, as far as the command needs them. */
-function prepare(command: Command, environment: Environment) {
-  const needs = needsOf(command)
-  if (needs === 'project' && Number.parseInt(process.versions.node, 10) < NODE_MAJOR)
-    throw new Error(
-      `\`waggle ${command.name()}\` needs Node ${NODE_MAJOR} or newer, and this is Node ${process.versions.node}`,
-    )
-  if (needs === 'nothing') return
-  const { config, envFile } = command.optsWithGlobals<{ config?: string; envFile?: string }>()
-  for (const [option, file] of Object.entries({ '--config': config, '--env-file': envFile }))
-    if (file !== undefined && !existsSync(file)) throw new UsageError(`${option}: there is no file ${file}`)
-  if (envFile) environment.WAGGLE_ENV_FILE = envFile
-  readEnvironmentFile(environment)
-  if (config) environment.WAGGLE_CONFIG = config
 }

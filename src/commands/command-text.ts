@@ -1,11 +1,6 @@
 // The help of a command, and what the command needs.
 import type { Command } from 'commander'
-
-/**
- * `project`: Node 24 and the settings of the project. `settings`: the settings only. `nothing`: neither, so
- * that the command works everywhere.
- */
-export type Needs = 'project' | 'settings' | 'nothing'
+import type { Needs } from './prepare.ts'
 
 export interface CommandText {
   /** Heading of the list of commands. */

@@ -33,7 +33,7 @@ export function createProgressDisplay(output: Output, title: string): ProgressDi
       last = text
       if (!output.isTTY) return void output.write(`${text}\n`)
       hasBar = true
-      const line = `${barOf(task.progress.fraction)} ${text}`.slice(0, (output.columns ?? 80) - 1)
+      const line = `${barOf(task.progress.fraction)} ${text}`.slice(0, (output.columns || 80) - 1)
       output.write(`\r\x1b[K${line}`)
     },
     end() {

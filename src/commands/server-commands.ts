@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Environment } from '../config.ts'
 import { addCommand } from './command-text.ts'
+import { startServer } from './servers.ts'
 
 const GROUP = 'Run:'
 
@@ -15,7 +16,7 @@ Without DATABASE_URL it uses an embedded Postgres, whose data is in the folder .
 REDIS_URL it starts a Redis of its own, and installs Redis if it is missing. It creates and updates the tables.
 Ctrl-C stops it: tasks that still run after two seconds are run again at the next start.`,
     examples: ['waggle dev', 'PORT=9000 waggle dev', 'DATABASE_URL=postgres://127.0.0.1/tasks waggle dev'],
-  }).action(async () => (await import('./dev.ts')).dev(environment))
+  }).action(() => startServer('dev', environment))
 
   addCommand(program, 'api', {
     group: GROUP,
@@ -25,7 +26,7 @@ Ctrl-C stops it: tasks that still run after two seconds are run again at the nex
 (\`waggle migrate\`), and in production API_KEYS. With API_PROCESSES above 1 several processes share the port,
 and SIGHUP replaces them one after the other. SIGTERM stops it in order.`,
     examples: ['waggle api', 'HOST=0.0.0.0 API_PROCESSES=auto waggle api'],
-  }).action(async () => (await import('./api.ts')).api(environment))
+  }).action(() => startServer('api', environment))
 
   addCommand(program, 'worker', {
     group: GROUP,
@@ -35,7 +36,7 @@ and SIGHUP replaces them one after the other. SIGTERM stops it in order.`,
 up to WORKER_CONCURRENCY at a time in each process. It needs DATABASE_URL and REDIS_URL. SIGTERM stops it in order:
 running tasks get SHUTDOWN_GRACE_SECONDS, then they are put back. SIGHUP replaces the processes one after the other.`,
     examples: ['waggle worker', 'WORKER_QUEUES=default,mail WORKER_CONCURRENCY=50 waggle worker'],
-  }).action(async () => (await import('./worker.ts')).worker(environment))
+  }).action(() => startServer('worker', environment))
 
   addCommand(program, 'migrate', {
     group: GROUP,
@@ -44,7 +45,7 @@ running tasks get SHUTDOWN_GRACE_SECONDS, then they are put back. SIGHUP replace
     description: `Brings the tables in DATABASE_URL up to date. Run it before the first start, and before the API and
 the workers of a new version. The previous version can still run on the new tables. \`waggle dev\` does it by itself.`,
     examples: ['waggle migrate'],
-  }).action(async () => (await import('./migrate.ts')).migrate(environment))
+  }).action(() => startServer('migrate', environment))
 
   addCommand(program, 'certificates', {
     group: GROUP,
@@ -53,5 +54,5 @@ the workers of a new version. The previous version can still run on the new tabl
     description: `Orders a certificate for DOMAIN from Let's Encrypt and renews it. It is part of the container image:
 the certificate is in the folder /certificates, which nginx shares (docker-compose.https.yml).`,
     examples: ['docker compose logs certificates'],
-  }).action(async () => (await import('./certificates.ts')).certificates(environment))
+  }).action(() => startServer('certificates', environment))
 }
