@@ -2,8 +2,8 @@
 import { relative } from 'node:path'
 import { createProject } from '../templates/new-project.ts'
 
-export async function init(folder: string, options: { samples: boolean }): Promise<void> {
-  const written = createProject(folder, options)
+export async function init(folder: string, { samples = false }: { samples?: boolean }): Promise<void> {
+  const written = createProject(folder, { samples })
   const change = relative(process.cwd(), folder)
   process.stdout.write(`Created the project:
 ${written.map((path) => `  ${path}`).join('\n')}

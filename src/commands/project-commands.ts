@@ -15,7 +15,7 @@ tsconfig.json, .env.example, .gitignore and README.md. It overwrites nothing: if
     examples: ['waggle init my-tasks', 'waggle init my-tasks --samples'],
   })
     .argument('[folder]', 'folder of the project', '.')
-    .option('--samples', 'add the sample tasks: mail, sentiment, form endpoints', false)
+    .option('--samples', 'add the sample tasks: mail, sentiment, form endpoints')
     .action(async (folder, options) => (await import('./init.ts')).init(folder, options))
 
   const add = addParent(program, 'new', { group: GROUP, summary: 'add a task to the project' })
