@@ -93,7 +93,7 @@ async function missingPermissions(client: pg.Client, hasTables: boolean): Promis
             has_database_privilege(current_database(), 'CREATE') as "mayCreateSchemas",
             array(select relname::text from pg_class where oid = any(array(
               select to_regclass(name)::oid from unnest($1::text[]) as name)) and not pg_has_role(relowner, 'USAGE')
-            ) as "foreignTables"`,
+              order by relname) as "foreignTables"`,
     [TABLES.map(({ name }) => name)],
   )
   const { role, schema, database, mayCreateTables, mayCreateSchemas, foreignTables } = rows[0]
