@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import type { ApiEnv, ProjectRoutes, RouteTools } from 'waggle-tasks'
 import { FORMS, FORMS_OPENAPI, type FormType, formOperations as operations } from './form-operations.ts'
 import { submittedPage, taskPage } from './form-pages.ts'
+import { FORM_REQUESTS } from './form-requests.ts'
 
 // Headers of the HTML pages. The policy allows only inline styles: the pages load no files or scripts.
 const PAGE_HEADERS = {
@@ -51,7 +52,7 @@ export function createFormRoutes(tools: RouteTools): ProjectRoutes {
       }
       return c.html(taskPage(task, queryOf({ poll_token: c.req.query('poll_token') })), 200, PAGE_HEADERS)
     })
-  return { app, openapi: FORMS_OPENAPI }
+  return { app, openapi: FORMS_OPENAPI, requests: FORM_REQUESTS }
 }
 
 /**

@@ -51,7 +51,7 @@ const API_KEY =
 
 const apiKeys = list(
   API_KEY,
-  'must be a comma-separated list of entries as `npm run keys` prints them (name:scope+scope:hash)',
+  'must be a comma-separated list of entries as `waggle keys create` prints them (name:scope+scope:hash)',
 )
   .transform((entries) => entries.map(apiKeyOf))
   .refine(
@@ -218,7 +218,7 @@ function faultsOf({ error }: z.ZodSafeParseResult<unknown>, given: Environment):
 }
 
 const KEYS_REQUIRED =
-  'is required in production (create a key with `npm run keys`); ALLOW_ANONYMOUS=true allows requests without a key'
+  'is required in production (create a key with `waggle keys create`); ALLOW_ANONYMOUS=true allows requests without a key'
 
 function isKeyRequired(given: Environment): boolean {
   return given.NODE_ENV?.toLowerCase() === 'production' && given.ALLOW_ANONYMOUS !== 'true'

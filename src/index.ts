@@ -1,7 +1,7 @@
 // The package as projects import it.
 
 export type { ApiEnv } from './api/http/request-context.ts'
-export type { Operation, Operations, ProjectOperations } from './api/openapi/operation.ts'
+export type { ExampleRequest, Operation, Operations, ProjectOperations } from './api/openapi/operation.ts'
 export type { ProjectRoutes, RouteTools, SubmittedByRoute } from './api/project-routes.ts'
 export type { TaskView } from './api/tasks/task-view.ts'
 export {

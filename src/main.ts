@@ -1,39 +1,35 @@
-// Runs one of the commands of Waggle: dev (API and worker), api, worker, migrate, keys or certificates.
-// Besides this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run something on import.
+#!/usr/bin/env -S node --max-semi-space-size=64
+// The command `waggle`. Besides this file, only lambda.ts, isolated.ts and worker/watchdog/thread.js run
+// something on import.
 import { messageOf } from './base/errors.ts'
+import { isServerName, runServer } from './commands/servers.ts'
 import type { Environment } from './config.ts'
 
-type Command = (environment: Environment, args: string[]) => Promise<void>
+type Process = (environment: Environment, args: string[]) => Promise<void>
 
-// Each command is imported when it runs, because a supervisor must not load what only its processes need.
-const COMMANDS: Record<string, () => Promise<Command>> = {
-  dev: async () => (await import('./commands/dev.ts')).dev,
-  api: async () => (await import('./commands/api.ts')).api,
-  worker: async () => (await import('./commands/worker.ts')).worker,
-  migrate: async () => (await import('./commands/migrate.ts')).migrate,
-  keys: async () => (await import('./commands/keys.ts')).keys,
-  certificates: async () => (await import('./commands/certificates.ts')).certificates,
-}
-
-/** Commands that only other commands start. */
-const PROCESSES: Record<string, () => Promise<Command>> = {
+/** Processes that other commands start. They do not load the command line, which would cost them memory. */
+const PROCESSES: Record<string, () => Promise<Process>> = {
   'api-process': async () => (await import('./commands/api-process.ts')).apiProcess,
   'check-project': async () => (await import('./commands/check-project.ts')).checkProject,
   'worker-process': async () => (await import('./commands/worker-process.ts')).workerProcess,
 }
 
-await main(process.argv[2] ?? 'dev', process.argv.slice(3))
+await main(process.argv.slice(2))
 
-async function main(name: string, args: string[]) {
+async function main(args: string[]) {
+  const [name = '', ...rest] = args
   try {
-    const all = { ...COMMANDS, ...PROCESSES }
-    const load = Object.hasOwn(all, name) ? all[name] : undefined
-    if (!load)
-      throw new Error(`Unknown command "${name}": expected one of ${Object.keys(COMMANDS).join(', ')}`)
-    const command = await load()
-    await command(process.env, args)
+    const load = Object.hasOwn(PROCESSES, name) ? PROCESSES[name] : undefined
+    if (load) return await (await load())(process.env, rest)
+    if (isServerName(name) && rest.length === 0) await runServer(name, process.env)
+    else await (await import('./commands/command-line.ts')).runCommand(args, process.env)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
-    process.exit(1)
+    process.exit(exitCodeOf(error))
   }
+}
+
+/** Wrong usage has its own exit code (`UsageError`); every other error is a failure. */
+function exitCodeOf(error: unknown): number {
+  return error instanceof Error && 'exitCode' in error ? Number(error.exitCode) : 1
 }

@@ -1,14 +1,14 @@
 // Routes of a project, which its `waggle.config.ts` adds to the API, and what they can use.
 import type { Context, Hono } from 'hono'
 import { AppError, type ErrorCode, type Fault } from '../base/errors.ts'
-import type { Services } from '../definitions/services.ts'
+import { NO_SERVICES, type Services } from '../definitions/services.ts'
 import type { ApiDependencies } from './dependencies.ts'
 import type { Admission } from './http/admission.ts'
 import { jsonResponse } from './http/json-response.ts'
 import { readFields } from './http/request-body.ts'
 import type { ApiEnv } from './http/request-context.ts'
 import { refuseOtherSite } from './http/same-site.ts'
-import type { ProjectOperations } from './openapi/operation.ts'
+import type { ExampleRequest, ProjectOperations } from './openapi/operation.ts'
 import { coerceTexts } from './tasks/form-fields.ts'
 import { readTask } from './tasks/read-task.ts'
 import { pollToken, replayedHeader } from './tasks/submission-response.ts'
@@ -20,6 +20,11 @@ export interface ProjectRoutes {
   app: Hono<ApiEnv>
   /** Describes the routes in `/openapi.json`, under a tag of their own. */
   openapi?: ProjectOperations
+  /**
+   * Example requests for the Postman collection, which sends them in this order. Without them it has one
+   * request per operation.
+   */
+  requests?: readonly ExampleRequest[]
 }
 
 /** A submitted task. `poll_token` allows reading it without an API key; it is set if the API requires keys. */
@@ -62,6 +67,29 @@ export interface RouteTools {
   coerceTexts(name: string, fields: Record<string, unknown>): Record<string, unknown>
   /** Creates an error that becomes a problem response when a route throws it. */
   problem(code: ErrorCode, detail: string, faults?: Fault[]): Error
+}
+
+/**
+ * Calls the function that creates the routes of a project, without any server and without services, to read
+ * their description. The routes cannot serve requests.
+ */
+export function describeRoutes(
+  openRoutes: ((tools: RouteTools) => ProjectRoutes) | undefined,
+): Pick<ProjectRoutes, 'openapi' | 'requests'> {
+  const unavailable = () => {
+    throw new Error('This command only describes the routes of the project, and cannot serve requests')
+  }
+  const tools: RouteTools = {
+    services: NO_SERVICES,
+    admit: () => async (_, next) => next(),
+    submit: unavailable,
+    readTask: unavailable,
+    readFields: unavailable,
+    json: unavailable,
+    coerceTexts: unavailable,
+    problem: (code, detail, faults) => new AppError(code, detail, { faults }),
+  }
+  return openRoutes?.(tools) ?? {}
 }
 
 /** Creates the tools for the routes of a project. */

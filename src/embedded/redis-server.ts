@@ -82,10 +82,10 @@ const PORT_TRIES = 3
  * installed with the system's package manager.
  */
 function findProgram(): string {
-  const found = installedProgram()
+  const found = findRedisProgram()
   if (found) return found
   installRedis()
-  const installed = installedProgram()
+  const installed = findRedisProgram()
   if (installed) return installed
   throw new Error(INSTALL_HINT)
 }
@@ -94,7 +94,8 @@ const PROGRAMS = ['redis-server', 'valkey-server']
 const INSTALL_HINT =
   'No redis-server was found and it could not be installed. Install Redis 6.2 or newer (Debian and Ubuntu: apt-get install redis-server; Fedora: dnf install valkey; Alpine: apk add redis; macOS: brew install redis), or set REDIS_URL.'
 
-function installedProgram(): string | undefined {
+/** Returns the name of the installed Redis program; undefined if there is none. */
+export function findRedisProgram(): string | undefined {
   return PROGRAMS.find((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0)
 }
 

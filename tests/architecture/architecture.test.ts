@@ -7,7 +7,7 @@ test('the code keeps the rules', () => {
   expect(findingsIn(readFiles(['src', 'web/src']))).toEqual([])
 })
 
-test.each(['bench', 'tests/support', 'infra-cdktf/src', 'infra-cdktf/scripts', 'docs'])(
+test.each(['bench', 'tests/support', 'infra-cdktf/src', 'infra-cdktf/scripts', 'forms'])(
   '%s has no import cycle',
   (folder) => {
     const files = readFiles([folder])

@@ -171,16 +171,11 @@ describe.concurrent('the command line', () => {
     expect(stderr).not.toContain('REDIS_URL')
   })
 
-  test.each(['serve', 'constructor', ''])(
-    'the unknown command "%s" is rejected with a list of the known commands',
-    async (name) => {
-      const { code, stderr } = await run([name])
-      expect(stderr).toBe(
-        `Unknown command "${name}": expected one of dev, api, worker, migrate, keys, certificates\n`,
-      )
-      expect(code).toBe(1)
-    },
-  )
+  test.each(['serve', 'constructor', ''])('the unknown command "%s" is rejected', async (name) => {
+    const { code, stderr } = await run([name])
+    expect(stderr).toContain(`error: unknown command '${name}'`)
+    expect(code).toBe(2)
+  })
 
   test('migrate prints one line and exits with 1 when the database cannot be reached', async () => {
     const { code, stderr } = await run(['migrate'], { DATABASE_URL: SERVERS.DATABASE_URL })

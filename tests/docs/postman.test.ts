@@ -1,9 +1,13 @@
 // The Postman collection: it matches its sources, and Postman's own runner passes it against a running
 // system.
 import { readFileSync } from 'node:fs'
+import { Hono } from 'hono'
 import newman, { type NewmanRunSummary } from 'newman'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPostmanFiles } from '../../docs/postman/generate.ts'
+import { type ApiEnv, defineConfig, defineTask, type Operations } from 'waggle-tasks'
+import { z } from 'zod'
+import { createPostmanFiles } from '../../src/postman/postman-files.ts'
+import config from '../../waggle.config.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
@@ -20,9 +24,12 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-test.each(Object.entries(createPostmanFiles()))('%s is up to date (else: npm run postman)', (name, text) => {
-  expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
-})
+test.each(Object.entries(createPostmanFiles(config, { task: 'reverse' })))(
+  '%s is up to date (else: npm run postman)',
+  (name, text) => {
+    expect(readFileSync(new URL(name, FOLDER), 'utf8')).toBe(text)
+  },
+)
 
 test('the whole collection runs without a failure', { timeout: 120_000 }, async () => {
   const { run } = await runCollection(system.url, keys.key('everything'))
@@ -62,3 +69,34 @@ function runCollection(baseUrl: string, apiKey: string, folder?: string): Promis
     )
   })
 }
+
+test('a project without samples has a collection of its own tasks and routes', () => {
+  const hello = defineTask({
+    name: 'hello',
+    title: 'Say hello',
+    description: 'Greets.',
+    input: z.object({ name: z.string() }),
+    output: z.object({ greeting: z.string() }),
+    example: { name: 'Ada' },
+    run: async ({ name }) => ({ greeting: name }),
+  })
+  const operations: Operations = {
+    greet: {
+      route: 'POST /greet',
+      summary: 'Greet',
+      access: 'submit',
+      body: {
+        content: { 'application/json': { schema: { type: 'object' }, examples: { ada: { name: 'Ada' } } } },
+      },
+      responses: { 202: { description: 'Accepted' } },
+    },
+  }
+  const routes = () => ({ app: new Hono<ApiEnv>(), openapi: { tag: 'Own', description: 'Own', operations } })
+  const files = createPostmanFiles(defineConfig({ tasks: [hello], routes }))
+  const { item } = JSON.parse(files['waggle.postman_collection.json'] ?? '')
+  const texts = JSON.stringify(item)
+  expect(item.map(({ name }: { name: string }) => name)).toContain('Own')
+  expect(texts).toContain('/greet')
+  expect(texts).toContain('/v1/tasks/hello')
+  expect(texts).not.toMatch(/notify|reverse|submit_task/)
+})

@@ -70,6 +70,24 @@ export interface ProjectOperations {
   schemas?: Record<string, Schema>
 }
 
+/** An example of a request to an operation, for the Postman collection. */
+export interface ExampleRequest {
+  name: string
+  operationId: string
+  /** The expected status. */
+  status: number
+  /** Values of the parameters in the path. `{{taskId}}` is the variable of the collection with this name. */
+  path?: Record<string, string>
+  query?: Record<string, string>
+  headers?: Record<string, string>
+  json?: unknown
+  form?: Record<string, string>
+  /** Lines of a script that Postman runs after the checks of status and required members. */
+  script?: readonly string[]
+  /** Whether the request is repeated until the task that it returns has ended. */
+  isRepeatedUntilFinal?: boolean
+}
+
 /** Describes a body with the media type application/json. */
 export function json(schema: Schema, examples?: Record<string, unknown>): Record<string, Content> {
   return { 'application/json': { schema, ...(examples && { examples }) } }

@@ -1,18 +1,30 @@
 // Creates the Postman collection from the OpenAPI document and the registry. The whole collection can be run
 // in order: scripts store values from responses in variables for later requests.
-import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
-import type { Registry } from '../../src/definitions/registry.ts'
-import { createFormFolder } from './form-folder.ts'
+import type { OpenApiDocument } from '../api/openapi/document.ts'
+import type { ProjectRoutes } from '../api/project-routes.ts'
+import type { TaskDefinition } from '../definitions/define.ts'
+import type { Registry } from '../definitions/registry.ts'
+import { createProjectFolder } from './project-folder.ts'
 import { createRequestMaker, type MakeRequest, type PostmanFolder, type PostmanItem } from './request.ts'
-import { IS_REPLAYED, KEEP_ETAG, KEEP_TASK, KEEP_WORKER, UNTIL_FINAL } from './scripts.ts'
+import { IS_REPLAYED, KEEP_ETAG, KEEP_TASK, KEEP_WORKER } from './scripts.ts'
 
 // Tasks with more retries can take longer than the collection should wait, so they are read only once.
 const MAX_RETRIES_TO_WAIT_FOR = 3
 
 const TASK = { id: '{{taskId}}' }
 
-export function createCollection(document: OpenApiDocument, registry: Registry) {
+/**
+ * @param options `task`: name of the definition that shows delays, retries and replays. `own`: the routes of the
+ *    project
+ * @throws AppError `unknown_definition`
+ */
+export function createCollection(
+  document: OpenApiDocument,
+  registry: Registry,
+  { task, own }: { task?: string; own: Pick<ProjectRoutes, 'openapi' | 'requests'> },
+) {
   const make = createRequestMaker(document)
+  const shown = task === undefined ? registry.submittable[0] : registry.get(task)
   return {
     info: {
       name: document.info.title,
@@ -26,11 +38,11 @@ export function createCollection(document: OpenApiDocument, registry: Registry) 
       ...variables({ taskId: '', taskETag: '', workerId: '', rounds: '0' }),
     ],
     item: [
-      createFormFolder(make, registry),
+      ...createProjectFolder(make, own),
       createSubmitFolder(make, registry),
-      createTasksFolder(make, registry),
+      ...(shown ? [createTasksFolder(make, shown)] : []),
       createMonitoringFolder(make),
-      createProblemsFolder(make),
+      createProblemsFolder(make, registry),
     ],
   }
 }
@@ -66,8 +78,8 @@ function createSubmitFolder(make: MakeRequest, { submittable }: Registry): Postm
   return { name: 'Submit', description: 'One folder per task definition.', item: [...folders, ...batch] }
 }
 
-function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder {
-  const { example } = registry.get('reverse')
+function createTasksFolder(make: MakeRequest, { name: task, example }: TaskDefinition): PostmanFolder {
+  const operationId = `submit_${task}`
   return {
     name: 'Tasks',
     description: 'One task: submitted with a delay, cancelled, retried, finished, replayed.',
@@ -75,7 +87,7 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
       ...make({ name: 'List the definitions', operationId: 'list_definitions', status: 200 }),
       ...make({
         name: 'Submit with a delay',
-        operationId: 'submit_reverse',
+        operationId,
         status: 202,
         json: { input: example, options: { delay_seconds: 3_600, tags: ['postman'] } },
         script: KEEP_TASK,
@@ -91,7 +103,7 @@ function createTasksFolder(make: MakeRequest, registry: Registry): PostmanFolder
       ...['Submit with an Idempotency-Key', 'Submit again with the same key'].flatMap((name, index) =>
         make({
           name,
-          operationId: 'submit_reverse',
+          operationId,
           status: 202,
           json: { input: example },
           // Any text is valid. The id of the task differs in every run of the collection.
@@ -148,19 +160,14 @@ function createMonitoringFolder(make: MakeRequest): PostmanFolder {
   }
 }
 
-function createProblemsFolder(make: MakeRequest): PostmanFolder {
+function createProblemsFolder(make: MakeRequest, { submittable }: Registry): PostmanFolder {
   const unknown = { id: '01890000-0000-7000-8000-000000000000' }
   return {
     name: 'Problems',
     description: 'Errors are problem documents (application/problem+json).',
     item: [
       ...make({ name: 'An unknown task', operationId: 'get_task', status: 404, path: unknown }),
-      ...make({
-        name: 'An input that is not valid',
-        operationId: 'submit_notify',
-        status: 422,
-        json: { input: { email: 'not an address' } },
-      }),
+      ...createInvalidInput(make, submittable),
       ...make({
         name: 'A query that is not valid',
         operationId: 'list_tasks',
@@ -171,6 +178,21 @@ function createProblemsFolder(make: MakeRequest): PostmanFolder {
   }
 }
 
+/** Returns a request with an input that the first definition refuses; none if it refuses none of a few. */
+function createInvalidInput(make: MakeRequest, [first]: readonly TaskDefinition[]): PostmanItem[] {
+  if (!first) return []
+  const fields = Object.keys(Object(first.example))
+  const candidates = [...fields.map((field) => ({ [field]: 'not an address' })), {}, null]
+  const input = candidates.find((candidate) => !first.input.safeParse(candidate).success)
+  if (input === undefined) return []
+  return make({
+    name: 'An input that is not valid',
+    operationId: `submit_${first.name}`,
+    status: 422,
+    json: { input },
+  })
+}
+
 function waitForEnd(make: MakeRequest, name: string): PostmanItem[] {
   return make({
     name: `Wait until ${name} has ended`,
@@ -178,7 +200,7 @@ function waitForEnd(make: MakeRequest, name: string): PostmanItem[] {
     status: 200,
     path: TASK,
     query: { wait: '20' },
-    script: UNTIL_FINAL,
+    isRepeatedUntilFinal: true,
   })
 }
 

@@ -3,14 +3,6 @@
 /** Stores the id of the task for later requests. */
 export const KEEP_TASK = ["pm.collectionVariables.set('taskId', pm.response.json().id)"]
 
-export const KEEP_FORM_TASK = ["pm.collectionVariables.set('taskId', pm.response.json().task_id)"]
-
-export const KEEP_TASK_OF_PAGE = [
-  'const [, id] = /check_task\\/([0-9a-f-]{36})/.exec(pm.response.text()) ?? []',
-  "pm.test('the page links to the task', () => pm.expect(id).to.be.a('string'))",
-  "pm.collectionVariables.set('taskId', id)",
-]
-
 /** Stores the id of any live worker. */
 export const KEEP_WORKER = [
   'const worker = pm.response.json().data.find(({ is_alive }) => is_alive)',

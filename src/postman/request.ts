@@ -1,5 +1,7 @@
 // Creates one request of the collection from its operation in the OpenAPI document.
-import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
+import type { OpenApiDocument } from '../api/openapi/document.ts'
+import type { ExampleRequest } from '../api/openapi/operation.ts'
+import { UNTIL_FINAL } from './scripts.ts'
 
 export interface PostmanFolder {
   name: string
@@ -25,22 +27,7 @@ interface Pair {
   value: string
 }
 
-export interface RequestOptions {
-  name: string
-  operationId: string
-  /** The expected status. */
-  status: number
-  /** Values of the parameters in the path. */
-  path?: Record<string, string>
-  query?: Record<string, string>
-  headers?: Record<string, string>
-  json?: unknown
-  form?: Record<string, string>
-  /** Lines of a script that runs after the checks of status and required members. */
-  script?: string[]
-}
-
-export type MakeRequest = (options: RequestOptions) => PostmanItem[]
+export type MakeRequest = (request: ExampleRequest) => PostmanItem[]
 
 /** The result returns one request, or none if the document does not contain the operation. */
 export function createRequestMaker(document: OpenApiDocument): MakeRequest {
@@ -79,6 +66,7 @@ export function createRequestMaker(document: OpenApiDocument): MakeRequest {
                 `pm.test('responds with ${options.status}', () => pm.response.to.have.status(${options.status}))`,
                 ...membersTest(mediaType, requiredMembers(document, content[mediaType]?.schema)),
                 ...(options.script ?? []),
+                ...(options.isRepeatedUntilFinal ? UNTIL_FINAL : []),
               ],
             },
           },
@@ -99,7 +87,7 @@ function urlOf(path: string, query: Record<string, string> = {}) {
   }
 }
 
-function bodyOf({ json, form }: RequestOptions) {
+function bodyOf({ json, form }: ExampleRequest) {
   if (form) return { body: { mode: 'urlencoded', urlencoded: pairs(form) } }
   if (json === undefined) return {}
   const options = { raw: { language: 'json' } }
