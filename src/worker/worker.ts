@@ -18,6 +18,11 @@ export interface Worker {
    * call `stop` and exit with 1.
    */
   failed: Promise<string>
+  /**
+   * Starts the next round of the loops for due tasks, callbacks, abandoned tasks and retention now. Tests call it
+   * when they have moved the clock.
+   */
+  wake(): void
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
   handleStrayError: StrayErrorHandler
   /**
@@ -49,7 +54,12 @@ export function startWorker(
   const { queues, concurrency } = options
   events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
-  return { id, isBeating: heartbeat.isBeating, failed, handleStrayError, stop }
+  return { id, isBeating: heartbeat.isBeating, failed, wake, handleStrayError, stop }
+
+  function wake() {
+    parts.dispatcher.wakeIn(0)
+    for (const loop of [parts.callbacks, parts.reconciler, parts.retention]) loop.wake()
+  }
 
   async function stop(graceMs: number): Promise<boolean> {
     events.emit('worker.stopping', { workerId: id, running: running.size })
