@@ -17,12 +17,13 @@ const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url)
  */
 export function runWorker(
   config: Config,
-  { connections, registry, services, events }: Parts,
+  { connections, registry, services, project, events }: Parts,
   own: { role: string; id?: string; parentPid?: number },
 ): Worker {
   const worker = startWorker(connections, registry, events, {
     ...own,
     services: services.services,
+    hooks: project.config.hooks,
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,

@@ -133,10 +133,14 @@ function servicesOf(
   return openServices ? { ...opened, ...services } : onlyGiven(services)
 }
 
-function startTestWorker(config: Config, { connections, registry, services, events }: Parts): Worker {
+function startTestWorker(
+  config: Config,
+  { connections, registry, services, project, events }: Parts,
+): Worker {
   return startWorker(connections, registry, events, {
     role: 'test',
     services: services.services,
+    hooks: project.config.hooks,
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,

@@ -3,6 +3,7 @@ import { pause } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { StrayErrorHandler } from './attempts/stray-errors.ts'
+import type { EndedAttempt } from './hooks.ts'
 import { startParts, type WorkerConnections } from './parts.ts'
 import type { WorkerOptions } from './worker-options.ts'
 
@@ -23,6 +24,8 @@ export interface Worker {
    * when they have moved the clock.
    */
   wake(): void
+  /** Calls the hooks of the project for attempts that a crashed worker process ran, and that were put back. */
+  reportCrashes(attempts: readonly EndedAttempt[]): void
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
   handleStrayError: StrayErrorHandler
   /**
@@ -42,6 +45,8 @@ const ABORT_MS = 1_000
 // How long a stopping worker waits for the end of killed processes, in milliseconds. The kernel ends a
 // process late while it waits for a broken disk or network drive.
 const KILL_MS = 2_000
+// How long a stopping worker waits for the hooks of the project, in milliseconds.
+const HOOKS_MS = 2_000
 
 export function startWorker(
   connections: WorkerConnections,
@@ -54,7 +59,11 @@ export function startWorker(
   const { queues, concurrency } = options
   events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
-  return { id, isBeating: heartbeat.isBeating, failed, wake, handleStrayError, stop }
+  return { id, isBeating: heartbeat.isBeating, failed, wake, reportCrashes, handleStrayError, stop }
+
+  function reportCrashes(attempts: readonly EndedAttempt[]) {
+    for (const attempt of attempts) parts.hooks?.attemptEnded(attempt)
+  }
 
   function wake() {
     parts.dispatcher.wakeIn(0)
@@ -68,7 +77,12 @@ export function startWorker(
     const aborted = running.all()
     await abortAndRelease()
     await within(KILL_MS, parts.isolated?.stop())
-    await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
+    await Promise.all([
+      heartbeat.stop(),
+      parts.callbacks.stop(),
+      parts.logs.stop(),
+      within(HOOKS_MS, parts.hooks?.whenIdle()),
+    ])
     await parts.watchdog.stop()
     await connections.workerStore
       .remove(id)

@@ -21,6 +21,7 @@ import {
   outcomeOfError,
   outcomeOfIgnoredAbort,
   outcomeOfResult,
+  stackOf,
 } from './attempt-outcome.ts'
 import type { AbortReason, AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
 import type { Slots } from './slots.ts'
@@ -46,6 +47,8 @@ export interface RunnerDependencies {
   /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
   onLeaked: (attempt: RunningTask) => void
   events: Events
+  /** Whether the project has hooks, which get the stacks of errors. */
+  hasHooks: boolean
   /** How long a handler has time to return after it was aborted, in milliseconds. */
   abortGraceMs: number
 }
@@ -73,7 +76,7 @@ export interface Runner {
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { workerId, registry, services, running, scope, slots, isolated, isolate, logs } = dependencies
-  const { unwritten, watchdog, end, onLeaked, events, abortGraceMs } = dependencies
+  const { unwritten, watchdog, end, onLeaked, events, hasHooks, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -159,6 +162,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const result = await scope.run(attempt.key, callHandler, definition, task.input, contextOf(attempt))
       return outcomeOfResult(result, attempt)
     } catch (error) {
+      if (hasHooks) attempt.stack = stackOf(error)
       return outcomeOfError(error, attempt)
     } finally {
       timeLimit.clear()

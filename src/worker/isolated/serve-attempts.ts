@@ -11,7 +11,7 @@ import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import { createAttemptContext } from '../attempts/attempt-context.ts'
 import { createAttemptLog } from '../attempts/attempt-log.ts'
-import { outcomeOfError, outcomeOfResult, strayErrorOf } from '../attempts/attempt-outcome.ts'
+import { outcomeOfError, outcomeOfResult, stackOf, strayErrorOf } from '../attempts/attempt-outcome.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from '../attempts/running-tasks.ts'
 import { catchStrayErrors } from '../attempts/stray-errors.ts'
 import { lowerPriority, lowerSessionPriority } from '../worker-priority.ts'
@@ -60,7 +60,7 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
     const outcome = await perform(attempt, run)
     attempt.isOver = true
     running.end(attempt)
-    send({ kind: 'ended', run, outcome })
+    send({ kind: 'ended', run, outcome, stack: attempt.stack })
   }
 
   async function perform(attempt: RunningTask, run: number): Promise<Outcome> {
@@ -72,6 +72,7 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
       const call = () => definition.run(task.input, contextOf(attempt, run, services))
       return outcomeOfResult(await scope.run(key, call), attempt)
     } catch (error) {
+      attempt.stack = stackOf(error)
       return outcomeOfError(error, attempt)
     }
   }
