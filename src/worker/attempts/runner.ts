@@ -9,6 +9,7 @@ import {
 } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import type { Services } from '../../definitions/services.ts'
+import { checkStoredInput } from '../../definitions/stored-input.ts'
 import { type Decision, decide, type Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { Events } from '../../telemetry/events.ts'
@@ -215,5 +216,5 @@ function unknownDefinition({ name }: ClaimedTask): Error {
 }
 
 function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {
-  return definition.run(input, context)
+  return definition.run(checkStoredInput(definition, input), context)
 }

@@ -7,6 +7,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { TaskContext } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import type { Services } from '../../definitions/services.ts'
+import { checkStoredInput } from '../../definitions/stored-input.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import { createAttemptContext } from '../attempts/attempt-context.ts'
@@ -69,7 +70,8 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
     const definition = registry.find(task.name)
     if (!definition) return outcomeOfError(new Error(notLoaded(task.name)), attempt)
     try {
-      const call = () => definition.run(task.input, contextOf(attempt, run, services))
+      const call = () =>
+        definition.run(checkStoredInput(definition, task.input), contextOf(attempt, run, services))
       return outcomeOfResult(await scope.run(key, call), attempt)
     } catch (error) {
       attempt.stack = stackOf(error)
