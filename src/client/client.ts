@@ -77,6 +77,8 @@ export interface ReadOptions extends CallOptions {
   waitSeconds?: number
   /** The `poll_token` from the response to the submission. It allows reading the task without an API key. */
   pollToken?: string
+  /** Returns sensitive values instead of their mask. Needs an API key with the scope `reveal`. */
+  reveal?: boolean
 }
 
 // How many seconds the API waits for the end of the task in one request of `waitFor`: the maximum that the
@@ -197,10 +199,11 @@ export function createClient<Project extends AnyProject = AnyProject>(options: C
     return retryWhileTransient(() => readOnce(id, call), retryForMs, call.signal)
   }
 
-  function readOnce(id: string, { waitSeconds = 0, pollToken, signal }: ReadOptions): Promise<Task> {
+  function readOnce(id: string, { waitSeconds = 0, pollToken, reveal, signal }: ReadOptions): Promise<Task> {
     const query = {
       ...(waitSeconds > 0 && { wait: String(waitSeconds) }),
       ...(pollToken !== undefined && { poll_token: pollToken }),
+      ...(reveal && { reveal: 'true' as const }),
     }
     const send = (settings: CallSettings) => v1.tasks[':id'].$get({ ...idPath(id), query }, settings)
     return request(send, { signal, waitMs: waitSeconds * 1_000 })

@@ -140,6 +140,7 @@ export const API_LAYERS: Module[][] = [
         'read-task.ts',
         'submit-options.ts',
         'submission-response.ts',
+        'masking.ts',
         'task-operations.ts',
         'submit-operations.ts',
         'form-fields.ts',
