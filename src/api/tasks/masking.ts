@@ -60,7 +60,8 @@ export function createMasking({ registry, apiKeys }: MaskingOptions): Masking {
     return {
       ...given,
       ...(input && { inputExcerpt: maskedExcerpt(given.inputExcerpt, input) }),
-      ...(result && given.resultExcerpt !== null && { resultExcerpt: maskedExcerpt(given.resultExcerpt, result) }),
+      ...(result &&
+        given.resultExcerpt !== null && { resultExcerpt: maskedExcerpt(given.resultExcerpt, result) }),
     }
   }
 

@@ -123,7 +123,10 @@ export function createTaskRoutes(given: ApiDependencies) {
     .post('/v1/tasks/:id/cancel', admit(operations.cancel_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const outcome = await service.cancel(id)
-      return c.json(viewOfTask(masking.row(await readTask(dependencies, id))), outcome === 'requested' ? 202 : 200)
+      return c.json(
+        viewOfTask(masking.row(await readTask(dependencies, id))),
+        outcome === 'requested' ? 202 : 200,
+      )
     })
     .post('/v1/tasks/:id/retry', admit(operations.retry_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))

@@ -77,6 +77,9 @@ export function createApiClient({ clock, report, access }: Listeners) {
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
       send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
 
+    /** Reads a task with its sensitive values. */
+    revealedTask: (id: string) => send('reveal', () => client.task(id, { reveal: true })),
+
     tasks: (filter: TaskFilter, signal: AbortSignal) =>
       send('read', () => client.listCompact(filter, { signal })),
 
