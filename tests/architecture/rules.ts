@@ -15,6 +15,8 @@ import {
 
 export type Files = Record<string, string>
 
+const ENTRY_POINTS = ['src/index.ts', 'src/testing/testing.ts']
+
 interface Import {
   from: string
   to: string
@@ -80,7 +82,7 @@ function findingsOfFile(path: string, code: string): string[] {
   return [
     ...(/\bprocess\.env\b/.test(code) && !mayReadEnvironment ? [`${path} reads process.env`] : []),
     // The entry points of the package re-export what projects use.
-    ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) && path !== 'src/index.ts'
+    ...(/\bexport\s+(type\s+)?(\*|\{[^}]*\}\s*from\b)/.test(code) && !ENTRY_POINTS.includes(path)
       ? [`${path} re-exports another file`]
       : []),
   ]
