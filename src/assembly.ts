@@ -52,6 +52,28 @@ export async function openParts(
     },
     events,
   )
+  return openProject(config, project, connections, events)
+}
+
+/** Like `openParts`, with the connections of parts that exist. Their connections are not opened again. */
+export async function reopenParts(
+  config: Config,
+  project: Project,
+  origin: LogOrigin,
+  { connections }: Pick<Parts, 'connections'>,
+): Promise<Parts> {
+  // Events of its own, because the listeners of the other parts would count each event a second time.
+  const events = createEvents()
+  logEvents(events, config.LOG_LEVEL, origin)
+  return openProject(config, project, connections, events)
+}
+
+async function openProject(
+  config: Config,
+  project: Project,
+  connections: Connections,
+  events: Events,
+): Promise<Parts> {
   const registry = createProjectRegistry(project.config.tasks, config)
   const services = await openServices(project.config, config.project, (message, fields) =>
     events.emit('project.log', { message, fields }),

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server'
 import { messageOf } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import { type LatestRequest, rejectMalformed } from './http/malformed-requests.ts'
@@ -67,7 +67,7 @@ const MAX_CONNECTIONS = 10_000
  * @throws Error when the port is in use or not permitted
  */
 export async function startServer(
-  fetch: (request: Request) => Response | Promise<Response>,
+  fetch: (request: Request, env: HttpBindings | Http2Bindings) => Response | Promise<Response>,
   { host, port, limits = LIMITS }: { host: string; port: number; limits?: ServerLimits },
 ): Promise<HttpServer> {
   // `errorHandler` responds to requests whose path or host is not valid: no `Request` can be created from

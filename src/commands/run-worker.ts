@@ -5,7 +5,6 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { createHealthChecks, type HealthChecks } from '../api/health-checks.ts'
 import type { Parts } from '../assembly.ts'
 import type { Config } from '../config.ts'
-import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
 import { poolSizeOf } from '../worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
 import { retentionOf } from './retention-settings.ts'
@@ -13,6 +12,7 @@ import { retentionOf } from './retention-settings.ts'
 const ISOLATED_SCRIPT = fileURLToPath(new URL('../isolated.ts', import.meta.url))
 
 /**
+ * The caller passes stray errors to the worker (`catchStrayErrors`).
  * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor
  */
 export function runWorker(
@@ -20,7 +20,7 @@ export function runWorker(
   { connections, registry, services, project, events }: Parts,
   own: { role: string; id?: string; parentPid?: number },
 ): Worker {
-  const worker = startWorker(connections, registry, events, {
+  return startWorker(connections, registry, events, {
     ...own,
     services: services.services,
     hooks: project.config.hooks,
@@ -40,8 +40,6 @@ export function runWorker(
       }),
     },
   })
-  catchStrayErrors(worker.handleStrayError)
-  return worker
 }
 
 export function workerHealth(config: Config, { connections }: Parts, worker: Worker): HealthChecks {

@@ -35,7 +35,7 @@ export async function serveApi(
   const { HOST: host, PORT: port } = config
   const server = await startServer(app.fetch, { host, port })
   return {
-    url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${server.port}`,
+    url: urlOf(host, server.port),
     health: dependencies.health,
     async stop(drainMs = 0) {
       if (drainMs > 0) await server.drain(drainMs)
@@ -43,4 +43,9 @@ export async function serveApi(
       await server.stop()
     },
   }
+}
+
+/** Returns the URL at which a browser on this machine reaches a server. */
+export function urlOf(host: string, port: number): string {
+  return `http://${host === '0.0.0.0' ? 'localhost' : host}:${port}`
 }

@@ -30,6 +30,8 @@ export interface SupervisedCommand {
 export interface Supervised {
   /** URL of the API; undefined without API processes. */
   url?: string
+  /** Replaces all processes, one after the other, see `Supervisor.restart`. */
+  restart(): Promise<void>
 }
 
 // How long an API process may take to stop in order: it drains connections (5 s), gives requests 5 s, and
@@ -85,7 +87,7 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
   // terminal.
   if (!command.dev) restartOnHangUp(() => void supervisor.restart())
   if (!(await supervisor.start())) await new Promise(() => {})
-  return { url }
+  return { url, restart: supervisor.restart }
 }
 
 async function startHealth(config: Config, { slots }: Supervisor, render: () => Promise<string>) {

@@ -3,6 +3,7 @@ import { closeParts, openParts, refuseUnsuitableDatabase, startActivityFlush } f
 import type { Environment } from '../config.ts'
 import { CRASHED } from '../processes/crash-notices.ts'
 import { connectParent, endWithParent } from '../processes/parent.ts'
+import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
 import type { Worker } from '../worker/worker.ts'
 import { lowerPriority } from '../worker/worker-priority.ts'
 import { answersOf } from './process-answers.ts'
@@ -21,6 +22,7 @@ export async function workerProcess(environment: Environment, args: string[]): P
   await refuseUnsuitableDatabase(parts)
   const activity = startActivityFlush(parts)
   const worker = runWorker(config, parts, { role: 'worker', id, parentPid })
+  catchStrayErrors(worker.handleStrayError)
   const { parent, stopAndExit } = connectParent({
     answers: answersOf(workerHealth(config, parts, worker), parts.metrics),
     async stop() {

@@ -53,9 +53,18 @@ async function importConfig(file: string): Promise<WaggleConfig> {
 }
 
 /**
- * Describes why a file could not be loaded. The stack of a syntax error begins with the place in the file; that
- * of another error contains it.
+ * Describes why a file could not be loaded: by its stack, which names the place in the file. Leaves out the
+ * lines of Node and of Waggle, and the versions of modules that were loaded again.
  */
 function describe(error: unknown): string {
-  return error instanceof Error && error.stack ? error.stack : messageOf(error)
+  if (!(error instanceof Error) || !error.stack) return messageOf(error)
+  const lines = error.stack.split('\n').filter((line) => !isForeignFrame(line))
+  return lines.join('\n').replace(/\?version=\d+/g, '')
+}
+
+// The folder of Waggle's own modules.
+const CORE = new URL('../', import.meta.url).href
+
+function isForeignFrame(line: string): boolean {
+  return /^\s+at /.test(line) && (line.includes('node:internal') || line.includes(CORE))
 }

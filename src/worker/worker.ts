@@ -26,6 +26,8 @@ export interface Worker {
   wake(): void
   /** Calls the hooks of the project for attempts that a crashed worker process ran, and that were put back. */
   reportCrashes(attempts: readonly EndedAttempt[]): void
+  /** Returns whether the calling code belongs to an attempt of this worker. */
+  isInAttempt(): boolean
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
   handleStrayError: StrayErrorHandler
   /**
@@ -59,7 +61,17 @@ export function startWorker(
   const { queues, concurrency } = options
   events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
-  return { id, isBeating: heartbeat.isBeating, failed, wake, reportCrashes, handleStrayError, stop }
+  const isInAttempt = () => parts.scope.getStore() !== undefined
+  return {
+    id,
+    isBeating: heartbeat.isBeating,
+    failed,
+    wake,
+    isInAttempt,
+    reportCrashes,
+    handleStrayError,
+    stop,
+  }
 
   function reportCrashes(attempts: readonly EndedAttempt[]) {
     for (const attempt of attempts) parts.hooks?.attemptEnded(attempt)

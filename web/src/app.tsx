@@ -3,6 +3,7 @@ import { useRef } from 'hono/jsx/dom'
 import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
+import { ReloadBanner } from './api/reload-banner.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
@@ -37,6 +38,7 @@ export function App({ page }: { page: Page }) {
       <div class="banner-place">
         <ConnectionBanner connection={page.connection} />
         <KeyRequiredBanner access={page.access} />
+        <ReloadBanner reload={page.reload} />
       </div>
       <main class="view" ref={main} tabIndex={-1} aria-label={TITLES[route.view]}>
         <CurrentView key={viewKey} page={page} route={route} />

@@ -9,6 +9,7 @@ import {
 } from './api/api-client.ts'
 import type { ApiResponse } from './api/api-response.ts'
 import { type Connection, createConnection } from './api/connection.ts'
+import { createReload, type Reload } from './api/reload.ts'
 import { createServerClock } from './api/server-clock.ts'
 import { createObservable, type Observable } from './parts/observable.ts'
 import { createRoute, goTo, type Route, shownTaskOf } from './route.ts'
@@ -22,6 +23,7 @@ export interface Page {
   api: ApiClient
   connection: Connection
   access: Access
+  reload: Reload
   route: Observable<Route>
   /** The task definitions that the API knows; null until they are loaded. */
   definitions: Observable<Definition[] | null>
@@ -52,7 +54,8 @@ export interface Page {
 export function startPage(): Page {
   const clock = createServerClock()
   const access = createAccess((key) => api.tryKey(key))
-  const api = createApiClient({ clock, report: (fault) => connection.report(fault), access })
+  const reload = createReload()
+  const api = createApiClient({ clock, reload, report: (fault) => connection.report(fault), access })
   const connection = createConnection(api.findFault)
   const route = createRoute()
   const remembered = createRememberedTasks()
@@ -78,8 +81,9 @@ export function startPage(): Page {
     api,
     connection,
     access,
+    reload,
     route,
-    definitions: loadDefinitions(api, connection, access),
+    definitions: loadDefinitions(api, connection, access, reload),
     remembered,
     cache,
     nowMs: clock.nowMs,
@@ -129,13 +133,22 @@ function loadDefinitions(
   api: ApiClient,
   connection: Connection,
   access: Access,
+  reload: Reload,
 ): Observable<Definition[] | null> {
   const definitions = createObservable<Definition[] | null>(null)
-  onEveryConnect(connection, access, async () => {
-    const response = await api.definitions()
-    if (response.ok) definitions.set(response.value.data)
+  onEveryConnect(connection, access, load)
+  let version = 0
+  reload.state.subscribe(() => {
+    const last = version
+    version = reload.state.get().version
+    if (last !== 0 && version !== last) void load()
   })
   return definitions
+
+  async function load() {
+    const response = await api.definitions()
+    if (response.ok) definitions.set(response.value.data)
+  }
 }
 
 /** Loads the scopes of the API key, so that the page disables actions for which a scope is missing. */

@@ -4,6 +4,7 @@ import { type BulkAction, createClient, type TaskFilter } from '../../../src/cli
 import { parseJson } from '../parts/exact-json.ts'
 import type { Access, Scope } from './access.ts'
 import { type ApiFault, type ApiResponse, responseOf } from './api-response.ts'
+import type { Reload } from './reload.ts'
 import type { ServerClock } from './server-clock.ts'
 
 type Client = ReturnType<typeof createClient>
@@ -44,6 +45,7 @@ export type ApiClient = ReturnType<typeof createApiClient>
 
 interface Listeners {
   clock: ServerClock
+  reload: Pick<Reload, 'observe'>
   /**
    * Called after a request: with its error, or with null if it succeeded. Not called if the API's own rate
    * limit refused the request (429).
@@ -52,7 +54,7 @@ interface Listeners {
   access: Pick<Access, 'key' | 'report'>
 }
 
-export function createApiClient({ clock, report, access }: Listeners) {
+export function createApiClient({ clock, reload, report, access }: Listeners) {
   const client = connect(() => access.key.get() ?? undefined)
   // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
   // key that submitted it, even if the key lacks the scope "read".
@@ -143,6 +145,7 @@ export function createApiClient({ clock, report, access }: Listeners) {
       async fetch(target: RequestInfo | URL, init?: RequestInit) {
         const response = await fetch(target, init)
         clock.observe(response.headers.get('Date'))
+        reload.observe(response.headers.get('Waggle-Reload'))
         return withExactNumbers(response)
       },
     })
