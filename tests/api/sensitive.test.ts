@@ -2,10 +2,12 @@
 // of other keys do not compare them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
 import { newId } from '../../src/base/uuidv7.ts'
 import { createClient } from '../../src/client/client.ts'
 import { defineTask } from '../../src/definitions/define.ts'
 import { createTestKeys } from '../support/api-keys.ts'
+import { createDocumentChecker } from '../support/documented.ts'
 import { startTestServer, type TestServer } from '../support/http-server.ts'
 import { type FullTask, startSystem, type TestSystem, until } from '../support/system.ts'
 
@@ -296,8 +298,8 @@ test('schemas mark the fields, and the document allows the mask in responses', a
     email: { type: 'string' },
   })
   expect(JSON.stringify(body)).not.toContain('"sensitive"')
-  type Document = { components: { schemas: Record<string, never> } }
-  const { components } = (await request<Document>('plain', 'GET', '/openapi.json')).body
+  const { body: document } = await request<OpenApiDocument>('plain', 'GET', '/openapi.json')
+  const { components } = document
   expect(components.schemas.ChargeInput).toMatchObject({ properties: { token: { 'x-sensitive': true } } })
   const shown = {
     anyOf: [{ title: 'Token', type: 'string', minLength: 3 }, { const: '[sensitive]' }],
@@ -314,4 +316,11 @@ test('schemas mark the fields, and the document allows the mask in responses', a
       },
     ],
   })
+  const { faultOf } = createDocumentChecker(document)
+  const schema = { $ref: '#/components/schemas/ChargeTask' }
+  expect(faultOf(schema, await submit())).toBeNull()
+  const { input } = await submit()
+  expect(faultOf(schema, { ...(await submit()), input: { ...(input as object), email: 5 } })).toContain(
+    'email',
+  )
 })

@@ -131,7 +131,7 @@ test('errors of a hook are logged with its name and stop nothing', async () => {
   })
   await system.submit('fails', { times: 1 }, { max_retries: 0 })
   const errors = await until(
-    async () => system.emitted('error.unexpected'),
+    async () => system.emitted('error.unexpected').filter(({ where }) => where.startsWith('hook ')),
     ({ length }) => length === 2,
   )
   expect(errors.map(({ where, error }) => [where, (error as Error).message])).toEqual([
