@@ -34,9 +34,9 @@ const queueNames = list(
 
 /**
  * Scopes of an API key: `submit` creates tasks; `read` sees them; `operate` cancels, retries, replays,
- * pauses.
+ * pauses; `reveal` sees the sensitive values of the tasks that the key may read.
  */
-export const SCOPES = ['submit', 'read', 'operate'] as const
+export const SCOPES = ['submit', 'read', 'operate', 'reveal'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** An API key that the API accepts. `hash` is the SHA-256 of the key. */
@@ -46,8 +46,10 @@ export interface ApiKey {
   hash: Buffer
 }
 
-const API_KEY =
-  /^(?<name>[\w.-]{1,64}):(?<scopes>(?:submit|read|operate)(?:\+(?:submit|read|operate))*):(?<hash>[0-9a-f]{64})$/
+const SCOPE = `(?:${SCOPES.join('|')})`
+const API_KEY = new RegExp(
+  `^(?<name>[\\w.-]{1,64}):(?<scopes>${SCOPE}(?:\\+${SCOPE})*):(?<hash>[0-9a-f]{64})$`,
+)
 
 const apiKeys = list(
   API_KEY,

@@ -12,6 +12,13 @@ export {
   type TaskContext,
   type TaskDefinition,
 } from './definitions/define.ts'
+export type {
+  AttemptErrorEvent,
+  AttemptEvent,
+  HookError,
+  Hooks,
+  HookTask,
+} from './definitions/hooks.ts'
 // With `*`, so that projects can add members to `Register`.
 export * from './definitions/services.ts'
 export { defineConfig, type WaggleConfig } from './project/define-config.ts'

@@ -10,6 +10,7 @@ import type { ApiEnv } from './http/request-context.ts'
 import { refuseOtherSite } from './http/same-site.ts'
 import type { ExampleRequest, ProjectOperations } from './openapi/operation.ts'
 import { coerceTexts } from './tasks/form-fields.ts'
+import { createMasking } from './tasks/masking.ts'
 import { readTask } from './tasks/read-task.ts'
 import { pollToken, replayedHeader } from './tasks/submission-response.ts'
 import { originOf } from './tasks/submit-options.ts'
@@ -54,7 +55,7 @@ export interface RouteTools {
     input: unknown,
     options?: { body?: unknown; operation?: string },
   ): Promise<SubmittedByRoute>
-  /** Reads a task. @throws an error that becomes a problem response with 404 if there is none */
+  /** Reads a task, with its sensitive values masked. @throws an error that becomes a problem response with 404 if there is none */
   readTask(id: string): Promise<TaskView>
   /** Reads the fields of a body that is a JSON object or an HTML form. @throws like `submit` */
   readFields(c: Context): Promise<{ fields: Record<string, unknown>; isForm: boolean }>
@@ -95,6 +96,7 @@ export function describeRoutes(
 /** Creates the tools for the routes of a project. */
 export function createRouteTools(dependencies: ApiDependencies, services: Services): RouteTools {
   const { registry, service, admit, apiKeys, corsOrigins } = dependencies
+  const masking = createMasking(dependencies)
   return {
     services,
     admit,
@@ -105,7 +107,7 @@ export function createRouteTools(dependencies: ApiDependencies, services: Servic
       for (const [header, value] of Object.entries(replayedHeader(task))) c.header(header, value)
       return { id: task.id, ...pollToken(c, task.id) }
     },
-    readTask: async (id) => viewOfTask(await readTask(dependencies, id)),
+    readTask: async (id) => viewOfTask(masking.row(await readTask(dependencies, id))),
     readFields,
     json: jsonResponse,
     coerceTexts: (name, fields) => coerceTexts(registry.get(name), fields),

@@ -36,6 +36,8 @@ export interface ReadOptions extends CallOptions {
    * the one of the task that was passed.
    */
   pollToken?: string
+  /** Returns sensitive values instead of their mask. Needs an API key with the scope `reveal`. */
+  reveal?: boolean
 }
 
 export interface WaitOptions extends CallOptions {
@@ -189,11 +191,12 @@ export function createTaskCalls<Project extends AnyProject>(
 
   function readOnce(
     handle: TaskHandle<string>,
-    { waitSeconds = 0, pollToken = pollTokenOf(handle), signal }: ReadOptions,
+    { waitSeconds = 0, pollToken = pollTokenOf(handle), reveal, signal }: ReadOptions,
   ): Promise<TaskWithAttempts> {
     const query = {
       ...(waitSeconds > 0 && { wait: String(waitSeconds) }),
       ...(pollToken !== undefined && { poll_token: pollToken }),
+      ...(reveal && { reveal: 'true' as const }),
     }
     const get = (settings: CallSettings) => v1.tasks[':id'].$get({ ...idPath(idOf(handle)), query }, settings)
     return sendOnce(get, { signal, waitMs: waitSeconds * 1_000 })

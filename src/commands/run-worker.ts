@@ -14,12 +14,13 @@ import { retentionOf } from './retention-settings.ts'
  */
 export function runWorker(
   config: Config,
-  { connections, registry, services, events }: Parts,
+  { connections, registry, services, project, events }: Parts,
   own: { role: string; id?: string; parentPid?: number },
 ): Worker {
   return startWorker(connections, registry, events, {
     ...own,
     services: services.services,
+    hooks: project.config.hooks,
     queues: config.WORKER_QUEUES,
     concurrency: config.WORKER_CONCURRENCY,
     missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,

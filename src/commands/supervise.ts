@@ -5,6 +5,7 @@ import cluster from 'node:cluster'
 import { randomUUID } from 'node:crypto'
 import { programPath } from '../base/installation.ts'
 import type { Config, Environment } from '../config.ts'
+import { passOnCrashes } from '../processes/crash-notices.ts'
 import { type ManagedProcess, manageProcess } from '../processes/managed-process.ts'
 import { createProcessHealth } from '../processes/process-health.ts'
 import { createProcessLog } from '../processes/process-log.ts'
@@ -60,7 +61,10 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
     onEnd: metrics.keep,
     async recover(workerId, isCrash) {
       const { recoverTasksOf } = await import('../worker/crash-recovery.ts')
-      return recoverTasksOf({ databaseUrl: config.DATABASE_URL ?? '', workerId, isCrash })
+      const tasks = await recoverTasksOf({ databaseUrl: config.DATABASE_URL ?? '', workerId, isCrash })
+      const crashed = tasks.filter(({ status, error }) => status !== null && error !== undefined)
+      void passOnCrashes(() => supervisor.slots.flatMap((slot) => slot.processes()), crashed)
+      return tasks.map(({ taskId, name }) => ({ taskId, name }))
     },
   })
   const healthServer = await startHealth(config, supervisor, metrics.render)

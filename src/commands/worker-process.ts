@@ -1,8 +1,10 @@
 // One worker process of a supervisor.
 import { closeParts, openParts, refuseUnsuitableDatabase, startActivityFlush } from '../assembly.ts'
 import type { Environment } from '../config.ts'
+import { CRASHED } from '../processes/crash-notices.ts'
 import { connectParent, endWithParent } from '../processes/parent.ts'
 import { catchStrayErrors } from '../worker/attempts/stray-errors.ts'
+import type { Worker } from '../worker/worker.ts'
 import { lowerPriority } from '../worker/worker-priority.ts'
 import { answersOf } from './process-answers.ts'
 import { readArguments } from './process-arguments.ts'
@@ -28,6 +30,10 @@ export async function workerProcess(environment: Environment, args: string[]): P
       await activity.stop()
       await closeParts(parts)
       return { hasReleasedAll, metrics: await parts.metrics.counters() }
+    },
+    onNotice(notice, value) {
+      // The supervisor, which sends it, runs the same code.
+      if (notice === CRASHED) worker.reportCrashes(value as Parameters<Worker['reportCrashes']>[0])
     },
   })
   void worker.failed.then(() => stopAndExit(1))

@@ -19,6 +19,8 @@ export interface ManagedProcess {
   readonly ended: Promise<ProcessEnd>
   /** See `Link.ask`. */
   ask(question: string, limitMs: number): Promise<unknown>
+  /** Sends a notice, see `Link.notify`. */
+  notify(notice: string, value: unknown): Promise<void>
   /** Asks the process to stop in order, because another one has taken its place. */
   replace(): void
   /** Sends SIGTERM: the process stops in order; during its start it ends at once. */
@@ -111,6 +113,7 @@ function manage(child: ChildProcess, options: ManagedProcessOptions): ManagedPro
     ready: ready.promise,
     ended: ended.promise,
     ask: link.ask,
+    notify: link.notify,
     replace: () => void link.notify(REPLACED),
     terminate: () => void child.kill('SIGTERM'),
     kill: () => void child.kill('SIGKILL'),
@@ -144,6 +147,7 @@ function notStarted(error: unknown, { name, workerId }: ManagedProcessOptions): 
     ready: Promise.resolve(false),
     ended: Promise.resolve({ code: null, signal: null, error, hasStopped: false }),
     ask: async () => undefined,
+    notify: async () => {},
     replace() {},
     terminate() {},
     kill() {},

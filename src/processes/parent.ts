@@ -20,6 +20,8 @@ export interface ChildOptions {
    * connections to this one get time to close them.
    */
   stop: (isReplaced: boolean) => Promise<StopReport>
+  /** Called with other notices of the supervisor. */
+  onNotice?: (notice: string, value: unknown) => void
 }
 
 /** Ends this process when its supervisor ends. @throws Error if no supervisor has started it */
@@ -43,7 +45,7 @@ export function endWithParent(): void {
  * supervisor; the supervisor ends a process that takes too long.
  * @returns the supervisor, and a function that stops this process in order and exits with the given code
  */
-export function connectParent({ answers, stop }: ChildOptions): {
+export function connectParent({ answers, stop, onNotice }: ChildOptions): {
   parent: Parent
   stopAndExit(code: number): void
 } {
@@ -56,7 +58,7 @@ export function connectParent({ answers, stop }: ChildOptions): {
     },
     {
       answers: { [MEMORY]: () => process.memoryUsage.rss(), ...answers },
-      onNotice: (notice) => notice === REPLACED && stopAndExit(0, true),
+      onNotice: (notice, value) => (notice === REPLACED ? stopAndExit(0, true) : onNotice?.(notice, value)),
     },
   )
   onEachSignal(() => stopAndExit(0))

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { ProjectRoutes, RouteTools } from '../api/project-routes.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
+import { HOOK_NAMES, type Hooks } from '../definitions/hooks.ts'
 import type { ServicesDefinition } from '../definitions/services.ts'
 import { RESERVED_NAMES } from '../tasks/core-definitions.ts'
 
@@ -11,6 +12,8 @@ export interface WaggleConfig<Definitions extends readonly TaskDefinition[] = re
   tasks: Definitions
   /** Settings and services of the tasks, see `defineServices`. */
   services?: ServicesDefinition
+  /** Functions that a worker calls when an attempt has ended. */
+  hooks?: Hooks
   /** Adds routes to the API, see `RouteTools`. Called once per API process; in `dev` again after an edit. */
   routes?: (tools: RouteTools) => ProjectRoutes
 }
@@ -27,7 +30,7 @@ export function defineConfig<const Definitions extends readonly TaskDefinition[]
   return config
 }
 
-const MEMBERS = ['tasks', 'services', 'routes']
+const MEMBERS = ['tasks', 'services', 'routes', 'hooks']
 
 /** Describes the first fault of a value that should be a configuration; undefined if there is none. */
 export function faultOf(config: unknown): string | undefined {
@@ -35,7 +38,7 @@ export function faultOf(config: unknown): string | undefined {
     return 'its default export must be defineConfig({ tasks: […] })'
   const unknown = Object.keys(config).find((member) => !MEMBERS.includes(member))
   if (unknown !== undefined) return `"${unknown}" is unknown: expected ${MEMBERS.join(', ')}`
-  const { tasks, services, routes } = config as Partial<WaggleConfig>
+  const { tasks, services, routes, hooks } = config as Partial<WaggleConfig>
   if (!Array.isArray(tasks)) return 'tasks must be a list of task definitions'
   const notDefined = tasks.findIndex(
     (task) => typeof task?.name !== 'string' || typeof task.run !== 'function',
@@ -49,6 +52,16 @@ export function faultOf(config: unknown): string | undefined {
   if (services !== undefined && !isServicesDefinition(services))
     return 'services must be the result of defineServices'
   if (routes !== undefined && typeof routes !== 'function') return 'routes must be a function'
+  return hooks === undefined ? undefined : faultOfHooks(hooks)
+}
+
+function faultOfHooks(hooks: unknown): string | undefined {
+  if (typeof hooks !== 'object' || hooks === null) return 'hooks must be an object'
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (!(HOOK_NAMES as readonly string[]).includes(name))
+      return `hooks.${name} is unknown: expected ${HOOK_NAMES.join(', ')}`
+    if (hook !== undefined && typeof hook !== 'function') return `hooks.${name} must be a function`
+  }
   return undefined
 }
 

@@ -22,6 +22,7 @@ export const {
   isNotNull,
   isNull,
   lt,
+  notInArray,
   sql,
 } = core
 export const {

@@ -1,9 +1,9 @@
 // Translates a filter of tasks into SQL: conditions that select the range of an index to scan, and conditions
 // that are checked for each scanned row.
-import type { SQL } from 'drizzle-orm'
+import type { SQL, SQLWrapper } from 'drizzle-orm'
 import { firstIdOf } from '../base/uuidv7.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
-import { and, arrayContains, gte, inArray, isNull, lt, sql } from './drizzle.ts'
+import { and, arrayContains, gte, inArray, isNull, lt, notInArray, sql } from './drizzle.ts'
 import { IS_UNSUCCESSFUL, tasks } from './schema.ts'
 
 export interface TaskFilter {
@@ -20,6 +20,8 @@ export interface TaskFilter {
   text?: string
   /** Conditions on members of the input. All of them must hold. */
   inputs?: InputCondition[]
+  /** Names of definitions whose inputs or results `text` must not read. */
+  hidden?: { inputs: string[]; results: string[] }
 }
 
 export interface InputCondition {
@@ -27,6 +29,8 @@ export interface InputCondition {
   path: string[]
   /** Expected value: a string without quotes; a number, `true` or `false` as in JSON. */
   value: string
+  /** Names of definitions whose tasks never match. */
+  exceptNames?: string[]
 }
 
 const UNFINISHED: readonly TaskStatus[] = ['PENDING', 'STARTED', 'RETRY']
@@ -60,7 +64,7 @@ export function conditionsOf(filter: TaskFilter): (SQL | undefined)[] {
     filter.workerIds && inArray(tasks.workerId, filter.workerIds),
     filter.tag === undefined ? undefined : arrayContains(tasks.tags, [filter.tag]),
     ...(filter.inputs ?? []).map(matchesInput),
-    filter.text === undefined ? undefined : containsText(filter.text),
+    filter.text === undefined ? undefined : containsText(filter.text, filter.hidden),
   ]
 }
 
@@ -73,16 +77,24 @@ function isWithin(statuses: readonly TaskStatus[], all: readonly TaskStatus[]): 
  * contains `\u0000` or a lone surrogate anywhere, so the comparison replaces these escapes by U+FFFD. All
  * escaped surrogates are lone ones, because `JSON.stringify` wrote the input and does not escape pairs.
  */
-function matchesInput({ path, value }: InputCondition): SQL {
+function matchesInput({ path, value, exceptNames = [] }: InputCondition): SQL {
   const readable = sql`(case when strpos(${tasks.input}::text, '\\u') = 0 then ${tasks.input}
     else regexp_replace(${tasks.input}::text, ${'\\\\u(0000|d[89a-f][0-9a-f]{2})'}, ${'\\\\ufffd'}, 'g')::json end)`
-  return sql`${readable} #>> array(select json_array_elements_text(${JSON.stringify(path)}::json)) = ${value}`
+  const isEqual = sql`${readable} #>> array(select json_array_elements_text(${JSON.stringify(path)}::json)) = ${value}`
+  return exceptNames.length === 0 ? isEqual : sql`${notInArray(tasks.name, exceptNames)} and ${isEqual}`
 }
 
-function containsText(text: string): SQL {
+function containsText(text: string, { inputs, results }: NonNullable<TaskFilter['hidden']> = NONE): SQL {
   const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
-  return sql`concat_ws(' ', ${tasks.name}, array_to_string(${tasks.tags}, ' '), ${tasks.input}, ${tasks.result},
-                       ${tasks.error}) ilike ${pattern}`
+  return sql`concat_ws(' ', ${tasks.name}, array_to_string(${tasks.tags}, ' '), ${exceptOf(tasks.input, inputs)},
+                       ${exceptOf(tasks.result, results)}, ${tasks.error}) ilike ${pattern}`
+}
+
+const NONE = { inputs: [], results: [] }
+
+/** Returns the column, as null for tasks of these definitions. */
+function exceptOf(column: SQLWrapper, names: string[]): SQLWrapper {
+  return names.length === 0 ? column : sql`case when ${notInArray(tasks.name, names)} then ${column} end`
 }
 
 function idRange(prefix: string): SQL | undefined {

@@ -1,10 +1,10 @@
 // Lists and counts tasks. Each query scans a limited number of rows, so its cost depends neither on the
 // number of tasks nor on how far the client has paged.
-import type { SQL } from 'drizzle-orm'
+import type { SQL, SQLWrapper } from 'drizzle-orm'
 import type { SelectedFields } from 'drizzle-orm/pg-core'
 import { newId } from '../base/uuidv7.ts'
 import { IS_WITHIN_PAGE, PAGE_COLUMNS } from './byte-budget.ts'
-import { and, desc, getTableColumns, lt, sql } from './drizzle.ts'
+import { and, desc, getTableColumns, lt, notInArray, sql } from './drizzle.ts'
 import type { Drizzle, Queries } from './lanes.ts'
 import { type TaskRow, tasks } from './schema.ts'
 import { TASK_COLUMNS } from './task-columns.ts'
@@ -48,7 +48,9 @@ const MAX_SCANNED_WITH_INPUT = 3_000
 // Maximum number of rows that one count scans. It is lower than for lists, because a count of failed tasks
 // scans rows that are scattered over the table: each of them can be on another disk page.
 const MAX_COUNT_SCANNED = 5_000
-const EXCERPT_CHARACTERS = 200
+export const EXCERPT_CHARACTERS = 200
+// Maximum size of an input or a result that `listCompact` returns whole, in bytes.
+const MAX_WHOLE_BYTES = 16 * 1_024
 
 export type TaskList = ReturnType<typeof createTaskList>
 
@@ -63,9 +65,18 @@ export function createTaskList(searches: Queries) {
       return searches.use((drizzle) => selectPart(drizzle, ALL_COLUMNS, filter, place, IS_WITHIN_PAGE))
     },
 
-    /** Works like `list`, but returns excerpts of inputs and results. */
-    listCompact(filter: TaskFilter, place: Place): Promise<Part<CompactRow>> {
-      return searches.use((drizzle) => selectPart(drizzle, COMPACT_COLUMNS, filter, place))
+    /**
+     * Works like `list`, but returns excerpts of inputs and results.
+     * @param whole names of definitions whose inputs or results are returned whole instead of as excerpts; empty if
+     *    they are larger than 16 KiB
+     */
+    listCompact(
+      filter: TaskFilter,
+      place: Place,
+      whole?: { inputs: string[]; results: string[] },
+    ): Promise<Part<CompactRow>> {
+      const columns = whole ? compactColumns(whole) : COMPACT_COLUMNS
+      return searches.use((drizzle) => selectPart(drizzle, columns, filter, place))
     },
 
     /** Works like `list`, but returns only ids and statuses. */
@@ -94,7 +105,7 @@ export function createTaskList(searches: Queries) {
 
 const ALL_COLUMNS = TASK_COLUMNS
 const ID_COLUMNS = { id: tasks.id, status: tasks.status }
-const COMPACT_COLUMNS = compactColumns()
+const COMPACT_COLUMNS = compactColumns({ inputs: [], results: [] })
 
 async function selectPart<Columns extends SelectedFields>(
   drizzle: Drizzle,
@@ -165,13 +176,20 @@ function idAfter(id: string): string {
   return next.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
-function compactColumns() {
+function compactColumns({ inputs, results }: { inputs: string[]; results: string[] }) {
   const { input, result, ...columns } = TASK_COLUMNS
   return {
     ...columns,
-    // Shortens texts with the SQL function `left`, which counts characters, not bytes, so it never cuts a
-    // character apart.
-    inputExcerpt: sql<string>`left(${input}::text, ${EXCERPT_CHARACTERS})`,
-    resultExcerpt: sql<string | null>`left(${result}::text, ${EXCERPT_CHARACTERS})`,
+    inputExcerpt: sql<string>`${excerptOf(input, inputs)}`,
+    resultExcerpt: sql<string | null>`${excerptOf(result, results)}`,
   }
+}
+
+function excerptOf(column: SQLWrapper, whole: string[]): SQL {
+  // Shortens texts with the SQL function `left`, which counts characters, not bytes, so it never cuts a
+  // character apart.
+  const excerpt = sql`left(${column}::text, ${EXCERPT_CHARACTERS})`
+  if (whole.length === 0) return excerpt
+  return sql`case when ${notInArray(tasks.name, whole)} then ${excerpt}
+    when octet_length(${column}::text) > ${MAX_WHOLE_BYTES}::int then '' else ${column}::text end`
 }

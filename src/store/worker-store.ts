@@ -1,12 +1,13 @@
 // Writes heartbeats and drain requests into the rows of workers, and finds the tasks that missing workers
 // have abandoned.
 
-import { IS_GIVEN, inLockOrder, uuids } from './columns.ts'
+import { type BatchStatement, IS_GIVEN, inLockOrder, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { asc, eq, getTableColumns, sql } from './drizzle.ts'
 import { readEnqueued } from './enqueued-tasks.ts'
 import { type WorkerRow, workers } from './schema.ts'
 import { recordset, texts } from './statements.ts'
+import { REQUEST_ID, TAGS } from './task-columns.ts'
 
 export interface WorkerInfo {
   id: string
@@ -67,6 +68,14 @@ export interface FoundTask extends AbandonedTask {
   isAbandoned: boolean
   /** When its attempt started, in ms since 1970. */
   startedAtMs: number
+}
+
+/** What hooks get to know of a task. */
+export interface Described {
+  queue: string
+  tags: string[]
+  requestId: string | null
+  traceparent: string | null
 }
 
 /** Information for the worker that a heartbeat reads from Postgres. */
@@ -228,6 +237,13 @@ export function createWorkerStore(database: Database) {
                   cancel_requested_at is not null as "isCancelRequested", crashes`)
     },
 
+    /** Returns what hooks get to know of tasks; undefined for tasks that do not exist any more. */
+    async describe(ids: string[]): Promise<(Described | undefined)[]> {
+      const rows = await database.maintenance.run<Described & { id: string }>(DESCRIBE, { id: uuids(ids) })
+      const byId = new Map(rows.map(({ id, ...described }) => [id, described]))
+      return ids.map((id) => byId.get(id))
+    },
+
     /** Counts that a worker process crashed during these attempts. */
     async countCrash(attempts: { id: string; attempt: number }[]): Promise<void> {
       const records = inLockOrder(attempts).map(({ id, attempt }) => ({ id, attempt }))
@@ -241,6 +257,13 @@ export function createWorkerStore(database: Database) {
 
 const ABANDONED = sql`id, attempt, name, failures, max_retries as "maxRetries", worker_id as "workerId",
   cancel_requested_at is not null as "isCancelRequested"`
+
+const DESCRIBE: BatchStatement = {
+  name: 'describe_tasks',
+  build: (rows) => sql`
+    select tasks.id, tasks.queue, ${TAGS} as tags, ${REQUEST_ID} as "requestId", tasks.traceparent
+    from ${rows} join tasks on ${IS_GIVEN}`,
+}
 
 /** SQL of the time that was `ms` milliseconds ago, by the clock of Postgres. */
 const ago = (ms: number) => sql`now() - ${ms}::float8 * interval '1 ms'`

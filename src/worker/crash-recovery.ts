@@ -3,7 +3,8 @@
 // `MAX_CRASHES` of them.
 import { pause } from '../base/loop.ts'
 import { DEFAULT_BACKOFF } from '../definitions/define.ts'
-import { decide, type Outcome } from '../definitions/task-status.ts'
+import type { HookError } from '../definitions/hooks.ts'
+import { decide, type Outcome, type TaskStatus } from '../definitions/task-status.ts'
 import { openDatabase } from '../store/database.ts'
 import type { Finish } from '../store/finish.ts'
 import { createStores } from '../store/stores.ts'
@@ -35,7 +36,7 @@ export async function recoverTasksOf({
   databaseUrl: string
   workerId: string
   isCrash: boolean
-}): Promise<{ taskId: string; name: string }[]> {
+}): Promise<RecoveredTask[]> {
   const database = await openDatabase(databaseUrl, { poolSize: 1 })
   try {
     const { taskStore, workerStore } = createStores(database)
@@ -48,21 +49,41 @@ export async function recoverTasksOf({
     return recovered
 
     async function releaseTasks() {
-      const released: { taskId: string; name: string }[] = []
+      const released: RecoveredTask[] = []
       const ids = await workerStore.runningOf(workerId)
       for (let from = 0; from < ids.length; from += BATCH) {
         const batch = ids.slice(from, from + BATCH)
         const tasks = await workerStore.lockTasksOf(workerId, { ids: batch, isCrash })
-        if (tasks.length > 0) await taskStore.finishMany(tasks.map((task) => finishOf(task, isCrash)))
+        const ends = tasks.map((task) => finishOf(task, isCrash))
+        const statuses = ends.length > 0 ? await taskStore.finishMany(ends) : []
         // After the release: a repeated call must not count a crash twice.
         if (isCrash) await workerStore.countCrash(tasks)
-        released.push(...tasks.map(({ id, name }) => ({ taskId: id, name })))
+        for (const [index, { id: taskId, name, attempt }] of tasks.entries()) {
+          const status = statuses[index] ?? null
+          const error = isCrash ? (ends[index]?.decision.error ?? crashErrorOf(attempt)) : undefined
+          released.push({ taskId, name, attempt, status, error })
+        }
       }
       return released
     }
   } finally {
     await database.close()
   }
+}
+
+/** A task of an ended worker, and how its attempt was ended. */
+export interface RecoveredTask {
+  taskId: string
+  name: string
+  attempt: number
+  /** The new status; null if the attempt had ended meanwhile. */
+  status: TaskStatus | null
+  /** Why the attempt has failed; undefined if the worker has not crashed. */
+  error?: HookError
+}
+
+function crashErrorOf(attempt: number, more = ''): HookError {
+  return { name: 'WorkerCrashed', message: `The worker process crashed during attempt ${attempt}${more}` }
 }
 
 function finishOf(task: CrashedTask, isCrash: boolean): Finish {
@@ -79,6 +100,6 @@ const RELEASED: Outcome = { kind: 'released' }
 
 function outcomeOfCrash({ attempt, crashes: earlier }: CrashedTask): Outcome {
   if (earlier + 1 < MAX_CRASHES) return RELEASED
-  const message = `The worker process crashed during attempt ${attempt}, as it did during ${earlier} earlier attempts of this task`
-  return { kind: 'failed', error: { name: 'WorkerCrashed', message, retryable: true } }
+  const error = crashErrorOf(attempt, `, as it did during ${earlier} earlier attempts of this task`)
+  return { kind: 'failed', error: { ...error, retryable: true } }
 }

@@ -1,6 +1,7 @@
 // The heartbeat of a worker: one statement per second writes that the worker is alive, and the progress of
 // its tasks. The same statement reads cancel requests, a drain request, and which attempts that run in this
 // worker are no longer the current ones of their tasks.
+import { unmovedNow } from '../base/clock.ts'
 import { type Loop, startLoop } from '../base/loop.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { WorkerInfo, WorkerStore } from '../store/worker-store.ts'
@@ -51,7 +52,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const { lastBlockedBeatMs } = dependencies
   let lastBeatMs = 0
   let stableSinceMs = 0
-  let lastRoundMs = Date.now()
+  let lastRoundMs = unmovedNow()
   let underWay: Promise<void> | undefined
   const unlisten = signals.listen('cancel', (ids) => {
     for (const id of ids) running.abort(id, 'cancelled')
@@ -59,7 +60,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const loop: Loop = startLoop({
     intervalMs,
     body() {
-      lastRoundMs = Date.now()
+      lastRoundMs = unmovedNow()
       return beat()
     },
     onError: (error) => events.emit('error.transient', { where: 'heartbeat', error }),
@@ -69,10 +70,10 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
     async ensureHeartbeat() {
       // Called before each claim: sends a heartbeat if the last one is older than half of `missingAfterMs`,
       // so that the worker does not become missing while Postgres executes a slow claim.
-      if (Date.now() - lastBeatMs > missingAfterMs / 2) await beat()
+      if (unmovedNow() - lastBeatMs > missingAfterMs / 2) await beat()
     },
-    isBeating: () => Date.now() - Math.max(lastRoundMs, lastBlockedBeatMs()) < missingAfterMs,
-    stableMs: () => (isStable() ? Date.now() - stableSinceMs : 0),
+    isBeating: () => unmovedNow() - Math.max(lastRoundMs, lastBlockedBeatMs()) < missingAfterMs,
+    stableMs: () => (isStable() ? unmovedNow() - stableSinceMs : 0),
     async stop() {
       unlisten()
       await loop.stop()
@@ -91,7 +92,7 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   }
 
   async function sendBeat() {
-    const beganMs = Date.now()
+    const beganMs = unmovedNow()
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)
     const { isDraining, news } = await store.beat({
@@ -117,6 +118,6 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   // Heartbeats that were written during a block do not count. Right after a long block, the response to a
   // claim can be unread, and the reconciler would find that this worker does not run the claimed tasks.
   function isStable(): boolean {
-    return Date.now() - lastBeatMs < missingAfterMs
+    return unmovedNow() - lastBeatMs < missingAfterMs
   }
 }

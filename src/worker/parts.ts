@@ -24,6 +24,7 @@ import { createUnwrittenResults } from './attempts/unwritten-results.ts'
 import { createClaimer } from './claimer.ts'
 import { startConsumers } from './consumers.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { createHookCalls } from './hooks.ts'
 import { createIsolatedAttempts } from './isolated/isolated-attempts.ts'
 import { startCallbacks } from './loops/callbacks.ts'
 import { startDispatcher } from './loops/dispatcher.ts'
@@ -173,10 +174,18 @@ export function startParts(
     write: taskStore.recordRefusedMany,
     maxBatch: MAX_REFUSED_BATCH,
   })
+  const services = options.services ?? NO_SERVICES
+  const hooks = createHookCalls({
+    hooks: options.hooks ?? {},
+    services,
+    store: workerStore,
+    scope,
+    events,
+  })
   const runner = createRunner({
     workerId: id,
     registry,
-    services: options.services ?? NO_SERVICES,
+    services,
     running,
     scope,
     slots,
@@ -192,8 +201,10 @@ export function startParts(
       finish: results.add,
       keepRefused: createKeepRefused(refusedEnds.add, events),
       onFinished,
+      hooks,
       events,
     }),
+    hasHooks: hooks !== undefined,
     onLeaked,
     events,
     abortGraceMs: intervals.abortGraceMs,
@@ -242,6 +253,7 @@ export function startParts(
       await isolatedConsumers.check(name, isWaiting)
     },
     dispatcher,
+    hooks,
     events,
     intervalMs: intervals.reconcileMs,
     lostAfterMs: intervals.lostAfterMs,
@@ -271,6 +283,7 @@ export function startParts(
     consumers: [consumers, isolatedConsumers],
     reconciler,
     retention,
+    hooks,
     watchdog,
     scope,
     failed: failure.failed,

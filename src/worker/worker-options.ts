@@ -1,5 +1,6 @@
 // The options of a worker.
 import type { TaskDefinition } from '../definitions/define.ts'
+import type { Hooks } from '../definitions/hooks.ts'
 import type { Services } from '../definitions/services.ts'
 import type { RetentionPolicy } from '../store/retention-policy.ts'
 
@@ -12,6 +13,8 @@ export interface WorkerOptions extends Partial<Intervals> {
   queues: string[]
   /** The services of the project; none by default. */
   services?: Services
+  /** The hooks of the project; none by default. */
+  hooks?: Hooks
   concurrency: number
   version: string
   /** After this many milliseconds without a heartbeat, a worker is missing, and others recover its tasks. */

@@ -3,6 +3,7 @@ import { pause } from '../base/loop.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { StrayErrorHandler } from './attempts/stray-errors.ts'
+import type { EndedAttempt } from './hooks.ts'
 import { startParts, type WorkerConnections } from './parts.ts'
 import type { WorkerOptions } from './worker-options.ts'
 
@@ -18,6 +19,13 @@ export interface Worker {
    * call `stop` and exit with 1.
    */
   failed: Promise<string>
+  /**
+   * Starts the next round of the loops for due tasks, callbacks, abandoned tasks and retention now. Tests call it
+   * when they have moved the clock.
+   */
+  wake(): void
+  /** Calls the hooks of the project for attempts that a crashed worker process ran, and that were put back. */
+  reportCrashes(attempts: readonly EndedAttempt[]): void
   /** Returns whether the calling code belongs to an attempt of this worker. */
   isInAttempt(): boolean
   /** Handles an error of this process that no code has handled, see `catchStrayErrors`. */
@@ -39,6 +47,8 @@ const ABORT_MS = 1_000
 // How long a stopping worker waits for the end of killed processes, in milliseconds. The kernel ends a
 // process late while it waits for a broken disk or network drive.
 const KILL_MS = 2_000
+// How long a stopping worker waits for the hooks of the project, in milliseconds.
+const HOOKS_MS = 2_000
 
 export function startWorker(
   connections: WorkerConnections,
@@ -52,7 +62,25 @@ export function startWorker(
   events.emit('worker.started', { workerId: id, queues, concurrency, slots, isolatedSlots })
   const { failed, handleStrayError } = parts
   const isInAttempt = () => parts.scope.getStore() !== undefined
-  return { id, isBeating: heartbeat.isBeating, failed, isInAttempt, handleStrayError, stop }
+  return {
+    id,
+    isBeating: heartbeat.isBeating,
+    failed,
+    wake,
+    isInAttempt,
+    reportCrashes,
+    handleStrayError,
+    stop,
+  }
+
+  function reportCrashes(attempts: readonly EndedAttempt[]) {
+    for (const attempt of attempts) parts.hooks?.attemptEnded(attempt)
+  }
+
+  function wake() {
+    parts.dispatcher.wakeIn(0)
+    for (const loop of [parts.callbacks, parts.reconciler, parts.retention]) loop.wake()
+  }
 
   async function stop(graceMs: number): Promise<boolean> {
     events.emit('worker.stopping', { workerId: id, running: running.size })
@@ -61,7 +89,12 @@ export function startWorker(
     const aborted = running.all()
     await abortAndRelease()
     await within(KILL_MS, parts.isolated?.stop())
-    await Promise.all([heartbeat.stop(), parts.callbacks.stop(), parts.logs.stop()])
+    await Promise.all([
+      heartbeat.stop(),
+      parts.callbacks.stop(),
+      parts.logs.stop(),
+      within(HOOKS_MS, parts.hooks?.whenIdle()),
+    ])
     await parts.watchdog.stop()
     await connections.workerStore
       .remove(id)

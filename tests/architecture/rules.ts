@@ -16,6 +16,8 @@ import {
 
 export type Files = Record<string, string>
 
+const ENTRY_POINTS = ['src/index.ts', 'src/testing/testing.ts']
+
 interface Import {
   from: string
   to: string

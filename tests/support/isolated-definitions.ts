@@ -32,6 +32,15 @@ export function createIsolatedDefinitions() {
         return { pid: process.pid, attempt }
       },
     }),
+    defineTask({
+      ...common,
+      name: 'isolated_typed',
+      isolate: true,
+      input: z.object({ email: z.email(), copies: z.int().default(1) }),
+      example: { email: 'ada@example.com', copies: 1 },
+      maxRetries: 3,
+      run: async (input) => input,
+    }),
     defineTask({ ...common, name: 'isolated_echo', isolate: true, run: async (input) => input }),
     defineTask({
       ...common,

@@ -62,6 +62,7 @@ test('the memory of an ended attempt is freed by minor garbage collections', asy
     watchdog: { noteDeadline: () => {}, blockOf: () => undefined },
     end,
     onLeaked: () => {},
+    hasHooks: false,
     abortGraceMs: 1_000,
     events,
   })

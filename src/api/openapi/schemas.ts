@@ -1,5 +1,6 @@
 // Converts zod schemas to JSON Schema: `components/schemas`, and the parameters of query strings.
 import { z } from 'zod'
+import { markSensitive } from '../../definitions/sensitive.ts'
 import type { Schema } from './operation.ts'
 import { SECURITY_SCHEMES } from './security.ts'
 
@@ -59,11 +60,13 @@ export function withReferences<Value>(value: Value, schemas: Record<string, Sche
   return JSON.parse(text.replaceAll('schemas/__shared#/$defs/', 'schemas/'))
 }
 
-/** Removes keywords that only make the document longer: patterns of dates and UUIDs, safe integer limits. */
+/** Removes keywords that only make the document longer: patterns of dates and UUIDs, safe integer limits. Marks
+ * sensitive values. */
 function tidy(schema: z.core.JSONSchema.BaseSchema) {
   if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+  markSensitive(schema)
 }
 
 /**

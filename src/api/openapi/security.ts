@@ -6,7 +6,7 @@ export const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'bearer',
     description:
-      'An API key. Scopes: `submit` (submit tasks), `read` (read tasks and the state of the system), `operate` (cancel, retry, replay, pause, drain).',
+      'An API key. Scopes: `submit` (submit tasks), `read` (read tasks and the state of the system), `operate` (cancel, retry, replay, pause, drain), `reveal` (see sensitive values of tasks).',
   },
   apiKeyHeader: {
     type: 'apiKey',

@@ -6,6 +6,7 @@ import type { TaskStatus } from '../../definitions/task-status.ts'
 import type { ApiDependencies } from '../dependencies.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 import { idempotencyOf } from './idempotency.ts'
+import type { Masking } from './masking.ts'
 import { correlationOf } from './submit-options.ts'
 import { type bulkRequest, filterOf } from './task-filters.ts'
 import type { bulkResponse } from './task-schemas.ts'
@@ -33,7 +34,7 @@ const APPLIES_TO: Record<Action, (status: TaskStatus) => boolean> = {
  *   `unavailable`
  */
 export async function actOnMany(
-  { service, taskList }: Pick<ApiDependencies, 'service' | 'taskList'>,
+  { service, taskList, masking }: Pick<ApiDependencies, 'service' | 'taskList'> & { masking: Masking },
   c: Context<ApiEnv>,
   request: BulkRequest,
 ): Promise<z.infer<typeof bulkResponse>> {
@@ -46,7 +47,7 @@ export async function actOnMany(
     return { changed, skipped: taskIds.length - changed, next_cursor: null }
   }
   const page = { before: cursor, limit: MAX_TASKS_PER_REQUEST[action] }
-  const { rows, next } = await taskList.listIds(filterOf(filter), page)
+  const { rows, next } = await taskList.listIds(masking.filter(c, filterOf(filter)), page)
   const changed = await act(rows.filter(({ status }) => APPLIES_TO[action](status)).map(({ id }) => id))
   return { changed, skipped: rows.length - changed, next_cursor: next }
 

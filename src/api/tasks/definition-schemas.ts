@@ -1,5 +1,7 @@
 // The schemas of each task definition in the OpenAPI document: input, result, submission and task.
+import { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
+import { MASK, masksOf } from '../../definitions/sensitive.ts'
 import type { Schema } from '../openapi/operation.ts'
 import { submission } from './task-requests.ts'
 import { task } from './task-schemas.ts'
@@ -17,8 +19,11 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
   // Copies, because two definitions may use the same schema object, and an object has one name.
   const ownInput = input.meta({ ...input.meta() })
   const ownOutput = output.meta({ ...output.meta() })
+  const masks = masksOf({ input, output })
+  const shownInput = masks.input ? maskedSchemaOf(input) : ownInput
+  const shownOutput = masks.result ? maskedSchemaOf(output) : ownOutput
   const result = {
-    anyOf: [ownOutput, { type: 'null' }],
+    anyOf: [shownOutput, { type: 'null' }],
     description: 'null until the task has succeeded',
   }
   const prefix = pascalCase(name)
@@ -27,9 +32,29 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
     [`${prefix}Result`]: ownOutput,
     [`${prefix}Submission`]: submission.extend({ input: ownInput }),
     [`${prefix}Task`]: {
-      allOf: [task, { properties: { name: { const: name }, input: ownInput, result } }],
+      allOf: [task, { properties: { name: { const: name }, input: shownInput, result } }],
     },
   }
+}
+
+/**
+ * Returns the JSON Schema of values in which the mask may stand in place of sensitive ones. They are not `writeOnly`,
+ * because a client with the scope `reveal` can read them.
+ */
+function maskedSchemaOf(schema: TaskDefinition['input']): Schema {
+  const { $schema: _, ...converted } = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override({ jsonSchema }) {
+      const { sensitive, ...own } = jsonSchema
+      if (sensitive === undefined) return
+      for (const keyword of Object.keys(jsonSchema)) delete jsonSchema[keyword]
+      if (sensitive !== true) Object.assign(jsonSchema, own)
+      else Object.assign(jsonSchema, { anyOf: [own, { const: MASK }], 'x-sensitive': true })
+    },
+  })
+  // References of a recursive schema would point to the wrong place in the document.
+  return JSON.stringify(converted).includes('"$ref"') ? {} : converted
 }
 
 function pascalCase(name: string): string {

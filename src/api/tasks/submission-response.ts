@@ -13,6 +13,7 @@ import type { TaskView } from './task-view.ts'
  */
 export type SubmittedTaskView = TaskView & { poll_token?: string }
 
+/** @param task with its sensitive values masked */
 export function submissionResponse(c: Context<ApiEnv>, task: AcceptedTask) {
   return jsonTextResponse<SubmittedTaskView, 202>(c, withPollToken(c, task), 202, {
     Location: `/v1/tasks/${task.id}`,

@@ -4,6 +4,7 @@ import { streamSSE } from 'hono/streaming'
 import type { TaskSubscription } from '../../service/task-watcher.ts'
 import type { TaskRow } from '../../store/schema.ts'
 import type { ApiDependencies } from '../dependencies.ts'
+import type { Masking } from './masking.ts'
 import { readTask, watchTask } from './read-task.ts'
 import { viewOfTask } from './task-view.ts'
 
@@ -17,7 +18,11 @@ const COMMENT_INTERVAL_MS = 15_000
  * 204, after which a browser does not reconnect.
  * @throws AppError `unknown_task`
  */
-export async function streamTask(dependencies: ApiDependencies, c: Context, id: string): Promise<Response> {
+export async function streamTask(
+  dependencies: ApiDependencies & { masking: Masking },
+  c: Context,
+  id: string,
+): Promise<Response> {
   const subscription = watchTask(dependencies, id)
   const row = await readTask(dependencies, id).catch((error) => {
     subscription.close()
@@ -47,7 +52,7 @@ export async function streamTask(dependencies: ApiDependencies, c: Context, id: 
     }
 
     async function send(task: TaskRow) {
-      const data = JSON.stringify(viewOfTask(task))
+      const data = JSON.stringify(viewOfTask(dependencies.masking.row(task)))
       await stream.writeSSE({ id: String(task.version), event: 'task', data })
     }
   })

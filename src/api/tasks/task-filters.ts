@@ -41,7 +41,8 @@ export const filterFields = z.strictObject({
     .optional()
     .meta({ description: 'Beginning of the id.' }),
   q: text(200).optional().meta({
-    description: 'A text contained in name, tags, input, result or error. Case is ignored.',
+    description:
+      'A text contained in name, tags, input, result or error. Case is ignored. Inputs and results with sensitive fields are searched only for keys with the scope `reveal`.',
   }),
   created_after: timestamp.optional().meta({ description: 'Submitted at this time or later.' }),
   created_before: timestamp.optional().meta({ description: 'Submitted before this time.' }),
@@ -167,6 +168,7 @@ export function isSearch(c: Context<ApiEnv>): boolean {
   return Object.keys(c.req.query()).some((name) => name === 'q' || name.startsWith(INPUT_PREFIX))
 }
 
+/** Returns the filter for the store. Pass it to `Masking.filter`: it still reads sensitive values. */
 export function filterOf(filter: Filtered<typeof filterFields>): TaskFilter {
   return {
     statuses: filter.status,

@@ -92,6 +92,13 @@ export const replay = z.strictObject({ input: z.unknown().optional(), options: s
 const poll_token = z.string().optional()
 
 export const readQuery = z.strictObject({
+  reveal: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional()
+    .meta({
+      description: 'Returns sensitive values instead of `[sensitive]`. Needs the scope `reveal`.',
+    }),
   wait: decimal(z.number().min(0).max(50, 'must be at most 50 seconds').default(0)).meta({
     description: 'Maximum number of seconds to wait until the task has ended.',
   }),

@@ -10,6 +10,7 @@ import type { ApiEnv } from '../http/request-context.ts'
 import { query } from '../http/request-query.ts'
 import { submitBatch } from './batch.ts'
 import { actOnMany } from './bulk.ts'
+import { createMasking, requireReveal } from './masking.ts'
 import { readTask, readTaskWhenEnded } from './read-task.ts'
 import { replayedHeader, submissionResponse } from './submission-response.ts'
 import { SUBMISSION } from './submit-operations.ts'
@@ -20,8 +21,10 @@ import { taskOperations as operations } from './task-operations.ts'
 import { batchSubmission, replay, submission } from './task-requests.ts'
 import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
 
-export function createTaskRoutes(dependencies: ApiDependencies) {
-  const { registry, service, taskReader, taskList, logStore, admit } = dependencies
+export function createTaskRoutes(given: ApiDependencies) {
+  const masking = createMasking(given)
+  const dependencies = { ...given, masking }
+  const { registry, service, taskReader, taskList, logStore, admit, apiKeys } = dependencies
   // The response of GET /v1/definitions and its entity tag are built once, because definitions are part of
   // the code and do not change while the process runs.
   const definitions = { data: registry.submittable.map(viewOfDefinition) }
@@ -52,10 +55,10 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
-      return submissionResponse(c, task)
+      return submissionResponse(c, masking.newTask(task))
     })
     .get('/task_status/:id', admit(operations.task_status), async (c) => {
-      const row = await readTask(dependencies, c.req.param('id'))
+      const row = masking.row(await readTask(dependencies, c.req.param('id')))
       c.header('Cache-Control', 'no-store')
       return c.json({
         task_id: row.id,
@@ -71,12 +74,14 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
       filterQuery(operations.count_tasks.query),
       async (c) => {
         const { cursor, ...filter } = c.req.valid('query')
-        const { count, first, next } = await taskList.count(filterOf(filter), cursor)
+        const { count, first, next } = await taskList.count(masking.filter(c, filterOf(filter)), cursor)
         return c.json({ count, first_cursor: first, next_cursor: next })
       },
     )
     .get('/v1/tasks/:id', admit(operations.get_task), query(operations.get_task.query), async (c) => {
-      const waitMs = c.req.valid('query').wait * 1_000
+      const { wait, reveal = false } = c.req.valid('query')
+      if (reveal) requireReveal(c, apiKeys)
+      const waitMs = wait * 1_000
       const id = c.req.param('id')
       // Reads without `wait` avoid `c.req.raw`: it builds a Request, which costs more than the rest of the
       // handler. A wait needs its AbortSignal, which reports that the client has disconnected.
@@ -84,13 +89,15 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
         waitMs > 0
           ? await readTaskWhenEnded(dependencies, id, waitMs, c.req.raw.signal)
           : await readTask(dependencies, id)
-      const tag = `"${row.version}"`
+      const tag = `"${row.version}${reveal ? '-revealed' : ''}"`
       c.header('ETag', tag)
-      c.header('Cache-Control', 'private, no-cache')
+      c.header('Cache-Control', reveal ? 'no-store' : 'private, no-cache')
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
       const history = mayHaveAttempts(row) ? await taskReader.attemptsOf(row.id) : []
-      return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
+      if (reveal) return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
+      const attempts = history.map((attempt) => viewOfAttempt(masking.attempt(row.name, attempt)))
+      return c.json({ ...viewOfTask(masking.row(row)), attempts })
     })
     .get('/v1/tasks/:id/events', admit(operations.follow_task), (c) =>
       streamTask(dependencies, c, c.req.param('id')),
@@ -105,22 +112,26 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
     .get('/v1/tasks', admit(operations.list_tasks), filterQuery(operations.list_tasks.query), async (c) => {
       const { limit, cursor, compact, ...filter } = c.req.valid('query')
       const page = { before: cursor, limit }
+      const allowed = masking.filter(c, filterOf(filter))
       if (compact) {
-        const { rows, next } = await taskList.listCompact(filterOf(filter), page)
-        return c.json({ data: rows.map(compactViewOfTask), next_cursor: next })
+        const { rows, next } = await taskList.listCompact(allowed, page, masking.hidden)
+        return c.json({ data: rows.map(masking.compactRow).map(compactViewOfTask), next_cursor: next })
       }
-      const { rows, next } = await taskList.list(filterOf(filter), page)
-      return c.json({ data: rows.map(viewOfTask), next_cursor: next })
+      const { rows, next } = await taskList.list(allowed, page)
+      return c.json({ data: rows.map(masking.row).map(viewOfTask), next_cursor: next })
     })
     .post('/v1/tasks/:id/cancel', admit(operations.cancel_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       const outcome = await service.cancel(id)
-      return c.json(viewOfTask(await readTask(dependencies, id)), outcome === 'requested' ? 202 : 200)
+      return c.json(
+        viewOfTask(masking.row(await readTask(dependencies, id))),
+        outcome === 'requested' ? 202 : 200,
+      )
     })
     .post('/v1/tasks/:id/retry', admit(operations.retry_task), async (c) => {
       const { id } = await readTask(dependencies, c.req.param('id'))
       await service.retry(id)
-      return c.json(viewOfTask(await readTask(dependencies, id)), 202)
+      return c.json(viewOfTask(masking.row(await readTask(dependencies, id))), 202)
     })
     .post(
       '/v1/tasks/:id/replay',
@@ -133,7 +144,7 @@ export function createTaskRoutes(dependencies: ApiDependencies) {
         // the id of the row, because clients may write the id of the same task in upper or lower case.
         const operation = `/v1/tasks/${id}/replay`
         const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
-        return submissionResponse(c, await service.replay(id, edited, options))
+        return submissionResponse(c, masking.newTask(await service.replay(id, edited, options)))
       },
     )
 }

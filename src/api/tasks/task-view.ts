@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { parseExactly } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
+import { markSensitive } from '../../definitions/sensitive.ts'
 import { isFinal } from '../../definitions/task-status.ts'
 import type { NewTask } from '../../store/new-tasks.ts'
 import type { AttemptRow, RefusedEnd, TaskLogRow, TaskRow } from '../../store/schema.ts'
@@ -162,5 +163,9 @@ function isolationOf({ isolate }: TaskDefinition): DefinitionView['isolated'] {
 export function schemaOf(schema: z.ZodType): JsonSchema {
   // The cast is safe: zod's return type also allows `true` and `false` as schemas of members, but zod writes
   // none for object schemas.
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
+  return z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => markSensitive(jsonSchema),
+  }) as JsonSchema
 }

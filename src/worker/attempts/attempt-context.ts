@@ -16,10 +16,7 @@ export function createAttemptContext(
   onProgress?: () => void,
 ): TaskContext {
   const progress: TaskContext['progress'] = (fraction, message) => {
-    running.progress = {
-      fraction: Math.min(1, Math.max(0, Number(fraction) || 0)),
-      message: progressMessageOf(message),
-    }
+    running.progress = reportedProgress(fraction, message)
     onProgress?.()
   }
   return new AttemptContext(running, { progress, log, services })
@@ -57,6 +54,11 @@ class AttemptContext implements TaskContext {
   get signal(): AbortSignal {
     return this.#running.signal
   }
+}
+
+/** Returns progress as it is stored: with a fraction from 0 to 1, and a message that Postgres can store. */
+export function reportedProgress(fraction: number, message?: string): { fraction: number; message?: string } {
+  return { fraction: Math.min(1, Math.max(0, Number(fraction) || 0)), message: progressMessageOf(message) }
 }
 
 // Maximum length of a progress message in characters. The page shows it as one line under the progress bar.

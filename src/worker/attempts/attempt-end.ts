@@ -4,6 +4,7 @@ import type { Decision, TaskError, TaskStatus } from '../../definitions/task-sta
 import type { Finish } from '../../store/finish.ts'
 import type { RefusedAttempt } from '../../store/refused-ends.ts'
 import type { Events } from '../../telemetry/events.ts'
+import type { EndedAttempt, HookCalls } from '../hooks.ts'
 import { announced } from './announced-task.ts'
 import { isUnstorable, isUnstorableResult, unstorableResult } from './attempt-outcome.ts'
 import { refusedAttemptOf } from './refused-attempt.ts'
@@ -46,6 +47,8 @@ export interface AttemptEndDependencies {
   keepRefused: (end: RefusedAttempt) => Promise<TaskStatus | null>
   /** Called when the end of an attempt is in Postgres. Not called if it was refused. */
   onFinished: (end: WrittenEnd) => void
+  /** Hooks of the project; undefined if it has none. */
+  hooks?: HookCalls
   events: Events
 }
 
@@ -59,7 +62,7 @@ interface Ending {
 const FINISH_RETRY_MS = 500
 
 export function createAttemptEnd(dependencies: AttemptEndDependencies): AttemptEnd {
-  const { workerId, running, logs, finish, keepRefused, onFinished, events } = dependencies
+  const { workerId, running, logs, finish, keepRefused, onFinished, hooks, events } = dependencies
 
   return { write, keepLate }
 
@@ -81,6 +84,7 @@ export function createAttemptEnd(dependencies: AttemptEndDependencies): AttemptE
     running.end(attempt)
     if (status !== null) onFinished({ status, delayMs: decision.delayMs, hasCallback })
     announceEnd(attempt, ending)
+    if (hooks && status !== null) hooks.attemptEnded(endedAttemptOf(attempt, status, decision))
   }
 
   async function keepLate(attempt: RunningTask, decision: Decision, thrown?: TaskError): Promise<void> {
@@ -127,5 +131,15 @@ export function createAttemptEnd(dependencies: AttemptEndDependencies): AttemptE
     if (status === null) return events.emit('task.refused', announced(task))
     const { error, delayMs } = decision
     events.emit('task.finished', { ...announced(task), status, runMs, error: error?.message, delayMs })
+  }
+}
+
+function endedAttemptOf({ task, stack }: RunningTask, status: TaskStatus, { error }: Decision): EndedAttempt {
+  return {
+    taskId: task.id,
+    name: task.name,
+    attempt: task.attempt,
+    status,
+    error: error && { name: error.name, message: error.message, stack: error.stack ?? stack },
   }
 }

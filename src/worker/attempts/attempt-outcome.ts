@@ -74,13 +74,15 @@ function outcomeOfStrayError({ strayError }: RunningTask): Outcome {
 
 /** Returns the error of an attempt whose code has thrown outside of its promise. */
 export function strayErrorOf(thrown: unknown): { error: TaskError; minDelayMs?: number } {
-  const stack: unknown = thrown instanceof Error ? thrown.stack : undefined
-  const error = {
-    ...taskErrorOf(thrown),
-    // Code can replace the stack by a value of any type (`Error.prepareStackTrace`).
-    ...(typeof stack === 'string' && { stack: storable(stack) }),
-  }
+  const stack = stackOf(thrown)
+  const error = { ...taskErrorOf(thrown), ...(stack !== undefined && { stack: storable(stack) }) }
   return { error, minDelayMs: minDelayOf(thrown) }
+}
+
+/** Returns the stack of an error. Code can replace it by a value of any type (`Error.prepareStackTrace`). */
+export function stackOf(thrown: unknown): string | undefined {
+  const stack: unknown = thrown instanceof Error ? thrown.stack : undefined
+  return typeof stack === 'string' ? stack : undefined
 }
 
 function timeoutError({ task }: RunningTask): TaskError {

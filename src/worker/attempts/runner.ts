@@ -9,6 +9,7 @@ import {
 } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import type { Services } from '../../definitions/services.ts'
+import { checkStoredInput } from '../../definitions/stored-input.ts'
 import { type Decision, decide, type Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { Events } from '../../telemetry/events.ts'
@@ -21,6 +22,7 @@ import {
   outcomeOfError,
   outcomeOfIgnoredAbort,
   outcomeOfResult,
+  stackOf,
 } from './attempt-outcome.ts'
 import type { AbortReason, AttemptScope, RunningTask, RunningTasks } from './running-tasks.ts'
 import type { Slots } from './slots.ts'
@@ -46,6 +48,8 @@ export interface RunnerDependencies {
   /** Called when the handler of an attempt has ignored its abort and its slot counts as leaked. */
   onLeaked: (attempt: RunningTask) => void
   events: Events
+  /** Whether the project has hooks, which get the stacks of errors. */
+  hasHooks: boolean
   /** How long a handler has time to return after it was aborted, in milliseconds. */
   abortGraceMs: number
 }
@@ -73,7 +77,7 @@ export interface Runner {
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { workerId, registry, services, running, scope, slots, isolated, isolate, logs } = dependencies
-  const { unwritten, watchdog, end, onLeaked, events, abortGraceMs } = dependencies
+  const { unwritten, watchdog, end, onLeaked, events, hasHooks, abortGraceMs } = dependencies
 
   return { run, endAfterGrace }
 
@@ -159,6 +163,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const result = await scope.run(attempt.key, callHandler, definition, task.input, contextOf(attempt))
       return outcomeOfResult(result, attempt)
     } catch (error) {
+      if (hasHooks) attempt.stack = stackOf(error)
       return outcomeOfError(error, attempt)
     } finally {
       timeLimit.clear()
@@ -211,5 +216,5 @@ function unknownDefinition({ name }: ClaimedTask): Error {
 }
 
 function callHandler(definition: TaskDefinition, input: unknown, context: TaskContext): Promise<unknown> {
-  return definition.run(input, context)
+  return definition.run(checkStoredInput(definition, input), context)
 }

@@ -55,6 +55,8 @@ export interface RunningTask {
   progress?: { fraction: number; message?: string }
   /** Log of the attempt; undefined until its first line. */
   log?: AttemptLog
+  /** Stack of the error that the handler has thrown, if the project has hooks. */
+  stack?: string
   /** Undefined if the attempt has not blocked the event loop. */
   block?: LoopBlock
   abort(reason: AbortReason): void
@@ -162,6 +164,7 @@ class Attempt implements RunningTask {
   progress: RunningTask['progress']
   log: RunningTask['log']
   block: RunningTask['block']
+  stack: RunningTask['stack']
   readonly key: AttemptKey
   readonly startedMs = performance.now()
   isOver = false

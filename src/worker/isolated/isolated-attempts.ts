@@ -157,6 +157,7 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
   function receive(message: AttemptMessage, attempt: RunningTask) {
     if (message.kind === 'progress') attempt.progress = message.progress
     else if (message.kind === 'log') onLog(attempt, message.lines)
+    else if (message.kind === 'ended') attempt.stack = message.stack
   }
 
   /**

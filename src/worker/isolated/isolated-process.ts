@@ -27,7 +27,7 @@ export interface IsolatedProcess {
   readonly ended: Promise<ProcessEnd>
   /**
    * Runs an attempt. Call it only when the last one has ended.
-   * @param receive called with the messages of the attempt except the last one, and with stray errors
+   * @param receive called with the messages of the attempt, and with stray errors
    * @returns the outcome of the attempt, or the end of the process if it ended during the attempt
    */
   run(
@@ -169,7 +169,9 @@ function watch(
     if (message.kind === 'ended') {
       // The next message can be an error that code of the attempt throws after its end. It can have arrived
       // together with this one.
+      const receiveLast = receive
       receive = receiveIdle
+      receiveLast(message)
       finish(message.outcome)
     } else receive(message)
   }

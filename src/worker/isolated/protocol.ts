@@ -25,7 +25,8 @@ export type AttemptMessage = { run: number } & (
   | { kind: 'begun' }
   | { kind: 'progress'; progress: NonNullable<RunningTask['progress']> }
   | { kind: 'log'; lines: NewLogLine[] }
-  | { kind: 'ended'; outcome: Outcome }
+  /** `stack`: of the error that the handler has thrown. */
+  | { kind: 'ended'; outcome: Outcome; stack?: string }
 )
 
 /** Code has thrown outside of the promise of its attempt. */

@@ -7,11 +7,12 @@ import { messageOf } from '../../base/errors.ts'
 import type { TaskContext } from '../../definitions/define.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import type { Services } from '../../definitions/services.ts'
+import { checkStoredInput } from '../../definitions/stored-input.ts'
 import type { Outcome } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import { createAttemptContext } from '../attempts/attempt-context.ts'
 import { createAttemptLog } from '../attempts/attempt-log.ts'
-import { outcomeOfError, outcomeOfResult, strayErrorOf } from '../attempts/attempt-outcome.ts'
+import { outcomeOfError, outcomeOfResult, stackOf, strayErrorOf } from '../attempts/attempt-outcome.ts'
 import { type AttemptKey, createRunningTasks, type RunningTask } from '../attempts/running-tasks.ts'
 import { catchStrayErrors } from '../attempts/stray-errors.ts'
 import { lowerPriority, lowerSessionPriority } from '../worker-priority.ts'
@@ -60,7 +61,7 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
     const outcome = await perform(attempt, run)
     attempt.isOver = true
     running.end(attempt)
-    send({ kind: 'ended', run, outcome })
+    send({ kind: 'ended', run, outcome, stack: attempt.stack })
   }
 
   async function perform(attempt: RunningTask, run: number): Promise<Outcome> {
@@ -69,9 +70,11 @@ export function serveAttempts(load: () => Promise<IsolatedProject>): void {
     const definition = registry.find(task.name)
     if (!definition) return outcomeOfError(new Error(notLoaded(task.name)), attempt)
     try {
-      const call = () => definition.run(task.input, contextOf(attempt, run, services))
+      const call = () =>
+        definition.run(checkStoredInput(definition, task.input), contextOf(attempt, run, services))
       return outcomeOfResult(await scope.run(key, call), attempt)
     } catch (error) {
+      attempt.stack = stackOf(error)
       return outcomeOfError(error, attempt)
     }
   }

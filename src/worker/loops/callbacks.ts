@@ -5,6 +5,7 @@ import { isAppError } from '../../base/errors.ts'
 import { type Loop, startLoop } from '../../base/loop.ts'
 import { newId } from '../../base/uuidv7.ts'
 import type { Registry } from '../../definitions/registry.ts'
+import { masked, masksOf } from '../../definitions/sensitive.ts'
 import type { TaskError } from '../../definitions/task-status.ts'
 import type { Callback, CallbackStore, EndedTask } from '../../store/callback-store.ts'
 import { CALLBACK } from '../../tasks/callback.ts'
@@ -98,7 +99,7 @@ export function startCallbacks({
       timeoutMs,
       maxRetries,
       // The URL was checked at submission. If it is refused now, the callback fails.
-      input: { url: ended.callbackUrl ?? '', body: payloadOf(ended) },
+      input: { url: ended.callbackUrl ?? '', body: payloadOf({ ...ended, result: shownResultOf(ended) }) },
       tags: [],
       createdAt,
       requestId: ended.requestId ?? undefined,
@@ -106,6 +107,13 @@ export function startCallbacks({
       parentId: ended.id,
       parentVersion: ended.version,
     }
+  }
+
+  /** Sensitive values are masked: whoever submits a task chooses the URL, and need not be allowed to see them. */
+  function shownResultOf({ name, result }: EndedTask): unknown {
+    const definition = registry.find(name)
+    const mask = definition && masksOf(definition).result
+    return mask ? masked(mask, result) : result
   }
 }
 

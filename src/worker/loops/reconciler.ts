@@ -14,6 +14,7 @@ import type { Events } from '../../telemetry/events.ts'
 import type { RunningTasks } from '../attempts/running-tasks.ts'
 import type { Consumers } from '../consumers.ts'
 import type { Heartbeat } from '../heartbeat.ts'
+import type { HookCalls } from '../hooks.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
 export interface ReconcilerDependencies {
@@ -30,6 +31,8 @@ export interface ReconcilerDependencies {
   /** Replaces the consumer of a delivery queue if it is stuck. */
   checkConsumer: Consumers['check']
   dispatcher: Dispatcher
+  /** Hooks of the project; undefined if it has none. */
+  hooks?: HookCalls
   events: Events
   intervalMs: number
   /**
@@ -69,6 +72,7 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     heartbeat,
     checkConsumer,
     dispatcher,
+    hooks,
     events,
   } = dependencies
   const { intervalMs, lostAfterMs, missingAfterMs } = dependencies
@@ -153,10 +157,13 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
     const batches = batchesOf(tasks)
     const first = Math.floor(Math.random() * batches.length)
     for (const batch of [...batches.slice(first), ...batches.slice(0, first)]) {
-      const statuses = await store.finishMany(batch.map((task) => failureOf(task, names)))
+      const ends = batch.map((task) => failureOf(task, names))
+      const statuses = await store.finishMany(ends)
       for (const [index, { id, name, attempt, workerId }] of batch.entries()) {
         const status = statuses[index]
-        if (status) events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
+        if (!status) continue
+        events.emit('attempt.lost', { taskId: id, name, attempt, workerId, status })
+        hooks?.attemptEnded({ taskId: id, name, attempt, status, error: ends[index]?.decision.error })
       }
       if (statuses.every((status) => status === null)) return
     }

@@ -39,7 +39,17 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
   let expiry: Expiry = { replaced: [], remaining: [], thinned: [] }
   let compactAtMs = Number.NEGATIVE_INFINITY
   const onError = (error: unknown) => void events.emit('error.transient', { where: 'retention', error })
-  return startLoop({ intervalMs, body: removeOld, onError })
+  const loop = startLoop({ intervalMs, body: removeOld, onError })
+  return { ...loop, wake }
+
+  /** Starts a round in which no step waits for the end of its pause. */
+  function wake() {
+    lateAtMs = Number.NEGATIVE_INFINITY
+    expireAtMs = Number.NEGATIVE_INFINITY
+    compactAtMs = Number.NEGATIVE_INFINITY
+    scans.clear()
+    loop.wake()
+  }
 
   async function removeOld(stopping: AbortSignal) {
     const steps = [

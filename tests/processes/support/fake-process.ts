@@ -30,6 +30,7 @@ export function fakeProcess(pid: number, given: Partial<ManagedProcess> = {}): F
     ready: ready.promise,
     ended: ended.promise,
     ask: given.ask ?? (async () => undefined),
+    notify: given.notify ?? (async () => {}),
     replace: () => void requests.push('replace'),
     terminate: () => void requests.push('terminate'),
     kill: () => void requests.push('kill'),

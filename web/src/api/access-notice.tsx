@@ -30,6 +30,7 @@ const ACTIONS = {
   submit: 'submit tasks',
   read: 'see tasks',
   operate: 'cancel or retry tasks',
+  reveal: 'see sensitive values',
 } as const satisfies Record<Scope, string>
 
 /** Notice that the API key lacks a scope. The element is empty unless the scope is known to be missing. */

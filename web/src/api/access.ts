@@ -2,7 +2,7 @@
 import { createObservable, type Observable } from '../parts/observable.ts'
 import type { ApiFault, ApiResponse } from './api-response.ts'
 
-const SCOPES = ['submit', 'read', 'operate'] as const
+const SCOPES = ['submit', 'read', 'operate', 'reveal'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export interface AccessState {

@@ -79,6 +79,9 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
     task: (id: string, waitSeconds: number, signal: AbortSignal) =>
       send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
 
+    /** Reads a task with its sensitive values. */
+    revealedTask: (id: string) => send('reveal', () => client.task(id, { reveal: true })),
+
     tasks: (query: ListQuery, signal: AbortSignal) =>
       send('read', () => client.listCompact(query, { signal })),
 

@@ -81,6 +81,11 @@ export function fieldOfInput({
   return field.kind === 'group' ? field : { ...field, label: 'Input (JSON)' }
 }
 
+/** Whether the input of a definition has fields that are marked as sensitive. */
+export function hasSensitiveFields({ input_schema: schema }: Pick<Definition, 'input_schema'>): boolean {
+  return stringifyJson(schema).includes('"x-sensitive":true')
+}
+
 type Node = Record<string, unknown>
 
 interface Place {

@@ -18,7 +18,7 @@ import { FormOptions } from './form-options.tsx'
 import { asFields, asJson, type FormState, JSON_PATH, readState, stateOf } from './form-state.ts'
 import { lastInputs } from './last-inputs.ts'
 import { LastInputsMenu } from './last-inputs-menu.tsx'
-import { fieldOfInput } from './schema-fields.ts'
+import { fieldOfInput, hasSensitiveFields } from './schema-fields.ts'
 
 export interface TaskFormProps {
   definition: Definition
@@ -67,8 +67,9 @@ export function TaskForm(props: TaskFormProps) {
     const response = await submit(submission, wait, stopping.signal)
     setPhase('editing')
     onWaiting(false)
-    if (response.ok) lastInputs.remember(submission)
-    else showFault(response.fault)
+    // Inputs with sensitive values are not kept in the browser.
+    if (response.ok && !hasSensitiveFields(definition)) lastInputs.remember(submission)
+    else if (!response.ok) showFault(response.fault)
   }
 
   function wait(reason: WaitReason) {

@@ -5,6 +5,7 @@ import { stateOf } from '../form/form-state.ts'
 import { fieldOfInput } from '../form/schema-fields.ts'
 import { TaskForm } from '../form/task-form.tsx'
 import type { Page } from '../page.ts'
+import { isMasked, withoutMasks } from './sensitive-values.tsx'
 
 export interface ReplayFormProps {
   page: Page
@@ -30,20 +31,27 @@ export function ReplayForm({ page, task, definition }: ReplayFormProps) {
 function FilledForm({ page, task, definition }: ReplayFormProps & { definition: Definition }) {
   // The form starts with the input of the original task, but with empty options: the API copies every option
   // that the request omits, except the delay, from the original task.
-  const filled = useMemo(() => stateOf(fieldOfInput(definition), task.input), [])
+  const filled = useMemo(() => stateOf(fieldOfInput(definition), withoutMasks(task.input) ?? {}), [])
   const [state, setState] = useState(filled)
   return (
-    <TaskForm
-      definition={definition}
-      state={state}
-      onState={setState}
-      onWaiting={() => {}}
-      access={page.access}
-      scope="operate"
-      submitLabel="Submit as a new task"
-      submit={({ input, options }, onWait, signal) =>
-        page.replay(task.id, { input, options }, onWait, signal)
-      }
-    />
+    <>
+      {isMasked(task.input) && (
+        <p class="quiet">
+          Sensitive values are not filled in: enter them again, or use “Replay”, which keeps them.
+        </p>
+      )}
+      <TaskForm
+        definition={definition}
+        state={state}
+        onState={setState}
+        onWaiting={() => {}}
+        access={page.access}
+        scope="operate"
+        submitLabel="Submit as a new task"
+        submit={({ input, options }, onWait, signal) =>
+          page.replay(task.id, { input, options }, onWait, signal)
+        }
+      />
+    </>
   )
 }

@@ -10,6 +10,7 @@ import { goTo, hashOf, type Route } from '../route.ts'
 import type { LoadedTask } from '../state/task-cache.ts'
 import { AttemptList } from './attempt-list.tsx'
 import { ReplayForm } from './replay-form.tsx'
+import { useSensitiveValues } from './sensitive-values.tsx'
 import { TaskActions } from './task-actions.tsx'
 import { TaskDetails } from './task-details.tsx'
 import { TaskError } from './task-error.tsx'
@@ -62,6 +63,7 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
   const [isFollowed, setIsFollowed] = useState(true)
   const log = useTaskLog(page, task, isFollowed)
   const clock = useTaskClock(page, loaded)
+  const values = useSensitiveValues(page, task)
   const isRunning = task.status === 'STARTED'
   return (
     <article class={`task-page ${toneOf(task.status)}`} aria-labelledby="task-title">
@@ -86,10 +88,13 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
         <div class="task-column">
           {task.status === 'SUCCESS' && (
             <section class="panel part" aria-labelledby="result-title">
-              <h2 id="result-title" class="panel-title">
-                Result
-              </h2>
-              <JsonTree key={`result-${task.attempt}`} label="Result" value={task.result} />
+              <div class="part-head">
+                <h2 id="result-title" class="panel-title">
+                  Result
+                </h2>
+                {values.buttonFor(task.result, 'result')}
+              </div>
+              <JsonTree key={`result-${task.attempt}-${values.key}`} label="Result" value={values.result} />
             </section>
           )}
           <section class="panel part" aria-labelledby="attempts-title">
@@ -123,10 +128,13 @@ function TaskPage({ page, loaded, definition, isEdited }: TaskPageProps) {
             )}
           </section>
           <section class="panel part" aria-labelledby="input-title">
-            <h2 id="input-title" class="panel-title">
-              Input
-            </h2>
-            <JsonTree label="Input" value={task.input} />
+            <div class="part-head">
+              <h2 id="input-title" class="panel-title">
+                Input
+              </h2>
+              {values.buttonFor(task.input, 'input')}
+            </div>
+            <JsonTree key={`input-${values.key}`} label="Input" value={values.input} />
           </section>
         </div>
         <div class="task-column">
