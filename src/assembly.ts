@@ -52,7 +52,12 @@ export async function openParts(
     },
     events,
   )
-  return openProject(config, project, connections, events)
+  try {
+    return await openProject(config, project, connections, events)
+  } catch (error) {
+    await connections.close()
+    throw error
+  }
 }
 
 /** Like `openParts`, with the connections of parts that exist. Their connections are not opened again. */

@@ -69,8 +69,10 @@ export async function startTestSystem<const Given extends WaggleConfig>(
     if (errors.length > 0) throw errors[0]
   }
   try {
-    const [redis, database] = await Promise.all([startRedisServer(), openDatabaseFor(options)])
-    opened.push(redis.stop, database.drop)
+    const redis = await startRedisServer()
+    opened.push(redis.stop)
+    const database = await openDatabaseFor(options)
+    opened.push(database.drop)
     const parts = await openParts(
       config,
       project,

@@ -161,6 +161,9 @@ test('without openServices, settings are not needed and a missing service is nam
     }),
   })
   await expect(startTestSystem({ config: needy })).rejects.toThrow('STRIPE_KEY: is required')
+  await expect(startTestSystem({ config: needy, settings: { STRIPE_KEY: 'x' } })).rejects.toThrow(
+    'The services of the project could not be opened: Error: opened',
+  )
   const system = await startTestSystem({ config: needy, openServices: false })
   onTestFinished(() => system.stop())
   const task = await system.client.submit(
