@@ -25,6 +25,8 @@ test('the package contains what is needed and nothing else', () => {
       ...filesBelow('src').flatMap(compiledOf),
       ...filesBelow('migrations').filter((path) => !path.endsWith('_snapshot.json')),
       ...filesBelow('templates'),
+      'templates/samples/waggle.config.ts',
+      ...['tasks', 'services', 'forms'].flatMap(filesBelow).map((path) => `templates/samples/${path}`),
     ].sort(),
   )
   const unnamed = page.filter((path) => !/^web\/dist\/assets\/(index|plot)-[\w-]+\.(js|css)$/.test(path))
