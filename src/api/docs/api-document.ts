@@ -29,7 +29,13 @@ export function createApiDocument(
   own?: ProjectOperations,
 ): OpenApiDocument {
   return createOpenApiDocument({
-    info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'Waggle',
+      version,
+      description: DESCRIPTION,
+      contact: { name: 'The operator of this server' },
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     tags: {
       Submit: {
         description:

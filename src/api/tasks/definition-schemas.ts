@@ -27,7 +27,15 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
     [`${prefix}Result`]: ownOutput,
     [`${prefix}Submission`]: submission.extend({ input: ownInput }),
     [`${prefix}Task`]: {
-      allOf: [task, { properties: { name: { const: name }, input: ownInput, result } }],
+      allOf: [
+        task,
+        {
+          type: 'object',
+          // `enum` and a type, because not all generators of clients can merge `const` with the name of `Task`.
+          properties: { name: { type: 'string', enum: [name] }, input: ownInput, result },
+          required: ['name', 'input', 'result'],
+        },
+      ],
     },
   }
 }

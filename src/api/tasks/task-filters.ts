@@ -7,7 +7,7 @@ import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import type { InputCondition, TaskFilter } from '../../store/task-filter.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 import { decimal, invalidQuery } from '../http/request-query.ts'
-import { label, queueName, text, timestamp } from './task-requests.ts'
+import { allOfMembers, label, queueName, text, timestamp } from './task-requests.ts'
 
 /** Creates the schema of a parameter that contains one or more values, separated by commas. */
 const commaSeparated = <Schema extends z.ZodType<unknown, string>>(schema: Schema) =>
@@ -221,4 +221,4 @@ export const bulkRequest = z
     path: ['cursor'],
   })
   // The same two rules in JSON Schema, which zod does not generate from refinements.
-  .meta({ oneOf: [{ required: ['ids'], not: { required: ['cursor'] } }, { required: ['filter'] }] })
+  .meta({ oneOf: [{ ...allOfMembers('ids'), not: allOfMembers('cursor') }, allOfMembers('filter')] })

@@ -46,6 +46,7 @@ export const taskOperations = {
   task_status: {
     route: 'GET /task_status/:id',
     summary: 'Status of a task',
+    description: 'A short form of `GET /v1/tasks/{id}`: status, result, error and progress.',
     access: 'read or poll token',
     parameters: ['TaskId'],
     responses: {
