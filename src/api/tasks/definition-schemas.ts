@@ -30,7 +30,6 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
       allOf: [
         task,
         {
-          type: 'object',
           // `enum` and a type, because not all generators of clients can merge `const` with the name of `Task`.
           properties: { name: { type: 'string', enum: [name] }, input: ownInput, result },
           required: ['name', 'input', 'result'],

@@ -5,11 +5,6 @@ import { decimal } from '../http/request-query.ts'
 
 const YEAR_SECONDS = 366 * 24 * 3_600
 
-/** Returns a JSON Schema of objects that have all these members. */
-export function allOfMembers(...names: string[]) {
-  return { required: names, properties: Object.fromEntries(names.map((name) => [name, {}])) }
-}
-
 export const queueName = z
   .string()
   .regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
@@ -74,7 +69,7 @@ const submitOptions = z
     error: 'run_at and delay_seconds must not be used together',
   })
   // The same rule in JSON Schema, which zod does not generate from a refinement.
-  .meta({ not: allOfMembers('run_at', 'delay_seconds') })
+  .meta({ not: { required: ['run_at', 'delay_seconds'], properties: { run_at: {}, delay_seconds: {} } } })
 
 /** Body of a submission. It accepts any input; the service checks the input against the definition. */
 export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })
