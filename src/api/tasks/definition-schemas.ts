@@ -1,4 +1,5 @@
 // The schemas of each task definition in the OpenAPI document: input, result, submission and task.
+import { z } from 'zod'
 import type { TaskDefinition } from '../../definitions/define.ts'
 import type { Schema } from '../openapi/operation.ts'
 import { submission } from './task-requests.ts'
@@ -17,25 +18,14 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
   // Copies, because two definitions may use the same schema object, and an object has one name.
   const ownInput = input.meta({ ...input.meta() })
   const ownOutput = output.meta({ ...output.meta() })
-  const result = {
-    anyOf: [ownOutput, { type: 'null' }],
-    description: 'null until the task has succeeded',
-  }
+  const result = ownOutput.nullable().meta({ description: 'null until the task has succeeded' })
   const prefix = pascalCase(name)
   return {
     [`${prefix}Input`]: ownInput,
     [`${prefix}Result`]: ownOutput,
     [`${prefix}Submission`]: submission.extend({ input: ownInput }),
-    [`${prefix}Task`]: {
-      allOf: [
-        task,
-        {
-          // `enum` and a type, because not all generators of clients can merge `const` with the name of `Task`.
-          properties: { name: { type: 'string', enum: [name] }, input: ownInput, result },
-          required: ['name', 'input', 'result'],
-        },
-      ],
-    },
+    // Complete, and not `Task` with other types by `allOf`: not all generators of clients can merge these.
+    [`${prefix}Task`]: task.extend({ name: z.literal(name), input: ownInput, result }),
   }
 }
 

@@ -29,8 +29,10 @@ export function runProgram(
   const env = { ...ENVIRONMENT, ...options.env }
   return new Promise((resolve, reject) => {
     execFile(program, args, { cwd: options.cwd, env, maxBuffer: 64 * 1024 ** 2 }, (error, stdout, stderr) => {
-      if (error && typeof error.code === 'string') reject(error)
-      else resolve({ code: error ? (error.code ?? null) : 0, stdout, stderr })
+      const code = error ? (error.code ?? null) : 0
+      // A text, such as ENOENT, is the reason why the program could not be started.
+      if (typeof code === 'string') reject(error)
+      else resolve({ code, stdout, stderr })
     })
   })
 }
