@@ -9,8 +9,8 @@ const hasPython = spawnSync('python3', ['--version']).status === 0
 /** Reads [pattern, texts] pairs from its argument. Writes for each pair whether the pattern is found in each text. */
 const SEARCH = `
 import json, re, sys
-pairs = json.loads(sys.argv[1])
-print(json.dumps([[re.search(pattern, text) is not None for text in texts] for pattern, texts in pairs]))`
+pairs = [(re.compile(pattern), texts) for pattern, texts in json.loads(sys.argv[1])]
+print(json.dumps([[pattern.search(text) is not None for text in texts] for pattern, texts in pairs]))`
 
 let folder: DocumentFolder
 let patterns: string[]
