@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/containers/**', 'tests/load/**', 'tests/package/**'],
+    exclude: ['tests/containers/**', 'tests/load/**', 'tests/package/**', 'tests/generators/**'],
     globalSetup: 'tests/support/global-setup.ts',
     // A busy machine can need ten times as long as a quiet one, on which the slowest test takes 20 s.
     testTimeout: 180_000,

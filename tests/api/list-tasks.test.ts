@@ -56,6 +56,12 @@ describe('GET /v1/tasks', () => {
     expect(await idsOf(`queue=${queue}`)).toEqual(newestFirst([cancelled, later, done]))
     expect(await idsOf(`queue=${queue}&status=SUCCESS`)).toEqual([done.id])
     expect(await idsOf(`queue=${queue}&status=SUCCESS,CANCELLED`)).toEqual(newestFirst([cancelled, done]))
+    expect(await idsOf(`queue=${queue}&status=SUCCESS&status=CANCELLED`)).toEqual(
+      newestFirst([cancelled, done]),
+    )
+    expect(await idsOf(`queue=empty&queue=${queue}&name=echo&name=unknown`)).toEqual(
+      newestFirst([cancelled, later]),
+    )
     expect(await idsOf(`queue=${queue}&name=echo`)).toEqual(newestFirst([cancelled, later]))
     expect(await idsOf(`queue=${queue}&name=echo&status=PENDING`)).toEqual([later.id])
     expect(await idsOf(`worker=${worker.id}`)).toEqual([done.id])

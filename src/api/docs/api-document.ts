@@ -6,7 +6,7 @@ import { systemOperations } from '../system/system-operations.ts'
 import { SYSTEM_SCHEMAS } from '../system/system-schemas.ts'
 import { schemasOfDefinitions } from '../tasks/definition-schemas.ts'
 import { submitOperations } from '../tasks/submit-operations.ts'
-import { bulkRequest } from '../tasks/task-filters.ts'
+import { BULK_SCHEMAS } from '../tasks/task-filters.ts'
 import { taskOperations } from '../tasks/task-operations.ts'
 import { REQUEST_SCHEMAS } from '../tasks/task-requests.ts'
 import { TASK_SCHEMAS } from '../tasks/task-schemas.ts'
@@ -29,7 +29,13 @@ export function createApiDocument(
   projectOperations?: ProjectOperations,
 ): OpenApiDocument {
   return createOpenApiDocument({
-    info: { title: 'Waggle', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'Waggle',
+      version,
+      description: DESCRIPTION,
+      contact: { name: 'The operator of this server' },
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     tags: {
       Submit: {
         description:
@@ -47,7 +53,7 @@ export function createApiDocument(
     schemas: {
       ...TASK_SCHEMAS,
       ...REQUEST_SCHEMAS,
-      BulkRequest: bulkRequest,
+      ...BULK_SCHEMAS,
       ...SYSTEM_SCHEMAS,
       ...projectOperations?.schemas,
       ...schemasOfDefinitions(registry.submittable),

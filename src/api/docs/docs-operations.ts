@@ -5,6 +5,7 @@ export const docsOperations: Operations = {
   get_openapi: {
     route: 'GET /openapi.json',
     summary: 'This document',
+    description: 'Describes all routes, with the schemas of all task definitions.',
     access: null,
     parameters: ['IfNoneMatch'],
     responses: {
@@ -15,6 +16,7 @@ export const docsOperations: Operations = {
   get_docs: {
     route: 'GET /docs',
     summary: 'Interactive documentation',
+    description: 'Swagger UI: shows this document and sends requests to the API.',
     access: null,
     responses: {
       200: { description: 'An HTML page that loads nothing from other hosts.', content: HTML_PAGE },
@@ -23,6 +25,7 @@ export const docsOperations: Operations = {
   get_docs_file: {
     route: 'GET /docs/:file',
     summary: 'File of the documentation page',
+    description: 'The page names these files with a hash of their content, so that browsers can keep them.',
     access: null,
     parameters: ['DocsFile', 'IfNoneMatch'],
     responses: {

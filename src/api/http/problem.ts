@@ -9,6 +9,12 @@ import type { Events } from '../../telemetry/events.ts'
 /** Problem types that have no `ErrorCode`: internal errors, and requests that are not valid HTTP. */
 const OTHER_TYPES = ['internal_error', 'malformed_request', 'headers_too_large', 'request_timeout']
 
+/** One fault in the body that the client sent. */
+export const faultSchema = z.object({
+  pointer: z.string().meta({ description: 'JSON Pointer to the member, as URI fragment: `#/input/email`' }),
+  detail: z.string(),
+})
+
 /** Body of every error response (RFC 9457). `errors` lists the faults in the body that the client sent. */
 export const problemSchema = z.object({
   type: z.string().meta({ enum: [...Object.keys(HTTP_STATUS), ...OTHER_TYPES].map(problemTypeOf) }),
@@ -16,7 +22,7 @@ export const problemSchema = z.object({
   status: z.int(),
   detail: z.string(),
   instance: z.string().meta({ description: 'Path of the request' }),
-  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  errors: z.array(faultSchema).optional(),
 })
 
 export type Problem = z.infer<typeof problemSchema> & { status: ContentfulStatusCode }

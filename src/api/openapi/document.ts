@@ -8,7 +8,7 @@ import { createSchemas, parametersOfQuery, withReferences } from './schemas.ts'
 import { isLimited, SECURITY_SCHEMES, securityOf } from './security.ts'
 
 export interface ApiDescription {
-  info: { title: string; version: string; description: string; license: object }
+  info: { title: string; version: string; description: string; contact: object; license: object }
   /** Operations by their tag. The documentation shows the tags in this order. */
   tags: Record<string, { description: string; operations: Operations }>
   /** Schemas for `components/schemas` by their names. */

@@ -1,7 +1,15 @@
 // Describes error responses (problem documents, RFC 9457) in OpenAPI: their schemas and examples are derived
 // from the table of error codes.
+import { z } from 'zod'
 import { type ErrorCode, HTTP_STATUS } from '../../base/errors.ts'
-import { PROBLEM_JSON, type Problem, problemSchema, problemTypeOf, TITLES } from '../http/problem.ts'
+import {
+  faultSchema,
+  PROBLEM_JSON,
+  type Problem,
+  problemSchema,
+  problemTypeOf,
+  TITLES,
+} from '../http/problem.ts'
 import type { HeaderName } from './headers.ts'
 import type { Operation, OperationResponse, Schema } from './operation.ts'
 import type { ParameterName } from './parameters.ts'
@@ -39,18 +47,17 @@ const DETAILS: Record<ErrorCode, string> = {
 
 const CODES = Object.keys(DETAILS).filter(isErrorCode)
 
-/** Any problem, and one schema per HTTP status, e.g. `Problem404`, with the problem types of this status. */
+/**
+ * Any problem, and one schema per HTTP status, e.g. `Problem404`, with the problem types of this status. These
+ * schemas are complete and do not extend `Problem` by `allOf`: not all generators of clients can merge them.
+ */
 export const PROBLEM_SCHEMAS: Record<string, Schema> = {
   Problem: problemSchema,
+  Fault: faultSchema,
   ...Object.fromEntries(
     [...Map.groupBy(CODES, (code) => HTTP_STATUS[code])].map(([status, codes]) => [
       `Problem${status}`,
-      {
-        allOf: [
-          { $ref: '#/components/schemas/Problem' },
-          { properties: { status: { const: status }, type: { enum: codes.map(problemTypeOf) } } },
-        ],
-      },
+      problemSchema.extend({ status: z.literal(status), type: z.enum(codes.map(problemTypeOf)) }),
     ]),
   ),
 }

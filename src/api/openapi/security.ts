@@ -1,12 +1,19 @@
 // Describes in OpenAPI how clients authenticate, and which API keys each operation accepts.
+import type { Scope } from '../../config.ts'
 import type { Operation } from './operation.ts'
+
+const SCOPES = {
+  submit: 'submit tasks',
+  read: 'read tasks and the state of the system',
+  operate: 'cancel, retry, replay, pause, drain',
+  reveal: 'see sensitive values of tasks',
+} satisfies Record<Scope, string>
 
 export const SECURITY_SCHEMES = {
   apiKey: {
     type: 'http',
     scheme: 'bearer',
-    description:
-      'An API key. Scopes: `submit` (submit tasks), `read` (read tasks and the state of the system), `operate` (cancel, retry, replay, pause, drain), `reveal` (see sensitive values of tasks).',
+    description: `An API key. Each operation lists the scope that the key must have: ${scopesText()}.`,
   },
   apiKeyHeader: {
     type: 'apiKey',
@@ -43,4 +50,10 @@ export function securityOf({ access }: Operation): Record<string, string[]>[] {
 
 function withKey(scopes: string[]): Record<string, string[]>[] {
   return [{ apiKey: scopes }, { apiKeyHeader: scopes }]
+}
+
+function scopesText(): string {
+  return Object.entries(SCOPES)
+    .map(([scope, permits]) => `\`${scope}\` (${permits})`)
+    .join(', ')
 }

@@ -17,6 +17,7 @@ export const systemOperations = {
   list_queues: {
     route: 'GET /v1/queues',
     summary: 'List the queues',
+    description: 'Every queue with its waiting and running tasks and the number of its workers.',
     access: 'read',
     responses: {
       200: {
@@ -35,6 +36,7 @@ export const systemOperations = {
   list_workers: {
     route: 'GET /v1/workers',
     summary: 'List the workers',
+    description: 'Every worker with the queues that it serves, its counters and its last heartbeat.',
     access: 'read',
     responses: {
       200: {
@@ -52,6 +54,8 @@ export const systemOperations = {
   get_access: {
     route: 'GET /v1/access',
     summary: 'Permissions of the client',
+    description:
+      'Name and scopes of the API key of the request. Without API keys, the client has all scopes.',
     access: 'any key',
     responses: { 200: { description: 'Name and scopes of the API key.', content: json(access) } },
   },
@@ -68,6 +72,8 @@ export const systemOperations = {
   get_metrics: {
     route: 'GET /metrics',
     summary: 'Metrics for Prometheus',
+    description:
+      'Counters and histograms of the processes of this server, and the numbers of tasks of all queues.',
     access: 'read',
     responses: {
       200: {
@@ -83,6 +89,7 @@ export const systemOperations = {
   health_live: {
     route: 'GET /health/live',
     summary: 'Check that the process is alive',
+    description: 'Does not use Postgres or Redis, so that an outage of them restarts no process.',
     access: null,
     responses: {
       200: { description: 'The process is alive.', content: json(health, { ok: { status: 'ok' } }) },
@@ -91,6 +98,8 @@ export const systemOperations = {
   health_ready: {
     route: 'GET /health/ready',
     summary: 'Check that tasks can be accepted',
+    description:
+      'Tasks can be accepted while Postgres can be reached. Without Redis the status is `degraded`: tasks are accepted, and run later.',
     access: null,
     responses: {
       200: {

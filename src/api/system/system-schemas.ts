@@ -1,7 +1,7 @@
 // Schemas of the routes about the system itself: workers, queues, access, statistics, health.
 import { z } from 'zod'
 import { SCOPES } from '../../config.ts'
-import { TASK_STATUSES } from '../../definitions/task-status.ts'
+import type { TaskStatus } from '../../definitions/task-status.ts'
 import { decimal } from '../http/request-query.ts'
 
 const count = z.int().min(0)
@@ -56,6 +56,15 @@ export const access = z.object({
   key: z.string().nullable().meta({ description: 'Name of the API key; null if the API requires no keys' }),
   scopes: z.array(z.enum(SCOPES)).meta({ description: 'Scopes of the caller' }),
 })
+// One member per status and not z.record(): generators of clients then know the names.
+const countsByStatus = {
+  PENDING: count,
+  STARTED: count,
+  RETRY: count,
+  SUCCESS: count,
+  FAILURE: count,
+  CANCELLED: count,
+} satisfies Record<TaskStatus, z.ZodType>
 const percentiles = z.object({ p50: milliseconds, p95: milliseconds, p99: milliseconds })
 const bySteps = z.array(count)
 const timesBySteps = z.array(milliseconds)
@@ -71,7 +80,7 @@ export const statistics = z.object({
     description:
       'When the figures were read; they may be some seconds old. Those of waiting and running tasks are from the last count (`counted_at` of `GET /v1/queues`)',
   }),
-  by_status: z.record(z.enum(TASK_STATUSES), count).meta({
+  by_status: z.object(countsByStatus).meta({
     description:
       'Tasks by status: PENDING, STARTED and RETRY now; SUCCESS, FAILURE and CANCELLED within the window',
   }),

@@ -22,26 +22,22 @@ function schemasOf({ name, input, output }: TaskDefinition): Record<string, Sche
   const masks = masksOf({ input, output })
   const shownInput = masks.input ? maskedSchemaOf(input) : ownInput
   const shownOutput = masks.result ? maskedSchemaOf(output) : ownOutput
-  const result = {
-    anyOf: [shownOutput, { type: 'null' }],
-    description: 'null until the task has succeeded',
-  }
+  const result = shownOutput.nullable().meta({ description: 'null until the task has succeeded' })
   const prefix = pascalCase(name)
   return {
     [`${prefix}Input`]: ownInput,
     [`${prefix}Result`]: ownOutput,
     [`${prefix}Submission`]: submission.extend({ input: ownInput }),
-    [`${prefix}Task`]: {
-      allOf: [task, { properties: { name: { const: name }, input: shownInput, result } }],
-    },
+    // Complete, and not `Task` with other types by `allOf`: not all generators of clients can merge these.
+    [`${prefix}Task`]: task.extend({ name: z.literal(name), input: shownInput, result }),
   }
 }
 
 /**
- * Returns the JSON Schema of values in which the mask may stand in place of sensitive ones. They are not `writeOnly`,
+ * Returns the schema of values in which the mask may stand in place of sensitive ones. They are not `writeOnly`,
  * because a client with the scope `reveal` can read them.
  */
-function maskedSchemaOf(schema: TaskDefinition['input']): Schema {
+function maskedSchemaOf(schema: TaskDefinition['input']): z.ZodType {
   const { $schema: _, ...converted } = z.toJSONSchema(schema, {
     io: 'input',
     unrepresentable: 'any',
@@ -54,7 +50,8 @@ function maskedSchemaOf(schema: TaskDefinition['input']): Schema {
     },
   })
   // References of a recursive schema would point to the wrong place in the document.
-  return JSON.stringify(converted).includes('"$ref"') ? {} : converted
+  const isRecursive = JSON.stringify(converted).includes('"$ref"')
+  return z.unknown().meta(isRecursive ? {} : converted)
 }
 
 function pascalCase(name: string): string {

@@ -7,6 +7,7 @@ import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import type { InputCondition, TaskFilter } from '../../store/task-filter.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 import { decimal, invalidQuery } from '../http/request-query.ts'
+import type { Schema } from '../openapi/operation.ts'
 import { label, queueName, text, timestamp } from './task-requests.ts'
 
 /** Creates the schema of a parameter that contains one or more values, separated by commas. */
@@ -67,6 +68,16 @@ export const listQuery = filterFields.extend({
 export const countQuery = filterFields.extend({
   cursor: cursor.optional().meta({ description: 'The `next_cursor` of the previous count.' }),
 })
+
+/**
+ * Names of the fields with one or more values. They can also be repeated (`status=RETRY&status=PENDING`): some
+ * clients send lists only so.
+ */
+const LIST_FIELDS = new Set(
+  Object.entries(filterFields.shape).flatMap(([name, field]) =>
+    field.unwrap() instanceof z.ZodPipe ? [name] : [],
+  ),
+)
 
 type InputFields = { [name: `input.${string}`]: string }
 /**
@@ -154,7 +165,7 @@ export function filterQuery<Schema extends z.ZodObject>(
   return async (c, next) => {
     const given = Object.entries(c.req.queries()).map(([name, values]) => [
       name,
-      values.length === 1 ? values[0] : values,
+      values.length === 1 ? values[0] : LIST_FIELDS.has(name) ? values.join() : values,
     ])
     const parsed = fullSchema.safeParse(Object.fromEntries(given))
     if (!parsed.success) throw invalidQuery(parsed.error)
@@ -191,36 +202,41 @@ function isIdPrefix(given: string): boolean {
 
 const MAX_IDS = 1_000
 
+const action = z.enum(['cancel', 'retry', 'replay'])
+const ids = z
+  .array(z.string().refine(isUuid, 'must be the id of a task'))
+  .min(1)
+  .max(MAX_IDS, `must have at most ${MAX_IDS} ids`)
+// Its JSON Schema is written here, because zod generates none from a transform.
+const filter = withInputs(filterFields).meta({
+  type: 'object',
+  description: 'The filter parameters of the list operation, written in the same way. `{}` means all tasks.',
+  properties: Object.fromEntries(Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }])),
+  patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
+  additionalProperties: false,
+})
+const bulkCursor = z.uuid('must be a cursor of an earlier response').optional()
+
 /** Body of a bulk request: an action on the tasks with these ids, or on all tasks that match a filter. */
 export const bulkRequest = z
-  .strictObject({
-    action: z.enum(['cancel', 'retry', 'replay']),
-    ids: z
-      .array(z.string().refine(isUuid, 'must be the id of a task'))
-      .min(1)
-      .max(MAX_IDS, `must have at most ${MAX_IDS} ids`)
-      .optional(),
-    // Its JSON Schema is written here, because zod generates none from a transform.
-    filter: withInputs(filterFields)
-      .optional()
-      .meta({
-        type: 'object',
-        description:
-          'The filter parameters of the list operation, written in the same way. `{}` means all tasks.',
-        properties: Object.fromEntries(
-          Object.keys(filterFields.shape).map((name) => [name, { type: 'string' }]),
-        ),
-        patternProperties: { '^input\\.': { type: 'string', maxLength: 1_000 } },
-        additionalProperties: false,
-      }),
-    cursor: z.uuid('must be a cursor of an earlier response').optional(),
-  })
-  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), {
+  .strictObject({ action, ids: ids.optional(), filter: filter.optional(), cursor: bulkCursor })
+  .refine((request) => (request.ids === undefined) !== (request.filter === undefined), {
     error: 'must have either ids or filter; {"filter": {}} means all tasks',
   })
-  .refine(({ ids, cursor }) => ids === undefined || cursor === undefined, {
+  .refine((request) => request.ids === undefined || request.cursor === undefined, {
     error: 'must be used with filter, not with ids',
     path: ['cursor'],
   })
-  // The same two rules in JSON Schema, which zod does not generate from refinements.
-  .meta({ oneOf: [{ required: ['ids'], not: { required: ['cursor'] } }, { required: ['filter'] }] })
+
+const bulkByIds = z.strictObject({ action, ids })
+const bulkByFilter = z.strictObject({ action, filter, cursor: bulkCursor })
+
+/**
+ * The same rules in JSON Schema, which zod does not generate from refinements. Each form is a complete schema of
+ * its own, so that generators of clients can name it.
+ */
+export const BULK_SCHEMAS: Record<string, Schema> = {
+  BulkRequest: { oneOf: [bulkByIds, bulkByFilter] },
+  BulkByIds: bulkByIds,
+  BulkByFilter: bulkByFilter,
+}

@@ -3,7 +3,7 @@
 import { json, type Operations } from '../openapi/operation.ts'
 import { SUBMISSION } from './submit-operations.ts'
 import { EXAMPLE_ID, FINISHED_TASK } from './task-examples.ts'
-import { bulkRequest, countQuery, isSearch, listQuery } from './task-filters.ts'
+import { countQuery, isSearch, listQuery } from './task-filters.ts'
 import { logsQuery, readQuery, replay } from './task-requests.ts'
 import {
   bulkResponse,
@@ -16,6 +16,8 @@ import {
   taskStatus,
   taskWithAttempts,
 } from './task-schemas.ts'
+
+const BULK_REQUEST = { $ref: '#/components/schemas/BulkRequest' }
 
 const { attempts: _, ...LISTED_TASK } = FINISHED_TASK
 const { input, result, ...COMMON } = LISTED_TASK
@@ -46,6 +48,7 @@ export const taskOperations = {
   task_status: {
     route: 'GET /task_status/:id',
     summary: 'Status of a task',
+    description: 'A short form of `GET /v1/tasks/{id}`: status, result, error and progress.',
     access: 'read or poll token',
     parameters: ['TaskId'],
     responses: {
@@ -156,7 +159,7 @@ export const taskOperations = {
     access: 'operate',
     parameters: SUBMISSION.parameters,
     body: {
-      content: json(bulkRequest, {
+      content: json(BULK_REQUEST, {
         example: { action: 'retry', filter: { status: 'FAILURE', tag: 'bulk' } },
         ids: { action: 'cancel', ids: [EXAMPLE_ID] },
       }),

@@ -9,13 +9,16 @@ export const queueName = z
   .string()
   .regex(QUEUE_NAME, 'must be lower case letters, digits, - and _, at most 64')
 // Creates the schema of a short text such as a tag. It rejects unpaired surrogates and NUL, which Postgres
-// cannot store, and all other control characters.
+// cannot store, and all other control characters. The pattern in its JSON Schema can be read by all common
+// engines: Python does not know `\p`, Go does not know `\u`. It leaves out the surrogates, because texts are
+// sent as UTF-8, which has none.
 export const text = (maxLength: number) =>
   z
     .string()
     .min(1)
     .max(maxLength)
     .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not contain control characters or unpaired surrogates')
+    .meta({ pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$' })
 export const label = text(64)
 export const timestamp = z.iso.datetime({
   offset: true,
@@ -66,7 +69,7 @@ const submitOptions = z
     error: 'run_at and delay_seconds must not be used together',
   })
   // The same rule in JSON Schema, which zod does not generate from a refinement.
-  .meta({ not: { required: ['run_at', 'delay_seconds'] } })
+  .meta({ not: { required: ['run_at', 'delay_seconds'], properties: { run_at: {}, delay_seconds: {} } } })
 
 /** Body of a submission. It accepts any input; the service checks the input against the definition. */
 export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })

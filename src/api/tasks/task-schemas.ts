@@ -240,6 +240,7 @@ export const TASK_SCHEMAS = {
   CompactTaskPage: compactTaskPage,
   TaskCount: taskCount,
   TaskStatus: taskStatus,
+  Status: status,
   TaskError: taskError,
   Progress: progress,
   Attempt: attempt,
