@@ -143,7 +143,7 @@ export interface DefinitionStatistics {
   series: number[]
 }
 
-export type Scope = 'submit' | 'read' | 'operate'
+export type Scope = 'submit' | 'read' | 'operate' | 'reveal'
 
 export interface Access {
   /** Name of the API key; null if the API requires no keys. */

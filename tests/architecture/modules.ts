@@ -203,4 +203,4 @@ export const BROWSER_IMPORTS: Record<string, string[]> = {
 export const RUNS_IN_BROWSERS = ['src/client/client.ts', 'src/base/exact-json.ts']
 
 /** Entry points of the package. Only they re-export other files: what projects import. */
-export const ENTRY_POINTS = ['src/index.ts', 'src/client/client.ts']
+export const ENTRY_POINTS = ['src/index.ts', 'src/client/client.ts', 'src/testing/testing.ts']

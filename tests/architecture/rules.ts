@@ -16,8 +16,6 @@ import {
 
 export type Files = Record<string, string>
 
-const ENTRY_POINTS = ['src/index.ts', 'src/testing/testing.ts']
-
 interface Import {
   from: string
   to: string
