@@ -19,6 +19,12 @@ const COPIED: [source: string, destination?: string][] = [
   ['LICENSE'],
   ['migrations'],
   ['web/dist'],
+  ['templates'],
+  // The sample project, which `waggle init --samples` copies.
+  ['waggle.config.ts', 'templates/samples/waggle.config.ts'],
+  ['tasks', 'templates/samples/tasks'],
+  ['services', 'templates/samples/services'],
+  ['forms', 'templates/samples/forms'],
   // Files that a browser loads.
   ['src/api/docs/page/index.html', 'lib/api/docs/page/index.html'],
   ['src/api/docs/page/page.css', 'lib/api/docs/page/page.css'],
@@ -52,8 +58,11 @@ async function build() {
     rmSync(declarations, { recursive: true, force: true })
   }
   for (const [source, destination = source] of COPIED) copy(source, destination)
+<<<<<<< HEAD
   copy('templates', 'templates')
   for (const source of SAMPLES) copy(source, `templates/samples/${source}`)
+=======
+>>>>>>> h-package
   mkdirSync(join(DIST, dirname(BIN)))
   writeFileSync(join(DIST, BIN), BIN_CODE, { mode: 0o755 })
   const manifest = createManifest(ENTRY_POINTS, join(DIST, 'lib'), BIN)

@@ -16,7 +16,7 @@ export async function bundleTypes(entry: EntryPoint, declarations: string, out: 
     external: /^[^./]/,
     plugins: [
       ...(entry.export === '.' ? [] : [importSharedTypes(declarations)]),
-      dts({ dtsOnly: true, generator: 'oxc', tsconfig: false, sourcemap: false }),
+      dts({ dtsInput: true, generator: 'oxc', tsconfig: false, sourcemap: false }),
     ],
     checks: { pluginTimings: false },
   })

@@ -1,5 +1,7 @@
 // The command line of `waggle`: parses the arguments, prepares the environment, and runs the command.
+
 import { Command, CommanderError, type OutputConfiguration } from 'commander'
+import { VERSION } from '../base/installation.ts'
 import type { Environment } from '../config.ts'
 import { needsOf, termOf } from './command-text.ts'
 import { prepare } from './prepare.ts'
@@ -7,7 +9,6 @@ import { addProjectCommands } from './project-commands.ts'
 import { addServerCommands } from './server-commands.ts'
 import { addTaskCommands } from './task-commands.ts'
 import { EXIT_USAGE } from './usage-error.ts'
-import { readVersion } from './version.ts'
 
 // Width of the help text. It does not depend on the terminal, because lines of this width are well readable.
 const HELP_WIDTH = 100
@@ -36,7 +37,7 @@ export function createProgram(environment: Environment): Command {
   const program = new Command('waggle')
     .description('Background tasks behind an HTTP API.')
     .usage('<command> [options]')
-    .version(readVersion(), '-V, --version', 'print the version of Waggle')
+    .version(VERSION, '-V, --version', 'print the version of Waggle')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .option('--config <file>', 'configuration of the project, instead of waggle.config.ts (WAGGLE_CONFIG)')

@@ -1,12 +1,12 @@
 // The command `doctor`: checks what the commands of a project need.
+import { VERSION } from '../base/installation.ts'
 import type { Environment } from '../config.ts'
 import { runChecks } from '../doctor/checks.ts'
-import { readVersion } from './version.ts'
 
 /** @throws Error if a check has found something wrong */
 export async function doctor(environment: Environment): Promise<void> {
   let faults = 0
-  for await (const { isOk, text } of runChecks(environment, readVersion())) {
+  for await (const { isOk, text } of runChecks(environment, VERSION)) {
     if (!isOk) faults++
     process.stdout.write(`${isOk ? 'ok    ' : 'wrong '} ${text.replaceAll('\n', '\n       ')}\n`)
   }
