@@ -31,9 +31,6 @@ const COPIED: [source: string, destination?: string][] = [
   ['src/api/docs/page/start.js', 'lib/api/docs/page/start.js'],
 ]
 
-/** The sample project, which `waggle init --samples` copies. */
-const SAMPLES = ['waggle.config.ts', 'tasks', 'services', 'forms']
-
 const BIN = 'bin/waggle.js'
 
 // A shell starts Node, because a `#!` line can pass an option to Node only with `env -S`, which Alpine Linux does
@@ -58,11 +55,6 @@ async function build() {
     rmSync(declarations, { recursive: true, force: true })
   }
   for (const [source, destination = source] of COPIED) copy(source, destination)
-<<<<<<< HEAD
-  copy('templates', 'templates')
-  for (const source of SAMPLES) copy(source, `templates/samples/${source}`)
-=======
->>>>>>> h-package
   mkdirSync(join(DIST, dirname(BIN)))
   writeFileSync(join(DIST, BIN), BIN_CODE, { mode: 0o755 })
   const manifest = createManifest(ENTRY_POINTS, join(DIST, 'lib'), BIN)

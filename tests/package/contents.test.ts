@@ -26,13 +26,8 @@ test('the package contains what is needed and nothing else', () => {
       ...filesBelow('src').flatMap(compiledOf),
       ...filesBelow('migrations').filter((path) => !path.endsWith('_snapshot.json')),
       ...filesBelow('templates'),
-<<<<<<< HEAD
-      'templates/samples/waggle.config.ts',
-      ...['tasks', 'services', 'forms'].flatMap(filesBelow).map((path) => `templates/samples/${path}`),
-=======
       ...SAMPLES.flatMap(filesBelow).map((path) => `templates/samples/${path}`),
       'templates/samples/waggle.config.ts',
->>>>>>> h-package
     ].sort(),
   )
   const unnamed = page.filter((path) => !/^web\/dist\/assets\/(index|plot)-[\w-]+\.(js|css)$/.test(path))
