@@ -104,7 +104,7 @@ export function createRouteTools(dependencies: ApiDependencies, services: Servic
       // A page of another site could otherwise submit tasks with links to a route that accepts GET.
       if (!apiKeys) refuseOtherSite(c, corsOrigins)
       const task = await service.submit(name, input, originOf(c, operation, body))
-      for (const [header, value] of Object.entries(replayedHeader(task))) c.header(header, value)
+      if (task.isReplayed) c.set('responseHeaders', { ...c.get('responseHeaders'), ...replayedHeader(task) })
       return { id: task.id, ...pollToken(c, task.id) }
     },
     readTask: async (id) => viewOfTask(masking.row(await readTask(dependencies, id))),

@@ -238,5 +238,5 @@ test.each([
   [{ onFailure: 'log' }, 'hooks.onFailure must be a function'],
   ['log', 'hooks must be an object'],
 ])('defineConfig refuses the hooks %j', (hooks, message) => {
-  expect(() => defineConfig({ tasks: [], hooks: hooks as Hooks })).toThrow(`waggle.config.ts: ${message}`)
+  expect(() => defineConfig({ tasks: [], hooks: hooks as Hooks })).toThrow(`defineConfig: ${message}`)
 })
