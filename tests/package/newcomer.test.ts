@@ -226,6 +226,15 @@ step('SIGTERM leaves nothing running', async () => {
   await expect.poll(dev.running, { timeout: 30_000 }).toEqual([])
 })
 
+step('init --samples: the types of the samples and the tests pass', async () => {
+  const samples = join(empty, 'samples')
+  const init = ['waggle', 'init', 'samples', '--samples']
+  npm(['exec', '--yes', '--package', inject('tarball'), '--', ...init], empty)
+  npm(['install', '--no-audit', '--no-fund'], samples)
+  npm(['run', 'types'], samples)
+  expect(npm(['test'], samples)).toMatch(/passed/)
+})
+
 step('the task runs with its setting', async () => {
   const again = startNpm(['run', 'dev'], { PDF_FOLDER: join(empty, 'pdf-') }, { folder: project })
   await again.ready()
