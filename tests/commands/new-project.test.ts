@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { createUsedData } from '../support/embedded-data.ts'
 import { killLeftovers } from '../support/main-process.ts'

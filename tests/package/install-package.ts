@@ -31,7 +31,7 @@ export default function setup({ provide }: TestProject) {
     writeFileSync(join(project, 'package.json'), JSON.stringify(manifestOf(tarball)))
     const names = ENTRY_POINTS.map(({ export: path }) => join('waggle-tasks', path))
     writeFileSync(join(project, 'entry-points.ts'), names.map((name) => `import '${name}'\n`).join(''))
-    npm(project, ['install', '--no-audit', '--no-fund'])
+    npm(project, ['install', '--prefer-offline', '--no-audit', '--no-fund'])
     provide('tarball', tarball)
     provide('projectFolder', project)
   } catch (error) {

@@ -47,7 +47,7 @@ step('npx waggle-tasks init my-tasks', async () => {
 })
 
 step('npm install', async () => {
-  npm(['install', '--no-audit', '--no-fund'])
+  npm(['install', '--prefer-offline', '--no-audit', '--no-fund'])
 })
 
 step('npm test and npm run types', async () => {
@@ -72,8 +72,10 @@ step('curl submits a task', async () => {
 })
 
 step('an edit of tasks/hello.ts is live', async () => {
-  const file = join(project, 'tasks/hello.ts')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('`Hello, ', '`Good day, '))
+  for (const name of ['hello.ts', 'hello.test.ts']) {
+    const file = join(project, 'tasks', name)
+    writeFileSync(file, readFileSync(file, 'utf8').replace('Hello, ', 'Good day, '))
+  }
   await expect.poll(() => dev.output(), { timeout: 60_000 }).toContain('Reloaded: tasks/hello.ts')
 })
 
@@ -209,7 +211,7 @@ export default defineConfig({ tasks: [hello, sendInvoice, pdf], services })
 
 step('a task with a library, a setting and a service needs three files', async () => {
   const before = readFileSync(join(project, 'waggle.config.ts'), 'utf8')
-  npm(['install', '--no-audit', '--no-fund', 'pdf-lib'])
+  npm(['install', '--prefer-offline', '--no-audit', '--no-fund', 'pdf-lib'])
   writeFileSync(join(project, 'tasks/pdf.ts'), PDF)
   writeFileSync(join(project, 'tasks/pdf.test.ts'), PDF_TEST)
   const [, identifier = ''] = /import \{ (\w+) \} from '\.\/tasks\/send_invoice\.ts'/.exec(before) ?? []
@@ -229,8 +231,8 @@ step('SIGTERM leaves nothing running', async () => {
 step('init --samples: the types of the samples and the tests pass', async () => {
   const samples = join(empty, 'samples')
   const init = ['waggle', 'init', 'samples', '--samples']
-  npm(['exec', '--yes', '--package', inject('tarball'), '--', ...init], empty)
-  npm(['install', '--no-audit', '--no-fund'], samples)
+  npm(['exec', '--yes', '--prefer-offline', '--package', inject('tarball'), '--', ...init], empty)
+  npm(['install', '--prefer-offline', '--no-audit', '--no-fund'], samples)
   npm(['run', 'types'], samples)
   expect(npm(['test'], samples)).toMatch(/passed/)
 })
