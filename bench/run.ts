@@ -1,7 +1,7 @@
 // `npm run bench` measures how many tasks per second the whole system runs and how long a single task takes,
 // compared with other systems that do the same work in the same run: three on BullMQ, and pg-boss and
 // graphile-worker, which store tasks in Postgres. FastAPI with Celery, and Waggle from the built package, are
-// measured if they are chosen.
+// measured only if --systems names them.
 //
 //   --quick            one short round
 //   --write            appends the result to RESULTS.md

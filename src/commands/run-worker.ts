@@ -6,6 +6,7 @@ import { programPath, VERSION } from '../base/installation.ts'
 import type { Config } from '../config.ts'
 import { poolSizeOf } from '../worker/isolated/pool-size.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
+import type { WorkerOptions } from '../worker/worker-options.ts'
 import { retentionOf } from './retention-settings.ts'
 
 /**
@@ -14,18 +15,13 @@ import { retentionOf } from './retention-settings.ts'
  */
 export function runWorker(
   config: Config,
-  { connections, registry, services, project, events }: Parts,
+  parts: Parts,
   own: { role: string; id?: string; parentPid?: number },
 ): Worker {
+  const { connections, registry, events } = parts
   return startWorker(connections, registry, events, {
     ...own,
-    services: services.services,
-    hooks: project.config.hooks,
-    queues: config.WORKER_QUEUES,
-    concurrency: config.WORKER_CONCURRENCY,
-    missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
-    ...retentionOf(config),
-    version: VERSION,
+    ...workerOptionsOf(config, parts),
     isolated: {
       script: programPath('isolated'),
       processes: poolSizeOf({
@@ -37,6 +33,22 @@ export function runWorker(
       }),
     },
   })
+}
+
+/** Returns the options of a worker, except those of its process and of its isolated processes. */
+export function workerOptionsOf(
+  config: Config,
+  { services, project }: Pick<Parts, 'services' | 'project'>,
+): WorkerOptions {
+  return {
+    services: services.services,
+    hooks: project.config.hooks,
+    queues: config.WORKER_QUEUES,
+    concurrency: config.WORKER_CONCURRENCY,
+    missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
+    ...retentionOf(config),
+    version: VERSION,
+  }
 }
 
 export function workerHealth(config: Config, { connections }: Parts, worker: Worker): HealthChecks {

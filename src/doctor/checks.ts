@@ -23,7 +23,7 @@ export async function* runChecks(environment: Environment, version: string): Asy
   let project: Project
   try {
     project = await loadProject(environment)
-    yield ok(`${project.file} with ${project.config.tasks.length} tasks`)
+    yield ok(`${project.file}, number of tasks: ${project.config.tasks.length}`)
   } catch (error) {
     yield wrong(messageOf(error))
     return

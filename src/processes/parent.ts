@@ -20,7 +20,7 @@ export interface ChildOptions {
    * connections to this one get time to close them.
    */
   stop: (isReplaced: boolean) => Promise<StopReport>
-  /** Called with other notices of the supervisor. */
+  /** Called with every notice of the supervisor except `replaced`. */
   onNotice?: (notice: string, value: unknown) => void
 }
 

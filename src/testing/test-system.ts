@@ -1,8 +1,7 @@
 // Runs a whole system in this process, for integration tests of a project: API, workers, Redis and Postgres.
-import packageJson from '../../package.json' with { type: 'json' }
 import { closeParts, openParts, type Parts, startActivityFlush } from '../assembly.ts'
 import { createClient } from '../client/client.ts'
-import { retentionOf } from '../commands/retention-settings.ts'
+import { workerOptionsOf } from '../commands/run-worker.ts'
 import { serveApi } from '../commands/serve-api.ts'
 import { type Config, type Environment, readConfig } from '../config.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
@@ -135,18 +134,7 @@ function servicesOf(
   return openServices ? { ...opened, ...services } : onlyGiven(services)
 }
 
-function startTestWorker(
-  config: Config,
-  { connections, registry, services, project, events }: Parts,
-): Worker {
-  return startWorker(connections, registry, events, {
-    role: 'test',
-    services: services.services,
-    hooks: project.config.hooks,
-    queues: config.WORKER_QUEUES,
-    concurrency: config.WORKER_CONCURRENCY,
-    missingAfterMs: config.WORKER_MISSING_AFTER_SECONDS * 1_000,
-    ...retentionOf(config),
-    version: packageJson.version,
-  })
+function startTestWorker(config: Config, parts: Parts): Worker {
+  const { connections, registry, events } = parts
+  return startWorker(connections, registry, events, { role: 'test', ...workerOptionsOf(config, parts) })
 }

@@ -143,3 +143,28 @@ test.each([
 ])('isLoopback(%j) is %s', (name, expected) => {
   expect(isLoopback(name)).toBe(expected)
 })
+
+describe('the state of the reload in `dev`', () => {
+  const error = '/home/ada/tasks/hello.ts:1 SyntaxError'
+  const read = (changes: object, headers = {}) => {
+    const dependencies = { ...system.dependencies, reloadState: () => ({ version: 2, error }), ...changes }
+    return createApp(dependencies).request('/dev/reload', { headers })
+  }
+
+  test('has the error, and is refused to an unknown host', async () => {
+    expect(await (await read({})).json()).toEqual({ version: 2, error })
+    expect((await read({ listensOn: '127.0.0.1' }, { Host: 'evil.example' })).status).toBe(403)
+  })
+
+  test('has no error of code if the API requires keys', async () => {
+    const { apiKeys } = createTestKeys({ ci: ['read'] })
+    expect(await (await read({ apiKeys })).json()).toEqual({
+      version: 2,
+      error: 'The terminal shows the error',
+    })
+  })
+
+  test('does not exist in other commands', async () => {
+    expect((await createApp(system.dependencies).request('/dev/reload')).status).toBe(404)
+  })
+})

@@ -100,6 +100,7 @@ export const LAYERS: Module[][] = [
       path: 'src/worker/',
       face: [
         'worker.ts',
+        'worker-options.ts',
         'worker-priority.ts',
         'attempts/stray-errors.ts',
         'attempts/attempt-context.ts',

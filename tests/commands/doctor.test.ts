@@ -45,7 +45,7 @@ test('everything is ok for `waggle dev` without settings', async () => {
   expect(ok).toEqual([
     expect.stringMatching(/^Node \d+/),
     expect.stringMatching(/^Waggle \d+/),
-    expect.stringMatching(/waggle\.config\.ts with 5 tasks$/),
+    expect.stringMatching(/waggle\.config\.ts, number of tasks: 5$/),
     'All settings are valid',
     'PORT is 0: the system chooses a free port',
     'The API requires no key, and only this machine can reach it (127.0.0.1)',

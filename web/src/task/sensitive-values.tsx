@@ -14,7 +14,10 @@ export interface SensitiveValues {
   result: Task['result']
   /** Changes when the values are shown or hidden. */
   key: string
-  /** Renders the button that shows or hides them: nothing if `value` has no masks, or if the key may not see them. */
+  /**
+   * Renders the button that shows or hides the sensitive values. Renders nothing if `value` has no masks, or if the
+   * API key lacks the scope `reveal`.
+   */
   buttonFor: (value: unknown, label: string) => Child
 }
 
