@@ -8,6 +8,7 @@ export default defineConfig({
     // A busy machine can need ten times as long as a quiet one, on which the slowest test takes 20 s.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     // More than the cores of a small machine: each file starts its own Redis, database, API and worker, and
     // spends much time waiting.
     maxWorkers: 6,

@@ -102,7 +102,10 @@ export function findRedisProgram(): string | undefined {
 const INSTALLERS = [
   {
     manager: 'apt-get',
-    script: 'apt-get update -q && apt-get install -y -q --no-install-recommends redis-server',
+    // apt fails if it runs twice at a time. Test files that run in parallel start Redis in several processes,
+    // so the first one installs it, and the others wait.
+    script: `exec 9>/var/lock/waggle-install-redis && flock 9
+      command -v redis-server || { apt-get update -q && apt-get install -y -q --no-install-recommends redis-server; }`,
   },
   { manager: 'dnf', script: 'dnf install -y -q valkey || dnf install -y -q redis' },
   { manager: 'apk', script: 'apk add --no-cache redis' },

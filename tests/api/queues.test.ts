@@ -28,7 +28,7 @@ async function queueNamed(name: string): Promise<QueueView | undefined> {
  * second.
  */
 async function untilQueue(name: string, expected: object): Promise<void> {
-  await expect.poll(() => queueNamed(name), { timeout: 30_000 }).toMatchObject(expected)
+  await expect.poll(() => queueNamed(name)).toMatchObject(expected)
 }
 
 /**

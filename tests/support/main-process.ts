@@ -10,6 +10,11 @@ export interface MainProcess {
   /** The URL that the process has printed; empty if it printed none. */
   url: string
   output(): string
+  /**
+   * The output without warnings about transient errors. On a machine that stands still for seconds, connections
+   * reach their time limits, and the process connects again.
+   */
+  outputWithoutTransientErrors(): string
   /** Lists the log lines so far. */
   logged(): Record<string, unknown>[]
   /** Sends a signal and resolves with the exit code, or the name of the signal that ended it. */
@@ -52,6 +57,8 @@ export async function startMain(
     pid: child.pid as number,
     url: /is ready: (\S+)/.exec(output)?.[1] ?? '',
     output: () => output,
+    outputWithoutTransientErrors: () =>
+      output.replace(/^\{"level":40.*"transient error, will retry"\}\n/gm, ''),
     logged: () => output.split('\n').flatMap((line) => (/^\{.*\}$/.test(line) ? [JSON.parse(line)] : [])),
     ended,
     end(signal) {

@@ -80,7 +80,7 @@ function unprivilegedUser(): { uid?: number; gid?: number } {
 }
 
 async function untilReady(url: string): Promise<string> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const client = new pg.Client({ connectionString: url })
     try {

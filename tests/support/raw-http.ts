@@ -42,7 +42,7 @@ export function exchange(url: string, request: string | ((socket: Socket) => voi
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect({ host: hostname, port: Number(port) }, () => write(socket))
-    const timer = setTimeout(() => end(() => reject(new Error('no response within 30 seconds'))), 30_000)
+    const timer = setTimeout(() => end(() => reject(new Error('no response within 120 seconds'))), 120_000)
     socket.on('data', (chunk) => {
       chunks.push(chunk)
       const response = parseResponse(Buffer.concat(chunks))

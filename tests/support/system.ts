@@ -211,11 +211,14 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   return system
 }
 
-/** Reads a value until it fulfils a condition. @throws after `seconds`, with the last value */
+/**
+ * Reads a value until it fulfils a condition. @throws after `seconds`, with the last value. The default is what a
+ * machine needs that is ten times slower than usual, and is below the time limit of a test
+ */
 export async function until<T>(
   read: () => Promise<T>,
   isReached: (value: T) => boolean,
-  seconds = 30,
+  seconds = 120,
 ): Promise<T> {
   const deadlineMs = Date.now() + seconds * 1_000
   for (;;) {

@@ -71,7 +71,7 @@ describe.skipIf(!chromium)('axe-core finds no violations', () => {
 /** Waits until the data of the view is loaded and rendered. */
 async function untilLoaded(page: Page) {
   await page.locator('main h1').first().waitFor({ state: 'attached' })
-  await expect.poll(() => page.locator('.skeleton').count(), { timeout: 10_000 }).toBe(0)
+  await expect.poll(() => page.locator('.skeleton').count()).toBe(0)
 }
 
 async function violationsIn(page: Page, rules: string[]): Promise<string[]> {

@@ -39,7 +39,7 @@ describe.skipIf(!chromium)('the overview', () => {
   async function open(path = '', options: BrowserContextOptions = {}, url = system.url) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
     const page = await context.newPage()
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(60_000)
     await page.goto(`${url}/#/${path}`)
     return { page, [Symbol.asyncDispose]: () => context.close() }
   }
@@ -48,9 +48,7 @@ describe.skipIf(!chromium)('the overview', () => {
 
   /** Waits until the tile of this status shows this count. @throws after 20 seconds */
   async function untilCount(page: Page, status: string, count: number) {
-    await expect
-      .poll(() => tile(page, status).locator('.tile-count').textContent(), { timeout: 20_000 })
-      .toBe(String(count))
+    await expect.poll(() => tile(page, status).locator('.tile-count').textContent()).toBe(String(count))
   }
 
   test('without activity it says that nothing has run and links to the form', async () => {
@@ -134,7 +132,7 @@ describe.skipIf(!chromium)('the overview', () => {
 
     const worker = system.startWorker({ queues: ['unserved'] })
     await system.request('POST', '/v1/queues/unserved/resume')
-    await expect.poll(() => alerts.textContent(), { timeout: 20_000 }).toBe('')
+    await expect.poll(() => alerts.textContent()).toBe('')
     await system.request('POST', `/v1/tasks/${later.id}/cancel`)
     await worker.stop(0)
   })
@@ -153,10 +151,8 @@ describe.skipIf(!chromium)('the overview', () => {
     await page.getByText('API connected').waitFor()
     await system.submit('reverse', { text: 'ab' })
     await expect
-      .poll(
-        async () =>
-          Number((await tile(page, 'SUCCESS').locator('.tile-count').textContent())?.replace(',', '')),
-        { timeout: 20_000 },
+      .poll(async () =>
+        Number((await tile(page, 'SUCCESS').locator('.tile-count').textContent())?.replace(',', '')),
       )
       .toBeGreaterThan(before)
   })
@@ -185,7 +181,7 @@ describe.skipIf(!chromium)('the overview', () => {
     expect(requestCount).toBeLessThanOrEqual(1)
     const before = requestCount
     await show(true)
-    await expect.poll(() => requestCount, { timeout: 15_000 }).toBeGreaterThan(before)
+    await expect.poll(() => requestCount).toBeGreaterThan(before)
   })
 
   test('it fits a screen of 360 pixels', async () => {

@@ -90,9 +90,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     const log = user.page.getByRole('region', { name: 'Log of attempt 1' })
     await log.getByText('At the gate').waitFor()
     expect(await log.textContent()).toContain('{"gate":"watched","attempt":1}')
-    await expect
-      .poll(() => user.page.getByRole('progressbar').getAttribute('aria-valuenow'), { timeout: 10_000 })
-      .toBe('25')
+    await expect.poll(() => user.page.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('25')
     gate.open('watched')
     await user.untilStatus('SUCCESS')
     await log.getByText('Through the gate').waitFor()
@@ -116,7 +114,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
     )
     expect(await lines.count()).toBe(count)
     await user.press('Follow the log')
-    await expect.poll(() => lines.count(), { timeout: 20_000 }).toBeGreaterThan(count + 10)
+    await expect.poll(() => lines.count()).toBeGreaterThan(count + 10)
     logging.stop()
     await user.untilStatus('SUCCESS')
   })
@@ -326,7 +324,7 @@ describe.skipIf(!chromium)('the page of a task', () => {
       await user.page.evaluate('navigator.clipboard.writeText("")')
       await user.press(button)
       const read = () => user.page.evaluate<string>('navigator.clipboard.readText()')
-      await expect.poll(read, { timeout: 5_000 }).not.toBe('')
+      await expect.poll(read).not.toBe('')
       return read()
     }
 
