@@ -9,6 +9,7 @@ export {
   type Isolation,
   PermanentError,
   RetryLaterError,
+  SnoozeError,
   type TaskContext,
   type TaskDefinition,
 } from './definitions/define.ts'
@@ -19,6 +20,7 @@ export type {
   Hooks,
   HookTask,
 } from './definitions/hooks.ts'
+export type { ConcurrencyLimit, Priority, RateLimit } from './definitions/limits.ts'
 // With `*`, so that projects can add members to `Register`.
 export * from './definitions/services.ts'
 export { defineConfig, type WaggleConfig } from './project/define-config.ts'

@@ -68,7 +68,8 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, dispatchStore, taskReader, queue, signals, rateLimiter } = connections
+  const { database, taskStore, dispatchStore, limitStore, taskReader, queue, signals, rateLimiter } =
+    connections
   const { find, findBytes, findChanged } = taskReader
   const { apiKeys, trustedProxies = 0, addressOf } = settings
   const clientAddress = clientAddressBehind(trustedProxies, addressOf)
@@ -82,6 +83,7 @@ export function createApiDependencies(
       registry,
       store: taskStore,
       dispatchStore,
+      limitStore,
       find,
       findBytes,
       queue,

@@ -2,6 +2,8 @@
 
 export type TaskStatus = 'PENDING' | 'STARTED' | 'RETRY' | 'SUCCESS' | 'FAILURE' | 'CANCELLED'
 
+export type Priority = 'high' | 'normal' | 'low'
+
 /** Why an attempt failed. */
 export interface TaskError {
   name: string
@@ -40,6 +42,10 @@ export interface Task {
   max_retries: number
   timeout_seconds: number
   tags: string[]
+  /** Tasks with a higher priority start first within their queue. */
+  priority: Priority
+  /** The task ends as CANCELLED if it has not started by then. */
+  expires_at: string | null
   /** The next attempt does not start before this time. */
   run_at: string
   created_at: string
@@ -146,6 +152,12 @@ export interface TaskOptions {
   timeout_seconds?: number
   /** Queue of the task. Only workers that serve this queue run it. */
   queue?: string
+  /** Priority of the task within its queue. Lower priorities still get one start in ten. */
+  priority?: Priority
+  /** The task ends as CANCELLED if it has not started by then, in RFC 3339. Not with `expires_in_seconds`. */
+  expires_at?: string
+  /** The task ends as CANCELLED if it has not started within this time: more than 0, at most a year. */
+  expires_in_seconds?: number
   /** At most 20 labels for filtering, of at most 64 characters each. */
   tags?: string[]
   /** URL to which the task is posted when it has ended. */

@@ -1,6 +1,7 @@
 // `defineTask` defines a kind of task; each kind has its own file. The validated endpoint, the form on the
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
+import { type ConcurrencyLimit, faultOfLimits, type Priority, type RateLimit } from './limits.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 
@@ -83,10 +84,16 @@ export interface TaskDefinition<
    * It can only shorten the time.
    */
   retention?: { successHours: number }
+  /** Limits how many attempts run at the same time, over all workers. */
+  concurrency?: ConcurrencyLimit<Input>
+  /** Limits how many attempts start in a time, over all workers. */
+  rateLimit?: RateLimit<Input>
+  /** Priority of the tasks within their queue, unless a submission says otherwise; `normal` by default. */
+  priority: Priority
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
-type Optional = 'queue' | 'maxRetries' | 'backoff' | 'timeoutMs'
+type Optional = 'queue' | 'maxRetries' | 'backoff' | 'timeoutMs' | 'priority'
 
 /** Limits of an isolated attempt whose definition sets none. */
 export const DEFAULT_ISOLATION: Isolation = {
@@ -103,13 +110,15 @@ const DEFAULTS = {
   maxRetries: 3,
   backoff: DEFAULT_BACKOFF,
   timeoutMs: 300_000,
+  priority: 'normal',
 } satisfies Pick<TaskDefinition, Optional>
 
 /**
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, or `successHours` is not a whole number from 1 on
+ * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit or the
+ * priority is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -130,6 +139,8 @@ export function defineTask<Input, Output, Name extends string, Given>(
       `Task "${definition.name}": retention.successHours must be a whole number of hours, at least 1`,
     )
   }
+  const fault = faultOfLimits(definition)
+  if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 
@@ -165,7 +176,7 @@ export class PermanentError extends Error {
   }
 }
 
-// Upper limit for the delay of a `RetryLaterError`: one year. Postgres cannot add arbitrary intervals to a
+// Upper limit for the delay of a `RetryLaterError` or `SnoozeError`: one year. Postgres cannot add arbitrary intervals to a
 // timestamp.
 const MAX_DELAY_MS = 366 * 24 * 3_600_000
 
@@ -180,8 +191,31 @@ export class RetryLaterError extends Error {
   constructor(message: string, { delayMs, ...options }: ErrorOptions & { delayMs: number }) {
     super(message, options)
     this.name = 'RetryLaterError'
-    if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS))
-      throw new RangeError(`delayMs must be between 0 and ${MAX_DELAY_MS}, not ${delayMs}`)
-    this.delayMs = delayMs
+    this.delayMs = checkedDelay(delayMs)
   }
+}
+
+/**
+ * Thrown by a task that cannot be done yet: the next attempt begins after `delayMs` or later. It is no failure: it
+ * uses no retry, and the attempt is not recorded.
+ */
+export class SnoozeError extends Error {
+  /** Minimum delay before the next attempt, in milliseconds from now. */
+  readonly delayMs: number
+
+  /** @throws RangeError when `delayMs` is not between 0 and one year */
+  constructor({
+    delayMs,
+    message = 'Not yet',
+    ...options
+  }: ErrorOptions & { delayMs: number; message?: string }) {
+    super(message, options)
+    this.name = 'SnoozeError'
+    this.delayMs = checkedDelay(delayMs)
+  }
+}
+
+function checkedDelay(delayMs: number): number {
+  if (delayMs >= 0 && delayMs <= MAX_DELAY_MS) return delayMs
+  throw new RangeError(`delayMs must be between 0 and ${MAX_DELAY_MS}, not ${delayMs}`)
 }

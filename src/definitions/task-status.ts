@@ -28,14 +28,14 @@ export interface TaskError {
 
 /**
  * How an attempt ended. `resultText`: its result as JSON; undefined for a result that JSON omits. `released`:
- * the worker ended it early, for example at its shutdown, which does not count as a failure. `minDelayMs`:
- * minimum delay before the next attempt, from a `RetryLaterError`.
+ * the worker ended it early, for example at its shutdown, or the task has thrown a `SnoozeError`; neither counts
+ * as a failure. `minDelayMs`: minimum delay before the next attempt, from a `RetryLaterError` or `SnoozeError`.
  */
 export type Outcome =
   | { kind: 'succeeded'; resultText?: string }
   | { kind: 'failed'; error: TaskError; minDelayMs?: number }
   | { kind: 'cancelled'; error?: TaskError }
-  | { kind: 'released' }
+  | { kind: 'released'; minDelayMs?: number }
 
 /** New values for the row of a task whose attempt has ended. */
 export interface Decision {
@@ -70,7 +70,8 @@ export function decide(
     const error = outcome.kind === 'cancelled' ? outcome.error : undefined
     return { status: 'CANCELLED', error, failures: task.failures }
   }
-  if (outcome.kind === 'released') return { status: 'PENDING', failures: task.failures, delayMs: 0 }
+  if (outcome.kind === 'released')
+    return { status: 'PENDING', failures: task.failures, delayMs: outcome.minDelayMs ?? 0 }
 
   const failures = task.failures + 1
   const error = outcome.error

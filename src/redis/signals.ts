@@ -1,23 +1,23 @@
-// Best-effort signals over Redis pub/sub: a task has ended, or a task is to be cancelled. Processes that
-// listen also query Postgres every second, so a lost signal only delays them by up to a second.
+// Best-effort signals over Redis pub/sub: a task has ended, a task is to be cancelled, or held tasks of a queue may be
+// able to start. Processes that listen also query Postgres every second, so a lost signal only delays them by up to a second.
 import { createClient } from 'redis'
 import { clientOptionsOf } from './redis-url.ts'
 
-const CHANNELS = ['ended', 'cancel'] as const
+const CHANNELS = ['ended', 'cancel', 'held'] as const
 export type Channel = (typeof CHANNELS)[number]
 
 export interface Signals {
   /**
-   * Publishes task ids to all listeners of the channel in all processes. Does nothing while Redis cannot be
-   * reached. Never throws.
+   * Publishes ids of tasks, or names of queues on the channel `held`, to all listeners of the channel in all
+   * processes. Does nothing while Redis cannot be reached. Never throws.
    */
-  publish(channel: Channel, taskIds: string[]): void
+  publish(channel: Channel, ids: string[]): void
   /**
-   * Calls `listener` with the task ids of every signal of the channel, and `onReady` once the subscription is
+   * Calls `listener` with the ids of every signal of the channel, and `onReady` once the subscription is
    * active.
    * @returns a function that removes the listener
    */
-  listen(channel: Channel, listener: (taskIds: string[]) => void, onReady?: () => void): () => void
+  listen(channel: Channel, listener: (ids: string[]) => void, onReady?: () => void): () => void
   /** Replaces both connections, because their Redis has become a replica in a failover. */
   reconnect(): void
   stop(): Promise<void>
@@ -35,14 +35,18 @@ export interface SignalsOptions {
  */
 export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsOptions): Signals {
   let isStopped = false
-  const listeners: Record<Channel, Set<(ids: string[]) => void>> = { ended: new Set(), cancel: new Set() }
+  const listeners: Record<Channel, Set<(ids: string[]) => void>> = {
+    ended: new Set(),
+    cancel: new Set(),
+    held: new Set(),
+  }
   let subscriptions: Partial<Record<Channel, Promise<void>>> = {}
   let { publisher, subscriber } = connect()
 
   return {
-    publish(channel, taskIds) {
+    publish(channel, ids) {
       if (!publisher.isReady) return
-      publisher.publish(`${prefix}:${channel}`, taskIds.join(' ')).catch(report)
+      publisher.publish(`${prefix}:${channel}`, ids.join(' ')).catch(report)
     },
     listen(channel, listener, onReady) {
       listeners[channel].add(listener)
@@ -98,7 +102,7 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
 
   function callListeners(channel: Channel, message: string) {
     if (listeners[channel].size === 0) return
-    const taskIds = message.split(' ')
-    for (const listener of listeners[channel]) listener(taskIds)
+    const ids = message.split(' ')
+    for (const listener of listeners[channel]) listener(ids)
   }
 }

@@ -1,8 +1,12 @@
 // Cancels and retries tasks when a client requests it.
 import { AppError } from '../base/errors.ts'
+import { limitsOf } from '../definitions/limits.ts'
+import type { Registry } from '../definitions/registry.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Signals } from '../redis/signals.ts'
-import type { TaskStore } from '../store/task-store.ts'
+import { holdAgain } from '../store/held/hold-again.ts'
+import type { LimitStore } from '../store/held/limit-store.ts'
+import type { RetriedTask, TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { unknownTask } from './unknown-task.ts'
@@ -26,14 +30,16 @@ export interface CancelAndRetry {
 }
 
 export interface CancelAndRetryDependencies {
+  registry: Registry
   store: TaskStore
+  limitStore: LimitStore
   enqueuer: Enqueuer
   signals: Signals
   events: Events
 }
 
 export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): CancelAndRetry {
-  const { store, enqueuer, signals, events } = dependencies
+  const { registry, store, limitStore, enqueuer, signals, events } = dependencies
   return {
     async cancel(id) {
       const { cancelled, requested } = await cancelMany([id])
@@ -70,8 +76,24 @@ export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): 
 
   async function retryMany(ids: string[]) {
     const tasks = await store.retryMany(ids)
-    enqueuer.enqueue(tasks)
+    enqueuer.enqueue(tasks.filter((task) => !mustHold(task)))
+    await holdAll(tasks.filter(mustHold))
     return tasks.map(({ id }) => id)
+  }
+
+  /** The database knows the limits of a definition only when a worker that has it has started. */
+  function mustHold({ name, isHeld }: RetriedTask): boolean {
+    const definition = registry.find(name)
+    return isHeld || (definition !== undefined && limitsOf(definition) !== null)
+  }
+
+  /** If this fails, the reconciler of a worker finds that the tasks are not in Redis, and they are held then. */
+  async function holdAll(tasks: RetriedTask[]) {
+    if (tasks.length === 0) return
+    await holdAgain(limitStore, registry.find, tasks).catch((error) =>
+      events.emit('error.transient', { where: 'holding tasks', error }),
+    )
+    signals.publish('held', [...new Set(tasks.map(({ queue }) => queue))])
   }
 
   async function refusalOf(id: string, code: 'already_finished' | 'not_finished', reason: string) {

@@ -1,7 +1,9 @@
 // Enqueues tasks in the background after their rows are committed, so that no response waits for Redis.
 import { deliveryQueueOf, type QueuePart } from '../definitions/delivery-queue.ts'
 import type { Queue } from '../redis/queue.ts'
+import type { Signals } from '../redis/signals.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
+import type { NewTask } from '../store/new-tasks.ts'
 import type { TaskToEnqueue } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
@@ -13,6 +15,8 @@ export interface Enqueuer {
    * delivery is lost.
    */
   enqueue(tasks: TaskToEnqueue[]): void
+  /** Tells workers about the held tasks among these. They claim them from Postgres. */
+  announceHeld(tasks: NewTask[]): void
   /**
    * Returns whether new tasks of this part of a queue must wait in Postgres, behind other due tasks. They are
    * inserted without `enqueued_at` and not passed to `enqueue`.
@@ -25,10 +29,11 @@ export interface Enqueuer {
 export interface EnqueuerDependencies {
   queue: Queue
   dispatchStore: DispatchStore
+  signals: Signals
   events: Events
 }
 
-export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDependencies): Enqueuer {
+export function createEnqueuer({ queue, dispatchStore, signals, events }: EnqueuerDependencies): Enqueuer {
   const pending = new Set<Promise<unknown>>()
   return {
     enqueue(tasks) {
@@ -37,6 +42,11 @@ export function createEnqueuer({ queue, dispatchStore, events }: EnqueuerDepende
       const enqueued = Promise.all([...byQueue].map(([name, ofQueue]) => enqueueInto(name, ofQueue)))
       pending.add(enqueued)
       void enqueued.then(() => pending.delete(enqueued))
+    },
+    announceHeld(tasks) {
+      const queues = new Set<string>()
+      for (const { hold, runAt, queue } of tasks) if (hold && !runAt) queues.add(queue)
+      if (queues.size > 0) signals.publish('held', [...queues])
     },
     hasBacklog: (part) => queue.hasBacklog(deliveryQueueOf(part)),
     async whenIdle() {

@@ -1,5 +1,6 @@
 // Replays tasks: submits them again under a new id.
 import { type ErrorCode, isAppError } from '../base/errors.ts'
+import type { Priority } from '../definitions/limits.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { AcceptedTask } from './insert-once.ts'
 import type { Submissions, SubmitOptions } from './submit.ts'
@@ -8,7 +9,7 @@ import { unknownTask } from './unknown-task.ts'
 export interface Replay {
   /**
    * Submits a task again under a new id, with its own input or with `edited.input`. Queue, isolation, limits,
-   * tags and callback URL are those of the original unless `options` contain others. A task of an internal
+   * tags, priority and callback URL are those of the original unless `options` contain others. A task of an internal
    * definition (a callback) can only be replayed with its own input.
    * @throws AppError like `submit`, and `unknown_task`
    */
@@ -59,7 +60,16 @@ export function createReplay({
     const row = await find(id)
     if (!row) throw unknownTask(id)
     const { name, queue, isIsolated, maxRetries, timeoutMs, tags, callbackUrl } = row
-    const kept = { queue, isIsolated, maxRetries, timeoutMs, tags, callbackUrl: callbackUrl ?? undefined }
+    const priority: Priority = row.priority ?? 'normal'
+    const kept = {
+      queue,
+      isIsolated,
+      maxRetries,
+      timeoutMs,
+      tags,
+      priority,
+      callbackUrl: callbackUrl ?? undefined,
+    }
     const all = { ...kept, ...options, replayedFrom: row.id }
     if ('input' in edited) return submit(name, edited.input, all, ['input'])
     return resubmit(name, row.input, all, ['input'])

@@ -4,6 +4,7 @@ import { faultsOf } from '../base/faults.ts'
 import { createGroupCommit } from '../base/group-commit.ts'
 import { newId, timeOfId } from '../base/uuidv7.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
+import { holdOf, type Priority } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { NewTask, OnceResult, OnceTask } from '../store/new-tasks.ts'
 import type { TaskStore, TaskToEnqueue } from '../store/task-store.ts'
@@ -19,6 +20,10 @@ export interface SubmitOptions {
   maxRetries?: number
   timeoutMs?: number
   queue?: string
+  /** Priority of the task within its queue; by default that of its definition. */
+  priority?: Priority
+  /** The task ends as CANCELLED if it has not started by then. */
+  expiresAt?: Date
   /** True runs the task in isolated processes also if its definition does not require it. */
   isIsolated?: boolean
   tags?: string[]
@@ -133,6 +138,7 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
       if (atMs !== null) marked.push({ id, queue, isIsolated, attempt: 0, enqueuedAtMs: atMs })
     }
     enqueuer.enqueue(marked)
+    enqueuer.announceHeld(tasks)
   }
 }
 
@@ -177,5 +183,6 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     traceparent: options.traceparent,
     callbackUrl: options.callbackUrl,
     replayedFrom: options.replayedFrom,
+    hold: holdOf(definition, input, options),
   }
 }

@@ -5,6 +5,7 @@ import type { Registry } from '../definitions/registry.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
+import type { LimitStore } from '../store/held/limit-store.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -26,6 +27,7 @@ export interface TaskServiceDependencies {
   registry: Registry
   store: TaskStore
   dispatchStore: DispatchStore
+  limitStore: LimitStore
   find: (id: string) => Promise<TaskRow | undefined>
   findBytes: (ids: string[]) => Promise<Map<string, number>>
   queue: Queue
@@ -34,8 +36,8 @@ export interface TaskServiceDependencies {
 }
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
-  const { registry, store, dispatchStore, find, findBytes, queue, signals, events } = dependencies
-  const enqueuer = createEnqueuer({ queue, dispatchStore, events })
+  const { registry, store, dispatchStore, limitStore, find, findBytes, queue, signals, events } = dependencies
+  const enqueuer = createEnqueuer({ queue, dispatchStore, signals, events })
   const { submit, resubmit } = createSubmit({ registry, store, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
   // and its task would wait for the dispatcher of a worker.
@@ -44,7 +46,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   return {
     submit,
     ...createReplay({ find, findBytes, submit, resubmit }),
-    ...createCancelAndRetry({ store, enqueuer, signals, events }),
+    ...createCancelAndRetry({ registry, store, limitStore, enqueuer, signals, events }),
     whenEnqueued: enqueuer.whenIdle,
   }
 }

@@ -2,6 +2,7 @@
 import { type BatchStatement, booleans, IS_GIVEN, inLockOrder, integers, uuids } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
+import { NOT_LIMITED } from './held/conditions.ts'
 import { NOT_PAUSED } from './queue-store.ts'
 import { REQUEST_ID } from './task-columns.ts'
 
@@ -34,11 +35,19 @@ export interface ClaimedTask {
   requestId: string | null
   traceparent: string | null
   hasCallback: boolean
+  /** True for a held task: its end frees what it uses of its limits. */
+  isHeld?: true
 }
+
+/** Columns of a `ClaimedTask`. */
+export const CLAIMED_COLUMNS = sql`tasks.id, tasks.name, tasks.input, tasks.attempt, tasks.failures,
+  tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
+  greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
+  ${REQUEST_ID} as "requestId", tasks.traceparent, tasks.callback_url is not null as "hasCallback"`
 
 /**
  * Claims tasks in one statement. A claim succeeds if the task is waiting, its last attempt is the one in the
- * claim, and its queue is not paused; each attempt of a task is claimed only once. The result is null for all
+ * claim, its queue is not paused, and neither its definition nor its queue has limits; each attempt of a task is claimed only once. The result is null for all
  * other claims, for example of a duplicate or outdated task reference.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
@@ -73,12 +82,8 @@ const CLAIM: BatchStatement = {
            started_at = now(), enqueued_at = coalesce(tasks.enqueued_at, now()), progress_fraction = 0, progress_message = null, version = version + 1
     from ${rows}, ${ASYNCHRONOUS_COMMIT}
     where ${IS_GIVEN}
-      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED}
+      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED} and ${NOT_LIMITED}
         or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
            and tasks.worker_id = given.worker_id)
-    returning tasks.id, tasks.name, tasks.input, tasks.attempt, tasks.failures,
-              tasks.max_retries as "maxRetries", tasks.timeout_ms as "timeoutMs",
-              greatest(0, date_part('epoch', now() - tasks.run_at) * 1000) as "waitMs",
-              ${REQUEST_ID} as "requestId", tasks.traceparent,
-              tasks.callback_url is not null as "hasCallback"`,
+    returning ${CLAIMED_COLUMNS}`,
 }

@@ -4,7 +4,7 @@ import { parseExactly } from '../base/exact-json.ts'
 import { isColumn } from './columns.ts'
 import { guarded, READ_ONLY } from './database-errors.ts'
 import { loadPgliteDriver, PgDialect, sql } from './drizzle.ts'
-import { LANES, openLane, type Queries, textOf } from './lanes.ts'
+import { LANES, openLane, type Queries, type Transaction, textOf } from './lanes.ts'
 import {
   firstMigrationOf,
   MIGRATIONS,
@@ -110,19 +110,24 @@ async function openPglite(folder: string): Promise<Database> {
   const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
   const drizzle = drizzlePglite(client)
   const firstMigration = () => firstMigrationOf((text) => client.query(text))
+  const statementsOn = (asked: { query: typeof client.query }): Transaction => ({
+    async query(statement) {
+      const { sql: text, params } = dialect.sqlToQuery(statement)
+      const values = params.map((value) => (isColumn(value) ? value.values : value))
+      return (await asked.query(text, values)).rows as never
+    },
+    async run(statement, columns) {
+      const values = Object.values(columns).map((column) => column.values)
+      return (await asked.query(textOf(statement, columns), values)).rows as never
+    },
+  })
+  const statements = statementsOn(client)
   const queries: Queries = {
-    query: (statement) =>
-      guarded(async () => {
-        const { sql: text, params } = dialect.sqlToQuery(statement)
-        const values = params.map((value) => (isColumn(value) ? value.values : value))
-        return (await client.query(text, values)).rows as never
-      }),
-    run: (statement, columns) =>
-      guarded(async () => {
-        const values = Object.values(columns).map((column) => column.values)
-        return (await client.query(textOf(statement, columns), values)).rows as never
-      }),
+    query: (statement) => guarded(() => statements.query(statement)),
+    run: (statement, columns) => guarded(() => statements.run(statement, columns)),
     use: (work) => guarded(() => work(drizzle)),
+    transaction: (work) =>
+      guarded(() => client.transaction((transaction) => work(statementsOn(transaction)))),
   }
   return {
     ...queries,

@@ -6,17 +6,27 @@ import { queuePartOf } from '../definitions/delivery-queue.ts'
 import { IS_GIVEN, inLockOrder, isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
+import { MUST_BE_HELD } from './held/conditions.ts'
 import { isNotPaused } from './queue-store.ts'
 import { recordset, texts } from './statements.ts'
-import type { TaskToEnqueue } from './task-store.ts'
+import type { RetriedTask, TaskToEnqueue } from './task-store.ts'
 
 export type DispatchStore = ReturnType<typeof createDispatchStore>
 
-/** A due task that was marked as enqueued. `runAtMs` is its `run_at` in ms since 1970. */
-export type DueTask = TaskToEnqueue & { runAtMs: number }
+/**
+ * A due task that was marked as enqueued. `runAtMs` is its `run_at` in ms since 1970. The caller must hold it
+ * instead of enqueuing it if `isHeld` is true.
+ */
+export type DueTask = RetriedTask & { runAtMs: number }
 
 /** Position in the order of due tasks: that of the last task that was marked. */
 export type DueCursor = Pick<DueTask, 'runAtMs' | 'id'>
+
+/** Names of delivery queues. */
+export interface QueueStates {
+  paused: Set<string>
+  limited: Set<string>
+}
 
 const START: DueCursor = { runAtMs: 0, id: firstIdOf(0) }
 
@@ -39,22 +49,28 @@ export function createDispatchStore(database: Database) {
           order by run_at, id limit ${limit} for update skip locked
         )
         update tasks set enqueued_at = now() from due where ${isKey('tasks.id', 'due.id')}
-        returning tasks.id, attempt, queue, is_isolated as "isIsolated", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
+        returning tasks.id, name, priority, attempt, queue, is_isolated as "isIsolated", ${MUST_BE_HELD} as "isHeld", extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs",
                   extract(epoch from run_at)::float8 * 1000 as "runAtMs"`
       const tasks = await database.query<DueTask>(statement, { name: 'mark_due_enqueued' })
       // `returning` has no order.
       return tasks.sort((a, b) => a.runAtMs - b.runAtMs || (a.id < b.id ? -1 : 1))
     },
 
-    /** Returns which of these queues are paused. */
-    async pausedAmong(deliveryQueues: string[]): Promise<Set<string>> {
+    /** Returns which of these queues are paused, and which have limits. */
+    async statesOf(deliveryQueues: string[]): Promise<QueueStates> {
       const queues = deliveryQueues.map((name) => queuePartOf(name).queue)
-      const rows = await database.query<{ name: string }>(
-        sql`select name from paused_queues where name in (select value from ${texts(queues)})`,
-        { name: 'paused_among' },
+      const rows = await database.query<{ name: string; isPaused: boolean }>(
+        sql`
+          select name, true as "isPaused" from paused_queues where name in (select value from ${texts(queues)})
+          union all
+          select name, false from limits where scope = 'queue' and name in (select value from ${texts(queues)})`,
+        { name: 'states_of_queues' },
       )
-      const paused = new Set(rows.map(({ name }) => name))
-      return new Set(deliveryQueues.filter((name) => paused.has(queuePartOf(name).queue)))
+      const among = (wanted: boolean) => {
+        const names = new Set(rows.filter(({ isPaused }) => isPaused === wanted).map(({ name }) => name))
+        return new Set(deliveryQueues.filter((name) => names.has(queuePartOf(name).queue)))
+      }
+      return { paused: among(true), limited: among(false) }
     },
 
     /**

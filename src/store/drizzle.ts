@@ -39,6 +39,7 @@ export const {
   smallint,
   text,
   timestamp,
+  uniqueIndex,
   uuid,
 } = postgres
 

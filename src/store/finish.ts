@@ -14,6 +14,8 @@ export interface Finish {
    */
   workerId: string | null
   decision: Decision
+  /** True if the task is held, or may be. */
+  isHeld?: true
 }
 
 /**
@@ -22,9 +24,10 @@ export interface Finish {
  * @returns the new status of the task for each end; null if the end was refused
  */
 export async function finishTasks(database: Database, finishes: Finish[]): Promise<(TaskStatus | null)[]> {
-  // `FINISH_WITH_ERRORS` also writes `attempts` and is slower, so a batch without errors uses `FINISH`.
+  // The other statements write more tables and are slower, so most batches use `FINISH`.
   const hasErrors = finishes.some(({ decision }) => decision.error !== undefined)
-  const statement = hasErrors ? FINISH_WITH_ERRORS : FINISH
+  const hasHeld = finishes.some(({ isHeld }) => isHeld)
+  const statement = hasHeld ? FINISH_WITH_HELD : hasErrors ? FINISH_WITH_ERRORS : FINISH
   const rows = await database.run<{ id: string; status: TaskStatus; attempt: number }>(
     statement,
     columnsOf(inLockOrder(finishes)),
@@ -61,14 +64,16 @@ const HAS_NEXT_ATTEMPT = sql`given.delay_ms is not null`
 // task ends as CANCELLED instead.
 const IS_CANCELLED = sql`(${HAS_NEXT_ATTEMPT} and tasks.cancel_requested_at is not null)`
 
-const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
+const NOT_ENQUEUED = sql`null`
+
+const finishFrom = (rows: SQL, moreColumns = sql``, enqueuedAt = NOT_ENQUEUED) => sql`
   update tasks set
     status = case when ${IS_CANCELLED} then 'CANCELLED' else given.status end,
     result = given.result::json, error = given.error::json, failures = given.failures,
     progress_fraction = case when given.status = 'SUCCESS' then 1 else progress_fraction end,
     progress_message = case when given.status = 'SUCCESS' then null else progress_message end,
     run_at = case when ${HAS_NEXT_ATTEMPT} then now() + given.delay_ms * interval '1 ms' else run_at end,
-    enqueued_at = null,
+    enqueued_at = ${enqueuedAt},
     finished_at = case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLED} then null else now() end,
     -- A manual retry clears the cancel request, but a late cancel signal can still stop the new attempt. Then
     -- the end of the attempt counts as the time of the request: every CANCELLED task must have such a time.
@@ -83,16 +88,55 @@ const finishFrom = (rows: SQL, moreColumns = sql``) => sql`
 
 const FINISH: BatchStatement = { name: 'finish_tasks', build: (rows) => finishFrom(rows) }
 
+const ERROR_COLUMNS = sql`, tasks.worker_id, tasks.started_at`
+const RECORDED = sql`
+  insert into attempts (task_id, attempt, error, worker_id, started_at)
+  select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
+  from finished join given on given.id = finished.id and given.attempt = finished.attempt
+  where given.error is not null`
+
 const FINISH_WITH_ERRORS: BatchStatement = {
   name: 'finish_tasks_with_errors',
   build: (rows) => sql`
     with given as materialized (select * from ${rows}),
-    finished as (${finishFrom(sql`given`, sql`, tasks.worker_id, tasks.started_at`)}),
-    recorded as (
-      insert into attempts (task_id, attempt, error, worker_id, started_at)
-      select finished.id, finished.attempt, given.error::json, finished.worker_id, finished.started_at
-      from finished join given on given.id = finished.id and given.attempt = finished.attempt
-      where given.error is not null
+    finished as (${finishFrom(sql`given`, ERROR_COLUMNS)}),
+    recorded as (${RECORDED})
+    select id, status, attempt from finished`,
+}
+
+// SQL of `enqueued_at` of a held task that another attempt follows: it waits in its group again. One that became
+// isolated meanwhile is in the wrong group: it is held again by the dispatcher.
+const HELD_ENQUEUED_AT = sql`case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLED} and exists (
+  select 1 from held_tasks join task_groups on task_groups.id = group_id
+  where task_id = tasks.id and task_groups.is_isolated = tasks.is_isolated
+) then 'infinity'::timestamptz end`
+
+/**
+ * Also frees what held tasks use of their limits, and gives the groups a turn that may wait for it: those with the
+ * same concurrency key. Groups without such a key have a turn anyway.
+ */
+const FINISH_WITH_HELD: BatchStatement = {
+  name: 'finish_held_tasks',
+  build: (rows) => sql`
+    with given as materialized (select * from ${rows}),
+    finished as (${finishFrom(sql`given`, sql`${ERROR_COLUMNS}, tasks.run_at, tasks.enqueued_at`, HELD_ENQUEUED_AT)}),
+    recorded as (${RECORDED}),
+    waiting as (
+      update held_tasks set started_at = null, worker_id = null, due_at = finished.run_at from finished
+      where held_tasks.task_id = finished.id and finished.enqueued_at is not null
+      returning group_id, name, concurrency_key
+    ), removed as (
+      delete from held_tasks using finished where held_tasks.task_id = finished.id and finished.enqueued_at is null
+      returning group_id, name, concurrency_key
+    ), freed as materialized (
+      select * from waiting union all select * from removed
+    ), locked as materialized (
+      select task_groups.id from task_groups
+      where task_groups.id in (select group_id from freed)
+        or concurrency_key <> '' and (name, concurrency_key) in (select name, concurrency_key from freed)
+      order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
+    ), woken as (
+      update task_groups set turn_at = least(turn_at, now()) from locked where task_groups.id = locked.id
     )
     select id, status, attempt from finished`,
 }

@@ -1,10 +1,21 @@
 // Inserts tasks, with and without idempotency keys.
 import type { SQL } from 'drizzle-orm'
 import { isAppError } from '../base/errors.ts'
-import { type BatchStatement, booleans, type Column, integers, texts, timestamps, uuids } from './columns.ts'
+import {
+  type BatchStatement,
+  booleans,
+  type Column,
+  doubles,
+  integers,
+  texts,
+  timestamps,
+  uuids,
+} from './columns.ts'
 import type { Database } from './database.ts'
 import { NoAnswerError } from './database-errors.ts'
 import { inArray, sql } from './drizzle.ts'
+import { openGroups } from './held/hold-tasks.ts'
+import type { Transaction } from './lanes.ts'
 import {
   type FirstSubmission,
   type HasBacklog,
@@ -29,7 +40,11 @@ export async function insertTasks(
   hasBacklog = NO_BACKLOG,
 ): Promise<(number | null)[]> {
   const waits = waitsOf(newTasks, hasBacklog)
-  const [row] = await database.run<{ nowMs: number }>(INSERT_TASKS, columnsOf(newTasks, waits))
+  const columns = columnsOf(newTasks, waits)
+  const [row] = await insertWith<{ nowMs: number }>(database, newTasks, columns, [
+    INSERT_TASKS,
+    INSERT_HELD_TASKS,
+  ])
   const nowMs = row?.nowMs ?? null
   return waits.map((isWaiting) => (isWaiting ? null : nowMs))
 }
@@ -53,7 +68,10 @@ export async function insertTasksOnce(
   }
   // If a concurrent transaction inserts the same key, this statement waits until that transaction has ended,
   // so that `findFirst` sees the row of that transaction.
-  const inserted = await database.run<{ id: string; enqueuedAtMs: number | null }>(INSERT_TASKS_ONCE, columns)
+  const inserted = await insertWith<{ id: string; enqueuedAtMs: number | null }>(database, sorted, columns, [
+    INSERT_TASKS_ONCE,
+    INSERT_HELD_TASKS_ONCE,
+  ])
   const insertedById = new Map(inserted.map((row) => [row.id, row]))
   const others = newTasks.filter(({ id }) => !insertedById.has(id))
   const firsts = others.length > 0 ? await findFirst(database, others) : []
@@ -70,9 +88,40 @@ export async function insertTasksOnce(
   })
 }
 
-/** Which of these tasks are not marked as enqueued. The dispatcher of a worker enqueues them later. */
+/**
+ * Runs the first statement, or the second one if a task is held. Then the groups of the tasks are opened first, in
+ * the same transaction.
+ */
+function insertWith<Row>(
+  database: Database,
+  newTasks: NewTask[],
+  columns: Record<string, Column>,
+  [plain, withHeld]: [BatchStatement, BatchStatement],
+): Promise<Row[]> {
+  if (!newTasks.some(({ hold }) => hold)) return database.run(plain, columns)
+  return database.transaction(async (transaction) =>
+    transaction.run<Row>(withHeld, { ...columns, ...(await heldColumnsOf(transaction, newTasks)) }),
+  )
+}
+
+async function heldColumnsOf(transaction: Transaction, newTasks: NewTask[]): Promise<Record<string, Column>> {
+  const held = newTasks.flatMap(({ hold, ...task }) => (hold ? [{ ...task, hold }] : []))
+  const ids = await openGroups(transaction, held)
+  const groupIds = new Map(held.map(({ id }, index) => [id, ids[index]]))
+  return {
+    group_id: doubles(newTasks.map(({ id }) => groupIds.get(id))),
+    concurrency_key: texts(newTasks.map(({ hold }) => hold?.concurrencyKey)),
+    priority: texts(newTasks.map(({ hold }) => (hold?.priority === 'normal' ? undefined : hold?.priority))),
+    expires_at: timestamps(newTasks.map(({ hold }) => hold?.expiresAt)),
+  }
+}
+
+/**
+ * Which of these tasks are not marked as enqueued: the dispatcher of a worker enqueues them later, or workers claim
+ * them as held tasks.
+ */
 function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
-  return newTasks.map((task) => task.runAt !== undefined || hasBacklog(task))
+  return newTasks.map((task) => task.runAt !== undefined || task.hold !== undefined || hasBacklog(task))
 }
 
 async function findFirst(database: Database, newTasks: OnceTask[]): Promise<FirstSubmission[]> {
@@ -117,37 +166,70 @@ function columnsOf(newTasks: NewTask[], waits: boolean[]): Record<string, Column
  * time of Postgres, whichever is earlier. So the task is due for the dispatcher if it is not enqueued, even
  * if the clock of this process is ahead.
  */
-const insertInto = (rows: SQL) => sql`
+const insertInto = (rows: SQL, [moreColumns, moreValues, enqueuedAt] = PLAIN) => sql`
   insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, tags, created_at, run_at,
-                     enqueued_at, request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id)
+                     enqueued_at, request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id${moreColumns})
   select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, coalesce(is_isolated, false),
          case when tags is not null then array(select json_array_elements_text(tags::json)) end, created_at,
-         coalesce(run_at, least(created_at, now())), case when waits is null then now() end,
-         request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id
+         coalesce(run_at, least(created_at, now())), ${enqueuedAt},
+         request_uuid, request_text, traceparent, callback_url, replayed_from, parent_id${moreValues}
+  from ${rows}`
+
+type Parts = [moreColumns: SQL, moreValues: SQL, enqueuedAt: SQL]
+const PLAIN: Parts = [sql``, sql``, sql`case when waits is null then now() end`]
+const WITH_HELD: Parts = [
+  sql`, priority, expires_at`,
+  sql`, priority, expires_at`,
+  sql`case when group_id is not null then 'infinity' when waits is null then now() end`,
+]
+
+/** Inserts the rows of held tasks into `held_tasks`. */
+const insertHeld = (rows: SQL) => sql`
+  insert into held_tasks (task_id, group_id, queue, name, concurrency_key, due_at, expires_at)
+  select id, group_id::bigint, queue, name, concurrency_key, coalesce(run_at, least(created_at, now())), expires_at
   from ${rows}`
 
 /**
  * Returns the time of Postgres once instead of the rows: all rows that it marks as enqueued have this time.
  */
+const NOW = sql`select extract(epoch from now())::float8 * 1000 as "nowMs"`
+
 const INSERT_TASKS: BatchStatement = {
   name: 'insert_tasks',
+  build: (rows) => sql`with inserted as (${insertInto(rows)}) ${NOW}`,
+}
+
+const INSERT_HELD_TASKS: BatchStatement = {
+  name: 'insert_held_tasks',
   build: (rows) => sql`
-    with inserted as (${insertInto(rows)}) select extract(epoch from now())::float8 * 1000 as "nowMs"`,
+    with given as materialized (select * from ${rows}), inserted as (${insertInto(sql`given`, WITH_HELD)}),
+    held as (${insertHeld(sql`given where group_id is not null`)}) ${NOW}`,
 }
 
 /**
  * Skips tasks whose idempotency key exists. `is true` makes Postgres look up the inserted keys in a hash table:
  * otherwise it would join all given rows with all of them, row by row.
  */
+const NEW_KEYS = (rows: SQL) => sql`
+  given as materialized (select * from ${rows}), keyed as (
+    insert into idempotency_keys (key, fingerprint, task_id, run_at, request_id, traceparent)
+    select key, fingerprint, id, run_at, coalesce(request_uuid::text, request_text), traceparent from given
+    on conflict do nothing
+    returning task_id
+  )`
+const HAS_NEW_KEY = sql`(id in (select task_id from keyed)) is true`
+const INSERTED_ONCE = sql`returning id, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`
+
 const INSERT_TASKS_ONCE: BatchStatement = {
   name: 'insert_tasks_once',
+  build: (rows) =>
+    sql`with ${NEW_KEYS(rows)} ${insertInto(sql`given where ${HAS_NEW_KEY}`)} ${INSERTED_ONCE}`,
+}
+
+const INSERT_HELD_TASKS_ONCE: BatchStatement = {
+  name: 'insert_held_tasks_once',
   build: (rows) => sql`
-    with given as materialized (select * from ${rows}), keyed as (
-      insert into idempotency_keys (key, fingerprint, task_id, run_at, request_id, traceparent)
-      select key, fingerprint, id, run_at, coalesce(request_uuid::text, request_text), traceparent from given
-      on conflict do nothing
-      returning task_id
-    )
-    ${insertInto(sql`given where (id in (select task_id from keyed)) is true`)}
-    returning id, extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
+    with ${NEW_KEYS(rows)}, held as (${insertHeld(sql`given where ${HAS_NEW_KEY} and group_id is not null`)}),
+    inserted as (${insertInto(sql`given where ${HAS_NEW_KEY}`, WITH_HELD)} returning id, enqueued_at)
+    select id, extract(epoch from nullif(enqueued_at, 'infinity'))::float8 * 1000 as "enqueuedAtMs" from inserted`,
 }

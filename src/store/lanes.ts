@@ -2,13 +2,17 @@
 // kind cannot use up the connections of another.
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type pg from 'pg'
 import { AppError } from '../base/errors.ts'
 import { type BatchStatement, type Column, given, isColumn } from './columns.ts'
 import { guarded, isWaitTimeout } from './database-errors.ts'
 import { nodePostgres, PgDialect } from './drizzle.ts'
-import { openServerPool, type TimedQuery } from './server-pool.ts'
+import { openServerPool, type TimedQuery, withExactJson } from './server-pool.ts'
 
 export type Drizzle = PgDatabase<PgQueryResultHKT>
+
+/** Runs the statements of one transaction, each with its own snapshot (`read committed`). */
+export type Transaction = Pick<Queries, 'query' | 'run'>
 
 /** Runs statements over one lane. */
 export interface Queries {
@@ -36,6 +40,12 @@ export interface Queries {
    * @throws like `query`
    */
   use<T>(work: (drizzle: Drizzle) => Promise<T>): Promise<T>
+  /**
+   * Calls `work` with the statements of one transaction, commits it, and resolves with the result of `work`. If
+   * `work` throws, the transaction is rolled back.
+   * @throws like `query`
+   */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
 }
 
 export interface Lane extends Queries {
@@ -79,21 +89,10 @@ export function openLane(url: string, poolSize: number, settings: LaneSettings):
   const { pool, isBusy } = openServerPool(url, { maxConnections, timeoutMs, usesGenericPlans })
   const drizzle = nodePostgres.drizzle(pool)
   return {
-    query: (statement, { name, timeoutMs } = {}) =>
-      within(async () => {
-        const { sql: text, params } = dialect.sqlToQuery(statement)
-        const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
-        const query: TimedQuery = { name, text, values, timeoutMs }
-        return (await pool.query(query)).rows
-      }),
-    run: (statement, columns, { timeoutMs } = {}) =>
-      within(async () => {
-        const text = textOf(statement, columns)
-        const values = Object.values(columns).map((column) => column.encoded())
-        const query: TimedQuery = { name: statement.name, text, values, timeoutMs }
-        return (await pool.query(query)).rows
-      }),
+    query: (statement, options) => within(() => ask(pool, queryOf(statement, options))),
+    run: (statement, columns, options) => within(() => ask(pool, batchQueryOf(statement, columns, options))),
     use: (work) => within(() => work(drizzle)),
+    transaction: (work) => within(() => transact(pool, work)),
     close: () => pool.end(),
   }
 
@@ -101,6 +100,60 @@ export function openLane(url: string, poolSize: number, settings: LaneSettings):
     return guarded(work).catch((error) => {
       throw isWaitTimeout(error) && isBusy() ? busy() : error
     })
+  }
+}
+
+interface QueryOptions {
+  name?: string
+  timeoutMs?: number
+}
+
+/** The pool, or the connection of a transaction. */
+interface Asked {
+  query(query: TimedQuery): Promise<{ rows: unknown[] }>
+}
+
+async function ask<Row>(asked: Asked, query: TimedQuery): Promise<Row[]> {
+  return (await asked.query(query)).rows as Row[]
+}
+
+function queryOf(statement: SQL, { name, timeoutMs }: QueryOptions = {}): TimedQuery {
+  const { sql: text, params } = dialect.sqlToQuery(statement)
+  const values = params.map((value) => (isColumn(value) ? value.encoded() : value))
+  return { name, text, values, timeoutMs }
+}
+
+function batchQueryOf(
+  statement: BatchStatement,
+  columns: Record<string, Column>,
+  { timeoutMs }: Pick<QueryOptions, 'timeoutMs'> = {},
+): TimedQuery {
+  const text = textOf(statement, columns)
+  const values = Object.values(columns).map((column) => column.encoded())
+  return { name: statement.name, text, values, timeoutMs }
+}
+
+async function transact<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  // The pool sets the parsers of JSON only for its own queries.
+  const exact: Asked = { query: (query) => client.query(withExactJson(query)) }
+  let isBroken = false
+  try {
+    await client.query('begin')
+    const result = await work({
+      query: (statement, options) => ask(exact, queryOf(statement, options)),
+      run: (statement, columns, options) => ask(exact, batchQueryOf(statement, columns, options)),
+    })
+    await client.query('commit')
+    return result
+  } catch (error) {
+    isBroken = await client.query('rollback').then(
+      () => false,
+      () => true,
+    )
+    throw error
+  } finally {
+    client.release(isBroken)
   }
 }
 

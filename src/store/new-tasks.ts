@@ -1,5 +1,6 @@
 // Types of tasks that are submitted but not inserted yet.
 import type { QueuePart } from '../definitions/delivery-queue.ts'
+import type { Hold } from '../definitions/limits.ts'
 import type { IdempotencyKeyRow } from './schema.ts'
 
 export interface NewTask {
@@ -22,6 +23,8 @@ export interface NewTask {
   callbackUrl?: string
   replayedFrom?: string
   parentId?: string
+  /** How the task is held; undefined for a plain task, which goes through Redis. */
+  hold?: Hold
 }
 
 /** A task with an idempotency key: repeated submissions create it once. */

@@ -55,7 +55,8 @@ export const tasks = pgTable(
     createdAt: timestamptz('created_at').notNull(),
     /**
      * When the task was last marked as enqueued in Redis. Null if the dispatcher has to enqueue it, and if
-     * the task has ended. A STARTED task always has it.
+     * the task has ended. A STARTED task always has it. `infinity` if the task waits as a held task
+     * (held/schema.ts).
      */
     enqueuedAt: timestamptz('enqueued_at'),
     startedAt: timestamptz('started_at'),
@@ -103,6 +104,10 @@ export const tasks = pgTable(
      * and again after a manual retry.
      */
     callbackId: uuid('callback_id'),
+    /** Priority; null if it is normal. */
+    priority: text('priority').$type<'high' | 'low'>(),
+    /** If the task has not started by then, it ends as CANCELLED; null if it does not expire. */
+    expiresAt: timestamptz('expires_at'),
   },
   (table) => [
     // Index for the dispatcher: tasks that still have to be enqueued (tasks with a delay, retries, the

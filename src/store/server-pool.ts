@@ -158,14 +158,15 @@ function readExactly(pool: pg.Pool) {
   const query: (...rest: unknown[]) => unknown = pool.query.bind(pool)
   const exactly = (config: unknown, ...rest: unknown[]) =>
     typeof config === 'object'
-      ? query({ ...config, types: withExactJson(config as pg.QueryConfig) }, ...rest)
+      ? query(withExactJson(config as pg.QueryConfig), ...rest)
       : query(config, ...rest)
   pool.query = exactly as typeof pool.query
 }
 
-function withExactJson({ types = pg.types }: pg.QueryConfig): pg.CustomTypesConfig {
-  return {
-    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-      oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format),
-  }
+/** Returns the query with a parser of JSON columns that does not round large numbers. */
+export function withExactJson(query: TimedQuery): TimedQuery {
+  const { types = pg.types } = query
+  const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+    oid === JSON_OID && format !== 'binary' ? parseExactly : types.getTypeParser(oid, format)
+  return { ...query, types: { getTypeParser } }
 }

@@ -5,6 +5,7 @@
 // Other stores that write `tasks`: dispatch-store and queue-store (`enqueued_at`), worker-store (progress),
 // callback-store (`callback_id`, new callback tasks) and retention-store (deletes).
 import type { SQL } from 'drizzle-orm'
+import type { Priority } from '../definitions/limits.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Claim, ClaimedTask } from './claim.ts'
 import { claimTasks } from './claim.ts'
@@ -14,6 +15,7 @@ import { confirmed } from './database-errors.ts'
 import { sql } from './drizzle.ts'
 import type { Finish } from './finish.ts'
 import { finishTasks } from './finish.ts'
+import { MUST_BE_HELD } from './held/conditions.ts'
 import { insertTasks, insertTasksOnce } from './insert-tasks.ts'
 import type { HasBacklog, NewTask, OnceResult, OnceTask } from './new-tasks.ts'
 import { type RefusedAttempt, recordRefusedEnds } from './refused-ends.ts'
@@ -27,6 +29,14 @@ export interface TaskToEnqueue {
   isIsolated: boolean
   /** When it was marked: `enqueued_at` in ms since 1970, by the clock of Postgres. */
   enqueuedAtMs: number
+}
+
+/** A task that waits again after a retry. */
+export interface RetriedTask extends TaskToEnqueue {
+  name: string
+  priority: Priority | null
+  /** Whether the caller must hold the task instead of enqueuing it. */
+  isHeld: boolean
 }
 
 export interface CancelledTask {
@@ -67,11 +77,11 @@ export interface TaskStore {
    */
   cancelMany(ids: string[]): Promise<CancelledTask[]>
   /**
-   * Sets failed and cancelled tasks to PENDING with a new retry budget, and marks them as enqueued. The
-   * caller must enqueue the returned tasks.
+   * Sets failed and cancelled tasks to PENDING with a new retry budget, and marks them as enqueued. They do not
+   * expire any more. The caller must enqueue the returned tasks, or hold those with `isHeld`.
    * @throws AppError `outcome_unknown` if Postgres did not confirm the statement
    */
-  retryMany(ids: string[]): Promise<TaskToEnqueue[]>
+  retryMany(ids: string[]): Promise<RetriedTask[]>
   /** Returns the status of a task; null for an unknown id. */
   statusOf(id: string): Promise<TaskStatus | null>
 }
@@ -113,7 +123,7 @@ function cancelTasks(database: Database, ids: string[]): Promise<CancelledTask[]
 const CANCEL: BatchStatement = {
   name: 'cancel_tasks',
   build: (rows) => sql`
-    ${lockInOrder(rows)}
+    ${lockInOrder(rows)}, cancelled as (
     update tasks set
       cancel_requested_at = coalesce(cancel_requested_at, now()),
       status = case when status = 'STARTED' then status else 'CANCELLED' end,
@@ -121,10 +131,14 @@ const CANCEL: BatchStatement = {
       finished_at = case when status = 'STARTED' then null else now() end,
       version = version + 1
     from locked where ${isKey('tasks.id', 'locked.id')} and status in ('PENDING', 'STARTED', 'RETRY')
-    returning tasks.id, name, status, worker_id as "workerId"`,
+    returning tasks.id, name, status, worker_id as "workerId"
+    ), removed as (
+      delete from held_tasks using cancelled where task_id = cancelled.id and status = 'CANCELLED'
+    )
+    select * from cancelled`,
 }
 
-function retryTasks(database: Database, ids: string[]): Promise<TaskToEnqueue[]> {
+function retryTasks(database: Database, ids: string[]): Promise<RetriedTask[]> {
   return database.run(RETRY, { id: uuids(ids) })
 }
 
@@ -134,10 +148,10 @@ const RETRY: BatchStatement = {
     ${lockInOrder(rows)}
     update tasks set status = 'PENDING', failures = 0, crashes = 0, result = null, error = null, finished_at = null,
            callback_id = null, progress_fraction = 0, progress_message = null, cancel_requested_at = null,
-           run_at = now(), enqueued_at = now(), version = version + 1
+           run_at = now(), enqueued_at = now(), expires_at = null, version = version + 1
     from locked where ${isKey('tasks.id', 'locked.id')} and status in ('FAILURE', 'CANCELLED')
-    returning tasks.id, attempt, queue, is_isolated as "isIsolated",
-              extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs"`,
+    returning tasks.id, name, priority, attempt, queue, is_isolated as "isIsolated",
+              extract(epoch from enqueued_at)::float8 * 1000 as "enqueuedAtMs", ${MUST_BE_HELD} as "isHeld"`,
 }
 
 async function statusOf(database: Database, id: string): Promise<TaskStatus | null> {

@@ -93,7 +93,8 @@ function finishOf(task: CrashedTask, isCrash: boolean): Finish {
     isCrash ? outcomeOfCrash(task) : RELEASED,
     Math.random(),
   )
-  return { id, attempt, workerId, decision }
+  // The task may be held.
+  return { id, attempt, workerId, decision, isHeld: true }
 }
 
 const RELEASED: Outcome = { kind: 'released' }

@@ -9,6 +9,7 @@ import { NO_SERVICES } from '../definitions/services.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import type { Finish } from '../store/finish.ts'
+import { holdAgain } from '../store/held/hold-again.ts'
 import type { NewLogLine } from '../store/log-store.ts'
 import type { RefusedAttempt } from '../store/refused-ends.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -28,6 +29,7 @@ import { createHookCalls } from './hooks.ts'
 import { createIsolatedAttempts } from './isolated/isolated-attempts.ts'
 import { startCallbacks } from './loops/callbacks.ts'
 import { startDispatcher } from './loops/dispatcher.ts'
+import { startHeldTasks } from './loops/held-tasks.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
 import { createRelease } from './release.ts'
@@ -54,6 +56,7 @@ export type WorkerConnections = Pick<
   | 'databaseUrl'
   | 'taskStore'
   | 'dispatchStore'
+  | 'limitStore'
   | 'callbackStore'
   | 'logStore'
   | 'workerStore'
@@ -71,7 +74,7 @@ export function startParts(
   events: Events,
   options: WorkerOptions,
 ) {
-  const { taskStore, dispatchStore, workerStore, queue, signals } = connections
+  const { taskStore, dispatchStore, limitStore, workerStore, queue, signals } = connections
   const { queues, concurrency, version, missingAfterMs } = options
   const intervals = { ...DEFAULT_INTERVALS, ...options }
   checkIntervals(missingAfterMs, intervals)
@@ -135,6 +138,11 @@ export function startParts(
     addIsolatedQueues: served.addFound,
     queue,
     dispatchStore,
+    async hold(tasks) {
+      await holdAgain(limitStore, registry.find, tasks)
+      held.wake()
+      signals.publish('held', queuesOf(tasks))
+    },
     events,
     intervalMs: intervals.dispatchMs,
   })
@@ -237,6 +245,35 @@ export function startParts(
     slots: isolatedSlots,
     handle: isolatedClaimer.handle,
   })
+  const held = startHeldTasks({
+    workerId: id,
+    queues: served.all,
+    store: limitStore,
+    definitions: registry.all,
+    heartbeat,
+    slots,
+    isolatedSlots,
+    runningIds: () => running.all().map(({ task }) => task.id),
+    run: (task, isIsolated) => void runner.run(task, isIsolated),
+    release,
+    onUnknownClaim() {
+      hasReleasedAll = false
+    },
+    onExpired(tasks) {
+      signals.publish(
+        'ended',
+        tasks.map(({ id }) => id),
+      )
+      events.emit('tasks.cancelled', { tasks })
+      callbacks.wake()
+    },
+    events,
+    stopping: stopping.signal,
+    intervalMs: intervals.dispatchMs,
+  })
+  const stopListening = signals.listen('held', (names) => {
+    if (names.some((name) => queues.includes(name))) held.wake()
+  })
   for (const definition of isolatedDefinitions) served.addIsolated(definition.queue)
   const reconciler = startReconciler({
     queues: served.all,
@@ -262,6 +299,7 @@ export function startParts(
   const retention = startRetention({
     store: connections.retentionStore,
     activityStore: connections.activityStore,
+    cleanLimits: limitStore.clean,
     events,
     policy: retentionPolicyOf(options, registry.all),
     keysKeptMs: options.keysKeptMs ?? KEYS_KEPT_MS,
@@ -283,6 +321,13 @@ export function startParts(
     consumers: [consumers, isolatedConsumers],
     reconciler,
     retention,
+    held: {
+      wake: held.wake,
+      stop() {
+        stopListening()
+        return held.stop()
+      },
+    },
     hooks,
     watchdog,
     scope,
@@ -334,5 +379,13 @@ export function startParts(
     events.emit('batch.written', { kind: 'results', size: finishes.length })
     const ended = finishes.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
     if (ended.length > 0) signals.publish('ended', ended)
+    if (!finishes.some(({ isHeld }) => isHeld)) return
+    // A slot of a limit is free. This worker may have no slot for the next task.
+    held.wake()
+    signals.publish('held', queues)
   }
+}
+
+function queuesOf(tasks: readonly { queue: string }[]): string[] {
+  return [...new Set(tasks.map(({ queue }) => queue))]
 }

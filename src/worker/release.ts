@@ -31,6 +31,6 @@ export function createRelease({ workerId, store, events }: ReleaseDependencies) 
   function finishOf(task: ClaimedTask) {
     const policy = { backoff: { baseMs: 0, capMs: 0 }, isCancelRequested: false }
     const decision = decide({ ...task, ...policy }, { kind: 'released' }, 0)
-    return { id: task.id, attempt: task.attempt, workerId, decision }
+    return { id: task.id, attempt: task.attempt, workerId, decision, isHeld: task.isHeld }
   }
 }

@@ -79,7 +79,7 @@ export function startWorker(
 
   function wake() {
     parts.dispatcher.wakeIn(0)
-    for (const loop of [parts.callbacks, parts.reconciler, parts.retention]) loop.wake()
+    for (const loop of [parts.held, parts.callbacks, parts.reconciler, parts.retention]) loop.wake()
   }
 
   async function stop(graceMs: number): Promise<boolean> {
@@ -108,9 +108,9 @@ export function startWorker(
     slots.close()
     isolatedSlots.close()
     parts.stopping.abort()
-    const { dispatcher, reconciler, consumers, claimers, retention } = parts
+    const { dispatcher, held, reconciler, consumers, claimers, retention } = parts
     await Promise.all(consumers.map((each) => each.stop()))
-    const claimsEnded = Promise.all(claimers.map((each) => each.whenIdle()))
+    const claimsEnded = Promise.all([held.stop(), ...claimers.map((each) => each.whenIdle())])
     const haveClaimsEnded = await within(CLAIM_MS, claimsEnded)
     // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
     const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop()])

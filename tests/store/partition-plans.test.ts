@@ -6,6 +6,7 @@ import { createCallbackStore } from '../../src/store/callback-store.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { createDispatchStore } from '../../src/store/dispatch-store.ts'
 import { sql } from '../../src/store/drizzle.ts'
+import { createLimitStore } from '../../src/store/held/limit-store.ts'
 import { createLogStore } from '../../src/store/log-store.ts'
 import { createQueueStore } from '../../src/store/queue-store.ts'
 import { createTaskReader } from '../../src/store/task-reader.ts'
@@ -80,7 +81,13 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     'find lost',
     'find the next due',
     'find isolated',
-    'find paused',
+    'states of queues',
+    'insert held',
+    'hold',
+    'start held',
+    'finish held',
+    'inputs',
+    'expire',
     'find ended',
     'create callbacks',
     'resume',
@@ -130,12 +137,14 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
   }
 
   function callsOf(database: Database): typeof calls {
+    filled.clear()
     const tasks = createTaskStore(database)
     const dispatch = createDispatchStore(database)
     const workers = createWorkerStore(database)
     const logs = createLogStore(database)
     const callbacks = createCallbackStore(database)
     const queues = createQueueStore(database)
+    const limits = createLimitStore(database)
     const reader = createTaskReader(database.reads)
     const own = { attempt: 1, workerId }
     const worker = {
@@ -221,7 +230,41 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
         rows: 2,
         lookups: 4 * partitions,
       },
-      'find paused': single(() => dispatch.pausedAmong(['a', 'b'])),
+      'insert held': batch(() =>
+        tasks.insertMany(
+          createNewTasks(BATCH).map((task, n) => ({ ...task, id: newId(timeOf(n)), hold: HOLD })),
+        ),
+      ),
+      // Each task is read to find out how it is held, and written.
+      hold: batch(
+        () =>
+          limits.hold(
+            ids('waiting').map((id) => ({ id, name: 'reverse', queue: 'a', attempt: 0, hold: HOLD })),
+          ),
+        2,
+      ),
+      'start held': {
+        async run() {
+          const held = ids('waiting')
+          await limits.hold(held.map((id) => ({ id, name: 'reverse', queue: 'b', attempt: 0, hold: HOLD })))
+          const part = { queue: 'b', isIsolated: false, names: ['reverse'] }
+          const { tasks: started } = await limits.claim(part, { slots: BATCH, workerId, startNumber: 0 })
+          // The first call prepares the statements while the tables are empty.
+          if (filled.size > 0) expect(started.length).toBe(BATCH)
+        },
+        rows: 4 * BATCH,
+        lookups: 4 * BATCH,
+      },
+      'finish held': batch(
+        () =>
+          tasks.finishMany(
+            ids('running').map((id) => ({ id, ...own, decision: failed, isHeld: true as const })),
+          ),
+        2,
+      ),
+      inputs: batch(() => limits.inputsOf(ids('done'))),
+      expire: single(() => limits.expire()),
+      'states of queues': single(() => dispatch.statesOf(['a', 'b'])),
       // Reads the waiting and the running tasks of the queue, a sixth of all each, and writes the waiting ones.
       resume: {
         run: async () => {
@@ -292,3 +335,5 @@ const STATES = {
   ended: sql.raw("'SUCCESS', 1, null, null, now(), now(), null, 'http://localhost/'"),
 } satisfies Record<string, ReturnType<typeof sql.raw>>
 type Group = keyof typeof STATES
+
+const HOLD = { concurrencyKey: '', rateKey: '', priority: 'normal' as const }

@@ -111,7 +111,7 @@ function start(
       return take(queue, limit)
     },
     async clearEnqueued() {},
-    pausedAmong: async () => new Set(),
+    statesOf: async () => ({ paused: new Set(), limited: new Set() }),
     msUntilDue: async () => null,
   } as unknown as DispatchStore
   const queue = {
@@ -126,6 +126,7 @@ function start(
     addIsolatedQueues: async () => {},
     queue,
     dispatchStore,
+    hold: async () => {},
     events: createEvents(),
     intervalMs: 1_000,
   })
@@ -138,6 +139,9 @@ function dueTasks(queue: string, count: number): DueTask[] {
     attempt: 0,
     queue,
     isIsolated: false,
+    name: 'a',
+    priority: null,
+    isHeld: false,
     ...times,
   }))
 }

@@ -27,7 +27,7 @@ interface Template extends Pick<NewTask, 'queue' | 'maxRetries' | 'timeoutMs' | 
 /**
  * Checks whether the JSON of the task differs from that of similar tasks only in the four values that a
  * `Template` leaves open: the task has a request id, and no tags, delay, callback, parent or trace context,
- * and is not a replay.
+ * is not held, and is not a replay.
  */
 function isPlain(task: NewTask): boolean {
   return (
@@ -37,7 +37,8 @@ function isPlain(task: NewTask): boolean {
     task.traceparent === undefined &&
     task.callbackUrl === undefined &&
     task.replayedFrom === undefined &&
-    task.parentId === undefined
+    task.parentId === undefined &&
+    task.hold === undefined
   )
 }
 

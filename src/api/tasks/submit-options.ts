@@ -12,10 +12,14 @@ import type { submission } from './task-requests.ts'
  */
 export function chosenOptions(options: z.output<typeof submission>['options']): SubmitOptions {
   if (!options) return {}
-  const { run_at, delay_seconds, max_retries, timeout_seconds, queue, tags, callback_url } = options
+  const { run_at, delay_seconds, expires_at, expires_in_seconds } = options
+  const { priority, max_retries, timeout_seconds, queue, tags, callback_url } = options
   return {
     ...(run_at !== undefined && { runAt: new Date(run_at) }),
     ...(delay_seconds !== undefined && { runAt: new Date(Date.now() + delay_seconds * 1_000) }),
+    ...(expires_at !== undefined && { expiresAt: new Date(expires_at) }),
+    ...(expires_in_seconds !== undefined && { expiresAt: new Date(Date.now() + expires_in_seconds * 1_000) }),
+    ...(priority !== undefined && { priority }),
     ...(timeout_seconds !== undefined && { timeoutMs: Math.round(timeout_seconds * 1_000) }),
     ...(max_retries !== undefined && { maxRetries: max_retries }),
     ...(queue !== undefined && { queue }),

@@ -30,6 +30,8 @@ const NEW_TASK = {
   finished_at: null,
   worker_id: null,
   is_isolated: false,
+  priority: 'normal',
+  expires_at: null,
   cancel_requested_at: null,
   replayed_from: null,
   parent_id: null,
@@ -51,6 +53,7 @@ export function submittedTask(definition: TaskDefinition): z.infer<typeof task> 
     max_retries: definition.maxRetries,
     timeout_seconds: definition.timeoutMs / 1_000,
     is_isolated: definition.isolate !== undefined,
+    priority: definition.priority,
   }
 }
 

@@ -1,6 +1,7 @@
 // Zod schemas of the bodies and queries of requests to the tasks API.
 import { z } from 'zod'
 import { QUEUE_NAME } from '../../config.ts'
+import { PRIORITIES } from '../../definitions/limits.ts'
 import { decimal } from '../http/request-query.ts'
 
 const YEAR_SECONDS = 366 * 24 * 3_600
@@ -56,6 +57,19 @@ const submitOptions = z
     queue: queueName
       .optional()
       .meta({ description: 'Queue of the task. Only workers that serve this queue run it.' }),
+    priority: z.enum(PRIORITIES).optional().meta({
+      description: 'Priority of the task within its queue. Lower priorities still get one start in ten.',
+    }),
+    expires_at: timestamp
+      .refine((text) => !(Date.parse(text) > LAST_TIMESTAMP_MS), 'must be before the year 10000')
+      .optional()
+      .meta({ description: 'The task ends as CANCELLED if it has not started by then.' }),
+    expires_in_seconds: z
+      .number()
+      .positive()
+      .max(YEAR_SECONDS)
+      .optional()
+      .meta({ description: 'The task ends as CANCELLED if it has not started within this time.' }),
     tags: z.array(label).max(20).optional().meta({ description: 'Labels for filtering.' }),
     // The schema checks only the length of the callback URL. The service checks the URL with the input schema
     // of the definition `callback`.
@@ -68,8 +82,31 @@ const submitOptions = z
   .refine((options) => options.run_at === undefined || options.delay_seconds === undefined, {
     error: 'run_at and delay_seconds must not be used together',
   })
-  // The same rule in JSON Schema, which zod does not generate from a refinement.
-  .meta({ not: { required: ['run_at', 'delay_seconds'], properties: { run_at: {}, delay_seconds: {} } } })
+  .refine((options) => options.expires_at === undefined || options.expires_in_seconds === undefined, {
+    error: 'expires_at and expires_in_seconds must not be used together',
+  })
+  .refine(({ run_at, expires_at }) => !(Date.parse(run_at ?? '') >= Date.parse(expires_at ?? '')), {
+    error: 'expires_at must be after run_at',
+  })
+  .refine(
+    ({ delay_seconds = 0, expires_in_seconds = Number.POSITIVE_INFINITY }) =>
+      delay_seconds < expires_in_seconds,
+    {
+      error: 'expires_in_seconds must be more than delay_seconds',
+    },
+  )
+  // The rules about pairs in JSON Schema, which zod does not generate from a refinement.
+  .meta({
+    allOf: [
+      { not: { required: ['run_at', 'delay_seconds'], properties: { run_at: {}, delay_seconds: {} } } },
+      {
+        not: {
+          required: ['expires_at', 'expires_in_seconds'],
+          properties: { expires_at: {}, expires_in_seconds: {} },
+        },
+      },
+    ],
+  })
 
 /** Body of a submission. It accepts any input; the service checks the input against the definition. */
 export const submission = z.strictObject({ input: z.unknown(), options: submitOptions.optional() })

@@ -1,6 +1,7 @@
 // Zod schemas of the responses of the tasks API. Types and /openapi.json are derived from them, and tests
 // check every response against them. The API itself does not parse its own responses.
 import { z } from 'zod'
+import { PRIORITIES } from '../../definitions/limits.ts'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import { problemSchema } from '../http/problem.ts'
 
@@ -73,6 +74,12 @@ export const task = z.object({
   max_retries: z.int().min(0),
   timeout_seconds: z.number(),
   tags: z.array(z.string()),
+  priority: z
+    .enum(PRIORITIES)
+    .meta({ description: 'Tasks with a higher priority start first within their queue' }),
+  expires_at: timestamp
+    .nullable()
+    .meta({ description: 'The task ends as CANCELLED if it has not started by then' }),
   run_at: timestamp.meta({ description: 'The next attempt does not start before this time' }),
   created_at: timestamp,
   started_at: timestamp.nullable().meta({ description: 'Start of the last attempt' }),

@@ -111,7 +111,13 @@ export function createAttemptEnd(dependencies: AttemptEndDependencies): AttemptE
       // Writes the log lines before the end of the attempt, so that a finished attempt has a complete log.
       if (attempt.log) await logs.finish(attempt)
       try {
-        const status = await finish({ id: task.id, attempt: task.attempt, workerId, decision: written })
+        const status = await finish({
+          id: task.id,
+          attempt: task.attempt,
+          workerId,
+          decision: written,
+          isHeld: task.isHeld,
+        })
         return { status, written }
       } catch (error) {
         if (!isUnstorable(error)) {

@@ -1,6 +1,6 @@
 // Derives the outcome of an attempt from the result, the error or the abort of its handler.
 import { isAppError, messageOf } from '../../base/errors.ts'
-import { PermanentError, RetryLaterError } from '../../definitions/define.ts'
+import { PermanentError, RetryLaterError, SnoozeError } from '../../definitions/define.ts'
 import type { Outcome, TaskError } from '../../definitions/task-status.ts'
 import { resultTextOf } from '../../store/result-text.ts'
 import type { AbortReason, RunningTask } from './running-tasks.ts'
@@ -28,6 +28,8 @@ export function outcomeOfResult(result: unknown, attempt: RunningTask): HandlerO
 /** Returns the outcome of a handler that has thrown. */
 export function outcomeOfError(error: unknown, attempt: RunningTask): HandlerOutcome {
   const { abortReason: reason } = attempt
+  if (reason === undefined && error instanceof SnoozeError)
+    return { kind: 'released', minDelayMs: error.delayMs }
   if (reason === undefined)
     return { kind: 'failed', error: taskErrorOf(error), minDelayMs: minDelayOf(error) }
   // Abortable functions of Node and of the web reject with an error of this name.

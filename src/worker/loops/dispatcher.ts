@@ -3,7 +3,7 @@
 // elected.
 import { startLoop } from '../../base/loop.ts'
 import { MAX_REFERENCES, type Queue } from '../../redis/queue.ts'
-import type { DispatchStore, DueCursor, DueTask } from '../../store/dispatch-store.ts'
+import type { DispatchStore, DueCursor, DueTask, QueueStates } from '../../store/dispatch-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 
 export interface Dispatcher {
@@ -22,6 +22,8 @@ export interface DispatcherDependencies {
   addIsolatedQueues: () => Promise<void>
   queue: Queue
   dispatchStore: DispatchStore
+  /** Holds due tasks that must not be enqueued, because they have limits. */
+  hold: (tasks: DueTask[]) => Promise<void>
   events: Events
   intervalMs: number
 }
@@ -66,11 +68,11 @@ interface QueueProgress {
 }
 
 export function startDispatcher(dependencies: DispatcherDependencies): Dispatcher {
-  const { queues, addIsolatedQueues, queue, dispatchStore, events, intervalMs } = dependencies
+  const { queues, addIsolatedQueues, queue, dispatchStore, hold, events, intervalMs } = dependencies
   const timers = new Set<NodeJS.Timeout>()
   const progressOf = new Map<string, QueueProgress>()
-  let paused = new Set<string>()
-  let pausedReadMs = Number.NEGATIVE_INFINITY
+  let states: QueueStates = { paused: new Set(), limited: new Set() }
+  let statesReadMs = Number.NEGATIVE_INFINITY
   let isWoken = false
   const loop = startLoop({
     intervalMs,
@@ -101,15 +103,15 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
    */
   async function dispatch(stopping: AbortSignal): Promise<number | undefined> {
     const startedMs = performance.now()
-    const isPausedOld = startedMs - pausedReadMs >= intervalMs
-    if (isPausedOld) await addIsolatedQueues()
+    const areStatesOld = startedMs - statesReadMs >= intervalMs
+    if (areStatesOld) await addIsolatedQueues()
     const reachable = queues.filter((name) => queue.isReady(name))
     if (reachable.length === 0) return
     const due = reachable.filter((name) => isWoken || startedMs >= progress(name).turnAtMs)
     isWoken = false
-    if (isPausedOld) {
-      paused = await dispatchStore.pausedAmong([...queues])
-      pausedReadMs = startedMs
+    if (areStatesOld) {
+      states = await dispatchStore.statesOf([...queues])
+      statesReadMs = startedMs
     }
     const idle: string[] = []
     for (const name of due) {
@@ -131,7 +133,7 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
   /** An error in one queue must not delay the others. */
   async function takeTurn(name: string): Promise<Turn> {
     try {
-      return paused.has(name) ? await holdBack(name) : await dispatchBatch(name)
+      return states.paused.has(name) ? await holdBack(name) : await dispatchBatch(name)
     } catch (error) {
       events.emit('error.transient', { where: `dispatcher, queue ${name}`, error })
       return 'failed'
@@ -167,6 +169,11 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
     const { count, isFromStart, isRefused } = await enqueueDue(name, limit)
     if (limit > 0 && count < limit && !isRefused) {
       if (!isFromStart) return 'more'
+      // New tasks of a queue with limits wait in Postgres, from where they are held.
+      if (states.limited.has(name)) {
+        if (!hasBacklog) await queue.setBacklog(name, true)
+        return 'full'
+      }
       if (!hasBacklog) return 'idle'
       // No due task is left. Tasks that are committed from now on are enqueued by those who submit them.
       await queue.setBacklog(name, false)
@@ -201,8 +208,22 @@ export function startDispatcher(dependencies: DispatcherDependencies): Dispatche
       const restartMs = Math.max(RESTART_MS, RESTART_PER_DURATION * (nowMs - startedMs))
       known.cursor = { after, restartAtMs: isFromStart ? nowMs + restartMs : cursor.restartAtMs }
     } else known.cursor = undefined
-    const isRefused = tasks.length > 0 && !(await enqueue(name, tasks))
+    const held = tasks.filter(({ isHeld }) => isHeld)
+    if (held.length > 0) await holdAll(name, held)
+    const plain = held.length > 0 ? tasks.filter(({ isHeld }) => !isHeld) : tasks
+    const isRefused = plain.length > 0 && !(await enqueue(name, plain))
     return { count: tasks.length, isFromStart, isRefused }
+  }
+
+  /** Holds tasks that were just marked as enqueued. If that fails, clears the marks like `enqueue`. */
+  async function holdAll(name: string, tasks: DueTask[]): Promise<void> {
+    try {
+      await hold(tasks)
+    } catch (error) {
+      progress(name).cursor = undefined
+      await dispatchStore.clearEnqueued(tasks)
+      throw error
+    }
   }
 
   /**

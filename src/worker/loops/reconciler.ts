@@ -186,6 +186,8 @@ export function startReconciler(dependencies: ReconcilerDependencies): Loop {
       attempt: task.attempt,
       workerId: task.workerId,
       decision: decide({ ...task, backoff }, { kind: 'failed', error }, Math.random()),
+      // The task may be held.
+      isHeld: true,
     }
   }
 }

@@ -9,6 +9,8 @@ import type { Events } from '../../telemetry/events.ts'
 export interface RetentionDependencies {
   store: RetentionStore
   activityStore: ActivityStore
+  /** Removes what no task and no limit needs any more. */
+  cleanLimits: () => Promise<void>
   events: Events
   policy: RetentionPolicy
   /** How long idempotency keys are kept, in milliseconds. */
@@ -31,7 +33,7 @@ const RETRY_COMPACT_MS = 3_600_000
 const RETRY_EXPIRE_MS = 300_000
 
 export function startRetention(dependencies: RetentionDependencies): Loop {
-  const { store, activityStore, events, policy, keysKeptMs, intervalMs } = dependencies
+  const { store, activityStore, cleanLimits, events, policy, keysKeptMs, intervalMs } = dependencies
   const rules = rowRulesOf(policy)
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
@@ -55,6 +57,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
     const steps = [
       () => store.extend(policy),
       () => activityStore.prune(),
+      cleanLimits,
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
       expirePartitions,
       () => pruneByRules(stopping),

@@ -1,0 +1,40 @@
+// Holds waiting tasks whose row does not say how: tasks of a retry, and tasks that were submitted before their
+// definition or queue had limits. Their keys are computed from their inputs.
+import { isAppError } from '../../base/errors.ts'
+import { type Hold, holdOf, type Limited, type Priority } from '../../definitions/limits.ts'
+import type { TaskToEnqueue } from '../task-store.ts'
+import type { MarkedTask } from './hold-tasks.ts'
+import type { LimitStore } from './limit-store.ts'
+
+/** A waiting task that was marked as enqueued. */
+export interface UnheldTask extends TaskToEnqueue {
+  name: string
+  /** Null for the normal priority. */
+  priority: Priority | null
+}
+
+export async function holdAgain(
+  store: Pick<LimitStore, 'hold' | 'inputsOf'>,
+  find: (name: string) => Limited | undefined,
+  tasks: readonly UnheldTask[],
+): Promise<void> {
+  const hasKeys = ({ name }: UnheldTask) => {
+    const definition = find(name)
+    return definition?.concurrency?.key !== undefined || definition?.rateLimit?.key !== undefined
+  }
+  const inputs = await store.inputsOf(tasks.filter(hasKeys).map(({ id }) => id))
+  await store.hold(tasks.map((task): MarkedTask => ({ ...task, hold: holdFor(task) })))
+
+  function holdFor({ id, name, priority }: UnheldTask): Hold {
+    const plain: Hold = { concurrencyKey: '', rateKey: '', priority: priority ?? 'normal' }
+    const definition = find(name)
+    if (!definition) return plain
+    try {
+      return holdOf(definition, inputs.get(id), { priority: plain.priority }) ?? plain
+    } catch (error) {
+      // The key function does not accept this input. The task waits without a key, and its attempt may fail.
+      if (isAppError(error, 'invalid_input')) return plain
+      throw error
+    }
+  }
+}
