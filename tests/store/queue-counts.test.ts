@@ -41,7 +41,7 @@ test('tasks are counted by queue and status in several parts, each of at most 10
     if (rows[0]?.read !== undefined) reads.push(rows[0].read)
     return rows as never
   }
-  const none = { waiting: 0, retrying: 0, running: 0 }
+  const none = { waiting: 0, retrying: 0, running: 0, held: 0 }
   expect(await countQueues(database)).toBe(true)
   expect(reads).toEqual([10_000, 2_000])
   expect(await summaries()).toEqual([
