@@ -55,7 +55,10 @@ interface Listeners {
 }
 
 export function createApiClient({ clock, reload, report, access }: Listeners) {
-  const client = connect(() => access.key.get() ?? undefined)
+  const client = connect(currentKey)
+  // Reads from the API also if the browser has a response with the same ETag. The ETag is the version of a task,
+  // and what a held task waits for changes without a new version.
+  const reloading = connect(currentKey, 'reload')
   // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
   // key that submitted it, even if the key lacks the scope "read".
   const pollTokens = new Map<string, string>()
@@ -75,9 +78,14 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
       return withTokenKept(await send('operate', () => client.replay(id, input, { options, idempotencyKey })))
     },
 
-    /** @param waitSeconds how long the API may wait for the end of the task before it responds */
-    task: (id: string, waitSeconds: number, signal: AbortSignal) =>
-      send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
+    /**
+     * @param waitSeconds how long the API may wait for the end of the task before it responds
+     * @param isReloaded whether to read also what has changed without a new version of the task: `waits_for`
+     */
+    task: (id: string, waitSeconds: number, signal: AbortSignal, isReloaded: boolean) =>
+      send('read', () =>
+        (isReloaded ? reloading : client).task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) }),
+      ),
 
     /** Reads a task with its sensitive values. */
     revealedTask: (id: string) => send('reveal', () => client.task(id, { reveal: true })),
@@ -137,18 +145,22 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
    * Creates an API client that never repeats a failed request. The page itself decides which requests to
    * repeat, and waits until `Connection` reports that the API is ready again.
    */
-  function connect(apiKey: () => string | undefined): Client {
+  function connect(apiKey: () => string | undefined, cache?: RequestCache): Client {
     return createClient({
       baseUrl: '.',
       apiKey,
       retryForMs: 0,
       async fetch(target: RequestInfo | URL, init?: RequestInit) {
-        const response = await fetch(target, init)
+        const response = await fetch(target, { ...init, cache })
         clock.observe(response.headers.get('Date'))
         reload.observe(response.headers.get('Waggle-Reload'))
         return withExactNumbers(response)
       },
     })
+  }
+
+  function currentKey() {
+    return access.key.get() ?? undefined
   }
 
   function withTokenKept<T extends { id: string; poll_token?: string }>(
