@@ -170,16 +170,28 @@ export const WEB_LAYERS: Module[][] = [
   [{ path: 'web/src/state/' }],
   [
     { path: 'web/src/page.ts' },
-    { path: 'web/src/form/', face: ['form-state.ts', 'schema-fields.ts', 'task-form.tsx'] },
+    {
+      path: 'web/src/form/',
+      face: [
+        'form-state.ts',
+        'schema-fields.ts',
+        'task-form.tsx',
+        'drafts.ts',
+        'field-values.ts',
+        'form-faults.ts',
+        'form-field.tsx',
+        'form-group.tsx',
+      ],
+    },
   ],
   [{ path: 'web/src/task/', face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts'] }],
   [
     { path: 'web/src/overview/', face: ['overview-view.tsx'] },
     { path: 'web/src/run/', face: ['run-view.tsx'] },
     { path: 'web/src/tasks/', face: ['tasks-view.tsx'] },
-    { path: 'web/src/workers/', face: ['workers-view.tsx'] },
+    { path: 'web/src/workers/', face: ['workers-view.tsx', 'keys-view.tsx'] },
   ],
-  [{ path: 'web/src/page-header.tsx' }],
+  [{ path: 'web/src/page-header.tsx' }, { path: 'web/src/lazy-view.tsx' }],
   [{ path: 'web/src/app.tsx' }],
   [{ path: 'web/src/main.tsx' }],
 ]

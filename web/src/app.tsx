@@ -4,6 +4,7 @@ import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
 import { ReloadBanner } from './api/reload-banner.tsx'
+import { LazyView } from './lazy-view.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
@@ -48,6 +49,9 @@ export function App({ page }: { page: Page }) {
   )
 }
 
+// These views are loaded when they are opened, so that the first load of the page stays small.
+const loadKeysView = async () => (await import('./workers/keys-view.tsx')).KeysView
+
 function CurrentView({ page, route }: { page: Page; route: Route }) {
   switch (route.view) {
     case 'overview':
@@ -60,6 +64,8 @@ function CurrentView({ page, route }: { page: Page; route: Route }) {
       return <RunView page={page} route={route} />
     case 'workers':
       return <WorkersView page={page} />
+    case 'keys':
+      return <LazyView load={loadKeysView} page={page} route={route} />
   }
 }
 
@@ -77,4 +83,5 @@ const TITLES: Record<View, string> = {
   task: 'Task',
   run: 'Run a task',
   workers: 'Workers and queues',
+  keys: 'Keys of limits',
 }

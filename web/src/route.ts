@@ -2,8 +2,11 @@
 // button restore them.
 import { createObservable, type Observable } from './parts/observable.ts'
 
-/** The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task. */
-export const VIEWS = ['overview', 'tasks', 'task', 'run', 'workers'] as const
+/**
+ * The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task, `keys` the
+ * list of the keys of limits.
+ */
+export const VIEWS = ['overview', 'tasks', 'task', 'run', 'workers', 'keys'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {
@@ -28,7 +31,9 @@ export function createRoute(): Observable<Route> {
 
 export function hashOf({ view, id, params }: Destination): string {
   const query = String(new URLSearchParams(params))
-  const path = { overview: '', tasks: 'tasks', task: 'tasks', run: 'run', workers: 'workers' }[view]
+  const path = { overview: '', tasks: 'tasks', task: 'tasks', run: 'run', workers: 'workers', keys: 'keys' }[
+    view
+  ]
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
 }
 
@@ -62,7 +67,7 @@ function routeOf(hash: string): Route {
       : { view: 'tasks', id: null, params }
   }
   if (first === 'run') return { view: 'run', id: DEFINITION_NAME.test(second) ? second : null, params }
-  if (first === 'workers') return { view: 'workers', id: null, params }
+  if (first === 'workers' || first === 'keys') return { view: first, id: null, params }
   return { view: 'overview', id: null, params }
 }
 

@@ -26,6 +26,9 @@ export type LogLine = Awaited<ReturnType<Client['logs']>>['data'][number]
 export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
 export type Stats = Awaited<ReturnType<Client['stats']>>
 export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
+export type QueueLimits = NonNullable<Queue['limits']>
+export type KeysQuery = NonNullable<Parameters<Client['keys']>[0]>
+export type KeyCount = Awaited<ReturnType<Client['keys']>>['data'][number]
 export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 
 /** Any JSON value: an input, a result, or a part of one. */
@@ -119,6 +122,12 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
     pauseQueue: (name: string) => send('operate', () => client.pauseQueue(name)),
 
     resumeQueue: (name: string) => send('operate', () => client.resumeQueue(name)),
+
+    setQueueLimits: (name: string, limits: QueueLimits) =>
+      send('operate', () => client.setQueueLimits(name, limits)),
+
+    /** Lists the keys of limits with unfinished tasks. */
+    keys: (query: KeysQuery, signal: AbortSignal) => send('read', () => client.keys(query, { signal })),
 
     drainWorker: (id: string) => send('operate', () => client.drainWorker(id)),
 
