@@ -98,7 +98,7 @@ describe.skipIf(!chromium)('limits, priorities and expiry', () => {
     await dialog.getByRole('button', { name: 'Save limits' }).click()
     expect(await dialog.locator('.field-fault').allTextContents()).toEqual([
       'Enter 1 or more.',
-      'Per seconds is required.',
+      'Fill in both fields, or none.',
     ])
     await atOnce.fill('10')
     await dialog.getByRole('textbox', { name: 'Per seconds' }).fill('60')

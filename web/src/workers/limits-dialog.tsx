@@ -5,14 +5,14 @@ import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Queue } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
 import { type Draft, draftOf } from '../form/drafts.ts'
-import { type Faults, readField } from '../form/field-values.ts'
+import type { Faults } from '../form/field-values.ts'
 import { faultsByField } from '../form/form-faults.ts'
 import { fieldId } from '../form/form-field.tsx'
 import { FormMembers } from '../form/form-group.tsx'
 import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
-import { type GivenLimits, LIMITS_FIELD } from './limits-field.ts'
+import { type GivenLimits, LIMITS_FIELD, readLimits } from './limits-field.ts'
 
 export interface LimitsDialogProps {
   /** The queue whose limits the dialog shows; null closes the dialog. */
@@ -54,12 +54,10 @@ function LimitsForm({ queue, page, onClose, onSaved }: LimitsFormProps) {
   async function onSubmit(event: Event) {
     event.preventDefault()
     if (isSending || !isAllowed) return
-    const { value, faults } = readField(LIMITS_FIELD, draft)
+    const { limits, faults } = readLimits(draft)
     if (show(faults, '')) return
-    // The type assertion is safe: the value was built from LIMITS_FIELD, whose members have these names and types.
-    const { concurrency = null, rate_limit = null } = value as GivenLimits
     setIsSending(true)
-    const response = await withKey(access, () => api.setQueueLimits(queue.name, { concurrency, rate_limit }))
+    const response = await withKey(access, () => api.setQueueLimits(queue.name, limits))
     setIsSending(false)
     if (!response.ok) return showFault(response.fault)
     onSaved()

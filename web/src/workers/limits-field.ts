@@ -1,5 +1,7 @@
 // The fields of the limits of a queue.
 import type { QueueLimits } from '../api/api-client.ts'
+import type { Draft } from '../form/drafts.ts'
+import { type Faults, readField } from '../form/field-values.ts'
 import type { GroupField, LeafField, LeafKind, Limits } from '../form/schema-fields.ts'
 
 /** The limits as the form has them: a limit that is not set has no member. */
@@ -21,7 +23,6 @@ export const LIMITS_FIELD: GroupField = {
     {
       ...leaf('concurrency', 'integer', 'At once', COUNT),
       description: 'Maximum number of attempts that run at the same time',
-      isRequired: false,
     },
     {
       ...BASE,
@@ -38,5 +39,18 @@ export const LIMITS_FIELD: GroupField = {
 }
 
 function leaf(name: string, kind: LeafKind, label: string, limits: Limits): LeafField {
-  return { ...BASE, name, kind, label, limits, isRequired: true, choices: [], initial: '', example: '' }
+  return { ...BASE, name, kind, label, limits, choices: [], initial: '', example: '' }
 }
+
+/** Reads the limits from their draft. An empty field removes its limit. */
+export function readLimits(draft: Draft): { limits: QueueLimits; faults: Faults } {
+  const { value, faults } = readField(LIMITS_FIELD, draft)
+  // The type assertion is safe: the value was built from LIMITS_FIELD, whose members have these names and types.
+  // Only the two members of the rate limit can be missing.
+  const { concurrency = null, rate_limit = null } = value as GivenLimits
+  const missing = rate_limit && PAIR.filter((name) => rate_limit[name] === undefined)
+  for (const name of missing ?? []) faults[`rate_limit/${name}`] ??= 'Fill in both fields, or none.'
+  return { limits: { concurrency, rate_limit }, faults }
+}
+
+const PAIR = ['limit', 'per_seconds'] as const

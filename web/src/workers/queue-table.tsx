@@ -86,6 +86,7 @@ function columnsOf({ page, isAllowed, onChanged, onEdit }: Actions): Column<Queu
     { title: 'Workers', isNumber: true, cell: ({ workers }) => workers },
     {
       title: 'Limits',
+      cellClass: 'is-wide',
       cell: ({ limits }) => (limits ? limitsText(limits) : <span class="quiet">none</span>),
     },
     {
