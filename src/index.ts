@@ -19,6 +19,7 @@ export type {
   Hooks,
   HookTask,
 } from './definitions/hooks.ts'
+export type { CatchUp, Overlap, Schedule } from './definitions/schedule.ts'
 // With `*`, so that projects can add members to `Register`.
 export * from './definitions/services.ts'
 export { defineConfig, type WaggleConfig } from './project/define-config.ts'

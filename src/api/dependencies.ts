@@ -2,6 +2,7 @@
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { createScheduleService, type ScheduleService } from '../service/schedules.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -52,6 +53,7 @@ export interface ApiDependencies
     > {
   registry: Registry
   service: TaskService
+  schedules: ScheduleService
   watcher: TaskWatcher
   health: HealthChecks
   events: Events
@@ -88,6 +90,7 @@ export function createApiDependencies(
       signals,
       events,
     }),
+    schedules: createScheduleService({ registry, store: connections.scheduleStore, events }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: createHealthChecks({
       pingDatabase: database.ping,

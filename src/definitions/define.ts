@@ -1,6 +1,7 @@
 // `defineTask` defines a kind of task; each kind has its own file. The validated endpoint, the form on the
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
+import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 
@@ -83,6 +84,8 @@ export interface TaskDefinition<
    * It can only shorten the time.
    */
   retention?: { successHours: number }
+  /** When tasks of this definition are made regularly. The schedules follow the code at the start of a worker. */
+  schedules?: readonly Schedule<NoInfer<Given>>[]
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
@@ -109,7 +112,8 @@ const DEFAULTS = {
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, or `successHours` is not a whole number from 1 on
+ * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a schedule is not
+ * valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -130,6 +134,7 @@ export function defineTask<Input, Output, Name extends string, Given>(
       `Task "${definition.name}": retention.successHours must be a whole number of hours, at least 1`,
     )
   }
+  checkSchedules(definition.name, definition.input, definition.schedules)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 

@@ -30,6 +30,7 @@ import { startCallbacks } from './loops/callbacks.ts'
 import { startDispatcher } from './loops/dispatcher.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
+import { startScheduler } from './loops/scheduler.ts'
 import { createRelease } from './release.ts'
 import { createServedQueues } from './served-queues.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
@@ -55,6 +56,8 @@ export type WorkerConnections = Pick<
   | 'taskStore'
   | 'dispatchStore'
   | 'callbackStore'
+  | 'dueScheduleStore'
+  | 'codeSchedules'
   | 'logStore'
   | 'workerStore'
   | 'retentionStore'
@@ -144,6 +147,15 @@ export function startParts(
     onCreated: () => dispatcher.wakeIn(0),
     events,
     intervalMs: intervals.callbackMs,
+  })
+  const scheduler = startScheduler({
+    store: connections.dueScheduleStore,
+    codeSchedules: connections.codeSchedules,
+    registry,
+    onMade: dispatcher.wakeIn,
+    isOnlyVersion: options.isOnlyVersion ?? false,
+    events,
+    intervalMs: intervals.scheduleMs,
   })
   const logs = startTaskLogs({
     workerId: id,
@@ -278,6 +290,7 @@ export function startParts(
     heartbeat,
     dispatcher,
     callbacks,
+    scheduler,
     logs,
     claimers: [claimer, isolatedClaimer],
     consumers: [consumers, isolatedConsumers],
