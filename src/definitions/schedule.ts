@@ -88,9 +88,7 @@ export function timingOf({
   timeZone,
   everySeconds,
 }: Pick<CompleteSchedule, 'cron' | 'timeZone' | 'everySeconds'>): Timing {
-  return everySeconds === null
-    ? { cron: cron ?? '', timeZone: timeZone ?? 'UTC' }
-    : { everySeconds }
+  return everySeconds === null ? { cron: cron ?? '', timeZone: timeZone ?? 'UTC' } : { everySeconds }
 }
 
 /** Returns all faults of a schedule, except those of its name and its input. */
@@ -100,14 +98,27 @@ export function faultsOfSchedule(schedule: Omit<Schedule, 'name' | 'input'>): Sc
   const check = (member: ScheduleFault['member'], detail: string | false | undefined) => {
     if (detail) faults.push({ member, detail })
   }
-  check('cron', cron === undefined && everySeconds === undefined && 'is missing: a schedule needs it, or a number of seconds')
+  check(
+    'cron',
+    cron === undefined &&
+      everySeconds === undefined &&
+      'is missing: a schedule needs it, or a number of seconds',
+  )
   check('cron', cron !== undefined && (typeof cron === 'string' ? faultOfCron(cron) : 'must be a text'))
   check('timeZone', timeZone !== undefined && faultOfTimeZone(timeZone, cron))
-  check('everySeconds', everySeconds !== undefined && cron !== undefined && 'must not be used together with a cron expression')
+  check(
+    'everySeconds',
+    everySeconds !== undefined && cron !== undefined && 'must not be used together with a cron expression',
+  )
   check('everySeconds', everySeconds !== undefined && faultOfNumber(everySeconds, 1, MAX_EVERY_SECONDS))
   check('overlap', !OVERLAPS.includes(overlap) && `must be one of ${OVERLAPS.join(', ')}`)
   check('catchUp', !CATCH_UPS.includes(catchUp) && `must be one of ${CATCH_UPS.join(', ')}`)
-  check('catchUp', catchUp === 'all' && overlap !== 'allow' && '"all" needs the overlap "allow": otherwise all but one task would be skipped')
+  check(
+    'catchUp',
+    catchUp === 'all' &&
+      overlap !== 'allow' &&
+      '"all" needs the overlap "allow": otherwise all but one task would be skipped',
+  )
   check('jitterSeconds', faultOfNumber(jitterSeconds, 0, MAX_JITTER_SECONDS))
   return faults
 }

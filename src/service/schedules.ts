@@ -196,10 +196,7 @@ export function createScheduleService({
     }
   }
 
-  async function ticksOf(
-    schedule: Parameters<typeof timingOf>[0],
-    count: number,
-  ): Promise<TickPreview[]> {
+  async function ticksOf(schedule: Parameters<typeof timingOf>[0], count: number): Promise<TickPreview[]> {
     const ticks = nextTicks(timingOf(schedule), await store.nowMs(), count)
     const zone = schedule.timeZone ?? 'UTC'
     return ticks.map((tickMs) => ({ at: new Date(tickMs), localTime: localTextOf(zone, tickMs) }))

@@ -113,12 +113,7 @@ export function startWorker(
     const claimsEnded = Promise.all(claimers.map((each) => each.whenIdle()))
     const haveClaimsEnded = await within(CLAIM_MS, claimsEnded)
     // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
-    const loops = Promise.all([
-      dispatcher.stop(),
-      reconciler.stop(),
-      retention.stop(),
-      scheduler.stop(),
-    ])
+    const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop(), scheduler.stop()])
     await within(LOOPS_MS, loops)
     return haveClaimsEnded
   }

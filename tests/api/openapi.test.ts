@@ -219,7 +219,9 @@ test('schedules', async () => {
   expect(await check('get_schedule', '/v1/schedules/documented')).toBe(200)
   expect(await check('get_schedule', '/v1/schedules/unknown')).toBe(404)
   const { database } = system.connections
-  await database.query(sql`update schedules set source = 'code', definition = 'gone' where name = 'documented'`)
+  await database.query(
+    sql`update schedules set source = 'code', definition = 'gone' where name = 'documented'`,
+  )
   expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(409)
   expect(await put('documented')).toBe(409)
   expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(409)

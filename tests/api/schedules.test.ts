@@ -15,7 +15,13 @@ const secret = defineTask({
   output: z.null(),
   example: { token: 'x' },
   schedules: [
-    { name: 'of-code', cron: '30 2 * * *', timeZone: 'Europe/Berlin', input: { token: 'hidden' }, jitterSeconds: 60 },
+    {
+      name: 'of-code',
+      cron: '30 2 * * *',
+      timeZone: 'Europe/Berlin',
+      input: { token: 'hidden' },
+      jitterSeconds: 60,
+    },
   ],
   run: async () => null,
 })
@@ -81,7 +87,12 @@ test('a schedule is created, read, replaced and deleted', async () => {
     200,
     { ...created.body, ...changed, updated_at: expect.any(String) },
   ])
-  const every = await request('PUT', '/nightly', { ...NIGHTLY, cron: undefined, time_zone: undefined, every_seconds: 60 })
+  const every = await request('PUT', '/nightly', {
+    ...NIGHTLY,
+    cron: undefined,
+    time_zone: undefined,
+    every_seconds: 60,
+  })
   expect(every.body).toMatchObject({ cron: null, time_zone: null, every_seconds: 60 })
   expect(Date.parse(every.body.next_at ?? '')).toBeLessThan(Date.now() + 61_000)
 
@@ -113,7 +124,10 @@ test('a schedule is paused and resumed, and a replacement keeps its pause', asyn
   expect((await request('PUT', '/paused', NIGHTLY)).body).toMatchObject({ is_paused: true })
   for (const _ of [1, 2]) {
     const { status, body } = await request('POST', '/paused/resume')
-    expect([status, body]).toMatchObject([200, { is_paused: false, paused_at: null, next_at: expect.any(String) }])
+    expect([status, body]).toMatchObject([
+      200,
+      { is_paused: false, paused_at: null, next_at: expect.any(String) },
+    ])
   }
   await remove('paused')
 })
@@ -132,7 +146,10 @@ test('a task is made on request, also while the schedule is paused', async () =>
     { tick_at: expect.any(String), task_id: task.id, status: 'SUCCESS', is_manual: true },
   ])
   await request('POST', '/manual/resume')
-  expect((await request('GET', '/manual')).body).toMatchObject({ next_at: before.next_at, last_tick_at: null })
+  expect((await request('GET', '/manual')).body).toMatchObject({
+    next_at: before.next_at,
+    last_tick_at: null,
+  })
   await remove('manual')
 })
 

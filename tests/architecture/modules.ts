@@ -75,7 +75,14 @@ export const LAYERS: Module[][] = [
   [
     {
       path: 'src/service/',
-      face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts', 'schedules.ts'],
+      face: [
+        'task-service.ts',
+        'submit.ts',
+        'task-watcher.ts',
+        'insert-once.ts',
+        'unknown-task.ts',
+        'schedules.ts',
+      ],
     },
     { path: 'src/connections.ts' },
   ],

@@ -34,7 +34,11 @@ test('a schedule is created, listed, read, paused, resumed, previewed, run and d
 })
 
 test('a run whose response was lost is not repeated', async () => {
-  await connect().schedules.put('once', { definition: 'reverse', input: { text: 'a' }, every_seconds: 86_400 })
+  await connect().schedules.put('once', {
+    definition: 'reverse',
+    input: { text: 'a' },
+    every_seconds: 86_400,
+  })
   let sent = 0
   const losesResponses: typeof fetch = async (...given) => {
     sent++

@@ -52,7 +52,11 @@ test('a schedule keeps its next tick unless its times change, and its pause', as
   await database.query(sql`update schedules set next_at = ${missed.toISOString()}::timestamptz`)
   await store.pause('a')
   await code.follow([schedule('a', { input: { to: 'b' } }), schedule('b', { everySeconds: 1_800 })])
-  expect(await store.find('a')).toMatchObject({ nextAt: missed, pausedAt: expect.any(Date), input: { to: 'b' } })
+  expect(await store.find('a')).toMatchObject({
+    nextAt: missed,
+    pausedAt: expect.any(Date),
+    input: { to: 'b' },
+  })
   expect((await store.find('b'))?.nextAt.getTime()).toBeGreaterThan(Date.now() - 10_000)
 })
 

@@ -67,7 +67,11 @@ test('at most the last 100 ticks are made up for', () => {
 test('while the last task has not ended, a tick is skipped, allowed, or waits', () => {
   const blocked = { isBlocked: true }
   expect(decide({ ...blocked, overlap: 'skip' })).toMatchObject({ ticks: [], waitingMs: null, skipped: 1 })
-  expect(decide({ ...blocked, overlap: 'allow' })).toMatchObject({ ticks: [NOW], waitingMs: null, skipped: 0 })
+  expect(decide({ ...blocked, overlap: 'allow' })).toMatchObject({
+    ticks: [NOW],
+    waitingMs: null,
+    skipped: 0,
+  })
   expect(decide({ ...blocked, overlap: 'wait' })).toMatchObject({ ticks: [], waitingMs: NOW, skipped: 0 })
 })
 

@@ -262,7 +262,9 @@ describe('with one worker', () => {
     expect(await runsOf(removed)).toEqual([])
     expect(await runsOf(invalid)).toEqual([])
     expect((await rowOf(invalid))?.nextAt.getTime()).toBeLessThan(Date.now())
-    const { body } = (await system.request('GET', `/v1/schedules/${invalid}`)) as { body: { problem: string } }
+    const { body } = (await system.request('GET', `/v1/schedules/${invalid}`)) as {
+      body: { problem: string }
+    }
     expect(body.problem).toContain('#/input/x')
     // A valid input is noticed immediately: it is another version of the schedule.
     const row = await rowOf(invalid)

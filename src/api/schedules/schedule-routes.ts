@@ -44,10 +44,7 @@ export function createScheduleRoutes(dependencies: ApiDependencies) {
       return c.json({ ...view(known), runs: runs.map(viewOfRun) })
     })
     .put('/v1/schedules/:name', admit(operations.put_schedule), jsonBody(scheduleRequest), async (c) => {
-      const { isNew, ...known } = await schedules.put(
-        c.req.param('name'),
-        givenSchedule(c.req.valid('json')),
-      )
+      const { isNew, ...known } = await schedules.put(c.req.param('name'), givenSchedule(c.req.valid('json')))
       return c.json(view(known), isNew ? 201 : 200)
     })
     .delete('/v1/schedules/:name', admit(operations.delete_schedule), async (c) => {

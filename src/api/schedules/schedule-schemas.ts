@@ -1,11 +1,6 @@
 // Zod schemas of the requests and responses of the routes of schedules.
 import { z } from 'zod'
-import {
-  CATCH_UPS,
-  MAX_EVERY_SECONDS,
-  MAX_JITTER_SECONDS,
-  OVERLAPS,
-} from '../../definitions/schedule.ts'
+import { CATCH_UPS, MAX_EVERY_SECONDS, MAX_JITTER_SECONDS, OVERLAPS } from '../../definitions/schedule.ts'
 import { TASK_STATUSES } from '../../definitions/task-status.ts'
 import { decimal } from '../http/request-query.ts'
 
@@ -25,8 +20,7 @@ export const scheduleRequest = z.strictObject({
     .optional()
     .meta({ description: 'Time zone of `cron`, such as `Europe/Berlin`. Default: `UTC`.' }),
   every_seconds: z.int().min(1).max(MAX_EVERY_SECONDS).optional().meta({
-    description:
-      'Seconds between two ticks. The ticks are at the multiples of this number since 1970 (UTC).',
+    description: 'Seconds between two ticks. The ticks are at the multiples of this number since 1970 (UTC).',
   }),
   overlap: z.enum(OVERLAPS).default('skip').meta({
     description:
@@ -76,7 +70,10 @@ export const schedule = z.object({
 export const scheduleRun = z.object({
   tick_at: timestamp.meta({ description: 'The tick; for a task on request, the time of the request' }),
   task_id: z.uuid(),
-  status: z.enum(TASK_STATUSES).nullable().meta({ description: 'Status of the task; null if it was removed' }),
+  status: z
+    .enum(TASK_STATUSES)
+    .nullable()
+    .meta({ description: 'Status of the task; null if it was removed' }),
   is_manual: z.boolean().meta({ description: 'The task was made on request' }),
 })
 
@@ -86,7 +83,10 @@ export const scheduleWithRuns = schedule.extend({
 
 export const schedulePage = z.object({
   data: z.array(schedule),
-  next_cursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last page' }),
+  next_cursor: z
+    .string()
+    .nullable()
+    .meta({ description: '`cursor` of the next page; null on the last page' }),
 })
 
 export const schedulePreview = z.object({
