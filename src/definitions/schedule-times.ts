@@ -34,6 +34,9 @@ export function nextTicks(timing: Timing, afterMs: number, count: number): numbe
   return ticks
 }
 
+// Number of local times that are searched at once, so that a search for few ticks does not go back for centuries.
+const CHUNK = 10
+
 /** Returns the last ticks after `afterMs` and until `untilMs`, at most `limit`, in their order. */
 export function lastTicks(timing: Timing, afterMs: number, untilMs: number, limit: number): number[] {
   if ('everySeconds' in timing) {
@@ -46,7 +49,7 @@ export function lastTicks(timing: Timing, afterMs: number, untilMs: number, limi
   const ticks = new Set<number>()
   // Several local times that a change skips are one tick, so more local times than ticks may be needed.
   for (let beforeMs = latestLocalMs(timeZone, Math.floor(untilMs)) + 1; ticks.size < limit; ) {
-    const localTimes = localTimesBefore(cron, beforeMs, limit)
+    const localTimes = localTimesBefore(cron, beforeMs, Math.min(limit, CHUNK))
     for (const localMs of localTimes) {
       const tickMs = firstInstantOf(timeZone, localMs)
       if (tickMs <= afterMs || ticks.size === limit) return [...ticks].reverse()
