@@ -99,12 +99,14 @@ export function createScheduleService({
     },
 
     async remove(name) {
+      checkName(name)
       if (await store.remove(name)) return
       await find(name)
       throw inCode(name)
     },
 
     async pause(name) {
+      checkName(name)
       if (!(await store.pause(name))) throw unknown(name)
       return known(await find(name))
     },
@@ -138,7 +140,8 @@ export function createScheduleService({
   }
 
   async function find(name: string): Promise<ScheduleRow> {
-    const row = SCHEDULE_NAME.test(name) ? await store.find(name) : undefined
+    checkName(name)
+    const row = await store.find(name)
     if (!row) throw unknown(name)
     return row
   }
