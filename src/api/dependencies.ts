@@ -2,6 +2,7 @@
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { createScheduleService, type ScheduleService } from '../service/schedules.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -59,6 +60,7 @@ export interface ApiDependencies
     > {
   registry: Registry
   service: TaskService
+  schedules: ScheduleService
   watcher: TaskWatcher
   health: HealthChecks
   events: Events
@@ -97,6 +99,7 @@ export function createApiDependencies(
       signals,
       events,
     }),
+    schedules: createScheduleService({ registry, store: connections.scheduleStore, events }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: createHealthChecks({
       pingDatabase: database.ping,

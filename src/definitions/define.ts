@@ -2,6 +2,7 @@
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
 import { type ConcurrencyLimit, faultOfLimits, type Priority, type RateLimit } from './limits.ts'
+import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 
@@ -90,6 +91,8 @@ export interface TaskDefinition<
   rateLimit?: RateLimit<Input>
   /** Priority of the tasks within their queue, unless a submission says otherwise; `normal` by default. */
   priority: Priority
+  /** When tasks of this definition are made regularly. The schedules follow the code at the start of a worker. */
+  schedules?: readonly Schedule<NoInfer<Given>>[]
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
@@ -117,8 +120,8 @@ const DEFAULTS = {
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit or the
- * priority is not valid
+ * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit, the
+ * priority or a schedule is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -141,6 +144,7 @@ export function defineTask<Input, Output, Name extends string, Given>(
   }
   const fault = faultOfLimits(definition)
   if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
+  checkSchedules(definition.name, definition.input, definition.schedules)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 

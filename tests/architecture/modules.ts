@@ -60,6 +60,9 @@ export const LAYERS: Module[][] = [
         'worker-store.ts',
         'log-store.ts',
         'blocked-heartbeat.ts',
+        'schedule-store.ts',
+        'due-schedules.ts',
+        'code-schedules.ts',
         'callback-store.ts',
         'activity-store.ts',
         'retention-store.ts',
@@ -76,7 +79,14 @@ export const LAYERS: Module[][] = [
   [
     {
       path: 'src/service/',
-      face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
+      face: [
+        'task-service.ts',
+        'submit.ts',
+        'task-watcher.ts',
+        'insert-once.ts',
+        'unknown-task.ts',
+        'schedules.ts',
+      ],
     },
     { path: 'src/connections.ts' },
   ],
@@ -159,6 +169,7 @@ export const API_LAYERS: Module[][] = [
     },
     { path: 'src/api/system/' },
   ],
+  [{ path: 'src/api/schedules/' }],
   [{ path: 'src/api/project-routes.ts' }, { path: 'src/api/docs/', face: ['docs-routes.ts'] }],
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]
@@ -200,6 +211,7 @@ export const WEB_LAYERS: Module[][] = [
 export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/redis\/bee\//],
   [/^redis$/, /^src\/redis\//],
+  [/^croner$/, /^src\/definitions\//],
   [/^undici$/, /^src\/tasks\/http\//],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],
