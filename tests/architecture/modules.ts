@@ -192,13 +192,20 @@ export const WEB_LAYERS: Module[][] = [
         'form-faults.ts',
         'form-field.tsx',
         'form-group.tsx',
+        'form-input.tsx',
       ],
     },
   ],
-  [{ path: 'web/src/task/', face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts'] }],
+  [
+    {
+      path: 'web/src/task/',
+      face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts', 'sensitive-values.tsx'],
+    },
+  ],
   [
     { path: 'web/src/overview/', face: ['overview-view.tsx'] },
     { path: 'web/src/run/', face: ['run-view.tsx'] },
+    { path: 'web/src/schedules/', face: ['schedules-view.tsx', 'schedule-view.tsx'] },
     { path: 'web/src/tasks/', face: ['tasks-view.tsx'] },
     { path: 'web/src/workers/', face: ['workers-view.tsx', 'keys-view.tsx'] },
   ],

@@ -11,11 +11,12 @@ const LINKS = [
   { view: 'overview', text: 'Overview' },
   { view: 'tasks', text: 'Tasks' },
   { view: 'run', text: 'Run a task' },
+  { view: 'schedules', text: 'Schedules' },
   { view: 'workers', text: 'Workers' },
 ] as const
 
 /** The link that is marked as the current one in views that have no link of their own. */
-const PARENTS: Partial<Record<View, View>> = { task: 'tasks', keys: 'workers' }
+const PARENTS: Partial<Record<View, View>> = { task: 'tasks', schedule: 'schedules', keys: 'workers' }
 
 export interface PageHeaderProps {
   connection: Connection

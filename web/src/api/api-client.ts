@@ -29,6 +29,9 @@ export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
 export type QueueLimits = NonNullable<Queue['limits']>
 export type KeysQuery = NonNullable<Parameters<Client['keys']>[0]>
 export type KeyCount = Awaited<ReturnType<Client['keys']>>['data'][number]
+export type Schedule = Awaited<ReturnType<Client['schedules']['put']>>
+export type ScheduleWithRuns = Awaited<ReturnType<Client['schedules']['get']>>
+export type ScheduleRequest = Parameters<Client['schedules']['put']>[1]
 export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 
 /** Any JSON value: an input, a result, or a part of one. */
@@ -128,6 +131,29 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
 
     /** Lists the keys of limits with unfinished tasks. */
     keys: (query: KeysQuery, signal: AbortSignal) => send('read', () => client.keys(query, { signal })),
+
+    /** Lists schedules in the order of their names. @param cursor `next_cursor` of the page before; '' for the first */
+    schedules: (limit: number, cursor: string, signal: AbortSignal) =>
+      send('read', () => client.schedules.list({ limit, ...(cursor && { cursor }) }, { signal })),
+
+    schedule: (name: string, signal?: AbortSignal) =>
+      send('read', () => client.schedules.get(name, { signal })),
+
+    /** Returns the next ticks of a stored schedule, by its name, or of one that is not stored. */
+    scheduleTicks: (schedule: string | ScheduleRequest, count: number, signal: AbortSignal) =>
+      send('read', () => client.schedules.preview(schedule, { count, signal })),
+
+    /** Creates a schedule, or replaces the one with this name. */
+    putSchedule: (name: string, schedule: ScheduleRequest) =>
+      send('operate', () => client.schedules.put(name, schedule)),
+
+    deleteSchedule: (name: string) => send('operate', () => client.schedules.delete(name)),
+
+    pauseSchedule: (name: string) => send('operate', () => client.schedules.pause(name)),
+
+    resumeSchedule: (name: string) => send('operate', () => client.schedules.resume(name)),
+
+    runSchedule: (name: string) => send('operate', () => client.schedules.run(name)),
 
     drainWorker: (id: string) => send('operate', () => client.drainWorker(id)),
 

@@ -6,6 +6,7 @@ import type { Page } from '../page.ts'
 import { useEffect } from '../parts/effect.ts'
 import { Comb, Icon } from '../parts/icons.tsx'
 import { useObservable } from '../parts/observable.ts'
+import { useSettled } from '../parts/settled.ts'
 import { hashOf, type Route, replaceRoute } from '../route.ts'
 import { KeyFilters } from './key-filters.tsx'
 import { KeyTable } from './key-table.tsx'
@@ -14,8 +15,6 @@ import { KeyTable } from './key-table.tsx'
 const LIMIT = 200
 // Pause between two requests. It is longer than for other views, because the API counts all held tasks.
 const INTERVAL_MS = 10_000
-// Pause after the last keystroke before the search starts.
-const TYPING_MS = 300
 
 export function KeysView({ page, route }: { page: Page; route: Route }) {
   const { api, access } = page
@@ -33,17 +32,16 @@ export function KeysView({ page, route }: { page: Page; route: Route }) {
       ),
     intervalMs: INTERVAL_MS,
   })
+  const settled = useSettled(typed.trim())
   useEffect(() => {
-    if (typed.trim() === search) return
-    const timer = setTimeout(() => change({ search: typed.trim() }), TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [typed])
+    if (settled !== search) change({ search: settled })
+  }, [settled])
   const rows = keys.value?.data ?? null
   const isFiltered = queue !== '' || name !== '' || search !== ''
 
   return (
     <section class="panel keys" aria-labelledby="keys-title">
-      <div class="panel-head">
+      <div class="part-head">
         <h1 id="keys-title" class="panel-title">
           Keys of limits
         </h1>

@@ -24,7 +24,7 @@ export function QueueTable({ queues, page, onChanged }: QueueTableProps) {
   const [edited, setEdited] = useState<Queue | null>(null)
   return (
     <section class="panel" aria-labelledby="queues-title">
-      <div class="panel-head">
+      <div class="part-head">
         <h2 id="queues-title" class="panel-title">
           Queues
         </h2>
