@@ -33,6 +33,13 @@ describe.skipIf(!chromium)('axe-core finds no violations', () => {
     await system.request('POST', `/v1/tasks/${cancelled.id}/cancel`)
     await system.request('POST', '/v1/queues/idle/pause')
     await system.submit('reverse', { text: 'ab' }, { queue: 'unserved', priority: 'high' })
+    await system.request('PUT', '/v1/schedules/nightly', {
+      definition: 'reverse',
+      input: { text: 'ab' },
+      cron: '30 2 * * *',
+      time_zone: 'Asia/Kolkata',
+    })
+    await system.request('POST', '/v1/schedules/nightly/run')
     await Promise.all([done, failed].map(({ id }) => system.taskWhenFinal(id)))
     Object.assign(ids, { done: done.id, failed: failed.id, running: running.id, waiting: waiting.id })
   })
@@ -54,11 +61,15 @@ describe.skipIf(!chromium)('axe-core finds no violations', () => {
     'a form with a task next to it': () => `#/run/divide?task=${ids.failed}`,
     'a form with many kinds of fields': () => '#/run/http_request',
     'workers and queues': () => '#/workers',
+    'the schedules': () => '#/schedules',
+    'a schedule': () => '#/schedules/nightly',
+    'a new schedule': () => '#/new-schedule',
     'the keys of limits': () => '#/keys',
     'keys of limits without a match': () => '#/keys?search=nothing',
   }
 
   const dialogs: Record<string, { hash: string; button: string }> = {
+    'the deletion of a schedule': { hash: '#/schedules/nightly', button: 'Delete the schedule nightly' },
     'the limits of a queue': { hash: '#/workers', button: 'Change the limits of the queue unserved' },
   }
 

@@ -66,7 +66,7 @@ describe.skipIf(!chromium)('schedules', () => {
       .waitFor()
     const ofCode = row(/^of-code report · in the code/)
     await ofCode.getByText('30 2 * * *').waitFor()
-    await ofCode.getByText(/^in \d+ (h|min|s)/).waitFor()
+    await ofCode.getByText(/^in \d+\s(h|min|s)/).waitFor()
     await ofCode.getByText(/02:30 Europe\/Berlin$/).waitFor()
     // Berlin is 4 h 30 min behind in winter, and 3 h 30 min in summer.
     await ofCode.getByText(/0[67]:00 your time$/).waitFor()
@@ -80,7 +80,7 @@ describe.skipIf(!chromium)('schedules', () => {
     const { page } = view
     const row = page.getByRole('row', { name: /^strip/ })
     await row.getByText('none yet').waitFor()
-    await row.getByRole('button', { name: 'Run the schedule strip now' }).click()
+    await row.getByRole('button', { name: 'Run now: schedule strip' }).click()
     const strip = row.getByRole('link', { name: /^Last run: 1 / })
     await strip.waitFor()
     await row.getByRole('button', { name: 'Pause the schedule strip' }).click()
@@ -192,7 +192,7 @@ describe.skipIf(!chromium)('schedules', () => {
     expect(await page.getByRole('button', { name: 'Save changes' }).count()).toBe(0)
     await page.getByRole('button', { name: 'Pause the schedule of-code' }).click()
     await page.getByText('Paused', { exact: true }).waitFor()
-    await page.getByRole('button', { name: 'Run the schedule of-code now' }).click()
+    await page.getByRole('button', { name: 'Run now: schedule of-code' }).click()
     await page.getByRole('region', { name: 'Last runs' }).getByText('SUCCESS').waitFor()
     await page.getByRole('button', { name: 'Resume the schedule of-code' }).click()
     await page.getByText('Active', { exact: true }).waitFor()
@@ -260,7 +260,7 @@ describe.skipIf(!chromium)('with a key that has only the scope "read"', () => {
       const { page } = view
       await page.getByLabel('API key').fill(keys.key('reader'))
       await page.keyboard.press('Enter')
-      const run = page.getByRole('button', { name: 'Run the schedule of-code now' })
+      const run = page.getByRole('button', { name: 'Run now: schedule of-code' })
       await run.waitFor()
       await expect.poll(() => run.getAttribute('aria-disabled')).toBe('true')
       await page.getByText('it lacks the scope “operate”').waitFor()

@@ -1,4 +1,4 @@
-// Table of the last runs of a schedule, the latest first.
+// Table of the last runs of a schedule, the latest first, with links to their tasks.
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
@@ -10,24 +10,23 @@ export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
   const columns: Column<Run>[] = [
     {
       title: 'Tick',
-      cell: ({ tick_at: at, is_manual: isManual }) => (
+      cell: ({ tick_at: at, task_id: id, status, is_manual: isManual }) => (
         <>
-          <TickTime at={at} zone={zone} />
+          {status === null ? (
+            <TickTime at={at} zone={zone} />
+          ) : (
+            <a href={hashOf({ view: 'task', id })}>
+              <TickTime at={at} zone={zone} />
+            </a>
+          )}
           {isManual && <span class="table-more">on request</span>}
         </>
       ),
     },
-    { title: 'Status', cell: ({ status }) => <StatusBadge status={status ?? 'NOT_FOUND'} /> },
     {
-      title: 'Task',
-      cell: ({ task_id: id, status }) =>
-        status === null ? (
-          <span class="quiet">removed</span>
-        ) : (
-          <a href={hashOf({ view: 'task', id })}>
-            <code>{`…${id.slice(-12)}`}</code>
-          </a>
-        ),
+      title: 'Status',
+      cell: ({ status }) =>
+        status === null ? <span class="quiet">removed</span> : <StatusBadge status={status} />,
     },
   ]
   return (

@@ -60,8 +60,7 @@ export interface PreviewProps {
 /** The next ticks of the schedule in the form, as soon as its fields are valid. */
 export function Preview({ page, isCron, read: { timing, faults }, definition }: PreviewProps) {
   const isValid = Object.keys(faults).every((path) => path === 'name')
-  if (!isValid || !definition)
-    return <p class="quiet">They are shown when the fields above and below are valid.</p>
+  if (!isValid || !definition) return <p class="quiet">They are shown as soon as the times are valid.</p>
   // The API checks the input too, which may not be complete yet. The ticks do not depend on it.
   const schedule = { ...timing, input: definition.example }
   return <TickPreview page={page} schedule={schedule} zone={isCron ? (timing.time_zone ?? null) : null} />

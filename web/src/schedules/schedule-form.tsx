@@ -58,6 +58,8 @@ function Form({ page, schedule, onSaved, definitions }: ScheduleFormProps & { de
   const [inputFaults, setInputFaults] = useState<Faults>({})
   const [formFault, setFormFault] = useState('')
   const [phase, setPhase] = useState<'editing' | 'sending' | 'saved'>('editing')
+  // On the page of a schedule, the form is a section with a heading of its own.
+  const Heading = isNew ? 'h2' : 'h3'
   const texts = asGroup(state.draft).members
   const definition = named(choiceIn(texts.definition))
   const inputField = inputFieldOf(definition)
@@ -80,7 +82,7 @@ function Form({ page, schedule, onSaved, definitions }: ScheduleFormProps & { de
       <TimesChoice isCron={state.isCron} onChoose={(isCron) => change({ ...state, isCron })} />
       <Leaves {...leafProps} fields={of('cron', 'time_zone', 'every_seconds')} />
       <section class="schedule-ticks" aria-label="Preview">
-        <h3 class="card-subtitle">Next ticks</h3>
+        <Heading class="card-subtitle">Next ticks</Heading>
         <Preview
           page={page}
           isCron={state.isCron}

@@ -61,7 +61,7 @@ export function ScheduleActions({ page, schedule, onDone }: ScheduleActionsProps
       <ActionButton
         access={access}
         text="Run now"
-        label={`Run the schedule ${name} now`}
+        label={`Run now: schedule ${name}`}
         perform={() => api.runSchedule(name)}
         onDone={onDone}
       />

@@ -31,9 +31,9 @@ export function TickPreview({ page, schedule, zone }: TickPreviewProps) {
   useNow(true)
   const { fault } = ticks
   return (
-    <div class="ticks" aria-live="polite" aria-busy={ticks.isOutdated ? 'true' : 'false'}>
+    <div class="ticks" aria-busy={ticks.isOutdated ? 'true' : 'false'}>
       {fault?.kind === 'refused' ? (
-        <p class="quiet">
+        <p class="quiet" role="status">
           {[fault.detail, ...fault.errors.map(({ pointer, detail }) => `${nameOf(pointer)} ${detail}`)].join(
             '. ',
           )}
@@ -45,10 +45,7 @@ export function TickPreview({ page, schedule, zone }: TickPreviewProps) {
           {ticks.value.data.map(({ tick_at: at }) => (
             <li key={at} class="tick">
               <TickTime at={at} zone={zone} />
-              {/* The countdown is not announced: it changes every second. */}
-              <span class="tick-until" aria-hidden="true">
-                {untilText(at, page.nowMs())}
-              </span>
+              <span class="tick-until">{untilText(at, page.nowMs())}</span>
             </li>
           ))}
         </ol>
