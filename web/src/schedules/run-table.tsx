@@ -36,7 +36,6 @@ export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
       columns={columns}
       rows={runs}
       keyOf={({ task_id }) => task_id}
-      hasCellLabels
     />
   )
 }

@@ -2,6 +2,7 @@
 import type { ScheduleRequest } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
+import { useEffect } from '../parts/effect.ts'
 import { useNow } from '../parts/now.ts'
 import { useSettled } from '../parts/settled.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
@@ -9,8 +10,10 @@ import { TickTime } from './schedule-parts.tsx'
 import { untilText } from './schedule-words.ts'
 
 const COUNT = 5
-// Pause between two requests: the ticks change only when one has passed.
-const INTERVAL_MS = 15_000
+// Pause between two requests. The ticks are read earlier if one of them has passed.
+const INTERVAL_MS = 60_000
+// How long a tick that has passed is shown. It limits the requests for a schedule that has a tick every second.
+const PASSED_MS = 3_000
 
 export interface TickPreviewProps {
   page: Page
@@ -29,6 +32,11 @@ export function TickPreview({ page, schedule, zone }: TickPreviewProps) {
     intervalMs: INTERVAL_MS,
   })
   useNow(true)
+  const nowMs = page.nowMs()
+  const hasPassed = Date.parse(ticks.value?.data[0]?.tick_at ?? '') < nowMs - PASSED_MS
+  useEffect(() => {
+    if (hasPassed) ticks.refresh()
+  }, [hasPassed])
   const { fault } = ticks
   return (
     <div class="ticks" aria-busy={ticks.isOutdated ? 'true' : 'false'}>
@@ -45,7 +53,7 @@ export function TickPreview({ page, schedule, zone }: TickPreviewProps) {
           {ticks.value.data.map(({ tick_at: at }) => (
             <li key={at} class="tick">
               <TickTime at={at} zone={zone} />
-              <span class="tick-until">{untilText(at, page.nowMs())}</span>
+              <span class="tick-until">{untilText(at, nowMs)}</span>
             </li>
           ))}
         </ol>
