@@ -36,4 +36,4 @@ CREATE TABLE "schedules" (
 );
 --> statement-breakpoint
 CREATE INDEX "schedules_due" ON "schedules" USING btree ("next_at") WHERE paused_at is null;--> statement-breakpoint
-CREATE INDEX "schedules_waiting" ON "schedules" USING btree ("name") WHERE waiting_at is not null;
+CREATE INDEX "schedules_waiting" ON "schedules" USING btree ("waiting_at") WHERE waiting_at is not null and paused_at is null;

@@ -57,8 +57,8 @@ export interface BatchStatement {
 }
 
 /**
- * SQL condition of a join between a partitioned table and other rows, by the id of the task. Postgres joins by a
- * nested loop that looks up each row by the primary key, in the one partition that can contain it.
+ * SQL condition of a join between a table and other rows, by its primary key, such as the id of the task. Postgres
+ * joins by a nested loop that looks up each row by the primary key, in the one partition that can contain it.
  *
  * With `key = id` instead, a plan that was made while the table was empty can read the whole table by the primary
  * key, and compare each row with all others: that order could serve a merge join, although merge joins are

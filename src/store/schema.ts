@@ -342,7 +342,7 @@ export const schedules = pgTable(
   (table) => [
     index('schedules_due').on(table.nextAt).where(sql`paused_at is null`),
     // Usually it is empty.
-    index('schedules_waiting').on(table.name).where(sql`waiting_at is not null`),
+    index('schedules_waiting').on(table.waitingAt).where(sql`waiting_at is not null and paused_at is null`),
   ],
 )
 

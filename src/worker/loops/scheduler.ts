@@ -39,13 +39,14 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
   const { store, codeSchedules, registry, onMade, isOnlyVersion, events, intervalMs } = dependencies
   const names = registry.all.map(({ name }) => name)
   const refused = new Map<string, { version: number; untilMs: number }>()
+  const seed = Math.floor(Math.random() * 2 ** 31)
   let followedMs = Number.NEGATIVE_INFINITY
   return startLoop({
     intervalMs,
     async body(stopping) {
       await followCode()
       for (;;) {
-        const found = await store.findDue(names, refusedNow(), BATCH)
+        const found = await store.findDue(names, { refused: refusedNow(), limit: BATCH, seed })
         const { isProgress, nextInMs } = await makeTasks(found)
         if (found.due.length < BATCH || stopping.aborted) return nextInMs
         if (!isProgress) return BUSY_MS
