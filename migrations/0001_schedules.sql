@@ -8,9 +8,9 @@ CREATE TABLE "schedule_runs" (
 --> statement-breakpoint
 CREATE TABLE "schedule_versions" (
 	"version" text PRIMARY KEY NOT NULL,
-	"first_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"first_seen_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"last_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"applied_at" timestamp (3) with time zone
+	"applied_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "schedules" (
