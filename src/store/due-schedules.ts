@@ -109,10 +109,10 @@ export function createDueScheduleStore(database: Database) {
         ), given_tasks as materialized (
           select * from ${recordset(moves.flatMap(taskRecords))} as given(${TASK_COLUMNS})
         ), locked as materialized (
-          -- A join would allow a plan that reads all schedules, and so would the condition of a partial index.
+          -- A join would allow a plan that reads all schedules. A pause changes the version too.
           select found.name from given, lateral (
             select schedules.name from schedules
-            where schedules.name = given.name and schedules.version = given.version and (paused_at is null) is true
+            where schedules.name = given.name and schedules.version = given.version
             for update skip locked
           ) as found
         ), moved as (

@@ -266,6 +266,9 @@ describe('with one worker', () => {
       body: { problem: string }
     }
     expect(body.problem).toContain('#/input/x')
+    // Not in every round.
+    const refused = system.emitted('schedule.refused').filter(({ schedule }) => schedule === invalid)
+    expect(refused).toEqual([{ schedule: invalid, problem: expect.stringContaining('#/input/x: ') }])
     // A valid input is noticed immediately: it is another version of the schedule.
     const row = await rowOf(invalid)
     if (row) await put({ ...row, input: { x: 6, y: 2 } }, 0)

@@ -44,7 +44,10 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
   return startLoop({
     intervalMs,
     async body(stopping) {
-      await followCode()
+      // Ticks do not wait for it.
+      await followCode().catch((error) =>
+        events.emit('error.transient', { where: 'schedules of the code', error }),
+      )
       for (;;) {
         const found = await store.findDue(names, { refused: refusedNow(), limit: BATCH, seed })
         const { isProgress, nextInMs } = await makeTasks(found)
