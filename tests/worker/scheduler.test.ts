@@ -104,6 +104,24 @@ test('a schedule of the code makes tasks like submissions of its definition', as
   expect(await rowOf('of-code')).toMatchObject({ source: 'code', lastTaskIds: [task.id] })
 })
 
+test('code that runs alone applies at once, other code only when no newer code has run for a minute', async () => {
+  const { codeSchedules, scheduleStore } = system.connections
+  await codeSchedules.follow([], { isNewest: true })
+  expect(await rowOf('of-code')).toBeUndefined()
+  const probe = await create({}, 0)
+  const beside = startWorker({ queues: ['default'] })
+  await untilRuns(probe, 1)
+  await beside.stop(0)
+  expect(await rowOf('of-code')).toBeUndefined()
+  const alone = startWorker({ queues: ['default'], isOnlyVersion: true })
+  await until(
+    () => rowOf('of-code'),
+    (row) => row !== undefined,
+  )
+  await alone.stop(0)
+  await scheduleStore.pause('of-code')
+})
+
 test('1,000 schedules that are due at once make one task each, with three workers', async () => {
   for (let index = 0; index < 1_000; index++) await create({ name: `many-${index}` }, 1_500)
   const workers = [1, 2, 3].map(() => startWorker({ queues: ['default'] }))

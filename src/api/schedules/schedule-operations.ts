@@ -63,6 +63,7 @@ export const scheduleOperations = {
   get_schedule: {
     route: 'GET /v1/schedules/:name',
     summary: 'Read a schedule',
+    description: 'The schedule with its last 20 tasks and their statuses.',
     access: 'read',
     parameters: ['ScheduleName'],
     responses: {
