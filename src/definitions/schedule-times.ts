@@ -13,6 +13,24 @@ export type Timing = { cron: string; timeZone: string } | { everySeconds: number
  * @throws Error if the expression matches no time before the year 3000
  */
 export function nextTick(timing: Timing, afterMs: number): number {
+  const [tickMs] = nextTicks(timing, afterMs, 1)
+  if (tickMs === undefined) throw new Error(`No tick follows before the year 3000: ${JSON.stringify(timing)}`)
+  return tickMs
+}
+
+/** Returns the next `count` ticks after an instant; fewer if the expression matches no more times before the year 3000. */
+export function nextTicks(timing: Timing, afterMs: number, count: number): number[] {
+  const ticks: number[] = []
+  for (let lastMs = afterMs; ticks.length < count; ) {
+    const tickMs = tickAfter(timing, lastMs)
+    if (tickMs === undefined) break
+    ticks.push(tickMs)
+    lastMs = tickMs
+  }
+  return ticks
+}
+
+function tickAfter(timing: Timing, afterMs: number): number | undefined {
   if ('everySeconds' in timing) {
     const everyMs = timing.everySeconds * 1_000
     return (Math.floor(afterMs / everyMs) + 1) * everyMs
@@ -20,18 +38,7 @@ export function nextTick(timing: Timing, afterMs: number): number {
   const { cron, timeZone } = timing
   const passedMs = latestLocalMs(timeZone, Math.floor(afterMs))
   const [localMs] = localTimesAfter(cron, passedMs, 1)
-  if (localMs === undefined) throw new Error(`The cron expression "${cron}" matches no time`)
-  return firstInstantOf(timeZone, localMs)
-}
-
-/** Returns the next `count` ticks after an instant. */
-export function nextTicks(timing: Timing, afterMs: number, count: number): number[] {
-  const ticks: number[] = []
-  for (let lastMs = afterMs; ticks.length < count; ) {
-    lastMs = nextTick(timing, lastMs)
-    ticks.push(lastMs)
-  }
-  return ticks
+  return localMs === undefined ? undefined : firstInstantOf(timeZone, localMs)
 }
 
 // Number of local times that are searched at once, so that a search for few ticks does not go back for centuries.

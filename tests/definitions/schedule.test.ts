@@ -206,6 +206,18 @@ test.each([
   expect(new Date(tickMs).toISOString()).toBe(at)
 })
 
+test('a rare time has fewer ticks than requested, until the year 3000', () => {
+  // 29 February, if it is the fifth Sunday of the month.
+  const rare = { cron: '0 0 29 2 +SUN#5', timeZone: 'UTC' }
+  const ticks = nextTicks(rare, Date.parse('2026-01-01T00:00:00Z'), 100)
+  expect(ticks.slice(0, 2).map((tickMs) => new Date(tickMs).toISOString().slice(0, 10))).toEqual([
+    '2032-02-29',
+    '2060-02-29',
+  ])
+  expect(ticks.length).toBeLessThan(100)
+  expect(() => nextTick(rare, Date.parse('2999-03-01T00:00:00Z'))).toThrow('No tick follows')
+})
+
 test('seconds are counted from 1970, so that the ticks do not depend on the creation', () => {
   const at = (text: string) => Date.parse(text)
   expect(nextTicks({ everySeconds: 900 }, at('2026-01-01T00:07:12.345Z'), 2)).toEqual([
