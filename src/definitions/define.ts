@@ -84,7 +84,9 @@ export interface TaskDefinition<
    * It can only shorten the time.
    */
   retention?: { successHours: number }
-  /** When tasks of this definition are made regularly. The schedules follow the code at the start of a worker. */
+  /**
+   * When tasks of this definition are made regularly. The schedules follow the code at the start of a worker.
+   */
   schedules?: readonly Schedule<NoInfer<Given>>[]
   run(input: Input, context: TaskContext): Promise<Output>
 }
@@ -112,8 +114,8 @@ const DEFAULTS = {
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a schedule is not
- * valid
+ * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a schedule is
+ * not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &

@@ -1,5 +1,6 @@
-// Finds due schedules and makes the tasks of their ticks. One statement inserts the tasks, moves the schedules on and
-// records the runs, so that a tick makes its task once, whatever process ends at whatever moment.
+// Finds due schedules and makes the tasks of their ticks. One statement inserts the tasks, moves the
+// schedules on and records the runs, so that a tick makes its task once, whatever process ends at whatever
+// moment.
 import type { SQL } from 'drizzle-orm'
 import type { CompleteSchedule } from '../definitions/schedule.ts'
 import { isKey } from './columns.ts'
@@ -8,7 +9,10 @@ import { sql } from './drizzle.ts'
 import { inputTextOf, type NewTask } from './new-tasks.ts'
 import { recordset, texts } from './statements.ts'
 
-/** A schedule with a tick that is due, or with one that waited for the end of a task. Times are in ms since 1970. */
+/**
+ * A schedule with a tick that is due, or with one that waited for the end of a task. Times are in ms since
+ * 1970.
+ */
 export interface DueSchedule extends CompleteSchedule {
   version: number
   nextMs: number
@@ -59,8 +63,8 @@ const KEPT_RUNS = 100
 export function createDueScheduleStore(database: Database) {
   return {
     /**
-     * Returns up to `limit` due schedules of these definitions, and up to as many whose waiting tick can make its
-     * task now. Skips the refused ones.
+     * Returns up to `limit` due schedules of these definitions, and up to as many whose waiting tick can make
+     * its task now. Skips the refused ones.
      * @param options.seed chooses among many due schedules: workers with different seeds find others, and so
      *    seldom try to make the same tasks
      */
@@ -97,8 +101,8 @@ export function createDueScheduleStore(database: Database) {
     },
 
     /**
-     * Makes the tasks of ticks and moves their schedules on. Leaves out schedules that are locked, paused or have
-     * changed since they were read. The dispatcher enqueues the tasks.
+     * Makes the tasks of ticks and moves their schedules on. Leaves out schedules that are locked, paused or
+     * have changed since they were read. The dispatcher enqueues the tasks.
      * @returns the names of the schedules that were moved on, and the ids of the tasks that were made
      */
     async makeTasks(moves: Move[]): Promise<{ moved: Set<string>; made: Set<string> }> {

@@ -363,8 +363,8 @@ export const scheduleRuns = pgTable(
 )
 
 /**
- * Versions of the schedules in the code. While workers with different code run, the schedules are those of the
- * version that was seen first most recently.
+ * Versions of the schedules in the code. While workers with different code run, the schedules are those of
+ * the version that was seen first most recently.
  */
 export const scheduleVersions = pgTable('schedule_versions', {
   /** Hash of all schedules of the code. */

@@ -1,4 +1,5 @@
-// Schedules: their ticks where clocks are changed (docs/schedules.md has the same table), and what is refused.
+// Schedules: their ticks where clocks are changed (docs/schedules.md has the same table), and what is
+// refused.
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'

@@ -1,4 +1,5 @@
-// The statements of the scheduler read only due schedules, with plans that were made while the tables were empty.
+// The statements of the scheduler read only due schedules, with plans that were made while the tables were
+// empty.
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'

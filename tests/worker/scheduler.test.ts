@@ -1,4 +1,5 @@
-// Schedules make one task per tick: with several workers, through crashes, after outages, with overlaps and pauses.
+// Schedules make one task per tick: with several workers, through crashes, after outages, with overlaps and
+// pauses.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
@@ -275,6 +276,10 @@ describe('with one worker', () => {
   test('ticks stay due while no worker has the definition or accepts the input; other schedules go on', async () => {
     const removed = await create({ definition: 'removed', input: {} }, 0)
     const invalid = await create({ definition: 'divide', input: { x: 'no number' } }, 0)
+    const zoneless = await create({}, 0)
+    await system.connections.database.query(
+      sql`update schedules set time_zone = 'Europe/Atlantis', version = version + 1, next_at = now() where name = ${zoneless}`,
+    )
     const others = await Promise.all([create({}, 0), create({}, 100)])
     for (const name of others) await untilRuns(name, 1)
     expect(await runsOf(removed)).toEqual([])
@@ -292,7 +297,10 @@ describe('with one worker', () => {
     if (row) await put({ ...row, input: { x: 6, y: 2 } }, 0)
     const [run] = await untilRuns(invalid, 1)
     expect(await system.taskWhenFinal(run?.taskId ?? '')).toMatchObject({ result: { quotient: 3 } })
+    const broken = (await system.request('GET', `/v1/schedules/${zoneless}`)) as { body: { problem: string } }
+    expect(broken.body.problem).toBe('time_zone must be the name of a time zone, e.g. Europe/Berlin')
     await system.connections.scheduleStore.remove(removed)
+    await system.connections.scheduleStore.remove(zoneless)
   })
 
   test('a tick that is repeated, because the clock was put back, makes no second task', async () => {

@@ -1,5 +1,5 @@
-// Operations on schedules. The routes take access and query from here, and /openapi.json is generated from all of
-// it.
+// Operations on schedules. The routes take access and query from here, and /openapi.json is generated from
+// all of it.
 import type { z } from 'zod'
 import { json, type Operation, type Operations } from '../openapi/operation.ts'
 import { EXAMPLE_ID } from '../tasks/task-examples.ts'

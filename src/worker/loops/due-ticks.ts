@@ -38,8 +38,8 @@ export function decideTicks(schedule: DueSchedule, nowMs: number): TickDecision 
 }
 
 /**
- * Returns the ticks from `nextMs` on that are due, at most `MAX_TICKS`, and the one after them. `nextMs` itself is a
- * tick even if newer rules of its time zone say otherwise.
+ * Returns the ticks from `nextMs` on that are due, at most `MAX_TICKS`, and the one after them. `nextMs`
+ * itself is a tick even if newer rules of its time zone say otherwise.
  */
 function dueTicks(schedule: DueSchedule, nowMs: number): { due: number[]; next: number } {
   const { nextMs } = schedule
