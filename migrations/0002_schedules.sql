@@ -8,9 +8,9 @@ CREATE TABLE "schedule_runs" (
 --> statement-breakpoint
 CREATE TABLE "schedule_versions" (
 	"version" text PRIMARY KEY NOT NULL,
-	"first_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"first_seen_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"last_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"applied_at" timestamp (3) with time zone
+	"applied_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "schedules" (
@@ -36,4 +36,4 @@ CREATE TABLE "schedules" (
 );
 --> statement-breakpoint
 CREATE INDEX "schedules_due" ON "schedules" USING btree ("next_at") WHERE paused_at is null;--> statement-breakpoint
-CREATE INDEX "schedules_waiting" ON "schedules" USING btree ("name") WHERE waiting_at is not null;
+CREATE INDEX "schedules_waiting" ON "schedules" USING btree ("waiting_at") WHERE waiting_at is not null and paused_at is null;

@@ -41,9 +41,9 @@ export interface ClientOptions {
 }
 
 /**
- * A client of the API. Its calls reject with ApiError only. It repeats requests while the API is unreachable or
- * busy, except retries of tasks and runs of schedules: a repeated request could start a task that has failed again
- * meanwhile, or make a second task.
+ * A client of the API. Its calls reject with ApiError only. It repeats requests while the API is unreachable
+ * or busy, except retries of tasks and runs of schedules: a repeated request could start a task that has
+ * failed again meanwhile, or make a second task.
  */
 export interface Client<Project extends AnyProject = AnyProject>
   extends TaskCalls<Project>,

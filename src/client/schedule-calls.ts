@@ -36,8 +36,8 @@ export interface ScheduleCalls<Project extends AnyProject> {
   resume(name: string, call?: CallOptions): Promise<Schedule>
 
   /**
-   * Makes a task of the schedule now, also if the schedule is paused. The request is sent only once: a repeated one
-   * could make two tasks.
+   * Makes a task of the schedule now, also if the schedule is paused. The request is sent only once: a
+   * repeated one could make two tasks.
    */
   run(name: string, call?: CallOptions): Promise<AcceptedTask>
 

@@ -4,7 +4,9 @@ import type { TaskStatus } from './task.ts'
 
 /** When a schedule has ticks, and what happens at a tick. It has either `cron` or `every_seconds`. */
 export interface ScheduleOptions {
-  /** Five fields (minute, hour, day of the month, month, day of the week), or six with seconds before them. */
+  /**
+   * Five fields (minute, hour, day of the month, month, day of the week), or six with seconds before them.
+   */
   cron?: string
   /** Time zone of `cron`, e.g. `Europe/Berlin`. Default: `UTC`. */
   time_zone?: string

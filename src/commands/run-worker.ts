@@ -11,8 +11,8 @@ import { retentionOf } from './retention-settings.ts'
 
 /**
  * The caller passes stray errors to the worker (`catchStrayErrors`).
- * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor; whether
- *    no worker with other code runs
+ * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor;
+ *    whether no worker with other code runs
  */
 export function runWorker(
   config: Config,

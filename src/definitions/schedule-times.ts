@@ -1,6 +1,6 @@
-// The ticks of a schedule: the instants at which it makes a task. Pure: everything is given as milliseconds since
-// 1970. Croner finds the local times that match a cron expression. It does not get the time zone: which instant a
-// local time is, where clocks are changed, is decided by time-zone.ts.
+// The ticks of a schedule: the instants at which it makes a task. Pure: everything is given as milliseconds
+// since 1970. Croner finds the local times that match a cron expression. It does not get the time zone: which
+// instant a local time is, where clocks are changed, is decided by time-zone.ts.
 import { createHash } from 'node:crypto'
 import { Cron } from 'croner'
 import { firstInstantOf, latestLocalMs } from './time-zone.ts'
@@ -9,10 +9,32 @@ import { firstInstantOf, latestLocalMs } from './time-zone.ts'
 export type Timing = { cron: string; timeZone: string } | { everySeconds: number }
 
 /**
- * Returns the first tick after an instant. `everySeconds` has its ticks at the multiples of its length since 1970.
+ * Returns the first tick after an instant. `everySeconds` has its ticks at the multiples of its length since
+ * 1970.
  * @throws Error if the expression matches no time before the year 3000
  */
 export function nextTick(timing: Timing, afterMs: number): number {
+  const [tickMs] = nextTicks(timing, afterMs, 1)
+  if (tickMs === undefined) throw new Error(`No tick follows before the year 3000: ${JSON.stringify(timing)}`)
+  return tickMs
+}
+
+/**
+ * Returns the next `count` ticks after an instant; fewer if the expression matches no more times before the
+ * year 3000.
+ */
+export function nextTicks(timing: Timing, afterMs: number, count: number): number[] {
+  const ticks: number[] = []
+  for (let lastMs = afterMs; ticks.length < count; ) {
+    const tickMs = tickAfter(timing, lastMs)
+    if (tickMs === undefined) break
+    ticks.push(tickMs)
+    lastMs = tickMs
+  }
+  return ticks
+}
+
+function tickAfter(timing: Timing, afterMs: number): number | undefined {
   if ('everySeconds' in timing) {
     const everyMs = timing.everySeconds * 1_000
     return (Math.floor(afterMs / everyMs) + 1) * everyMs
@@ -20,21 +42,11 @@ export function nextTick(timing: Timing, afterMs: number): number {
   const { cron, timeZone } = timing
   const passedMs = latestLocalMs(timeZone, Math.floor(afterMs))
   const [localMs] = localTimesAfter(cron, passedMs, 1)
-  if (localMs === undefined) throw new Error(`The cron expression "${cron}" matches no time`)
-  return firstInstantOf(timeZone, localMs)
+  return localMs === undefined ? undefined : firstInstantOf(timeZone, localMs)
 }
 
-/** Returns the next `count` ticks after an instant. */
-export function nextTicks(timing: Timing, afterMs: number, count: number): number[] {
-  const ticks: number[] = []
-  for (let lastMs = afterMs; ticks.length < count; ) {
-    lastMs = nextTick(timing, lastMs)
-    ticks.push(lastMs)
-  }
-  return ticks
-}
-
-// Number of local times that are searched at once, so that a search for few ticks does not go back for centuries.
+// Number of local times that are searched at once, so that a search for few ticks does not go back for
+// centuries.
 const CHUNK = 10
 
 /** Returns the last ticks after `afterMs` and until `untilMs`, at most `limit`, in their order. */
@@ -63,8 +75,8 @@ export function lastTicks(timing: Timing, afterMs: number, untilMs: number, limi
 }
 
 /**
- * Returns the delay of the task of a tick, from 0 to `jitterSeconds`. It depends on nothing but the name of the
- * schedule and the tick.
+ * Returns the delay of the task of a tick, from 0 to `jitterSeconds`. It depends on nothing but the name of
+ * the schedule and the tick.
  */
 export function jitterMsOf(name: string, tickMs: number, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0

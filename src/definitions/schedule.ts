@@ -15,11 +15,13 @@ export type CatchUp = (typeof CATCH_UPS)[number]
 /** A schedule of a task. It has either `cron` or `everySeconds`. */
 export interface Schedule<Given = unknown> {
   /**
-   * Unique in the project: at most 100 lower case letters, digits, underscores, hyphens and dots, beginning with a
-   * letter.
+   * Unique in the project: at most 100 lower case letters, digits, underscores, hyphens and dots, beginning
+   * with a letter.
    */
   name: string
-  /** Five fields (minute, hour, day of the month, month, day of the week), or six with seconds before them. */
+  /**
+   * Five fields (minute, hour, day of the month, month, day of the week), or six with seconds before them.
+   */
   cron?: string
   /** Time zone of `cron`, e.g. `Europe/Berlin`. Default: `UTC`. */
   timeZone?: string
@@ -28,16 +30,19 @@ export interface Schedule<Given = unknown> {
   /** Input of the tasks. */
   input: Given
   /**
-   * At a tick while the task of the tick before it has not ended: `skip` makes no task (default), `allow` makes
-   * one, `wait` makes one when that task has ended, and one only for several such ticks.
+   * At a tick while the task of the tick before it has not ended: `skip` makes no task (default), `allow`
+   * makes one, `wait` makes one when that task has ended, and one only for several such ticks.
    */
   overlap?: Overlap
   /**
-   * For ticks that were missed by more than a minute, because no worker ran: `one` makes one task for all of them
-   * (default), `skip` makes none, `all` makes one for each of the last 100; `all` needs `overlap: 'allow'`.
+   * For ticks that were missed by more than a minute, because no worker ran: `one` makes one task for all of
+   * them (default), `skip` makes none, `all` makes one for each of the last 100; `all` needs `overlap:
+   * 'allow'`.
    */
   catchUp?: CatchUp
-  /** Delays the start of each task by up to so many seconds. The delay depends on the name and the tick only. */
+  /**
+   * Delays the start of each task by up to so many seconds. The delay depends on the name and the tick only.
+   */
   jitterSeconds?: number
 }
 

@@ -1,5 +1,6 @@
-// Local times of time zones, also where clocks are changed. A local time is given in milliseconds: what `Date.UTC`
-// returns for its year, month, day, hour, minute and second. The rules of the zones are those of Node (ICU).
+// Local times of time zones, also where clocks are changed. A local time is given in milliseconds: what
+// `Date.UTC` returns for its year, month, day, hour, minute and second. The rules of the zones are those of
+// Node (ICU).
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -10,21 +11,32 @@ const AFTER_MS = 13 * HOUR_MS
 /** Whether Node knows this time zone, e.g. `Europe/Berlin` or `UTC`. */
 export function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en-US', { timeZone: zone })
+    formatterOf(zone)
     return true
   } catch {
     return false
   }
 }
 
+// To find an offset takes some ten microseconds. Schedules of one zone that are due together ask for the same
+// ones.
+const MAX_OFFSETS = 10_000
+const offsets = new Map<string, number>()
+
 /** Returns local time minus UTC at an instant, in milliseconds: positive in the east. */
 export function offsetMs(zone: string, atMs: number): number {
-  return localMsOf(zone, atMs) - atMs
+  const key = `${zone} ${atMs}`
+  const known = offsets.get(key)
+  if (known !== undefined) return known
+  const offset = localMsOf(zone, atMs) - atMs
+  if (offsets.size >= MAX_OFFSETS) offsets.clear()
+  offsets.set(key, offset)
+  return offset
 }
 
 /**
- * Returns the first instant at which the clocks of a zone show a local time or a later one. A local time that a
- * change skips is the instant of that change; one that a change repeats is its first occurrence.
+ * Returns the first instant at which the clocks of a zone show a local time or a later one. A local time that
+ * a change skips is the instant of that change; one that a change repeats is its first occurrence.
  */
 export function firstInstantOf(zone: string, localMs: number): number {
   const fromMs = localMs - BEFORE_MS
@@ -38,8 +50,8 @@ export function firstInstantOf(zone: string, localMs: number): number {
 }
 
 /**
- * Returns the latest local time that the clocks of a zone have shown until this instant. It differs from the local
- * time of the instant while clocks that were put back repeat an hour.
+ * Returns the latest local time that the clocks of a zone have shown until this instant. It differs from the
+ * local time of the instant while clocks that were put back repeat an hour.
  */
 export function latestLocalMs(zone: string, atMs: number): number {
   const now = offsetMs(zone, atMs)
@@ -60,8 +72,8 @@ export function localTextOf(zone: string, atMs: number): string {
 }
 
 /**
- * Returns the first instant after `fromMs` at which the offset is another one. The offsets at both ends must differ.
- * No zone has two changes within a day.
+ * Returns the first instant after `fromMs` at which the offset is another one. The offsets at both ends must
+ * differ. No zone has two changes within a day.
  */
 function changeBetween(zone: string, fromMs: number, toMs: number): number {
   const before = offsetMs(zone, fromMs)

@@ -50,8 +50,8 @@ export interface ScheduleService {
   /** Ends the pause. Ticks during the pause are not caught up. */
   resume(name: string): Promise<KnownSchedule>
   /**
-   * Makes a task of the schedule now, also if it is paused or if a task of it has not ended. The task counts for the
-   * overlaps of later ticks.
+   * Makes a task of the schedule now, also if it is paused or if a task of it has not ended. The task counts
+   * for the overlaps of later ticks.
    * @throws AppError `schedule_refused`, `outcome_unknown`
    */
   run(name: string, origin: Pick<NewTask, 'requestId' | 'traceparent'>): Promise<NewTask>
@@ -151,9 +151,21 @@ export function createScheduleService({
   }
 
   /** Describes why the schedule makes no tasks in this version of the code; null if it does. */
-  function problemOf({ definition: name, input }: ScheduleRow): string | null {
+  function problemOf(row: ScheduleRow): string | null {
+    const { definition: name, input } = row
     const definition = registry.find(name)
     if (!definition) return `There is no task "${name}" in this version of the code`
+    const { cron, timeZone, everySeconds, overlap, catchUp, jitterSeconds } = row
+    const [fault] = faultsOfSchedule({
+      ...(cron !== null && { cron }),
+      ...(timeZone !== null && { timeZone }),
+      ...(everySeconds !== null && { everySeconds }),
+      overlap,
+      catchUp,
+      jitterSeconds,
+    })
+    // Another version of the code or of Node has accepted it.
+    if (fault) return `${MEMBER_NAMES[fault.member]} ${fault.detail}`
     try {
       parseInput(definition, input, ['input'])
       return null

@@ -1,7 +1,8 @@
-// Writes the schedules of the code to the table `schedules`. During a rollout, workers with different code run side
-// by side. All of them report the version (a hash) of their schedules. The schedules of the version that was seen
-// first most recently apply, until no worker has reported it for a minute. So a restarted worker of an old version
-// changes nothing, and after a rollback the schedules of the old version apply again.
+// Writes the schedules of the code to the table `schedules`. During a rollout, workers with different code
+// run side by side. All of them report the version (a hash) of their schedules. The schedules of the version
+// that was seen first most recently apply, until no worker has reported it for a minute. So a restarted
+// worker of an old version changes nothing, and after a rollback the schedules of the old version apply
+// again.
 import { createHash } from 'node:crypto'
 import type { SQL } from 'drizzle-orm'
 import { type CompleteSchedule, timingOf } from '../definitions/schedule.ts'
@@ -27,9 +28,9 @@ interface State {
 export function createCodeSchedules(database: Database) {
   return {
     /**
-     * Reports that a worker with these schedules runs. If its version is the newest one, makes the schedules with
-     * the source `code` equal to them: adds, changes and removes schedules. A schedule keeps its pause, and its next
-     * tick unless its times have changed.
+     * Reports that a worker with these schedules runs. If its version is the newest one, makes the schedules
+     * with the source `code` equal to them: adds, changes and removes schedules. A schedule keeps its pause,
+     * and its next tick unless its times have changed.
      * @param options.isNewest makes this version the newest one
      */
     async follow(schedules: CompleteSchedule[], { isNewest = false } = {}): Promise<void> {

@@ -1,13 +1,18 @@
-// Finds due schedules and makes the tasks of their ticks. One statement inserts the tasks, moves the schedules on and
-// records the runs, so that a tick makes its task once, whatever process ends at whatever moment.
+// Finds due schedules and makes the tasks of their ticks. One statement inserts the tasks, moves the
+// schedules on and records the runs, so that a tick makes its task once, whatever process ends at whatever
+// moment.
 import type { SQL } from 'drizzle-orm'
 import type { CompleteSchedule } from '../definitions/schedule.ts'
+import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 import { inputTextOf, type NewTask } from './new-tasks.ts'
 import { recordset, texts } from './statements.ts'
 
-/** A schedule with a tick that is due, or with one that waited for the end of a task. Times are in ms since 1970. */
+/**
+ * A schedule with a tick that is due, or with one that waited for the end of a task. Times are in ms since
+ * 1970.
+ */
 export interface DueSchedule extends CompleteSchedule {
   version: number
   nextMs: number
@@ -50,24 +55,34 @@ export interface Refused {
 
 export type DueScheduleStore = ReturnType<typeof createDueScheduleStore>
 
+// Of how many due schedules a query chooses, as a multiple of its limit.
+const OLDEST = 8
 // Runs that are kept per schedule.
 const KEPT_RUNS = 100
 
 export function createDueScheduleStore(database: Database) {
   return {
     /**
-     * Returns up to `limit` due schedules of these definitions, and about as many whose waiting tick can make its
-     * task now. Skips the refused ones.
+     * Returns up to `limit` due schedules of these definitions, and up to as many whose waiting tick can make
+     * its task now. Skips the refused ones.
+     * @param options.seed chooses among many due schedules: workers with different seeds find others, and so
+     *    seldom try to make the same tasks
      */
-    async findDue(definitions: string[], refused: Refused[], limit: number): Promise<DueSchedules> {
+    async findDue(
+      definitions: string[],
+      { refused = [], limit, seed = 0 }: { refused?: Refused[]; limit: number; seed?: number },
+    ): Promise<DueSchedules> {
       const versions = refused.map(({ name, version }) => `${name} ${version}`)
       const isOwn = sql`paused_at is null and definition = any(array(select value from ${texts(definitions)}))
         and name || ' ' || version <> all(array(select value from ${texts(versions)}))`
       const statement = sql`
         with found as materialized (
-          (select name from schedules where ${isOwn} and next_at <= now() order by next_at limit ${limit}::int)
+          (select name from (
+            select name from schedules where ${isOwn} and next_at <= now() order by next_at limit ${limit * OLDEST}::int
+          ) as oldest order by hashtextextended(name, ${seed}::bigint) limit ${limit}::int)
           union
-          (select name from schedules where ${isOwn} and waiting_at is not null and not ${IS_BLOCKED} limit ${limit}::int)
+          (select name from schedules where ${isOwn} and waiting_at is not null and not ${IS_BLOCKED}
+           order by waiting_at limit ${limit}::int)
         )
         select extract(epoch from now())::float8 * 1000 as "nowMs",
           (select extract(epoch from next_at - now())::float8 * 1000 from schedules
@@ -77,7 +92,7 @@ export function createDueScheduleStore(database: Database) {
           select schedules.name, definition, input, cron, time_zone as "timeZone", every_seconds as "everySeconds", overlap,
             catch_up as "catchUp", jitter_seconds as "jitterSeconds", version, ${IS_BLOCKED} as "isBlocked",
             extract(epoch from next_at)::float8 * 1000 as "nextMs", extract(epoch from waiting_at)::float8 * 1000 as "waitingMs"
-          from found join schedules on schedules.name = found.name
+          from found join schedules on ${isKey('schedules.name', 'found.name')}
         ) as due on true`
       type Row = Omit<DueSchedules, 'due'> & (DueSchedule | { name: null })
       const rows = await database.query<Row>(statement, { name: 'find_due_schedules' })
@@ -86,8 +101,8 @@ export function createDueScheduleStore(database: Database) {
     },
 
     /**
-     * Makes the tasks of ticks and moves their schedules on. Leaves out schedules that are locked, paused or have
-     * changed since they were read. The dispatcher enqueues the tasks.
+     * Makes the tasks of ticks and moves their schedules on. Leaves out schedules that are locked, paused or
+     * have changed since they were read. The dispatcher enqueues the tasks.
      * @returns the names of the schedules that were moved on, and the ids of the tasks that were made
      */
     async makeTasks(moves: Move[]): Promise<{ moved: Set<string>; made: Set<string> }> {
@@ -98,16 +113,19 @@ export function createDueScheduleStore(database: Database) {
         ), given_tasks as materialized (
           select * from ${recordset(moves.flatMap(taskRecords))} as given(${TASK_COLUMNS})
         ), locked as materialized (
-          select schedules.name from given join schedules on schedules.name = given.name
-          where schedules.version = given.version and paused_at is null
-          for update of schedules skip locked
+          -- A join would allow a plan that reads all schedules. A pause changes the version too.
+          select found.name from given, lateral (
+            select schedules.name from schedules
+            where schedules.name = given.name and schedules.version = given.version
+            for update skip locked
+          ) as found
         ), moved as (
           update schedules set version = schedules.version + 1, next_at = ${timeOf('next_ms')}, waiting_at = ${timeOf('waiting_ms')},
             skipped = schedules.skipped + given.skipped,
             last_tick_at = coalesce(${timeOf('last_tick_ms')}, last_tick_at),
             last_task_ids = case when last_task_id is null then last_task_ids else array[last_task_id] end
           from given join locked on locked.name = given.name
-          where schedules.name = given.name
+          where ${isKey('schedules.name', 'given.name')}
           returning schedules.name
         ), ran as (
           -- A clock of Postgres that is put back can repeat ticks.

@@ -6,9 +6,9 @@ import type { ScheduleRow } from './schema.ts'
 import { recordset } from './statements.ts'
 
 /**
- * Creates schedules, or replaces those with the same name. A schedule keeps its pause. It keeps its next tick unless
- * its times have changed. With the source `code`, replaces every schedule that differs; with `api`, only those
- * with this source.
+ * Creates schedules, or replaces those with the same name. A schedule keeps its pause. It keeps its next tick
+ * unless its times have changed. With the source `code`, replaces every schedule that differs; with `api`,
+ * only those with this source.
  * @param nextMs the next tick of each schedule, in ms since 1970
  * @returns SQL that returns `name` and `isNew` of the schedules that were written
  */

@@ -37,7 +37,10 @@ export function createScheduleStore(database: Database) {
       return row
     },
 
-    /** Lists schedules in the order of their names. `next` is the `after` of the next page; null on the last one. */
+    /**
+     * Lists schedules in the order of their names. `next` is the `after` of the next page; null on the last
+     * one.
+     */
     async list({ after, limit }: { after?: string; limit: number }) {
       const found = await database.reads.use((drizzle) =>
         drizzle
@@ -70,7 +73,10 @@ export function createScheduleStore(database: Database) {
       return written ?? null
     },
 
-    /** Deletes a schedule that is not part of the code, with its runs. Its tasks stay. @returns whether it existed */
+    /**
+     * Deletes a schedule that is not part of the code, with its runs. Its tasks stay. @returns whether it
+     * existed
+     */
     async remove(name: string): Promise<boolean> {
       const rows = await database.query(sql`
         with removed as (

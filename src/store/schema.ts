@@ -39,6 +39,8 @@ export const IS_LATE = sql`finished_at - created_at > interval '1 hour'`
 
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 
+const exactTimestamp = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+
 export const tasks = pgTable(
   'tasks',
   {
@@ -347,7 +349,7 @@ export const schedules = pgTable(
   (table) => [
     index('schedules_due').on(table.nextAt).where(sql`paused_at is null`),
     // Usually it is empty.
-    index('schedules_waiting').on(table.name).where(sql`waiting_at is not null`),
+    index('schedules_waiting').on(table.waitingAt).where(sql`waiting_at is not null and paused_at is null`),
   ],
 )
 
@@ -357,7 +359,7 @@ export const scheduleRuns = pgTable(
   {
     schedule: text('schedule').notNull(),
     /** The tick; for a task that was made on request, the time of the request. */
-    tickAt: timestamp('tick_at', { withTimezone: true, mode: 'date' }).notNull(),
+    tickAt: exactTimestamp('tick_at').notNull(),
     taskId: uuid('task_id').notNull(),
     /** Whether the task was made on request. */
     isManual: boolean('is_manual').notNull().default(false),
@@ -366,17 +368,18 @@ export const scheduleRuns = pgTable(
 )
 
 /**
- * Versions of the schedules in the code. While workers with different code run, the schedules are those of the
- * version that was seen first most recently.
+ * Versions of the schedules in the code. While workers with different code run, the schedules are those of
+ * the version that was seen first most recently.
  */
 export const scheduleVersions = pgTable('schedule_versions', {
   /** Hash of all schedules of the code. */
   version: text('version').primaryKey(),
-  firstSeenAt: timestamptz('first_seen_at').notNull().defaultNow(),
+  // With microseconds: two versions can be seen in the same millisecond.
+  firstSeenAt: exactTimestamp('first_seen_at').notNull().defaultNow(),
   /** When a worker with this version last reported. */
   lastSeenAt: timestamptz('last_seen_at').notNull().defaultNow(),
   /** When these schedules were last written to `schedules`. */
-  appliedAt: timestamptz('applied_at'),
+  appliedAt: exactTimestamp('applied_at'),
 })
 
 /** Numbers of tasks of one queue, as the last count found them. */

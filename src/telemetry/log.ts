@@ -32,7 +32,7 @@ export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): v
   events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued or found lost by the worker'))
   events.on('schedule.refused', ({ schedule, problem }) => {
     const isFirst = isFirstThisHour(schedule)
-    log[isFirst ? 'warn' : 'debug']({ schedule, problem }, 'schedule makes no task: its input is refused')
+    log[isFirst ? 'warn' : 'debug']({ schedule, problem }, 'schedule makes no task')
   })
   events.on('worker.started', ({ slots, isolatedSlots, ...worker }) =>
     log.info({ ...worker, isolatedProcesses: isolatedSlots.capacity }, 'worker started'),
@@ -94,8 +94,8 @@ function innermost(error: unknown): unknown {
 }
 
 /**
- * Returns a function that returns true at most once per `pauseMs` for each key. With it, an outage is not logged
- * as a warning at every retry.
+ * Returns a function that returns true at most once per `pauseMs` for each key. With it, an outage is not
+ * logged as a warning at every retry.
  */
 function oncePer(pauseMs: number): (key: string) => boolean {
   const lastMs = new Map<string, number>()

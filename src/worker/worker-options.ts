@@ -33,8 +33,8 @@ export interface WorkerOptions extends Partial<Intervals> {
   /** How long idempotency keys are kept, in milliseconds; a day by default. */
   keysKeptMs?: number
   /**
-   * Whether no worker with other code runs. Then the schedules of the code of this worker apply at once. Otherwise
-   * those of the newest code apply that still runs (`store/code-schedules.ts`).
+   * Whether no worker with other code runs. Then the schedules of the code of this worker apply at once.
+   * Otherwise those of the newest code apply that still runs (`store/code-schedules.ts`).
    */
   isOnlyVersion?: boolean
   /**

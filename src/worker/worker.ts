@@ -20,8 +20,8 @@ export interface Worker {
    */
   failed: Promise<string>
   /**
-   * Starts the next round of the loops for due tasks, schedules, callbacks, abandoned tasks and retention now. Tests
-   * call it when they have moved the clock.
+   * Starts the next round of the loops for due tasks, schedules, callbacks, abandoned tasks and retention
+   * now. Tests call it when they have moved the clock.
    */
   wake(): void
   /** Calls the hooks of the project for attempts that a crashed worker process ran, and that were put back. */

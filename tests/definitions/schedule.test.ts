@@ -1,4 +1,5 @@
-// Schedules: their ticks where clocks are changed (docs/schedules.md has the same table), and what is refused.
+// Schedules: their ticks where clocks are changed (docs/schedules.md has the same table), and what is
+// refused.
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -204,6 +205,18 @@ test.each([
   expect(faultOfCron(cron)).toBeUndefined()
   const tickMs = nextTick({ cron, timeZone: 'UTC' }, Date.parse('2026-01-01T00:00:00Z'))
   expect(new Date(tickMs).toISOString()).toBe(at)
+})
+
+test('a rare time has fewer ticks than requested, until the year 3000', () => {
+  // 29 February, if it is the fifth Sunday of the month.
+  const rare = { cron: '0 0 29 2 +SUN#5', timeZone: 'UTC' }
+  const ticks = nextTicks(rare, Date.parse('2026-01-01T00:00:00Z'), 100)
+  expect(ticks.slice(0, 2).map((tickMs) => new Date(tickMs).toISOString().slice(0, 10))).toEqual([
+    '2032-02-29',
+    '2060-02-29',
+  ])
+  expect(ticks.length).toBeLessThan(100)
+  expect(() => nextTick(rare, Date.parse('2999-03-01T00:00:00Z'))).toThrow('No tick follows')
 })
 
 test('seconds are counted from 1970, so that the ticks do not depend on the creation', () => {

@@ -100,6 +100,19 @@ test('many workers with the same code, started at once, apply it once', async ()
   expect(await store.find('a')).toMatchObject({ version: 0 })
 })
 
+test('code that was overtaken by newer code while it was applied is not applied', async () => {
+  const [old, newer] = [[schedule('a')], [schedule('b')]]
+  const overtaken = createCodeSchedules({
+    ...database,
+    async use(work) {
+      await code.follow(newer)
+      return database.use(work)
+    },
+  })
+  await overtaken.follow(old)
+  expect(await names()).toEqual(['b'])
+})
+
 test('schedules of the API are left alone, unless the code has one with this name', async () => {
   await store.put(schedule('mine'), Date.now())
   await store.put(schedule('shared'), Date.now())

@@ -212,9 +212,9 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
       'clear enqueued': batch(() => dispatch.clearEnqueued(ids('waiting').map((id) => ({ id, attempt: 0 })))),
       // Concurrent reads share one query: the first of them is a query of its own.
       // Looks up the last task of each schedule, once for overlaps and once for ticks that wait.
-      'find due schedules': batch(() => due.findDue(['reverse'], [], BATCH), 3),
+      'find due schedules': batch(() => due.findDue(['reverse'], { limit: BATCH }), 3),
       'make scheduled tasks': batch(async () => {
-        const { due: found } = await due.findDue(['reverse'], [], BATCH)
+        const { due: found } = await due.findDue(['reverse'], { limit: BATCH })
         await due.makeTasks(
           found.map(({ name, version }, n) => {
             const [task] = createNewTasks(1) as [ReturnType<typeof createNewTasks>[number]]

@@ -1,4 +1,5 @@
-// Schedules make one task per tick: with several workers, through crashes, after outages, with overlaps and pauses.
+// Schedules make one task per tick: with several workers, through crashes, after outages, with overlaps and
+// pauses.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { defineTask } from '../../src/definitions/define.ts'
@@ -102,6 +103,24 @@ test('a schedule of the code makes tasks like submissions of its definition', as
     run_at: runs[0]?.tickAt.toISOString(),
   })
   expect(await rowOf('of-code')).toMatchObject({ source: 'code', lastTaskIds: [task.id] })
+})
+
+test('code that runs alone applies at once, other code only when no newer code has run for a minute', async () => {
+  const { codeSchedules, scheduleStore } = system.connections
+  await codeSchedules.follow([], { isNewest: true })
+  expect(await rowOf('of-code')).toBeUndefined()
+  const probe = await create({}, 0)
+  const beside = startWorker({ queues: ['default'] })
+  await untilRuns(probe, 1)
+  await beside.stop(0)
+  expect(await rowOf('of-code')).toBeUndefined()
+  const alone = startWorker({ queues: ['default'], isOnlyVersion: true })
+  await until(
+    () => rowOf('of-code'),
+    (row) => row !== undefined,
+  )
+  await alone.stop(0)
+  await scheduleStore.pause('of-code')
 })
 
 test('1,000 schedules that are due at once make one task each, with three workers', async () => {
@@ -257,6 +276,10 @@ describe('with one worker', () => {
   test('ticks stay due while no worker has the definition or accepts the input; other schedules go on', async () => {
     const removed = await create({ definition: 'removed', input: {} }, 0)
     const invalid = await create({ definition: 'divide', input: { x: 'no number' } }, 0)
+    const zoneless = await create({}, 0)
+    await system.connections.database.query(
+      sql`update schedules set time_zone = 'Europe/Atlantis', version = version + 1, next_at = now() where name = ${zoneless}`,
+    )
     const others = await Promise.all([create({}, 0), create({}, 100)])
     for (const name of others) await untilRuns(name, 1)
     expect(await runsOf(removed)).toEqual([])
@@ -266,12 +289,18 @@ describe('with one worker', () => {
       body: { problem: string }
     }
     expect(body.problem).toContain('#/input/x')
+    // Not in every round.
+    const refused = system.emitted('schedule.refused').filter(({ schedule }) => schedule === invalid)
+    expect(refused).toEqual([{ schedule: invalid, problem: expect.stringContaining('#/input/x: ') }])
     // A valid input is noticed immediately: it is another version of the schedule.
     const row = await rowOf(invalid)
     if (row) await put({ ...row, input: { x: 6, y: 2 } }, 0)
     const [run] = await untilRuns(invalid, 1)
     expect(await system.taskWhenFinal(run?.taskId ?? '')).toMatchObject({ result: { quotient: 3 } })
+    const broken = (await system.request('GET', `/v1/schedules/${zoneless}`)) as { body: { problem: string } }
+    expect(broken.body.problem).toBe('time_zone must be the name of a time zone, e.g. Europe/Berlin')
     await system.connections.scheduleStore.remove(removed)
+    await system.connections.scheduleStore.remove(zoneless)
   })
 
   test('a tick that is repeated, because the clock was put back, makes no second task', async () => {

@@ -1,5 +1,5 @@
-// Operations on schedules. The routes take access and query from here, and /openapi.json is generated from all of
-// it.
+// Operations on schedules. The routes take access and query from here, and /openapi.json is generated from
+// all of it.
 import type { z } from 'zod'
 import { json, type Operation, type Operations } from '../openapi/operation.ts'
 import { EXAMPLE_ID } from '../tasks/task-examples.ts'
@@ -63,6 +63,7 @@ export const scheduleOperations = {
   get_schedule: {
     route: 'GET /v1/schedules/:name',
     summary: 'Read a schedule',
+    description: 'The schedule with its last 20 tasks and their statuses.',
     access: 'read',
     parameters: ['ScheduleName'],
     responses: {

@@ -7,7 +7,9 @@ import { decimal } from '../http/request-query.ts'
 const timestamp = z.iso.datetime()
 const count = z.int().min(0)
 
-/** Body of `PUT /v1/schedules/{name}` and of a preview. The service checks expression, time zone and input. */
+/**
+ * Body of `PUT /v1/schedules/{name}` and of a preview. The service checks expression, time zone and input.
+ */
 export const scheduleRequest = z.strictObject({
   definition: z.string().meta({ description: 'Name of the definition of the tasks.' }),
   input: z.unknown().meta({ description: 'Input of the tasks.' }),

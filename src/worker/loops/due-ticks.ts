@@ -21,8 +21,8 @@ export const MAX_TICKS = 100
 
 /** @param nowMs the time of Postgres */
 export function decideTicks(schedule: DueSchedule, nowMs: number): TickDecision {
-  const { overlap, isBlocked, waitingMs, nextMs } = schedule
-  const due = dueTicks(schedule, nowMs)
+  const { overlap, isBlocked, waitingMs } = schedule
+  const { due, next } = dueTicks(schedule, nowMs)
   const waiting = waitingMs === null ? [] : [waitingMs]
   const candidates = [...waiting, ...withoutMissed(schedule, due, nowMs)]
   const first = waitingMs ?? candidates.at(-1)
@@ -33,18 +33,23 @@ export function decideTicks(schedule: DueSchedule, nowMs: number): TickDecision 
     ticks,
     waitingMs: stillWaiting[0] ?? null,
     skipped: due.length + waiting.length - ticks.length - stillWaiting.length,
-    nextMs: due.length > 0 ? nextTick(timingOf(schedule), nowMs) : nextMs,
+    nextMs: next,
   }
 }
 
 /**
- * Returns the ticks from `nextMs` on that are due, at most `MAX_TICKS`. `nextMs` itself is a tick even if newer rules
- * of its time zone say otherwise.
+ * Returns the ticks from `nextMs` on that are due, at most `MAX_TICKS`, and the one after them. `nextMs`
+ * itself is a tick even if newer rules of its time zone say otherwise.
  */
-function dueTicks(schedule: DueSchedule, nowMs: number): number[] {
+function dueTicks(schedule: DueSchedule, nowMs: number): { due: number[]; next: number } {
   const { nextMs } = schedule
-  if (nextMs > nowMs) return []
-  return [nextMs, ...lastTicks(timingOf(schedule), nextMs, nowMs, MAX_TICKS)].slice(-MAX_TICKS)
+  if (nextMs > nowMs) return { due: [], next: nextMs }
+  const timing = timingOf(schedule)
+  const second = nextTick(timing, nextMs)
+  // Usually one tick is due.
+  if (second > nowMs) return { due: [nextMs], next: second }
+  const due = [nextMs, ...lastTicks(timing, nextMs, nowMs, MAX_TICKS)].slice(-MAX_TICKS)
+  return { due, next: nextTick(timing, nowMs) }
 }
 
 /** Leaves out the missed ticks that are not caught up. */

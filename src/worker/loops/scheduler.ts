@@ -1,6 +1,6 @@
-// Makes the tasks of schedules. Every worker does this for the definitions that it has. No worker is elected: the
-// statement that makes the tasks of a tick moves its schedule on.
-import { isAppError } from '../../base/errors.ts'
+// Makes the tasks of schedules. Every worker does this for the definitions that it has. No worker is elected:
+// the statement that makes the tasks of a tick moves its schedule on.
+import { isAppError, messageOf } from '../../base/errors.ts'
 import { faultsOf } from '../../base/faults.ts'
 import { type Loop, startLoop } from '../../base/loop.ts'
 import { newId } from '../../base/uuidv7.ts'
@@ -30,7 +30,8 @@ const MAX_TASKS = 500
 const MAX_INPUTS = 4 * 1_024 * 1_024
 // How often a worker reports the version of its schedules, and compares it with those of others.
 const FOLLOW_MS = 5_000
-// How long a schedule whose tasks cannot be made is left alone. Whether an input is valid can depend on the time.
+// How long a schedule whose tasks cannot be made is left alone. Whether an input is valid can depend on the
+// time.
 const REFUSED_MS = 60_000
 // Pause after a round in which other workers made the tasks of all due schedules.
 const BUSY_MS = 50
@@ -39,13 +40,17 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
   const { store, codeSchedules, registry, onMade, isOnlyVersion, events, intervalMs } = dependencies
   const names = registry.all.map(({ name }) => name)
   const refused = new Map<string, { version: number; untilMs: number }>()
+  const seed = Math.floor(Math.random() * 2 ** 31)
   let followedMs = Number.NEGATIVE_INFINITY
   return startLoop({
     intervalMs,
     async body(stopping) {
-      await followCode()
+      // Ticks do not wait for it.
+      await followCode().catch((error) =>
+        events.emit('error.transient', { where: 'schedules of the code', error }),
+      )
       for (;;) {
-        const found = await store.findDue(names, refusedNow(), BATCH)
+        const found = await store.findDue(names, { refused: refusedNow(), limit: BATCH, seed })
         const { isProgress, nextInMs } = await makeTasks(found)
         if (found.due.length < BATCH || stopping.aborted) return nextInMs
         if (!isProgress) return BUSY_MS
@@ -68,11 +73,22 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
 
   /** @returns milliseconds until the next tick, and whether any schedule was moved on or refused */
   async function makeTasks({ due, nowMs, nextInMs }: DueSchedules) {
-    const moves = due.flatMap((schedule) => moveOf(schedule, nowMs))
+    const moves = due.flatMap((schedule) => moveOrRefuse(schedule, nowMs))
     let isProgress = moves.length < due.length
     for (const batch of batchesOf(moves)) if (await write(batch, nowMs)) isProgress = true
     const next = [...moves.map(({ nextMs }) => nextMs - nowMs), ...(nextInMs === null ? [] : [nextInMs])]
     return { isProgress, nextInMs: Math.ceil(Math.min(intervalMs, ...next)) }
+  }
+
+  /** Returns nothing if the tasks of the schedule cannot be made here. This must not stop other schedules. */
+  function moveOrRefuse(schedule: DueSchedule, nowMs: number): Move[] {
+    try {
+      return moveOf(schedule, nowMs)
+    } catch (error) {
+      // For example, this version of Node does not know its time zone.
+      refuse(schedule, messageOf(error))
+      return []
+    }
   }
 
   /** Returns the tasks of the due ticks; nothing if the definition does not accept the input. */
@@ -108,8 +124,8 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
   }
 
   /**
-   * Writes moves in one statement. If it fails, writes each of them alone, so that a schedule whose tasks cannot be
-   * written does not stop the others.
+   * Writes moves in one statement. If it fails, writes each of them alone, so that a schedule whose tasks
+   * cannot be written does not stop the others.
    * @returns whether any schedule was moved on or refused
    * @throws AppError `unavailable`
    */
@@ -126,7 +142,7 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
       if (isAppError(error, 'unavailable')) throw error
       const [first, ...others] = moves as [Move, ...Move[]]
       if (others.length === 0) {
-        refuse(first, String(error))
+        refuse(first, messageOf(error))
         return true
       }
       let isProgress = false
@@ -148,7 +164,9 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
     onMade(Math.max(0, Math.min(...tasks.map(({ runAt }) => runAt.getTime())) - nowMs))
   }
 
-  /** Leaves a schedule alone for a while. Its ticks stay due: a worker with other code can make their tasks. */
+  /**
+   * Leaves a schedule alone for a while. Its ticks stay due: a worker with other code can make their tasks.
+   */
   function refuse({ name, version }: { name: string; version: number }, problem: string) {
     refused.set(name, { version, untilMs: performance.now() + REFUSED_MS })
     events.emit('schedule.refused', { schedule: name, problem })
