@@ -44,8 +44,8 @@ describe.skipIf(!chromium)('limits, priorities and expiry', () => {
     const second = await system.submit('one_per_key', { key: 'acme' })
     await using view = await open(`#/tasks/${second.id}`)
     await view.page.getByText('Waits for a slot of concurrency key acme, 1 before it.').waitFor()
-    // After this, the browser has a response to each request of the page. Their ETag does not change, because the
-    // version of the waiting task stays the same.
+    // After this, the browser has a response to each request of the page. Their ETag does not change, because
+    // the version of the waiting task stays the same.
     for (let n = 0; n < 2; n++) await view.page.waitForResponse(/wait=1$/)
     await cancel(first.id)
     await view.page.getByText('Waits for a slot of concurrency key acme, 0 before it.').waitFor()

@@ -198,6 +198,29 @@ describe.skipIf(!chromium)('schedules', () => {
     await page.getByText('Active', { exact: true }).waitFor()
   })
 
+  test('the next ticks follow the time', async () => {
+    // A paused schedule makes no tasks, but its ticks can be previewed.
+    await put('often', { ...HOURLY, every_seconds: 1 })
+    await system.request('POST', '/v1/schedules/often/pause')
+    await using view = await open('#/schedules/often')
+    const tick = view.page.getByRole('list', { name: 'Next ticks' }).locator('time').first()
+    const first = await tick.getAttribute('datetime')
+    await expect.poll(() => tick.getAttribute('datetime')).not.toBe(first)
+    await remove('often')
+  })
+
+  test('a view whose code cannot be loaded says so, and the page can be loaded again', async () => {
+    await using view = await open('#/')
+    const { page } = view
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.route('**/schedules-view-*.js', (route) => route.abort())
+    await page.getByRole('link', { name: 'Schedules' }).click()
+    await page.getByRole('heading', { name: 'This view could not be loaded' }).waitFor()
+    await page.unroute('**/schedules-view-*.js')
+    await page.getByRole('button', { name: 'Load the page again' }).click()
+    await page.getByRole('row', { name: /^of-code/ }).waitFor()
+  })
+
   test('sensitive values of an input are entered again', async () => {
     await put('secret', { definition: 'report', input: { to: 'ada', token: 'hidden' }, every_seconds: 60 })
     await using view = await open('#/schedules/secret')

@@ -3,16 +3,19 @@
 import { createObservable, type Observable } from './parts/observable.ts'
 
 /**
- * The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task, `keys` the
- * list of the keys of limits. `schedules` is the list of schedules, `schedule` the page of one of them, or the form
- * for a new one.
+ * The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task,
+ * `keys` the list of the keys of limits. `schedules` is the list of schedules, `schedule` the page of one of
+ * them, or the form for a new one.
  */
 export const VIEWS = ['overview', 'tasks', 'task', 'run', 'schedules', 'schedule', 'workers', 'keys'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {
   view: View
-  /** Id of the shown task, name of the definition in the form, or name of the schedule; null if the URL has none. */
+  /**
+   * Id of the shown task, name of the definition in the form, or name of the schedule; null if the URL has
+   * none.
+   */
   id: string | null
   /** Parameters in the hash: filters and choices of the view. */
   params: URLSearchParams

@@ -62,8 +62,8 @@ interface Listeners {
 
 export function createApiClient({ clock, reload, report, access }: Listeners) {
   const client = connect(currentKey)
-  // Reads from the API also if the browser has a response with the same ETag. The ETag is the version of a task,
-  // and what a held task waits for changes without a new version.
+  // Reads from the API also if the browser has a response with the same ETag. The ETag is the version of a
+  // task, and what a held task waits for changes without a new version.
   const reloading = connect(currentKey, 'reload')
   // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
   // key that submitted it, even if the key lacks the scope "read".
@@ -132,7 +132,10 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
     /** Lists the keys of limits with unfinished tasks. */
     keys: (query: KeysQuery, signal: AbortSignal) => send('read', () => client.keys(query, { signal })),
 
-    /** Lists schedules in the order of their names. @param cursor `next_cursor` of the page before; '' for the first */
+    /**
+     * Lists schedules in the order of their names.
+     * @param cursor `next_cursor` of the page before; '' for the first
+     */
     schedules: (limit: number, cursor: string, signal: AbortSignal) =>
       send('read', () => client.schedules.list({ limit, ...(cursor && { cursor }) }, { signal })),
 

@@ -31,8 +31,8 @@ function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
 
 /**
  * Assigns each error to the field that its JSON pointer names, or to the nearest field that contains it.
- * @param field field for the member `root` of the request body, or for the whole body if `root` is null; only it
- *   and its nested fields get errors
+ * @param field field for the member `root` of the request body, or for the whole body if `root` is null; only
+ *   it and its nested fields get errors
  * @param path path of `field` in the form
  * @returns messages by the path of a field, and in `rest` the errors that belong to none of these fields
  */

@@ -83,7 +83,9 @@ export function readOptions(draft: Draft): { options: RunOptions | undefined; fa
   }
 }
 
-/** Returns errors for pairs of options that exclude each other. The API refuses them too, but names no field. */
+/**
+ * Returns errors for pairs of options that exclude each other. The API refuses them too, but names no field.
+ */
 function pairFaults(options: RunOptions): Faults {
   const { run_at, delay_seconds = 0, expires_at, expires_in_seconds = Number.POSITIVE_INFINITY } = options
   const faults: Faults = {}

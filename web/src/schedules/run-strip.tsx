@@ -1,4 +1,5 @@
-// The last runs of a schedule as a strip of marks with the colours of their statuses, the latest one on the right.
+// The last runs of a schedule as a strip of marks with the colours of their statuses, the latest one on the
+// right.
 import type { ScheduleWithRuns } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'

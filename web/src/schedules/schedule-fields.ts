@@ -135,14 +135,18 @@ export function readSchedule(state: ScheduleState, fields: LeafField[], inputFie
   return { name, timing, input, faults, inputFaults }
 }
 
-/** Returns the draft without members that these fields do not edit, e.g. the interval beside a cron expression. */
+/**
+ * Returns the draft without members that these fields do not edit, e.g. the interval beside a cron
+ * expression.
+ */
 function onlyOf(draft: Draft, fields: LeafField[]): Draft {
   const { members } = asGroup(draft)
   return { members: Object.fromEntries(fields.map(({ name }) => [name, members[name] ?? ''])), others: {} }
 }
 
 /**
- * Assigns errors of the API to the fields of the input. @param inputField null while the input is edited as JSON
+ * Assigns errors of the API to the fields of the input.
+ * @param inputField null while the input is edited as JSON
  * @returns messages by the path of a field, and in `rest` the errors that do not belong to the input
  */
 export function inputFaultsOf(

@@ -1,5 +1,5 @@
-// Page of one schedule: its state and actions, its next ticks and last runs, and the form in which it is edited. Also
-// the page with the form for a new schedule.
+// Page of one schedule: its state and actions, its next ticks and last runs, and the form in which it is
+// edited. Also the page with the form for a new schedule.
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { ScheduleWithRuns } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'

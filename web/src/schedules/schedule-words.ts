@@ -32,7 +32,9 @@ export function untilText(at: string, nowMs: number): string {
 export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone
 
 export interface TickTexts {
-  /** In the time zone of the schedule, with the name of the zone; in one's own zone if the schedule has none. */
+  /**
+   * In the time zone of the schedule, with the name of the zone; in one's own zone if the schedule has none.
+   */
   local: string
   /** In one's own time zone; null if the time is the same in both. */
   own: string | null

@@ -11,8 +11,9 @@ import { untilText } from './schedule-words.ts'
 
 const COUNT = 5
 // Pause between two requests. The ticks are read earlier if one of them has passed.
-const INTERVAL_MS = 60_000
-// How long a tick that has passed is shown. It limits the requests for a schedule that has a tick every second.
+const INTERVAL_MS = 300_000
+// How long a tick that has passed is shown. It limits the requests for a schedule that has a tick every
+// second.
 const PASSED_MS = 3_000
 
 export interface TickPreviewProps {

@@ -31,8 +31,8 @@ const MAX_OTHERS_PER_ROUND = 3
 // Minimum duration of a round of polling. It limits the request rate when error responses (e.g. of a proxy)
 // arrive immediately.
 const MIN_ROUND_MS = 200
-// While a held task waits, what it waits for is read again after this time. Other requests of the task get its
-// version only, which costs the API less.
+// While a held task waits, what it waits for is read again after this time. Other requests of the task get
+// its version only, which costs the API less.
 const RELOAD_MS = 3_000
 // Pause while no task needs a request. It is effectively endless: `refresh` and changes of the list of
 // remembered tasks end it.

@@ -30,7 +30,9 @@ export function summaryOf(task: Task, nowMs: number): string {
   }
 }
 
-/** Returns what a held task waits for; null if it only waits for its time, which `waitingSummary` counts down. */
+/**
+ * Returns what a held task waits for; null if it only waits for its time, which `waitingSummary` counts down.
+ */
 function heldSummary(wait: Task['waits_for']): string | null {
   if (!wait || wait.reason === 'due') return null
   return `${wait.message.charAt(0).toUpperCase()}${wait.message.slice(1)}.`

@@ -15,7 +15,9 @@ export interface TimelineEvent {
 // The timeline shows only this many failed attempts, the last ones: a task can have a thousand.
 const MAX_FAILED_ATTEMPTS = 20
 
-/** Returns the events: submission, failed attempts, current attempt, cancellation, end, next attempt, expiry. */
+/**
+ * Returns the events: submission, failed attempts, current attempt, cancellation, end, next attempt, expiry.
+ */
 export function timelineEventsOf(task: Task): TimelineEvent[] {
   const events = [
     { at: task.created_at, status: 'PENDING' as const, title: 'Submitted' },

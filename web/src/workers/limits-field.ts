@@ -45,8 +45,8 @@ function leaf(name: string, kind: LeafKind, label: string, limits: Limits): Leaf
 /** Reads the limits from their draft. An empty field removes its limit. */
 export function readLimits(draft: Draft): { limits: QueueLimits; faults: Faults } {
   const { value, faults } = readField(LIMITS_FIELD, draft)
-  // The type assertion is safe: the value was built from LIMITS_FIELD, whose members have these names and types.
-  // Only the two members of the rate limit can be missing.
+  // The type assertion is safe: the value was built from LIMITS_FIELD, whose members have these names and
+  // types. Only the two members of the rate limit can be missing.
   const { concurrency = null, rate_limit = null } = value as GivenLimits
   const missing = rate_limit && PAIR.filter((name) => rate_limit[name] === undefined)
   for (const name of missing ?? []) faults[`rate_limit/${name}`] ??= 'Fill in both fields, or none.'
