@@ -47,7 +47,7 @@ export interface ScheduleService {
   remove(name: string): Promise<void>
   /** Until `resume`, the schedule makes no tasks. Repeating it changes nothing. */
   pause(name: string): Promise<KnownSchedule>
-  /** Ends the pause. Ticks during the pause are not caught up. */
+  /** Ends the pause. Ticks during the pause are not caught up. @throws AppError `schedule_refused` */
   resume(name: string): Promise<KnownSchedule>
   /**
    * Makes a task of the schedule now, also if it is paused or if a task of it has not ended. The task counts
@@ -55,7 +55,7 @@ export interface ScheduleService {
    * @throws AppError `schedule_refused`, `outcome_unknown`
    */
   run(name: string, origin: Pick<NewTask, 'requestId' | 'traceparent'>): Promise<NewTask>
-  /** Returns the next ticks of a schedule, as if it were not paused. */
+  /** Returns the next ticks of a schedule, as if it were not paused. @throws AppError `schedule_refused` */
   preview(name: string, count: number): Promise<TickPreview[]>
   /** Returns the next ticks that a schedule would have. @throws AppError `invalid_input` */
   previewOf(given: GivenSchedule, count: number): Promise<TickPreview[]>
@@ -114,6 +114,7 @@ export function createScheduleService({
     async resume(name) {
       for (let tries = 0; tries < RESUME_TRIES; tries++) {
         const row = await find(name)
+        requireTimes(row)
         const nextMs = nextTick(timingOf(row), await store.nowMs())
         if (await store.resume(name, row.version, nextMs)) return known(await find(name))
       }
@@ -129,7 +130,9 @@ export function createScheduleService({
     },
 
     async preview(name, count) {
-      return ticksOf(await find(name), count)
+      const row = await find(name)
+      requireTimes(row)
+      return ticksOf(row, count)
     },
 
     async previewOf(given, count) {
@@ -153,19 +156,10 @@ export function createScheduleService({
   /** Describes why the schedule makes no tasks in this version of the code; null if it does. */
   function problemOf(row: ScheduleRow): string | null {
     const { definition: name, input } = row
+    const fault = faultOfTimes(row)
+    if (fault !== undefined) return fault
     const definition = registry.find(name)
     if (!definition) return `There is no task "${name}" in this version of the code`
-    const { cron, timeZone, everySeconds, overlap, catchUp, jitterSeconds } = row
-    const [fault] = faultsOfSchedule({
-      ...(cron !== null && { cron }),
-      ...(timeZone !== null && { timeZone }),
-      ...(everySeconds !== null && { everySeconds }),
-      overlap,
-      catchUp,
-      jitterSeconds,
-    })
-    // Another version of the code or of Node has accepted it.
-    if (fault) return `${MEMBER_NAMES[fault.member]} ${fault.detail}`
     try {
       parseInput(definition, input, ['input'])
       return null
@@ -216,6 +210,26 @@ export function createScheduleService({
     const zone = schedule.timeZone ?? 'UTC'
     return ticks.map((tickMs) => ({ at: new Date(tickMs), localTime: localTextOf(zone, tickMs) }))
   }
+}
+
+/**
+ * Describes a fault of the times of a stored schedule, which another version of the code or of Node has
+ * accepted.
+ */
+function faultOfTimes({ cron, timeZone, everySeconds }: ScheduleRow): string | undefined {
+  const [fault] = faultsOfSchedule({
+    cron: cron ?? undefined,
+    timeZone: timeZone ?? undefined,
+    everySeconds: everySeconds ?? undefined,
+  })
+  return fault && `${MEMBER_NAMES[fault.member]} ${fault.detail}`
+}
+
+/** @throws AppError `schedule_refused` if the ticks of the schedule cannot be found here */
+function requireTimes(row: ScheduleRow): void {
+  const fault = faultOfTimes(row)
+  if (fault !== undefined)
+    throw new AppError('schedule_refused', `Schedule "${row.name}" has no ticks: ${fault}`)
 }
 
 /** Names of the members in requests. */
