@@ -3,20 +3,21 @@ import { AppError } from '../base/errors.ts'
 import { pointerOf } from '../base/faults.ts'
 import { newId } from '../base/uuidv7.ts'
 import type { Registry } from '../definitions/registry.ts'
-import {
-  completeSchedule,
-  faultsOfSchedule,
-  SCHEDULE_NAME,
-  type Schedule,
-  type ScheduleFault,
-  timingOf,
-} from '../definitions/schedule.ts'
+import { completeSchedule, faultsOfSchedule, type Schedule, timingOf } from '../definitions/schedule.ts'
 import { nextTick, nextTicks } from '../definitions/schedule-times.ts'
 import { localTextOf } from '../definitions/time-zone.ts'
 import type { NewTask } from '../store/new-tasks.ts'
 import type { ScheduleRun, ScheduleStore } from '../store/schedule-store.ts'
-import type { ScheduleRow } from '../store/schema.ts'
+import type { ScheduleRow } from '../store/schedule-tables.ts'
 import type { Events } from '../telemetry/events.ts'
+import {
+  checkName,
+  faultOfTimes,
+  MEMBER_NAMES,
+  requireTimes,
+  scheduleInCode,
+  unknownSchedule,
+} from './schedule-faults.ts'
 import { parseInput } from './task-input.ts'
 
 /** A schedule as a client gives it. */
@@ -88,13 +89,13 @@ export function createScheduleService({
 
     async put(name, given) {
       checkName(name)
-      if (registry.schedules.has(name)) throw inCode(name)
+      if (registry.schedules.has(name)) throw scheduleInCode(name)
       check(given)
       const { definition, ...schedule } = given
       const complete = completeSchedule(definition, { ...schedule, name })
       const nextMs = nextTick(timingOf(complete), await store.nowMs())
       const written = await store.put(complete, nextMs)
-      if (!written) throw inCode(name)
+      if (!written) throw scheduleInCode(name)
       return { ...known(await find(name)), ...written }
     },
 
@@ -102,12 +103,12 @@ export function createScheduleService({
       checkName(name)
       if (await store.remove(name)) return
       await find(name)
-      throw inCode(name)
+      throw scheduleInCode(name)
     },
 
     async pause(name) {
       checkName(name)
-      if (!(await store.pause(name))) throw unknown(name)
+      if (!(await store.pause(name))) throw unknownSchedule(name)
       return known(await find(name))
     },
 
@@ -124,7 +125,7 @@ export function createScheduleService({
     async run(name, origin) {
       const row = await find(name)
       const task = newTask(row, origin)
-      if (!(await store.run(name, task))) throw unknown(name)
+      if (!(await store.run(name, task))) throw unknownSchedule(name)
       events.emit('tasks.accepted', { tasks: [task] })
       return task
     },
@@ -145,7 +146,7 @@ export function createScheduleService({
   async function find(name: string): Promise<ScheduleRow> {
     checkName(name)
     const row = await store.find(name)
-    if (!row) throw unknown(name)
+    if (!row) throw unknownSchedule(name)
     return row
   }
 
@@ -210,53 +211,4 @@ export function createScheduleService({
     const zone = schedule.timeZone ?? 'UTC'
     return ticks.map((tickMs) => ({ at: new Date(tickMs), localTime: localTextOf(zone, tickMs) }))
   }
-}
-
-/**
- * Describes a fault of the times of a stored schedule, which another version of the code or of Node has
- * accepted.
- */
-function faultOfTimes({ cron, timeZone, everySeconds }: ScheduleRow): string | undefined {
-  const [fault] = faultsOfSchedule({
-    cron: cron ?? undefined,
-    timeZone: timeZone ?? undefined,
-    everySeconds: everySeconds ?? undefined,
-  })
-  return fault && `${MEMBER_NAMES[fault.member]} ${fault.detail}`
-}
-
-/** @throws AppError `schedule_refused` if the ticks of the schedule cannot be found here */
-function requireTimes(row: ScheduleRow): void {
-  const fault = faultOfTimes(row)
-  if (fault !== undefined)
-    throw new AppError('schedule_refused', `Schedule "${row.name}" has no ticks: ${fault}`)
-}
-
-/** Names of the members in requests. */
-const MEMBER_NAMES: Record<ScheduleFault['member'], string> = {
-  cron: 'cron',
-  timeZone: 'time_zone',
-  everySeconds: 'every_seconds',
-  overlap: 'overlap',
-  catchUp: 'catch_up',
-  jitterSeconds: 'jitter_seconds',
-}
-
-function checkName(name: string): void {
-  if (SCHEDULE_NAME.test(name)) return
-  throw new AppError(
-    'unknown_schedule',
-    `"${name.slice(0, 100)}" is not a valid name of a schedule: at most 100 lower case letters, digits, "_", "-" and ".", beginning with a letter`,
-  )
-}
-
-function unknown(name: string): AppError {
-  return new AppError('unknown_schedule', `There is no schedule "${name.slice(0, 100)}"`)
-}
-
-function inCode(name: string): AppError {
-  return new AppError(
-    'schedule_in_code',
-    `Schedule "${name}" is part of the code of the project: change it there. It can be paused, resumed and run here`,
-  )
 }
