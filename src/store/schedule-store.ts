@@ -6,7 +6,7 @@ import { confirmed } from './database-errors.ts'
 import { asc, eq, gt, sql } from './drizzle.ts'
 import { inputTextOf, type NewTask } from './new-tasks.ts'
 import { changeSchedules } from './schedule-changes.ts'
-import { type ScheduleRow, schedules } from './schema.ts'
+import { type ScheduleRow, schedules } from './schedule-tables.ts'
 import { storedRequestId } from './task-columns.ts'
 
 /** A task that a schedule has made. `status` is null if the task was removed. */

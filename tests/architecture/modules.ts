@@ -61,6 +61,7 @@ export const LAYERS: Module[][] = [
         'log-store.ts',
         'blocked-heartbeat.ts',
         'schedule-store.ts',
+        'schedule-tables.ts',
         'due-schedules.ts',
         'code-schedules.ts',
         'callback-store.ts',
