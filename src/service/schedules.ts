@@ -2,6 +2,7 @@
 import { AppError } from '../base/errors.ts'
 import { pointerOf } from '../base/faults.ts'
 import { newId } from '../base/uuidv7.ts'
+import { holdOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { completeSchedule, faultsOfSchedule, type Schedule, timingOf } from '../definitions/schedule.ts'
 import { nextTick, nextTicks } from '../definitions/schedule-times.ts'
@@ -203,6 +204,7 @@ export function createScheduleService({
       isIsolated: definition.isolate !== undefined,
       tags: [],
       createdAt,
+      hold: holdOf(definition, input),
     }
   }
 

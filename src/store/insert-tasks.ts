@@ -23,6 +23,7 @@ import {
   type NewTask,
   type OnceResult,
   type OnceTask,
+  storedPriority,
 } from './new-tasks.ts'
 import { idempotencyKeys } from './schema.ts'
 import { storedRequestId } from './task-columns.ts'
@@ -111,7 +112,7 @@ async function heldColumnsOf(transaction: Transaction, newTasks: NewTask[]): Pro
   return {
     group_id: doubles(newTasks.map(({ id }) => groupIds.get(id))),
     concurrency_key: texts(newTasks.map(({ hold }) => hold?.concurrencyKey)),
-    priority: texts(newTasks.map(({ hold }) => (hold?.priority === 'normal' ? undefined : hold?.priority))),
+    priority: texts(newTasks.map(storedPriority)),
     expires_at: timestamps(newTasks.map(({ hold }) => hold?.expiresAt)),
   }
 }

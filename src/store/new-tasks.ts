@@ -1,6 +1,6 @@
 // Types of tasks that are submitted but not inserted yet.
 import type { QueuePart } from '../definitions/delivery-queue.ts'
-import type { Hold } from '../definitions/limits.ts'
+import type { Hold, Priority } from '../definitions/limits.ts'
 import type { IdempotencyKeyRow } from './schema.ts'
 
 export interface NewTask {
@@ -35,6 +35,11 @@ export interface OnceTask extends NewTask {
    * body. Both have the form of a UUID.
    */
   idempotency: { key: string; fingerprint: string }
+}
+
+/** Returns the priority as it is stored in the row of a task: undefined if it is normal. */
+export function storedPriority({ hold }: NewTask): Priority | undefined {
+  return hold?.priority === 'normal' ? undefined : hold?.priority
 }
 
 export function inputTextOf({ input, inputText }: NewTask): string {
