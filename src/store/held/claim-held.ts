@@ -230,7 +230,9 @@ const START: BatchStatement = {
       update tasks set status = 'STARTED', attempt = tasks.attempt + 1, worker_id = picked.worker_id, started_at = picked.now,
              enqueued_at = picked.now, progress_fraction = 0, progress_message = null, version = version + 1
       from picked
+      -- A submission that has replaced the input of a unique task may have moved it to another group, or its start.
       where ${isKey('tasks.id', 'picked.id')} and tasks.status in ('PENDING', 'RETRY')
+        and tasks.enqueued_at = 'infinity' and tasks.run_at <= picked.now
         and (tasks.expires_at is null or tasks.expires_at > picked.now)
       returning ${CLAIMED_COLUMNS}
     ), started as (
