@@ -16,6 +16,7 @@ export const HTTP_STATUS = {
   method_not_allowed: 405,
   already_finished: 409,
   not_finished: 409,
+  unique_task_exists: 409,
   idempotency_key_in_flight: 409,
   body_too_large: 413,
   unsupported_media_type: 415,

@@ -62,7 +62,8 @@ function faultOfDelays(
   onConflict: OnConflict,
 ): string | undefined {
   if (onConflict !== 'debounce') {
-    const given = delaySeconds !== undefined ? 'delaySeconds' : maxDelaySeconds !== undefined && 'maxDelaySeconds'
+    const given =
+      delaySeconds !== undefined ? 'delaySeconds' : maxDelaySeconds !== undefined && 'maxDelaySeconds'
     return given ? `unique.${given} needs unique.onConflict "debounce", not ${shown(onConflict)}` : undefined
   }
   if (delaySeconds === undefined) return 'unique.onConflict "debounce" needs unique.delaySeconds'

@@ -10,6 +10,7 @@ import { createRetentionStore } from './retention-store.ts'
 import { createTaskList } from './task-list.ts'
 import { createTaskReader } from './task-reader.ts'
 import { createTaskStore } from './task-store.ts'
+import { createUniqueStore } from './unique/unique-store.ts'
 import { createWorkerStore } from './worker-store.ts'
 
 export type Stores = ReturnType<typeof createStores>
@@ -21,6 +22,7 @@ export function createStores(database: Database) {
     taskList: createTaskList(database.searches),
     dispatchStore: createDispatchStore(database),
     limitStore: createLimitStore(database),
+    uniqueStore: createUniqueStore(database),
     callbackStore: createCallbackStore(database),
     logStore: createLogStore(database),
     queueStore: createQueueStore(database),

@@ -300,6 +300,7 @@ export function startParts(
     store: connections.retentionStore,
     activityStore: connections.activityStore,
     cleanLimits: limitStore.clean,
+    pruneKeysOfUnique: connections.uniqueStore.prune,
     events,
     policy: retentionPolicyOf(options, registry.all),
     keysKeptMs: options.keysKeptMs ?? KEYS_KEPT_MS,

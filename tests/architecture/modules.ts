@@ -68,6 +68,8 @@ export const LAYERS: Module[][] = [
         'held/claim-held.ts',
         'held/hold-again.ts',
         'held/limit-store.ts',
+        'unique/retry-unique.ts',
+        'unique/unique-store.ts',
         'test-database.ts',
       ],
     },

@@ -31,6 +31,8 @@ const DETAILS: Record<ErrorCode, string> = {
   already_finished: 'Task 01890000-0000-7000-8000-000000000000 is SUCCESS: it has finished',
   not_finished:
     'Task 01890000-0000-7000-8000-000000000000 is STARTED: only a task that ended as FAILURE or CANCELLED can be retried',
+  unique_task_exists:
+    'Task 01890000-0000-7000-8000-000000000000 cannot be retried: task 01890000-0000-7000-8000-000000000001 has the same unique key and has not ended',
   idempotency_key_in_flight:
     'The first request with this Idempotency-Key is still being processed: try again in a second',
   body_too_large: 'The body must not be larger than 262144 bytes',

@@ -241,7 +241,7 @@ const START: BatchStatement = {
     ), removed as (
       delete from held_tasks using picked
       where held_tasks.task_id = picked.id and picked.id not in (select id from claimed)
-        and not coalesce(held_tasks.expires_at <= picked.now, false)
+        and not coalesce(held_tasks.expires_at <= picked.now, false) and held_tasks.due_at <= picked.now
     )
     select * from claimed`,
 }

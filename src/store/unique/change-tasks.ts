@@ -1,11 +1,12 @@
 // Changes waiting tasks that submissions have met: their inputs, and when they start. The caller has locked their rows.
+
+import type { Priority } from '../../definitions/limits.ts'
 import { masked } from '../../definitions/sensitive.ts'
 import { type BatchStatement, booleans, IS_GIVEN, integers, texts, timestamps, uuids } from '../columns.ts'
 import { sql } from '../drizzle.ts'
 import type { MarkedTask } from '../held/hold-tasks.ts'
 import type { Transaction } from '../lanes.ts'
 import { inputTextOf } from '../new-tasks.ts'
-import type { Priority } from '../../definitions/limits.ts'
 import type { Change, ReplacedInput } from './plan.ts'
 
 interface ChangedTask {
@@ -42,7 +43,12 @@ export async function changeTasks(
   const changesById = new Map(changes.map((change) => [change.id, change]))
   return rows.flatMap(({ mustHold, priority, expiresAt, ...task }) => {
     const { concurrencyKey = '', rateKey = '' } = changesById.get(task.id)?.by.hold ?? {}
-    const hold = { concurrencyKey, rateKey, priority: priority ?? 'normal', expiresAt: expiresAt ?? undefined }
+    const hold = {
+      concurrencyKey,
+      rateKey,
+      priority: priority ?? 'normal',
+      expiresAt: expiresAt ?? undefined,
+    }
     return mustHold ? [{ ...task, hold }] : []
   })
 }
@@ -92,7 +98,10 @@ const CHANGE: BatchStatement = {
 const MAX_INPUT_CHARACTERS = 4_096
 
 /** Keeps replaced inputs in the logs of their tasks, with their sensitive values masked. */
-export async function logReplaced(transaction: Transaction, replaced: readonly ReplacedInput[]): Promise<void> {
+export async function logReplaced(
+  transaction: Transaction,
+  replaced: readonly ReplacedInput[],
+): Promise<void> {
   if (replaced.length === 0) return
   await transaction.run(LOG_REPLACED, {
     ordinal: integers(replaced.map((_, index) => index)),

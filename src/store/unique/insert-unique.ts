@@ -9,7 +9,7 @@ import { findFirst, insertInTransaction } from '../insert-tasks.ts'
 import type { Transaction } from '../lanes.ts'
 import type { HasBacklog, OnceTask, UniqueResult, UniqueTask } from '../new-tasks.ts'
 import type { TaskRow } from '../schema.ts'
-import { selected, TASK_COLUMNS, storedRequestId } from '../task-columns.ts'
+import { selected, storedRequestId, TASK_COLUMNS } from '../task-columns.ts'
 import { FIND } from '../task-reader.ts'
 import { changeTasks, logReplaced } from './change-tasks.ts'
 import { keyTextOf, type LockedKey, lockKeys, takeKeys } from './key-locks.ts'
@@ -108,7 +108,11 @@ export async function insertUnique(
       const { hold } = created
       const enqueuedAtMs = marksById.get(id) ?? null
       if (!hold) return { ...NOTHING, created, enqueuedAtMs }
-      return { ...NOTHING, created, toHold: [{ ...created, hold, attempt: 0, enqueuedAtMs: enqueuedAtMs ?? undefined }] }
+      return {
+        ...NOTHING,
+        created,
+        toHold: [{ ...created, hold, attempt: 0, enqueuedAtMs: enqueuedAtMs ?? undefined }],
+      }
     }
     const isLast = change?.by.id === id
     return {
@@ -130,7 +134,9 @@ async function readTasksOf(
 ): Promise<Map<string, TaskRow>> {
   const met = groups.flatMap((group) => {
     const id = keys.get(keyTextOf(group[0]))?.taskId ?? group[0].id
-    return id === group[0].id ? [] : [{ id, mayChange: group.some(({ unique }) => unique.onConflict !== 'existing') }]
+    return id === group[0].id
+      ? []
+      : [{ id, mayChange: group.some(({ unique }) => unique.onConflict !== 'existing') }]
   })
   const toLock = met.filter(({ mayChange }) => mayChange).map(({ id }) => id)
   const toRead = met.filter(({ mayChange }) => !mayChange).map(({ id }) => id)
@@ -198,7 +204,14 @@ async function completeKeys(
   const outcomes = tasks.flatMap(({ idempotency, id }, index) => {
     const { existing = null, created = null } = results[index] ?? {}
     if (!idempotency || (existing === null && created?.runAt === undefined)) return []
-    return [{ key: idempotency.key, taskId: existing?.id ?? id, runAt: created?.runAt, isExisting: existing !== null }]
+    return [
+      {
+        key: idempotency.key,
+        taskId: existing?.id ?? id,
+        runAt: created?.runAt,
+        isExisting: existing !== null,
+      },
+    ]
   })
   if (outcomes.length === 0) return
   await transaction.run(COMPLETE_KEYS, {

@@ -65,12 +65,22 @@ export function planKey(
         inputText: JSON.stringify(row.input),
         startMs: row.runAt.getTime(),
       }
-    : { id: first.id, attempt: 0, input: first.input, inputText: inputTextOf(first), startMs: firstStartOf(first) }
+    : {
+        id: first.id,
+        attempt: 0,
+        input: first.input,
+        inputText: inputTextOf(first),
+        startMs: firstStartOf(first),
+      }
   const replaced = (isExisting ? submissions : others).flatMap(replace)
   const runAt = new Date(Math.ceil(task.startMs))
   if (!isExisting) return { taskId: first.id, created: createdTask(first, task, runAt), replaced }
   const isChanged = replaced.length > 0 || task.startMs > row.runAt.getTime()
-  return { taskId: row.id, change: isChanged && task.by ? { id: row.id, runAt, by: task.by } : undefined, replaced }
+  return {
+    taskId: row.id,
+    change: isChanged && task.by ? { id: row.id, runAt, by: task.by } : undefined,
+    replaced,
+  }
 
   function firstStartOf({ unique, runAt }: UniqueTask): number {
     return debouncedStartMs(unique, { startMs: runAt?.getTime() ?? 0, ...times })
