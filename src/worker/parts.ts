@@ -57,6 +57,7 @@ export type WorkerConnections = Pick<
   | 'taskStore'
   | 'dispatchStore'
   | 'limitStore'
+  | 'uniqueStore'
   | 'callbackStore'
   | 'logStore'
   | 'workerStore'

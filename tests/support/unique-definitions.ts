@@ -1,15 +1,15 @@
 // Definitions with `unique` for tests. Their attempts run until the test opens their gate.
 import { z } from 'zod'
 import { pause } from '../../src/base/loop.ts'
-import { defineTask, type TaskDefinition } from '../../src/definitions/define.ts'
+import { defineTask, RetryLaterError, type TaskDefinition } from '../../src/definitions/define.ts'
 import type { Unique } from '../../src/definitions/unique.ts'
 
 const input = z.object({
   key: z.string().default('a'),
   n: z.number().default(0),
   secret: z.string().optional().meta({ sensitive: true }),
-  /** `hold` runs until the gate is open, `fail` fails the first attempt. */
-  does: z.enum(['end', 'hold', 'fail', 'fail forever']).default('end'),
+  /** `hold` runs until the gate is open, `fail slowly` fails the first attempt and waits for two seconds. */
+  does: z.enum(['end', 'hold', 'fail slowly', 'fail forever']).default('end'),
 })
 export type UniqueInput = z.infer<typeof input>
 
@@ -37,7 +37,8 @@ export function createUniqueDefinitions(): { definitions: TaskDefinition[]; runs
       async run(given: UniqueInput, { attempt, signal }) {
         runs.started.push(given)
         while (given.does === 'hold' && !runs.isGateOpen && !signal.aborted) await pause(5)
-        if (given.does === 'fail forever' || (given.does === 'fail' && attempt === 1)) throw new Error('no')
+        if (given.does === 'fail forever') throw new Error('no')
+        if (given.does === 'fail slowly' && attempt === 1) throw new RetryLaterError('no', { delayMs: 2_000 })
         return { n: given.n }
       },
     })

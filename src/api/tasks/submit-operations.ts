@@ -46,15 +46,18 @@ function submitOperation(definition: TaskDefinition): Operation {
     summary: title,
     description: `${description}\n\nDefaults: queue \`${queue}\`, ${maxRetries} retries, ${timeoutMs / 1_000} seconds per attempt. \`options\` override them. The schema of the response describes \`result\` after success.${uniqueText(definition)}`,
     body: { content: json(refOfDefinition(name, 'Submission'), { example: { input: example } }) },
-    responses: {
-      202: {
-        description: 'Accepted: the task is committed.',
-        headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
-        content: json(refOfDefinition(name, 'Task'), { accepted: submittedTask(definition) }),
-      },
-      ...(definition.unique ? { 200: existingResponse(refOfDefinition(name, 'Task')) } : {}),
-    },
+    responses: responsesOf(definition),
   }
+}
+
+function responsesOf(definition: TaskDefinition): Operation['responses'] {
+  const schema = refOfDefinition(definition.name, 'Task')
+  const accepted: OperationResponse = {
+    description: 'Accepted: the task is committed.',
+    headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
+    content: json(schema, { accepted: submittedTask(definition) }),
+  }
+  return definition.unique ? { 200: existingResponse(schema), 202: accepted } : { 202: accepted }
 }
 
 function batchOperation(definitions: readonly TaskDefinition[]): Operation {
