@@ -93,7 +93,7 @@ export function claimHeld(
     if (isPaused) return nothing
     const grants = grantStarts(groups, usage, slots, startNumber)
     const tasks = await start(transaction, grants, workerId, usage.nowMs)
-    await writeTurns(transaction, grants)
+    await writeTurns(transaction, tasks.length < countOf(grants) ? withTurnsNow(grants) : grants)
     await writeStarts(transaction, grants, usage.nowMs)
     const { retryAtMs } = grants
     return {
@@ -198,6 +198,19 @@ async function readUsage(
   return row as Row
 }
 
+function countOf({ groups }: Grants): number {
+  return groups.reduce((sum, { count }) => sum + count, 0)
+}
+
+/**
+ * Gives the groups with granted starts a turn right after this claim, because some of their tasks did not wait any
+ * more: other tasks of these groups may start instead.
+ */
+function withTurnsNow(grants: Grants): Grants {
+  const groups = grants.groups.map((group) => (group.count > 0 ? { ...group, turn: 'last' as const } : group))
+  return { ...grants, groups }
+}
+
 /** Starts the granted tasks. Removes those that do not wait any more. */
 async function start(
   transaction: Transaction,
@@ -230,9 +243,9 @@ const START: BatchStatement = {
       update tasks set status = 'STARTED', attempt = tasks.attempt + 1, worker_id = picked.worker_id, started_at = picked.now,
              enqueued_at = picked.now, progress_fraction = 0, progress_message = null, version = version + 1
       from picked
-      -- A submission that has replaced the input of a unique task may have moved it to another group, or its start.
+      -- A submission that has changed the input or the start of a unique task may have taken it out of the group.
       where ${isKey('tasks.id', 'picked.id')} and tasks.status in ('PENDING', 'RETRY')
-        and tasks.enqueued_at = 'infinity' and tasks.run_at <= picked.now
+        and tasks.enqueued_at = 'infinity'
         and (tasks.expires_at is null or tasks.expires_at > picked.now)
       returning ${CLAIMED_COLUMNS}
     ), started as (
@@ -241,7 +254,7 @@ const START: BatchStatement = {
     ), removed as (
       delete from held_tasks using picked
       where held_tasks.task_id = picked.id and picked.id not in (select id from claimed)
-        and not coalesce(held_tasks.expires_at <= picked.now, false) and held_tasks.due_at <= picked.now
+        and not coalesce(held_tasks.expires_at <= picked.now, false)
     )
     select * from claimed`,
 }

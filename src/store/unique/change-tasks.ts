@@ -58,8 +58,8 @@ const NEW_MARK = sql`greatest(clock_timestamp(),
   case when isfinite(tasks.enqueued_at) then tasks.enqueued_at + interval '1 ms' end)`
 
 /**
- * A held task whose keys stay the same stays in its group. One with other keys leaves it: it is marked as enqueued like
- * a task of a retry, until the caller holds it again. A claim that waits for the row finds that it is not in the group
+ * A held task whose keys and start stay the same stays in its group. Others leave it: they are marked as enqueued like
+ * tasks of a retry, until the caller holds them again. A claim that waits for the row finds that it is not in the group
  * any more. A plain task that starts later is not enqueued any more: a claim of a reference that is in Redis fails,
  * because the task is not due.
  */
@@ -74,7 +74,8 @@ const CHANGE: BatchStatement = {
     ), changed as (
       update tasks set input = given.input::json, run_at = given.run_at, version = version + 1,
         enqueued_at = case
-          when given.is_held and given.is_same and tasks.enqueued_at = 'infinity' then tasks.enqueued_at
+          when given.is_held and given.is_same and given.run_at = tasks.run_at and tasks.enqueued_at = 'infinity'
+            then tasks.enqueued_at
           when given.is_held or given.is_limited then ${NEW_MARK}
           when given.run_at > tasks.run_at then null
           else tasks.enqueued_at end
@@ -83,9 +84,6 @@ const CHANGE: BatchStatement = {
       returning tasks.id, tasks.name, tasks.queue, tasks.is_isolated, tasks.attempt, tasks.priority, tasks.expires_at,
         tasks.run_at, tasks.enqueued_at,
         (given.is_held or given.is_limited) and tasks.enqueued_at <> 'infinity' as must_hold
-    ), moved as (
-      update held_tasks set due_at = changed.run_at from changed
-      where held_tasks.task_id = changed.id and changed.enqueued_at = 'infinity'
     ), removed as (
       delete from held_tasks using changed where held_tasks.task_id = changed.id and changed.must_hold
     )
