@@ -87,7 +87,7 @@ export interface TaskLinks {
 export interface AcceptedTask extends Task {
   /** Allows reading this task without an API key. Only set if the API requires keys. */
   poll_token?: string
-  /** True if the submission has created no task, because it has met this one, which is unique. Otherwise not set. */
+  /** True if the submission has created no task, because it has met this unique one. Otherwise not set. */
   is_existing?: boolean
 }
 

@@ -1,30 +1,31 @@
-// The member `unique` of a definition: a submission that meets a task with the same key gets that task instead of a
-// new one. The decisions are pure: the store reads the state of the task that is met, and holds the lock of the key.
+// The member `unique` of a definition: a submission that meets a task with the same key gets that task
+// instead of a new one. The decisions are pure: the store reads the state of the task that is met, and holds
+// the lock of the key.
 import { MAX_SECONDS, MIN_SECONDS, shown } from './limits.ts'
 import { isFinal, type TaskStatus } from './task-status.ts'
 
 /** Allows one task of a definition at a time, or one of each key. */
 export interface Unique<Input = unknown> {
   /**
-   * Returns the key of a task, 1 to 200 characters. Tasks with different keys do not meet each other. Without this
-   * function all tasks of the definition have the same key. Called when the task is submitted.
+   * Returns the key of a task, 1 to 200 characters. Tasks with different keys do not meet each other. Without
+   * this function all tasks of the definition have the same key. Called when the task is submitted.
    */
   key?(input: Input): string
   /**
-   * How long a later submission meets the task: until its first attempt has started, until it has ended, or for so
-   * many seconds after its submission, 0.1 to 31 days, whatever its status.
+   * How long a later submission meets the task: until its first attempt has started, until it has ended, or
+   * for so many seconds after its submission, 0.1 to 31 days, whatever its status.
    */
   until: 'started' | 'finished' | { seconds: number }
   /**
-   * What a submission does to the task that it meets. `existing`, the default: nothing. `replace`: the task gets the
-   * new input if it waits. `debounce`: also, its start is delayed again.
+   * What a submission does to the task that it meets. `existing`, the default: nothing. `replace`: the task
+   * gets the new input if it waits. `debounce`: also, its start is delayed again.
    */
   onConflict?: OnConflict
   /** Only and always with `debounce`: delay of the start after each submission in seconds, 0.1 to 31 days. */
   delaySeconds?: number
   /**
-   * Only with `debounce`: maximum delay of the start after the first submission in seconds, at least `delaySeconds`.
-   * Without it there is no maximum.
+   * Only with `debounce`: maximum delay of the start after the first submission in seconds, at least
+   * `delaySeconds`. Without it there is no maximum.
    */
   maxDelaySeconds?: number
 }
@@ -87,7 +88,9 @@ export function windowMsOf(until: Unique['until']): number {
   return typeof until === 'object' ? Math.round(until.seconds * 1_000) : 0
 }
 
-/** Whether submissions meet a task in this state. All times are by the clock of Postgres, in ms since 1970. */
+/**
+ * Whether submissions meet a task in this state. All times are by the clock of Postgres, in ms since 1970.
+ */
 export function isMet(
   until: Unique['until'],
   task: { status: TaskStatus; attempt: number; firstAtMs: number },
@@ -107,8 +110,8 @@ export function isWaiting(status: TaskStatus): boolean {
 }
 
 /**
- * Returns the start of a task after one more submission, in ms since 1970. It never moves back, so that a retry keeps
- * its delay, and a task the start that its first submission has asked for.
+ * Returns the start of a task after one more submission, in ms since 1970. It never moves back, so that a
+ * retry keeps its delay, and a task the start that its first submission has asked for.
  * @param startMs the start until now
  * @param firstAtMs time of the first submission
  */

@@ -10,7 +10,9 @@ export interface Uniqueness {
   key: string
   until: Unique['until']
   onConflict: OnConflict
-  /** Delay of the start after each submission, in milliseconds; undefined unless `onConflict` is `debounce`. */
+  /**
+   * Delay of the start after each submission, in milliseconds; undefined unless `onConflict` is `debounce`.
+   */
   delayMs?: number
   /** Maximum delay of the start after the first submission, in milliseconds; undefined without a maximum. */
   maxDelayMs?: number

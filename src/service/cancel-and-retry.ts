@@ -24,8 +24,8 @@ export interface CancelAndRetry {
   cancelMany(ids: string[]): Promise<{ cancelled: string[]; requested: string[] }>
   /**
    * Sets a FAILURE or CANCELLED task to PENDING, with a new retry budget, and enqueues it.
-   * @throws AppError `unknown_task`, `not_finished`, `unique_task_exists` if another task of its unique key waits or,
-   * depending on the definition, runs
+   * @throws AppError `unknown_task`, `not_finished`, `unique_task_exists` if another task of its unique key
+   * waits or, depending on the definition, runs
    */
   retry(id: string): Promise<void>
   /** Like `retry` for many tasks, in one statement. Resolves with the ids of those that are PENDING again. */

@@ -17,8 +17,8 @@ export interface Enqueuer {
    */
   enqueue(tasks: TaskToEnqueue[]): void
   /**
-   * Holds tasks in the background whose rows are marked as enqueued, and tells workers about them. If that fails, the
-   * reconciler of a worker later finds that the tasks are not in Redis, and they are held then.
+   * Holds tasks in the background whose rows are marked as enqueued, and tells workers about them. If that
+   * fails, the reconciler of a worker later finds that the tasks are not in Redis, and they are held then.
    */
   hold(tasks: UniqueResult['toHold']): void
   /** Tells workers about the held tasks among these. They claim them from Postgres. */

@@ -8,7 +8,7 @@ import type { TaskRow } from '../store/schema.ts'
 export interface AcceptedTask extends NewTask {
   /** Set if this is the response to an earlier submission with the same idempotency key. */
   isReplayed?: true
-  /** Set if the submission has met a unique task and created none. The id is then that of the task that was met. */
+  /** Set if the submission has met a unique task, whose id this is, and created none. */
   isExisting?: true
   /** The row of the task that was met; undefined if it was removed since then. */
   row?: TaskRow

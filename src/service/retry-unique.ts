@@ -15,8 +15,8 @@ export interface RetryDependencies {
 }
 
 /**
- * Creates the function that retries tasks. Those of definitions with `unique` that submissions would meet again are
- * retried only if no other task of their key is met.
+ * Creates the function that retries tasks. Those of definitions with `unique` that submissions would meet
+ * again are retried only if no other task of their key is met.
  */
 export function createUniqueRetry({ registry, store, limitStore, uniqueStore }: RetryDependencies) {
   const hasUnique = registry.all.some(({ unique }) => unique !== undefined)

@@ -123,8 +123,8 @@ function holdColumnsOf(
 }
 
 /**
- * Inserts tasks in a transaction that has locked other rows. It locks no groups: tasks with `hold` are marked as
- * enqueued, and the caller must hold them after the commit.
+ * Inserts tasks in a transaction that has locked other rows. It locks no groups: tasks with `hold` are marked
+ * as enqueued, and the caller must hold them after the commit.
  * @returns like `insertTasks`
  */
 export async function insertInTransaction(
@@ -151,7 +151,10 @@ function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
   return newTasks.map((task) => task.runAt !== undefined || task.hold !== undefined || hasBacklog(task))
 }
 
-/** Returns what is stored of the first submissions with the keys of these tasks; keys that do not exist are left out. */
+/**
+ * Returns what is stored of the first submissions with the keys of these tasks; keys that do not exist are
+ * left out.
+ */
 export async function findFirst(
   database: Database,
   newTasks: Pick<OnceTask, 'idempotency'>[],

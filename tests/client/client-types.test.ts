@@ -183,9 +183,9 @@ type TypesOf<Schema extends HttpRequestDefinition['input'] | CallbackDefinition[
 >
 
 /**
- * The type with its members written out: an interface and an intersection with the same members become equal. The
- * JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` and `is_existing` are left out: the API's
- * type has them in every task, although only responses to submissions contain them.
+ * The type with its members written out: an interface and an intersection with the same members become equal.
+ * The JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` and `is_existing` are
+ * left out: the API's type has them in every task, although only responses to submissions contain them.
  */
 type Plain<T> = unknown extends T
   ? unknown

@@ -1,7 +1,11 @@
 // Unique tasks: what a submission does that meets another task of its key.
+import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ApiEnv } from '../../src/api/http/request-context.ts'
+import { createRouteTools } from '../../src/api/project-routes.ts'
 import type { TaskView } from '../../src/api/tasks/task-view.ts'
 import { newId } from '../../src/base/uuidv7.ts'
+import { NO_SERVICES } from '../../src/definitions/services.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createUniqueDefinitions, type UniqueRuns } from '../support/unique-definitions.ts'
@@ -385,6 +389,27 @@ test.each([
   const { status, body } = await post('bad_key', { key })
   expect(status).toBe(422)
   expect(body).toMatchObject({ detail: expect.stringContaining(`Task "bad_key": ${detail}`) })
+})
+
+test('a route of a project learns that its submission has met a task', async () => {
+  const tools = createRouteTools(system.dependencies, NO_SERVICES)
+  const app = new Hono<ApiEnv>().post('/order', async (c) =>
+    c.json(await tools.submit(c, 'until_finished', {})),
+  )
+  const order = async (): Promise<object> => (await app.request('/order', { method: 'POST' })).json()
+  const first = await order()
+  expect(await order()).toEqual({ ...first, is_existing: true })
+})
+
+test('a worker deletes keys whose task has ended', async () => {
+  const { body } = await post('until_finished', {})
+  system.startWorker()
+  await system.taskWhenFinal(body.id)
+  system.startWorker({ pruneMs: 20 })
+  await until(
+    () => query(sql`select key from unique_tasks`),
+    ({ length }) => length === 0,
+  )
 })
 
 test('keys whose task has ended are deleted, others stay', async () => {

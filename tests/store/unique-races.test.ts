@@ -1,6 +1,7 @@
-// Unique tasks under concurrency: submissions, cancellations and retries through several API processes, workers that
-// start and end the tasks meanwhile, and an API process that is killed. Indexes of the database refuse two tasks of
-// one key that are met at the same time, so each of them is an error of the statement that would make the second.
+// Unique tasks under concurrency: submissions, cancellations and retries through several API processes,
+// workers that start and end the tasks meanwhile, and an API process that is killed. Indexes of the database
+// refuse two tasks of one key that are met at the same time, so each of them is an error of the statement
+// that would make the second.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

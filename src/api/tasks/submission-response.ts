@@ -1,4 +1,4 @@
-// Builds the response to the submission of one task: 202 for a new task, 200 for one that the submission has met.
+// Builds the response to the submission of one task: 202 for a new task, 200 for one that it has met.
 import type { Context } from 'hono'
 import type { AcceptedTask } from '../../service/insert-once.ts'
 import { pollTokenOf } from '../http/api-keys.ts'
@@ -9,8 +9,8 @@ import { textOfNewTask } from './new-task-text.ts'
 import { type TaskView, viewOfNewTask, viewOfTask } from './task-view.ts'
 
 /**
- * Body of the response: the task as it was accepted, or as it is now if it existed. If the API requires keys, it also
- * has a `poll_token`, with which a browser without an API key can read this task.
+ * Body of the response: the task as it was accepted, or as it is now if it existed. If the API requires keys,
+ * it also has a `poll_token`, with which a browser without an API key can read this task.
  */
 export type SubmittedTaskView = TaskView & { poll_token?: string; is_existing?: boolean }
 
@@ -52,7 +52,7 @@ export function replayedHeader({ isReplayed }: { isReplayed?: boolean }): { 'Ide
   return isReplayed ? { 'Idempotent-Replayed': 'true' } : {}
 }
 
-/** Returns an object with the mark of a task that the submission has met, or an empty object for a new task. */
+/** Returns an object with the mark of a task that a submission has met; an empty object for a new task. */
 export function existingMark({ isExisting }: Pick<AcceptedTask, 'isExisting'>): { is_existing?: true } {
   return isExisting ? { is_existing: true } : {}
 }

@@ -203,8 +203,8 @@ function countOf({ groups }: Grants): number {
 }
 
 /**
- * Gives the groups with granted starts a turn right after this claim, because some of their tasks did not wait any
- * more: other tasks of these groups may start instead.
+ * Gives the groups with granted starts a turn right after this claim, because some of their tasks did not
+ * wait any more: other tasks of these groups may start instead.
  */
 function withTurnsNow(grants: Grants): Grants {
   const groups = grants.groups.map((group) => (group.count > 0 ? { ...group, turn: 'last' as const } : group))

@@ -22,8 +22,8 @@ export interface MarkedTask extends TaskToHold {
   /** Number of its last attempt. */
   attempt: number
   /**
-   * When it was marked, in ms since 1970. It is not held if it was marked again since then, because its input and so
-   * its keys may have changed. Undefined skips this check.
+   * When it was marked, in ms since 1970. It is not held if it was marked again since then, because its input
+   * and so its keys may have changed. Undefined skips this check.
    */
   enqueuedAtMs?: number
 }

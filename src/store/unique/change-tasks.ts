@@ -1,4 +1,5 @@
-// Changes waiting tasks that submissions have met: their inputs, and when they start. The caller has locked their rows.
+// Changes waiting tasks that submissions have met: their inputs, and when they start. The caller has locked
+// their rows.
 
 import type { Priority } from '../../definitions/limits.ts'
 import { masked } from '../../definitions/sensitive.ts'
@@ -24,8 +25,8 @@ interface ChangedTask {
 
 /**
  * Gives tasks their new inputs and starts.
- * @returns the tasks that were marked as enqueued and that the caller must hold after the commit, because the new
- *   input may have other keys of limits
+ * @returns the tasks that were marked as enqueued. The caller must hold them after the commit: their new input
+ *   may have other keys of limits, or they start later
  */
 export async function changeTasks(
   transaction: Transaction,
@@ -58,10 +59,10 @@ const NEW_MARK = sql`greatest(clock_timestamp(),
   case when isfinite(tasks.enqueued_at) then tasks.enqueued_at + interval '1 ms' end)`
 
 /**
- * A held task whose keys and start stay the same stays in its group. Others leave it: they are marked as enqueued like
- * tasks of a retry, until the caller holds them again. A claim that waits for the row finds that it is not in the group
- * any more. A plain task that starts later is not enqueued any more: a claim of a reference that is in Redis fails,
- * because the task is not due.
+ * A held task whose keys and start stay the same stays in its group. Others leave it: they are marked as
+ * enqueued like tasks of a retry, until the caller holds them again. A claim that waits for the row finds
+ * that it is not in the group any more. A plain task that starts later is not enqueued any more: a claim of a
+ * reference that is in Redis fails, because the task is not due.
  */
 const CHANGE: BatchStatement = {
   name: 'change_unique_tasks',
@@ -92,7 +93,7 @@ const CHANGE: BatchStatement = {
     from changed`,
 }
 
-// Maximum length of the JSON of an input in the log, in characters. A page of the log has at most 1,000 lines.
+// Maximum length of an input in the log, in characters of its JSON. A page of the log has 1,000 lines.
 const MAX_INPUT_CHARACTERS = 4_096
 
 /** Keeps replaced inputs in the logs of their tasks, with their sensitive values masked. */

@@ -1,7 +1,7 @@
-// Inserts unique tasks, or changes the tasks that they meet. One transaction: it locks the keys of the tasks, so that
-// no other submission or retry of the same keys decides meanwhile, then reads the tasks of these keys, decides, and
-// writes. It locks in this order: idempotency keys, keys, tasks. It locks no groups of held tasks, because claims lock
-// groups before tasks: held tasks are held after the commit.
+// Inserts unique tasks, or changes the tasks that they meet. One transaction: it locks the keys of the tasks,
+// so that no other submission or retry of the same keys decides meanwhile, then reads the tasks of these
+// keys, decides, and writes. It locks in this order: idempotency keys, keys, tasks. It locks no groups of
+// held tasks, because claims lock groups before tasks: held tasks are held after the commit.
 import { type BatchStatement, booleans, IS_GIVEN, texts, timestamps, uuids } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
@@ -21,9 +21,9 @@ const NO_BACKLOG: HasBacklog = () => false
 type Group = [UniqueTask, ...UniqueTask[]]
 
 /**
- * Inserts unique tasks or changes those that they meet, all or nothing. For a task whose idempotency key exists it
- * does nothing else, and returns the first submission of that key. The caller must enqueue the tasks that are marked
- * as enqueued, and hold those in `toHold`.
+ * Inserts unique tasks or changes those that they meet, all or nothing. For a task whose idempotency key
+ * exists it does nothing else, and returns the first submission of that key. The caller must enqueue the
+ * tasks that are marked as enqueued, and hold those in `toHold`.
  * @returns one result per task
  */
 export async function insertUniqueTasks(
@@ -62,8 +62,8 @@ const NOTHING: UniqueResult = {
 }
 
 /**
- * Like `insertUniqueTasks`, without idempotency keys and in a transaction of the caller, which has locked no tasks and
- * no groups before.
+ * Like `insertUniqueTasks`, without idempotency keys and in a transaction of the caller, which has locked no
+ * tasks and no groups before.
  */
 export async function insertUnique(
   transaction: Transaction,
@@ -124,8 +124,8 @@ export async function insertUnique(
 }
 
 /**
- * Reads the tasks of the keys that had one. Locks those that submissions may change: a claim that waits for the lock
- * starts the task with the new input, and one that does not has started it already.
+ * Reads the tasks of the keys that had one. Locks those that submissions may change: a claim that waits for
+ * the lock starts the task with the new input, and one that does not has started it already.
  */
 async function readTasksOf(
   transaction: Transaction,
@@ -195,7 +195,10 @@ const INSERT_KEYS: BatchStatement = {
     returning task_id as id`,
 }
 
-/** Writes into idempotency keys what was not known when they were inserted: the task that was met, and the start. */
+/**
+ * Writes into idempotency keys what was not known when they were inserted: the task that was met, and the
+ * start.
+ */
 async function completeKeys(
   transaction: Transaction,
   tasks: readonly UniqueTask[],

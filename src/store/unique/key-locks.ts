@@ -1,5 +1,5 @@
-// Locks the keys of unique tasks. Whoever holds the lock of a key alone decides which task the key has, until its
-// transaction ends.
+// Locks the keys of unique tasks. Whoever holds the lock of a key alone decides which task the key has, until
+// its transaction ends.
 import { windowMsOf } from '../../definitions/unique.ts'
 import type { Uniqueness } from '../../definitions/uniqueness.ts'
 import { type BatchStatement, doubles, texts, uuids } from '../columns.ts'
@@ -28,8 +28,8 @@ export function keyTextOf({ name, unique }: Pick<KeyClaim, 'name'> & { unique: {
 }
 
 /**
- * Locks the keys of tasks until the end of the transaction. A key that has no task gets that of the claim. All
- * transactions lock in the same order, before they lock tasks.
+ * Locks the keys of tasks until the end of the transaction. A key that has no task gets that of the claim.
+ * All transactions lock in the same order, before they lock tasks.
  * @param claims at most one for each key
  * @returns the keys by `keyTextOf`
  */

@@ -1,5 +1,5 @@
-// Decides what the submissions of one key do: create a task, meet one, or change the one that they meet. Pure: the
-// caller holds the lock of the key, and if a submission may change the task, also that of its row.
+// Decides what the submissions of one key do: create a task, meet one, or change the one that they meet.
+// Pure: the caller holds the lock of the key, and if a submission may change the task, also that of its row.
 import { debouncedStartMs, isMet, isWaiting } from '../../definitions/unique.ts'
 import { inputTextOf, type NewTask, type UniqueTask } from '../new-tasks.ts'
 import type { TaskRow } from '../schema.ts'

@@ -1,5 +1,5 @@
-// Retries ended tasks of definitions with `unique`. A task that would be met by submissions again must be the only one
-// of its key.
+// Retries ended tasks of definitions with `unique`. A task that would be met by submissions again must be the
+// only one of its key.
 
 import type { TaskStatus } from '../../definitions/task-status.ts'
 import { isMet, type Unique } from '../../definitions/unique.ts'
@@ -21,8 +21,8 @@ export interface UniqueRetry {
 }
 
 /**
- * Retries tasks like `retryMany`, except those whose key has another task that submissions meet. Of several tasks of
- * one key, the first is retried.
+ * Retries tasks like `retryMany`, except those whose key has another task that submissions meet. Of several
+ * tasks of one key, the first is retried.
  */
 export function retryUnique(database: Database, claims: readonly RetryClaim[]): Promise<UniqueRetry> {
   return database.transaction(async (transaction) => {

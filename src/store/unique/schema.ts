@@ -4,9 +4,9 @@ import { pgTable, primaryKey, text, timestamp, uuid } from '../drizzle.ts'
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 
 /**
- * The last task of each key of each definition with `unique`. Whether submissions still meet it follows from its
- * status, which the next submission reads: starts and ends of tasks do not write this table. Every submission and
- * every manual retry of the key locks the row first.
+ * The last task of each key of each definition with `unique`. Whether submissions still meet it follows from
+ * its status, which the next submission reads: starts and ends of tasks do not write this table. Every
+ * submission and every manual retry of the key locks the row first.
  */
 export const uniqueTasks = pgTable(
   'unique_tasks',
@@ -19,8 +19,8 @@ export const uniqueTasks = pgTable(
     /** When the task was submitted, or became the task of this key by a manual retry. */
     firstAt: timestamptz('first_at').notNull(),
     /**
-     * Until when the row is kept although the task has ended: submissions meet a task with `until: { seconds }` for
-     * this long. Otherwise the same as `first_at`.
+     * Until when the row is kept although the task has ended: submissions meet a task with `until: { seconds
+     * }` for this long. Otherwise the same as `first_at`.
      */
     keptUntil: timestamptz('kept_until').notNull(),
   },

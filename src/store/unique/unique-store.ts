@@ -38,8 +38,8 @@ export function createUniqueStore(database: Database) {
     statesOf: (ids: string[]): Promise<TaskState[]> => database.run(STATES, { id: uuids(ids) }),
 
     /**
-     * Reads the next `limit` keys after a position whose time is over, and deletes those whose task has ended or no
-     * longer exists. Keys that are locked are skipped.
+     * Reads the next `limit` keys after a position whose time is over, and deletes those whose task has ended
+     * or no longer exists. Keys that are locked are skipped.
      * @returns the position of the last key that was read; null if no key follows
      */
     prune(after: KeyPosition, limit: number): Promise<KeyPosition | null> {
