@@ -396,7 +396,7 @@ test('a route of a project learns that its submission has met a task', async () 
   const app = new Hono<ApiEnv>().post('/order', async (c) =>
     c.json(await tools.submit(c, 'until_finished', {})),
   )
-  const order = async (): Promise<object> => (await app.request('/order', { method: 'POST' })).json()
+  const order = async () => (await (await app.request('/order', { method: 'POST' })).json()) as object
   const first = await order()
   expect(await order()).toEqual({ ...first, is_existing: true })
 })

@@ -58,7 +58,8 @@ describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submis
       `update tasks set enqueued_at = now() where id = '${id}'; delete from held_tasks where task_id = '${id}'`,
     )
     expect(tasks).toEqual([])
-    expect((await claim()).tasks).toMatchObject([{ id: other?.id }])
+    const { tasks: next } = await until(claim, (claimed) => claimed.tasks.length > 0)
+    expect(next).toMatchObject([{ id: other?.id }])
   })
 
   /** Claims while another transaction makes changes, which it commits when the claim waits for it. */
@@ -94,4 +95,12 @@ test('a task is not held with the keys of an input that was replaced meanwhile',
   expect(await heldCount()).toBe(0)
   await limitStore.hold([{ ...task, hold, enqueuedAtMs }])
   expect(await heldCount()).toBe(1)
+})
+
+test('a task that has expired gives no turn right after a claim, which would repeat it without end', async () => {
+  await submitHeld()
+  await query(sql`update tasks set expires_at = now() - interval '1 s'`)
+  await query(sql`update held_tasks set expires_at = now() - interval '1 s'`)
+  expect((await claim()).tasks).toEqual([])
+  expect(await claim()).toMatchObject({ tasks: [], isMore: false })
 })

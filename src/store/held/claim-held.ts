@@ -93,7 +93,10 @@ export function claimHeld(
     if (isPaused) return nothing
     const grants = grantStarts(groups, usage, slots, startNumber)
     const tasks = await start(transaction, grants, workerId, usage.nowMs)
-    await writeTurns(transaction, tasks.length < countOf(grants) ? withTurnsNow(grants) : grants)
+    await writeTurns(
+      transaction,
+      tasks.length < countOf(grants) ? withTurnsSoon(grants, usage.nowMs) : grants,
+    )
     await writeStarts(transaction, grants, usage.nowMs)
     const { retryAtMs } = grants
     return {
@@ -202,13 +205,14 @@ function countOf({ groups }: Grants): number {
   return groups.reduce((sum, { count }) => sum + count, 0)
 }
 
-/**
- * Gives the groups with granted starts a turn right after this claim, because some of their tasks did not
- * wait any more: other tasks of these groups may start instead.
- */
-function withTurnsNow(grants: Grants): Grants {
-  const groups = grants.groups.map((group) => (group.count > 0 ? { ...group, turn: 'last' as const } : group))
-  return { ...grants, groups }
+// A group with a task that was granted a start and did not wait any more has its next turn after this time. Its
+// other tasks may start then. It is not 0, because a task that has expired is granted a start until it is ended.
+const REFUSED_TURN_MS = 100
+
+/** Gives the groups with granted starts a turn soon: some of their tasks did not wait any more. */
+function withTurnsSoon(grants: Grants, nowMs: number): Grants {
+  const turn = nowMs + REFUSED_TURN_MS
+  return { ...grants, groups: grants.groups.map((group) => (group.count > 0 ? { ...group, turn } : group)) }
 }
 
 /** Starts the granted tasks. Removes those that do not wait any more. */
