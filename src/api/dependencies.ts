@@ -2,6 +2,7 @@
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { createScheduleService, type ScheduleService } from '../service/schedules.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -48,10 +49,18 @@ export interface ApiDependencies
   extends ApiSettings,
     Pick<
       Connections,
-      'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'sharedQueries'
+      | 'taskReader'
+      | 'taskList'
+      | 'heldReader'
+      | 'logStore'
+      | 'workerStore'
+      | 'queueStore'
+      | 'sharedQueries'
+      | 'signals'
     > {
   registry: Registry
   service: TaskService
+  schedules: ScheduleService
   watcher: TaskWatcher
   health: HealthChecks
   events: Events
@@ -91,6 +100,7 @@ export function createApiDependencies(
       signals,
       events,
     }),
+    schedules: createScheduleService({ registry, store: connections.scheduleStore, events }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: createHealthChecks({
       pingDatabase: database.ping,

@@ -2,6 +2,7 @@
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
 import { type ConcurrencyLimit, faultOfLimits, type Priority, type RateLimit } from './limits.ts'
+import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 import { faultOfUnique, type Unique } from './unique.ts'
@@ -93,6 +94,8 @@ export interface TaskDefinition<
   unique?: Unique<Input>
   /** Priority of the tasks within their queue, unless a submission says otherwise; `normal` by default. */
   priority: Priority
+  /** When tasks of this definition are made regularly. The schedules follow the code at the start of a worker. */
+  schedules?: readonly Schedule<NoInfer<Given>>[]
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
@@ -121,7 +124,7 @@ const DEFAULTS = {
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
  * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit, the
- * priority or `unique` is not valid
+ * priority, `unique` or a schedule is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -144,6 +147,7 @@ export function defineTask<Input, Output, Name extends string, Given>(
   }
   const fault = faultOfLimits(definition) ?? faultOfUnique(definition.unique)
   if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
+  checkSchedules(definition.name, definition.input, definition.schedules)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 

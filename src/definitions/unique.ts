@@ -1,7 +1,7 @@
 // The member `unique` of a definition: a submission that meets a task with the same key gets that task
 // instead of a new one. The decisions are pure: the store reads the state of the task that is met, and holds
 // the lock of the key.
-import { MAX_SECONDS, MIN_SECONDS, shown } from './limits.ts'
+import { MAX_RATE_SECONDS, MIN_RATE_SECONDS, shown } from './limits.ts'
 import { isFinal, type TaskStatus } from './task-status.ts'
 
 /** Allows one task of a definition at a time, or one of each key. */
@@ -78,9 +78,9 @@ function faultOfDelays(
 }
 
 function faultOfSeconds(member: string, seconds: unknown): string | undefined {
-  return typeof seconds === 'number' && seconds >= MIN_SECONDS && seconds <= MAX_SECONDS
+  return typeof seconds === 'number' && seconds >= MIN_RATE_SECONDS && seconds <= MAX_RATE_SECONDS
     ? undefined
-    : `${member} must be a number from ${MIN_SECONDS} to ${MAX_SECONDS}, not ${shown(seconds)}`
+    : `${member} must be a number from ${MIN_RATE_SECONDS} to ${MAX_RATE_SECONDS}, not ${shown(seconds)}`
 }
 
 /** Milliseconds from its submission for which a task is met whatever its status; 0 if its status decides. */

@@ -3,7 +3,8 @@
 // make the same change of a status.
 //
 // Other stores that write `tasks`: dispatch-store and queue-store (`enqueued_at`), worker-store (progress),
-// callback-store (`callback_id`, new callback tasks) and retention-store (deletes).
+// callback-store (`callback_id`, new callback tasks), due-schedules and schedule-store (new tasks of
+// schedules) and retention-store (deletes).
 import type { SQL } from 'drizzle-orm'
 import type { Priority } from '../definitions/limits.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'

@@ -1,6 +1,7 @@
 // The OpenAPI document compared with the responses of a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
+import { sql } from '../../src/store/drizzle.ts'
 import { createGatedTask } from '../support/browser-definitions.ts'
 import {
   createDocumentChecker,
@@ -49,8 +50,8 @@ test('every documented example of a request is accepted, and its response is as 
     for (const [mediaType, { examples }] of Object.entries(operation.requestBody?.content ?? {})) {
       for (const example of Object.values(examples)) {
         const value = 'value' in example ? example.value : undefined
-        const status = await check(operation.operationId, path.replace('{id}', id), encoded(mediaType, value))
-        expect([200, 202, 303]).toContain(status)
+        const status = await check(operation.operationId, placeOf(path, id), encoded(mediaType, value))
+        expect([200, 201, 202, 303]).toContain(status)
       }
     }
   }
@@ -79,7 +80,7 @@ describe('invalid bodies get the documented problems', () => {
     for (const { operation, path } of operationsOf(document).filter(
       ({ operation }) => operation.requestBody,
     )) {
-      const actual = await check(operation.operationId, path.replace('{id}', id), request)
+      const actual = await check(operation.operationId, placeOf(path, id), request)
       expect([operation.operationId, actual]).toEqual([operation.operationId, status])
     }
   })
@@ -149,6 +150,7 @@ test('an invalid query gets 400', async () => {
   expect(await check('list_tasks', '/v1/tasks?limit=0')).toBe(400)
   expect(await check('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
   expect(await check('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
+  expect(await check('list_keys', '/v1/keys?limit=0')).toBe(400)
   expect(await check('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
@@ -209,6 +211,9 @@ test('a queue is paused and resumed', async () => {
     expect(await check(`${verb}_queue`, `/v1/queues/default/${verb}`)).toBe(200)
     expect(await check(`${verb}_queue`, `/v1/queues/NO!/${verb}`)).toBe(404)
   }
+  const body = JSON.stringify({ concurrency: 1, rate_limit: null })
+  const headers = { 'Content-Type': 'application/json' }
+  expect(await check('set_queue_limits', '/v1/queues/NO!/limits', { headers, body })).toBe(404)
 })
 
 test('a worker is drained and resumed', async () => {
@@ -217,6 +222,35 @@ test('a worker is drained and resumed', async () => {
     expect(await check(`${verb}_worker`, `/v1/workers/${body.data[0]?.id}/${verb}`)).toBe(200)
     expect(await check(`${verb}_worker`, `/v1/workers/unknown/${verb}`)).toBe(404)
   }
+})
+
+test('schedules', async () => {
+  const schedule = { definition: 'reverse', input: { text: 'abc' }, every_seconds: 86_400 }
+  const put = (name: string) =>
+    check('put_schedule', `/v1/schedules/${name}`, encoded('application/json', schedule))
+  expect([await put('documented'), await put('documented'), await put('NO!')]).toEqual([201, 200, 404])
+  expect(await check('list_schedules', '/v1/schedules?limit=0')).toBe(400)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview')).toBe(200)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview?count=0')).toBe(400)
+  expect(await check('preview_schedule', '/v1/schedules/unknown/preview')).toBe(404)
+  for (const verb of ['pause', 'resume']) {
+    expect(await check(`${verb}_schedule`, `/v1/schedules/documented/${verb}`)).toBe(200)
+    expect(await check(`${verb}_schedule`, `/v1/schedules/unknown/${verb}`)).toBe(404)
+  }
+  expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(202)
+  expect(await check('run_schedule', '/v1/schedules/unknown/run')).toBe(404)
+  expect(await check('get_schedule', '/v1/schedules/documented')).toBe(200)
+  expect(await check('get_schedule', '/v1/schedules/unknown')).toBe(404)
+  const { database } = system.connections
+  await database.query(
+    sql`update schedules set source = 'code', definition = 'gone' where name = 'documented'`,
+  )
+  expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(409)
+  expect(await put('documented')).toBe(409)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(409)
+  await database.query(sql`update schedules set source = 'api' where name = 'documented'`)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(204)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(404)
 })
 
 test('a batch returns a result for each task', async () => {
@@ -288,6 +322,11 @@ function waitingTask() {
 function isExcused(operationId: string, status: string): boolean {
   const isSubmission = /^(submit_|notify|replay_|act_on_)/.test(operationId)
   return status in NOT_CAUSED || (isSubmission && `submission ${status}` in NOT_CAUSED)
+}
+
+/** Returns a path with this id of a task, and with the name of a schedule. */
+function placeOf(path: string, id: string): string {
+  return path.replace('{id}', id).replace('{name}', 'nightly')
 }
 
 function encoded(mediaType: string, value: unknown): RequestInit {

@@ -60,12 +60,16 @@ export const LAYERS: Module[][] = [
         'worker-store.ts',
         'log-store.ts',
         'blocked-heartbeat.ts',
+        'schedule-store.ts',
+        'due-schedules.ts',
+        'code-schedules.ts',
         'callback-store.ts',
         'activity-store.ts',
         'retention-store.ts',
         'retention-policy.ts',
         'partitions/extend.ts',
         'held/claim-held.ts',
+        'held/held-reader.ts',
         'held/hold-again.ts',
         'held/limit-store.ts',
         'unique/retry-unique.ts',
@@ -77,7 +81,14 @@ export const LAYERS: Module[][] = [
   [
     {
       path: 'src/service/',
-      face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
+      face: [
+        'task-service.ts',
+        'submit.ts',
+        'task-watcher.ts',
+        'insert-once.ts',
+        'unknown-task.ts',
+        'schedules.ts',
+      ],
     },
     { path: 'src/connections.ts' },
   ],
@@ -160,6 +171,7 @@ export const API_LAYERS: Module[][] = [
     },
     { path: 'src/api/system/' },
   ],
+  [{ path: 'src/api/schedules/' }],
   [{ path: 'src/api/project-routes.ts' }, { path: 'src/api/docs/', face: ['docs-routes.ts'] }],
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]
@@ -171,16 +183,35 @@ export const WEB_LAYERS: Module[][] = [
   [{ path: 'web/src/state/' }],
   [
     { path: 'web/src/page.ts' },
-    { path: 'web/src/form/', face: ['form-state.ts', 'schema-fields.ts', 'task-form.tsx'] },
+    {
+      path: 'web/src/form/',
+      face: [
+        'form-state.ts',
+        'schema-fields.ts',
+        'task-form.tsx',
+        'drafts.ts',
+        'field-values.ts',
+        'form-faults.ts',
+        'form-field.tsx',
+        'form-group.tsx',
+        'form-input.tsx',
+      ],
+    },
   ],
-  [{ path: 'web/src/task/', face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts'] }],
+  [
+    {
+      path: 'web/src/task/',
+      face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts', 'sensitive-values.tsx'],
+    },
+  ],
   [
     { path: 'web/src/overview/', face: ['overview-view.tsx'] },
     { path: 'web/src/run/', face: ['run-view.tsx'] },
+    { path: 'web/src/schedules/', face: ['schedules-view.tsx', 'schedule-view.tsx'] },
     { path: 'web/src/tasks/', face: ['tasks-view.tsx'] },
-    { path: 'web/src/workers/', face: ['workers-view.tsx'] },
+    { path: 'web/src/workers/', face: ['workers-view.tsx', 'keys-view.tsx'] },
   ],
-  [{ path: 'web/src/page-header.tsx' }],
+  [{ path: 'web/src/page-header.tsx' }, { path: 'web/src/lazy-view.tsx' }],
   [{ path: 'web/src/app.tsx' }],
   [{ path: 'web/src/main.tsx' }],
 ]
@@ -189,6 +220,7 @@ export const WEB_LAYERS: Module[][] = [
 export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/redis\/bee\//],
   [/^redis$/, /^src\/redis\//],
+  [/^croner$/, /^src\/definitions\//],
   [/^undici$/, /^src\/tasks\/http\//],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],

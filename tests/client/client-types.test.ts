@@ -19,6 +19,11 @@ import type {
   ListQuery,
   Queue,
   Readiness,
+  Schedule,
+  SchedulePage,
+  ScheduleRequest,
+  ScheduleTick,
+  ScheduleWithRuns,
   Statistics,
   Task,
   TaskCount,
@@ -143,6 +148,21 @@ test('the types of responses equal those of the API', () => {
   expectTypeOf<Plain<Worker>>().toEqualTypeOf<
     Plain<InferResponseType<V1['workers'][':id']['drain']['$post'], 200>>
   >()
+  type Schedules = V1['schedules']
+  expectTypeOf<Plain<SchedulePage>>().toEqualTypeOf<Plain<InferResponseType<Schedules['$get'], 200>>>()
+  expectTypeOf<Plain<ScheduleWithRuns>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['$get'], 200>>
+  >()
+  expectTypeOf<Plain<Schedule>>().toEqualTypeOf<Plain<InferResponseType<Schedules[':name']['$put'], 200>>>()
+  expectTypeOf<Plain<Schedule>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['pause']['$post'], 200>>
+  >()
+  expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['run']['$post'], 202>>
+  >()
+  expectTypeOf<Plain<{ data: ScheduleTick[] }>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules['preview']['$post'], 200>>
+  >()
   // Hono resolves JSON Schema, which contains itself, only in part.
   type ApiDefinition = InferResponseType<V1['definitions']['$get'], 200>['data'][number]
   type Schemas = 'input_schema' | 'output_schema'
@@ -154,6 +174,9 @@ test('the types of responses equal those of the API', () => {
 test('the types of requests equal those of the API', () => {
   type Submission = InferRequestType<Tasks[':name']['$post']>['json']
   expectTypeOf<TaskOptions>().toEqualTypeOf<NonNullable<Submission['options']>>()
+  expectTypeOf<Plain<ScheduleRequest>>().toEqualTypeOf<
+    Plain<InferRequestType<V1['schedules'][':name']['$put']>['json']>
+  >()
   expectTypeOf<Plain<BulkAction>>().toEqualTypeOf<Plain<InferRequestType<Tasks['bulk']['$post']>['json']>>()
   expectTypeOf<Plain<CountQuery>>().toEqualTypeOf<Plain<InferRequestType<Tasks['count']['$get']>['query']>>()
   type ApiListQuery = InferRequestType<Tasks['$get']>['query']

@@ -25,7 +25,8 @@ const CLEAN_BATCH = 1_000
 export function createLimitStore(database: Database) {
   return {
     read: (parts: Required<QueuePart>[]) => readHeld(database, parts),
-    claim: (part: DuePart, options: Parameters<typeof claimHeld>[2]) => claimHeld(database, part, options),
+    claim: (part: Omit<DuePart, 'priority'>, options: Parameters<typeof claimHeld>[2]) =>
+      claimHeld(database, part, options),
     hold: (tasks: MarkedTask[]) => holdTasks(database, tasks),
 
     /** Returns the inputs of tasks. */
@@ -74,20 +75,6 @@ export function createLimitStore(database: Database) {
         update task_groups set turn_at = now()
         where turn_at = 'infinity' and name in (select name from removed union all select name from written)
           and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)`)
-    },
-
-    /** Stores the limits of a queue; null removes them. */
-    async writeQueue(queue: string, limits: Limits | null): Promise<void> {
-      const { concurrency, rate_limit, rate_per_ms } = recordOf(limits ?? { concurrency: null, rate: null })
-      await database.query(
-        limits
-          ? sql`
-              insert into limits (scope, name, concurrency, rate_limit, rate_per_ms)
-              values ('queue', ${queue}, ${concurrency}, ${rate_limit}, ${rate_per_ms})
-              on conflict (scope, name) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit,
-                rate_per_ms = excluded.rate_per_ms, updated_at = now()`
-          : sql`delete from limits where scope = 'queue' and name = ${queue}`,
-      )
     },
 
     /**
