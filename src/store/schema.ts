@@ -218,6 +218,8 @@ export const idempotencyKeys = pgTable(
     runAt: timestamptz('run_at'),
     requestId: text('request_id'),
     traceparent: text('traceparent'),
+    /** True if the first submission has met a unique task, whose id `task_id` is, and created none. */
+    isExisting: boolean('is_existing'),
   },
   (table) => [index('idempotency_keys_by_age').on(table.createdAt)],
 )
