@@ -79,12 +79,16 @@ export interface SubmitDependencies {
 
 export function createSubmit(dependencies: SubmitDependencies): Submissions {
   const { registry, store, uniqueStore, find, enqueuer, events } = dependencies
-  const inserts = createGroupCommit<NewTask, number | null>({
-    name: 'task submissions',
-    write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
-    sizeOf: inputSize,
-    onWritten: acceptMany,
-  })
+  const createInserts = () =>
+    createGroupCommit<NewTask, number | null>({
+      name: 'task submissions',
+      write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
+      sizeOf: inputSize,
+      onWritten: acceptMany,
+    })
+  const inserts = createInserts()
+  // Apart from plain tasks, which must not wait for locks of groups.
+  const heldInserts = createInserts()
   const insertsOnce = createGroupCommit<OnceTask, OnceResult>({
     name: 'task submissions',
     write: (tasks) => store.insertOnceMany(tasks, enqueuer.hasBacklog),
@@ -137,7 +141,7 @@ export function createSubmit(dependencies: SubmitDependencies): Submissions {
     const { idempotency } = options
     if (task.unique) return insertUnique({ ...task, unique: task.unique, idempotency })
     if (idempotency === undefined) {
-      await inserts.add(task)
+      await (task.hold ? heldInserts : inserts).add(task)
       return task
     }
     return insertOnce({ ...task, idempotency }, async (once) => ({

@@ -1,7 +1,16 @@
 // Writes how attempts ended: STARTED becomes a final status, or RETRY or PENDING if another attempt follows.
 import type { SQL } from 'drizzle-orm'
 import type { Decision, TaskStatus } from '../definitions/task-status.ts'
-import { type BatchStatement, doubles, IS_GIVEN, inLockOrder, integers, texts, uuids } from './columns.ts'
+import {
+  type BatchStatement,
+  doubles,
+  IS_GIVEN,
+  inLockOrder,
+  integers,
+  isKey,
+  texts,
+  uuids,
+} from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
 
@@ -111,6 +120,9 @@ const HELD_ENQUEUED_AT = sql`case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLE
   where task_id = tasks.id and task_groups.is_isolated = tasks.is_isolated
 ) then 'infinity'::timestamptz end`
 
+// Maximum number of groups of one key that an end gives a turn. There are many if the rate limit has finer keys.
+const MAX_WOKEN = 100
+
 /**
  * Also frees what held tasks use of their limits, and gives the groups a turn that may wait for it: those with the
  * same concurrency key. Groups without such a key have a turn anyway.
@@ -123,17 +135,26 @@ const FINISH_WITH_HELD: BatchStatement = {
     recorded as (${RECORDED}),
     waiting as (
       update held_tasks set started_at = null, worker_id = null, due_at = finished.run_at from finished
-      where held_tasks.task_id = finished.id and finished.enqueued_at is not null
+      where ${isKey('held_tasks.task_id', 'finished.id')} and finished.enqueued_at is not null
       returning group_id, name, concurrency_key
     ), removed as (
-      delete from held_tasks using finished where held_tasks.task_id = finished.id and finished.enqueued_at is null
+      delete from held_tasks using finished
+      where ${isKey('held_tasks.task_id', 'finished.id')} and finished.enqueued_at is null
       returning group_id, name, concurrency_key
     ), freed as materialized (
       select * from waiting union all select * from removed
+    ), wanted as materialized (
+      select group_id as id from waiting
+      union
+      select blocked.id from (select distinct name, concurrency_key from freed where concurrency_key <> '') as keys, lateral (
+        select id from task_groups
+        where task_groups.name = keys.name and task_groups.concurrency_key = keys.concurrency_key and turn_at = 'infinity'
+          and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
+        limit ${sql.raw(String(MAX_WOKEN))}
+      ) as blocked
     ), locked as materialized (
       select task_groups.id from task_groups
-      where task_groups.id in (select group_id from freed)
-        or concurrency_key <> '' and (name, concurrency_key) in (select name, concurrency_key from freed)
+      where task_groups.id = any(array(select id from wanted))
       order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
     ), woken as (
       update task_groups set turn_at = least(turn_at, now()) from locked where task_groups.id = locked.id

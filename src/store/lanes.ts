@@ -133,13 +133,17 @@ function batchQueryOf(
   return { name: statement.name, text, values, timeoutMs }
 }
 
+// A process that stands still in the middle of a transaction must not keep its locks: Postgres ends the transaction
+// if it gets no statement for this long.
+const BEGIN = "begin; set local idle_in_transaction_session_timeout = '5s'"
+
 async function transact<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   // The pool sets the parsers of JSON only for its own queries.
   const exact: Asked = { query: (query) => client.query(withExactJson(query)) }
   let isBroken = false
   try {
-    await client.query('begin')
+    await client.query(BEGIN)
     const result = await work({
       query: (statement, options) => ask(exact, queryOf(statement, options)),
       run: (statement, columns, options) => ask(exact, batchQueryOf(statement, columns, options)),

@@ -134,7 +134,8 @@ const CANCEL: BatchStatement = {
     from locked where ${isKey('tasks.id', 'locked.id')} and status in ('PENDING', 'STARTED', 'RETRY')
     returning tasks.id, name, status, worker_id as "workerId"
     ), removed as (
-      delete from held_tasks using cancelled where task_id = cancelled.id and status = 'CANCELLED'
+      delete from held_tasks using cancelled
+      where ${isKey('held_tasks.task_id', 'cancelled.id')} and cancelled.status = 'CANCELLED'
     )
     select * from cancelled`,
 }

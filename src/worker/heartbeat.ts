@@ -37,6 +37,8 @@ export interface HeartbeatDependencies {
   /** Called after every heartbeat. `isDraining`: an operator has asked this worker to claim no more tasks. */
   onDraining: (isDraining: boolean) => void
   events: Events
+  /** Called before the first heartbeat, and so before the first claim; again if it fails. */
+  prepare: () => Promise<void>
   intervalMs: number
   /** After this many milliseconds without a heartbeat, other workers recover the tasks of this worker. */
   missingAfterMs: number
@@ -49,11 +51,12 @@ const BEAT_TIMEOUT_MS = 5_000
 export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   const { worker, store, signals, running, slots, counts, onDraining, events, intervalMs, missingAfterMs } =
     dependencies
-  const { lastBlockedBeatMs } = dependencies
+  const { prepare, lastBlockedBeatMs } = dependencies
   let lastBeatMs = 0
   let stableSinceMs = 0
   let lastRoundMs = unmovedNow()
   let underWay: Promise<void> | undefined
+  let isPrepared = false
   const unlisten = signals.listen('cancel', (ids) => {
     for (const id of ids) running.abort(id, 'cancelled')
   })
@@ -92,6 +95,8 @@ export function startHeartbeat(dependencies: HeartbeatDependencies): Heartbeat {
   }
 
   async function sendBeat() {
+    if (!isPrepared) await prepare()
+    isPrepared = true
     const beganMs = unmovedNow()
     const attempts = running.all()
     const carried = attempts.map(({ progress }) => progress)

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
+import { limitsOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { NO_SERVICES } from '../definitions/services.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
@@ -128,6 +129,10 @@ export function startParts(
     running,
     slots,
     counts,
+    prepare: () =>
+      limitStore.writeDefinitions(
+        registry.all.map((definition) => ({ name: definition.name, limits: limitsOf(definition) })),
+      ),
     lastBlockedBeatMs: watchdog.lastBeatAtMs,
     onDraining(isDraining) {
       slots.setDraining(isDraining)
@@ -172,15 +177,19 @@ export function startParts(
     events,
     intervalMs: intervals.logMs,
   })
-  const results = createGroupCommit<Finish, TaskStatus | null>({
-    name: 'results',
-    write: taskStore.finishMany,
-    onWritten: publishEnds,
-    maxBatchBytes: MAX_BATCH_BYTES,
-    // The results that wait are limited by the slots (unwritten-results.ts).
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
-    sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
-  })
+  const createResults = () =>
+    createGroupCommit<Finish, TaskStatus | null>({
+      name: 'results',
+      write: taskStore.finishMany,
+      onWritten: publishEnds,
+      maxBatchBytes: MAX_BATCH_BYTES,
+      // The results that wait are limited by the slots (unwritten-results.ts).
+      maxWaitingBytes: Number.POSITIVE_INFINITY,
+      sizeOf: ({ decision }) => decision.resultText?.length ?? 0,
+    })
+  const results = createResults()
+  // Apart from the others, which must not wait for locks of groups.
+  const heldResults = createResults()
   const isolated =
     options.isolated &&
     createIsolatedAttempts({
@@ -219,7 +228,7 @@ export function startParts(
       workerId: id,
       running,
       logs,
-      finish: results.add,
+      finish: (finish) => (finish.isHeld ? heldResults : results).add(finish),
       keepRefused: createKeepRefused(refusedEnds.add, events),
       onFinished,
       hooks,
@@ -262,7 +271,6 @@ export function startParts(
     workerId: id,
     queues: served.all,
     store: limitStore,
-    definitions: registry.all,
     heartbeat,
     slots,
     isolatedSlots,
@@ -364,6 +372,7 @@ export function startParts(
 
   async function release(tasks: ClaimedTask[]) {
     if (!(await releaseTasks(tasks))) hasReleasedAll = false
+    if (tasks.some(({ isHeld }) => isHeld)) signals.publish('held', queues)
   }
 
   function onLog(attempt: RunningTask, lines: NewLogLine[]) {

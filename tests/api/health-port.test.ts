@@ -162,6 +162,7 @@ describe('the liveness of a worker', () => {
       // The heartbeat uses only this function of the store.
       store: { beat: (given) => beat(given) } as WorkerStore,
       signals: { publish: () => {}, listen: () => () => {}, reconnect: () => {}, stop: async () => {} },
+      prepare: async () => {},
       running: createRunningTasks(),
       slots: { leaked: 0 },
       counts: { processed: 0, failed: 0 },

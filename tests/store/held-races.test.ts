@@ -25,7 +25,7 @@ async function submitHeld(): Promise<string> {
 
 function claim() {
   const part = { queue: 'default', isIsolated: false, names: ['replaced_and_limited'] }
-  return system.connections.limitStore.claim(part, { slots: 5, workerId: newId(), startNumber: 0 })
+  return system.connections.limitStore.claim(part, { reserve: () => 5, workerId: newId(), startNumber: 0 })
 }
 
 async function heldCount(): Promise<number> {

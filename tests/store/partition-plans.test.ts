@@ -276,7 +276,11 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
           const held = ids('waiting')
           await limits.hold(held.map((id) => ({ id, name: 'reverse', queue: 'b', attempt: 0, hold: HOLD })))
           const part = { queue: 'b', isIsolated: false, names: ['reverse'] }
-          const { tasks: started } = await limits.claim(part, { slots: BATCH, workerId, startNumber: 0 })
+          const { tasks: started } = await limits.claim(part, {
+            reserve: () => BATCH,
+            workerId,
+            startNumber: 0,
+          })
           // The first call prepares the statements while the tables are empty.
           if (filled.size > 0) expect(started.length).toBe(BATCH)
         },

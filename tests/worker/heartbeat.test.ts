@@ -14,6 +14,7 @@ test('a heartbeat waits for the one under way, so that no older progress is writ
   const attempt = running.begin(claimedTask())
   if (attempt) attempt.progress = { fraction: 0.1 }
   const heartbeat = startHeartbeat({
+    prepare: async () => {},
     store: {
       beat: (beat: { running: { progress?: { fraction: number } }[] }) =>
         new Promise<BeatAnswer>((resolve) => {

@@ -277,3 +277,50 @@ describe('held and plain tasks of one worker', () => {
     expect(lastOf('low')).toBeLessThan(400)
   })
 })
+
+test('tasks that expire while others run stop neither held nor plain tasks', async () => {
+  await submitMany(
+    'urgent',
+    Array.from({ length: 30 }, () => ({ key: 'urgent', ms: 20 })),
+    {
+      expiresAt: new Date(Date.now() + 300),
+    },
+  )
+  await submitMany(
+    'urgent',
+    Array.from({ length: 5 }, () => ({ key: 'later', ms: 5 })),
+  )
+  await submitMany(
+    'plain',
+    Array.from({ length: 5 }, () => ({ key: 'plain', ms: 5 })),
+  )
+  system.startWorker({ concurrency: 1 })
+  await allEnded(40)
+  expect(runs.ended.filter(({ key }) => key !== 'urgent')).toHaveLength(10)
+  expect(await countHeld()).toBe(0)
+})
+
+test('queues take turns', async () => {
+  await submitMany(
+    'urgent',
+    Array.from({ length: 60 }, () => ({ key: 'first', ms: 5 })),
+  )
+  await submitMany(
+    'urgent',
+    Array.from({ length: 5 }, () => ({ key: 'second', ms: 5 })),
+    { queue: 'second' },
+  )
+  system.startWorker({ concurrency: 1, queues: ['default', 'second'] })
+  await allEnded(65)
+  expect(runs.ended.findLastIndex(({ key }) => key === 'second')).toBeLessThan(30)
+})
+
+test('a task that has started in time does not expire before its next attempt', async () => {
+  const task = await system.submit('fails_once', {}, { expires_in_seconds: 60 })
+  const { database } = system.connections
+  system.startWorker()
+  await system.taskWhen(task.id, ({ attempt }) => attempt > 0)
+  // As if the retry had a long delay.
+  await database.query(sql`update tasks set expires_at = now() - interval '1 hour'`)
+  expect(await system.taskWhenFinal(task.id)).toMatchObject({ status: 'SUCCESS', attempt: 2 })
+})

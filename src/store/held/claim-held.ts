@@ -1,6 +1,8 @@
 // Claims held tasks for a worker, as far as their limits allow. One transaction: it locks the limits, so that no other
 // worker starts tasks under them, then reads their use, decides, and starts the tasks. Its commit waits for the
 // disk: a claim that a crash of Postgres has undone would free a slot that is still in use.
+
+import type { SQL } from 'drizzle-orm'
 import type { QueuePart } from '../../definitions/delivery-queue.ts'
 import { PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import { CLAIMED_COLUMNS, type ClaimedTask } from '../claim.ts'
@@ -9,7 +11,7 @@ import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import type { Transaction } from '../lanes.ts'
 import { recordset, texts } from '../statements.ts'
-import { type Grants, grantStarts, type Usage, type WaitingGroup } from './grants.ts'
+import { type Grants, grantStarts, type StoredLimits, type Usage, type WaitingGroup } from './grants.ts'
 
 /** A part of a queue with groups whose turn has come. */
 export interface DuePart extends Required<QueuePart> {
@@ -82,22 +84,38 @@ export async function readHeld(database: Database, parts: Required<QueuePart>[])
   return row?.state ?? { due: [], msUntilTurn: null, hasExpired: false }
 }
 
-/**
- * Claims up to `slots` held tasks.
- * @param startNumber number of held tasks that this worker has started, for the turns of priorities
- */
+export interface HeldClaimOptions {
+  workerId: string
+  /** Number of held tasks that this worker has started, for the turns of priorities. */
+  startNumber: number
+  /**
+   * Reserves slots and returns their number. Called when the limits are locked, so that no slot is kept from other
+   * tasks while this claim waits.
+   */
+  reserve: () => number
+}
+
+// Pause before the next claim if this one found all groups locked, or limits that it has not locked.
+const AGAIN_MS = 10
+
+/** Claims as many held tasks as it can reserve slots. The caller releases those that are not used. */
 export function claimHeld(
   database: Database,
   { queue, isIsolated, names }: Omit<DuePart, 'priority'>,
-  { slots, workerId, startNumber }: { slots: number; workerId: string; startNumber: number },
+  { reserve, workerId, startNumber }: HeldClaimOptions,
 ): Promise<HeldClaim> {
   const nothing: HeldClaim = { tasks: [], isMore: false, waiting: null, msUntilStart: null }
   return database.transaction(async (transaction) => {
-    await lockLimits(transaction, queue, names)
+    const locked = await lockLimits(transaction, queue, names)
+    const slots = reserve()
+    if (slots === 0) return nothing
     const ids = await lockGroups(transaction, { queue, isIsolated, names }, slots)
-    if (ids.length === 0) return nothing
+    if (ids.length === 0) return { ...nothing, msUntilStart: AGAIN_MS }
     const { groups, usage, isPaused } = await readUsage(transaction, { queue, names, ids, slots })
     if (isPaused) return nothing
+    // Limits that have been set since then are not locked.
+    if (usage.limits.some((limits) => !locked.has(lockNameOf(limits))))
+      return { ...nothing, msUntilStart: AGAIN_MS }
     const grants = grantStarts(groups, usage, slots, startNumber)
     const tasks = await start(transaction, grants, workerId, usage.nowMs)
     await writeTurns(
@@ -105,24 +123,37 @@ export function claimHeld(
       tasks.length < countOf(grants) ? withTurnsSoon(grants, usage.nowMs) : grants,
     )
     await writeStarts(transaction, grants, usage.nowMs)
-    const { retryAtMs, waitingPriority } = grants
+    const { waitingPriority } = grants
+    const nextMs = nextStartOf(grants)
     return {
       tasks: tasks.map((task) => ({ ...task, isHeld: true })),
       isMore: grants.groups.some(({ turn }) => turn !== null) && tasks.length < slots,
       waiting: waitingPriority === null ? null : (PRIORITIES[waitingPriority] ?? null),
-      msUntilStart: retryAtMs === null ? null : Math.max(0, retryAtMs - usage.nowMs),
+      msUntilStart: nextMs === null ? null : Math.max(0, nextMs - usage.nowMs),
     }
   })
+}
+
+/** Returns when a limit or a turn allows the next start, in ms since 1970; null if that is not known. */
+function nextStartOf({ groups, retryAtMs }: Grants): number | null {
+  const turns = groups.flatMap(({ turn }) => (typeof turn === 'number' ? [turn] : []))
+  const times = retryAtMs === null ? turns : [...turns, retryAtMs]
+  return times.length > 0 ? Math.min(...times) : null
+}
+
+function lockNameOf({ scope, name }: Pick<StoredLimits, 'scope' | 'name'>): string {
+  return `${scope}:${name}`
 }
 
 /**
  * Waits until no other transaction claims tasks under the same limits. All transactions lock in the same order, the
  * queue first.
+ * @returns the names of the locks
  */
-async function lockLimits(transaction: Transaction, queue: string, names: string[]): Promise<void> {
-  await transaction.query(
+async function lockLimits(transaction: Transaction, queue: string, names: string[]): Promise<Set<string>> {
+  const rows = await transaction.query<Pick<StoredLimits, 'scope' | 'name'>>(
     sql`
-      select pg_advisory_xact_lock(hashtextextended(scope || ':' || name, ${LOCK_SEED}::bigint))
+      select scope, name, pg_advisory_xact_lock(hashtextextended(scope || ':' || name, ${LOCK_SEED}::bigint))
       from (
         select scope, name from limits
         where scope = 'queue' and name = ${queue} or scope = 'definition' and name in (select value from ${texts(names)})
@@ -130,32 +161,46 @@ async function lockLimits(transaction: Transaction, queue: string, names: string
       ) as sorted`,
     { name: 'lock_limits' },
   )
+  return new Set(rows.map(lockNameOf))
 }
 
 // Seed of the hashes that are the keys of the advisory locks: 'lim' in ASCII.
 const LOCK_SEED = 0x6c696d
 
 /**
- * Locks groups whose turn has come, at most `slots` of each name and priority. A group that a submission is about to
- * give a turn is skipped: it has its turn right after.
+ * Locks groups whose turn has come, at most `slots` of each name and priority. Groups that submissions have locked are
+ * skipped. If these are all, waits for one of them: no other group is locked then, so this cannot be a deadlock.
  */
 async function lockGroups(
   transaction: Transaction,
-  { queue, isIsolated, names }: Omit<DuePart, 'priority'>,
+  part: Omit<DuePart, 'priority'>,
   slots: number,
 ): Promise<number[]> {
-  const rows = await transaction.query<{ id: number }>(
-    sql`
-      select turn.id::float8 as id from ${texts(names)} as given, generate_series(0, 2) as level, lateral (
-        select id, turn_at from task_groups
-        where task_groups.queue = ${queue} and is_isolated = ${isIsolated}::boolean and task_groups.name = given.value
-          and priority = level and turn_at <= now()
-        order by turn_at limit ${slots}::int for update skip locked
-      ) as turn
-      order by turn.turn_at, turn.id`,
-    { name: 'lock_groups' },
-  )
-  return rows.map(({ id }) => id)
+  const free = await transaction.query<{ id: number }>(lockTurns(part, slots, sql`skip locked`), {
+    name: 'lock_groups',
+  })
+  if (free.length > 0) return free.map(({ id }) => id)
+  const [first] = part.names
+  const one = { ...part, names: first === undefined ? [] : [first] }
+  const waited = await transaction.query<{ id: number }>(lockTurns(one, 1, sql``, 1), { name: 'lock_group' })
+  return waited.map(({ id }) => id)
+}
+
+// `statement_timestamp()` and not `now()`: the transaction may have waited for its locks.
+function lockTurns(
+  { queue, isIsolated, names }: Omit<DuePart, 'priority'>,
+  slots: number,
+  wait: SQL,
+  most = Number.MAX_SAFE_INTEGER,
+): SQL {
+  return sql`
+    select turn.id::float8 as id from ${texts(names)} as given, generate_series(0, 2) as level, lateral (
+      select id, turn_at from task_groups
+      where task_groups.queue = ${queue} and is_isolated = ${isIsolated}::boolean and task_groups.name = given.value
+        and priority = level and turn_at <= statement_timestamp()
+      order by turn_at limit ${slots}::int for update ${wait}
+    ) as turn
+    order by turn.turn_at, turn.id limit ${most}::bigint`
 }
 
 /** Reads the groups, their limits, and how far these are used. The groups are in the order of the ids. */
@@ -180,10 +225,12 @@ async function readUsage(
         (select coalesce(json_agg(json_build_object(
            'id', id, 'name', name, 'priority', priority, 'concurrencyKey', concurrency_key, 'rateKey', rate_key,
            'due', (select count(*) from (
-             select 1 from held_tasks where group_id = locked.id and started_at is null and due_at <= now()
+             select 1 from held_tasks where group_id = locked.id and started_at is null and due_at <= statement_timestamp()
+               and (expires_at is null or expires_at > statement_timestamp())
              limit ${slots}::int + 1) as waiting),
            'nextDueMs', (select extract(epoch from due_at)::float8 * 1000 from held_tasks
-             where group_id = locked.id and started_at is null and due_at > now() order by due_at limit 1)
+             where group_id = locked.id and started_at is null and due_at > statement_timestamp()
+             order by due_at limit 1)
          ) order by place), '[]') from locked) as groups,
         json_build_object(
           'nowMs', (select now_ms from clock),
@@ -247,7 +294,8 @@ const START: BatchStatement = {
       select first.task_id as id, given.worker_id, to_timestamp(given.now_ms / 1000) as now
       from ${rows}, lateral (
         select task_id from held_tasks
-        where group_id = given.group_id::bigint and started_at is null and due_at <= now()
+        where group_id = given.group_id::bigint and started_at is null and due_at <= statement_timestamp()
+          and (expires_at is null or expires_at > statement_timestamp())
         order by due_at, task_id limit given.count
       ) as first
       order by first.task_id
@@ -258,15 +306,14 @@ const START: BatchStatement = {
       -- A submission that has changed the input or the start of a unique task may have taken it out of the group.
       where ${isKey('tasks.id', 'picked.id')} and tasks.status in ('PENDING', 'RETRY')
         and tasks.enqueued_at = 'infinity'
-        and (tasks.expires_at is null or tasks.expires_at > picked.now)
       returning ${CLAIMED_COLUMNS}
     ), started as (
-      update held_tasks set started_at = picked.now, worker_id = picked.worker_id
-      from picked where held_tasks.task_id = picked.id and picked.id in (select id from claimed)
+      -- A task that has started does not expire any more.
+      update held_tasks set started_at = picked.now, worker_id = picked.worker_id, expires_at = null
+      from picked where ${isKey('held_tasks.task_id', 'picked.id')} and picked.id in (select id from claimed)
     ), removed as (
       delete from held_tasks using picked
-      where held_tasks.task_id = picked.id and picked.id not in (select id from claimed)
-        and not coalesce(held_tasks.expires_at <= picked.now, false)
+      where ${isKey('held_tasks.task_id', 'picked.id')} and picked.id not in (select id from claimed)
     )
     select * from claimed`,
 }

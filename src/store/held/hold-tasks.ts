@@ -109,7 +109,8 @@ const HOLD: BatchStatement = {
       update tasks set enqueued_at = 'infinity' from given
       where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
         and (given.marked_ms is null or tasks.enqueued_at = to_timestamp(given.marked_ms / 1000)::timestamptz(3))
-      returning tasks.id, given.group_id, tasks.queue, tasks.name, given.concurrency_key, tasks.run_at, tasks.expires_at
+      returning tasks.id, given.group_id, tasks.queue, tasks.name, given.concurrency_key, tasks.run_at,
+        case when tasks.attempt = 0 then tasks.expires_at end as expires_at
     )
     insert into held_tasks (task_id, group_id, queue, name, concurrency_key, due_at, expires_at)
     select id, group_id::bigint, queue, name, concurrency_key, run_at, expires_at from held

@@ -1,4 +1,6 @@
 // Reads and writes limits, and claims and ends held tasks.
+
+import type { SQL } from 'drizzle-orm'
 import type { QueuePart } from '../../definitions/delivery-queue.ts'
 import type { Limits } from '../../definitions/limits.ts'
 import { CLAIMED_COLUMNS, type ClaimedTask } from '../claim.ts'
@@ -6,7 +8,7 @@ import { type BatchStatement, IS_GIVEN, isKey, uuids } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { recordset, texts } from '../statements.ts'
-import { claimHeld, type DuePart, readHeld } from './claim-held.ts'
+import { claimHeld, type DuePart, type HeldClaimOptions, readHeld } from './claim-held.ts'
 import { holdTasks, type MarkedTask } from './hold-tasks.ts'
 
 export interface ExpiredTask {
@@ -25,8 +27,7 @@ const CLEAN_BATCH = 1_000
 export function createLimitStore(database: Database) {
   return {
     read: (parts: Required<QueuePart>[]) => readHeld(database, parts),
-    claim: (part: Omit<DuePart, 'priority'>, options: Parameters<typeof claimHeld>[2]) =>
-      claimHeld(database, part, options),
+    claim: (part: Omit<DuePart, 'priority'>, options: HeldClaimOptions) => claimHeld(database, part, options),
     hold: (tasks: MarkedTask[]) => holdTasks(database, tasks),
 
     /** Returns the inputs of tasks. */
@@ -71,10 +72,14 @@ export function createLimitStore(database: Database) {
             is distinct from (excluded.concurrency, excluded.rate_limit, excluded.rate_per_ms)
           returning name
         )
-        -- A higher limit may allow tasks that wait for a slot of their key.
-        update task_groups set turn_at = now()
-        where turn_at = 'infinity' and name in (select name from removed union all select name from written)
-          and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)`)
+        , locked as materialized (
+          -- A higher limit may allow tasks that wait for a slot or a start of their key.
+          select id from task_groups
+          where turn_at > now() and name in (select name from removed union all select name from written)
+            and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
+          order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
+        )
+        update task_groups set turn_at = now() from locked where task_groups.id = locked.id`)
     },
 
     /**
@@ -82,31 +87,12 @@ export function createLimitStore(database: Database) {
      * but what would stop tasks for ever: a slot that no attempt uses, and a group without a turn.
      */
     async clean(): Promise<void> {
-      await database.maintenance.transaction(async (transaction) => {
-        // While the groups are locked, no submission can add a task to them.
-        const idle = await transaction.query<{ id: string }>(sql`
-          select id::text as id from task_groups where turn_at = 'infinity'
-            and not exists (select 1 from held_tasks where group_id = task_groups.id)
-          limit ${CLEAN_BATCH} for update skip locked`)
-        await transaction.query(sql`
-          delete from task_groups where id in (select value::bigint from ${texts(idle.map(({ id }) => id))})
-            and not exists (select 1 from held_tasks where group_id = task_groups.id)`)
-      })
-      await database.maintenance.query(sql`
-        delete from rate_usage where not exists (
-          select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
-            and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)`)
-      await database.maintenance.query(sql`
-        delete from held_tasks using tasks
-        where held_tasks.started_at < now() - interval '1 minute' and ${isKey('tasks.id', 'held_tasks.task_id')}
-          and tasks.finished_at is not null`)
-      await database.maintenance.query(sql`
-        update task_groups set turn_at = now()
-        where turn_at = 'infinity'
-          and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
-          and not exists (
-            select 1 from held_tasks where held_tasks.name = task_groups.name
-              and held_tasks.concurrency_key = task_groups.concurrency_key and started_at is not null)`)
+      const results = await Promise.allSettled([
+        deleteIdleGroups(),
+        repairGroups(),
+        ...DELETES.map(deleteAll),
+      ])
+      for (const result of results) if (result.status === 'rejected') throw result.reason
     },
 
     /**
@@ -118,7 +104,57 @@ export function createLimitStore(database: Database) {
       return { tasks, isMore: tasks.length === EXPIRE_BATCH }
     },
   }
+
+  async function deleteIdleGroups(): Promise<void> {
+    for (let count = CLEAN_BATCH; count === CLEAN_BATCH; ) {
+      count = await database.maintenance.transaction(async (transaction) => {
+        // While the groups are locked, no submission can add a task to them.
+        const idle = await transaction.query<{ id: string }>(sql`
+          select id::text as id from task_groups where turn_at = 'infinity'
+            and not exists (select 1 from held_tasks where group_id = task_groups.id)
+          limit ${CLEAN_BATCH} for update skip locked`)
+        const deleted = await transaction.query(sql`
+          delete from task_groups where id = any(array(select value::bigint from ${texts(idle.map(({ id }) => id))}))
+            and not exists (select 1 from held_tasks where group_id = task_groups.id)
+          returning id`)
+        return deleted.length
+      })
+    }
+  }
+
+  async function deleteAll(statement: SQL): Promise<void> {
+    await database.maintenance.query(statement)
+  }
+
+  /** Gives groups a turn that wait for a slot of their key although their limit is not used up. */
+  async function repairGroups(): Promise<void> {
+    await database.maintenance.query(sql`
+      with locked as materialized (
+        select id from task_groups
+        where turn_at = 'infinity'
+          and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
+          and (
+            select count(*) from held_tasks where held_tasks.name = task_groups.name
+              and held_tasks.concurrency_key = task_groups.concurrency_key and started_at is not null
+          ) < coalesce((select concurrency from limits where scope = 'definition' and limits.name = task_groups.name), 1000000)
+        order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
+      )
+      update task_groups set turn_at = now() from locked where task_groups.id = locked.id`)
+  }
 }
+
+/** Statements that delete what no task and no limit needs. */
+const DELETES = [
+  sql`
+    delete from rate_usage where not exists (
+      select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
+        and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)`,
+  // A task that has ended, or waits without being held, uses no slot.
+  sql`
+    delete from held_tasks using tasks
+    where held_tasks.started_at < now() - interval '1 minute' and ${isKey('tasks.id', 'held_tasks.task_id')}
+      and tasks.status <> 'STARTED'`,
+]
 
 function recordOf({ concurrency, rate }: Limits) {
   return { concurrency, rate_limit: rate?.limit ?? null, rate_per_ms: rate?.perMs ?? null }
@@ -139,7 +175,11 @@ const EXPIRE = sql`
     from sorted where ${isKey('tasks.id', 'sorted.id')} and status in ('PENDING', 'RETRY')
     returning tasks.id, tasks.name
   ), removed as (
-    delete from held_tasks using ended where task_id = ended.id
+    -- Also rows whose task has ended in another way.
+    delete from held_tasks using sorted
+    where ${isKey('held_tasks.task_id', 'sorted.id')} and started_at is null and (
+      sorted.id in (select id from ended)
+      or not exists (select 1 from tasks where ${isKey('tasks.id', 'sorted.id')} and status in ('PENDING', 'RETRY', 'STARTED')))
   )
   select id, name from ended`
 

@@ -18,6 +18,8 @@ export interface Slots {
   readonly available: number
   /** Reserves up to `wanted` slots for plain tasks. @returns how many were reserved */
   reserve(wanted: number): number
+  /** Number of slots that held tasks can reserve now. */
+  readonly availableForHeld: number
   /** Reserves up to `wanted` slots for held tasks. @returns how many were reserved */
   reserveHeld(wanted: number): number
   /**
@@ -76,6 +78,9 @@ export function createSlots(capacity: number): Slots {
     },
     get available() {
       return availableForPlain()
+    },
+    get availableForHeld() {
+      return available()
     },
     reserve(wanted) {
       if (heldShare === 0) return take(wanted, available())

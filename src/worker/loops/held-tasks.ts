@@ -1,11 +1,10 @@
 // Claims and starts held tasks, as far as slots are free and limits allow, and ends those that have expired. Every
 // worker does this for its queues. No worker is elected: the transaction of a claim locks the limits.
 import { type Loop, startLoop } from '../../base/loop.ts'
-import type { TaskDefinition } from '../../definitions/define.ts'
 import { deliveryQueueOf, queuePartOf } from '../../definitions/delivery-queue.ts'
-import { limitsOf, PRIORITIES, type Priority } from '../../definitions/limits.ts'
+import { PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
-import type { DuePart } from '../../store/held/claim-held.ts'
+import type { DuePart, HeldClaim } from '../../store/held/claim-held.ts'
 import type { ExpiredTask, LimitStore } from '../../store/held/limit-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 import type { Slots } from '../attempts/slots.ts'
@@ -16,8 +15,6 @@ export interface HeldTasksDependencies {
   /** Names of the delivery queues that the worker serves. The list may become longer. */
   queues: readonly string[]
   store: LimitStore
-  /** The definitions of this worker. It writes their limits when it starts. */
-  definitions: readonly TaskDefinition[]
   heartbeat: Heartbeat
   slots: Slots
   isolatedSlots: Slots
@@ -42,10 +39,13 @@ const MAX_CLAIM = 100
 const MIN_PAUSE_MS = 5
 
 export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
-  const { workerId, queues, store, definitions, heartbeat, slots, isolatedSlots } = dependencies
+  const { workerId, queues, store, heartbeat, slots, isolatedSlots } = dependencies
   const { runningIds, run, release, onUnknownClaim, onExpired, events, stopping, intervalMs } = dependencies
   let startNumber = 0
-  let areLimitsWritten = false
+  /** Delivery queue of the part whose tasks were started last. */
+  let servedLast: string | undefined
+  /** Whether the loop is woken when a slot is free. */
+  const isWaitingFor = new Set<Slots>()
   /** By delivery queue: the highest priority of its tasks that wait for a slot. */
   const waitingOf = new Map<string, Priority>()
   /** Whether Postgres has not answered a claim, which may be committed. */
@@ -64,58 +64,69 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   }
 
   async function round(): Promise<number | undefined> {
-    if (!areLimitsWritten) await writeLimits()
     if (isClaimUnknown) await findUnknownClaims()
     const { due, msUntilTurn, hasExpired } = await store.read(queues.map(queuePartOf))
     if (hasExpired) await endExpired()
     const pauses = msUntilTurn === null ? [] : [msUntilTurn]
     for (const part of waitingOf.keys())
       if (!due.some((other) => deliveryQueueOf(other) === part)) noteWaiting(part, null)
-    for (const part of due) {
+    for (const part of inTurn(due)) {
       const pauseMs = await startTasksOf(part)
       if (pauseMs !== undefined) pauses.push(pauseMs)
     }
     return pauses.length > 0 ? Math.max(MIN_PAUSE_MS, Math.min(...pauses)) : undefined
   }
 
-  async function writeLimits(): Promise<void> {
-    await store.writeDefinitions(
-      definitions.map((definition) => ({ name: definition.name, limits: limitsOf(definition) })),
-    )
-    areLimitsWritten = true
+  /** Parts of queues take turns: the one that was served last comes last. */
+  function inTurn(due: DuePart[]): DuePart[] {
+    const after = due.findIndex((part) => deliveryQueueOf(part) === servedLast) + 1
+    return [...due.slice(after), ...due.slice(0, after)]
   }
 
   /** @returns milliseconds until the next claim can start tasks; undefined if that is not known */
   async function startTasksOf(part: DuePart): Promise<number | undefined> {
     const own = part.isIsolated ? isolatedSlots : slots
+    let pauseMs: number | undefined
     for (;;) {
-      const granted = own.reserveHeld(MAX_CLAIM)
-      if (granted === 0) {
-        // The next slot shows whether they wait for a slot only.
-        noteWaiting(deliveryQueueOf(part), PRIORITIES[part.priority] ?? null)
-        wakeWhenAvailable(own)
-        return undefined
-      }
-      const claim = await claimWith(own, granted, part)
+      if (own.availableForHeld === 0) return waitForSlot(own, part, pauseMs)
+      const claim = await claimWith(own, part)
       if (stopping.aborted) return undefined
-      if (claim.waiting !== null) wakeWhenAvailable(own)
-      if (!claim.isMore) return claim.msUntilStart ?? undefined
+      // Plain tasks have taken the slots while the claim waited for its locks.
+      if (claim === undefined) return waitForSlot(own, part, pauseMs)
+      const { tasks, waiting, isMore, msUntilStart } = claim
+      if (tasks.length > 0) servedLast = deliveryQueueOf(part)
+      if (waiting !== null) wakeWhenAvailable(own)
+      if (msUntilStart !== null) pauseMs = Math.min(pauseMs ?? msUntilStart, msUntilStart)
+      if (!isMore) return pauseMs
     }
   }
 
-  async function claimWith(own: Slots, granted: number, part: DuePart) {
+  /** Wakes the loop when a slot is free. That slot shows whether the tasks wait for a slot only. */
+  function waitForSlot(own: Slots, part: DuePart, pauseMs: number | undefined): number | undefined {
+    noteWaiting(deliveryQueueOf(part), PRIORITIES[part.priority] ?? null)
+    wakeWhenAvailable(own)
+    return pauseMs
+  }
+
+  /** @returns undefined if no slot was free */
+  async function claimWith(own: Slots, part: DuePart): Promise<HeldClaim | undefined> {
+    let reserved = 0
     let tasks: ClaimedTask[] = []
     let waiting: Priority | null = null
+    const reserve = () => {
+      reserved = own.reserveHeld(MAX_CLAIM)
+      return reserved
+    }
     try {
       await heartbeat.ensureHeartbeat()
       isClaimUnknown = true
-      const claim = await store.claim(part, { slots: granted, workerId, startNumber })
+      const claim = await store.claim(part, { reserve, workerId, startNumber })
       isClaimUnknown = false
       ;({ tasks, waiting } = claim)
-      return claim
+      return reserved > 0 ? claim : undefined
     } finally {
-      noteWaiting(deliveryQueueOf(part), waiting)
-      own.release(granted - tasks.length)
+      if (reserved > 0) noteWaiting(deliveryQueueOf(part), waiting)
+      own.release(reserved - tasks.length)
       await start(own, tasks, part.isIsolated)
     }
   }
@@ -143,8 +154,8 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   /** A claim without an answer may be committed. Its tasks go back to wait. */
   async function findUnknownClaims(): Promise<void> {
     const tasks = await store.claimedBy(workerId, runningIds())
-    await release(tasks)
     isClaimUnknown = false
+    await release(tasks)
   }
 
   async function endExpired(): Promise<void> {
@@ -156,6 +167,11 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   }
 
   function wakeWhenAvailable(own: Slots) {
-    if (own.capacity > 0 && !stopping.aborted) void own.whenHeldAvailable().then(() => loop.wake())
+    if (own.capacity === 0 || stopping.aborted || isWaitingFor.has(own)) return
+    isWaitingFor.add(own)
+    void own.whenHeldAvailable().then(() => {
+      isWaitingFor.delete(own)
+      loop.wake()
+    })
   }
 }
