@@ -245,6 +245,24 @@ describe.skipIf(!chromium)('schedules', () => {
     await Promise.all(names.map(remove))
   })
 
+  test('the list fits screens of all widths', async () => {
+    const name = 'a-long-name-of-a-schedule-in-new-york'
+    await put(name, {
+      ...HOURLY,
+      every_seconds: undefined,
+      cron: '0 9 * * MON-FRI',
+      time_zone: 'America/New_York',
+    })
+    await system.request('POST', `/v1/schedules/${name}/run`)
+    await using view = await open('#/schedules', { timezoneId: 'Asia/Kolkata' })
+    await view.page.getByRole('link', { name: /^Last run: / }).waitFor()
+    for (const width of [840, 1000, 1210, 1230]) {
+      await view.page.setViewportSize({ width, height: 900 })
+      expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    }
+    await remove(name)
+  })
+
   test('the views fit a screen of 360 pixels', async () => {
     await put('narrow', {
       ...HOURLY,
