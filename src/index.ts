@@ -24,4 +24,5 @@ export type { ConcurrencyLimit, Priority, RateLimit } from './definitions/limits
 export type { CatchUp, Overlap, Schedule } from './definitions/schedule.ts'
 // With `*`, so that projects can add members to `Register`.
 export * from './definitions/services.ts'
+export type { Unique } from './definitions/unique.ts'
 export { defineConfig, type WaggleConfig } from './project/define-config.ts'

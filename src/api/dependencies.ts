@@ -77,8 +77,8 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, dispatchStore, limitStore, taskReader, queue, signals, rateLimiter } =
-    connections
+  const { database, taskStore, dispatchStore, limitStore, uniqueStore, taskReader } = connections
+  const { queue, signals, rateLimiter } = connections
   const { find, findBytes, findChanged } = taskReader
   const { apiKeys, trustedProxies = 0, addressOf } = settings
   const clientAddress = clientAddressBehind(trustedProxies, addressOf)
@@ -93,6 +93,7 @@ export function createApiDependencies(
       store: taskStore,
       dispatchStore,
       limitStore,
+      uniqueStore,
       find,
       findBytes,
       queue,

@@ -17,6 +17,7 @@ export const HTTP_STATUS = {
   method_not_allowed: 405,
   already_finished: 409,
   not_finished: 409,
+  unique_task_exists: 409,
   schedule_in_code: 409,
   schedule_refused: 409,
   idempotency_key_in_flight: 409,

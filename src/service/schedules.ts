@@ -2,21 +2,23 @@
 import { AppError } from '../base/errors.ts'
 import { pointerOf } from '../base/faults.ts'
 import { newId } from '../base/uuidv7.ts'
+import { holdOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
-import {
-  completeSchedule,
-  faultsOfSchedule,
-  SCHEDULE_NAME,
-  type Schedule,
-  type ScheduleFault,
-  timingOf,
-} from '../definitions/schedule.ts'
+import { completeSchedule, faultsOfSchedule, type Schedule, timingOf } from '../definitions/schedule.ts'
 import { nextTick, nextTicks } from '../definitions/schedule-times.ts'
 import { localTextOf } from '../definitions/time-zone.ts'
 import type { NewTask } from '../store/new-tasks.ts'
 import type { ScheduleRun, ScheduleStore } from '../store/schedule-store.ts'
-import type { ScheduleRow } from '../store/schema.ts'
+import type { ScheduleRow } from '../store/schedule-tables.ts'
 import type { Events } from '../telemetry/events.ts'
+import {
+  checkName,
+  faultOfTimes,
+  MEMBER_NAMES,
+  requireTimes,
+  scheduleInCode,
+  unknownSchedule,
+} from './schedule-faults.ts'
 import { parseInput } from './task-input.ts'
 
 /** A schedule as a client gives it. */
@@ -47,7 +49,7 @@ export interface ScheduleService {
   remove(name: string): Promise<void>
   /** Until `resume`, the schedule makes no tasks. Repeating it changes nothing. */
   pause(name: string): Promise<KnownSchedule>
-  /** Ends the pause. Ticks during the pause are not caught up. */
+  /** Ends the pause. Ticks during the pause are not caught up. @throws AppError `schedule_refused` */
   resume(name: string): Promise<KnownSchedule>
   /**
    * Makes a task of the schedule now, also if it is paused or if a task of it has not ended. The task counts
@@ -55,7 +57,7 @@ export interface ScheduleService {
    * @throws AppError `schedule_refused`, `outcome_unknown`
    */
   run(name: string, origin: Pick<NewTask, 'requestId' | 'traceparent'>): Promise<NewTask>
-  /** Returns the next ticks of a schedule, as if it were not paused. */
+  /** Returns the next ticks of a schedule, as if it were not paused. @throws AppError `schedule_refused` */
   preview(name: string, count: number): Promise<TickPreview[]>
   /** Returns the next ticks that a schedule would have. @throws AppError `invalid_input` */
   previewOf(given: GivenSchedule, count: number): Promise<TickPreview[]>
@@ -88,13 +90,13 @@ export function createScheduleService({
 
     async put(name, given) {
       checkName(name)
-      if (registry.schedules.has(name)) throw inCode(name)
+      if (registry.schedules.has(name)) throw scheduleInCode(name)
       check(given)
       const { definition, ...schedule } = given
       const complete = completeSchedule(definition, { ...schedule, name })
       const nextMs = nextTick(timingOf(complete), await store.nowMs())
       const written = await store.put(complete, nextMs)
-      if (!written) throw inCode(name)
+      if (!written) throw scheduleInCode(name)
       return { ...known(await find(name)), ...written }
     },
 
@@ -102,18 +104,19 @@ export function createScheduleService({
       checkName(name)
       if (await store.remove(name)) return
       await find(name)
-      throw inCode(name)
+      throw scheduleInCode(name)
     },
 
     async pause(name) {
       checkName(name)
-      if (!(await store.pause(name))) throw unknown(name)
+      if (!(await store.pause(name))) throw unknownSchedule(name)
       return known(await find(name))
     },
 
     async resume(name) {
       for (let tries = 0; tries < RESUME_TRIES; tries++) {
         const row = await find(name)
+        requireTimes(row)
         const nextMs = nextTick(timingOf(row), await store.nowMs())
         if (await store.resume(name, row.version, nextMs)) return known(await find(name))
       }
@@ -123,13 +126,15 @@ export function createScheduleService({
     async run(name, origin) {
       const row = await find(name)
       const task = newTask(row, origin)
-      if (!(await store.run(name, task))) throw unknown(name)
+      if (!(await store.run(name, task))) throw unknownSchedule(name)
       events.emit('tasks.accepted', { tasks: [task] })
       return task
     },
 
     async preview(name, count) {
-      return ticksOf(await find(name), count)
+      const row = await find(name)
+      requireTimes(row)
+      return ticksOf(row, count)
     },
 
     async previewOf(given, count) {
@@ -142,7 +147,7 @@ export function createScheduleService({
   async function find(name: string): Promise<ScheduleRow> {
     checkName(name)
     const row = await store.find(name)
-    if (!row) throw unknown(name)
+    if (!row) throw unknownSchedule(name)
     return row
   }
 
@@ -153,19 +158,10 @@ export function createScheduleService({
   /** Describes why the schedule makes no tasks in this version of the code; null if it does. */
   function problemOf(row: ScheduleRow): string | null {
     const { definition: name, input } = row
+    const fault = faultOfTimes(row)
+    if (fault !== undefined) return fault
     const definition = registry.find(name)
     if (!definition) return `There is no task "${name}" in this version of the code`
-    const { cron, timeZone, everySeconds, overlap, catchUp, jitterSeconds } = row
-    const [fault] = faultsOfSchedule({
-      ...(cron !== null && { cron }),
-      ...(timeZone !== null && { timeZone }),
-      ...(everySeconds !== null && { everySeconds }),
-      overlap,
-      catchUp,
-      jitterSeconds,
-    })
-    // Another version of the code or of Node has accepted it.
-    if (fault) return `${MEMBER_NAMES[fault.member]} ${fault.detail}`
     try {
       parseInput(definition, input, ['input'])
       return null
@@ -208,6 +204,7 @@ export function createScheduleService({
       isIsolated: definition.isolate !== undefined,
       tags: [],
       createdAt,
+      hold: holdOf(definition, input),
     }
   }
 
@@ -216,33 +213,4 @@ export function createScheduleService({
     const zone = schedule.timeZone ?? 'UTC'
     return ticks.map((tickMs) => ({ at: new Date(tickMs), localTime: localTextOf(zone, tickMs) }))
   }
-}
-
-/** Names of the members in requests. */
-const MEMBER_NAMES: Record<ScheduleFault['member'], string> = {
-  cron: 'cron',
-  timeZone: 'time_zone',
-  everySeconds: 'every_seconds',
-  overlap: 'overlap',
-  catchUp: 'catch_up',
-  jitterSeconds: 'jitter_seconds',
-}
-
-function checkName(name: string): void {
-  if (SCHEDULE_NAME.test(name)) return
-  throw new AppError(
-    'unknown_schedule',
-    `"${name.slice(0, 100)}" is not a valid name of a schedule: at most 100 lower case letters, digits, "_", "-" and ".", beginning with a letter`,
-  )
-}
-
-function unknown(name: string): AppError {
-  return new AppError('unknown_schedule', `There is no schedule "${name.slice(0, 100)}"`)
-}
-
-function inCode(name: string): AppError {
-  return new AppError(
-    'schedule_in_code',
-    `Schedule "${name}" is part of the code of the project: change it there. It can be paused, resumed and run here`,
-  )
 }

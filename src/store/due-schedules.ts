@@ -6,7 +6,7 @@ import type { CompleteSchedule } from '../definitions/schedule.ts'
 import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
-import { inputTextOf, type NewTask } from './new-tasks.ts'
+import { inputTextOf, type NewTask, storedPriority } from './new-tasks.ts'
 import { recordset, texts } from './statements.ts'
 
 /**
@@ -155,13 +155,13 @@ export const IS_BLOCKED = sql`exists (
   where (select finished_at is null from tasks where tasks.id = last.id))`
 
 const TASK_COLUMNS = sql`schedule text, tick_ms float8, id uuid, name text, queue text, input text, max_retries int,
-  timeout_ms int, is_isolated boolean, created_at timestamptz, run_at timestamptz`
+  timeout_ms int, is_isolated boolean, created_at timestamptz, run_at timestamptz, priority text`
 
-/** Inserts those of `given_tasks` whose id is in this subquery. The dispatcher enqueues them. */
+/** Inserts those of `given_tasks` whose id is in this subquery. The dispatcher enqueues or holds them. */
 function insertTasks(ids: SQL): SQL {
   return sql`
-    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, created_at, run_at)
-    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, is_isolated, created_at, run_at
+    insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, created_at, run_at, priority)
+    select id, name, queue, 'PENDING', input::json, max_retries, timeout_ms, is_isolated, created_at, run_at, priority
     from given_tasks where (id in ${ids}) is true
     returning id`
 }
@@ -194,5 +194,6 @@ function taskRecords({ name: schedule, tasks }: Move) {
     is_isolated: task.isIsolated ?? false,
     created_at: task.createdAt,
     run_at: task.runAt,
+    priority: storedPriority(task),
   }))
 }

@@ -2,7 +2,7 @@
 import type { SQL } from 'drizzle-orm'
 import type { CompleteSchedule } from '../definitions/schedule.ts'
 import { sql } from './drizzle.ts'
-import type { ScheduleRow } from './schema.ts'
+import type { ScheduleRow } from './schedule-tables.ts'
 import { recordset } from './statements.ts'
 
 /**

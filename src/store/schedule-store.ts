@@ -4,9 +4,9 @@ import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Database } from './database.ts'
 import { confirmed } from './database-errors.ts'
 import { asc, eq, gt, sql } from './drizzle.ts'
-import { inputTextOf, type NewTask } from './new-tasks.ts'
+import { inputTextOf, type NewTask, storedPriority } from './new-tasks.ts'
 import { changeSchedules } from './schedule-changes.ts'
-import { type ScheduleRow, schedules } from './schema.ts'
+import { type ScheduleRow, schedules } from './schedule-tables.ts'
 import { storedRequestId } from './task-columns.ts'
 
 /** A task that a schedule has made. `status` is null if the task was removed. */
@@ -129,11 +129,12 @@ export function createScheduleStore(database: Database) {
           select name, clock_timestamp(), ${task.id}::uuid, true from run
         )
         insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, created_at, run_at,
-                           request_uuid, request_text, traceparent)
+                           request_uuid, request_text, traceparent, priority)
         select ${task.id}::uuid, ${task.name}, ${task.queue}, 'PENDING', ${inputTextOf(task)}::json, ${task.maxRetries}::int,
           ${task.timeoutMs}::int, ${task.isIsolated ?? false}::boolean, ${task.createdAt.toISOString()}::timestamptz,
           least(now(), ${task.createdAt.toISOString()}::timestamptz),
-          ${request.uuid ?? null}::uuid, ${request.text ?? null}::text, ${task.traceparent ?? null}::text
+          ${request.uuid ?? null}::uuid, ${request.text ?? null}::text, ${task.traceparent ?? null}::text,
+          ${storedPriority(task) ?? null}::text
         from run
         returning id`
       const rows = await confirmed(

@@ -14,6 +14,7 @@ import { createScheduleStore } from './schedule-store.ts'
 import { createTaskList } from './task-list.ts'
 import { createTaskReader } from './task-reader.ts'
 import { createTaskStore } from './task-store.ts'
+import { createUniqueStore } from './unique/unique-store.ts'
 import { createWorkerStore } from './worker-store.ts'
 
 export type Stores = ReturnType<typeof createStores>
@@ -25,6 +26,7 @@ export function createStores(database: Database) {
     taskList: createTaskList(database.searches),
     dispatchStore: createDispatchStore(database),
     limitStore: createLimitStore(database),
+    uniqueStore: createUniqueStore(database),
     heldReader: createHeldReader(database),
     callbackStore: createCallbackStore(database),
     logStore: createLogStore(database),

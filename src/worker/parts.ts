@@ -58,6 +58,7 @@ export type WorkerConnections = Pick<
   | 'taskStore'
   | 'dispatchStore'
   | 'limitStore'
+  | 'uniqueStore'
   | 'callbackStore'
   | 'dueScheduleStore'
   | 'codeSchedules'
@@ -312,6 +313,7 @@ export function startParts(
     store: connections.retentionStore,
     activityStore: connections.activityStore,
     cleanLimits: limitStore.clean,
+    pruneKeysOfUnique: connections.uniqueStore.prune,
     events,
     policy: retentionPolicyOf(options, registry.all),
     keysKeptMs: options.keysKeptMs ?? KEYS_KEPT_MS,

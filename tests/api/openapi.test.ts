@@ -10,6 +10,7 @@ import {
   operationsOf,
 } from '../support/documented.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { createUniqueDefinitions } from '../support/unique-definitions.ts'
 
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
 /** The queue of the worker. Tasks in the queue "default" are never run, so the examples have no effects. */
@@ -33,7 +34,11 @@ let checker: DocumentChecker
 const seen = new Set<string>()
 
 beforeAll(async () => {
-  system = await startSystem({ definitions: [gated.definition], worker: { queues: ['served'] } })
+  const { definitions } = createUniqueDefinitions()
+  system = await startSystem({
+    definitions: [gated.definition, ...definitions.filter(({ name }) => name === 'until_finished')],
+    worker: { queues: ['served'] },
+  })
   document = (await system.request('GET', '/openapi.json')).body
   checker = createDocumentChecker(document)
 })
@@ -123,6 +128,20 @@ test('a submission can be repeated with its key, and its key is rejected with an
     expect([await submitWithKey('a', first), await submitWithKey('a', first)]).toEqual([202, 202])
     expect([await submitWithKey('a', other), await submitWithKey('', first)]).toEqual([422, 400])
   }
+})
+
+test('a submission and a replay that meet a unique task get it', async () => {
+  const submission = encoded('application/json', { input: { key: 'met' } })
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(202)
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(200)
+  const { body } = await system.request('POST', '/v1/tasks/until_finished', { input: { key: 'met' } })
+  const { id } = body as { id: string }
+  expect(await check('replay_task', `/v1/tasks/${id}/replay`)).toBe(200)
+  const tasks = [{ name: 'until_finished', input: { key: 'met' } }]
+  expect(await check('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
+  expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(202)
+  expect(await check('retry_task', `/v1/tasks/${id}/retry`)).toBe(409)
 })
 
 test('an invalid query gets 400', async () => {
@@ -229,6 +248,9 @@ test('schedules', async () => {
   expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(409)
   expect(await put('documented')).toBe(409)
   expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(409)
+  await database.query(sql`update schedules set every_seconds = null, cron = 'x' where name = 'documented'`)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview')).toBe(409)
+  expect(await check('resume_schedule', '/v1/schedules/documented/resume')).toBe(409)
   await database.query(sql`update schedules set source = 'api' where name = 'documented'`)
   expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(204)
   expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(404)

@@ -117,7 +117,9 @@ test('the types of responses equal those of the API', () => {
   type Read = InferResponseType<Tasks[':id']['$get'], 200>
   expectTypeOf<Plain<TaskWithAttempts>>().toEqualTypeOf<Plain<Read>>()
   expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<Plain<InferResponseType<Tasks[':name']['$post'], 202>>>()
+  expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<Plain<InferResponseType<Tasks[':name']['$post'], 200>>>()
   expectTypeOf<AcceptedTask['poll_token']>().toEqualTypeOf<string | undefined>()
+  expectTypeOf<AcceptedTask['is_existing']>().toEqualTypeOf<boolean | undefined>()
   expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<
     Plain<InferResponseType<Tasks[':id']['replay']['$post'], 202>>
   >()
@@ -204,9 +206,9 @@ type TypesOf<Schema extends HttpRequestDefinition['input'] | CallbackDefinition[
 >
 
 /**
- * The type with its members written out: an interface and an intersection with the same members become equal. The
- * JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` is left out: the API's type has
- * it in every task, although only responses to submissions contain it.
+ * The type with its members written out: an interface and an intersection with the same members become equal.
+ * The JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` and `is_existing` are
+ * left out: the API's type has them in every task, although only responses to submissions contain them.
  */
 type Plain<T> = unknown extends T
   ? unknown
@@ -215,7 +217,7 @@ type Plain<T> = unknown extends T
     : T extends (infer Item)[]
       ? Plain<Item>[]
       : T extends object
-        ? { [Member in keyof T as Exclude<Member, 'poll_token'>]: Plain<T[Member]> }
+        ? { [Member in keyof T as Exclude<Member, 'poll_token' | 'is_existing'>]: Plain<T[Member]> }
         : T
 type IsJsonValue<T> = [{ any: { member: [1, 'a', true, null] } } | 1 | 'a' | true | null] extends [T]
   ? true

@@ -92,3 +92,25 @@ test('many due schedules are divided between workers with different seeds', asyn
     15,
   )
 })
+
+test('tasks that were made on request count for overlaps until they end, beside the task of the last tick', async () => {
+  const read = await readDue('manual')
+  const move = moveOf(read)
+  await due.makeTasks([move])
+  const [first, second, third] = [move.tasks[0]?.id, newId(), newId()]
+  const [task] = createNewTasks(1) as [ReturnType<typeof createNewTasks>[number]]
+  await store.run('manual', { ...task, id: second })
+  expect((await store.find('manual'))?.lastTaskIds).toEqual([first, second])
+  await database.query(
+    sql`update tasks set status = 'SUCCESS', finished_at = now() where id = ${first}::uuid`,
+  )
+  await store.run('manual', { ...task, id: third })
+  expect((await store.find('manual'))?.lastTaskIds).toEqual([second, third])
+  await database.query(sql`update schedules set next_at = now() where name = 'manual'`)
+  const isBlocked = async () =>
+    (await due.findDue(['reverse'], { limit: 100 })).due.find(({ name }) => name === 'manual')?.isBlocked
+  expect(await isBlocked()).toBe(true)
+  for (const id of [second, third])
+    await database.query(sql`update tasks set status = 'SUCCESS', finished_at = now() where id = ${id}::uuid`)
+  expect(await isBlocked()).toBe(false)
+})

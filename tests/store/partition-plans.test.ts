@@ -14,6 +14,7 @@ import { createQueueStore } from '../../src/store/queue-store.ts'
 import { createScheduleStore } from '../../src/store/schedule-store.ts'
 import { createTaskReader } from '../../src/store/task-reader.ts'
 import { createTaskStore } from '../../src/store/task-store.ts'
+import { createUniqueStore } from '../../src/store/unique/unique-store.ts'
 import { createWorkerStore } from '../../src/store/worker-store.ts'
 import { recordPlans, rowsReadBy, scansOf } from '../support/executed-plans.ts'
 import { createNewTasks } from '../support/new-tasks.ts'
@@ -91,6 +92,11 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     'finish held',
     'inputs',
     'expire',
+    'insert unique',
+    'meet unique',
+    'replace unique',
+    'retry unique',
+    'states of unique',
     'find ended',
     'create callbacks',
     'find due schedules',
@@ -151,6 +157,7 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     const callbacks = createCallbackStore(database)
     const queues = createQueueStore(database)
     const limits = createLimitStore(database)
+    const uniques = createUniqueStore(database)
     const due = createDueScheduleStore(database)
     const schedules = createScheduleStore(database)
     const reader = createTaskReader(database.reads)
@@ -285,6 +292,28 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
       ),
       inputs: batch(() => limits.inputsOf(ids('done'))),
       expire: single(() => limits.expire()),
+      'insert unique': batch(() => uniques.insertMany(uniqueTasks(() => newId(), 'existing'))),
+      // Each task of a key is read once, and written once if its input is replaced; then it is read again.
+      'meet unique': batch(async () => {
+        await ownKeys(database, ids('waiting'))
+        await uniques.insertMany(uniqueTasks((n) => `key ${n}`, 'existing'))
+      }),
+      'replace unique': batch(async () => {
+        await ownKeys(database, ids('waiting'))
+        await uniques.insertMany(uniqueTasks((n) => `key ${n}`, 'replace'))
+      }, 4),
+      'retry unique': batch(async () => {
+        const failed = ids('failed')
+        await ownKeys(database, failed)
+        const claims = failed.map((id, n) => ({
+          id,
+          name: 'reverse',
+          unique: { key: `key ${n}`, until: 'finished' as const },
+        }))
+        const { retried } = await uniques.retryMany(claims)
+        if (filled.size > 0) expect(retried.length).toBe(BATCH)
+      }, 3),
+      'states of unique': batch(() => uniques.statesOf(ids('done'))),
       'states of queues': single(() => dispatch.statesOf(['a', 'b'])),
       // Reads the waiting and the running tasks of the queue, a sixth of all each, and writes the waiting ones.
       resume: {
@@ -367,5 +396,23 @@ const STATES = {
   ended: sql.raw("'SUCCESS', 1, null, null, now(), now(), null, 'http://localhost/'"),
 } satisfies Record<string, ReturnType<typeof sql.raw>>
 type Group = keyof typeof STATES
+
+function uniqueTasks(keyOf: (n: number) => string, onConflict: 'existing' | 'replace') {
+  return createNewTasks(BATCH).map((task, n) => ({
+    ...task,
+    id: newId(timeOf(n)),
+    input: { text: 'other' },
+    unique: { key: keyOf(n), until: 'finished' as const, onConflict, isLimited: false },
+  }))
+}
+
+/** Makes these tasks those of their keys. */
+async function ownKeys(database: Database, ids: string[]) {
+  const list = `{${ids.join()}}`
+  await database.query(sql`
+    insert into unique_tasks (name, key, task_id, first_at, kept_until)
+    select 'reverse', 'key ' || (n - 1), id, now(), now() from unnest(${list}::uuid[]) with ordinality as given(id, n)
+    on conflict (name, key) do update set task_id = excluded.task_id`)
+}
 
 const HOLD = { concurrencyKey: '', rateKey: '', priority: 'normal' as const }

@@ -11,6 +11,17 @@ import { createTestDefinitions } from '../support/test-definitions.ts'
 import { spawnWorker } from '../support/worker-process.ts'
 
 const gated = createGatedTask()
+const limited = defineTask({
+  name: 'limited',
+  title: 'Has a limit and a priority',
+  description: 'For tests.',
+  priority: 'high',
+  concurrency: { limit: 1, key: ({ text }: { text: string }) => text },
+  input: z.object({ text: z.string() }),
+  output: z.null(),
+  example: { text: 'a' },
+  run: async () => null,
+})
 const scheduled = defineTask({
   name: 'scheduled',
   title: 'Has a schedule',
@@ -29,7 +40,7 @@ let system: TestSystem
 beforeAll(async () => {
   system = await startSystem({
     worker: false,
-    definitions: [...createTestDefinitions(), gated.definition, scheduled],
+    definitions: [...createTestDefinitions(), gated.definition, scheduled, limited],
   })
 })
 afterAll(() => system.stop())
@@ -329,4 +340,19 @@ describe('with one worker', () => {
     await system.connections.scheduleStore.remove(name)
     expect(await runsOf(name)).toEqual([])
   })
+})
+
+test('tasks of schedules have the limits and the priority of their definition', async () => {
+  const worker = system.startWorker()
+  onTestFinished(async () => void (await worker.stop(0)))
+  const name = await create({ definition: 'limited', input: { text: 'acme' } }, -1)
+  const [run] = await untilRuns(name, 1)
+  expect(await system.taskWhenFinal(run?.taskId ?? '')).toMatchObject({ status: 'SUCCESS', priority: 'high' })
+  const rows = await system.connections.database.query(
+    sql`select priority, concurrency_key from task_groups where name = 'limited'`,
+  )
+  expect(rows).toEqual([{ priority: 0, concurrency_key: 'acme' }])
+  const { body } = await system.request('POST', `/v1/schedules/${name}/run`)
+  expect(body).toMatchObject({ priority: 'high' })
+  expect(await system.taskWhenFinal((body as { id: string }).id)).toMatchObject({ status: 'SUCCESS' })
 })

@@ -32,6 +32,8 @@ const DETAILS: Record<ErrorCode, string> = {
   already_finished: 'Task 01890000-0000-7000-8000-000000000000 is SUCCESS: it has finished',
   not_finished:
     'Task 01890000-0000-7000-8000-000000000000 is STARTED: only a task that ended as FAILURE or CANCELLED can be retried',
+  unique_task_exists:
+    'Task 01890000-0000-7000-8000-000000000000 cannot be retried: task 01890000-0000-7000-8000-000000000001 has the same unique key and has not ended',
   schedule_in_code:
     'Schedule "nightly" is part of the code of the project: change it there. It can be paused, resumed and run here',
   schedule_refused:

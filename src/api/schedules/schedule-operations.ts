@@ -1,6 +1,7 @@
 // Operations on schedules. The routes take access and query from here, and /openapi.json is generated from
 // all of it.
 import type { z } from 'zod'
+import type { ErrorCode } from '../../base/errors.ts'
 import { json, type Operation, type Operations } from '../openapi/operation.ts'
 import { EXAMPLE_ID } from '../tasks/task-examples.ts'
 import { task } from '../tasks/task-schemas.ts'
@@ -119,6 +120,7 @@ export const scheduleOperations = {
   resume_schedule: scheduleOperation(
     'resume',
     'The next tick is the first one from now on: ticks during the pause are not caught up.',
+    ['schedule_refused'],
   ),
   run_schedule: {
     route: 'POST /v1/schedules/:name/run',
@@ -145,7 +147,7 @@ export const scheduleOperations = {
     parameters: ['ScheduleName'],
     query: previewQuery,
     responses: { 200: { description: 'The next ticks.', content: PREVIEW } },
-    problems: ['unavailable'],
+    problems: ['schedule_refused', 'unavailable'],
   },
   preview_new_schedule: {
     route: 'POST /v1/schedules/preview',
@@ -160,7 +162,7 @@ export const scheduleOperations = {
   },
 } satisfies Operations
 
-function scheduleOperation(verb: 'pause' | 'resume', description: string) {
+function scheduleOperation(verb: 'pause' | 'resume', description: string, problems: ErrorCode[] = []) {
   return {
     route: `POST /v1/schedules/:name/${verb}`,
     summary: verb === 'pause' ? 'Pause a schedule' : 'Resume a schedule',
@@ -168,6 +170,6 @@ function scheduleOperation(verb: 'pause' | 'resume', description: string) {
     access: 'operate',
     parameters: ['ScheduleName'],
     responses: { 200: { description: 'The schedule after the change.', content: json(schedule) } },
-    problems: ['unavailable'],
+    problems: [...problems, 'unavailable'],
   } as const satisfies Operation
 }

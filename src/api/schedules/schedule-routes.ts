@@ -59,7 +59,7 @@ export function createScheduleRoutes(dependencies: ApiDependencies) {
     )
     .post('/v1/schedules/:name/run', admit(operations.run_schedule), async (c) => {
       const made = await schedules.run(c.req.param('name'), correlationOf(c))
-      return submissionResponse(c, masking.newTask(made))
+      return submissionResponse(c, masking, made)
     })
     .get(
       '/v1/schedules/:name/preview',

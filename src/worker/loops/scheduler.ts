@@ -4,6 +4,7 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import { faultsOf } from '../../base/faults.ts'
 import { type Loop, startLoop } from '../../base/loop.ts'
 import { newId } from '../../base/uuidv7.ts'
+import { holdOf } from '../../definitions/limits.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { jitterMsOf } from '../../definitions/schedule-times.ts'
 import type { CodeSchedules } from '../../store/code-schedules.ts'
@@ -117,6 +118,7 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
         isIsolated: definition.isolate !== undefined,
         tags: [],
         createdAt,
+        hold: holdOf(definition, parsed.data),
         runAt: new Date((isLate ? nowMs : tickMs) + jitterMsOf(name, tickMs, jitterSeconds)),
       }
     })
