@@ -255,7 +255,10 @@ describe.skipIf(!chromium)('schedules', () => {
     })
     await system.request('POST', `/v1/schedules/${name}/run`)
     await using view = await open('#/schedules', { timezoneId: 'Asia/Kolkata' })
-    await view.page.getByRole('link', { name: /^Last run: / }).waitFor()
+    await view.page
+      .getByRole('row', { name: new RegExp(`^${name}`) })
+      .getByRole('link', { name: /^Last run: / })
+      .waitFor()
     for (const width of [840, 1000, 1210, 1230]) {
       await view.page.setViewportSize({ width, height: 900 })
       expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(width)
