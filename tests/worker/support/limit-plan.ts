@@ -1,0 +1,90 @@
+// Random plans for a test of limits: definitions, submissions, and faults at random times.
+import fc from 'fast-check'
+import { PRIORITIES } from '../../../src/definitions/limits.ts'
+import { LIMITED_COUNT, type LimitedDefinition } from '../../support/limited-definitions.ts'
+
+// All submissions and faults begin within this time.
+const PLAN_MS = 10_000
+const BURSTS = 60
+const FAULTS = 14
+const WORKERS = 3
+
+const isKeyed = fc.boolean()
+
+const concurrency = fc.record({ limit: fc.integer({ min: 1, max: 4 }), isKeyed })
+
+// At least 12 starts per second, so that all tasks end within some seconds.
+const rateLimit = fc
+  .record({ limit: fc.integer({ min: 2, max: 20 }), perSecond: fc.integer({ min: 12, max: 40 }), isKeyed })
+  .map(({ perSecond, ...rest }) => ({
+    ...rest,
+    perSeconds: Math.max(0.1, Math.round((1_000 * rest.limit) / perSecond) / 1_000),
+  }))
+
+const priority = fc.constantFrom(...PRIORITIES)
+
+const definition: fc.Arbitrary<LimitedDefinition> = fc.oneof(
+  fc.record({ concurrency, priority }),
+  fc.record({ rateLimit, priority }),
+  fc.record({ concurrency, rateLimit, priority }),
+)
+
+const queueLimits = fc.record({
+  concurrency: fc.option(fc.integer({ min: 5, max: 10 })),
+  rate: fc.option(fc.record({ limit: fc.integer({ min: 20, max: 60 }), perMs: fc.constant(500) })),
+})
+
+const burst = fc.record({
+  atMs: fc.nat(PLAN_MS),
+  definition: fc.nat(LIMITED_COUNT - 1),
+  count: fc.integer({ min: 1, max: 10 }),
+  key: fc.constantFrom('a', 'b', 'c', 'd'),
+  ms: fc.nat(80),
+  ends: fc.array(fc.constantFrom('fail', 'fail', 'snooze', 'snooze', 'give up'), { maxLength: 2 }),
+  priority: fc.option(priority, { nil: undefined }),
+  /** How long after the submission the tasks are due. */
+  delayMs: fc.option(fc.nat(1_000), { nil: undefined }),
+  /** How long after the submission they expire. */
+  expiresInMs: fc.option(fc.integer({ min: 100, max: 3_000 }), { nil: undefined, freq: 8 }),
+})
+export type Burst = typeof burst extends fc.Arbitrary<infer Value> ? Value : never
+
+const FAULT_KINDS = [
+  // kill -9 of a worker. Another worker finds that its heartbeat is missing.
+  'kill',
+  // The same, and the supervisor puts its tasks back.
+  'crash',
+  // A worker stops and releases its tasks.
+  'stop',
+  'flush Redis',
+  'restart Redis',
+  'pause the queue',
+  // Postgres closes all connections of API and workers. Nobody knows whether their last statements were committed.
+  'disconnect',
+  'cancel',
+  'retry',
+] as const
+
+const fault = fc.record({
+  atMs: fc.nat(PLAN_MS),
+  kind: fc.constantFrom(...FAULT_KINDS),
+  worker: fc.nat(WORKERS - 1),
+  /** Which share of all tasks so far is cancelled or retried, and how much of it is skipped before. */
+  share: fc.double({ min: 0, max: 0.3, noNaN: true }),
+  from: fc.double({ min: 0, max: 0.7, noNaN: true }),
+})
+export type Fault = typeof fault extends fc.Arbitrary<infer Value> ? Value : never
+
+const byTime = <Item extends { atMs: number }>(items: Item[]) => items.toSorted((a, b) => a.atMs - b.atMs)
+
+// Without bias towards small values, which would make most plans trivial.
+export const limitPlan = fc.noBias(
+  fc.record({
+    definitions: fc.array(definition, { minLength: LIMITED_COUNT, maxLength: LIMITED_COUNT }),
+    queueLimits: fc.option(queueLimits),
+    slots: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: WORKERS, maxLength: WORKERS }),
+    bursts: fc.array(burst, { minLength: BURSTS, maxLength: BURSTS }).map(byTime),
+    faults: fc.array(fault, { minLength: FAULTS, maxLength: FAULTS }).map(byTime),
+  }),
+)
+export type LimitPlan = typeof limitPlan extends fc.Arbitrary<infer Value> ? Value : never
