@@ -31,7 +31,9 @@ export type LimitedInput = z.infer<typeof input>
  * @param recorder gets two records of each attempt that ends: `begins` and `ends`
  */
 export function createLimitedDefinitions(
-  limited: readonly LimitedDefinition[] = Array.from({ length: LIMITED_COUNT }, () => ({ priority: 'normal' })),
+  limited: readonly LimitedDefinition[] = Array.from({ length: LIMITED_COUNT }, () => ({
+    priority: 'normal',
+  })),
   recorder?: RunRecorder,
 ): TaskDefinition[] {
   return limited.map(({ concurrency, rateLimit, priority }, index) => {
