@@ -1,25 +1,29 @@
 // Random plans for a test of limits: definitions, submissions, and faults at random times.
 import fc from 'fast-check'
-import { PRIORITIES } from '../../../src/definitions/limits.ts'
+import { type Limits, PRIORITIES } from '../../../src/definitions/limits.ts'
 import { LIMITED_COUNT, type LimitedDefinition } from '../../support/limited-definitions.ts'
 
 // All submissions and faults begin within this time.
 const PLAN_MS = 10_000
 const BURSTS = 60
-const FAULTS = 14
+const FAULTS = 12
 const WORKERS = 3
 
 const isKeyed = fc.boolean()
 
 const concurrency = fc.record({ limit: fc.integer({ min: 1, max: 4 }), isKeyed })
 
-// At least 12 starts per second, so that all tasks end within some seconds.
+// At least 20 starts per second, so that all tasks end within some seconds.
 const rateLimit = fc
-  .record({ limit: fc.integer({ min: 2, max: 20 }), perSecond: fc.integer({ min: 12, max: 40 }), isKeyed })
+  .record({ limit: fc.integer({ min: 2, max: 20 }), perSecond: fc.integer({ min: 20, max: 60 }), isKeyed })
   .map(({ perSecond, ...rest }) => ({
     ...rest,
     perSeconds: Math.max(0.1, Math.round((1_000 * rest.limit) / perSecond) / 1_000),
   }))
+
+/** A value in one of `n` cases, otherwise undefined. */
+const oneIn = <Value>(n: number, arbitrary: fc.Arbitrary<Value>) =>
+  fc.oneof({ weight: n - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
 
 const priority = fc.constantFrom(...PRIORITIES)
 
@@ -29,23 +33,26 @@ const definition: fc.Arbitrary<LimitedDefinition> = fc.oneof(
   fc.record({ concurrency, rateLimit, priority }),
 )
 
-const queueLimits = fc.record({
-  concurrency: fc.option(fc.integer({ min: 5, max: 10 })),
-  rate: fc.option(fc.record({ limit: fc.integer({ min: 20, max: 60 }), perMs: fc.constant(500) })),
+const queueLimits: fc.Arbitrary<Limits> = fc.record({
+  concurrency: fc.oneof(fc.constant(null), fc.integer({ min: 5, max: 10 })),
+  rate: fc.oneof(
+    fc.constant(null),
+    fc.record({ limit: fc.integer({ min: 30, max: 60 }), perMs: fc.constant(500) }),
+  ),
 })
 
 const burst = fc.record({
   atMs: fc.nat(PLAN_MS),
   definition: fc.nat(LIMITED_COUNT - 1),
-  count: fc.integer({ min: 1, max: 10 }),
-  key: fc.constantFrom('a', 'b', 'c', 'd'),
-  ms: fc.nat(80),
+  count: fc.integer({ min: 1, max: 16 }),
+  key: fc.constantFrom('a', 'b', 'c'),
+  ms: fc.nat(60),
   ends: fc.array(fc.constantFrom('fail', 'fail', 'snooze', 'snooze', 'give up'), { maxLength: 2 }),
-  priority: fc.option(priority, { nil: undefined }),
+  priority: oneIn(3, priority),
   /** How long after the submission the tasks are due. */
-  delayMs: fc.option(fc.nat(1_000), { nil: undefined }),
+  delayMs: oneIn(4, fc.nat(1_000)),
   /** How long after the submission they expire. */
-  expiresInMs: fc.option(fc.integer({ min: 100, max: 3_000 }), { nil: undefined, freq: 8 }),
+  expiresInMs: oneIn(8, fc.integer({ min: 100, max: 3_000 })),
 })
 export type Burst = typeof burst extends fc.Arbitrary<infer Value> ? Value : never
 
@@ -81,7 +88,7 @@ const byTime = <Item extends { atMs: number }>(items: Item[]) => items.toSorted(
 export const limitPlan = fc.noBias(
   fc.record({
     definitions: fc.array(definition, { minLength: LIMITED_COUNT, maxLength: LIMITED_COUNT }),
-    queueLimits: fc.option(queueLimits),
+    queueLimits: oneIn(2, queueLimits),
     slots: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: WORKERS, maxLength: WORKERS }),
     bursts: fc.array(burst, { minLength: BURSTS, maxLength: BURSTS }).map(byTime),
     faults: fc.array(fault, { minLength: FAULTS, maxLength: FAULTS }).map(byTime),

@@ -16,10 +16,10 @@ const PAUSE_MS = 500
 /** Submits the tasks of the plan and applies its faults. Resolves when all tasks have ended. */
 export async function runPlan(system: TestSystem, plan: LimitPlan): Promise<void> {
   const { service } = system
-  const startedAtMs = Date.now()
   const ids: string[] = []
   const recoveries: Promise<unknown>[] = []
   const workers = await Promise.all(plan.slots.map(startWorker))
+  const startedAtMs = Date.now()
   await Promise.all([inTime(plan.bursts, submit), inTime(plan.faults, apply)])
   await Promise.all(recoveries)
   await until(
