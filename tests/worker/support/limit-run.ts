@@ -20,14 +20,18 @@ export async function runPlan(system: TestSystem, plan: LimitPlan): Promise<void
   const recoveries: Promise<unknown>[] = []
   const workers = await Promise.all(plan.slots.map(startWorker))
   const startedAtMs = Date.now()
-  await Promise.all([inTime(plan.bursts, submit), inTime(plan.faults, apply)])
-  await Promise.all(recoveries)
-  await until(
-    () => system.countByStatus(),
-    ({ PENDING = 0, STARTED = 0, RETRY = 0 }) => PENDING + STARTED + RETRY === 0,
-  )
-  const codes = await Promise.all(workers.map((worker) => worker.terminate()))
-  if (codes.some((code) => code !== 0)) throw new Error(`Exit codes of the workers: ${codes}`)
+  try {
+    await Promise.all([inTime(plan.bursts, submit), inTime(plan.faults, apply)])
+    await Promise.all(recoveries)
+    await until(
+      () => system.countByStatus(),
+      ({ PENDING = 0, STARTED = 0, RETRY = 0 }) => PENDING + STARTED + RETRY === 0,
+    )
+    const codes = await Promise.all(workers.map((worker) => worker.terminate()))
+    if (codes.some((code) => code !== 0)) throw new Error(`Exit codes of the workers: ${codes}`)
+  } finally {
+    await Promise.all(workers.map((worker) => worker.kill()))
+  }
 
   async function inTime<Item extends { atMs: number }>(
     items: Item[],
@@ -83,11 +87,15 @@ export async function runPlan(system: TestSystem, plan: LimitPlan): Promise<void
     const worker = workers[index] as WorkerProcess
     if (kind === 'stop') await worker.terminate()
     else await worker.kill()
-    const { workerId } = worker
-    if (kind === 'crash')
-      recoveries.push(recoverTasksOf({ databaseUrl: system.database.url, workerId, isCrash: true }))
+    if (kind === 'crash') recoveries.push(recover(system, worker))
     workers[index] = await startWorker(plan.slots[index] as number)
   }
+}
+
+/** Puts back the tasks of a crashed worker, as its supervisor does. */
+async function recover({ database }: TestSystem, { workerId }: WorkerProcess): Promise<void> {
+  const call = { databaseUrl: database.url, workerId, isCrash: true }
+  while ((await recoverTasksOf(call).catch(duringOutage)) === undefined);
 }
 
 /** Handles an error of a call during a fault. The call may have been executed. */
