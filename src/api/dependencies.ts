@@ -48,7 +48,14 @@ export interface ApiDependencies
   extends ApiSettings,
     Pick<
       Connections,
-      'taskReader' | 'taskList' | 'logStore' | 'workerStore' | 'queueStore' | 'sharedQueries'
+      | 'taskReader'
+      | 'taskList'
+      | 'heldReader'
+      | 'logStore'
+      | 'workerStore'
+      | 'queueStore'
+      | 'sharedQueries'
+      | 'signals'
     > {
   registry: Registry
   service: TaskService

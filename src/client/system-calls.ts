@@ -1,6 +1,17 @@
 // Calls of the client that concern the system: health, permissions, definitions, statistics, queues and workers.
 import { type Api, type CallOptions, idPath, type SendCall } from './request.ts'
-import type { Access, Definition, Queue, Readiness, Statistics, StatisticsQuery, Worker } from './system.ts'
+import type {
+  Access,
+  Definition,
+  KeyCount,
+  KeysQuery,
+  Queue,
+  QueueLimits,
+  Readiness,
+  Statistics,
+  StatisticsQuery,
+  Worker,
+} from './system.ts'
 
 export interface SystemCalls {
   /** Resolves when the API can accept tasks; rejects if it cannot within `retryForMs`. */
@@ -24,6 +35,12 @@ export interface SystemCalls {
   pauseQueue(name: string, call?: CallOptions): Promise<Queue>
 
   resumeQueue(name: string, call?: CallOptions): Promise<Queue>
+
+  /** Sets the limits of a queue, over all workers. Two times null removes them. */
+  setQueueLimits(name: string, limits: QueueLimits, call?: CallOptions): Promise<Queue>
+
+  /** Lists the keys of limits with unfinished tasks, those with most waiting tasks first. */
+  keys(query?: KeysQuery, call?: CallOptions): Promise<{ data: KeyCount[] }>
 
   workers(call?: CallOptions): Promise<{ data: Worker[] }>
 
@@ -58,6 +75,17 @@ export function createSystemCalls({ v1, health }: Api, send: SendCall): SystemCa
 
     resumeQueue: (name, call) =>
       send((settings) => v1.queues[':name'].resume.$post(queuePath(name), settings), call),
+
+    setQueueLimits: (name, limits, call) =>
+      send(
+        (settings) => v1.queues[':name'].limits.$put({ ...queuePath(name), json: limits }, settings),
+        call,
+      ),
+
+    keys: ({ limit, ...filter } = {}, call) => {
+      const query = { ...filter, ...(limit !== undefined && { limit: String(limit) }) }
+      return send((settings) => v1.keys.$get({ query }, settings), call)
+    },
 
     workers: (call) => send((settings) => v1.workers.$get({}, settings), call),
 

@@ -1,5 +1,5 @@
 // Definitions, workers, queues and statistics, as the API returns them.
-import type { TaskStatus } from './task.ts'
+import type { Priority, TaskStatus } from './task.ts'
 
 export interface Definition {
   name: string
@@ -10,6 +10,11 @@ export interface Definition {
   timeout_seconds: number
   /** Limits of attempts, which run in isolated processes; null if they run in the worker. */
   isolated: IsolationLimits | null
+  priority: Priority
+  /** Limit of the attempts that run at the same time; null without a limit. */
+  concurrency: DefinitionLimit | null
+  /** Limit of the attempts that start in any `per_seconds`; null without a limit. */
+  rate_limit: (DefinitionLimit & { per_seconds: number }) | null
   input_schema: JsonSchema
   output_schema: JsonSchema
   /** A valid input. */
@@ -23,6 +28,12 @@ export interface IsolationLimits {
   kill_grace_seconds: number
   /** Attempts after which a process is replaced. */
   max_attempts_per_process: number
+}
+
+export interface DefinitionLimit {
+  limit: number
+  /** Whether the limit applies to each key of the tasks. */
+  is_keyed: boolean
 }
 
 /** A JSON Schema (draft 2020-12) of an object. */
@@ -61,10 +72,22 @@ export interface Worker {
   is_draining: boolean
 }
 
+/** Limits of a queue, over all workers and definitions. */
+export interface QueueLimits {
+  /** Maximum number of attempts that run at the same time; null without a limit. */
+  concurrency: number | null
+  /** Maximum number of attempts that start in any `per_seconds`; null without a limit. */
+  rate_limit: { limit: number; per_seconds: number } | null
+}
+
 export interface Queue {
   name: string
   waiting: number
   running: number
+  /** Those of the waiting tasks that limits, a priority or an expiry hold. */
+  held: number
+  /** Limits of the whole queue; null if it has none. */
+  limits: QueueLimits | null
   /** How long the oldest due task had been due at the time of the count; null if no task was due. */
   oldest_waiting_seconds: number | null
   /** When the tasks were counted: some seconds ago, or minutes if there are millions of unfinished tasks. */
@@ -74,6 +97,30 @@ export interface Queue {
   paused_at: string | null
   /** Number of live workers that serve the queue and are not draining. */
   workers: number
+}
+
+export interface KeysQuery {
+  queue?: string
+  /** Name of the definition. */
+  name?: string
+  /** Only keys that contain this text. */
+  search?: string
+  /** Maximum number of keys: 1 to 1,000. Default: 100. */
+  limit?: number
+}
+
+/** Unfinished held tasks with the same definition, queue, priority and keys. */
+export interface KeyCount {
+  /** Name of the definition. */
+  name: string
+  queue: string
+  priority: Priority
+  /** Null if the limit has no keys. */
+  concurrency_key: string | null
+  /** Null if the limit has no keys. */
+  rate_key: string | null
+  waiting: number
+  running: number
 }
 
 export interface StatisticsQuery {

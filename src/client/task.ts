@@ -91,8 +91,26 @@ export interface AcceptedTask extends Task {
 
 /** Response to the read of a single task. */
 export interface TaskWithAttempts extends Task {
+  /** What the task waits for if a limit, a priority or an expiry holds it; otherwise null. */
+  waits_for: Wait | null
   /** Failed and lost attempts, oldest first. */
   attempts: Attempt[]
+}
+
+/** What a held task waits for. */
+export interface Wait {
+  /**
+   * `due`: its time has not come. `paused`: its queue is paused. `concurrency`, `rate`: a limit is used up. `turn`:
+   * other tasks are first, or no worker has a free slot.
+   */
+  reason: 'due' | 'paused' | 'concurrency' | 'rate' | 'turn'
+  /** Whose limit is used up; null for other reasons. */
+  scope: 'definition' | 'queue' | null
+  /** Key of the limit; null if the limit has no keys. */
+  key: string | null
+  /** Tasks with the same definition, priority and keys that start before it; at most 10,000. */
+  ahead: number
+  message: string
 }
 
 export interface Attempt {

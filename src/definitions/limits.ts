@@ -57,9 +57,11 @@ export interface Hold {
   expiresAt?: Date
 }
 
-const MAX_LIMIT = 1_000_000
-const MIN_SECONDS = 0.1
-const MAX_SECONDS = 31 * 24 * 3_600
+/** Largest value of a limit. */
+export const MAX_LIMIT = 1_000_000
+/** Shortest and longest span of a rate limit, in seconds. */
+export const MIN_RATE_SECONDS = 0.1
+export const MAX_RATE_SECONDS = 31 * 24 * 3_600
 const MAX_KEY_LENGTH = 200
 
 /** Describes the first fault in the limits and the priority of a definition; undefined if there is none. */
@@ -92,9 +94,9 @@ function faultOf(member: string, given: object | undefined, known: string[]): st
 function faultOfSeconds(rateLimit: RateLimit | undefined): string | undefined {
   if (!rateLimit) return undefined
   const { perSeconds } = rateLimit
-  return perSeconds >= MIN_SECONDS && perSeconds <= MAX_SECONDS
+  return perSeconds >= MIN_RATE_SECONDS && perSeconds <= MAX_RATE_SECONDS
     ? undefined
-    : `rateLimit.perSeconds must be a number from ${MIN_SECONDS} to ${MAX_SECONDS}, not ${shown(perSeconds)}`
+    : `rateLimit.perSeconds must be a number from ${MIN_RATE_SECONDS} to ${MAX_RATE_SECONDS}, not ${shown(perSeconds)}`
 }
 
 function shown(value: unknown): string {

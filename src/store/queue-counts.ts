@@ -101,12 +101,13 @@ type PartRow = QueueCount & { read: number; lastId: string }
 
 const partOf = (after: string) => sql`
   with part as materialized (
-    select id, queue, status, run_at from tasks where finished_at is null and id > ${after}::uuid
+    select id, queue, status, run_at, enqueued_at from tasks where finished_at is null and id > ${after}::uuid
     order by id limit ${sql.raw(String(PART))}
   )
   select queue as name, count(*) filter (where status <> 'STARTED')::int as waiting,
          count(*) filter (where status = 'RETRY')::int as retrying,
          count(*) filter (where status = 'STARTED')::int as running,
+         count(*) filter (where enqueued_at = 'infinity')::int as held,
          extract(epoch from now() - min(run_at) filter (where status <> 'STARTED' and run_at <= now()))::float8
            * 1000 as "oldestWaitingMs",
          (select count(*) from part)::int as read, (select id from part order by id desc limit 1) as "lastId"
@@ -114,7 +115,7 @@ const partOf = (after: string) => sql`
 
 function add(
   counts: Map<string, QueueCount>,
-  { name, waiting, retrying, running, oldestWaitingMs }: PartRow,
+  { name, waiting, retrying, running, held, oldestWaitingMs }: PartRow,
 ) {
   const known = counts.get(name)
   counts.set(name, {
@@ -122,6 +123,7 @@ function add(
     waiting: waiting + (known?.waiting ?? 0),
     retrying: retrying + (known?.retrying ?? 0),
     running: running + (known?.running ?? 0),
+    held: held + (known?.held ?? 0),
     oldestWaitingMs: longer(oldestWaitingMs, known?.oldestWaitingMs ?? null),
   })
 }

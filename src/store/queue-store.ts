@@ -4,6 +4,7 @@ import type { SQL } from 'drizzle-orm'
 import { AppError } from '../base/errors.ts'
 import { pause } from '../base/loop.ts'
 import type { QueuePart } from '../definitions/delivery-queue.ts'
+import type { Limits } from '../definitions/limits.ts'
 import { isKey } from './columns.ts'
 import type { Database } from './database.ts'
 import { sql } from './drizzle.ts'
@@ -32,16 +33,18 @@ const MAX_WAIT_MS = 40
 // How long a call waits for the first count. Usually the first one is made while there are few tasks.
 const FIRST_COUNT_MS = 5_000
 
-/** The state of one queue: its tasks according to the last count, and whether it is paused now. */
+/** The state of one queue: its tasks according to the last count, and its pause and limits now. */
 export interface QueueSummary extends QueueCount {
   pausedAt: Date | null
+  /** Null if the queue has no limits. */
+  limits: Limits | null
 }
 
 /** The last count of all queues. */
 export interface QueueSummaries {
   /** When the count has started. Changes of tasks since then may not be in it. */
   countedAt: Date
-  /** Every queue that had unfinished tasks, or that is paused. */
+  /** Every queue that had unfinished tasks, is paused, or has limits. */
   queues: QueueSummary[]
 }
 
@@ -63,11 +66,27 @@ export function createQueueStore(database: Database) {
       const [resumed] = await database.query<{ at: string }>(
         sql`delete from paused_queues where name = ${name} returning now()::text as at`,
       )
-      if (!resumed) return
-      for (const isIsolated of [false, true]) {
-        for (let from: string | null = '-infinity'; from !== null; )
-          from = await clearEnqueuedBatch({ queue: name, isIsolated }, from, resumed.at)
-      }
+      if (resumed) await clearEnqueued(name, resumed.at)
+    },
+
+    /**
+     * Sets the limits of a queue; null removes them. They apply to all tasks that start from now on. Marks the
+     * waiting tasks as not enqueued, like `resume`: the dispatcher holds them, because claims do not start tasks of a
+     * queue with limits that are in Redis.
+     */
+    async setLimits(name: string, limits: Limits | null): Promise<void> {
+      const { concurrency = null, rate = null } = limits ?? {}
+      const [written] = await database.query<{ at: string }>(
+        limits
+          ? sql`
+              insert into limits (scope, name, concurrency, rate_limit, rate_per_ms)
+              values ('queue', ${name}, ${concurrency}::int, ${rate?.limit ?? null}::int, ${rate?.perMs ?? null}::bigint)
+              on conflict (scope, name) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit,
+                rate_per_ms = excluded.rate_per_ms, updated_at = now()
+              returning now()::text as at`
+          : sql`delete from limits where scope = 'queue' and name = ${name} returning now()::text as at`,
+      )
+      if (written && limits) await clearEnqueued(name, written.at)
     },
 
     /**
@@ -96,10 +115,21 @@ export function createQueueStore(database: Database) {
     },
   }
 
+  /** Marks the waiting tasks of a queue that were enqueued until then as not enqueued. */
+  async function clearEnqueued(queue: string, at: string): Promise<void> {
+    for (const isIsolated of [false, true]) {
+      for (let from: string | null = '-infinity'; from !== null; )
+        from = await clearEnqueuedBatch({ queue, isIsolated }, from, at)
+    }
+  }
+
   async function readLast(): Promise<LastCount> {
     const [row] = await database.maintenance.query<LastCount>(sql`
       select counted_at::text as "countedAt", coalesce(counts, '[]') as counts, ${IS_COUNT_DUE} as "isDue",
-             coalesce((select json_agg(json_build_object('name', name, 'pausedAt', paused_at)) from paused_queues), '[]') as paused
+             coalesce((select json_agg(json_build_object('name', name, 'pausedAt', paused_at)) from paused_queues), '[]') as paused,
+             coalesce((select json_agg(json_build_object(
+               'name', name, 'concurrency', concurrency, 'rateLimit', rate_limit, 'ratePerMs', rate_per_ms))
+               from limits where scope = 'queue'), '[]') as limited
       from (select 1) as always left join queue_counts on true`)
     return row as LastCount
   }
@@ -139,16 +169,33 @@ interface LastCount {
   counts: QueueCount[]
   isDue: boolean
   paused: { name: string; pausedAt: string }[]
+  limited: { name: string; concurrency: number | null; rateLimit: number | null; ratePerMs: number | null }[]
 }
 
-function summariesOf({ counts, paused }: LastCount, countedAt: string): QueueSummaries {
+function summariesOf({ counts, paused, limited }: LastCount, countedAt: string): QueueSummaries {
   const pausedAt = new Map(paused.map(({ name, pausedAt }) => [name, new Date(pausedAt)]))
-  const uncounted = paused.filter(({ name }) => counts.every((count) => count.name !== name))
-  const all = [...counts, ...uncounted.map(({ name }) => ({ ...NO_TASKS, name }))]
+  const limits = new Map(limited.map(({ name, ...record }) => [name, limitsOfRecord(record)]))
+  const counted = new Map(counts.map((count) => [count.name, count]))
+  const names = new Set([...counted.keys(), ...pausedAt.keys(), ...limits.keys()])
   return {
     countedAt: new Date(countedAt),
-    queues: all.map((count) => ({ ...count, pausedAt: pausedAt.get(count.name) ?? null })),
+    queues: [...names].map((name) => ({
+      ...NO_TASKS,
+      ...counted.get(name),
+      name,
+      pausedAt: pausedAt.get(name) ?? null,
+      limits: limits.get(name) ?? null,
+    })),
   }
 }
 
-const NO_TASKS = { waiting: 0, retrying: 0, running: 0, oldestWaitingMs: null }
+function limitsOfRecord({
+  concurrency,
+  rateLimit,
+  ratePerMs,
+}: Omit<LastCount['limited'][number], 'name'>): Limits {
+  const rate = rateLimit !== null && ratePerMs !== null ? { limit: rateLimit, perMs: ratePerMs } : null
+  return { concurrency, rate }
+}
+
+const NO_TASKS = { waiting: 0, retrying: 0, running: 0, held: 0, oldestWaitingMs: null }

@@ -314,6 +314,8 @@ export interface QueueCount {
   /** Number of tasks in RETRY. */
   retrying: number
   running: number
+  /** Number of waiting tasks that are held (held/schema.ts). */
+  held: number
   /** How long the oldest due task had been due, in milliseconds; null if no waiting task was due. */
   oldestWaitingMs: number | null
 }

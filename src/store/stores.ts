@@ -3,6 +3,7 @@ import { createActivityStore } from './activity-store.ts'
 import { createCallbackStore } from './callback-store.ts'
 import type { Database } from './database.ts'
 import { createDispatchStore } from './dispatch-store.ts'
+import { createHeldReader } from './held/held-reader.ts'
 import { createLimitStore } from './held/limit-store.ts'
 import { createLogStore } from './log-store.ts'
 import { createQueueStore } from './queue-store.ts'
@@ -21,6 +22,7 @@ export function createStores(database: Database) {
     taskList: createTaskList(database.searches),
     dispatchStore: createDispatchStore(database),
     limitStore: createLimitStore(database),
+    heldReader: createHeldReader(database),
     callbackStore: createCallbackStore(database),
     logStore: createLogStore(database),
     queueStore: createQueueStore(database),

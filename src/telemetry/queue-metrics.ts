@@ -8,6 +8,8 @@ export interface QueueDepth {
   name: string
   waiting: number
   running: number
+  /** Waiting tasks that limits, a priority or an expiry hold. */
+  held: number
   /** How long ago the oldest due task became due, in milliseconds; null if no task is due. */
   oldestWaitingMs: number | null
   pausedAt: Date | null
@@ -41,6 +43,10 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
     new Gauge({ name, help, labelNames: ['queue'], registers: [registry], aggregator: 'max' })
   const waiting = gauge('waggle_queue_waiting_tasks', 'Tasks that wait for a worker or until they are due.')
   const running = gauge('waggle_queue_running_tasks', 'Tasks that are running.')
+  const held = gauge(
+    'waggle_queue_held_tasks',
+    'Waiting tasks with a limit, a priority or an expiry, which workers claim from Postgres.',
+  )
   const oldest = gauge(
     'waggle_queue_oldest_waiting_seconds',
     'How long ago the oldest due task became due; 0 if no task is due.',
@@ -53,11 +59,12 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
         QUERY_TIMEOUT_MS,
         summarizeQueues().catch(() => null),
       )
-      for (const each of [waiting, running, oldest, paused]) each.reset()
+      for (const each of [waiting, running, held, oldest, paused]) each.reset()
       if (depths === null) return
       for (const [queue, depth] of byLabel(depths)) {
         waiting.set({ queue }, depth.waiting)
         running.set({ queue }, depth.running)
+        held.set({ queue }, depth.held)
         oldest.set({ queue }, (depth.oldestWaitingMs ?? 0) / 1_000)
         paused.set({ queue }, depth.pausedAt === null ? 0 : 1)
       }
@@ -77,13 +84,14 @@ export function createQueueMetrics(registry: Registry, options: QueueMetricsOpti
 
 type Depth = Omit<QueueDepth, 'name'>
 
-const EMPTY: Depth = { waiting: 0, running: 0, oldestWaitingMs: null, pausedAt: null }
+const EMPTY: Depth = { waiting: 0, running: 0, held: 0, oldestWaitingMs: null, pausedAt: null }
 
 /** Combines two values for the same label: adds up the counts, and keeps the longest wait. */
 function sum(one: Depth, other: Depth): Depth {
   return {
     waiting: one.waiting + other.waiting,
     running: one.running + other.running,
+    held: one.held + other.held,
     oldestWaitingMs: Math.max(one.oldestWaitingMs ?? 0, other.oldestWaitingMs ?? 0),
     pausedAt: one.pausedAt ?? other.pausedAt,
   }

@@ -44,7 +44,11 @@ test('every documented example of a request is accepted, and its response is as 
     for (const [mediaType, { examples }] of Object.entries(operation.requestBody?.content ?? {})) {
       for (const example of Object.values(examples)) {
         const value = 'value' in example ? example.value : undefined
-        const status = await check(operation.operationId, path.replace('{id}', id), encoded(mediaType, value))
+        const status = await check(
+          operation.operationId,
+          path.replace('{id}', id).replace('{name}', 'limited'),
+          encoded(mediaType, value),
+        )
         expect([200, 202, 303]).toContain(status)
       }
     }
@@ -130,6 +134,7 @@ test('an invalid query gets 400', async () => {
   expect(await check('list_tasks', '/v1/tasks?limit=0')).toBe(400)
   expect(await check('list_logs', `/v1/tasks/${id}/logs?after=x`)).toBe(400)
   expect(await check('count_tasks', '/v1/tasks/count?input.=x')).toBe(400)
+  expect(await check('list_keys', '/v1/keys?limit=0')).toBe(400)
   expect(await check('get_statistics', '/v1/stats?window=1')).toBe(400)
 })
 
@@ -190,6 +195,9 @@ test('a queue is paused and resumed', async () => {
     expect(await check(`${verb}_queue`, `/v1/queues/default/${verb}`)).toBe(200)
     expect(await check(`${verb}_queue`, `/v1/queues/NO!/${verb}`)).toBe(404)
   }
+  const body = JSON.stringify({ concurrency: 1, rate_limit: null })
+  const headers = { 'Content-Type': 'application/json' }
+  expect(await check('set_queue_limits', '/v1/queues/NO!/limits', { headers, body })).toBe(404)
 })
 
 test('a worker is drained and resumed', async () => {

@@ -52,6 +52,8 @@ test('every queue of a task or a worker is listed with its length and its number
     running: 0,
     oldest_waiting_seconds: null,
     counted_at: expect.any(String),
+    held: 0,
+    limits: null,
     is_paused: false,
     paused_at: null,
     workers: 1,

@@ -66,6 +66,7 @@ export const LAYERS: Module[][] = [
         'retention-policy.ts',
         'partitions/extend.ts',
         'held/claim-held.ts',
+        'held/held-reader.ts',
         'held/hold-again.ts',
         'held/limit-store.ts',
         'test-database.ts',

@@ -41,18 +41,20 @@ test('tasks are counted by queue and status in several parts, each of at most 10
     if (rows[0]?.read !== undefined) reads.push(rows[0].read)
     return rows as never
   }
-  const none = { waiting: 0, retrying: 0, running: 0 }
+  const none = { waiting: 0, retrying: 0, running: 0, held: 0 }
   expect(await countQueues(database)).toBe(true)
   expect(reads).toEqual([10_000, 2_000])
   expect(await summaries()).toEqual([
-    { ...none, name: 'a', waiting: 7_000, oldestWaitingMs: expect.any(Number), pausedAt: null },
+    { ...none, name: 'a', waiting: 7_000, oldestWaitingMs: expect.any(Number), pausedAt: null, limits: null },
     {
       name: 'b',
       waiting: 3_000,
       retrying: 3_000,
       running: 2_000,
+      held: 0,
       oldestWaitingMs: expect.any(Number),
       pausedAt: null,
+      limits: null,
     },
   ])
   expect((await summaries())[0]?.oldestWaitingMs).toBeCloseTo(3_600_000, -6)

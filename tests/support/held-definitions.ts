@@ -23,12 +23,12 @@ export function createHeldDefinitions(): { definitions: TaskDefinition[]; runs: 
     output: z.object({}),
     example: { key: 'a', ms: 0, n: 0 },
   }
-  const runTask = async (given: Input) => {
+  const runTask = async (given: Input, { signal }: { signal: AbortSignal }) => {
     const count = (running.get(given.key) ?? 0) + 1
     running.set(given.key, count)
     runs.peaks.set(given.key, Math.max(count, runs.peaks.get(given.key) ?? 0))
     try {
-      await pause(given.ms)
+      await pause(given.ms, signal)
       return {}
     } finally {
       running.set(given.key, (running.get(given.key) ?? 1) - 1)
@@ -36,6 +36,7 @@ export function createHeldDefinitions(): { definitions: TaskDefinition[]; runs: 
     }
   }
   const definitions = [
+    defineTask({ ...common, name: 'plain', run: runTask }),
     defineTask({
       ...common,
       name: 'one_per_key',

@@ -255,7 +255,7 @@ describe('queues', () => {
 
   test('beyond 100 names chosen by clients share one label', async () => {
     const many = Array.from({ length: 300 }, (_, index) => ({ name: 'reverse', queue: `queue-${index}` }))
-    const depth = { waiting: 1, running: 0, pausedAt: null }
+    const depth = { waiting: 1, running: 0, held: 0, pausedAt: null }
     const { events, render } = setup({
       summarizeQueues: async () =>
         many.map(({ queue }, index) => ({ ...depth, name: queue, oldestWaitingMs: index })),

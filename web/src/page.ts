@@ -1,12 +1,6 @@
 // State and actions that all views of the page share, and the loops that keep the state up to date.
 import { type Access, createAccess, withKey } from './api/access.ts'
-import {
-  type ApiClient,
-  createApiClient,
-  type Definition,
-  type Submission,
-  type Task,
-} from './api/api-client.ts'
+import { type ApiClient, createApiClient, type Definition, type Submission } from './api/api-client.ts'
 import type { ApiResponse } from './api/api-response.ts'
 import { type Connection, createConnection } from './api/connection.ts'
 import { createReload, type Reload } from './api/reload.ts'
@@ -120,7 +114,7 @@ export function startPage(): Page {
    */
   async function change(
     id: string,
-    request: () => Promise<ApiResponse<Omit<Task, 'attempts'>>>,
+    request: () => Promise<ApiResponse<SubmittedTask>>,
   ): Promise<ApiResponse<unknown>> {
     const response = await withKey(access, request)
     if (response.ok) cache.put(response.value)

@@ -4,7 +4,10 @@ import { json, type Operation, type Operations } from '../openapi/operation.ts'
 import {
   access,
   health,
+  keys,
+  keysQuery,
   queue,
+  queueLimits,
   queues,
   readiness,
   statistics,
@@ -33,6 +36,31 @@ export const systemOperations = {
     'Tasks of this queue are not started until it is resumed; running tasks continue. Pausing it again changes nothing.',
   ),
   resume_queue: queueOperation('resume', 'Waiting tasks are enqueued again within a second.'),
+  set_queue_limits: {
+    route: 'PUT /v1/queues/:name/limits',
+    summary: 'Set the limits of a queue',
+    description:
+      'Limits how many tasks of the queue run at the same time, and how many start in a time, over all workers and definitions. They apply to all tasks that start from now on; running tasks continue. `null` in both members removes the limits.',
+    access: 'operate',
+    parameters: ['QueueName'],
+    body: {
+      content: json(queueLimits, {
+        example: { concurrency: 10, rate_limit: { limit: 100, per_seconds: 60 } },
+      }),
+    },
+    responses: { 200: { description: 'The queue after the change.', content: json(queue) } },
+    problems: ['unavailable'],
+  },
+  list_keys: {
+    route: 'GET /v1/keys',
+    summary: 'List the keys of limits',
+    description:
+      'Every combination of definition, queue, priority and keys with unfinished held tasks, and how many of them wait and run.',
+    access: 'read',
+    query: keysQuery,
+    responses: { 200: { description: 'The keys.', content: json(keys) } },
+    problems: ['unavailable', 'overloaded'],
+  },
   list_workers: {
     route: 'GET /v1/workers',
     summary: 'List the workers',

@@ -1,6 +1,7 @@
 // Schemas of the routes about the system itself: workers, queues, access, statistics, health.
 import { z } from 'zod'
 import { SCOPES } from '../../config.ts'
+import { MAX_LIMIT, MAX_RATE_SECONDS, MIN_RATE_SECONDS, PRIORITIES } from '../../definitions/limits.ts'
 import type { TaskStatus } from '../../definitions/task-status.ts'
 import { decimal } from '../http/request-query.ts'
 
@@ -33,10 +34,32 @@ export const worker = z.object({
 
 export const workers = z.object({ data: z.array(worker) })
 
+const wholeLimit = z.int().min(1).max(MAX_LIMIT)
+const rateLimit = z.strictObject({
+  limit: wholeLimit.meta({ description: 'Maximum number of attempts that start in any `per_seconds`' }),
+  per_seconds: z.number().min(MIN_RATE_SECONDS).max(MAX_RATE_SECONDS),
+})
+
+/** Limits of a queue: the body of the request that sets them, and a part of the queue. */
+export const queueLimits = z.strictObject({
+  concurrency: wholeLimit.nullable().meta({
+    description:
+      'Maximum number of attempts that run at the same time, over all workers; null without a limit',
+  }),
+  rate_limit: rateLimit.nullable().meta({
+    description: 'Limit of the attempts that start, over all workers; null without a limit',
+  }),
+})
+
 export const queue = z.object({
   name: z.string(),
   waiting: count,
   running: count,
+  held: count.meta({
+    description:
+      'Those of the waiting tasks that limits, a priority or an expiry hold: workers claim them from Postgres',
+  }),
+  limits: queueLimits.nullable().meta({ description: 'Limits of the whole queue; null if it has none' }),
   oldest_waiting_seconds: z.number().nullable().meta({
     description:
       'How long the oldest due task had been due at the time of the count; null if no task was due',
@@ -51,6 +74,27 @@ export const queue = z.object({
 })
 
 export const queues = z.object({ data: z.array(queue) })
+
+export const keysQuery = z.strictObject({
+  queue: z.string().optional().meta({ description: 'Only tasks of this queue.' }),
+  name: z.string().optional().meta({ description: 'Only tasks of this definition.' }),
+  search: z.string().min(1).max(200).optional().meta({ description: 'Only keys that contain this text.' }),
+  limit: decimal(z.int().min(1).max(1_000).default(100)).meta({ description: 'Maximum number of keys.' }),
+})
+
+const keyCount = z.object({
+  name: z.string().meta({ description: 'Name of the definition' }),
+  queue: z.string(),
+  priority: z.enum(PRIORITIES),
+  concurrency_key: z.string().nullable().meta({ description: 'Null if the limit has no keys' }),
+  rate_key: z.string().nullable().meta({ description: 'Null if the limit has no keys' }),
+  waiting: count,
+  running: count,
+})
+
+export const keys = z.object({
+  data: z.array(keyCount).meta({ description: 'Those with most waiting tasks first' }),
+})
 
 export const access = z.object({
   key: z.string().nullable().meta({ description: 'Name of the API key; null if the API requires no keys' }),
@@ -158,6 +202,8 @@ export const statsQuery = z.strictObject({
 export const SYSTEM_SCHEMAS = {
   Queue: queue,
   Queues: queues,
+  QueueLimits: queueLimits,
+  Keys: keys,
   Worker: worker,
   Workers: workers,
   Access: access,

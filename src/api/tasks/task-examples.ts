@@ -75,6 +75,7 @@ export const FINISHED_TASK: z.infer<typeof taskWithAttempts> = {
   finished_at: '2030-01-31T12:00:02.200Z',
   worker_id: WORKER_ID,
   is_final: true,
+  waits_for: null,
   attempts: [
     {
       attempt: 1,

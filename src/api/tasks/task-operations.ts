@@ -19,7 +19,7 @@ import {
 
 const BULK_REQUEST = { $ref: '#/components/schemas/BulkRequest' }
 
-const { attempts: _, ...LISTED_TASK } = FINISHED_TASK
+const { attempts: _, waits_for: __, ...LISTED_TASK } = FINISHED_TASK
 const { input, result, ...COMMON } = LISTED_TASK
 const COMPACT_TASK = {
   ...COMMON,

@@ -19,12 +19,19 @@ import { streamTask } from './task-events.ts'
 import { bulkRequest, filterOf, filterQuery } from './task-filters.ts'
 import { taskOperations as operations } from './task-operations.ts'
 import { batchSubmission, replay, submission } from './task-requests.ts'
-import { compactViewOfTask, viewOfAttempt, viewOfDefinition, viewOfLogLine, viewOfTask } from './task-view.ts'
+import {
+  compactViewOfTask,
+  viewOfAttempt,
+  viewOfDefinition,
+  viewOfLogLine,
+  viewOfTask,
+  viewOfWait,
+} from './task-view.ts'
 
 export function createTaskRoutes(given: ApiDependencies) {
   const masking = createMasking(given)
   const dependencies = { ...given, masking }
-  const { registry, service, taskReader, taskList, logStore, admit, apiKeys } = dependencies
+  const { registry, service, taskReader, taskList, heldReader, logStore, admit, apiKeys } = dependencies
   // The response of GET /v1/definitions and its entity tag are built once, because definitions are part of
   // the code and do not change while the process runs.
   const definitions = { data: registry.submittable.map(viewOfDefinition) }
@@ -95,9 +102,10 @@ export function createTaskRoutes(given: ApiDependencies) {
       if (row.finishedAt === null) c.header('Retry-After', '1')
       if (isNotModified(c, tag)) return c.body(null, 304)
       const history = mayHaveAttempts(row) ? await taskReader.attemptsOf(row.id) : []
-      if (reveal) return c.json({ ...viewOfTask(row), attempts: history.map(viewOfAttempt) })
+      const waits_for = isHeld(row) ? viewOfWait(await heldReader.waitOf(row.id)) : null
+      if (reveal) return c.json({ ...viewOfTask(row), waits_for, attempts: history.map(viewOfAttempt) })
       const attempts = history.map((attempt) => viewOfAttempt(masking.attempt(row.name, attempt)))
-      return c.json({ ...viewOfTask(masking.row(row)), attempts })
+      return c.json({ ...viewOfTask(masking.row(row)), waits_for, attempts })
     })
     .get('/v1/tasks/:id/events', admit(operations.follow_task), (c) =>
       streamTask(dependencies, c, c.req.param('id')),
@@ -161,4 +169,9 @@ function mayHaveAttempts({ attempt, status, version }: TaskRow): boolean {
   if (attempt !== 1) return attempt > 1
   if (status === 'SUCCESS') return version > VERSION_WITHOUT_MORE
   return status !== 'STARTED'
+}
+
+/** Whether a task waits as a held task. Its `enqueued_at` is `infinity`, which the drivers return as no valid time. */
+function isHeld({ status, enqueuedAt }: TaskRow): boolean {
+  return (status === 'PENDING' || status === 'RETRY') && !Number.isFinite(Number(enqueuedAt))
 }

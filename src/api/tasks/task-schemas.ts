@@ -118,7 +118,26 @@ export const task = z.object({
   }),
 })
 
+const wait = z.object({
+  reason: z.enum(['due', 'paused', 'concurrency', 'rate', 'turn']).meta({
+    description:
+      '`due`: its time has not come. `paused`: its queue is paused. `concurrency`, `rate`: a limit is used up. `turn`: other tasks are first, or no worker has a free slot',
+  }),
+  scope: z
+    .enum(['definition', 'queue'])
+    .nullable()
+    .meta({ description: 'Whose limit is used up; null for other reasons' }),
+  key: z.string().nullable().meta({ description: 'Key of the limit; null if the limit has no keys' }),
+  ahead: z.int().min(0).meta({
+    description: 'Tasks with the same definition, priority and keys that start before it; at most 10,000',
+  }),
+  message: z.string(),
+})
+
 export const taskWithAttempts = task.extend({
+  waits_for: wait.nullable().meta({
+    description: 'What the task waits for if a limit, a priority or an expiry holds it; otherwise null',
+  }),
   attempts: z.array(attempt).meta({ description: 'Failed and lost attempts, oldest first' }),
 })
 
@@ -212,6 +231,11 @@ const isolation = z.object({
   max_attempts_per_process: z.int().meta({ description: 'Attempts after which a process is replaced' }),
 })
 
+const definitionLimit = z.object({
+  limit: z.int().min(1),
+  is_keyed: z.boolean().meta({ description: 'Whether the limit applies to each key of the tasks' }),
+})
+
 export const definition = z.object({
   name: z.string(),
   title: z.string(),
@@ -222,6 +246,14 @@ export const definition = z.object({
   isolated: isolation.nullable().meta({
     description: 'Limits of attempts, which run in isolated processes; null if they run in the worker',
   }),
+  priority: z.enum(PRIORITIES),
+  concurrency: definitionLimit
+    .nullable()
+    .meta({ description: 'Limit of the attempts that run at the same time; null without a limit' }),
+  rate_limit: definitionLimit
+    .extend({ per_seconds: z.number() })
+    .nullable()
+    .meta({ description: 'Limit of the attempts that start in any `per_seconds`; null without a limit' }),
   input_schema: jsonSchema,
   output_schema: jsonSchema,
   example: z.unknown().meta({ description: 'A valid input' }),

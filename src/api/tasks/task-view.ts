@@ -3,12 +3,22 @@
 import { z } from 'zod'
 import { parseExactly } from '../../base/exact-json.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
+import type { ConcurrencyLimit } from '../../definitions/limits.ts'
 import { markSensitive } from '../../definitions/sensitive.ts'
 import { isFinal } from '../../definitions/task-status.ts'
+import { MAX_AHEAD, type Wait } from '../../store/held/held-reader.ts'
 import type { NewTask } from '../../store/new-tasks.ts'
 import type { AttemptRow, RefusedEnd, TaskLogRow, TaskRow } from '../../store/schema.ts'
 import type { CompactRow } from '../../store/task-list.ts'
-import type { attempt, compactTask, definition, JsonSchema, logLine, task } from './task-schemas.ts'
+import type {
+  attempt,
+  compactTask,
+  definition,
+  JsonSchema,
+  logLine,
+  task,
+  taskWithAttempts,
+} from './task-schemas.ts'
 
 export type AttemptView = z.infer<typeof attempt>
 export type TaskView = z.infer<typeof task>
@@ -146,6 +156,11 @@ export function viewOfDefinition(definition: TaskDefinition): DefinitionView {
     max_retries: definition.maxRetries,
     timeout_seconds: definition.timeoutMs / 1_000,
     isolated: isolationOf(definition),
+    priority: definition.priority,
+    concurrency: limitOf(definition.concurrency),
+    rate_limit: definition.rateLimit
+      ? { ...limitOf(definition.rateLimit), per_seconds: definition.rateLimit.perSeconds }
+      : null,
     input_schema: schemaOf(definition.input),
     output_schema: schemaOf(definition.output),
     example: definition.example,
@@ -159,6 +174,25 @@ function isolationOf({ isolate }: TaskDefinition): DefinitionView['isolated'] {
     kill_grace_seconds: isolate.killGraceMs / 1_000,
     max_attempts_per_process: isolate.maxAttemptsPerProcess,
   }
+}
+
+function limitOf<Limit extends ConcurrencyLimit | undefined>(limit: Limit) {
+  return (limit ? { limit: limit.limit, is_keyed: limit.key !== undefined } : null) as Limit extends undefined
+    ? null
+    : { limit: number; is_keyed: boolean }
+}
+
+export function viewOfWait(wait: Wait | null): z.infer<typeof taskWithAttempts>['waits_for'] {
+  return wait && { ...wait, message: messageOfWait(wait) }
+}
+
+function messageOfWait({ reason, scope, key, ahead }: Wait): string {
+  const before = `${ahead === MAX_AHEAD ? 'at least ' : ''}${ahead} before it`
+  if (reason === 'due') return 'waits for its time'
+  if (reason === 'paused') return 'waits because its queue is paused'
+  if (reason === 'turn') return `waits for its turn, ${before}`
+  const of = key !== null ? `${reason} key ${key}` : `the ${reason} limit of its ${scope}`
+  return reason === 'rate' ? `waits for a start of ${of}, ${before}` : `waits for a slot of ${of}, ${before}`
 }
 
 /**

@@ -76,20 +76,6 @@ export function createLimitStore(database: Database) {
           and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)`)
     },
 
-    /** Stores the limits of a queue; null removes them. */
-    async writeQueue(queue: string, limits: Limits | null): Promise<void> {
-      const { concurrency, rate_limit, rate_per_ms } = recordOf(limits ?? { concurrency: null, rate: null })
-      await database.query(
-        limits
-          ? sql`
-              insert into limits (scope, name, concurrency, rate_limit, rate_per_ms)
-              values ('queue', ${queue}, ${concurrency}, ${rate_limit}, ${rate_per_ms})
-              on conflict (scope, name) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit,
-                rate_per_ms = excluded.rate_per_ms, updated_at = now()`
-          : sql`delete from limits where scope = 'queue' and name = ${queue}`,
-      )
-    },
-
     /**
      * Deletes groups without tasks and starts that no limit counts any more. Repairs what no known failure causes,
      * but what would stop tasks for ever: a slot that no attempt uses, and a group without a turn.

@@ -6,7 +6,7 @@ import { ABORTED, type ApiFault, type ApiResponse } from '../api/api-response.ts
 import type { Connection } from '../api/connection.ts'
 import { createPause } from '../api/pauses.ts'
 
-export type SubmittedTask = Omit<Task, 'attempts'>
+export type SubmittedTask = Omit<Task, 'attempts' | 'waits_for'>
 
 /**
  * Why a submission waits. unavailable: the API is known to be unavailable. unconfirmed: a request got no

@@ -3,6 +3,7 @@ import type { Task } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
 import { createObservable, type Observable } from '../parts/observable.ts'
 import type { RememberedTasks } from './remembered-tasks.ts'
+import type { SubmittedTask } from './submission.ts'
 
 export interface LoadedTask {
   kind: 'loaded'
@@ -18,9 +19,9 @@ export interface TaskCache {
   get(id: string): CachedTask | undefined
   /**
    * Stores a task. If it has no `attempts`, as in responses to submit, cancel and retry, the attempts that
-   * are already cached are kept.
+   * are already cached are kept. What it waits for is then not known until the next read.
    */
-  put(task: Omit<Task, 'attempts'> & Partial<Pick<Task, 'attempts'>>): void
+  put(task: SubmittedTask & Partial<Task>): void
   putFault(id: string, fault: ApiFault): void
   dropFaults(): void
   clear(): void
@@ -32,7 +33,7 @@ export function createTaskCache(remembered: RememberedTasks, nowMs: () => number
     byId,
     get: (id) => byId.get().get(id),
     put(task) {
-      const cached = { attempts: cachedAttempts(task.id), ...task }
+      const cached = { attempts: cachedAttempts(task.id), waits_for: null, ...task }
       set(task.id, { kind: 'loaded', task: cached, loadedAtMs: nowMs() })
       remembered.noteStatus(task.id, task.status)
     },
