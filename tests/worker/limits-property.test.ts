@@ -28,7 +28,7 @@ async function checkPlan(plan: LimitPlan): Promise<void> {
   const definitions = createLimitedDefinitions(plan.definitions)
   const system = await startSystem({ worker: false, definitions })
   try {
-    await system.connections.limitStore.writeQueue('default', plan.queueLimits ?? null)
+    await system.connections.queueStore.setLimits('default', plan.queueLimits ?? null)
     await withClient(system.database.url, async (client) => {
       await recordStatusChanges(client)
       const sampling = startSampling(client, plan)
