@@ -24,7 +24,7 @@ export async function measureFairness(context: Context): Promise<Section> {
   const before = await submit(singleKeys, (index) => ({ key: `before ${index}` }))
   const worker = await startWaggleWorker(store, SETTINGS)
   cleanup.defer(() => worker.stop())
-  return withClient(store, async (client) => {
+  return await withClient(store, async (client) => {
     await untilStarted(client, before.ids, { limitMs: LIMIT_MS, signal })
     const sinceStart = await msUntilStarted(client, before.ids, '(select started_at from workers)')
     const during = await submit(singleKeys, (index) => ({ key: `during ${index}` }))

@@ -30,7 +30,7 @@ export async function measureRate({ amounts, stores, signal }: Context): Promise
   await submitInBatches(port, { name: 'five_hundred_per_second', count, inputOf })
   const worker = await startWaggleWorker(store, { ...SETTINGS, WORKER_PROCESSES: `${WORKERS}` })
   cleanup.defer(() => worker.stop())
-  return withClient(store, async (client) => {
+  return await withClient(store, async (client) => {
     await untilProcessed(client, { count, limitMs: LIMIT_FACTOR * seconds * 1_000 + 30_000, signal })
     const { rows } = await client.query<{ ms: number }>(
       'select 1000 * extract(epoch from started_at)::float8 as ms from tasks order by started_at',

@@ -39,7 +39,7 @@ async function measureWith(workers: number, stores: Stores, { amounts, signal }:
   await submitInBatches(port, { name: 'one_at_a_time', count, inputOf: () => ({ ms: 1 }) })
   const worker = await startWaggleWorker(store, { ...SETTINGS, WORKER_PROCESSES: `${workers}` })
   cleanup.defer(() => worker.stop())
-  return withClient(store, async (client) => {
+  return await withClient(store, async (client) => {
     await untilWorker(client, null, signal)
     await pause(WARM_UP_MS + seconds * 1_000, signal)
     const { rows } = await client.query<{ perSecond: number }>(
