@@ -170,6 +170,7 @@ async function readUsage(
            'id', id, 'name', name, 'priority', priority, 'concurrencyKey', concurrency_key, 'rateKey', rate_key,
            'due', (select count(*) from (
              select 1 from held_tasks where group_id = locked.id and started_at is null and due_at <= now()
+               and (expires_at is null or expires_at > now())
              limit ${slots}::int + 1) as waiting),
            'nextDueMs', (select extract(epoch from due_at)::float8 * 1000 from held_tasks
              where group_id = locked.id and started_at is null and due_at > now() order by due_at limit 1)
@@ -198,7 +199,10 @@ async function readUsage(
   return row as Row
 }
 
-/** Starts the granted tasks. Removes those that do not wait any more. */
+/**
+ * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones: a claim that picked them would
+ * start nothing, and would be repeated without a pause until another worker ends them.
+ */
 async function start(
   transaction: Transaction,
   { groups }: Grants,
@@ -223,6 +227,7 @@ const START: BatchStatement = {
       from ${rows}, lateral (
         select task_id from held_tasks
         where group_id = given.group_id::bigint and started_at is null and due_at <= now()
+          and (expires_at is null or expires_at > to_timestamp(given.now_ms / 1000))
         order by due_at, task_id limit given.count
       ) as first
       order by first.task_id
