@@ -12,6 +12,7 @@ import {
   migrateServer,
   refuseEarlierVersion,
 } from './migrate.ts'
+import { openPgliteClient } from './new-pglite.ts'
 import { refusePooler } from './pooler.ts'
 import { JSON_OID } from './server-pool.ts'
 
@@ -104,10 +105,8 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
 const dialect = new PgDialect()
 
 async function openPglite(folder: string): Promise<Database> {
-  // PGlite is imported only when it is used, because the production image does not contain it.
-  const { PGlite } = await import('@electric-sql/pglite')
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
-  const client = await PGlite.create(folder || 'memory://', { parsers: { [JSON_OID]: parseExactly } })
+  const client = await openPgliteClient(folder, { parsers: { [JSON_OID]: parseExactly } })
   const drizzle = drizzlePglite(client)
   const firstMigration = () => firstMigrationOf((text) => client.query(text))
   const statementsOn = (asked: { query: typeof client.query }): Transaction => ({

@@ -30,7 +30,7 @@ test('the files are found and their imports are read', () => {
   expect(Object.keys(files).length).toBeGreaterThan(40)
   expect(imports).toContainEqual({ from: 'src/lambda.ts', to: 'src/assembly.ts', isTypeOnly: false })
   expect(imports).toContainEqual({
-    from: 'src/store/database.ts',
+    from: 'src/store/new-pglite.ts',
     to: '@electric-sql/pglite',
     isTypeOnly: false,
   })

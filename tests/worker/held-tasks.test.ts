@@ -1,5 +1,6 @@
 // Held tasks: limits, priorities, expiry and snoozing in a running system.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { pause } from '../../src/base/loop.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { createHeldDefinitions, type Runs } from '../support/held-definitions.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
@@ -54,7 +55,11 @@ describe('concurrency', () => {
   })
 
   test('tasks of one key start in the order of their submission', async () => {
-    for (let n = 0; n < 20; n++) await system.service.submit('one_per_key', { n })
+    for (let n = 0; n < 20; n++) {
+      await system.service.submit('one_per_key', { n })
+      // Ids have a resolution of a millisecond.
+      await pause(2)
+    }
     system.startWorker()
     await allEnded(20)
     expect(runs.ended.map(({ n }) => n)).toEqual(Array.from({ length: 20 }, (_, n) => n))
@@ -246,5 +251,29 @@ describe('a key function', () => {
     const { status, body } = await system.request('POST', '/v1/tasks/no_key', { input: { key } })
     expect(status).toBe(422)
     expect(body).toMatchObject({ detail: expect.stringContaining(detail) })
+  })
+})
+
+describe('held and plain tasks of one worker', () => {
+  test('held tasks start although plain tasks keep all slots in use', async () => {
+    await submitMany(
+      'plain',
+      Array.from({ length: 400 }, (_, n) => ({ key: 'plain', n, ms: 10 })),
+    )
+    await submitMany(
+      'urgent',
+      Array.from({ length: 20 }, (_, n) => ({ key: 'urgent', n, ms: 10 })),
+    )
+    await submitMany(
+      'plain',
+      Array.from({ length: 10 }, (_, n) => ({ key: 'low', n, ms: 10 })),
+      { priority: 'low' },
+    )
+    system.startWorker({ concurrency: 4 })
+    await allEnded(430)
+    const lastOf = (wanted: string) => runs.ended.findLastIndex(({ key }) => key === wanted)
+    // The first plain tasks may start before the held ones are found.
+    expect(lastOf('urgent')).toBeLessThan(150)
+    expect(lastOf('low')).toBeLessThan(400)
   })
 })

@@ -2,6 +2,7 @@
 // worker starts tasks under them, then reads their use, decides, and starts the tasks. Its commit waits for the
 // disk: a claim that a crash of Postgres has undone would free a slot that is still in use.
 import type { QueuePart } from '../../definitions/delivery-queue.ts'
+import { PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import { CLAIMED_COLUMNS, type ClaimedTask } from '../claim.ts'
 import { type BatchStatement, doubles, integers, isKey, uuids } from '../columns.ts'
 import type { Database } from '../database.ts'
@@ -14,6 +15,8 @@ import { type Grants, grantStarts, type Usage, type WaitingGroup } from './grant
 export interface DuePart extends Required<QueuePart> {
   /** Names of the definitions of these groups. */
   names: string[]
+  /** Index of their highest priority in `PRIORITIES`. */
+  priority: number
 }
 
 /** What held tasks need now. */
@@ -28,6 +31,8 @@ export interface HeldClaim {
   tasks: ClaimedTask[]
   /** Whether more may be claimed now: slots are left, and groups have been passed over. */
   isMore: boolean
+  /** Highest priority of the tasks that wait only for a slot of this worker; null if there are none. */
+  waiting: Priority | null
   /** Milliseconds until a rate limit allows the next start; null if none is in the way. */
   msUntilStart: number | null
 }
@@ -51,13 +56,15 @@ export async function readHeld(database: Database, parts: Required<QueuePart>[])
           order by name limit 1)
         from names where name is not null
       ), due as (
-        select queue, "isIsolated", json_agg(name) as names from names
-        where name is not null and exists (
-          select 1 from generate_series(0, 2) as level, lateral (
+        select queue, "isIsolated", json_agg(name) as names, min(priority) as priority
+        from names, lateral (
+          select level as priority from generate_series(0, 2) as level where exists (
             select 1 from task_groups
             where task_groups.queue = names.queue and is_isolated = "isIsolated" and task_groups.name = names.name
-              and priority = level and turn_at <= now()
-            limit 1) as turn)
+              and task_groups.priority = level and turn_at <= now())
+          order by level limit 1
+        ) as first
+        where name is not null
         group by queue, "isIsolated"
       )
       select json_build_object(
@@ -81,10 +88,10 @@ export async function readHeld(database: Database, parts: Required<QueuePart>[])
  */
 export function claimHeld(
   database: Database,
-  { queue, isIsolated, names }: DuePart,
+  { queue, isIsolated, names }: Omit<DuePart, 'priority'>,
   { slots, workerId, startNumber }: { slots: number; workerId: string; startNumber: number },
 ): Promise<HeldClaim> {
-  const nothing: HeldClaim = { tasks: [], isMore: false, msUntilStart: null }
+  const nothing: HeldClaim = { tasks: [], isMore: false, waiting: null, msUntilStart: null }
   return database.transaction(async (transaction) => {
     await lockLimits(transaction, queue, names)
     const ids = await lockGroups(transaction, { queue, isIsolated, names }, slots)
@@ -95,10 +102,11 @@ export function claimHeld(
     const tasks = await start(transaction, grants, workerId, usage.nowMs)
     await writeTurns(transaction, grants)
     await writeStarts(transaction, grants, usage.nowMs)
-    const { retryAtMs } = grants
+    const { retryAtMs, waitingPriority } = grants
     return {
       tasks: tasks.map((task) => ({ ...task, isHeld: true })),
       isMore: grants.groups.some(({ turn }) => turn !== null) && tasks.length < slots,
+      waiting: waitingPriority === null ? null : (PRIORITIES[waitingPriority] ?? null),
       msUntilStart: retryAtMs === null ? null : Math.max(0, retryAtMs - usage.nowMs),
     }
   })
@@ -130,7 +138,7 @@ const LOCK_SEED = 0x6c696d
  */
 async function lockGroups(
   transaction: Transaction,
-  { queue, isIsolated, names }: DuePart,
+  { queue, isIsolated, names }: Omit<DuePart, 'priority'>,
   slots: number,
 ): Promise<number[]> {
   const rows = await transaction.query<{ id: number }>(

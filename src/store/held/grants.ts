@@ -56,6 +56,8 @@ export interface Grants {
   groups: { id: number; count: number; turn: Turn }[]
   /** Starts to add to the use of rate limits. */
   starts: { scope: LimitScope; name: string; key: string; count: number; perMs: number }[]
+  /** Highest priority of the groups that could start more tasks with more slots; null if there is none. */
+  waitingPriority: number | null
   /** When a rate limit of a whole definition or queue allows the next start; null if none is in the way. */
   retryAtMs: number | null
 }
@@ -114,6 +116,9 @@ export function grantStarts(
       turn: turnOf(group, count, pools),
     })),
     starts: [...poolsByKey.values()].flatMap(({ rate }) => (rate && rate.count > 0 ? [rate] : [])),
+    waitingPriority: highest(
+      waiting.filter(({ group, count, pools }) => count < group.due && pools.every(({ left }) => left > 0)),
+    ),
     retryAtMs: earliest([...poolsByKey.values()].filter((pool) => !pool.isKeyed && pool.left <= 0)),
   }
 
@@ -182,6 +187,10 @@ function turnOf({ due, nextDueMs }: WaitingGroup, count: number, pools: Pool[]):
     : count > 0
       ? 'last'
       : null
+}
+
+function highest(waiting: { group: WaitingGroup }[]): number | null {
+  return waiting.length > 0 ? Math.min(...waiting.map(({ group }) => group.priority)) : null
 }
 
 function earliest(pools: Pool[]): number | null {

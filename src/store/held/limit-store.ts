@@ -25,7 +25,8 @@ const CLEAN_BATCH = 1_000
 export function createLimitStore(database: Database) {
   return {
     read: (parts: Required<QueuePart>[]) => readHeld(database, parts),
-    claim: (part: DuePart, options: Parameters<typeof claimHeld>[2]) => claimHeld(database, part, options),
+    claim: (part: Omit<DuePart, 'priority'>, options: Parameters<typeof claimHeld>[2]) =>
+      claimHeld(database, part, options),
     hold: (tasks: MarkedTask[]) => holdTasks(database, tasks),
 
     /** Returns the inputs of tasks. */

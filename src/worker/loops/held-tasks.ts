@@ -2,8 +2,8 @@
 // worker does this for its queues. No worker is elected: the transaction of a claim locks the limits.
 import { type Loop, startLoop } from '../../base/loop.ts'
 import type { TaskDefinition } from '../../definitions/define.ts'
-import { queuePartOf } from '../../definitions/delivery-queue.ts'
-import { limitsOf } from '../../definitions/limits.ts'
+import { deliveryQueueOf, queuePartOf } from '../../definitions/delivery-queue.ts'
+import { limitsOf, PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { DuePart } from '../../store/held/claim-held.ts'
 import type { ExpiredTask, LimitStore } from '../../store/held/limit-store.ts'
@@ -46,6 +46,8 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   const { runningIds, run, release, onUnknownClaim, onExpired, events, stopping, intervalMs } = dependencies
   let startNumber = 0
   let areLimitsWritten = false
+  /** By delivery queue: the highest priority of its tasks that wait for a slot. */
+  const waitingOf = new Map<string, Priority>()
   /** Whether Postgres has not answered a claim, which may be committed. */
   let isClaimUnknown = false
   const loop = startLoop({
@@ -67,6 +69,8 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
     const { due, msUntilTurn, hasExpired } = await store.read(queues.map(queuePartOf))
     if (hasExpired) await endExpired()
     const pauses = msUntilTurn === null ? [] : [msUntilTurn]
+    for (const part of waitingOf.keys())
+      if (!due.some((other) => deliveryQueueOf(other) === part)) noteWaiting(part, null)
     for (const part of due) {
       const pauseMs = await startTasksOf(part)
       if (pauseMs !== undefined) pauses.push(pauseMs)
@@ -85,27 +89,32 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   async function startTasksOf(part: DuePart): Promise<number | undefined> {
     const own = part.isIsolated ? isolatedSlots : slots
     for (;;) {
-      const granted = own.reserve(Math.min(own.available, MAX_CLAIM))
+      const granted = own.reserveHeld(MAX_CLAIM)
       if (granted === 0) {
+        // The next slot shows whether they wait for a slot only.
+        noteWaiting(deliveryQueueOf(part), PRIORITIES[part.priority] ?? null)
         wakeWhenAvailable(own)
         return undefined
       }
       const claim = await claimWith(own, granted, part)
       if (stopping.aborted) return undefined
+      if (claim.waiting !== null) wakeWhenAvailable(own)
       if (!claim.isMore) return claim.msUntilStart ?? undefined
     }
   }
 
   async function claimWith(own: Slots, granted: number, part: DuePart) {
     let tasks: ClaimedTask[] = []
+    let waiting: Priority | null = null
     try {
       await heartbeat.ensureHeartbeat()
       isClaimUnknown = true
       const claim = await store.claim(part, { slots: granted, workerId, startNumber })
       isClaimUnknown = false
-      tasks = claim.tasks
+      ;({ tasks, waiting } = claim)
       return claim
     } finally {
+      noteWaiting(deliveryQueueOf(part), waiting)
       own.release(granted - tasks.length)
       await start(own, tasks, part.isIsolated)
     }
@@ -118,6 +127,17 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
       return void (await release(tasks))
     }
     for (const task of tasks) run(task, isIsolated)
+  }
+
+  /** Notes the highest priority of the tasks of a part that wait for a slot, and tells it to the slots. */
+  function noteWaiting(part: string, priority: Priority | null) {
+    if (priority === null) waitingOf.delete(part)
+    else waitingOf.set(part, priority)
+    const { isIsolated } = queuePartOf(part)
+    const ofSlots = [...waitingOf].filter(([name]) => queuePartOf(name).isIsolated === isIsolated)
+    const highest = PRIORITIES.find((one) => ofSlots.some(([, waiting]) => waiting === one))
+    const own = isIsolated ? isolatedSlots : slots
+    own.setHeldWaiting(highest ?? null)
   }
 
   /** A claim without an answer may be committed. Its tasks go back to wait. */
@@ -136,6 +156,6 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   }
 
   function wakeWhenAvailable(own: Slots) {
-    if (own.capacity > 0 && !stopping.aborted) void own.whenAvailable().then(() => loop.wake())
+    if (own.capacity > 0 && !stopping.aborted) void own.whenHeldAvailable().then(() => loop.wake())
   }
 }
