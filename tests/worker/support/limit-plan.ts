@@ -7,7 +7,7 @@ import { LIMITED_COUNT, type LimitedDefinition } from '../../support/limited-def
 const PLAN_MS = 10_000
 const BURSTS = 60
 const FAULTS = 12
-const WORKERS = 3
+const MAX_WORKERS = 3
 
 const isKeyed = fc.boolean()
 
@@ -31,6 +31,8 @@ const definition: fc.Arbitrary<LimitedDefinition> = fc.oneof(
   fc.record({ concurrency, priority }),
   fc.record({ rateLimit, priority }),
   fc.record({ concurrency, rateLimit, priority }),
+  // Limits of the queue apply to these, too.
+  fc.record({ priority }),
 )
 
 const queueLimits: fc.Arbitrary<Limits> = fc.record({
@@ -75,7 +77,8 @@ const FAULT_KINDS = [
 const fault = fc.record({
   atMs: fc.nat(PLAN_MS),
   kind: fc.constantFrom(...FAULT_KINDS),
-  worker: fc.nat(WORKERS - 1),
+  /** Index of the worker, modulo the number of workers. */
+  worker: fc.nat(MAX_WORKERS - 1),
   /** Which share of all tasks so far is cancelled or retried, and how much of it is skipped before. */
   share: fc.double({ min: 0, max: 0.3, noNaN: true }),
   from: fc.double({ min: 0, max: 0.7, noNaN: true }),
@@ -89,7 +92,8 @@ export const limitPlan = fc.noBias(
   fc.record({
     definitions: fc.array(definition, { minLength: LIMITED_COUNT, maxLength: LIMITED_COUNT }),
     queueLimits: oneIn(2, queueLimits),
-    slots: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: WORKERS, maxLength: WORKERS }),
+    /** Number of slots of each worker. */
+    slots: fc.array(fc.integer({ min: 2, max: 8 }), { minLength: 1, maxLength: MAX_WORKERS }),
     bursts: fc.array(burst, { minLength: BURSTS, maxLength: BURSTS }).map(byTime),
     faults: fc.array(fault, { minLength: FAULTS, maxLength: FAULTS }).map(byTime),
   }),

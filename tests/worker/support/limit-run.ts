@@ -66,7 +66,7 @@ export async function runPlan(system: TestSystem, plan: LimitPlan): Promise<void
       case 'kill':
       case 'crash':
       case 'stop':
-        return replaceWorker(worker, kind)
+        return replaceWorker(worker % workers.length, kind)
       case 'flush Redis':
         return flushRedis(system)
       case 'restart Redis':
