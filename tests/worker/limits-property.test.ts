@@ -32,7 +32,7 @@ async function checkPlan(plan: LimitPlan): Promise<void> {
     await withClient(system.database.url, async (client) => {
       await recordStatusChanges(client)
       const sampling = startSampling(client, plan)
-      await runPlan(system, plan)
+      await runPlan(system, plan).finally(sampling.stop)
       expect(await sampling.stop()).toEqual([])
       expect(violationsOf(plan, await readStatusChanges(client), await readRuns(client, system))).toEqual([])
       const { rows } = await client.query('select task_id from held_tasks')
