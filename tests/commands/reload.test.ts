@@ -1,6 +1,6 @@
 // `waggle dev` loads edits of the project, while it runs.
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { findChromium, launchBrowser, openView } from '../support/browser.ts'
 import { createUsedData } from '../support/embedded-data.ts'
@@ -103,6 +103,17 @@ describe('in one process', () => {
     expect(await resultOf(await submit('Ada', 'bye'))).toEqual({ text: 'See you, Ada !' })
   })
 
+  test('an edit of a CommonJS module says that it needs a restart', async () => {
+    const { version } = await stateOfReload()
+    const word = (text: string) => ({ 'tasks/word.cjs': `exports.greeting = '${text}'` })
+    project.write({ ...word('Salve'), 'tasks/greeting.ts': `export { greeting } from './word.cjs'` })
+    await untilVersion(version + 1)
+    expect(await resultOf(await submit('Ada'))).toEqual({ text: 'Salve Ada !' })
+    project.write(word('Ciao'))
+    await untilPrinted('word.cjs. Restart the command')
+    expect(await resultOf(await submit('Ada'))).toEqual({ text: 'Salve Ada !' })
+  })
+
   test.each([
     ['a syntax error', { 'tasks/greeting.ts': 'export const greeting = ' }, 'greeting.ts:1'],
     [
@@ -175,6 +186,47 @@ describe('in one process', () => {
     expect(await main.end('SIGTERM')).toBe(0)
     const count = (text: string) => main.output().split(text).length - 1
     expect(count('services closed')).toBe(count('services opened'))
+  })
+})
+
+describe('SIGTERM ends the process', () => {
+  let dataDir: string
+  beforeEach(async () => {
+    const usedData = await createUsedData()
+    project = createProjectFolder({
+      'waggle.config.ts': CONFIG,
+      'tasks/hello.ts': HELLO,
+      ...greeting('Hello'),
+    })
+    dataDir = join(project.folder, '.data')
+    usedData.copyTo(dataDir)
+    usedData.remove()
+  })
+  afterEach(async () => {
+    await killLeftovers()
+    project.remove()
+  })
+
+  test('while an edit is being loaded whose services are never opened', async () => {
+    await start({ DATA_DIR: dataDir, LOG_LEVEL: 'info' })
+    project.write({
+      'waggle.config.ts': CONFIG.replace(
+        `log('services opened')`,
+        `log('services wait')\n    return new Promise(() => {})`,
+      ),
+    })
+    await untilPrinted('services wait')
+    expect(await resultOf(await submit('Ada'))).toEqual({ text: 'Hello Ada !' })
+    expect(await main.end('SIGTERM')).toBe(0)
+    await untilPrinted('services closed')
+  })
+
+  test('also if the services never close', async () => {
+    project.write({
+      'waggle.config.ts': CONFIG.replace(`console.log('services closed')`, 'new Promise(() => {})'),
+    })
+    await start({ DATA_DIR: dataDir, LOG_LEVEL: 'info' })
+    expect(await main.end('SIGTERM')).toBe(0)
   })
 })
 
