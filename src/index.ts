@@ -21,6 +21,8 @@ export type {
   HookTask,
 } from './definitions/hooks.ts'
 export type { ConcurrencyLimit, Priority, RateLimit } from './definitions/limits.ts'
+export type { CatchUp, Overlap, Schedule } from './definitions/schedule.ts'
 // With `*`, so that projects can add members to `Register`.
 export * from './definitions/services.ts'
+export type { Unique } from './definitions/unique.ts'
 export { defineConfig, type WaggleConfig } from './project/define-config.ts'

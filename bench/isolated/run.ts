@@ -77,12 +77,13 @@ async function measureWorker({ databaseUrl, redisUrl }: Store, name: string) {
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   await connections.database.migrate()
   const registry = createBenchRegistry()
-  const { taskStore: store, taskReader, dispatchStore, limitStore, queue, signals } = connections
+  const { taskStore: store, taskReader, dispatchStore, limitStore, uniqueStore, queue, signals } = connections
   const service = createTaskService({
     registry,
     store,
     dispatchStore,
     limitStore,
+    uniqueStore,
     find: taskReader.find,
     findBytes: taskReader.findBytes,
     queue,

@@ -15,6 +15,7 @@ import { limitBody } from './http/request-body.ts'
 import { type ApiEnv, beginRequest } from './http/request-context.ts'
 import { createSiteCheck, isHealthPath } from './http/same-site.ts'
 import { createRouteTools, type ProjectRoutes, type RouteTools } from './project-routes.ts'
+import { createScheduleRoutes } from './schedules/schedule-routes.ts'
 import { createAccessRoutes } from './system/access-routes.ts'
 import { createHealthRoutes } from './system/health-routes.ts'
 import { createMetricsRoutes } from './system/metrics-routes.ts'
@@ -83,6 +84,7 @@ function createRoutes(dependencies: ApiDependencies) {
   return new Hono<ApiEnv>()
     .route('/', createHealthRoutes(dependencies.health))
     .route('/', createTaskRoutes(dependencies))
+    .route('/', createScheduleRoutes(dependencies))
     .route('/', createStatisticsRoutes(dependencies))
     .route('/', createQueueRoutes(dependencies))
     .route('/', createWorkerRoutes(dependencies))

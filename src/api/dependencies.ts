@@ -2,6 +2,7 @@
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { createScheduleService, type ScheduleService } from '../service/schedules.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
 import type { Events } from '../telemetry/events.ts'
@@ -59,6 +60,7 @@ export interface ApiDependencies
     > {
   registry: Registry
   service: TaskService
+  schedules: ScheduleService
   watcher: TaskWatcher
   health: HealthChecks
   events: Events
@@ -75,8 +77,8 @@ export function createApiDependencies(
   events: Events,
   settings: ApiSettings,
 ): ApiDependencies {
-  const { database, taskStore, dispatchStore, limitStore, taskReader, queue, signals, rateLimiter } =
-    connections
+  const { database, taskStore, dispatchStore, limitStore, uniqueStore, taskReader } = connections
+  const { queue, signals, rateLimiter } = connections
   const { find, findBytes, findChanged } = taskReader
   const { apiKeys, trustedProxies = 0, addressOf } = settings
   const clientAddress = clientAddressBehind(trustedProxies, addressOf)
@@ -91,12 +93,14 @@ export function createApiDependencies(
       store: taskStore,
       dispatchStore,
       limitStore,
+      uniqueStore,
       find,
       findBytes,
       queue,
       signals,
       events,
     }),
+    schedules: createScheduleService({ registry, store: connections.scheduleStore, events }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: createHealthChecks({
       pingDatabase: database.ping,

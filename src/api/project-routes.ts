@@ -12,7 +12,7 @@ import type { ExampleRequest, ProjectOperations } from './openapi/operation.ts'
 import { coerceTexts } from './tasks/form-fields.ts'
 import { createMasking } from './tasks/masking.ts'
 import { readTask } from './tasks/read-task.ts'
-import { pollToken, replayedHeader } from './tasks/submission-response.ts'
+import { existingMark, pollToken, replayedHeader } from './tasks/submission-response.ts'
 import { originOf } from './tasks/submit-options.ts'
 import { type TaskView, viewOfTask } from './tasks/task-view.ts'
 
@@ -31,6 +31,8 @@ export interface ProjectRoutes {
 /** A submitted task. `poll_token` allows reading it without an API key; it is set if the API requires keys. */
 export interface SubmittedByRoute {
   id: string
+  /** True if the submission has created no task, because it has met this one, which is unique. */
+  is_existing?: true
   poll_token?: string
 }
 
@@ -105,7 +107,7 @@ export function createRouteTools(dependencies: ApiDependencies, services: Servic
       if (!apiKeys) refuseOtherSite(c, corsOrigins)
       const task = await service.submit(name, input, originOf(c, operation, body))
       if (task.isReplayed) c.set('responseHeaders', { ...c.get('responseHeaders'), ...replayedHeader(task) })
-      return { id: task.id, ...pollToken(c, task.id) }
+      return { id: task.id, ...existingMark(task), ...pollToken(c, task.id) }
     },
     readTask: async (id) => viewOfTask(masking.row(await readTask(dependencies, id))),
     readFields,

@@ -7,6 +7,7 @@ import { createListCalls, type ListCalls } from './list-calls.ts'
 import type { AnyProject } from './project.ts'
 import { type CallOptions, type JsonResponse, type Send, sendOnce, type ValueOf } from './request.ts'
 import { retryWhileTransient } from './retry.ts'
+import { createScheduleCalls, type ScheduleCalls } from './schedule-calls.ts'
 import { createSystemCalls, type SystemCalls } from './system-calls.ts'
 import { createTaskCalls, type TaskCalls } from './task-calls.ts'
 
@@ -14,6 +15,8 @@ export { ApiError } from './api-error.ts'
 export type { FieldFault } from './problem.ts'
 export type * from './project.ts'
 export type { CallOptions } from './request.ts'
+export type * from './schedule.ts'
+export type { PreviewOptions, ScheduleCalls } from './schedule-calls.ts'
 export type * from './system.ts'
 export type * from './task.ts'
 export {
@@ -38,13 +41,16 @@ export interface ClientOptions {
 }
 
 /**
- * A client of the API. Its calls reject with ApiError only. It repeats requests while the API is unreachable or
- * busy, except retries of tasks: a repeated request could start a task that has failed again meanwhile.
+ * A client of the API. Its calls reject with ApiError only. It repeats requests while the API is unreachable
+ * or busy, except retries of tasks and runs of schedules: a repeated request could start a task that has
+ * failed again meanwhile, or make a second task.
  */
 export interface Client<Project extends AnyProject = AnyProject>
   extends TaskCalls<Project>,
     ListCalls<Project>,
-    SystemCalls {}
+    SystemCalls {
+  schedules: ScheduleCalls<Project>
+}
 
 /**
  * Creates a client with the types of the task definitions.
@@ -66,6 +72,7 @@ export function createClient<Project extends AnyProject = AnyProject>(
     ...createTaskCalls<Project>(api, persistently, retryForMs),
     ...createListCalls<Project>(api, persistently),
     ...createSystemCalls(api, persistently),
+    schedules: createScheduleCalls<Project>(api, persistently),
   }
 
   function persistently<R extends JsonResponse>(send: Send<R>, call: CallOptions = {}): Promise<ValueOf<R>> {

@@ -48,7 +48,7 @@ export interface WaitOptions extends CallOptions {
 export interface TaskCalls<Project extends AnyProject> {
   /**
    * Submits a task. If the response is lost, the request is repeated with the same idempotency key, so that one
-   * task is created.
+   * task is created. If it meets a unique task, it resolves with that one, and `is_existing` is true.
    */
   submit<Name extends SubmittableName<Project>>(
     name: Name,

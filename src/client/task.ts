@@ -87,6 +87,8 @@ export interface TaskLinks {
 export interface AcceptedTask extends Task {
   /** Allows reading this task without an API key. Only set if the API requires keys. */
   poll_token?: string
+  /** True if the submission has created no task, because it has met this unique one. Otherwise not set. */
+  is_existing?: boolean
 }
 
 /** Response to the read of a single task. */
@@ -150,7 +152,7 @@ export interface TaskLogs {
 
 export interface LogLine {
   id: number
-  /** Number of the attempt that wrote the line. */
+  /** Number of the attempt that wrote the line; 0 for lines before the first attempt. */
   attempt: number
   /** Time by the clock of the worker. */
   at: string

@@ -58,7 +58,7 @@ export async function createGeneration(
     health: dependencies.health,
     metrics: parts.metrics,
     startWorker() {
-      worker = runWorker(config, parts, { role: 'dev' })
+      worker = runWorker(config, parts, { role: 'dev', isOnlyVersion: true })
       return worker
     },
     async stopWorker(graceMs) {

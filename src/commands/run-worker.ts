@@ -11,12 +11,13 @@ import { retentionOf } from './retention-settings.ts'
 
 /**
  * The caller passes stray errors to the worker (`catchStrayErrors`).
- * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor
+ * @param own `role` of the process in its log lines; id of the worker and of the parent under a supervisor;
+ *    whether no worker with other code runs
  */
 export function runWorker(
   config: Config,
   parts: Parts,
-  own: { role: string; id?: string; parentPid?: number },
+  own: { role: string; id?: string; parentPid?: number; isOnlyVersion?: boolean },
 ): Worker {
   const { connections, registry, events } = parts
   return startWorker(connections, registry, events, {

@@ -2,8 +2,10 @@
 // page, and the timeout and retries in the worker are derived from the definition.
 import type { z } from 'zod'
 import { type ConcurrencyLimit, faultOfLimits, type Priority, type RateLimit } from './limits.ts'
+import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
+import { faultOfUnique, type Unique } from './unique.ts'
 
 /** The second argument of the `run` function of a task; the first one is the input. */
 export interface TaskContext {
@@ -88,8 +90,12 @@ export interface TaskDefinition<
   concurrency?: ConcurrencyLimit<Input>
   /** Limits how many attempts start in a time, over all workers. */
   rateLimit?: RateLimit<Input>
+  /** Allows one task at a time, or one of each key: a submission that meets it gets that task. */
+  unique?: Unique<Input>
   /** Priority of the tasks within their queue, unless a submission says otherwise; `normal` by default. */
   priority: Priority
+  /** When tasks of this definition are made regularly. The schedules follow the code at the start of a worker. */
+  schedules?: readonly Schedule<NoInfer<Given>>[]
   run(input: Input, context: TaskContext): Promise<Output>
 }
 
@@ -117,8 +123,8 @@ const DEFAULTS = {
  * Returns a task definition with the defaults for everything that is left out.
  * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit or the
- * priority is not valid
+ * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit, the
+ * priority, `unique` or a schedule is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
@@ -139,8 +145,9 @@ export function defineTask<Input, Output, Name extends string, Given>(
       `Task "${definition.name}": retention.successHours must be a whole number of hours, at least 1`,
     )
   }
-  const fault = faultOfLimits(definition)
+  const fault = faultOfLimits(definition) ?? faultOfUnique(definition.unique)
   if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
+  checkSchedules(definition.name, definition.input, definition.schedules)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 

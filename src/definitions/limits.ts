@@ -99,8 +99,9 @@ function faultOfSeconds(rateLimit: RateLimit | undefined): string | undefined {
     : `rateLimit.perSeconds must be a number from ${MIN_RATE_SECONDS} to ${MAX_RATE_SECONDS}, not ${shown(perSeconds)}`
 }
 
-function shown(value: unknown): string {
-  return typeof value === 'string' ? `"${value}"` : String(value)
+/** Returns a value as it appears in a message about it. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : messageOf(value)
 }
 
 /** Returns the limits of a definition; null if it has none. */
@@ -132,13 +133,23 @@ export function holdOf(
   }
 }
 
-function keyOf(name: string, member: string, limit: ConcurrencyLimit | undefined, input: unknown): string {
-  if (!limit?.key) return ''
+/**
+ * Returns the key of a task; '' without a `key` function.
+ * @param member name of the member of the definition, for messages
+ * @throws AppError `invalid_input` if the function throws or returns no valid key
+ */
+export function keyOf(
+  name: string,
+  member: string,
+  keyed: { key?(input: unknown): string } | undefined,
+  input: unknown,
+): string {
+  if (!keyed?.key) return ''
   const fail = (problem: string, cause?: unknown) =>
     new AppError('invalid_input', `Task "${name}": ${member}.key ${problem}`, { cause })
   let key: unknown
   try {
-    key = limit.key(input)
+    key = keyed.key(input)
   } catch (cause) {
     throw fail(`has thrown for this input: ${messageOf(cause)}`, cause)
   }

@@ -1,6 +1,7 @@
 // Creates the Postman collection from the OpenAPI document and the registry. The whole collection can be run
 // in order: scripts store values from responses in variables for later requests.
 import type { OpenApiDocument } from '../api/openapi/document.ts'
+import type { ExampleRequest } from '../api/openapi/operation.ts'
 import type { ProjectRoutes } from '../api/project-routes.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 import type { Registry } from '../definitions/registry.ts'
@@ -41,6 +42,7 @@ export function createCollection(
       ...createProjectFolder(make, own),
       createSubmitFolder(make, registry),
       ...(shown ? [createTasksFolder(make, shown)] : []),
+      ...(shown ? [createSchedulesFolder(make, shown)] : []),
       createMonitoringFolder(make),
       createProblemsFolder(make, registry),
     ],
@@ -130,6 +132,30 @@ function createTasksFolder(make: MakeRequest, { name: task, example }: TaskDefin
         json: { options: { tags: ['postman', 'replayed'] } },
         script: KEEP_TASK,
       }),
+    ],
+  }
+}
+
+function createSchedulesFolder(make: MakeRequest, { name, example }: TaskDefinition): PostmanFolder {
+  const path = { name: 'postman' }
+  const json = { definition: name, input: example, cron: '30 2 * * *', time_zone: 'Europe/Berlin' }
+  const requests: Omit<ExampleRequest, 'status'>[] = [
+    { name: 'Preview', operationId: 'preview_new_schedule', query: { count: '5' }, json },
+    { name: 'Replace', operationId: 'put_schedule', path, json },
+    { name: 'List the schedules', operationId: 'list_schedules' },
+    { name: 'Read', operationId: 'get_schedule', path },
+    { name: 'Show the next ticks', operationId: 'preview_schedule', path, query: { count: '5' } },
+    { name: 'Pause', operationId: 'pause_schedule', path },
+    { name: 'Resume', operationId: 'resume_schedule', path },
+  ]
+  return {
+    name: 'Schedules',
+    description: 'One schedule: created, paused, run, deleted.',
+    item: [
+      ...make({ name: 'Create', operationId: 'put_schedule', status: 201, path, json }),
+      ...requests.flatMap((request) => make({ ...request, status: 200 })),
+      ...make({ name: 'Make a task now', operationId: 'run_schedule', status: 202, path, script: KEEP_TASK }),
+      ...make({ name: 'Delete', operationId: 'delete_schedule', status: 204, path }),
     ],
   }
 }

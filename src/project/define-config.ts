@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { ProjectRoutes, RouteTools } from '../api/project-routes.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 import { HOOK_NAMES, type Hooks } from '../definitions/hooks.ts'
+import { duplicateSchedule } from '../definitions/registry.ts'
 import type { ServicesDefinition } from '../definitions/services.ts'
 import { RESERVED_NAMES } from '../tasks/core-definitions.ts'
 
@@ -49,6 +50,8 @@ export function faultOf(config: unknown): string | undefined {
   if (duplicate !== undefined) return `two tasks have the name "${duplicate}"`
   const reserved = names.find((name) => RESERVED_NAMES.includes(name))
   if (reserved !== undefined) return `the name "${reserved}" is reserved for a task of Waggle itself`
+  const duplicateName = duplicateSchedule(tasks)
+  if (duplicateName !== undefined) return duplicateName
   if (services !== undefined && !isServicesDefinition(services))
     return 'services must be the result of defineServices'
   if (routes !== undefined && typeof routes !== 'function') return 'routes must be a function'

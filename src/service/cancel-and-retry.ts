@@ -7,8 +7,10 @@ import type { Signals } from '../redis/signals.ts'
 import { holdAgain } from '../store/held/hold-again.ts'
 import type { LimitStore } from '../store/held/limit-store.ts'
 import type { RetriedTask, TaskStore } from '../store/task-store.ts'
+import type { UniqueStore } from '../store/unique/unique-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Enqueuer } from './enqueuer.ts'
+import { createUniqueRetry } from './retry-unique.ts'
 import { unknownTask } from './unknown-task.ts'
 
 export interface CancelAndRetry {
@@ -22,7 +24,8 @@ export interface CancelAndRetry {
   cancelMany(ids: string[]): Promise<{ cancelled: string[]; requested: string[] }>
   /**
    * Sets a FAILURE or CANCELLED task to PENDING, with a new retry budget, and enqueues it.
-   * @throws AppError `unknown_task`, `not_finished`
+   * @throws AppError `unknown_task`, `not_finished`, `unique_task_exists` if another task of its unique key
+   * waits or, depending on the definition, runs
    */
   retry(id: string): Promise<void>
   /** Like `retry` for many tasks, in one statement. Resolves with the ids of those that are PENDING again. */
@@ -33,6 +36,7 @@ export interface CancelAndRetryDependencies {
   registry: Registry
   store: TaskStore
   limitStore: LimitStore
+  uniqueStore: UniqueStore
   enqueuer: Enqueuer
   signals: Signals
   events: Events
@@ -40,6 +44,7 @@ export interface CancelAndRetryDependencies {
 
 export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): CancelAndRetry {
   const { registry, store, limitStore, enqueuer, signals, events } = dependencies
+  const retryRows = createUniqueRetry(dependencies)
   return {
     async cancel(id) {
       const { cancelled, requested } = await cancelMany([id])
@@ -49,15 +54,22 @@ export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): 
     },
     cancelMany,
     async retry(id) {
-      const retried = await retryMany([id])
+      const { retried, blockedBy } = await retryAll([id])
       if (retried.length > 0) return
+      const otherId = blockedBy.get(id)
+      const status = otherId === undefined ? null : await store.statusOf(id)
+      if (otherId !== undefined && (status === 'FAILURE' || status === 'CANCELLED'))
+        throw notUnique(id, otherId)
       throw await refusalOf(
         id,
         'not_finished',
         'only a task that ended as FAILURE or CANCELLED can be retried',
       )
     },
-    retryMany,
+    async retryMany(ids) {
+      const { retried } = await retryAll(ids)
+      return retried.map(({ id }) => id)
+    },
   }
 
   async function cancelMany(ids: string[]) {
@@ -74,11 +86,11 @@ export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): 
     return { cancelled, requested }
   }
 
-  async function retryMany(ids: string[]) {
-    const tasks = await store.retryMany(ids)
-    enqueuer.enqueue(tasks.filter((task) => !mustHold(task)))
-    await holdAll(tasks.filter(mustHold))
-    return tasks.map(({ id }) => id)
+  async function retryAll(ids: string[]) {
+    const outcome = await retryRows(ids)
+    enqueuer.enqueue(outcome.retried.filter((task) => !mustHold(task)))
+    await holdAll(outcome.retried.filter(mustHold))
+    return outcome
   }
 
   /** The database knows the limits of a definition only when a worker that has it has started. */
@@ -101,4 +113,11 @@ export function createCancelAndRetry(dependencies: CancelAndRetryDependencies): 
     if (status === null) return unknownTask(id)
     return new AppError(code, `Task ${id} is ${status}: ${reason}`)
   }
+}
+
+function notUnique(id: string, otherId: string): AppError {
+  return new AppError(
+    'unique_task_exists',
+    `Task ${id} cannot be retried: task ${otherId} has the same unique key and has not ended`,
+  )
 }

@@ -3,7 +3,8 @@ import { deliveryQueueOf, type QueuePart } from '../definitions/delivery-queue.t
 import type { Queue } from '../redis/queue.ts'
 import type { Signals } from '../redis/signals.ts'
 import type { DispatchStore } from '../store/dispatch-store.ts'
-import type { NewTask } from '../store/new-tasks.ts'
+import type { LimitStore } from '../store/held/limit-store.ts'
+import type { NewTask, UniqueResult } from '../store/new-tasks.ts'
 import type { TaskToEnqueue } from '../store/task-store.ts'
 import type { Events } from '../telemetry/events.ts'
 
@@ -15,6 +16,11 @@ export interface Enqueuer {
    * delivery is lost.
    */
   enqueue(tasks: TaskToEnqueue[]): void
+  /**
+   * Holds tasks in the background whose rows are marked as enqueued, and tells workers about them. If that
+   * fails, the reconciler of a worker later finds that the tasks are not in Redis, and they are held then.
+   */
+  hold(tasks: UniqueResult['toHold']): void
   /** Tells workers about the held tasks among these. They claim them from Postgres. */
   announceHeld(tasks: NewTask[]): void
   /**
@@ -22,26 +28,29 @@ export interface Enqueuer {
    * inserted without `enqueued_at` and not passed to `enqueue`.
    */
   hasBacklog(part: QueuePart): boolean
-  /** Resolves when all calls of `enqueue` so far have succeeded or failed. */
+  /** Resolves when all calls of `enqueue` and `hold` so far have succeeded or failed. */
   whenIdle(): Promise<void>
 }
 
 export interface EnqueuerDependencies {
   queue: Queue
   dispatchStore: DispatchStore
+  limitStore: Pick<LimitStore, 'hold'>
   signals: Signals
   events: Events
 }
 
-export function createEnqueuer({ queue, dispatchStore, signals, events }: EnqueuerDependencies): Enqueuer {
+export function createEnqueuer(dependencies: EnqueuerDependencies): Enqueuer {
+  const { queue, dispatchStore, limitStore, signals, events } = dependencies
   const pending = new Set<Promise<unknown>>()
   return {
     enqueue(tasks) {
       if (tasks.length === 0) return
       const byQueue = Map.groupBy(tasks, deliveryQueueOf)
-      const enqueued = Promise.all([...byQueue].map(([name, ofQueue]) => enqueueInto(name, ofQueue)))
-      pending.add(enqueued)
-      void enqueued.then(() => pending.delete(enqueued))
+      waitFor(Promise.all([...byQueue].map(([name, ofQueue]) => enqueueInto(name, ofQueue))))
+    },
+    hold(tasks) {
+      if (tasks.length > 0) waitFor(holdAll(tasks))
     },
     announceHeld(tasks) {
       const queues = new Set<string>()
@@ -52,6 +61,22 @@ export function createEnqueuer({ queue, dispatchStore, signals, events }: Enqueu
     async whenIdle() {
       await Promise.all(pending)
     },
+  }
+
+  /** @param work must not reject */
+  function waitFor(work: Promise<unknown>) {
+    pending.add(work)
+    void work.then(() => pending.delete(work))
+  }
+
+  /** Never rejects. */
+  async function holdAll(tasks: UniqueResult['toHold']): Promise<void> {
+    try {
+      await limitStore.hold(tasks)
+      signals.publish('held', [...new Set(tasks.map(({ queue: name }) => name))])
+    } catch (error) {
+      events.emit('error.transient', { where: 'holding tasks', error })
+    }
   }
 
   /**

@@ -2,31 +2,47 @@
 import { AppError } from '../base/errors.ts'
 import { timeOfId } from '../base/uuidv7.ts'
 import type { FirstSubmission, NewTask, OnceTask } from '../store/new-tasks.ts'
+import type { TaskRow } from '../store/schema.ts'
 
-/**
- * An accepted task. `isReplayed` is set if an earlier submission with the same idempotency key created it.
- */
-export type AcceptedTask = NewTask & { isReplayed?: true }
+/** An accepted task. */
+export interface AcceptedTask extends NewTask {
+  /** Set if this is the response to an earlier submission with the same idempotency key. */
+  isReplayed?: true
+  /** Set if the submission has met a unique task, whose id this is, and created none. */
+  isExisting?: true
+  /** The row of the task that was met; undefined if it was removed since then. */
+  row?: TaskRow
+}
+
+/** What has become of a submission with an idempotency key. */
+export interface OnceOutcome {
+  /** The first submission with the key; null if this one is the first. */
+  first: FirstSubmission | null
+  /** The accepted task, if this submission is the first. */
+  accepted: AcceptedTask
+}
 
 /**
  * Creates the function that submits tasks with an idempotency key.
- * @param insert resolves with null if it has inserted the task, otherwise with the first submission of its key
+ * @param find reads the row of a task
  * @returns a function that submits one task. It throws AppError `idempotency_key_reused` if the key was used
  *    with another body, and `idempotency_key_in_flight` while this process inserts the first task of the key
  */
-export function createInsertOnce(insert: (task: OnceTask) => Promise<FirstSubmission | null>) {
+export function createInsertOnce(find: (id: string) => Promise<TaskRow | undefined>) {
   const fingerprintsInFlight = new Map<string, string>()
 
-  return async (task: OnceTask): Promise<AcceptedTask> => {
+  return async (task: OnceTask, insert: (task: OnceTask) => Promise<OnceOutcome>): Promise<AcceptedTask> => {
     const { key, fingerprint } = task.idempotency
     const inFlight = fingerprintsInFlight.get(key)
     if (inFlight !== undefined) throw inFlight === fingerprint ? keyInFlight() : keyReused()
     fingerprintsInFlight.set(key, fingerprint)
     try {
-      const first = await insert(task)
-      if (first === null || isOf(first, task)) return task
+      const { first, accepted } = await insert(task)
+      if (first === null || isOf(first, task)) return accepted
       if (first.fingerprint !== fingerprint) throw keyReused()
-      return firstResponseOf(first, task)
+      if (!first.isExisting) return firstResponseOf(first, task)
+      const row = await find(first.taskId)
+      return { ...firstResponseOf(first, task), isExisting: true, row }
     } finally {
       fingerprintsInFlight.delete(key)
     }

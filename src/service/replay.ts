@@ -16,7 +16,7 @@ export interface Replay {
   replay(id: string, edited: { input?: unknown }, options?: SubmitOptions): Promise<AcceptedTask>
   /**
    * Replays many tasks. Skips unknown tasks, and tasks whose definition no longer exists or no longer accepts
-   * their input.
+   * their input. A replay that meets a unique task creates none and is not counted.
    * @param optionsOf called with the id of each original task; returns the options of its replay
    * @returns the number of submitted tasks
    * @throws AppError if one task cannot be submitted for any other reason; others may have been submitted
@@ -50,7 +50,9 @@ export function createReplay({
         const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
         const serious = reasons.find((reason) => !NOT_REPLAYABLE.some((code) => isAppError(reason, code)))
         if (serious) throw serious
-        count += batch.length - reasons.length
+        count += outcomes.filter(
+          (outcome) => outcome.status === 'fulfilled' && !outcome.value.isExisting,
+        ).length
       }
       return count
     },

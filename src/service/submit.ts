@@ -6,8 +6,11 @@ import { newId, timeOfId } from '../base/uuidv7.ts'
 import type { TaskDefinition } from '../definitions/define.ts'
 import { holdOf, type Priority } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
-import type { NewTask, OnceResult, OnceTask } from '../store/new-tasks.ts'
+import { uniquenessOf } from '../definitions/uniqueness.ts'
+import type { NewTask, OnceResult, OnceTask, UniqueResult, UniqueTask } from '../store/new-tasks.ts'
+import type { TaskRow } from '../store/schema.ts'
 import type { TaskStore, TaskToEnqueue } from '../store/task-store.ts'
+import type { UniqueStore } from '../store/unique/unique-store.ts'
 import { CALLBACK } from '../tasks/callback.ts'
 import type { Events } from '../telemetry/events.ts'
 import type { Enqueuer } from './enqueuer.ts'
@@ -44,7 +47,7 @@ export interface SubmitOptions {
 
 /**
  * Submits a task. When the promise resolves, the task is committed, and it will run at least once unless it
- * is cancelled.
+ * is cancelled. A unique task can meet another one instead, whose id the result then has.
  * @param inputPath path of the input in the request body; JSON Pointers of validation errors begin with it
  * @throws AppError `unknown_definition`, `invalid_input`, `idempotency_key_reused`,
  * `idempotency_key_in_flight`, `overloaded`, `unavailable`, `outcome_unknown`
@@ -68,11 +71,14 @@ export interface Submissions {
 export interface SubmitDependencies {
   registry: Registry
   store: TaskStore
+  uniqueStore: UniqueStore
+  find: (id: string) => Promise<TaskRow | undefined>
   enqueuer: Enqueuer
   events: Events
 }
 
-export function createSubmit({ registry, store, enqueuer, events }: SubmitDependencies): Submissions {
+export function createSubmit(dependencies: SubmitDependencies): Submissions {
+  const { registry, store, uniqueStore, find, enqueuer, events } = dependencies
   const inserts = createGroupCommit<NewTask, number | null>({
     name: 'task submissions',
     write: (tasks) => store.insertMany(tasks, enqueuer.hasBacklog),
@@ -94,7 +100,20 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
       )
     },
   })
-  const insertOnce = createInsertOnce(async (task) => (await insertsOnce.add(task)).first)
+  const insertsUnique = createGroupCommit<UniqueTask, UniqueResult>({
+    name: 'task submissions',
+    write: (tasks) => uniqueStore.insertMany(tasks, enqueuer.hasBacklog),
+    sizeOf: inputSize,
+    onWritten(_, results) {
+      const inserted = results.filter(({ created }) => created !== null)
+      acceptMany(
+        inserted.map(({ created }) => created as NewTask),
+        inserted.map(({ enqueuedAtMs }) => enqueuedAtMs),
+      )
+      enqueuer.hold(results.flatMap(({ toHold }) => toHold))
+    },
+  })
+  const insertOnce = createInsertOnce(find)
 
   return {
     submit: (name, input, options, inputPath) => submitWith(registry.get, name, input, options, inputPath),
@@ -115,11 +134,25 @@ export function createSubmit({ registry, store, enqueuer, events }: SubmitDepend
     const definition = definitionOf(name)
     if (options.callbackUrl !== undefined) checkCallbackUrl(registry, options.callbackUrl, inputPath)
     const task = newTask(definition, parseInput(definition, input, inputPath), options)
-    if (options.idempotency === undefined) {
+    const { idempotency } = options
+    if (task.unique) return insertUnique({ ...task, unique: task.unique, idempotency })
+    if (idempotency === undefined) {
       await inserts.add(task)
       return task
     }
-    return insertOnce({ ...task, idempotency: options.idempotency })
+    return insertOnce({ ...task, idempotency }, async (once) => ({
+      first: (await insertsOnce.add(once)).first,
+      accepted: task,
+    }))
+  }
+
+  async function insertUnique(task: UniqueTask): Promise<AcceptedTask> {
+    const { idempotency, ...rest } = task
+    if (!idempotency) return acceptedOf(rest, await insertsUnique.add(task))
+    return insertOnce({ ...task, idempotency }, async () => {
+      const result = await insertsUnique.add(task)
+      return { first: result.first, accepted: acceptedOf(rest, result) }
+    })
   }
 
   /**
@@ -184,5 +217,13 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
     callbackUrl: options.callbackUrl,
     replayedFrom: options.replayedFrom,
     hold: holdOf(definition, input, options),
+    unique: uniquenessOf(definition, input),
   }
+}
+
+/** Returns the accepted task: the submitted one with the start that it got, or the one that it has met. */
+function acceptedOf(task: NewTask, { created, existing }: UniqueResult): AcceptedTask {
+  if (existing)
+    return { ...task, id: existing.id, createdAt: existing.createdAt, isExisting: true, row: existing }
+  return created ? { ...task, runAt: created.runAt } : task
 }

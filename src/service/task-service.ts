@@ -8,6 +8,7 @@ import type { DispatchStore } from '../store/dispatch-store.ts'
 import type { LimitStore } from '../store/held/limit-store.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskStore } from '../store/task-store.ts'
+import type { UniqueStore } from '../store/unique/unique-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import { type CancelAndRetry, createCancelAndRetry } from './cancel-and-retry.ts'
 import { createEnqueuer } from './enqueuer.ts'
@@ -28,6 +29,7 @@ export interface TaskServiceDependencies {
   store: TaskStore
   dispatchStore: DispatchStore
   limitStore: LimitStore
+  uniqueStore: UniqueStore
   find: (id: string) => Promise<TaskRow | undefined>
   findBytes: (ids: string[]) => Promise<Map<string, number>>
   queue: Queue
@@ -36,9 +38,10 @@ export interface TaskServiceDependencies {
 }
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
-  const { registry, store, dispatchStore, limitStore, find, findBytes, queue, signals, events } = dependencies
-  const enqueuer = createEnqueuer({ queue, dispatchStore, signals, events })
-  const { submit, resubmit } = createSubmit({ registry, store, enqueuer, events })
+  const { registry, store, dispatchStore, limitStore, uniqueStore, find, findBytes } = dependencies
+  const { queue, signals, events } = dependencies
+  const enqueuer = createEnqueuer({ queue, dispatchStore, limitStore, signals, events })
+  const { submit, resubmit } = createSubmit({ registry, store, uniqueStore, find, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
   // and its task would wait for the dispatcher of a worker.
   for (const { queue: name, isolate } of registry.all)
@@ -46,7 +49,7 @@ export function createTaskService(dependencies: TaskServiceDependencies): TaskSe
   return {
     submit,
     ...createReplay({ find, findBytes, submit, resubmit }),
-    ...createCancelAndRetry({ registry, store, limitStore, enqueuer, signals, events }),
+    ...createCancelAndRetry({ registry, store, limitStore, uniqueStore, enqueuer, signals, events }),
     whenEnqueued: enqueuer.whenIdle,
   }
 }

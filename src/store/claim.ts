@@ -46,9 +46,10 @@ export const CLAIMED_COLUMNS = sql`tasks.id, tasks.name, tasks.input, tasks.atte
   ${REQUEST_ID} as "requestId", tasks.traceparent, tasks.callback_url is not null as "hasCallback"`
 
 /**
- * Claims tasks in one statement. A claim succeeds if the task is waiting, its last attempt is the one in the
- * claim, its queue is not paused, and neither its definition nor its queue has limits; each attempt of a task is claimed only once. The result is null for all
- * other claims, for example of a duplicate or outdated task reference.
+ * Claims tasks in one statement. A claim succeeds if the task is waiting and due, its last attempt is the one
+ * in the claim, its queue is not paused, and neither its definition nor its queue has limits; each attempt of
+ * a task is claimed only once. The result is null for all other claims, for example of a duplicate or
+ * outdated task reference.
  */
 export async function claimTasks(database: Database, claims: Claim[]): Promise<(ClaimedTask | null)[]> {
   const sorted = inLockOrder(claims)
@@ -82,7 +83,7 @@ const CLAIM: BatchStatement = {
            started_at = now(), enqueued_at = coalesce(tasks.enqueued_at, now()), progress_fraction = 0, progress_message = null, version = version + 1
     from ${rows}, ${ASYNCHRONOUS_COMMIT}
     where ${IS_GIVEN}
-      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and ${NOT_PAUSED} and ${NOT_LIMITED}
+      and (tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY') and tasks.run_at <= now() and ${NOT_PAUSED} and ${NOT_LIMITED}
         or given.is_repeated and tasks.attempt = given.attempt + 1 and tasks.status = 'STARTED'
            and tasks.worker_id = given.worker_id)
     returning ${CLAIMED_COLUMNS}`,

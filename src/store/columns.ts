@@ -57,13 +57,12 @@ export interface BatchStatement {
 }
 
 /**
- * SQL condition of a join between a partitioned table and other rows, by the id of the task. Postgres joins by a
- * nested loop that looks up each row by the primary key, in the one partition that can contain it.
- *
- * With `key = id` instead, a plan that was made while the table was empty can read the whole table by the primary
- * key, and compare each row with all others: that order could serve a merge join, although merge joins are
- * disabled. The rest of the statement must not offer such an order either, or the condition of a partial index:
- * not `order by tasks.id`, and not `finished_at is null`.
+ * SQL condition of a join between a table and other rows, by its primary key, such as the id of the task.
+ * Postgres joins by a nested loop that looks up each row by the primary key, in the one partition that can
+ * contain it. With `key = id` instead, a plan that was made while the table was empty can read the whole
+ * table by the primary key, and compare each row with all others: that order could serve a merge join,
+ * although merge joins are disabled. The rest of the statement must not offer such an order either, or the
+ * condition of a partial index: not `order by tasks.id`, and not `finished_at is null`.
  */
 export function isKey(key: string, id: string): SQL {
   return sql.raw(`${key} = any(array[${id}])`)

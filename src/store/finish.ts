@@ -130,10 +130,13 @@ const FINISH_WITH_HELD: BatchStatement = {
       returning group_id, name, concurrency_key
     ), freed as materialized (
       select * from waiting union all select * from removed
+    ), affected as materialized (
+      -- One access to an index per freed task, whatever the number of groups.
+      select group_id as id from freed
+      union
+      select task_groups.id from freed join task_groups using (name, concurrency_key) where concurrency_key <> ''
     ), locked as materialized (
-      select task_groups.id from task_groups
-      where task_groups.id in (select group_id from freed)
-        or concurrency_key <> '' and (name, concurrency_key) in (select name, concurrency_key from freed)
+      select id from task_groups where id = any(array(select id from affected))
       order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
     ), woken as (
       update task_groups set turn_at = least(turn_at, now()) from locked where task_groups.id = locked.id

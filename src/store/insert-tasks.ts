@@ -23,6 +23,7 @@ import {
   type NewTask,
   type OnceResult,
   type OnceTask,
+  storedPriority,
 } from './new-tasks.ts'
 import { idempotencyKeys } from './schema.ts'
 import { storedRequestId } from './task-columns.ts'
@@ -107,13 +108,40 @@ function insertWith<Row>(
 async function heldColumnsOf(transaction: Transaction, newTasks: NewTask[]): Promise<Record<string, Column>> {
   const held = newTasks.flatMap(({ hold, ...task }) => (hold ? [{ ...task, hold }] : []))
   const ids = await openGroups(transaction, held)
-  const groupIds = new Map(held.map(({ id }, index) => [id, ids[index]]))
+  return holdColumnsOf(newTasks, new Map(held.map(({ id }, index) => [id, ids[index]])))
+}
+
+function holdColumnsOf(
+  newTasks: NewTask[],
+  groupIds: ReadonlyMap<string, number | undefined>,
+): Record<string, Column> {
   return {
     group_id: doubles(newTasks.map(({ id }) => groupIds.get(id))),
     concurrency_key: texts(newTasks.map(({ hold }) => hold?.concurrencyKey)),
-    priority: texts(newTasks.map(({ hold }) => (hold?.priority === 'normal' ? undefined : hold?.priority))),
+    priority: texts(newTasks.map(storedPriority)),
     expires_at: timestamps(newTasks.map(({ hold }) => hold?.expiresAt)),
   }
+}
+
+/**
+ * Inserts tasks in a transaction that has locked other rows. It locks no groups: tasks with `hold` are marked
+ * as enqueued, and the caller must hold them after the commit.
+ * @returns like `insertTasks`
+ */
+export async function insertInTransaction(
+  transaction: Transaction,
+  newTasks: NewTask[],
+  hasBacklog = NO_BACKLOG,
+): Promise<(number | null)[]> {
+  const waits = newTasks.map((task) => !task.hold && (task.runAt !== undefined || hasBacklog(task)))
+  const columns = columnsOf(newTasks, waits)
+  const [row] = newTasks.some(({ hold }) => hold)
+    ? await transaction.run<{ nowMs: number }>(INSERT_HELD_TASKS, {
+        ...columns,
+        ...holdColumnsOf(newTasks, new Map()),
+      })
+    : await transaction.run<{ nowMs: number }>(INSERT_TASKS, columns)
+  return waits.map((isWaiting) => (isWaiting ? null : (row?.nowMs ?? null)))
 }
 
 /**
@@ -124,7 +152,14 @@ function waitsOf(newTasks: NewTask[], hasBacklog: HasBacklog): boolean[] {
   return newTasks.map((task) => task.runAt !== undefined || task.hold !== undefined || hasBacklog(task))
 }
 
-async function findFirst(database: Database, newTasks: OnceTask[]): Promise<FirstSubmission[]> {
+/**
+ * Returns what is stored of the first submissions with the keys of these tasks; keys that do not exist are
+ * left out.
+ */
+export async function findFirst(
+  database: Database,
+  newTasks: Pick<OnceTask, 'idempotency'>[],
+): Promise<FirstSubmission[]> {
   const keys = newTasks.map(({ idempotency }) => idempotency.key)
   try {
     return await database.reads.use((drizzle) =>

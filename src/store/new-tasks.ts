@@ -1,7 +1,9 @@
 // Types of tasks that are submitted but not inserted yet.
 import type { QueuePart } from '../definitions/delivery-queue.ts'
-import type { Hold } from '../definitions/limits.ts'
-import type { IdempotencyKeyRow } from './schema.ts'
+import type { Hold, Priority } from '../definitions/limits.ts'
+import type { Uniqueness } from '../definitions/uniqueness.ts'
+import type { MarkedTask } from './held/hold-tasks.ts'
+import type { IdempotencyKeyRow, TaskRow } from './schema.ts'
 
 export interface NewTask {
   id: string
@@ -25,6 +27,8 @@ export interface NewTask {
   parentId?: string
   /** How the task is held; undefined for a plain task, which goes through Redis. */
   hold?: Hold
+  /** How the task is unique; undefined if it is not. `insertUniqueTasks` inserts unique tasks. */
+  unique?: Uniqueness
 }
 
 /** A task with an idempotency key: repeated submissions create it once. */
@@ -35,6 +39,11 @@ export interface OnceTask extends NewTask {
    * body. Both have the form of a UUID.
    */
   idempotency: { key: string; fingerprint: string }
+}
+
+/** Returns the priority as it is stored in the row of a task: undefined if it is normal. */
+export function storedPriority({ hold }: NewTask): Priority | undefined {
+  return hold?.priority === 'normal' ? undefined : hold?.priority
 }
 
 export function inputTextOf({ input, inputText }: NewTask): string {
@@ -53,4 +62,20 @@ export interface OnceResult {
   first: FirstSubmission | null
   /** When the row was marked as enqueued, in ms since 1970 by the clock of Postgres; null if it is not. */
   enqueuedAtMs: number | null
+}
+
+/** A unique task that is submitted, with or without an idempotency key. */
+export interface UniqueTask extends NewTask {
+  unique: Uniqueness
+  idempotency?: OnceTask['idempotency']
+}
+
+/** Result of inserting a unique task. Without a `first`, either `created` or `existing` is not null. */
+export interface UniqueResult extends OnceResult {
+  /** The task as it was inserted: other submissions of the same batch may have replaced its input. */
+  created: NewTask | null
+  /** The task that the submission has met, after its changes. */
+  existing: TaskRow | null
+  /** Tasks that were marked as enqueued, and that the caller must hold instead of enqueuing them. */
+  toHold: MarkedTask[]
 }

@@ -36,7 +36,9 @@ export const IS_UNSUCCESSFUL = sql`(finished_at is not null and (error is not nu
  */
 export const IS_LATE = sql`finished_at - created_at > interval '1 hour'`
 
-const timestamptz = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+/** A time with milliseconds. */
+export const timestamptz = (name: string) =>
+  timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 
 export const tasks = pgTable(
   'tasks',
@@ -216,6 +218,8 @@ export const idempotencyKeys = pgTable(
     runAt: timestamptz('run_at'),
     requestId: text('request_id'),
     traceparent: text('traceparent'),
+    /** True if the first submission has met a unique task, whose id `task_id` is, and created none. */
+    isExisting: boolean('is_existing'),
   },
   (table) => [index('idempotency_keys_by_age').on(table.createdAt)],
 )

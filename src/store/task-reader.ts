@@ -63,7 +63,8 @@ export function createTaskReader(reads: Queries) {
 
 const ATTEMPT_COLUMNS = selected({ ...getTableColumns(attempts), id: sql`attempts.id::float8` })
 
-const FIND: BatchStatement = {
+/** Reads whole tasks by id. */
+export const FIND: BatchStatement = {
   name: 'find_tasks',
   build: (rows) => sql`select ${selected(TASK_COLUMNS)} from ${rows} join tasks on ${IS_GIVEN}`,
 }

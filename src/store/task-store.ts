@@ -3,7 +3,8 @@
 // make the same change of a status.
 //
 // Other stores that write `tasks`: dispatch-store and queue-store (`enqueued_at`), worker-store (progress),
-// callback-store (`callback_id`, new callback tasks) and retention-store (deletes).
+// callback-store (`callback_id`, new callback tasks), due-schedules and schedule-store (new tasks of
+// schedules) and retention-store (deletes).
 import type { SQL } from 'drizzle-orm'
 import type { Priority } from '../definitions/limits.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
@@ -86,10 +87,10 @@ export interface TaskStore {
   statusOf(id: string): Promise<TaskStatus | null>
 }
 
-const UNCONFIRMED_SUBMISSION =
+export const UNCONFIRMED_SUBMISSION =
   'Postgres did not confirm the submission: it may have been accepted. Repeat it with the same Idempotency-Key'
 // A cancel needs no such message, because it may be repeated.
-const UNCONFIRMED_RETRY = 'Postgres did not confirm the retry: read the task before you repeat it'
+export const UNCONFIRMED_RETRY = 'Postgres did not confirm the retry: read the task before you repeat it'
 
 export function createTaskStore(database: Database): TaskStore {
   return {
@@ -142,7 +143,8 @@ function retryTasks(database: Database, ids: string[]): Promise<RetriedTask[]> {
   return database.run(RETRY, { id: uuids(ids) })
 }
 
-const RETRY: BatchStatement = {
+/** Sets FAILURE and CANCELLED tasks to PENDING; returns a `RetriedTask` for each. */
+export const RETRY: BatchStatement = {
   name: 'retry_tasks',
   build: (rows) => sql`
     ${lockInOrder(rows)}

@@ -26,6 +26,10 @@ export interface TelemetryEvents {
    * deliveries as not enqueued.
    */
   'tasks.enqueued': [{ reason: 'due' | 'lost'; count: number }]
+  /** A worker has dealt with ticks of a schedule: `made` of them have made a task, `skipped` have not. */
+  'schedule.ticked': [{ schedule: string; made: number; skipped: number }]
+  /** A worker makes no task of a schedule now, e.g. because its definition does not accept the input. */
+  'schedule.refused': [{ schedule: string; problem: string }]
   /** An attempt starts. `waitMs`: from when it was due until it was claimed, by the clock of Postgres. */
   'task.started': [AnnouncedTask & { waitMs: number }]
   /**

@@ -19,7 +19,8 @@ export interface LogOrigin {
  */
 export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): void {
   const log = pino({ level, base: origin, timestamp: pino.stdTimeFunctions.isoTime })
-  const isFirstThisMinute = oncePerMinute()
+  const isFirstThisMinute = oncePer(60_000)
+  const isFirstThisHour = oncePer(3_600_000)
 
   events.on('project.log', ({ message, fields }) => log.info(fields ?? {}, message))
   events.on('task.log', ({ message, fields, ...task }) => log.info({ ...fields, ...task }, message))
@@ -29,6 +30,10 @@ export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): v
     log.warn({ count, error: messageOf(error) }, 'could not enqueue tasks'),
   )
   events.on('tasks.enqueued', (enqueued) => log.debug(enqueued, 'tasks enqueued or found lost by the worker'))
+  events.on('schedule.refused', ({ schedule, problem }) => {
+    const isFirst = isFirstThisHour(schedule)
+    log[isFirst ? 'warn' : 'debug']({ schedule, problem }, 'schedule makes no task')
+  })
   events.on('worker.started', ({ slots, isolatedSlots, ...worker }) =>
     log.info({ ...worker, isolatedProcesses: isolatedSlots.capacity }, 'worker started'),
   )
@@ -58,6 +63,7 @@ export function logEvents(events: Events, level: LogLevel, origin: LogOrigin): v
     )
   })
   if (!log.isLevelEnabled('debug')) return
+  events.on('schedule.ticked', (tick) => log.debug(tick, 'schedule ticked'))
   events.on('task.started', (task) => log.debug(task, 'task started'))
   events.on('request.finished', (request) => log.debug(request, 'request finished'))
 }
@@ -88,14 +94,14 @@ function innermost(error: unknown): unknown {
 }
 
 /**
- * Returns a function that returns true at most once per minute for each key. With it, an outage is not logged
- * as a warning at every retry.
+ * Returns a function that returns true at most once per `pauseMs` for each key. With it, an outage is not
+ * logged as a warning at every retry.
  */
-function oncePerMinute(): (key: string) => boolean {
+function oncePer(pauseMs: number): (key: string) => boolean {
   const lastMs = new Map<string, number>()
   return (key) => {
     const now = Date.now()
-    if (now - (lastMs.get(key) ?? 0) < 60_000) return false
+    if (now - (lastMs.get(key) ?? 0) < pauseMs) return false
     if (lastMs.size > 100) lastMs.clear()
     lastMs.set(key, now)
     return true

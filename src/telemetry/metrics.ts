@@ -140,6 +140,16 @@ function countEnqueues(events: Events, registry: Registry): void {
     help: 'Consumers that were replaced because they fetched nothing while a delivery waited and a slot was free.',
     registers: [registry],
   })
+  const ticks = new Counter({
+    name: 'waggle_schedule_ticks_total',
+    help: 'Ticks of schedules: "made" if the tick has made a task, "skipped" if not (missed, overlap).',
+    labelNames: ['outcome'],
+    registers: [registry],
+  })
+  events.on('schedule.ticked', ({ made, skipped }) => {
+    ticks.inc({ outcome: 'made' }, made)
+    ticks.inc({ outcome: 'skipped' }, skipped)
+  })
   events.on('enqueue.failed', ({ count }) => failed.inc(count))
   events.on('tasks.enqueued', ({ reason, count }) => enqueuedByWorkers.inc({ reason }, count))
   events.on('worker.stuck', () => replaced.inc())

@@ -32,6 +32,7 @@ import { startDispatcher } from './loops/dispatcher.ts'
 import { startHeldTasks } from './loops/held-tasks.ts'
 import { startReconciler } from './loops/reconciler.ts'
 import { startRetention } from './loops/retention.ts'
+import { startScheduler } from './loops/scheduler.ts'
 import { createRelease } from './release.ts'
 import { createServedQueues } from './served-queues.ts'
 import { startWatchdog } from './watchdog/watchdog.ts'
@@ -57,7 +58,10 @@ export type WorkerConnections = Pick<
   | 'taskStore'
   | 'dispatchStore'
   | 'limitStore'
+  | 'uniqueStore'
   | 'callbackStore'
+  | 'dueScheduleStore'
+  | 'codeSchedules'
   | 'logStore'
   | 'workerStore'
   | 'retentionStore'
@@ -152,6 +156,15 @@ export function startParts(
     onCreated: () => dispatcher.wakeIn(0),
     events,
     intervalMs: intervals.callbackMs,
+  })
+  const scheduler = startScheduler({
+    store: connections.dueScheduleStore,
+    codeSchedules: connections.codeSchedules,
+    registry,
+    onMade: dispatcher.wakeIn,
+    isOnlyVersion: options.isOnlyVersion ?? false,
+    events,
+    intervalMs: intervals.scheduleMs,
   })
   const logs = startTaskLogs({
     workerId: id,
@@ -300,6 +313,7 @@ export function startParts(
     store: connections.retentionStore,
     activityStore: connections.activityStore,
     cleanLimits: limitStore.clean,
+    pruneKeysOfUnique: connections.uniqueStore.prune,
     events,
     policy: retentionPolicyOf(options, registry.all),
     keysKeptMs: options.keysKeptMs ?? KEYS_KEPT_MS,
@@ -316,6 +330,7 @@ export function startParts(
     heartbeat,
     dispatcher,
     callbacks,
+    scheduler,
     logs,
     claimers: [claimer, isolatedClaimer],
     consumers: [consumers, isolatedConsumers],

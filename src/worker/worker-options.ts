@@ -33,6 +33,11 @@ export interface WorkerOptions extends Partial<Intervals> {
   /** How long idempotency keys are kept, in milliseconds; a day by default. */
   keysKeptMs?: number
   /**
+   * Whether no worker with other code runs. Then the schedules of the code of this worker apply at once.
+   * Otherwise those of the newest code apply that still runs (`store/code-schedules.ts`).
+   */
+  isOnlyVersion?: boolean
+  /**
    * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
    * maximum number. Without them this worker runs no isolated tasks.
    */
@@ -49,6 +54,7 @@ export const DEFAULT_INTERVALS = {
   // Shorter than `lostAfterMs`, so that a lost delivery is found within 10 s.
   reconcileMs: 4_000,
   callbackMs: 1_000,
+  scheduleMs: 1_000,
   logMs: 500,
   pruneMs: 60_000,
   // A waiting task has lost its delivery if it was enqueued this long before the oldest delivery in Redis.

@@ -20,8 +20,8 @@ export interface Worker {
    */
   failed: Promise<string>
   /**
-   * Starts the next round of the loops for due tasks, callbacks, abandoned tasks and retention now. Tests call it
-   * when they have moved the clock.
+   * Starts the next round of the loops for due tasks, schedules, callbacks, abandoned tasks and retention
+   * now. Tests call it when they have moved the clock.
    */
   wake(): void
   /** Calls the hooks of the project for attempts that a crashed worker process ran, and that were put back. */
@@ -79,7 +79,8 @@ export function startWorker(
 
   function wake() {
     parts.dispatcher.wakeIn(0)
-    for (const loop of [parts.held, parts.callbacks, parts.reconciler, parts.retention]) loop.wake()
+    const { held, scheduler, callbacks, reconciler, retention } = parts
+    for (const loop of [held, scheduler, callbacks, reconciler, retention]) loop.wake()
   }
 
   async function stop(graceMs: number): Promise<boolean> {
@@ -108,12 +109,12 @@ export function startWorker(
     slots.close()
     isolatedSlots.close()
     parts.stopping.abort()
-    const { dispatcher, held, reconciler, consumers, claimers, retention } = parts
+    const { dispatcher, held, reconciler, consumers, claimers, retention, scheduler } = parts
     await Promise.all(consumers.map((each) => each.stop()))
     const claimsEnded = Promise.all([held.stop(), ...claimers.map((each) => each.whenIdle())])
     const haveClaimsEnded = await within(CLAIM_MS, claimsEnded)
     // A statement of a loop can take half a minute, and a supervisor kills the process after a fixed time.
-    const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop()])
+    const loops = Promise.all([dispatcher.stop(), reconciler.stop(), retention.stop(), scheduler.stop()])
     await within(LOOPS_MS, loops)
     return haveClaimsEnded
   }

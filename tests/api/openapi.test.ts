@@ -1,6 +1,7 @@
 // The OpenAPI document compared with the responses of a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OpenApiDocument } from '../../src/api/openapi/document.ts'
+import { sql } from '../../src/store/drizzle.ts'
 import { createGatedTask } from '../support/browser-definitions.ts'
 import {
   createDocumentChecker,
@@ -9,6 +10,7 @@ import {
   operationsOf,
 } from '../support/documented.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { createUniqueDefinitions } from '../support/unique-definitions.ts'
 
 const UNKNOWN_ID = '01890000-0000-7000-8000-000000000000'
 /** The queue of the worker. Tasks in the queue "default" are never run, so the examples have no effects. */
@@ -32,7 +34,11 @@ let checker: DocumentChecker
 const seen = new Set<string>()
 
 beforeAll(async () => {
-  system = await startSystem({ definitions: [gated.definition], worker: { queues: ['served'] } })
+  const { definitions } = createUniqueDefinitions()
+  system = await startSystem({
+    definitions: [gated.definition, ...definitions.filter(({ name }) => name === 'until_finished')],
+    worker: { queues: ['served'] },
+  })
   document = (await system.request('GET', '/openapi.json')).body
   checker = createDocumentChecker(document)
 })
@@ -44,12 +50,8 @@ test('every documented example of a request is accepted, and its response is as 
     for (const [mediaType, { examples }] of Object.entries(operation.requestBody?.content ?? {})) {
       for (const example of Object.values(examples)) {
         const value = 'value' in example ? example.value : undefined
-        const status = await check(
-          operation.operationId,
-          path.replace('{id}', id).replace('{name}', 'limited'),
-          encoded(mediaType, value),
-        )
-        expect([200, 202, 303]).toContain(status)
+        const status = await check(operation.operationId, placeOf(path, id), encoded(mediaType, value))
+        expect([200, 201, 202, 303]).toContain(status)
       }
     }
   }
@@ -78,7 +80,7 @@ describe('invalid bodies get the documented problems', () => {
     for (const { operation, path } of operationsOf(document).filter(
       ({ operation }) => operation.requestBody,
     )) {
-      const actual = await check(operation.operationId, path.replace('{id}', id), request)
+      const actual = await check(operation.operationId, placeOf(path, id), request)
       expect([operation.operationId, actual]).toEqual([operation.operationId, status])
     }
   })
@@ -126,6 +128,20 @@ test('a submission can be repeated with its key, and its key is rejected with an
     expect([await submitWithKey('a', first), await submitWithKey('a', first)]).toEqual([202, 202])
     expect([await submitWithKey('a', other), await submitWithKey('', first)]).toEqual([422, 400])
   }
+})
+
+test('a submission and a replay that meet a unique task get it', async () => {
+  const submission = encoded('application/json', { input: { key: 'met' } })
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(202)
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(200)
+  const { body } = await system.request('POST', '/v1/tasks/until_finished', { input: { key: 'met' } })
+  const { id } = body as { id: string }
+  expect(await check('replay_task', `/v1/tasks/${id}/replay`)).toBe(200)
+  const tasks = [{ name: 'until_finished', input: { key: 'met' } }]
+  expect(await check('submit_batch', '/v1/tasks/batch', encoded('application/json', { tasks }))).toBe(202)
+  expect(await check('cancel_task', `/v1/tasks/${id}/cancel`)).toBe(200)
+  expect(await check('submit_until_finished', '/v1/tasks/until_finished', submission)).toBe(202)
+  expect(await check('retry_task', `/v1/tasks/${id}/retry`)).toBe(409)
 })
 
 test('an invalid query gets 400', async () => {
@@ -208,6 +224,38 @@ test('a worker is drained and resumed', async () => {
   }
 })
 
+test('schedules', async () => {
+  const schedule = { definition: 'reverse', input: { text: 'abc' }, every_seconds: 86_400 }
+  const put = (name: string) =>
+    check('put_schedule', `/v1/schedules/${name}`, encoded('application/json', schedule))
+  expect([await put('documented'), await put('documented'), await put('NO!')]).toEqual([201, 200, 404])
+  expect(await check('list_schedules', '/v1/schedules?limit=0')).toBe(400)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview')).toBe(200)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview?count=0')).toBe(400)
+  expect(await check('preview_schedule', '/v1/schedules/unknown/preview')).toBe(404)
+  for (const verb of ['pause', 'resume']) {
+    expect(await check(`${verb}_schedule`, `/v1/schedules/documented/${verb}`)).toBe(200)
+    expect(await check(`${verb}_schedule`, `/v1/schedules/unknown/${verb}`)).toBe(404)
+  }
+  expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(202)
+  expect(await check('run_schedule', '/v1/schedules/unknown/run')).toBe(404)
+  expect(await check('get_schedule', '/v1/schedules/documented')).toBe(200)
+  expect(await check('get_schedule', '/v1/schedules/unknown')).toBe(404)
+  const { database } = system.connections
+  await database.query(
+    sql`update schedules set source = 'code', definition = 'gone' where name = 'documented'`,
+  )
+  expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(409)
+  expect(await put('documented')).toBe(409)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(409)
+  await database.query(sql`update schedules set every_seconds = null, cron = 'x' where name = 'documented'`)
+  expect(await check('preview_schedule', '/v1/schedules/documented/preview')).toBe(409)
+  expect(await check('resume_schedule', '/v1/schedules/documented/resume')).toBe(409)
+  await database.query(sql`update schedules set source = 'api' where name = 'documented'`)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(204)
+  expect(await check('delete_schedule', '/v1/schedules/documented')).toBe(404)
+})
+
 test('a batch returns a result for each task', async () => {
   const tasks = [
     { name: 'reverse', input: { text: 'abc' } },
@@ -277,6 +325,11 @@ function waitingTask() {
 function isExcused(operationId: string, status: string): boolean {
   const isSubmission = /^(submit_|notify|replay_|act_on_)/.test(operationId)
   return status in NOT_CAUSED || (isSubmission && `submission ${status}` in NOT_CAUSED)
+}
+
+/** Returns a path with this id of a task, and with the name of a schedule. */
+function placeOf(path: string, id: string): string {
+  return path.replace('{id}', id).replace('{name}', 'nightly')
 }
 
 function encoded(mediaType: string, value: unknown): RequestInit {

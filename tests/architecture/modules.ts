@@ -60,6 +60,10 @@ export const LAYERS: Module[][] = [
         'worker-store.ts',
         'log-store.ts',
         'blocked-heartbeat.ts',
+        'schedule-store.ts',
+        'schedule-tables.ts',
+        'due-schedules.ts',
+        'code-schedules.ts',
         'callback-store.ts',
         'activity-store.ts',
         'retention-store.ts',
@@ -69,6 +73,8 @@ export const LAYERS: Module[][] = [
         'held/held-reader.ts',
         'held/hold-again.ts',
         'held/limit-store.ts',
+        'unique/retry-unique.ts',
+        'unique/unique-store.ts',
         'test-database.ts',
       ],
     },
@@ -76,7 +82,14 @@ export const LAYERS: Module[][] = [
   [
     {
       path: 'src/service/',
-      face: ['task-service.ts', 'submit.ts', 'task-watcher.ts', 'insert-once.ts', 'unknown-task.ts'],
+      face: [
+        'task-service.ts',
+        'submit.ts',
+        'task-watcher.ts',
+        'insert-once.ts',
+        'unknown-task.ts',
+        'schedules.ts',
+      ],
     },
     { path: 'src/connections.ts' },
   ],
@@ -159,6 +172,7 @@ export const API_LAYERS: Module[][] = [
     },
     { path: 'src/api/system/' },
   ],
+  [{ path: 'src/api/schedules/' }],
   [{ path: 'src/api/project-routes.ts' }, { path: 'src/api/docs/', face: ['docs-routes.ts'] }],
   [{ path: 'src/api/app.ts' }, { path: 'src/api/health-app.ts' }],
 ]
@@ -170,16 +184,35 @@ export const WEB_LAYERS: Module[][] = [
   [{ path: 'web/src/state/' }],
   [
     { path: 'web/src/page.ts' },
-    { path: 'web/src/form/', face: ['form-state.ts', 'schema-fields.ts', 'task-form.tsx'] },
+    {
+      path: 'web/src/form/',
+      face: [
+        'form-state.ts',
+        'schema-fields.ts',
+        'task-form.tsx',
+        'drafts.ts',
+        'field-values.ts',
+        'form-faults.ts',
+        'form-field.tsx',
+        'form-group.tsx',
+        'form-input.tsx',
+      ],
+    },
   ],
-  [{ path: 'web/src/task/', face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts'] }],
+  [
+    {
+      path: 'web/src/task/',
+      face: ['task-card.tsx', 'task-panel.tsx', 'task-view.tsx', 'task-summary.ts', 'sensitive-values.tsx'],
+    },
+  ],
   [
     { path: 'web/src/overview/', face: ['overview-view.tsx'] },
     { path: 'web/src/run/', face: ['run-view.tsx'] },
+    { path: 'web/src/schedules/', face: ['schedules-view.tsx', 'schedule-view.tsx'] },
     { path: 'web/src/tasks/', face: ['tasks-view.tsx'] },
-    { path: 'web/src/workers/', face: ['workers-view.tsx'] },
+    { path: 'web/src/workers/', face: ['workers-view.tsx', 'keys-view.tsx'] },
   ],
-  [{ path: 'web/src/page-header.tsx' }],
+  [{ path: 'web/src/page-header.tsx' }, { path: 'web/src/lazy-view.tsx' }],
   [{ path: 'web/src/app.tsx' }],
   [{ path: 'web/src/main.tsx' }],
 ]
@@ -188,6 +221,7 @@ export const WEB_LAYERS: Module[][] = [
 export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
   [/^bee-queue\b/, /^src\/redis\/bee\//],
   [/^redis$/, /^src\/redis\//],
+  [/^croner$/, /^src\/definitions\//],
   [/^undici$/, /^src\/tasks\/http\//],
   [/^drizzle-orm\b/, /^src\/store\//],
   [/^(pg|@electric-sql\/pglite)$/, /^src\/store\//],

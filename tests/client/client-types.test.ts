@@ -19,6 +19,11 @@ import type {
   ListQuery,
   Queue,
   Readiness,
+  Schedule,
+  SchedulePage,
+  ScheduleRequest,
+  ScheduleTick,
+  ScheduleWithRuns,
   Statistics,
   Task,
   TaskCount,
@@ -112,7 +117,9 @@ test('the types of responses equal those of the API', () => {
   type Read = InferResponseType<Tasks[':id']['$get'], 200>
   expectTypeOf<Plain<TaskWithAttempts>>().toEqualTypeOf<Plain<Read>>()
   expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<Plain<InferResponseType<Tasks[':name']['$post'], 202>>>()
+  expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<Plain<InferResponseType<Tasks[':name']['$post'], 200>>>()
   expectTypeOf<AcceptedTask['poll_token']>().toEqualTypeOf<string | undefined>()
+  expectTypeOf<AcceptedTask['is_existing']>().toEqualTypeOf<boolean | undefined>()
   expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<
     Plain<InferResponseType<Tasks[':id']['replay']['$post'], 202>>
   >()
@@ -141,6 +148,21 @@ test('the types of responses equal those of the API', () => {
   expectTypeOf<Plain<Worker>>().toEqualTypeOf<
     Plain<InferResponseType<V1['workers'][':id']['drain']['$post'], 200>>
   >()
+  type Schedules = V1['schedules']
+  expectTypeOf<Plain<SchedulePage>>().toEqualTypeOf<Plain<InferResponseType<Schedules['$get'], 200>>>()
+  expectTypeOf<Plain<ScheduleWithRuns>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['$get'], 200>>
+  >()
+  expectTypeOf<Plain<Schedule>>().toEqualTypeOf<Plain<InferResponseType<Schedules[':name']['$put'], 200>>>()
+  expectTypeOf<Plain<Schedule>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['pause']['$post'], 200>>
+  >()
+  expectTypeOf<Plain<AcceptedTask>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules[':name']['run']['$post'], 202>>
+  >()
+  expectTypeOf<Plain<{ data: ScheduleTick[] }>>().toEqualTypeOf<
+    Plain<InferResponseType<Schedules['preview']['$post'], 200>>
+  >()
   // Hono resolves JSON Schema, which contains itself, only in part.
   type ApiDefinition = InferResponseType<V1['definitions']['$get'], 200>['data'][number]
   type Schemas = 'input_schema' | 'output_schema'
@@ -152,6 +174,9 @@ test('the types of responses equal those of the API', () => {
 test('the types of requests equal those of the API', () => {
   type Submission = InferRequestType<Tasks[':name']['$post']>['json']
   expectTypeOf<TaskOptions>().toEqualTypeOf<NonNullable<Submission['options']>>()
+  expectTypeOf<Plain<ScheduleRequest>>().toEqualTypeOf<
+    Plain<InferRequestType<V1['schedules'][':name']['$put']>['json']>
+  >()
   expectTypeOf<Plain<BulkAction>>().toEqualTypeOf<Plain<InferRequestType<Tasks['bulk']['$post']>['json']>>()
   expectTypeOf<Plain<CountQuery>>().toEqualTypeOf<Plain<InferRequestType<Tasks['count']['$get']>['query']>>()
   type ApiListQuery = InferRequestType<Tasks['$get']>['query']
@@ -181,9 +206,9 @@ type TypesOf<Schema extends HttpRequestDefinition['input'] | CallbackDefinition[
 >
 
 /**
- * The type with its members written out: an interface and an intersection with the same members become equal. The
- * JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` is left out: the API's type has
- * it in every task, although only responses to submissions contain it.
+ * The type with its members written out: an interface and an intersection with the same members become equal.
+ * The JSON values that Hono derives from `unknown` become `unknown` again. `poll_token` and `is_existing` are
+ * left out: the API's type has them in every task, although only responses to submissions contain them.
  */
 type Plain<T> = unknown extends T
   ? unknown
@@ -192,7 +217,7 @@ type Plain<T> = unknown extends T
     : T extends (infer Item)[]
       ? Plain<Item>[]
       : T extends object
-        ? { [Member in keyof T as Exclude<Member, 'poll_token'>]: Plain<T[Member]> }
+        ? { [Member in keyof T as Exclude<Member, 'poll_token' | 'is_existing'>]: Plain<T[Member]> }
         : T
 type IsJsonValue<T> = [{ any: { member: [1, 'a', true, null] } } | 1 | 'a' | true | null] extends [T]
   ? true

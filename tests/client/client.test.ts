@@ -6,13 +6,17 @@ import type config from '../../waggle.config.ts'
 import { createTestKeys } from '../support/api-keys.ts'
 import { createGatedTask } from '../support/browser-definitions.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { createUniqueDefinitions } from '../support/unique-definitions.ts'
 
 const UNKNOWN_ID = '01890a5d-ac96-774b-bcce-b302099a8057'
 
 const gate = createGatedTask()
 let system: TestSystem
 beforeAll(async () => {
-  system = await startSystem({ definitions: [gate.definition] })
+  const { definitions } = createUniqueDefinitions()
+  system = await startSystem({
+    definitions: [gate.definition, ...definitions.filter(({ name }) => name === 'replaced')],
+  })
 })
 afterAll(() => system.stop())
 
@@ -39,6 +43,17 @@ test('a task is submitted, waited for, listed, and replayed with another input',
   expect((await client.list({ tag: 'whole-life' })).data.map(({ id }) => id)).toEqual([copy.id, task.id])
   expect(await client.task(task)).toMatchObject({ status: 'SUCCESS', attempts: [] })
   expect(await client.task(task.id)).toMatchObject({ id: task.id, name: 'reverse' })
+})
+
+test('a submission that meets a unique task resolves with that task', async () => {
+  const client = connectToAny()
+  const task = await client.submit('replaced', { n: 1 }, { options: { delay_seconds: 60 } })
+  expect(task.is_existing).toBeUndefined()
+  const met = await client.submit('replaced', { n: 2 })
+  expect(met).toMatchObject({ id: task.id, input: { n: 2 }, is_existing: true })
+  const { data } = await client.logs(met)
+  expect(data).toMatchObject([{ attempt: 0, fields: { replaced_input: { n: 1 } } }])
+  expect((await client.replay(met)).is_existing).toBe(true)
 })
 
 test('a running task is cancelled and then retried', async () => {

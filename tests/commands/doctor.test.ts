@@ -11,6 +11,7 @@ import { type RedisServer, startRedisServer } from '../../src/embedded/redis-ser
 import { startTestServer } from '../support/http-server.ts'
 import { killLeftovers, startMain } from '../support/main-process.ts'
 import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
+import { createProjectFolder } from '../support/project-folder.ts'
 import { runCommand } from '../support/run-command.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -71,6 +72,26 @@ test('a folder without a project, and a configuration that cannot be loaded', as
   expect(broken.stdout).toContain('tasks must be a list of task definitions')
   expect([without.code, broken.code]).toEqual([1, 1])
   rmSync(folder, { recursive: true, force: true })
+})
+
+test('a schedule that is not valid is named', async () => {
+  const project = createProjectFolder({
+    'waggle.config.ts': `
+      import { defineConfig, defineTask } from 'waggle-tasks'
+      import { z } from 'zod'
+      const report = defineTask({
+        name: 'report', title: 'Report', description: 'Reports.', input: z.object({}), output: z.null(), example: {},
+        schedules: [{ name: 'nightly', cron: '0 25 * * *', input: {} }],
+        run: async () => null,
+      })
+      export default defineConfig({ tasks: [report] })`,
+  })
+  const { code, wrong } = await doctor({ WAGGLE_CONFIG: project.config })
+  project.remove()
+  expect([code, wrong]).toEqual([
+    1,
+    [expect.stringContaining('Schedule "nightly" of task "report": cron is not a cron expression')],
+  ])
 })
 
 test('a data folder that cannot be created, and a queue that `waggle dev` does not run', async () => {

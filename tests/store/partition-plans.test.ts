@@ -2,15 +2,19 @@
 // empty: the plan of a statement is made once, for all partitions.
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { newId } from '../../src/base/uuidv7.ts'
+import { completeSchedule } from '../../src/definitions/schedule.ts'
 import { createCallbackStore } from '../../src/store/callback-store.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { createDispatchStore } from '../../src/store/dispatch-store.ts'
 import { sql } from '../../src/store/drizzle.ts'
+import { createDueScheduleStore } from '../../src/store/due-schedules.ts'
 import { createLimitStore } from '../../src/store/held/limit-store.ts'
 import { createLogStore } from '../../src/store/log-store.ts'
 import { createQueueStore } from '../../src/store/queue-store.ts'
+import { createScheduleStore } from '../../src/store/schedule-store.ts'
 import { createTaskReader } from '../../src/store/task-reader.ts'
 import { createTaskStore } from '../../src/store/task-store.ts'
+import { createUniqueStore } from '../../src/store/unique/unique-store.ts'
 import { createWorkerStore } from '../../src/store/worker-store.ts'
 import { recordPlans, rowsReadBy, scansOf } from '../support/executed-plans.ts'
 import { createNewTasks } from '../support/new-tasks.ts'
@@ -88,8 +92,16 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     'finish held',
     'inputs',
     'expire',
+    'insert unique',
+    'meet unique',
+    'replace unique',
+    'retry unique',
+    'states of unique',
     'find ended',
     'create callbacks',
+    'find due schedules',
+    'make scheduled tasks',
+    'list runs of a schedule',
     'resume',
   ])('%s', async (name) => {
     const { run, rows, lookups } = calls[name] as (typeof calls)[string]
@@ -145,6 +157,9 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
     const callbacks = createCallbackStore(database)
     const queues = createQueueStore(database)
     const limits = createLimitStore(database)
+    const uniques = createUniqueStore(database)
+    const due = createDueScheduleStore(database)
+    const schedules = createScheduleStore(database)
     const reader = createTaskReader(database.reads)
     const own = { attempt: 1, workerId }
     const worker = {
@@ -203,6 +218,19 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
       isolate: single(() => dispatch.isolate({ id: ids('running', 1)[0] as string, attempt: 1 }, workerId)),
       'clear enqueued': batch(() => dispatch.clearEnqueued(ids('waiting').map((id) => ({ id, attempt: 0 })))),
       // Concurrent reads share one query: the first of them is a query of its own.
+      // Looks up the last task of each schedule, once for overlaps and once for ticks that wait.
+      'find due schedules': batch(() => due.findDue(['reverse'], { limit: BATCH }), 3),
+      'make scheduled tasks': batch(async () => {
+        const { due: found } = await due.findDue(['reverse'], { limit: BATCH })
+        await due.makeTasks(
+          found.map(({ name, version }, n) => {
+            const [task] = createNewTasks(1) as [ReturnType<typeof createNewTasks>[number]]
+            const tasks = [{ ...task, id: newId(timeOf(n)), tickMs: todayMs + n, runAt: new Date() }]
+            return { name, version, nextMs: todayMs, waitingMs: null, skipped: 0, tasks }
+          }),
+        )
+      }, 3),
+      'list runs of a schedule': batch(() => schedules.runsOf('nightly', BATCH)),
       find: batch(() => Promise.all(ids('done').map((id) => reader.find(id)))),
       'find changed': batch(() => reader.findChanged(ids('done').map((id) => ({ id, version: 77 }))), 2),
       'find sizes': batch(() => reader.findBytes(ids('done'))),
@@ -264,6 +292,28 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
       ),
       inputs: batch(() => limits.inputsOf(ids('done'))),
       expire: single(() => limits.expire()),
+      'insert unique': batch(() => uniques.insertMany(uniqueTasks(() => newId(), 'existing'))),
+      // Each task of a key is read once, and written once if its input is replaced; then it is read again.
+      'meet unique': batch(async () => {
+        await ownKeys(database, ids('waiting'))
+        await uniques.insertMany(uniqueTasks((n) => `key ${n}`, 'existing'))
+      }),
+      'replace unique': batch(async () => {
+        await ownKeys(database, ids('waiting'))
+        await uniques.insertMany(uniqueTasks((n) => `key ${n}`, 'replace'))
+      }, 4),
+      'retry unique': batch(async () => {
+        const failed = ids('failed')
+        await ownKeys(database, failed)
+        const claims = failed.map((id, n) => ({
+          id,
+          name: 'reverse',
+          unique: { key: `key ${n}`, until: 'finished' as const },
+        }))
+        const { retried } = await uniques.retryMany(claims)
+        if (filled.size > 0) expect(retried.length).toBe(BATCH)
+      }, 3),
+      'states of unique': batch(() => uniques.statesOf(ids('done'))),
       'states of queues': single(() => dispatch.statesOf(['a', 'b'])),
       // Reads the waiting and the running tasks of the queue, a sixth of all each, and writes the waiting ones.
       resume: {
@@ -297,6 +347,11 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
   /** Inserts many rows in groups that differ in their states, without the statements that are tested. */
   async function fill() {
     const groups = Object.keys(STATES) as Group[]
+    const schedules = createScheduleStore(database)
+    for (let n = 0; n < 2 * BATCH; n++) {
+      const input = { text: 'a' }
+      await schedules.put(completeSchedule('reverse', { name: `s${n}`, everySeconds: 1, input }), todayMs)
+    }
     for (const group of groups)
       filled.set(
         group,
@@ -315,6 +370,12 @@ describe.each(kinds)('with plans that were made while the tables were empty and 
         insert into task_logs (task_id, attempt, at, message)
         select id, 1, now(), 'a' from unnest(${list}::uuid[]) as given(id)`)
     }
+    const running = `{${filled.get('running')?.slice(0, BATCH).join()}}`
+    await database.query(sql`
+      insert into schedule_runs (schedule, tick_at, task_id)
+      select 'nightly', now() - number * interval '1 s', id from unnest(${running}::uuid[]) with ordinality as given(id, number)`)
+    await database.query(sql`
+      update schedules set last_task_ids = array[(${running}::uuid[])[1 + length(name)]], waiting_at = now() where name < 's2'`)
   }
 })
 
@@ -335,5 +396,23 @@ const STATES = {
   ended: sql.raw("'SUCCESS', 1, null, null, now(), now(), null, 'http://localhost/'"),
 } satisfies Record<string, ReturnType<typeof sql.raw>>
 type Group = keyof typeof STATES
+
+function uniqueTasks(keyOf: (n: number) => string, onConflict: 'existing' | 'replace') {
+  return createNewTasks(BATCH).map((task, n) => ({
+    ...task,
+    id: newId(timeOf(n)),
+    input: { text: 'other' },
+    unique: { key: keyOf(n), until: 'finished' as const, onConflict, isLimited: false },
+  }))
+}
+
+/** Makes these tasks those of their keys. */
+async function ownKeys(database: Database, ids: string[]) {
+  const list = `{${ids.join()}}`
+  await database.query(sql`
+    insert into unique_tasks (name, key, task_id, first_at, kept_until)
+    select 'reverse', 'key ' || (n - 1), id, now(), now() from unnest(${list}::uuid[]) with ordinality as given(id, n)
+    on conflict (name, key) do update set task_id = excluded.task_id`)
+}
 
 const HOLD = { concurrencyKey: '', rateKey: '', priority: 'normal' as const }

@@ -234,6 +234,7 @@ const RECORDED: (keyof TelemetryEvents)[] = [
   'request.finished',
   'enqueue.failed',
   'tasks.enqueued',
+  'schedule.refused',
   'task.started',
   'task.finished',
   'task.refused',

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createSharedQuery } from '../../src/base/shared-query.ts'
 import { newId } from '../../src/base/uuidv7.ts'
 import { defineTask, PermanentError } from '../../src/definitions/define.ts'
+import { completeSchedule } from '../../src/definitions/schedule.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { createEvents, type Events } from '../../src/telemetry/events.ts'
 import { createMetrics, type MetricsOptions } from '../../src/telemetry/metrics.ts'
@@ -124,6 +125,23 @@ describe('tasks', () => {
       CANCELLED: 0,
     })
   })
+})
+
+test('ticks of schedules are counted, with and without a task', async () => {
+  await start({ worker: { scheduleMs: 100 } })
+  const { scheduleStore } = system.connections
+  const schedule = completeSchedule('sleep', { name: 'ticking', everySeconds: 3_600, input: { ms: 60_000 } })
+  await scheduleStore.put(schedule, Date.now())
+  const ticks = (outcome: string, expected: number) =>
+    until(
+      async () => (await read()).value('waggle_schedule_ticks_total', { outcome }),
+      (value) => value === expected,
+    )
+  await ticks('made', 1)
+  await system.connections.database.query(sql`update schedules set next_at = now(), version = version + 1`)
+  await ticks('skipped', 1)
+  const accepted = { name: 'sleep', queue: 'default' }
+  expect((await read()).value('waggle_tasks_accepted_total', accepted)).toBe(1)
 })
 
 test('an abandoned task is counted as lost and with its new status', async () => {

@@ -50,7 +50,18 @@ const long = defineTask({
   },
 })
 
-const config = defineConfig({ tasks: [greet, flaky, long] })
+const report = defineTask({
+  name: 'report',
+  title: 'Report',
+  description: 'Has a schedule.',
+  input: z.object({ to: z.string() }),
+  output: z.object({ at: z.number() }),
+  example: { to: 'Ada' },
+  schedules: [{ name: 'every-day', cron: '0 3 * * *', input: { to: 'Ada' } }],
+  run: async () => ({ at: Date.now() }),
+})
+
+const config = defineConfig({ tasks: [greet, flaky, long, report] })
 
 const databases = [
   ['PGlite', undefined],
@@ -114,6 +125,26 @@ describe.each(databases)('on %s', (database, databaseUrl) => {
     const late = await client.submit('greet', { name: 'late' })
     expect(Date.parse(late.created_at) - startedMs).toBeGreaterThan(6 * 24 * HOUR_MS)
     expect((await client.waitFor(late)).status).toBe('SUCCESS')
+  })
+
+  test.skipIf(isAbsent)('a moved clock makes the tasks of schedules', async () => {
+    const { client, clock } = await start()
+    const [first] = await ticks(client, 1)
+    const untilFirstMs = Date.parse(first ?? '') - Date.now()
+    await clock.advance({ milliseconds: Math.max(1, untilFirstMs - 600_000) })
+    expect((await client.schedules.get('every-day')).runs).toEqual([])
+    await clock.advance({ minutes: 10 })
+    for (const count of [1, 2, 3]) {
+      const { runs } = await until(
+        () => client.schedules.get('every-day'),
+        (schedule) => schedule.runs.length === count,
+      )
+      const [run] = runs
+      expect(run?.tick_at).toBe(new Date(Date.parse(first ?? '') + (count - 1) * 24 * HOUR_MS).toISOString())
+      const done = await client.waitFor(run?.task_id ?? '')
+      expect(done.status).toBe('SUCCESS')
+      await clock.advance({ days: 1 })
+    }
   })
 
   test.skipIf(isAbsent)('no worker becomes missing because of a moved clock', async () => {
@@ -187,6 +218,16 @@ test('the clock refuses durations that are no duration, and a second system that
   await using second = await startTestSystem({ config, workers: 0 })
   await expect(second.clock.advance({ days: 1 })).rejects.toThrow('Another test system')
 })
+
+/** Waits until the worker has stored the schedules of the code. */
+async function ticks(client: TestSystem<typeof config>['client'], count: number): Promise<string[]> {
+  await until(
+    () => client.schedules.list(),
+    ({ data }) => data.length === 1,
+  )
+  const { data } = await client.schedules.preview('every-day', { count })
+  return data.map(({ tick_at }) => tick_at)
+}
 
 /** Waits until the workers have sent this many heartbeats. */
 async function rounds({ workers }: TestSystem<typeof config>['client'], count: number) {

@@ -32,6 +32,14 @@ describe.skipIf(!chromium)('axe-core finds no violations', () => {
     const cancelled = await system.submit('reverse', { text: 'ab' }, { delay_seconds: 60 })
     await system.request('POST', `/v1/tasks/${cancelled.id}/cancel`)
     await system.request('POST', '/v1/queues/idle/pause')
+    await system.submit('reverse', { text: 'ab' }, { queue: 'unserved', priority: 'high' })
+    await system.request('PUT', '/v1/schedules/nightly', {
+      definition: 'reverse',
+      input: { text: 'ab' },
+      cron: '30 2 * * *',
+      time_zone: 'Asia/Kolkata',
+    })
+    await system.request('POST', '/v1/schedules/nightly/run')
     await Promise.all([done, failed].map(({ id }) => system.taskWhenFinal(id)))
     Object.assign(ids, { done: done.id, failed: failed.id, running: running.id, waiting: waiting.id })
   })
@@ -53,19 +61,41 @@ describe.skipIf(!chromium)('axe-core finds no violations', () => {
     'a form with a task next to it': () => `#/run/divide?task=${ids.failed}`,
     'a form with many kinds of fields': () => '#/run/http_request',
     'workers and queues': () => '#/workers',
+    'the schedules': () => '#/schedules',
+    'a schedule': () => '#/schedules/nightly',
+    'a new schedule': () => '#/new-schedule',
+    'the keys of limits': () => '#/keys',
+    'keys of limits without a match': () => '#/keys?search=nothing',
+  }
+
+  const dialogs: Record<string, { hash: string; button: string }> = {
+    'the deletion of a schedule': { hash: '#/schedules/nightly', button: 'Delete the schedule nightly' },
+    'the limits of a queue': { hash: '#/workers', button: 'Change the limits of the queue unserved' },
   }
 
   test.each(Object.entries(views))('in %s', async (_name, hashOf) => {
     await using view = await openView(browser, system.url, hashOf(), { reducedMotion: 'reduce' })
     await untilLoaded(view.page)
-    expect(await violationsIn(view.page, RULES), 'wide, light').toEqual([])
-    await view.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
-    // The colour scheme changes only contrasts, so the other rules are not checked again.
-    expect(await violationsIn(view.page, CONTRAST), 'wide, dark').toEqual([])
-    await view.page.setViewportSize(NARROW)
-    expect(await violationsIn(view.page, RULES), 'narrow, dark').toEqual([])
-    expect(await view.page.evaluate('document.documentElement.scrollWidth')).toBe(NARROW.width)
+    await expectNoViolations(view.page)
   })
+
+  test.each(Object.entries(dialogs))('in the dialog with %s', async (_name, { hash, button }) => {
+    await using view = await openView(browser, system.url, hash, { reducedMotion: 'reduce' })
+    await untilLoaded(view.page)
+    await view.page.getByRole('button', { name: button }).click()
+    await view.page.getByRole('dialog').waitFor()
+    await expectNoViolations(view.page)
+  })
+
+  async function expectNoViolations(page: Page) {
+    expect(await violationsIn(page, RULES), 'wide, light').toEqual([])
+    await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
+    // The colour scheme changes only contrasts, so the other rules are not checked again.
+    expect(await violationsIn(page, CONTRAST), 'wide, dark').toEqual([])
+    await page.setViewportSize(NARROW)
+    expect(await violationsIn(page, RULES), 'narrow, dark').toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(NARROW.width)
+  }
 })
 
 /** Waits until the data of the view is loaded and rendered. */

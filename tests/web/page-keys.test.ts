@@ -159,7 +159,9 @@ describe.skipIf(!chromium)('an API that requires a key', () => {
     await user.fill('Gate', 'not-cancelled')
     await user.submit()
     await user.untilStatus('STARTED')
-    await user.untilText('This key may not cancel or retry tasks: it lacks the scope “operate”.')
+    await user.untilText(
+      'This key may not change tasks, queues, workers or schedules: it lacks the scope “operate”.',
+    )
     const cancel = user.page.getByRole('button', { name: 'Cancel task' })
     expect(await cancel.getAttribute('aria-disabled')).toBe('true')
     await user.press('Use another key')

@@ -484,7 +484,9 @@ describe.skipIf(!chromium)('the list of tasks, with an API that requires a key',
   test('a key with only "read" cannot cancel, retry or replay, and the page says so', async () => {
     await using user = await openWith('reader')
     await user.untilRows(1)
-    await user.untilText('This key may not cancel or retry tasks: it lacks the scope “operate”.')
+    await user.untilText(
+      'This key may not change tasks, queues, workers or schedules: it lacks the scope “operate”.',
+    )
     await user.page.getByLabel('Select all tasks of this page').check()
     for (const name of ['Cancel', 'Retry', 'Replay']) {
       const button = user.page.getByRole('button', { name, exact: true })

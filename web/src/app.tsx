@@ -4,6 +4,7 @@ import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
 import { ReloadBanner } from './api/reload-banner.tsx'
+import { LazyView } from './lazy-view.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
@@ -13,7 +14,6 @@ import type { Route, View } from './route.ts'
 import { RunView } from './run/run-view.tsx'
 import { TaskView } from './task/task-view.tsx'
 import { TasksView } from './tasks/tasks-view.tsx'
-import { WorkersView } from './workers/workers-view.tsx'
 
 export function App({ page }: { page: Page }) {
   const route = useObservable(page.route)
@@ -48,6 +48,12 @@ export function App({ page }: { page: Page }) {
   )
 }
 
+// These views are loaded when they are opened, so that the first load of the page stays small.
+const loadSchedulesView = async () => (await import('./schedules/schedules-view.tsx')).SchedulesView
+const loadScheduleView = async () => (await import('./schedules/schedule-view.tsx')).ScheduleView
+const loadWorkersView = async () => (await import('./workers/workers-view.tsx')).WorkersView
+const loadKeysView = async () => (await import('./workers/keys-view.tsx')).KeysView
+
 function CurrentView({ page, route }: { page: Page; route: Route }) {
   switch (route.view) {
     case 'overview':
@@ -59,16 +65,22 @@ function CurrentView({ page, route }: { page: Page; route: Route }) {
     case 'run':
       return <RunView page={page} route={route} />
     case 'workers':
-      return <WorkersView page={page} />
+      return <LazyView load={loadWorkersView} page={page} route={route} />
+    case 'schedules':
+      return <LazyView load={loadSchedulesView} page={page} route={route} />
+    case 'schedule':
+      return <LazyView load={loadScheduleView} page={page} route={route} />
+    case 'keys':
+      return <LazyView load={loadKeysView} page={page} route={route} />
   }
 }
 
 /**
- * Returns the render key of a view: its name, plus the task's id in the view of a task. It contains no
+ * Returns the render key of a view: its name, plus the id in the view of a task or a schedule. It contains no
  * filters, so that a change of filters does not create the view anew.
  */
 function viewKeyOf({ view, id }: Route): string {
-  return view === 'task' ? `task ${id}` : view
+  return view === 'task' || view === 'schedule' ? `${view} ${id}` : view
 }
 
 const TITLES: Record<View, string> = {
@@ -76,5 +88,8 @@ const TITLES: Record<View, string> = {
   tasks: 'Tasks',
   task: 'Task',
   run: 'Run a task',
+  schedules: 'Schedules',
+  schedule: 'Schedule',
   workers: 'Workers and queues',
+  keys: 'Keys of limits',
 }

@@ -11,8 +11,12 @@ const LINKS = [
   { view: 'overview', text: 'Overview' },
   { view: 'tasks', text: 'Tasks' },
   { view: 'run', text: 'Run a task' },
+  { view: 'schedules', text: 'Schedules' },
   { view: 'workers', text: 'Workers' },
 ] as const
+
+/** The link that is marked as the current one in views that have no link of their own. */
+const PARENTS: Partial<Record<View, View>> = { task: 'tasks', schedule: 'schedules', keys: 'workers' }
 
 export interface PageHeaderProps {
   connection: Connection
@@ -24,8 +28,7 @@ export function PageHeader({ connection, access, view }: PageHeaderProps) {
   const state = useObservable(connection.state)
   const isUnreachable = !state.isUp && state.kind === 'unreachable'
   const text = state.isUp ? 'API connected' : isUnreachable ? 'API not reachable' : 'API not ready'
-  // The page of one task has no link of its own, so the link "Tasks" is marked as the current one there.
-  const current = view === 'task' ? 'tasks' : view
+  const current = PARENTS[view] ?? view
   return (
     <header class="header">
       <a class="brand" href={hashOf({ view: 'overview' })}>

@@ -2,13 +2,20 @@
 // button restore them.
 import { createObservable, type Observable } from './parts/observable.ts'
 
-/** The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task. */
-export const VIEWS = ['overview', 'tasks', 'task', 'run', 'workers'] as const
+/**
+ * The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task,
+ * `keys` the list of the keys of limits. `schedules` is the list of schedules, `schedule` the page of one of
+ * them, or the form for a new one.
+ */
+export const VIEWS = ['overview', 'tasks', 'task', 'run', 'schedules', 'schedule', 'workers', 'keys'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {
   view: View
-  /** Id of the shown task, or name of the definition in the form; null if the URL names neither. */
+  /**
+   * Id of the shown task, name of the definition in the form, or name of the schedule; null if the URL has
+   * none.
+   */
   id: string | null
   /** Parameters in the hash: filters and choices of the view. */
   params: URLSearchParams
@@ -28,8 +35,15 @@ export function createRoute(): Observable<Route> {
 
 export function hashOf({ view, id, params }: Destination): string {
   const query = String(new URLSearchParams(params))
-  const path = { overview: '', tasks: 'tasks', task: 'tasks', run: 'run', workers: 'workers' }[view]
+  const path = pathOf(view, id)
   return `#/${path}${id ? `/${encodeURIComponent(id)}` : ''}${query && `?${query}`}`
+}
+
+function pathOf(view: View, id: string | null | undefined): string {
+  if (view === 'overview') return ''
+  if (view === 'task') return 'tasks'
+  if (view === 'schedule') return id ? 'schedules' : 'new-schedule'
+  return view
 }
 
 /**
@@ -62,11 +76,18 @@ function routeOf(hash: string): Route {
       : { view: 'tasks', id: null, params }
   }
   if (first === 'run') return { view: 'run', id: DEFINITION_NAME.test(second) ? second : null, params }
-  if (first === 'workers') return { view: 'workers', id: null, params }
+  if (first === 'schedules') {
+    return SCHEDULE_NAME.test(second)
+      ? { view: 'schedule', id: second, params }
+      : { view: 'schedules', id: null, params }
+  }
+  if (first === 'new-schedule') return { view: 'schedule', id: null, params }
+  if (first === 'workers' || first === 'keys') return { view: first, id: null, params }
   return { view: 'overview', id: null, params }
 }
 
 const TASK_ID = /^[0-9a-f-]{36}$/i
+const SCHEDULE_NAME = /^[a-z][a-z0-9_.-]{0,99}$/
 const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /** Returns the id of the task that the route shows, on its own page or next to the form; null if none. */

@@ -2,6 +2,8 @@
 import type { Registry } from '../../definitions/registry.ts'
 import { createOpenApiDocument, type OpenApiDocument } from '../openapi/document.ts'
 import type { ProjectOperations } from '../openapi/operation.ts'
+import { scheduleOperations } from '../schedules/schedule-operations.ts'
+import { SCHEDULE_SCHEMAS } from '../schedules/schedule-schemas.ts'
 import { systemOperations } from '../system/system-operations.ts'
 import { SYSTEM_SCHEMAS } from '../system/system-schemas.ts'
 import { schemasOfDefinitions } from '../tasks/definition-schemas.ts'
@@ -43,6 +45,10 @@ export function createApiDocument(
         operations: submitOperations(registry.submittable),
       },
       Tasks: { description: 'Read, list, cancel, retry and replay tasks.', operations: taskOperations },
+      Schedules: {
+        description: 'Tasks that are made regularly.',
+        operations: scheduleOperations,
+      },
       ...(projectOperations && { [projectOperations.tag]: projectOperations }),
       Monitoring: {
         description: 'Queues, workers, statistics, health, metrics.',
@@ -54,6 +60,7 @@ export function createApiDocument(
       ...TASK_SCHEMAS,
       ...REQUEST_SCHEMAS,
       ...BULK_SCHEMAS,
+      ...SCHEDULE_SCHEMAS,
       ...SYSTEM_SCHEMAS,
       ...projectOperations?.schemas,
       ...schemasOfDefinitions(registry.submittable),

@@ -1,6 +1,7 @@
 // Parameters of the OpenAPI document: those in paths and headers, and query parameters that no zod schema
 // lists by name. `schemas.ts` derives all other query parameters from zod schemas.
 import { QUEUE_NAME } from '../../config.ts'
+import { SCHEDULE_NAME } from '../../definitions/schedule.ts'
 
 export const PARAMETERS = {
   TaskId: {
@@ -24,6 +25,14 @@ export const PARAMETERS = {
     description: 'Name of the queue.',
     schema: { type: 'string', pattern: QUEUE_NAME.source },
     example: 'default',
+  },
+  ScheduleName: {
+    name: 'name',
+    in: 'path',
+    required: true,
+    description: 'Name of the schedule.',
+    schema: { type: 'string', pattern: SCHEDULE_NAME.source },
+    example: 'nightly',
   },
   DocsFile: {
     name: 'file',

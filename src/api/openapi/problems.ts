@@ -27,10 +27,17 @@ const DETAILS: Record<ErrorCode, string> = {
   unknown_definition: 'There is no task "notfy". Did you mean "notify"?',
   unknown_task: 'There is no task 01890000-0000-7000-8000-000000000000',
   unknown_worker: 'There is no worker 018f3c9e-0000-4000-8000-000000000000',
+  unknown_schedule: 'There is no schedule "nightly"',
   method_not_allowed: '/v1/workers takes GET, HEAD, not POST',
   already_finished: 'Task 01890000-0000-7000-8000-000000000000 is SUCCESS: it has finished',
   not_finished:
     'Task 01890000-0000-7000-8000-000000000000 is STARTED: only a task that ended as FAILURE or CANCELLED can be retried',
+  unique_task_exists:
+    'Task 01890000-0000-7000-8000-000000000000 cannot be retried: task 01890000-0000-7000-8000-000000000001 has the same unique key and has not ended',
+  schedule_in_code:
+    'Schedule "nightly" is part of the code of the project: change it there. It can be paused, resumed and run here',
+  schedule_refused:
+    'Schedule "nightly" makes no tasks: There is no task "report" in this version of the code',
   idempotency_key_in_flight:
     'The first request with this Idempotency-Key is still being processed: try again in a second',
   body_too_large: 'The body must not be larger than 262144 bytes',
@@ -74,6 +81,7 @@ const OF_PARAMETER: Partial<Record<ParameterName, ErrorCode[]>> = {
   TaskId: ['unknown_task'],
   WorkerId: ['unknown_worker'],
   QueueName: ['not_found'],
+  ScheduleName: ['unknown_schedule'],
   DocsFile: ['not_found'],
   IdempotencyKey: ['invalid_header', 'idempotency_key_in_flight', 'idempotency_key_reused'],
 }

@@ -5,7 +5,7 @@ import type { Operation } from './operation.ts'
 const SCOPES = {
   submit: 'submit tasks',
   read: 'read tasks and the state of the system',
-  operate: 'cancel, retry, replay, pause, drain',
+  operate: 'cancel, retry, replay, pause, drain, change schedules',
   reveal: 'see sensitive values of tasks',
 } satisfies Record<Scope, string>
 

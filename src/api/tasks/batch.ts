@@ -10,7 +10,7 @@ import { numberFaultsOf } from '../http/number-faults.ts'
 import { describeProblem } from '../http/problem.ts'
 import type { ApiEnv } from '../http/request-context.ts'
 import { type Idempotency, idempotencyOf } from './idempotency.ts'
-import { pollToken } from './submission-response.ts'
+import { existingMark, pollToken } from './submission-response.ts'
 import { chosenOptions, correlationOf } from './submit-options.ts'
 import { batchItem, type batchSubmission } from './task-requests.ts'
 import type { batchResponse } from './task-schemas.ts'
@@ -39,7 +39,7 @@ export async function submitBatch(
   throwBatchErrors(outcomes)
   const items = outcomes.map((outcome, index) =>
     outcome.status === 'fulfilled'
-      ? { index, id: outcome.value.id, ...pollToken(c, outcome.value.id) }
+      ? { index, id: outcome.value.id, ...existingMark(outcome.value), ...pollToken(c, outcome.value.id) }
       : { index, problem: describeProblem(outcome.reason, c, events) },
   )
   const accepted = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))

@@ -1,7 +1,7 @@
 // Operations of the tasks API, except submissions: definitions, read, follow, list, cancel, retry, replay.
 // The routes take access and query from here, and /openapi.json is generated from all of it.
 import { json, type Operations } from '../openapi/operation.ts'
-import { SUBMISSION } from './submit-operations.ts'
+import { existingResponse, SUBMISSION } from './submit-operations.ts'
 import { EXAMPLE_ID, FINISHED_TASK } from './task-examples.ts'
 import { countQuery, isSearch, listQuery } from './task-filters.ts'
 import { logsQuery, readQuery, replay } from './task-requests.ts'
@@ -192,7 +192,7 @@ export const taskOperations = {
     access: 'operate',
     parameters: ['TaskId'],
     responses: { 202: { description: 'The task is PENDING again.', content: json(task) } },
-    problems: ['not_finished', 'unavailable', 'outcome_unknown'],
+    problems: ['not_finished', 'unique_task_exists', 'unavailable', 'outcome_unknown'],
   },
   replay_task: {
     route: 'POST /v1/tasks/:id/replay',
@@ -210,6 +210,7 @@ export const taskOperations = {
         headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
         content: json(task),
       },
+      200: existingResponse(task),
     },
     problems: ['unknown_definition', ...SUBMISSION.problems],
   },

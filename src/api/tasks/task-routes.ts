@@ -62,7 +62,7 @@ export function createTaskRoutes(given: ApiDependencies) {
       const body = c.req.valid('json')
       const options = { ...chosenOptions(body.options), ...originOf(c, c.req.path, body) }
       const task = await service.submit(c.req.param('name'), body.input, options, ['input'])
-      return submissionResponse(c, masking.newTask(task))
+      return submissionResponse(c, masking, task)
     })
     .get('/task_status/:id', admit(operations.task_status), async (c) => {
       const row = masking.row(await readTask(dependencies, c.req.param('id')))
@@ -152,7 +152,7 @@ export function createTaskRoutes(given: ApiDependencies) {
         // the id of the row, because clients may write the id of the same task in upper or lower case.
         const operation = `/v1/tasks/${id}/replay`
         const options = { ...chosenOptions(chosen), ...originOf(c, operation, c.req.valid('json')) }
-        return submissionResponse(c, masking.newTask(await service.replay(id, edited, options)))
+        return submissionResponse(c, masking, await service.replay(id, edited, options))
       },
     )
 }

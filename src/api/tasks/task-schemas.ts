@@ -14,6 +14,12 @@ export const pollTokenSchema = z.string().meta({
     'Allows reading this task without an API key. Only in responses to submissions, if the API requires keys',
 })
 
+/** Schema of the mark of a task that a submission has met. */
+export const isExistingSchema = z.boolean().meta({
+  description:
+    'True if the submission has created no task, because it has met this one, which is unique. Only in responses to submissions',
+})
+
 export const taskError = z.object({
   name: z.string(),
   message: z.string(),
@@ -108,6 +114,7 @@ export const task = z.object({
     .boolean()
     .meta({ description: 'The task has finished. It changes only if a client retries it' }),
   poll_token: pollTokenSchema.optional(),
+  is_existing: isExistingSchema.optional(),
   links: z.object({
     self: z.string(),
     events: z.string(),
@@ -148,7 +155,7 @@ export const taskPage = z.object({
 
 export const logLine = z.object({
   id: z.int().min(1),
-  attempt: z.int().min(1),
+  attempt: z.int().min(0).meta({ description: 'Number of the attempt; 0 before the first' }),
   at: timestamp.meta({ description: 'Time by the clock of the worker' }),
   message: z.string(),
   fields: z.record(z.string(), z.unknown()).nullable(),
@@ -202,7 +209,12 @@ export const batchResponse = z.object({
   rejected: z.int().min(0),
   items: z.array(
     z.union([
-      z.object({ index: z.int().min(0), id: z.uuid(), poll_token: pollTokenSchema.optional() }),
+      z.object({
+        index: z.int().min(0),
+        id: z.uuid(),
+        is_existing: isExistingSchema.optional(),
+        poll_token: pollTokenSchema.optional(),
+      }),
       z.object({ index: z.int().min(0), problem: problemSchema }),
     ]),
   ),

@@ -100,7 +100,10 @@ export function claimHeld(
     if (isPaused) return nothing
     const grants = grantStarts(groups, usage, slots, startNumber)
     const tasks = await start(transaction, grants, workerId, usage.nowMs)
-    await writeTurns(transaction, grants)
+    await writeTurns(
+      transaction,
+      tasks.length < countOf(grants) ? withTurnsSoon(grants, usage.nowMs) : grants,
+    )
     await writeStarts(transaction, grants, usage.nowMs)
     const { retryAtMs, waitingPriority } = grants
     return {
@@ -207,9 +210,23 @@ async function readUsage(
   return row as Row
 }
 
+function countOf({ groups }: Grants): number {
+  return groups.reduce((sum, { count }) => sum + count, 0)
+}
+
+// A group with a task that was granted a start and did not wait any more has its next turn after this time. Its
+// other tasks may start then. It is not 0, so that a claim is not repeated without a pause.
+const REFUSED_TURN_MS = 100
+
+/** Gives the groups with granted starts a turn soon: some of their tasks did not wait any more. */
+function withTurnsSoon(grants: Grants, nowMs: number): Grants {
+  const turn = nowMs + REFUSED_TURN_MS
+  return { ...grants, groups: grants.groups.map((group) => (group.count > 0 ? { ...group, turn } : group)) }
+}
+
 /**
- * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones: a claim that picked them would
- * start nothing, and would be repeated without a pause until another worker ends them.
+ * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones, which use no start of a rate
+ * limit and delay no other task of their group until they are ended.
  */
 async function start(
   transaction: Transaction,
@@ -243,7 +260,9 @@ const START: BatchStatement = {
       update tasks set status = 'STARTED', attempt = tasks.attempt + 1, worker_id = picked.worker_id, started_at = picked.now,
              enqueued_at = picked.now, progress_fraction = 0, progress_message = null, version = version + 1
       from picked
+      -- A submission that has changed the input or the start of a unique task may have taken it out of the group.
       where ${isKey('tasks.id', 'picked.id')} and tasks.status in ('PENDING', 'RETRY')
+        and tasks.enqueued_at = 'infinity'
         and (tasks.expires_at is null or tasks.expires_at > picked.now)
       returning ${CLAIMED_COLUMNS}
     ), started as (

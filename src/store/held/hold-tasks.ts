@@ -21,6 +21,11 @@ export interface MarkedTask extends TaskToHold {
   id: string
   /** Number of its last attempt. */
   attempt: number
+  /**
+   * When it was marked, in ms since 1970. It is not held if it was marked again since then, because its input
+   * and so its keys may have changed. Undefined skips this check.
+   */
+  enqueuedAtMs?: number
 }
 
 /**
@@ -90,6 +95,7 @@ export async function holdTasks(database: Database, tasks: readonly MarkedTask[]
     await transaction.run(HOLD, {
       id: uuids(sorted.map(({ id }) => id)),
       attempt: integers(sorted.map(({ attempt }) => attempt)),
+      marked_ms: doubles(sorted.map(({ enqueuedAtMs }) => enqueuedAtMs)),
       group_id: doubles(groupIds),
       concurrency_key: texts(sorted.map(({ hold }) => hold.concurrencyKey)),
     })
@@ -102,6 +108,7 @@ const HOLD: BatchStatement = {
     with given as materialized (select * from ${rows}), held as (
       update tasks set enqueued_at = 'infinity' from given
       where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
+        and (given.marked_ms is null or tasks.enqueued_at = to_timestamp(given.marked_ms / 1000)::timestamptz(3))
       returning tasks.id, given.group_id, tasks.queue, tasks.name, given.concurrency_key, tasks.run_at, tasks.expires_at
     )
     insert into held_tasks (task_id, group_id, queue, name, concurrency_key, due_at, expires_at)

@@ -4,6 +4,7 @@ import { type Loop, pause, startLoop } from '../../base/loop.ts'
 import type { ActivityStore } from '../../store/activity-store.ts'
 import { type RetentionPolicy, rowRulesOf } from '../../store/retention-policy.ts'
 import { LOWEST_ID, type RetentionStore } from '../../store/retention-store.ts'
+import type { KeyPosition, UniqueStore } from '../../store/unique/unique-store.ts'
 import type { Events } from '../../telemetry/events.ts'
 
 export interface RetentionDependencies {
@@ -11,6 +12,8 @@ export interface RetentionDependencies {
   activityStore: ActivityStore
   /** Removes what no task and no limit needs any more. */
   cleanLimits: () => Promise<void>
+  /** Deletes keys of unique tasks that no task needs any more. */
+  pruneKeysOfUnique: UniqueStore['prune']
   events: Events
   policy: RetentionPolicy
   /** How long idempotency keys are kept, in milliseconds. */
@@ -31,12 +34,16 @@ const RESTART_SCAN_MS = 3_600_000
 // Compaction only saves disk space, so it waits longer.
 const RETRY_COMPACT_MS = 3_600_000
 const RETRY_EXPIRE_MS = 300_000
+// How often all keys of unique tasks are scanned.
+const UNIQUE_SCAN_MS = 600_000
 
 export function startRetention(dependencies: RetentionDependencies): Loop {
-  const { store, activityStore, cleanLimits, events, policy, keysKeptMs, intervalMs } = dependencies
+  const { store, activityStore, cleanLimits, pruneKeysOfUnique, events, policy } = dependencies
+  const { keysKeptMs, intervalMs } = dependencies
   const rules = rowRulesOf(policy)
   const scans = new Map<string, { afterId: string; begunMs: number }>()
   let lateAtMs = Number.NEGATIVE_INFINITY
+  let uniqueAtMs = Number.NEGATIVE_INFINITY
   let expireAtMs = Number.NEGATIVE_INFINITY
   let expiry: Expiry = { replaced: [], remaining: [], thinned: [] }
   let compactAtMs = Number.NEGATIVE_INFINITY
@@ -47,6 +54,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
   /** Starts a round in which no step waits for the end of its pause. */
   function wake() {
     lateAtMs = Number.NEGATIVE_INFINITY
+    uniqueAtMs = Number.NEGATIVE_INFINITY
     expireAtMs = Number.NEGATIVE_INFINITY
     compactAtMs = Number.NEGATIVE_INFINITY
     scans.clear()
@@ -59,6 +67,7 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
       () => activityStore.prune(),
       cleanLimits,
       () => inBatches(() => store.pruneKeys(keysKeptMs, BATCH), stopping),
+      () => pruneUnique(stopping),
       expirePartitions,
       () => pruneByRules(stopping),
       () => pruneRemaining(expiry.remaining, stopping),
@@ -70,6 +79,16 @@ export function startRetention(dependencies: RetentionDependencies): Loop {
       if (stopping.aborted) return
       await step().catch(onError)
     }
+  }
+
+  async function pruneUnique(stopping: AbortSignal) {
+    if (performance.now() - uniqueAtMs < UNIQUE_SCAN_MS) return
+    uniqueAtMs = performance.now()
+    let position: KeyPosition | null = { name: '', key: '' }
+    await inBatches(async () => {
+      position = position && (await pruneKeysOfUnique(position, BATCH))
+      return position ? BATCH : 0
+    }, stopping)
   }
 
   async function expirePartitions() {

@@ -29,7 +29,7 @@ export function KeyRequiredBanner({ access }: { access: Access }) {
 const ACTIONS = {
   submit: 'submit tasks',
   read: 'see tasks',
-  operate: 'cancel or retry tasks',
+  operate: 'change tasks, queues, workers or schedules',
   reveal: 'see sensitive values',
 } as const satisfies Record<Scope, string>
 

@@ -26,6 +26,12 @@ export type LogLine = Awaited<ReturnType<Client['logs']>>['data'][number]
 export type Definition = Awaited<ReturnType<Client['definitions']>>['data'][number]
 export type Stats = Awaited<ReturnType<Client['stats']>>
 export type Queue = Awaited<ReturnType<Client['queues']>>['data'][number]
+export type QueueLimits = NonNullable<Queue['limits']>
+export type KeysQuery = NonNullable<Parameters<Client['keys']>[0]>
+export type KeyCount = Awaited<ReturnType<Client['keys']>>['data'][number]
+export type Schedule = Awaited<ReturnType<Client['schedules']['put']>>
+export type ScheduleWithRuns = Awaited<ReturnType<Client['schedules']['get']>>
+export type ScheduleRequest = Parameters<Client['schedules']['put']>[1]
 export type Worker = Awaited<ReturnType<Client['workers']>>['data'][number]
 
 /** Any JSON value: an input, a result, or a part of one. */
@@ -55,7 +61,10 @@ interface Listeners {
 }
 
 export function createApiClient({ clock, reload, report, access }: Listeners) {
-  const client = connect(() => access.key.get() ?? undefined)
+  const client = connect(currentKey)
+  // Reads from the API also if the browser has a response with the same ETag. The ETag is the version of a
+  // task, and what a held task waits for changes without a new version.
+  const reloading = connect(currentKey, 'reload')
   // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
   // key that submitted it, even if the key lacks the scope "read".
   const pollTokens = new Map<string, string>()
@@ -75,9 +84,14 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
       return withTokenKept(await send('operate', () => client.replay(id, input, { options, idempotencyKey })))
     },
 
-    /** @param waitSeconds how long the API may wait for the end of the task before it responds */
-    task: (id: string, waitSeconds: number, signal: AbortSignal) =>
-      send('read', () => client.task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) })),
+    /**
+     * @param waitSeconds how long the API may wait for the end of the task before it responds
+     * @param isReloaded whether to read also what has changed without a new version of the task: `waits_for`
+     */
+    task: (id: string, waitSeconds: number, signal: AbortSignal, isReloaded: boolean) =>
+      send('read', () =>
+        (isReloaded ? reloading : client).task(id, { waitSeconds, signal, pollToken: pollTokens.get(id) }),
+      ),
 
     /** Reads a task with its sensitive values. */
     revealedTask: (id: string) => send('reveal', () => client.task(id, { reveal: true })),
@@ -112,6 +126,38 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
 
     resumeQueue: (name: string) => send('operate', () => client.resumeQueue(name)),
 
+    setQueueLimits: (name: string, limits: QueueLimits) =>
+      send('operate', () => client.setQueueLimits(name, limits)),
+
+    /** Lists the keys of limits with unfinished tasks. */
+    keys: (query: KeysQuery, signal: AbortSignal) => send('read', () => client.keys(query, { signal })),
+
+    /**
+     * Lists schedules in the order of their names.
+     * @param cursor `next_cursor` of the page before; '' for the first
+     */
+    schedules: (limit: number, cursor: string, signal: AbortSignal) =>
+      send('read', () => client.schedules.list({ limit, ...(cursor && { cursor }) }, { signal })),
+
+    schedule: (name: string, signal?: AbortSignal) =>
+      send('read', () => client.schedules.get(name, { signal })),
+
+    /** Returns the next ticks of a stored schedule, by its name, or of one that is not stored. */
+    scheduleTicks: (schedule: string | ScheduleRequest, count: number, signal: AbortSignal) =>
+      send('read', () => client.schedules.preview(schedule, { count, signal })),
+
+    /** Creates a schedule, or replaces the one with this name. */
+    putSchedule: (name: string, schedule: ScheduleRequest) =>
+      send('operate', () => client.schedules.put(name, schedule)),
+
+    deleteSchedule: (name: string) => send('operate', () => client.schedules.delete(name)),
+
+    pauseSchedule: (name: string) => send('operate', () => client.schedules.pause(name)),
+
+    resumeSchedule: (name: string) => send('operate', () => client.schedules.resume(name)),
+
+    runSchedule: (name: string) => send('operate', () => client.schedules.run(name)),
+
     drainWorker: (id: string) => send('operate', () => client.drainWorker(id)),
 
     resumeWorker: (id: string) => send('operate', () => client.resumeWorker(id)),
@@ -137,18 +183,22 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
    * Creates an API client that never repeats a failed request. The page itself decides which requests to
    * repeat, and waits until `Connection` reports that the API is ready again.
    */
-  function connect(apiKey: () => string | undefined): Client {
+  function connect(apiKey: () => string | undefined, cache?: RequestCache): Client {
     return createClient({
       baseUrl: '.',
       apiKey,
       retryForMs: 0,
       async fetch(target: RequestInfo | URL, init?: RequestInit) {
-        const response = await fetch(target, init)
+        const response = await fetch(target, { ...init, cache })
         clock.observe(response.headers.get('Date'))
         reload.observe(response.headers.get('Waggle-Reload'))
         return withExactNumbers(response)
       },
     })
+  }
+
+  function currentKey() {
+    return access.key.get() ?? undefined
   }
 
   function withTokenKept<T extends { id: string; poll_token?: string }>(

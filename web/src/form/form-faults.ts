@@ -31,21 +31,23 @@ function formFaultOf(fault: ApiFault, rest: FieldFault[]): string {
 
 /**
  * Assigns each error to the field that its JSON pointer names, or to the nearest field that contains it.
- * @param field field for the member `root` of the request body; only it and its nested fields get errors
+ * @param field field for the member `root` of the request body, or for the whole body if `root` is null; only
+ *   it and its nested fields get errors
  * @param path path of `field` in the form
  * @returns messages by the path of a field, and in `rest` the errors that belong to none of these fields
  */
-function faultsByField(
+export function faultsByField(
   field: Field,
-  root: 'input' | 'options',
+  root: 'input' | 'options' | null,
   errors: FieldFault[],
   path: string,
 ): { faults: Faults; rest: FieldFault[] } {
   const faults: Faults = {}
   const rest: FieldFault[] = []
   for (const error of errors) {
-    const [, first, ...steps] = error.pointer.split('/').map(unescapePointer)
-    const place = first === root ? placeOf(field, steps, path, true) : null
+    const [, ...steps] = error.pointer.split('/').map(unescapePointer)
+    const isBelow = root === null || steps.shift() === root
+    const place = isBelow ? placeOf(field, steps, path, true) : null
     if (place === null) {
       rest.push(error)
       continue

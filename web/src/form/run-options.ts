@@ -21,6 +21,18 @@ export const OPTIONS_FIELD: GroupField = {
     }),
     option('run_at', 'date-time', 'Run at', 'Start at this time'),
     option('queue', 'text', 'Queue', 'Only workers that serve this queue run the task', { maxLength: 64 }),
+    option('priority', 'choice', 'Priority', 'Order of the tasks of a queue', {}, ['high', 'normal', 'low']),
+    option(
+      'expires_in_seconds',
+      'number',
+      'Expires in seconds',
+      'Cancel it if it has not started within this time',
+      {
+        exclusiveMinimum: 0,
+        maximum: YEAR_SECONDS,
+      },
+    ),
+    option('expires_at', 'date-time', 'Expires at', 'Cancel it if it has not started by this time'),
     option('tags', 'words', 'Tags', 'Separated by commas'),
     option('max_retries', 'integer', 'Retries', 'Maximum number of retries after failures', {
       minimum: 0,
@@ -40,6 +52,7 @@ function option(
   label: string,
   description: string,
   limits: Limits = {},
+  choices: string[] = [],
 ): LeafField {
   return {
     name,
@@ -49,7 +62,7 @@ function option(
     limits,
     isRequired: false,
     isNullable: false,
-    choices: [],
+    choices,
     initial: '',
     example: '',
   }
@@ -64,11 +77,25 @@ export function readOptions(draft: Draft): { options: RunOptions | undefined; fa
   // The type assertion is safe: the value was built from the form field `OPTIONS_FIELD`, whose members have
   // the names and types of RunOptions.
   const options = value as RunOptions
-  const isBoth = options.run_at !== undefined && options.delay_seconds !== undefined
   return {
     options: Object.keys(options).length > 0 ? options : undefined,
-    faults: isBoth
-      ? { ...faults, [`${OPTIONS_PATH}/run_at`]: 'Set either a delay or a start time.' }
-      : faults,
+    faults: { ...faults, ...pairFaults(options) },
   }
+}
+
+/**
+ * Returns errors for pairs of options that exclude each other. The API refuses them too, but names no field.
+ */
+function pairFaults(options: RunOptions): Faults {
+  const { run_at, delay_seconds = 0, expires_at, expires_in_seconds = Number.POSITIVE_INFINITY } = options
+  const faults: Faults = {}
+  if (run_at !== undefined && options.delay_seconds !== undefined)
+    faults[`${OPTIONS_PATH}/run_at`] = 'Set either a delay or a start time.'
+  if (expires_at !== undefined && options.expires_in_seconds !== undefined)
+    faults[`${OPTIONS_PATH}/expires_at`] = 'Set either a number of seconds or a time for the expiry.'
+  else if (Date.parse(run_at ?? '') >= Date.parse(expires_at ?? ''))
+    faults[`${OPTIONS_PATH}/expires_at`] = 'Enter a time after the start time.'
+  if (delay_seconds >= expires_in_seconds)
+    faults[`${OPTIONS_PATH}/expires_in_seconds`] = 'Enter more than the delay.'
+  return faults
 }

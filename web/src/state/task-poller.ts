@@ -31,6 +31,9 @@ const MAX_OTHERS_PER_ROUND = 3
 // Minimum duration of a round of polling. It limits the request rate when error responses (e.g. of a proxy)
 // arrive immediately.
 const MIN_ROUND_MS = 200
+// While a held task waits, what it waits for is read again after this time. Other requests of the task get
+// its version only, which costs the API less.
+const RELOAD_MS = 3_000
 // Pause while no task needs a request. It is effectively endless: `refresh` and changes of the list of
 // remembered tasks end it.
 const IDLE_MS = 3_600_000
@@ -39,6 +42,7 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
   const { api, connection, access, remembered, cache, shownId, nowMs } = dependencies
   const idsToRefresh = new Set<string>()
   const lastRequestMs = new Map<string, number>()
+  const lastReloadMs = new Map<string, number>()
   const idle = createPause()
   let round = new AbortController()
   void run()
@@ -100,9 +104,18 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
     return count > 1 ? Math.min(seconds, 1) : seconds
   }
 
+  function needsReload(id: string, atMs: number): boolean {
+    const cached = cache.get(id)
+    if (cached?.kind !== 'loaded' || !cached.task.waits_for) return false
+    return idsToRefresh.has(id) || atMs - (lastReloadMs.get(id) ?? 0) >= RELOAD_MS
+  }
+
   async function load(id: string, wait: number) {
-    lastRequestMs.set(id, Date.now())
-    const response = await api.task(id, wait, round.signal)
+    const startedAtMs = Date.now()
+    lastRequestMs.set(id, startedAtMs)
+    const isReloaded = needsReload(id, startedAtMs)
+    if (isReloaded) lastReloadMs.set(id, startedAtMs)
+    const response = await api.task(id, wait, round.signal, isReloaded)
     if (response.ok) cache.put(response.value)
     else if (isAboutTask(response.fault)) cache.putFault(id, response.fault)
     if (response.ok || isAboutTask(response.fault)) idsToRefresh.delete(id)

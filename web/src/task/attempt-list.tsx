@@ -225,7 +225,9 @@ function attemptWithoutError(task: Task, number: number): Attempt {
     key: String(number),
     number,
     status,
-    title: `Attempt ${number} ${titles[status] ?? 'was released'}`,
+    // Replaced inputs of a unique task that has not started yet.
+    title:
+      number === 0 ? 'Before the first attempt' : `Attempt ${number} ${titles[status] ?? 'was released'}`,
     error: null,
     workerId: isLast ? task.worker_id : null,
     startedAt: isLast ? task.started_at : null,

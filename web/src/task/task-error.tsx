@@ -1,6 +1,8 @@
 // Shows the error of a task or of one of its attempts.
 import type { Task } from '../api/api-client.ts'
+import { formatTimestamp } from '../parts/durations.ts'
 import { toneOf } from '../parts/status-badge.tsx'
+import { hasExpired } from './task-summary.ts'
 
 type ErrorOfTask = NonNullable<Task['error']>
 
@@ -10,14 +12,24 @@ export function TaskError({ task, headingLevel }: { task: Task; headingLevel: 2 
   const Heading = `h${headingLevel}` as const
   return (
     <section class={`outcome ${toneOf(task.status)}`} aria-label="Error">
-      {/* In a status other than FAILURE, the error of a task is that of its last failed attempt. */}
-      <Heading class="outcome-title">{task.status === 'FAILURE' ? 'Error' : 'Last error'}</Heading>
+      <Heading class="outcome-title">{headingOf(task)}</Heading>
       <p class="outcome-error">
-        <ErrorText error={task.error} />
+        {hasExpired(task) ? (
+          // The message of the API has the time in UTC.
+          `The task had not started by ${formatTimestamp(task.expires_at ?? '')}.`
+        ) : (
+          <ErrorText error={task.error} />
+        )}
       </p>
       <ErrorOutput error={task.error} />
     </section>
   )
+}
+
+function headingOf(task: Task): string {
+  if (hasExpired(task)) return 'Expired'
+  // In a status other than FAILURE, the error of a task is that of its last failed attempt.
+  return task.status === 'FAILURE' ? 'Error' : 'Last error'
 }
 
 export function ErrorText({ error }: { error: ErrorOfTask }) {

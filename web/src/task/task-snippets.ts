@@ -55,6 +55,7 @@ export function shellQuoted(text: string): string {
 function chosenOptions(task: Task, definition: Definition | undefined): RunOptions | undefined {
   const options: RunOptions = {
     ...(task.queue !== definition?.queue && { queue: task.queue }),
+    ...(task.priority !== definition?.priority && { priority: task.priority }),
     ...(task.max_retries !== definition?.max_retries && { max_retries: task.max_retries }),
     ...(task.timeout_seconds !== definition?.timeout_seconds && { timeout_seconds: task.timeout_seconds }),
     ...(task.tags.length > 0 && { tags: task.tags }),

@@ -12,7 +12,7 @@ export function summaryOf(task: Task, nowMs: number): string {
   switch (task.status) {
     case 'PENDING':
     case 'RETRY':
-      return waitingSummary(task, Date.parse(task.run_at) - nowMs)
+      return heldSummary(task.waits_for) ?? waitingSummary(task, Date.parse(task.run_at) - nowMs)
     case 'STARTED':
       // A cancellation reaches the worker as a Redis signal. A worker that misses the signal learns of the
       // cancellation with its next heartbeat, and it sends one every second: hence "within a second".
@@ -25,8 +25,26 @@ export function summaryOf(task: Task, nowMs: number): string {
         ? 'Failed with an error that is not retryable.'
         : `Failed after ${task.attempt} ${task.attempt === 1 ? 'attempt' : 'attempts'}.`
     case 'CANCELLED':
+      if (hasExpired(task)) return `Expired before ${task.started_at ? 'its next attempt' : 'it started'}.`
       return task.started_at ? 'Cancelled before it finished.' : 'Cancelled before it started.'
   }
+}
+
+/**
+ * Returns what a held task waits for; null if it only waits for its time, which `waitingSummary` counts down.
+ */
+function heldSummary(wait: Task['waits_for']): string | null {
+  if (!wait || wait.reason === 'due') return null
+  return `${wait.message.charAt(0).toUpperCase()}${wait.message.slice(1)}.`
+}
+
+/** Returns whether the task was cancelled because it had not started by `expires_at`. */
+export function hasExpired({
+  status,
+  error,
+  expires_at,
+}: Pick<Task, 'status' | 'error' | 'expires_at'>): boolean {
+  return status === 'CANCELLED' && expires_at !== null && error?.name === 'Expired'
 }
 
 function waitingSummary(task: Task, untilDueMs: number): string {

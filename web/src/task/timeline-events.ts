@@ -1,7 +1,7 @@
 // Derives the events of a task's timeline from the task and its attempts. Pure functions.
 import type { Task, TaskStatus } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
-import { failedAttemptsOf, spanMs } from './task-summary.ts'
+import { failedAttemptsOf, hasExpired, spanMs } from './task-summary.ts'
 
 export interface TimelineEvent {
   at: string
@@ -15,17 +15,20 @@ export interface TimelineEvent {
 // The timeline shows only this many failed attempts, the last ones: a task can have a thousand.
 const MAX_FAILED_ATTEMPTS = 20
 
-/** Returns the events: submission, failed attempts, current attempt, cancellation, end, next attempt. */
+/**
+ * Returns the events: submission, failed attempts, current attempt, cancellation, end, next attempt, expiry.
+ */
 export function timelineEventsOf(task: Task): TimelineEvent[] {
   const events = [
     { at: task.created_at, status: 'PENDING' as const, title: 'Submitted' },
     ...failedAttempts(task),
     ...currentAttempt(task),
-    ...(task.cancel_requested_at
+    ...(task.cancel_requested_at && !hasExpired(task)
       ? [{ at: task.cancel_requested_at, status: 'CANCELLED' as const, title: 'Cancellation requested' }]
       : []),
     ...ending(task),
     ...nextAttempt(task),
+    ...expiry(task),
   ]
   return events.map((event) => ({ detail: null, isAhead: false, ...event }))
 }
@@ -52,12 +55,13 @@ function currentAttempt(task: Task) {
   return [{ at: started_at, status: 'STARTED' as const, title: `Attempt ${attempt} started` }]
 }
 
-function ending({ status, finished_at, started_at }: Task) {
+function ending(task: Task) {
+  const { status, finished_at, started_at } = task
   if (!finished_at) return []
   const titles: Partial<Record<TaskStatus, string>> = {
     SUCCESS: `Succeeded${started_at ? ` after ${formatDuration(spanMs(started_at, finished_at))}` : ''}`,
     FAILURE: 'Failed',
-    CANCELLED: 'Cancelled',
+    CANCELLED: hasExpired(task) ? 'Expired' : 'Cancelled',
   }
   return [{ at: finished_at, status, title: titles[status] ?? 'Finished' }]
 }
@@ -66,4 +70,12 @@ function nextAttempt({ status, attempt, run_at, created_at }: Task) {
   const isDelayed = status === 'PENDING' && Date.parse(run_at) > Date.parse(created_at)
   if (status !== 'RETRY' && !isDelayed) return []
   return [{ at: run_at, status: 'PENDING' as const, title: `Attempt ${attempt + 1} is due`, isAhead: true }]
+}
+
+/** Returns the end of a task that does not start in time, as long as it can happen. */
+function expiry({ status, attempt, expires_at }: Task) {
+  if (status !== 'PENDING' || attempt > 0 || expires_at === null) return []
+  return [
+    { at: expires_at, status: 'CANCELLED' as const, title: 'Expires if it has not started', isAhead: true },
+  ]
 }

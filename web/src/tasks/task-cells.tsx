@@ -18,6 +18,8 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
       )
     case 'queue':
       return <span class="cell-name">{task.queue}</span>
+    case 'priority':
+      return <>{task.priority === 'normal' ? <None /> : task.priority}</>
     case 'tags':
       return task.tags.length === 0 ? (
         <None />
@@ -32,6 +34,8 @@ export function Cell({ column, task, atMs }: { column: Column; task: CompactTask
       return <>{task.attempt === 0 ? <None /> : task.attempt}</>
     case 'created':
       return <Timestamp at={task.created_at} />
+    case 'expires':
+      return task.expires_at ? <Timestamp at={task.expires_at} /> : <None />
     case 'finished':
       return task.finished_at ? <Timestamp at={task.finished_at} /> : <None />
     case 'waited':

@@ -1,39 +1,60 @@
-// Table of all queues, with a button that pauses or resumes a queue.
+// Table of all queues, with their limits, and buttons that change the limits, pause or resume a queue.
+import { useState } from 'hono/jsx/dom'
 import { ActionButton } from '../api/action-button.tsx'
 import type { Queue } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { formatDuration } from '../parts/durations.ts'
+import { useObservable } from '../parts/observable.ts'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { hashOf } from '../route.ts'
+import { LimitsDialog } from './limits-dialog.tsx'
+import { limitsText } from './limits-text.ts'
 
 export interface QueueTableProps {
   /** Null until the queues are loaded. */
   queues: Queue[] | null
   page: Page
-  /** Called after a queue was paused or resumed. */
+  /** Called after a queue was paused or resumed, or its limits were changed. */
   onChanged: () => void
 }
 
 export function QueueTable({ queues, page, onChanged }: QueueTableProps) {
+  const isAllowed = !useObservable(page.access.state).missingScopes.includes('operate')
+  const [edited, setEdited] = useState<Queue | null>(null)
   return (
     <section class="panel" aria-labelledby="queues-title">
-      <h2 id="queues-title" class="panel-title">
-        Queues
-      </h2>
+      <div class="part-head">
+        <h2 id="queues-title" class="panel-title">
+          Queues
+        </h2>
+        <a class="button is-quiet is-small" href={hashOf({ view: 'keys' })}>
+          Keys of limits
+        </a>
+      </div>
       <DataTable
         class="table"
-        columns={columnsOf(page, onChanged)}
+        columns={columnsOf({ page, isAllowed, onChanged, onEdit: setEdited })}
         rows={queues}
         keyOf={({ name }) => name}
         loadingLabel="Loading the queues"
         hasCellLabels
       />
+      <LimitsDialog queue={edited} page={page} onClose={() => setEdited(null)} onSaved={onChanged} />
     </section>
   )
 }
 
-function columnsOf(page: Page, onChanged: () => void): Column<Queue>[] {
+interface Actions {
+  page: Page
+  /** Whether the API key may change queues, as far as the page knows. */
+  isAllowed: boolean
+  onChanged: () => void
+  /** Opens the dialog with the limits of a queue. */
+  onEdit: (queue: Queue) => void
+}
+
+function columnsOf({ page, isAllowed, onChanged, onEdit }: Actions): Column<Queue>[] {
   return [
     { title: 'Queue', cell: ({ name }) => <a href={tasksOf(name)}>{name}</a> },
     { title: 'State', isLive: true, cell: (queue) => <QueueState queue={queue} /> },
@@ -41,6 +62,16 @@ function columnsOf(page: Page, onChanged: () => void): Column<Queue>[] {
       title: 'Waiting',
       isNumber: true,
       cell: ({ name, waiting }) => <a href={tasksOf(name, 'PENDING,RETRY')}>{waiting.toLocaleString()}</a>,
+    },
+    {
+      title: 'Held',
+      isNumber: true,
+      cell: ({ name, held }) =>
+        held === 0 ? (
+          '–'
+        ) : (
+          <a href={hashOf({ view: 'keys', params: { queue: name } })}>{held.toLocaleString()}</a>
+        ),
     },
     {
       title: 'Running',
@@ -54,12 +85,30 @@ function columnsOf(page: Page, onChanged: () => void): Column<Queue>[] {
     },
     { title: 'Workers', isNumber: true, cell: ({ workers }) => workers },
     {
+      title: 'Limits',
+      cellClass: 'is-wide',
+      cell: ({ limits }) => (limits ? limitsText(limits) : <span class="quiet">none</span>),
+    },
+    {
       title: 'Actions',
       titleClass: 'visually-hidden',
       cellClass: 'is-action',
       cell: (queue) => {
         const action = actionOf(queue, page)
-        return <ActionButton key={action.text} access={page.access} {...action} onDone={onChanged} />
+        return (
+          <span class="action">
+            <button
+              type="button"
+              class="button is-small"
+              aria-label={`Change the limits of the queue ${queue.name}`}
+              aria-disabled={isAllowed ? 'false' : 'true'}
+              onClick={() => isAllowed && onEdit(queue)}
+            >
+              Limits
+            </button>
+            <ActionButton key={action.text} access={page.access} {...action} onDone={onChanged} />
+          </span>
+        )
       },
     },
   ]

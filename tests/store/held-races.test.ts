@@ -1,0 +1,106 @@
+// A claim of held tasks, and holding a task, while a submission changes the same task.
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { newId } from '../../src/base/uuidv7.ts'
+import { sql } from '../../src/store/drizzle.ts'
+import { createNewTasks } from '../support/new-tasks.ts'
+import { startSystem, type TestSystem, until } from '../support/system.ts'
+import { createUniqueDefinitions } from '../support/unique-definitions.ts'
+
+let system: TestSystem
+beforeEach(async () => {
+  system = await startSystem({ definitions: createUniqueDefinitions().definitions, worker: false })
+})
+afterEach(() => system.stop())
+
+const query: TestSystem['connections']['database']['query'] = (statement) =>
+  system.connections.database.query(statement)
+
+async function submitHeld(): Promise<string> {
+  const { id } = await system.service.submit('replaced_and_limited', { key: 'a' })
+  await system.service.whenEnqueued()
+  expect(await heldCount()).toBe(1)
+  return id
+}
+
+function claim() {
+  const part = { queue: 'default', isIsolated: false, names: ['replaced_and_limited'] }
+  return system.connections.limitStore.claim(part, { slots: 5, workerId: newId(), startNumber: 0 })
+}
+
+async function heldCount(): Promise<number> {
+  const [row] = await query<{ count: number }>(sql`select count(*)::int as count from held_tasks`)
+  return row?.count ?? -1
+}
+
+// PGlite has one connection, so a claim cannot wait for another transaction.
+describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submission', () => {
+  test('does not start a task that has left its group', async () => {
+    const id = await submitHeld()
+    const { tasks } = await claimDuring(`update tasks set enqueued_at = now(); delete from held_tasks`)
+    expect(tasks).toEqual([])
+    expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 0 })
+  })
+
+  test('leaves a turn to the other tasks of the group', async () => {
+    const id = await submitHeld()
+    const [other] = createNewTasks(1).map((task) => ({
+      ...task,
+      name: 'replaced_and_limited',
+      queue: 'default',
+      hold: { concurrencyKey: 'a', rateKey: '', priority: 'normal' as const },
+    }))
+    await system.connections.limitStore.writeDefinitions([
+      { name: 'replaced_and_limited', limits: { concurrency: 1, rate: null } },
+    ])
+    await system.connections.taskStore.insertMany(other ? [other] : [])
+    const { tasks } = await claimDuring(
+      `update tasks set enqueued_at = now() where id = '${id}'; delete from held_tasks where task_id = '${id}'`,
+    )
+    expect(tasks).toEqual([])
+    const { tasks: next } = await until(claim, (claimed) => claimed.tasks.length > 0)
+    expect(next).toMatchObject([{ id: other?.id }])
+  })
+
+  /** Claims while another transaction makes changes, which it commits when the claim waits for it. */
+  async function claimDuring(changes: string) {
+    const other = new pg.Client({ connectionString: system.database.url })
+    await other.connect()
+    await other.query(`begin; ${changes}`)
+    const claimed = claim()
+    await until(
+      () =>
+        query<{ count: number }>(
+          sql`select count(*)::int as count from pg_locks where not granted and pid in (
+                select pid from pg_stat_activity where datname = current_database())`,
+        ),
+      ([row]) => (row?.count ?? 0) > 0,
+    )
+    await other.query('commit')
+    await other.end()
+    return claimed
+  }
+})
+
+test('a task is not held with the keys of an input that was replaced meanwhile', async () => {
+  const id = await submitHeld()
+  await query(sql`delete from held_tasks`)
+  const [row] = await query<{ atMs: number }>(sql`
+    update tasks set enqueued_at = now() returning extract(epoch from enqueued_at)::float8 * 1000 as "atMs"`)
+  const enqueuedAtMs = row?.atMs ?? 0
+  const task = { id, name: 'replaced_and_limited', queue: 'default', attempt: 0 }
+  const hold = { concurrencyKey: 'old', rateKey: '', priority: 'normal' as const }
+  const { limitStore } = system.connections
+  await limitStore.hold([{ ...task, hold, enqueuedAtMs: enqueuedAtMs - 1 }])
+  expect(await heldCount()).toBe(0)
+  await limitStore.hold([{ ...task, hold, enqueuedAtMs }])
+  expect(await heldCount()).toBe(1)
+})
+
+test('a task that has expired gives no turn right after a claim, which would repeat it without end', async () => {
+  await submitHeld()
+  await query(sql`update tasks set expires_at = now() - interval '1 s'`)
+  await query(sql`update held_tasks set expires_at = now() - interval '1 s'`)
+  expect((await claim()).tasks).toEqual([])
+  expect(await claim()).toMatchObject({ tasks: [], isMore: false })
+})
