@@ -53,10 +53,13 @@ export async function startSystem(system: System, store: Store): Promise<Running
 }
 
 /** Migrates the database and starts only the API of Waggle, without a worker. */
-export async function startWaggleApi(store: Store): Promise<WaggleProcess & { port: number }> {
+export async function startWaggleApi(
+  store: Store,
+  settings: Record<string, string> = {},
+): Promise<WaggleProcess & { port: number }> {
   const waggle = SYSTEMS.find(({ name }) => name === 'waggle') as System
   const port = await freePort()
-  const command = environmentCommand(store, port, waggle)
+  const command = environmentCommand(store, port, { settings })
   for (const program of waggle.prepare) await run([...command, ...program])
   const api = await startChildServer([...command, ...waggle.api], { onOutput: showOutput('waggle api') })
   await untilHealthy(waggle, port)

@@ -10,6 +10,7 @@ import { startWorker } from '../../src/worker/worker.ts'
 import type { WorkerOptions } from '../../src/worker/worker-options.ts'
 import { CHILD_ENVIRONMENT } from './child-environment.ts'
 import { createIsolatedDefinitions, ISOLATED_SCRIPT } from './isolated-definitions.ts'
+import { createLimitedDefinitions, type LimitedDefinition } from './limited-definitions.ts'
 import { createSampleRegistry, createSampleServices } from './sample-project.ts'
 import { createRunRecorder, createTestDefinitions } from './test-definitions.ts'
 
@@ -36,6 +37,8 @@ export interface Settings {
   redisUrl: string
   options: WorkerOptions
   graceMs: number
+  /** Limits of the limited definitions; by default the worker has no such definitions. */
+  limited?: LimitedDefinition[]
 }
 
 export const OPTIONS = {
@@ -57,6 +60,7 @@ export async function spawnWorker(
   options: Partial<WorkerOptions> = {},
   graceMs = 10_000,
   nodeOptions: string[] = [],
+  limited?: LimitedDefinition[],
 ): Promise<WorkerProcess> {
   const settings: Settings = {
     databaseUrl: system.database.url,
@@ -64,6 +68,7 @@ export async function spawnWorker(
     // As under a supervisor.
     options: { ...OPTIONS, parentPid: process.pid, ...options },
     graceMs,
+    limited,
   }
   const script = fileURLToPath(import.meta.url)
   const child = spawn(process.execPath, [...nodeOptions, script, JSON.stringify(settings)], {
@@ -101,13 +106,19 @@ export async function spawnWorker(
 }
 
 /** Starts a worker with the test definitions in this process. Its tasks can end the process. */
-export async function openTestWorker({ databaseUrl, redisUrl, options }: Omit<Settings, 'graceMs'>) {
+export async function openTestWorker({
+  databaseUrl,
+  redisUrl,
+  options,
+  limited = [],
+}: Omit<Settings, 'graceMs'>) {
   const events = createEvents()
   logEvents(events, 'info', { role: 'worker' })
   const connections = await openConnections({ databaseUrl, redisUrl }, events)
   const recorder = await createRunRecorder(databaseUrl)
   const registry = createSampleRegistry([
     ...createTestDefinitions(recorder),
+    ...createLimitedDefinitions(limited, recorder),
     // The processes of these definitions are started ahead, which takes time.
     ...(options.isolated ? createIsolatedDefinitions() : []),
   ])

@@ -261,7 +261,7 @@ function countOf({ groups }: Grants): number {
 }
 
 // A group with a task that was granted a start and did not wait any more has its next turn after this time. Its
-// other tasks may start then. It is not 0, because a task that has expired is granted a start until it is ended.
+// other tasks may start then. It is not 0, so that a claim is not repeated without a pause.
 const REFUSED_TURN_MS = 100
 
 /** Gives the groups with granted starts a turn soon: some of their tasks did not wait any more. */
@@ -270,7 +270,10 @@ function withTurnsSoon(grants: Grants, nowMs: number): Grants {
   return { ...grants, groups: grants.groups.map((group) => (group.count > 0 ? { ...group, turn } : group)) }
 }
 
-/** Starts the granted tasks. Removes those that do not wait any more. */
+/**
+ * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones, which use no start of a rate
+ * limit and delay no other task of their group until they are ended.
+ */
 async function start(
   transaction: Transaction,
   { groups }: Grants,
