@@ -19,13 +19,19 @@ test('limits.md contains sync-customer.ts', () => {
   )
 })
 
-test('limits: no two calls for a customer overlap, and at most five calls start in any second', async () => {
+test('limits: calls for a customer do not overlap, at most five start in any second, and no change is sent twice', async () => {
   const server = await startCountingServer()
   const system = await startSystem({ worker: false, definitions: [syncCustomer as TaskDefinition] })
   onTestFinished(() => system.stop())
   for (const worker of [1, 2]) system.startWorker({ version: `${worker}` })
-  const inputs = Array.from({ length: 25 }, (_, index) => ({ customer: `c-${index % 3}`, url: server.url }))
-  await Promise.all(inputs.map((input) => system.service.submit('sync_customer', input)))
+  const inputs = Array.from({ length: 25 }, (_, index) => ({
+    customer: `c-${index % 3}`,
+    version: index,
+    url: server.url,
+  }))
+  const submitted = [...inputs, ...inputs].map((input) => system.service.submit('sync_customer', input))
+  const ids = (await Promise.all(submitted)).map(({ id }) => id)
+  expect(ids.slice(inputs.length)).toEqual(ids.slice(0, inputs.length))
   await until(
     () => system.countByStatus(),
     ({ SUCCESS }) => SUCCESS === inputs.length,
@@ -47,7 +53,7 @@ async function startCountingServer() {
   const overlaps: string[] = []
   const open = new Set<string>()
   const server = createServer((request, response) => {
-    const customer = request.url ?? ''
+    const customer = request.url?.split('/')[1] ?? ''
     calls.push(performance.now())
     if (open.has(customer)) overlaps.push(customer)
     open.add(customer)
