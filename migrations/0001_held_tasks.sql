@@ -48,5 +48,5 @@ CREATE INDEX "held_tasks_running_by_queue" ON "held_tasks" USING btree ("queue")
 CREATE INDEX "held_tasks_expiring" ON "held_tasks" USING btree ("expires_at") WHERE expires_at is not null and started_at is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "task_groups_key" ON "task_groups" USING btree ("queue","is_isolated","priority","name","concurrency_key","rate_key");--> statement-breakpoint
 CREATE INDEX "task_groups_turns" ON "task_groups" USING btree ("queue","is_isolated","name","priority","turn_at");--> statement-breakpoint
-CREATE INDEX "task_groups_next" ON "task_groups" USING btree ("queue","is_isolated","turn_at");--> statement-breakpoint
+CREATE INDEX "task_groups_by_turn" ON "task_groups" USING btree ("queue","is_isolated","turn_at");--> statement-breakpoint
 CREATE INDEX "task_groups_concurrency" ON "task_groups" USING btree ("name","concurrency_key");

@@ -70,7 +70,7 @@ export const taskGroups = pgTable(
       table.rateKey,
     ),
     index('task_groups_turns').on(table.queue, table.isIsolated, table.name, table.priority, table.turnAt),
-    index('task_groups_next').on(table.queue, table.isIsolated, table.turnAt),
+    index('task_groups_by_turn').on(table.queue, table.isIsolated, table.turnAt),
     index('task_groups_concurrency').on(table.name, table.concurrencyKey),
   ],
 )
