@@ -45,7 +45,7 @@ describe('POST /v1/tasks/{name}', () => {
       is_final: false,
       links: { self: `/v1/tasks/${task.id}`, cancel: `/v1/tasks/${task.id}/cancel` },
     })
-    expect(await system.task(task.id)).toEqual({ ...task, attempts: [] })
+    expect(await system.task(task.id)).toEqual({ ...task, waits_for: null, attempts: [] })
   })
 
   test.each([
