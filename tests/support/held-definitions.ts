@@ -29,6 +29,7 @@ export function createHeldDefinitions(): { definitions: TaskDefinition[]; runs: 
     runs.peaks.set(given.key, Math.max(count, runs.peaks.get(given.key) ?? 0))
     try {
       await pause(given.ms, signal)
+      signal.throwIfAborted()
       return {}
     } finally {
       running.set(given.key, (running.get(given.key) ?? 1) - 1)
