@@ -7,7 +7,7 @@ import { type Context, rounded, SETTINGS } from './plan.ts'
 import { submitOneByOne, untilProcessed } from './submit.ts'
 
 const WARM_UP = 1_000
-// A measurement that takes longer fails: 100,000 tasks at 200 a second.
+// Time limit of a measurement: 100,000 tasks at 200 per second.
 const LIMIT_MS = 500_000
 
 export async function measureKeys(context: Context): Promise<Section> {

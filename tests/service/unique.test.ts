@@ -423,7 +423,7 @@ test('keys whose task has ended are deleted, others stay', async () => {
   const keys = await query<{ key: string }>(sql`select key from unique_tasks order by key`)
   expect(keys.map(({ key }) => key)).toEqual(['waits', 'window'])
   await query(sql`delete from tasks`)
-  await query(sql`update unique_tasks set kept_until = now()`)
+  await query(sql`update unique_tasks set kept_until = now() - interval '1 s'`)
   expect(await uniqueStore.prune({ name: '', key: '' }, 10)).toBeNull()
   expect(await query(sql`select key from unique_tasks`)).toEqual([])
 })

@@ -85,7 +85,8 @@ function keyOf(group: GroupRecord): string {
 }
 
 /**
- * Holds tasks that wait and are marked as enqueued. Tasks that have started or ended meanwhile are skipped.
+ * Makes waiting tasks held tasks, which workers claim from Postgres: each gets a row in `held_tasks`, and its
+ * `enqueued_at` becomes `infinity`. Tasks that have started or ended meanwhile are skipped.
  */
 export async function holdTasks(database: Database, tasks: readonly MarkedTask[]): Promise<void> {
   if (tasks.length === 0) return

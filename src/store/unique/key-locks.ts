@@ -6,7 +6,7 @@ import { type BatchStatement, doubles, texts, uuids } from '../columns.ts'
 import { sql } from '../drizzle.ts'
 import type { Transaction } from '../lanes.ts'
 
-/** A task that wants to be the task of its key. */
+/** A task with a unique key. It becomes the task of this key unless another one is. */
 export interface KeyClaim {
   id: string
   name: string
