@@ -1,7 +1,7 @@
 // What the package contains, and what tools say about it.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -30,9 +30,16 @@ test('the package contains what is needed and nothing else', () => {
       'templates/samples/waggle.config.ts',
     ].sort(),
   )
-  const unnamed = page.filter((path) => !/^web\/dist\/assets\/(index|plot)-[\w-]+\.(js|css)$/.test(path))
-  expect(unnamed.sort()).toEqual(['web/dist/icon.svg', 'web/dist/index.html'])
-  expect(page).toHaveLength(6)
+  expect(page.filter((path) => !path.startsWith('web/dist/assets/')).sort()).toEqual([
+    'web/dist/icon.svg',
+    'web/dist/index.html',
+  ])
+  // Every script and style sheet is part of the page: index.html or another script names it.
+  const texts = page.map((path) => readFileSync(join(DIST, path), 'utf8'))
+  for (const path of page.filter((path) => path.startsWith('web/dist/assets/'))) {
+    expect(path).toMatch(/^web\/dist\/assets\/[\w-]+\.(js|css)$/)
+    expect(texts.filter((text) => text.includes(basename(path)))).not.toEqual([])
+  }
 })
 
 test('the command is executable', () => {
