@@ -288,6 +288,7 @@ export function startParts(
       events.emit('tasks.cancelled', { tasks })
       callbacks.wake()
     },
+    onFreed: () => signals.publish('held', queues),
     events,
     stopping: stopping.signal,
     intervalMs: intervals.dispatchMs,
@@ -404,9 +405,7 @@ export function startParts(
     const ended = finishes.filter(({ decision }) => isFinal(decision.status)).map((finish) => finish.id)
     if (ended.length > 0) signals.publish('ended', ended)
     if (!finishes.some(({ isHeld }) => isHeld)) return
-    // A slot of a limit is free. This worker may have no slot for the next task.
-    held.wake()
-    signals.publish('held', queues)
+    held.freed()
   }
 }
 

@@ -27,6 +27,8 @@ export interface HeldTasksDependencies {
   /** Called when the worker stops while it is not known whether a claim was committed. */
   onUnknownClaim: () => void
   onExpired: (tasks: ExpiredTask[]) => void
+  /** Called when attempts have ended, and other workers may be able to start tasks that this one does not start. */
+  onFreed: () => void
   events: Events
   /** AbortSignal that aborts when the worker begins to stop. After that, no task is claimed. */
   stopping: AbortSignal
@@ -38,9 +40,15 @@ const MAX_CLAIM = 100
 // Minimum pause before the next round, so that slots that are freed at about the same time are used together.
 const MIN_PAUSE_MS = 5
 
-export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
+export interface HeldTasks extends Loop {
+  /** Says that attempts of held tasks of this worker have ended: their limits may allow other starts. */
+  freed(): void
+}
+
+export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
   const { workerId, queues, store, heartbeat, slots, isolatedSlots } = dependencies
-  const { runningIds, run, release, onUnknownClaim, onExpired, events, stopping, intervalMs } = dependencies
+  const { runningIds, run, release, onUnknownClaim, onExpired, onFreed, events } = dependencies
+  const { stopping, intervalMs } = dependencies
   let startNumber = 0
   /** Delivery queue of the part whose tasks were started last. */
   let servedLast: string | undefined
@@ -50,17 +58,41 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): Loop {
   const waitingOf = new Map<string, Priority>()
   /** Whether Postgres has not answered a claim, which may be committed. */
   let isClaimUnknown = false
+  /** Whether attempts have ended since the last round began. */
+  let hasFreed = false
   const loop = startLoop({
     intervalMs,
-    body: round,
+    body: startTasks,
     onError: (error) => events.emit('error.transient', { where: 'held tasks', error }),
   })
   return {
     wake: loop.wake,
+    freed() {
+      hasFreed = true
+      if (stopping.aborted) onFreed()
+      else loop.wake()
+    },
     async stop() {
       await loop.stop()
       if (isClaimUnknown) onUnknownClaim()
     },
+  }
+
+  /**
+   * One round. What attempts have freed, this worker uses first: waking all workers for each end would make them wait
+   * for each other's locks. The others are woken if tasks are left for which only this worker has no slot.
+   */
+  async function startTasks(): Promise<number | undefined> {
+    const mayLeave = hasFreed
+    hasFreed = false
+    let isSure = false
+    try {
+      const pauseMs = await round()
+      isSure = !stopping.aborted
+      return pauseMs
+    } finally {
+      if (mayLeave && (!isSure || waitingOf.size > 0)) onFreed()
+    }
   }
 
   async function round(): Promise<number | undefined> {
