@@ -79,7 +79,8 @@ export function createSignals({ redisUrl, prefix = 'waggle', onError }: SignalsO
     // The publisher has no offline queue, so that its commands fail immediately while Redis cannot be
     // reached, and do not accumulate in memory.
     const publisher = createClient({ ...clientOptionsOf(redisUrl), disableOfflineQueue: true })
-    const subscriber = createClient(clientOptionsOf(redisUrl))
+    // `createClient` would make a new class with all commands of Redis, which takes 20 ms.
+    const subscriber = publisher.duplicate({ disableOfflineQueue: false })
     for (const client of [publisher, subscriber]) {
       client.on('error', report)
       client.connect().catch(report)
