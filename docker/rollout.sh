@@ -6,6 +6,8 @@
 #                                switches nginx to the new API, stops the old containers
 #   docker/rollout.sh rollback   does the same with the tag that ran before
 #
+# In a project it is node_modules/waggle-tasks/docker/rollout.sh.
+#
 # Exit code 0: the new tag runs. 3: the new tag runs, but nginx does not run or does not serve DOMAIN; the
 # last line says why. Any other code: the rollout failed, and the last line says why and what runs now. A
 # failure before the old workers stop leaves all old containers and the old page in use; migrations stay
@@ -14,6 +16,7 @@
 # container `certificates` is replaced at the end; its volume is not touched.
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
+case $PWD in */node_modules/waggle-tasks) cd ../.. ;; esac
 umask 077
 
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}

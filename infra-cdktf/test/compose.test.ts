@@ -108,9 +108,9 @@ test('images and the pipeline use the common health path', () => {
 test('the web image contains the compose files and host scripts of its version', () => {
   const dockerfile = textOf('docker/Dockerfile')
   for (const line of [
-    'COPY docker-compose*.yml /usr/share/waggle/host/',
-    'COPY docker/rollout.sh /usr/share/waggle/host/docker/',
-    'COPY infra-cdktf/host /usr/share/waggle/host/host',
+    'COPY --from=package docker-compose*.yml /usr/share/waggle/host/',
+    'COPY --from=package docker/rollout.sh docker/init-env.sh /usr/share/waggle/host/docker/',
+    'COPY --from=package infra-cdktf/host /usr/share/waggle/host/host',
   ])
     expect(dockerfile).toContain(line)
   const ignoreLines = textOf('.dockerignore').split('\n')

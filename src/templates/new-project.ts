@@ -6,18 +6,29 @@ import { sourceForProject } from './package-source.ts'
 import {
   type ProjectFiles,
   readDependencies,
-  readProjectTemplate,
   readSamples,
+  readTemplate,
   withValues,
 } from './template-files.ts'
+
+export interface Parts {
+  /** Add the samples. */
+  samples: boolean
+  /** Add what runs the project in containers. If the folder has a project, this is all that is written. */
+  containers: boolean
+}
 
 /**
  * Creates a project in the folder, and the folder if it does not exist.
  * @returns the paths of the written files, relative to the folder
  * @throws Error that names the files of the project that exist; then nothing is written
  */
-export function createProject(folder: string, { samples }: { samples: boolean }): string[] {
-  const files = filesOf(folder, samples)
+export function createProject(folder: string, { samples, containers }: Parts): string[] {
+  const isExtended = containers && !samples && existsSync(join(folder, 'waggle.config.ts'))
+  const files = {
+    ...(!isExtended && filesOf(folder, samples)),
+    ...(containers && containerFiles(nameOf(folder))),
+  }
   const paths = Object.keys(files).toSorted()
   const existing = paths.filter((path) => existsSync(join(folder, path)))
   if (existing.length > 0)
@@ -33,13 +44,21 @@ export function createProject(folder: string, { samples }: { samples: boolean })
 
 function filesOf(folder: string, samples: boolean): ProjectFiles {
   const name = nameOf(folder)
-  const template = readProjectTemplate()
+  const template = readTemplate('project')
   return {
     ...template,
     ...(samples && samplesFor()),
     'README.md': withValues(template['README.md'] ?? '', { name }),
     'package.json': packageJson(name, folder, samples),
   }
+}
+
+/** Returns what runs a project in containers. Its name there is that of its images and network. */
+function containerFiles(name: string): ProjectFiles {
+  const { 'docker-compose.yml': compose = '', ...files } = readTemplate('containers')
+  // Docker permits fewer characters than npm.
+  const permitted = name.replace(/[^a-z0-9_-]+/g, '-')
+  return { ...files, 'docker-compose.yml': withValues(compose, { name: permitted }) }
 }
 
 /** Returns the samples, whose configuration also has the first task of the template. */

@@ -11,10 +11,15 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TEMPLATES = join(PACKAGE_ROOT, 'templates')
 
 // npm leaves files with these names out of packages, so the templates have other names.
-const NAMES: Record<string, string> = { gitignore: '.gitignore', 'env.example': '.env.example' }
+const NAMES: Record<string, string> = {
+  dockerignore: '.dockerignore',
+  'env.example': '.env.example',
+  gitignore: '.gitignore',
+}
 
-export function readProjectTemplate(): ProjectFiles {
-  const files = filesBelow(join(TEMPLATES, 'project'))
+/** @param name `project`, or `containers`: what runs a project in containers */
+export function readTemplate(name: 'project' | 'containers'): ProjectFiles {
+  const files = filesBelow(join(TEMPLATES, name))
   return Object.fromEntries(Object.entries(files).map(([path, text]) => [NAMES[path] ?? path, text]))
 }
 

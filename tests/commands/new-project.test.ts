@@ -81,6 +81,20 @@ describe('init', () => {
     expect(readdirSync(folder)).toEqual(['tsconfig.json'])
   })
 
+  test('--containers adds what runs it in containers, also to an existing project', async () => {
+    const folder = await newProject()
+    const before = readdirSync(folder)
+    const { code, stdout } = await runCommand(['init', folder, '--containers'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Wrote:\n {2}\.dockerignore\n {2}Dockerfile\n {2}docker-compose\.yml\nNext:\n/)
+    expect(stdout).not.toContain('npm install')
+    const added = readdirSync(folder).filter((name) => !before.includes(name))
+    expect(added.toSorted()).toEqual(['.dockerignore', 'Dockerfile', 'docker-compose.yml'])
+    expect(readFileSync(join(folder, 'docker-compose.yml'), 'utf8')).toContain('\nname: my-tasks\n')
+    const again = await runCommand(['init', folder, '--containers'])
+    expect(again.stderr).toContain('already has .dockerignore, Dockerfile, docker-compose.yml')
+  })
+
   test('--samples adds the samples of this repository, which compile and have their routes', async () => {
     const folder = await newProject('--samples')
     const { stdout } = await runCommand(['openapi'], { folder })

@@ -364,7 +364,7 @@ describe.skipIf(!provided)('HTTPS', () => {
 
     test('keeps the container of the certificates if the image does not know the command', async () => {
       const images = stack.project.replace(/-https$/, '')
-      const command = '[ $0 = certificates ] && exit 2; exec node src/main.ts $0'
+      const command = '[ $0 = certificates ] && exit 2; exec /app/node_modules/waggle-tasks/bin/waggle.js $0'
       const dockerfile = `FROM ${images}/app:${TAGS[0]}\nENTRYPOINT ["sh", "-c", "${command}"]\n`
       const build = 'printf %s "$0" | docker build -q -t "$1" -'
       expect((await run('sh', ['-c', build, dockerfile, `${images}/app:older`])).code).toBe(0)

@@ -15,6 +15,7 @@ const namesIn = (text: string, pattern: RegExp) =>
 
 const compose = [
   'docker-compose.yml',
+  'docker-compose.project.yml',
   'docker-compose.https.yml',
   'docker-compose.hosts.yml',
   'docker-compose.aws.yml',
