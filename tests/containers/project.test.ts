@@ -161,6 +161,8 @@ describe.skipIf(!provided)('a project', () => {
     npm(addon, ['pack', '--silent', '--pack-destination', folder])
     rmSync(join(folder, 'tasks'), { recursive: true })
     write(folder, { 'tasks/native.ts': TASK, 'waggle.config.ts': CONFIG })
+    // It has no tests, and an optional package of Vite is missing in some registries: `npm ci` would fail.
+    npm(folder, ['pkg', 'delete', 'devDependencies.vitest'])
     // The image compiles the module, not this machine.
     const added = ['./add-1.0.0.tgz', '@node-rs/argon2', 'hono']
     npm(folder, ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', ...added])
@@ -203,7 +205,7 @@ describe.skipIf(!provided)('a project', () => {
     const [api = ''] = await containersOf(stack, 'api')
     const found = await docker(['exec', api, 'find', '/app', '-maxdepth', '2', '-not', '-path', '*/.bin*'])
     expect(found).toContain('/app/node_modules/@node-rs')
-    for (const name of ['.env', '.env.project', 'node_modules/node', 'node_modules/vitest'])
+    for (const name of ['.env', '.env.project', 'node_modules/node', 'node_modules/typescript'])
       expect(found.split('\n')).not.toContain(`/app/${name}`)
   })
 
