@@ -6,7 +6,7 @@ set -eu
 cd /app
 # The headers of Node in this image. Scripts run with the package `node`, which has none: node-gyp would
 # download them.
-export npm_config_nodedir=/usr/local
+export npm_package_config_node_gyp_nodedir=/usr/local
 npm ci --omit=dev --no-audit --no-fund
 grep -q '"@electric-sql/pglite"' package.json || rm -rf node_modules/@electric-sql/pglite
 rm -rf node_modules/node node_modules/.bin/node
