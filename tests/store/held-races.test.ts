@@ -7,6 +7,7 @@ import { createNewTasks } from '../support/new-tasks.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createUniqueDefinitions } from '../support/unique-definitions.ts'
 
+const workerId = newId()
 let system: TestSystem
 beforeEach(async () => {
   system = await startSystem({ definitions: createUniqueDefinitions().definitions, worker: false })
@@ -23,9 +24,27 @@ async function submitHeld(): Promise<string> {
   return id
 }
 
+/** Inserts a held task with this key of the concurrency limit. */
+async function insertHeld(concurrencyKey: string): Promise<string> {
+  const [task] = createNewTasks(1).map((created) => ({
+    ...created,
+    name: 'replaced_and_limited',
+    queue: 'default',
+    hold: { concurrencyKey, rateKey: '', priority: 'normal' as const },
+  }))
+  await system.connections.taskStore.insertMany(task ? [task] : [])
+  return task?.id ?? ''
+}
+
+function limitToOnePerKey() {
+  return system.connections.limitStore.writeDefinitions([
+    { name: 'replaced_and_limited', limits: { concurrency: 1, rate: null } },
+  ])
+}
+
 function claim() {
   const part = { queue: 'default', isIsolated: false, names: ['replaced_and_limited'] }
-  return system.connections.limitStore.claim(part, { reserve: () => 5, workerId: newId(), startNumber: 0 })
+  return system.connections.limitStore.claim(part, { reserve: () => 5, workerId, startNumber: 0 })
 }
 
 async function heldCount(): Promise<number> {
@@ -44,41 +63,68 @@ describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submis
 
   test('leaves a turn to the other tasks of the group', async () => {
     const id = await submitHeld()
-    const [other] = createNewTasks(1).map((task) => ({
-      ...task,
-      name: 'replaced_and_limited',
-      queue: 'default',
-      hold: { concurrencyKey: 'a', rateKey: '', priority: 'normal' as const },
-    }))
-    await system.connections.limitStore.writeDefinitions([
-      { name: 'replaced_and_limited', limits: { concurrency: 1, rate: null } },
-    ])
-    await system.connections.taskStore.insertMany(other ? [other] : [])
+    await limitToOnePerKey()
+    const other = await insertHeld('a')
     const { tasks } = await claimDuring(
       `update tasks set enqueued_at = now() where id = '${id}'; delete from held_tasks where task_id = '${id}'`,
     )
     expect(tasks).toEqual([])
     const { tasks: next } = await until(claim, (claimed) => claimed.tasks.length > 0)
-    expect(next).toMatchObject([{ id: other?.id }])
+    expect(next).toMatchObject([{ id: other }])
   })
 
   /** Claims while another transaction makes changes, which it commits when the claim waits for it. */
   async function claimDuring(changes: string) {
-    const other = new pg.Client({ connectionString: system.database.url })
-    await other.connect()
-    await other.query(`begin; ${changes}`)
+    const commit = await begin(changes)
     const claimed = claim()
+    await untilWaiting(1)
+    await commit()
+    return claimed
+  }
+
+  test('and meanwhile does not see the end of a task leaves a turn to the tasks of the same key', async () => {
+    await limitToOnePerKey()
+    const first = await insertHeld('a')
+    const { tasks } = await claim()
+    expect(tasks).toMatchObject([{ id: first }])
+    const second = await insertHeld('a')
+    const other = await insertHeld('b')
+    const commit = await begin(`select from tasks where id = '${other}' for update`)
+    // It has read that the first task runs.
+    const claimed = claim()
+    await untilWaiting(1)
+    const decision = { status: 'SUCCESS' as const, failures: 0, resultText: '{}' }
+    const ended = system.connections.taskStore.finishMany([
+      { id: first, attempt: 1, workerId, decision, isHeld: true },
+    ])
+    await Promise.race([ended, untilWaiting(2)])
+    await commit()
+    expect((await claimed).tasks).toMatchObject([{ id: other }])
+    expect(await ended).toEqual(['SUCCESS'])
+    expect((await claim()).tasks).toMatchObject([{ id: second }])
+  })
+
+  /** Begins a transaction with these changes. @returns a function that commits it */
+  async function begin(changes: string): Promise<() => Promise<void>> {
+    const client = new pg.Client({ connectionString: system.database.url })
+    await client.connect()
+    await client.query(`begin; ${changes}`)
+    return async () => {
+      await client.query('commit')
+      await client.end()
+    }
+  }
+
+  /** Waits until so many transactions wait for others. */
+  async function untilWaiting(count: number) {
     await until(
       () =>
         query<{ count: number }>(
           sql`select count(*)::int as count from pg_locks where not granted and pid in (
                 select pid from pg_stat_activity where datname = current_database())`,
         ),
-      ([row]) => (row?.count ?? 0) > 0,
+      ([row]) => (row?.count ?? 0) >= count,
     )
-    await other.query('commit')
-    await other.end()
-    return claimed
   }
 })
 
