@@ -47,21 +47,26 @@ function claim() {
   return system.connections.limitStore.claim(part, { reserve: () => 5, workerId, startNumber: 0 })
 }
 
+function end(id: string) {
+  const decision = { status: 'SUCCESS' as const, failures: 0, resultText: '{}' }
+  return system.connections.taskStore.finishMany([{ id, attempt: 1, workerId, decision, isHeld: true }])
+}
+
 async function heldCount(): Promise<number> {
   const [row] = await query<{ count: number }>(sql`select count(*)::int as count from held_tasks`)
   return row?.count ?? -1
 }
 
-// PGlite has one connection, so a claim cannot wait for another transaction.
-describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submission', () => {
-  test('does not start a task that has left its group', async () => {
+// PGlite has one connection, so no transaction waits for another.
+describe.skipIf(inject('postgresUrl') === null)('while another transaction has locked rows', () => {
+  test('a claim does not start a task that has left its group', async () => {
     const id = await submitHeld()
     const { tasks } = await claimDuring(`update tasks set enqueued_at = now(); delete from held_tasks`)
     expect(tasks).toEqual([])
     expect(await system.task(id)).toMatchObject({ status: 'PENDING', attempt: 0 })
   })
 
-  test('leaves a turn to the other tasks of the group', async () => {
+  test('a claim leaves a turn to the other tasks of the group', async () => {
     const id = await submitHeld()
     await limitToOnePerKey()
     const other = await insertHeld('a')
@@ -82,7 +87,7 @@ describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submis
     return claimed
   }
 
-  test('and meanwhile does not see the end of a task leaves a turn to the tasks of the same key', async () => {
+  test('a claim that overlooks the end of a task leaves a turn to the tasks of its key', async () => {
     await limitToOnePerKey()
     const first = await insertHeld('a')
     const { tasks } = await claim()
@@ -93,15 +98,26 @@ describe.skipIf(inject('postgresUrl') === null)('a claim that waits for a submis
     // It has read that the first task runs.
     const claimed = claim()
     await untilWaiting(1)
-    const decision = { status: 'SUCCESS' as const, failures: 0, resultText: '{}' }
-    const ended = system.connections.taskStore.finishMany([
-      { id: first, attempt: 1, workerId, decision, isHeld: true },
-    ])
+    const ended = end(first)
     await Promise.race([ended, untilWaiting(2)])
     await commit()
     expect((await claimed).tasks).toMatchObject([{ id: other }])
     expect(await ended).toEqual(['SUCCESS'])
     expect((await claim()).tasks).toMatchObject([{ id: second }])
+  })
+
+  test('an end that waits for a group has locked no task, so that it cannot deadlock with a claim', async () => {
+    await limitToOnePerKey()
+    const id = await insertHeld('a')
+    await claim()
+    await insertHeld('a')
+    await query(sql`update task_groups set turn_at = 'infinity'`)
+    const commit = await begin(`select from task_groups for update`)
+    const ended = end(id)
+    await untilWaiting(1)
+    expect(await query(sql`select id from tasks where id = ${id} for update nowait`)).toEqual([{ id }])
+    await commit()
+    expect(await ended).toEqual(['SUCCESS'])
   })
 
   /** Begins a transaction with these changes. @returns a function that commits it */
