@@ -1,16 +1,15 @@
 // A claim of held tasks, and holding a task, while a submission changes the same task.
-import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { newId } from '../../src/base/uuidv7.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { createNewTasks } from '../support/new-tasks.ts'
+import { openHeldStore } from '../support/held-store.ts'
 import { startSystem, type TestSystem, until } from '../support/system.ts'
 import { createUniqueDefinitions } from '../support/unique-definitions.ts'
 
-const workerId = newId()
 let system: TestSystem
+let held: ReturnType<typeof openHeldStore>
 beforeEach(async () => {
   system = await startSystem({ definitions: createUniqueDefinitions().definitions, worker: false })
+  held = openHeldStore(system, { name: 'replaced_and_limited', queue: 'default' })
 })
 afterEach(() => system.stop())
 
@@ -24,33 +23,7 @@ async function submitHeld(): Promise<string> {
   return id
 }
 
-/** Inserts a held task with this key of the concurrency limit. */
-async function insertHeld(concurrencyKey: string): Promise<string> {
-  const [task] = createNewTasks(1).map((created) => ({
-    ...created,
-    name: 'replaced_and_limited',
-    queue: 'default',
-    hold: { concurrencyKey, rateKey: '', priority: 'normal' as const },
-  }))
-  await system.connections.taskStore.insertMany(task ? [task] : [])
-  return task?.id ?? ''
-}
-
-function limitToOnePerKey() {
-  return system.connections.limitStore.writeDefinitions([
-    { name: 'replaced_and_limited', limits: { concurrency: 1, rate: null } },
-  ])
-}
-
-function claim() {
-  const part = { queue: 'default', isIsolated: false, names: ['replaced_and_limited'] }
-  return system.connections.limitStore.claim(part, { reserve: () => 5, workerId, startNumber: 0 })
-}
-
-function end(id: string) {
-  const decision = { status: 'SUCCESS' as const, failures: 0, resultText: '{}' }
-  return system.connections.taskStore.finishMany([{ id, attempt: 1, workerId, decision, isHeld: true }])
-}
+const limitToOnePerKey = () => held.limit({ concurrency: 1, rate: null })
 
 async function heldCount(): Promise<number> {
   const [row] = await query<{ count: number }>(sql`select count(*)::int as count from held_tasks`)
@@ -69,79 +42,59 @@ describe.skipIf(inject('postgresUrl') === null)('while another transaction has l
   test('a claim leaves a turn to the other tasks of the group', async () => {
     const id = await submitHeld()
     await limitToOnePerKey()
-    const other = await insertHeld('a')
+    const other = await held.insert('a')
     const { tasks } = await claimDuring(
       `update tasks set enqueued_at = now() where id = '${id}'; delete from held_tasks where task_id = '${id}'`,
     )
     expect(tasks).toEqual([])
-    const { tasks: next } = await until(claim, (claimed) => claimed.tasks.length > 0)
+    const { tasks: next } = await until(
+      () => held.claim(),
+      (claimed) => claimed.tasks.length > 0,
+    )
     expect(next).toMatchObject([{ id: other }])
   })
 
   /** Claims while another transaction makes changes, which it commits when the claim waits for it. */
   async function claimDuring(changes: string) {
-    const commit = await begin(changes)
-    const claimed = claim()
-    await untilWaiting(1)
+    const commit = await held.begin(changes)
+    const claimed = held.claim()
+    await held.untilWaiting(1)
     await commit()
     return claimed
   }
 
   test('a claim that overlooks the end of a task leaves a turn to the tasks of its key', async () => {
     await limitToOnePerKey()
-    const first = await insertHeld('a')
-    const { tasks } = await claim()
+    const first = await held.insert('a')
+    const { tasks } = await held.claim()
     expect(tasks).toMatchObject([{ id: first }])
-    const second = await insertHeld('a')
-    const other = await insertHeld('b')
-    const commit = await begin(`select from tasks where id = '${other}' for update`)
+    const second = await held.insert('a')
+    const other = await held.insert('b')
+    const commit = await held.begin(`select from tasks where id = '${other}' for update`)
     // It has read that the first task runs.
-    const claimed = claim()
-    await untilWaiting(1)
-    const ended = end(first)
-    await Promise.race([ended, untilWaiting(2)])
+    const claimed = held.claim()
+    await held.untilWaiting(1)
+    const ended = held.end(first)
+    await Promise.race([ended, held.untilWaiting(2)])
     await commit()
     expect((await claimed).tasks).toMatchObject([{ id: other }])
     expect(await ended).toEqual(['SUCCESS'])
-    expect((await claim()).tasks).toMatchObject([{ id: second }])
+    expect((await held.claim()).tasks).toMatchObject([{ id: second }])
   })
 
   test('an end that waits for a group has locked no task, so that it cannot deadlock with a claim', async () => {
     await limitToOnePerKey()
-    const id = await insertHeld('a')
-    await claim()
-    await insertHeld('a')
+    const id = await held.insert('a')
+    await held.claim()
+    await held.insert('a')
     await query(sql`update task_groups set turn_at = 'infinity'`)
-    const commit = await begin(`select from task_groups for update`)
-    const ended = end(id)
-    await untilWaiting(1)
+    const commit = await held.begin(`select from task_groups for update`)
+    const ended = held.end(id)
+    await held.untilWaiting(1)
     expect(await query(sql`select id from tasks where id = ${id} for update nowait`)).toEqual([{ id }])
     await commit()
     expect(await ended).toEqual(['SUCCESS'])
   })
-
-  /** Begins a transaction with these changes. @returns a function that commits it */
-  async function begin(changes: string): Promise<() => Promise<void>> {
-    const client = new pg.Client({ connectionString: system.database.url })
-    await client.connect()
-    await client.query(`begin; ${changes}`)
-    return async () => {
-      await client.query('commit')
-      await client.end()
-    }
-  }
-
-  /** Waits until so many transactions wait for others. */
-  async function untilWaiting(count: number) {
-    await until(
-      () =>
-        query<{ count: number }>(
-          sql`select count(*)::int as count from pg_locks where not granted and pid in (
-                select pid from pg_stat_activity where datname = current_database())`,
-        ),
-      ([row]) => (row?.count ?? 0) >= count,
-    )
-  }
 })
 
 test('a task is not held with the keys of an input that was replaced meanwhile', async () => {
@@ -163,6 +116,6 @@ test('a task that has expired gives no turn right after a claim, which would rep
   await submitHeld()
   await query(sql`update tasks set expires_at = now() - interval '1 s'`)
   await query(sql`update held_tasks set expires_at = now() - interval '1 s'`)
-  expect((await claim()).tasks).toEqual([])
-  expect(await claim()).toMatchObject({ tasks: [], isMore: false })
+  expect((await held.claim()).tasks).toEqual([])
+  expect(await held.claim()).toMatchObject({ tasks: [], isMore: false })
 })

@@ -143,17 +143,23 @@ export function createLimitStore(database: Database) {
   }
 }
 
-/** Statements that delete what no task and no limit needs. */
+/**
+ * Statements that delete what no task and no limit needs. They skip locked rows, because claims and ends lock several
+ * of these rows in other orders.
+ */
 const DELETES = [
   sql`
-    delete from rate_usage where not exists (
-      select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
-        and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)`,
+    delete from rate_usage where ctid = any(array(
+      select rate_usage.ctid from rate_usage where not exists (
+        select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
+          and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)
+      for update skip locked))`,
   // A task that has ended, or waits without being held, uses no slot.
   sql`
-    delete from held_tasks using tasks
-    where held_tasks.started_at < now() - interval '1 minute' and ${isKey('tasks.id', 'held_tasks.task_id')}
-      and tasks.status <> 'STARTED'`,
+    delete from held_tasks where task_id = any(array(
+      select task_id from held_tasks join tasks on ${isKey('tasks.id', 'held_tasks.task_id')}
+      where held_tasks.started_at < now() - interval '1 minute' and tasks.status <> 'STARTED'
+      for update of held_tasks skip locked))`,
 ]
 
 function recordOf({ concurrency, rate }: Limits) {
