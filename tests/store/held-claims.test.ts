@@ -85,6 +85,13 @@ describe.skipIf(inject('postgresUrl') === null)('while other transactions have l
     await unlock()
   })
 
+  test('a claim whose process stands still starts nothing, as if Postgres could not be reached', async () => {
+    const id = await held.insert('')
+    const block = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_000)
+    await expect(held.claim(5, block)).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await held.claim()).tasks).toMatchObject([{ id, attempt: 1 }])
+  })
+
   test('rows that a claim has locked are not waited for when old ones are deleted', async () => {
     const { limitStore } = system.connections
     await query(sql`
