@@ -82,7 +82,9 @@ test.skipIf(inject('postgresUrl') === null)(
   'submissions, claims, ends and cancellations of held tasks do not deadlock, whatever their order',
   async () => {
     const { taskStore, limitStore } = system.connections
-    await limitStore.writeDefinitions([{ name: 'held', limits: { concurrency: 2, rate: null } }])
+    await limitStore.writeDefinitions([
+      { name: 'held', limits: { concurrency: 2, rate: null }, hasKeys: true },
+    ])
     const createHeld = (count: number) =>
       createNewTasks(count).map((task, index) => ({
         ...task,

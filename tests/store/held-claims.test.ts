@@ -1,7 +1,11 @@
 // Claims of held tasks while limits change, while groups are locked, and with many groups of one key.
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { newId } from '../../src/base/uuidv7.ts'
+import type { Limited } from '../../src/definitions/limits.ts'
 import { sql } from '../../src/store/drizzle.ts'
+import { holdAgain, type UnheldTask } from '../../src/store/held/hold-again.ts'
 import { openHeldStore } from '../support/held-store.ts'
+import { createNewTasks } from '../support/new-tasks.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 let system: TestSystem
@@ -14,6 +18,16 @@ afterEach(() => system.stop())
 
 const query: TestSystem['connections']['database']['query'] = (statement) =>
   system.connections.database.query(statement)
+
+/** Inserts tasks as a process does that knows no limits. */
+async function insertPlain(count: number): Promise<UnheldTask[]> {
+  const tasks = createNewTasks(count).map((task) => ({ ...task, name: 'held' }))
+  const marks = await system.connections.taskStore.insertMany(tasks)
+  return tasks.map(({ id, name, queue }, index) => {
+    const enqueuedAtMs = marks[index] ?? 0
+    return { id, name, queue, attempt: 0, isIsolated: false, enqueuedAtMs, priority: null }
+  })
+}
 
 const HOUR_MS = 3_600_000
 const perHour = (limit: number) => ({ limit, perMs: HOUR_MS })
@@ -56,6 +70,23 @@ describe('a changed limit applies to the starts of the current span:', () => {
     expect(await startedBy(held.claim())).toBe(1)
   })
 })
+
+test.each(['definition', 'queue'])(
+  'a claim of plain tasks obeys the first limits of the %s',
+  async (scope) => {
+    const [before, after] = await insertPlain(2)
+    const { taskStore, queueStore } = system.connections
+    const claimPlain = async (task: UnheldTask | undefined) => {
+      const claim = { id: task?.id ?? '', attempt: 0, workerId: newId(), isRepeated: false }
+      return taskStore.claimMany([claim])
+    }
+    expect(await claimPlain(before)).toMatchObject([{ id: before?.id }])
+    const limits = { concurrency: 1, rate: null }
+    if (scope === 'queue') await queueStore.setLimits('unused', limits)
+    else await held.limit(limits)
+    expect(await claimPlain(after)).toEqual([null])
+  },
+)
 
 // PGlite has one connection, so no transaction waits for another.
 describe.skipIf(inject('postgresUrl') === null)('while other transactions have locked rows', () => {
@@ -125,6 +156,39 @@ describe.skipIf(inject('postgresUrl') === null)('while other transactions have l
       await commitLast()
     }
   }
+})
+
+describe('a process that does not know the definition', () => {
+  const keyed = { name: 'held', priority: 'normal' as const, concurrency: { limit: 1, key: () => 'a' } }
+
+  test('leaves tasks whose limits have keys to others, so that the limit of a key is not exceeded', async () => {
+    await held.limit({ concurrency: 1, rate: null }, true)
+    const [first, second] = await insertPlain(2)
+    await holdIn(() => undefined, first)
+    await holdIn(() => keyed, second)
+    expect((await held.claim()).tasks).toMatchObject([{ id: second?.id }])
+    await holdIn(() => keyed, first)
+    expect((await held.claim()).tasks).toEqual([])
+    await held.end(second?.id ?? '')
+    expect((await held.claim()).tasks).toMatchObject([{ id: first?.id }])
+  })
+
+  test('holds tasks whose limits have no keys', async () => {
+    await held.limit({ concurrency: 1, rate: null })
+    const [task] = await insertPlain(1)
+    await holdIn(() => undefined, task)
+    expect((await held.claim()).tasks).toMatchObject([{ id: task?.id }])
+  })
+
+  test('and a task whose input has no valid key is held without one', async () => {
+    await held.limit({ concurrency: 1, rate: null }, true)
+    const [task] = await insertPlain(1)
+    await holdIn(() => ({ ...keyed, concurrency: { limit: 1, key: () => '' } }), task)
+    expect((await held.claim()).tasks).toMatchObject([{ id: task?.id }])
+  })
+
+  const holdIn = (find: (name: string) => Limited | undefined, task: UnheldTask | undefined) =>
+    holdAgain(system.connections.limitStore, find, task ? [task] : [])
 })
 
 describe('with many groups of one key', () => {

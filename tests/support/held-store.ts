@@ -35,7 +35,8 @@ export function openHeldStore(system: TestSystem, part: { name: string; queue: s
     },
 
     /** Stores the limits of the definition, as a worker that starts does. */
-    limit: (limits: Limits | null) => limitStore.writeDefinitions([{ name: part.name, limits }]),
+    limit: (limits: Limits | null, hasKeys = false) =>
+      limitStore.writeDefinitions([{ name: part.name, limits, hasKeys }]),
 
     /** Begins a transaction with these changes. @returns a function that commits it */
     async begin(changes: string): Promise<() => Promise<void>> {

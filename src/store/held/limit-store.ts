@@ -52,24 +52,29 @@ export function createLimitStore(database: Database) {
 
     /**
      * Stores the limits of definitions. They apply from now on, also to tasks that wait.
-     * @param given the limits of each definition of this process; null for a definition without limits
+     * @param given the limits of each definition of this process; null for a definition without limits. `hasKeys`
+     *   says whether it has a `key` function
      */
-    async writeDefinitions(given: { name: string; limits: Limits | null }[]): Promise<void> {
-      const records = given.flatMap(({ name, limits }) => (limits ? [{ name, ...recordOf(limits) }] : []))
+    async writeDefinitions(
+      given: { name: string; limits: Limits | null; hasKeys: boolean }[],
+    ): Promise<void> {
+      const records = given.flatMap(({ name, limits, hasKeys }) =>
+        limits ? [{ name, ...recordOf(limits), has_keys: hasKeys }] : [],
+      )
       const unlimited = given.filter(({ limits }) => limits === null).map(({ name }) => name)
       await database.query(sql`
         with removed as (
           delete from limits where scope = 'definition' and name in (select value from ${texts(unlimited)})
           returning name
         ), written as (
-          insert into limits (scope, name, concurrency, rate_limit, rate_per_ms)
-          select 'definition', name, concurrency, rate_limit, rate_per_ms
-          from ${recordset(records)} as given(name text, concurrency int, rate_limit int, rate_per_ms bigint)
+          insert into limits (scope, name, concurrency, rate_limit, rate_per_ms, has_keys)
+          select 'definition', name, concurrency, rate_limit, rate_per_ms, has_keys
+          from ${recordset(records)} as given(name text, concurrency int, rate_limit int, rate_per_ms bigint, has_keys boolean)
           order by name
           on conflict (scope, name) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit,
-            rate_per_ms = excluded.rate_per_ms, updated_at = now()
-          where (limits.concurrency, limits.rate_limit, limits.rate_per_ms)
-            is distinct from (excluded.concurrency, excluded.rate_limit, excluded.rate_per_ms)
+            rate_per_ms = excluded.rate_per_ms, has_keys = excluded.has_keys, updated_at = now()
+          where (limits.concurrency, limits.rate_limit, limits.rate_per_ms, limits.has_keys)
+            is distinct from (excluded.concurrency, excluded.rate_limit, excluded.rate_per_ms, excluded.has_keys)
           returning name
         )
         , locked as materialized (
