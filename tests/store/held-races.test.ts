@@ -82,6 +82,20 @@ describe.skipIf(inject('postgresUrl') === null)('while another transaction has l
     expect((await held.claim()).tasks).toMatchObject([{ id: second }])
   })
 
+  test('an end leaves a turn to a task of its key that was submitted and claimed in vain after the end began', async () => {
+    await limitToOnePerKey()
+    const started = [await held.insert('a'), await held.insert('b')]
+    expect((await held.claim()).tasks).toHaveLength(2)
+    const commit = await held.begin(`select from task_groups where concurrency_key = 'a' for update`)
+    const ended = held.end(...started)
+    await held.untilWaiting(1)
+    const next = await held.insert('b')
+    expect((await held.claim()).tasks).toEqual([])
+    await commit()
+    expect(await ended).toEqual(['SUCCESS', 'SUCCESS'])
+    expect((await held.claim()).tasks).toMatchObject([{ id: next }])
+  })
+
   test('an end that waits for a group has locked no task, so that it cannot deadlock with a claim', async () => {
     await limitToOnePerKey()
     const id = await held.insert('a')
