@@ -93,13 +93,16 @@ describe.skipIf(inject('postgresUrl') === null)('while other transactions have l
   test.each(['definition', 'queue'])('a claim obeys the first limits of the %s', async (scope) => {
     for (let n = 0; n < 3; n++) await held.insert('')
     const commit = await held.begin('select from task_groups for update')
+    const limits = { concurrency: 1, rate: null }
+    // The limits of a definition are committed when their statement has locked the group, before the claim.
+    const limited = scope === 'definition' && held.limit(limits)
+    if (limited) await held.untilWaiting(1)
     // It has locked no limits, because there are none.
     const claimed = held.claim()
-    await held.untilWaiting(1)
-    const limits = { concurrency: 1, rate: null }
+    await held.untilWaiting(limited ? 2 : 1)
     if (scope === 'queue') await system.connections.queueStore.setLimits('unused', limits)
-    else await held.limit(limits)
     await commit()
+    await limited
     // It starts no task, because other claims may have locked the limits.
     expect(await startedBy(claimed)).toBe(0)
     expect(await startedBy(held.claim())).toBe(1)

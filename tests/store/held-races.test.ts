@@ -82,6 +82,24 @@ describe.skipIf(inject('postgresUrl') === null)('while another transaction has l
     expect((await held.claim()).tasks).toMatchObject([{ id: second }])
   })
 
+  test('a claim under the old limit leaves a turn to the tasks that a raised limit allows', async () => {
+    const limitTo = (limit: number) => held.limit({ concurrency: null, rate: { limit, perMs: 3_600_000 } })
+    await limitTo(1)
+    await held.insert('', 'a')
+    expect((await held.claim()).tasks).toHaveLength(1)
+    const [second, other] = [await held.insert('', 'a'), await held.insert('', 'b')]
+    const commit = await held.begin(`select from tasks where id = '${other}' for update`)
+    // It has read the old limit.
+    const claimed = held.claim()
+    await held.untilWaiting(1)
+    const raised = limitTo(2)
+    await Promise.race([raised, held.untilWaiting(2)])
+    await commit()
+    expect((await claimed).tasks).toMatchObject([{ id: other }])
+    await raised
+    expect((await held.claim()).tasks).toMatchObject([{ id: second }])
+  })
+
   test('an end leaves a turn to a task of its key that was submitted and claimed in vain after the end began', async () => {
     await limitToOnePerKey()
     const started = [await held.insert('a'), await held.insert('b')]

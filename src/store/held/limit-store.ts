@@ -78,13 +78,14 @@ export function createLimitStore(database: Database) {
           returning name
         )
         , locked as materialized (
-          -- A higher limit may allow tasks that wait for a slot or a start of their key.
-          select id from task_groups
-          where turn_at > now() and name in (select name from removed union all select name from written)
+          -- A higher limit may allow tasks that wait for a slot or a start of their key. Groups that have a turn are
+          -- locked too: a claim that has read the old limit may take it from them.
+          select id, turn_at from task_groups
+          where name in (select name from removed union all select name from written)
             and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
           order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
         )
-        update task_groups set turn_at = now() from locked where task_groups.id = locked.id`)
+        update task_groups set turn_at = now() from locked where task_groups.id = locked.id and locked.turn_at > now()`)
     },
 
     /**
