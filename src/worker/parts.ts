@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
-import { limitsOf } from '../definitions/limits.ts'
+import { hasKeys, limitsOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { NO_SERVICES } from '../definitions/services.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
@@ -131,7 +131,11 @@ export function startParts(
     counts,
     prepare: () =>
       limitStore.writeDefinitions(
-        registry.all.map((definition) => ({ name: definition.name, limits: limitsOf(definition) })),
+        registry.all.map((definition) => ({
+          name: definition.name,
+          limits: limitsOf(definition),
+          hasKeys: hasKeys(definition),
+        })),
       ),
     lastBlockedBeatMs: watchdog.lastBeatAtMs,
     onDraining(isDraining) {

@@ -168,8 +168,9 @@ async function lockLimits(transaction: Transaction, queue: string, names: string
 const LOCK_SEED = 0x6c696d
 
 /**
- * Locks groups whose turn has come, at most `slots` of each name and priority. Groups that submissions have locked are
- * skipped. If these are all, waits for one of them: no other group is locked then, so this cannot be a deadlock.
+ * Locks groups whose turn has come, at most `slots` of each name and priority. Groups that others have locked are
+ * skipped. If these are all, waits for those of one name, of each priority one. No other group is locked then, and the
+ * highest priority comes first, as in all statements that lock several groups, so this cannot be a deadlock.
  */
 async function lockGroups(
   transaction: Transaction,
