@@ -4,7 +4,12 @@ import { newId } from '../../src/base/uuidv7.ts'
 import { completeSchedule } from '../../src/definitions/schedule.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { createDueScheduleStore, type DueSchedule, type Move } from '../../src/store/due-schedules.ts'
+import {
+  createDueScheduleStore,
+  type DueSchedule,
+  type MadeTasks,
+  type Move,
+} from '../../src/store/due-schedules.ts'
 import { createScheduleStore } from '../../src/store/schedule-store.ts'
 import { createNewTasks } from '../support/new-tasks.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -42,7 +47,7 @@ function moveOf({ name, version, nextMs }: DueSchedule): Move {
   return { name, version, nextMs: Date.now() + 3_600_000, waitingMs: null, skipped: 1, tasks }
 }
 
-const sizes = ({ moved, made }: { moved: Set<string>; made: Set<string> }) => [moved.size, made.size]
+const sizes = ({ moved, made }: MadeTasks) => [moved.size, made.size]
 
 test('of several workers that have read the same tick, one makes its task', async () => {
   const read = await readDue('raced')
