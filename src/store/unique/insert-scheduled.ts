@@ -1,4 +1,5 @@
 // Inserts the unique tasks of schedules: those of ticks, and those that are made on request.
+import { isKey } from '../columns.ts'
 import { sql } from '../drizzle.ts'
 import type { Transaction } from '../lanes.ts'
 import type { UniqueResult, UniqueTask } from '../new-tasks.ts'
@@ -43,7 +44,7 @@ async function recordMet(
         select * from ${recordset(met)} as given(schedule text, own_id uuid, met_id uuid)
       ), changed as (
         update schedule_runs set task_id = given.met_id, is_existing = true from given
-        where schedule_runs.schedule = given.schedule and schedule_runs.task_id = given.own_id
+        where ${isKey('schedule_runs.schedule', 'given.schedule')} and schedule_runs.task_id = given.own_id
         returning given.*, is_manual
       ), counted as (
         select schedule, count(*) filter (where not is_manual) as ticks from changed group by schedule
@@ -52,7 +53,7 @@ async function recordMet(
         select coalesce(changed.met_id, last.id)
         from unnest(last_task_ids) with ordinality as last(id, position) left join changed on changed.own_id = last.id
         group by 1 order by min(position))
-      from counted where schedules.name = counted.schedule`,
+      from counted where ${isKey('schedules.name', 'counted.schedule')}`,
     { name: 'record_met_tasks' },
   )
 }
