@@ -171,6 +171,12 @@ export function startParts(
     codeSchedules: connections.codeSchedules,
     registry,
     onMade: dispatcher.wakeIn,
+    async hold(tasks) {
+      if (tasks.length === 0) return
+      await limitStore.hold(tasks)
+      held.wake()
+      signals.publish('held', queuesOf(tasks))
+    },
     isOnlyVersion: options.isOnlyVersion ?? false,
     events,
     intervalMs: intervals.scheduleMs,

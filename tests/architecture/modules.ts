@@ -83,6 +83,7 @@ export const LAYERS: Module[][] = [
     {
       path: 'src/service/',
       face: [
+        'enqueuer.ts',
         'task-service.ts',
         'submit.ts',
         'task-watcher.ts',
