@@ -8,8 +8,9 @@ import { type BatchStatement, IS_GIVEN, isKey, uuids } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { recordset, texts } from '../statements.ts'
-import { claimHeld, type DuePart, type HeldClaimOptions, readHeld } from './claim-held.ts'
+import { claimHeld, type HeldClaimOptions } from './claim-held.ts'
 import { holdTasks, type MarkedTask } from './hold-tasks.ts'
+import { type DuePart, readHeld } from './read-held.ts'
 
 export interface ExpiredTask {
   id: string
