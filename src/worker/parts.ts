@@ -153,8 +153,7 @@ export function startParts(
     dispatchStore,
     async hold(tasks) {
       await holdAgain(limitStore, registry.find, tasks)
-      held.wake()
-      signals.publish('held', queuesOf(tasks))
+      wakeHeld(tasks)
     },
     events,
     intervalMs: intervals.dispatchMs,
@@ -174,8 +173,7 @@ export function startParts(
     async hold(tasks) {
       if (tasks.length === 0) return
       await limitStore.hold(tasks)
-      held.wake()
-      signals.publish('held', queuesOf(tasks))
+      wakeHeld(tasks)
     },
     isOnlyVersion: options.isOnlyVersion ?? false,
     events,
@@ -417,8 +415,10 @@ export function startParts(
     if (!finishes.some(({ isHeld }) => isHeld)) return
     held.freed()
   }
-}
 
-function queuesOf(tasks: readonly { queue: string }[]): string[] {
-  return [...new Set(tasks.map(({ queue }) => queue))]
+  /** Tells all workers that these tasks are held and may be able to start. */
+  function wakeHeld(tasks: readonly { queue: string }[]) {
+    held.wake()
+    signals.publish('held', [...new Set(tasks.map((task) => task.queue))])
+  }
 }
