@@ -147,7 +147,7 @@ export function defineTask<Input, Output, Name extends string, Given>(
   }
   const fault = faultOfLimits(definition) ?? faultOfUnique(definition.unique)
   if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
-  checkSchedules(definition.name, definition.input, definition.schedules)
+  checkSchedules(definition)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 
