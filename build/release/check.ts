@@ -46,7 +46,11 @@ function pack(): string {
   rmSync(RELEASE, { recursive: true, force: true })
   mkdirSync(RELEASE)
   const args = ['pack', './dist', '--silent', '--pack-destination', RELEASE]
-  const name = execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const name = execFileSync('npm', args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   return relative(ROOT, join(RELEASE, name.trim()))
 }
 

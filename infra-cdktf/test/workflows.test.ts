@@ -103,7 +103,9 @@ test('the tests run on Node 24 and 26, and npm scripts use that version', () => 
     .find(({ where }) => where === 'ci.yml: check')
     ?.steps.flatMap(({ run = [] }) => run)
     .join('\n')
-  expect(scripts).toMatch(/npm ci .*\nnpm install --no-save .* "node@\$NODE"\nnpm exec -c 'node --version' \| grep .*\nnpm run check/)
+  expect(scripts).toMatch(
+    /npm ci .*\nnpm install --no-save .* "node@\$NODE"\nnpm exec -c 'node --version' \| grep .*\nnpm run check/,
+  )
 })
 
 /** What jobs may do besides reading. */

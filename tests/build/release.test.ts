@@ -61,7 +61,7 @@ test.each<[string, Partial<ReleaseState>, string]>([
   ],
   [
     'a missing section',
-    { changelog: CHANGELOG.replace('## 1.2.3 - 2026-12-01', '') },
+    { changelog: CHANGELOG.replace('## 1.2.3 -', '## 1.2.4 -') },
     `CHANGELOG.md has no section ${EXPECTED}`,
   ],
   [
