@@ -105,8 +105,9 @@ test('a schedule of the code has one task as long as it is met', async () => {
   const { skipped, lastTaskIds } = (await rowOf('of-code')) ?? {}
   expect(skipped).toBeGreaterThanOrEqual(runs.length - 1)
   expect(lastTaskIds).toEqual(ids)
-  expect(ticks[0]).toEqual({ made: 1, skipped: 0 })
-  expect(ticks[1]).toEqual({ made: 0, skipped: 1 })
+  // On a busy machine a tick can be late, and then stands for several.
+  expect(ticks.map(({ made }) => made)).toEqual([1, ...ticks.slice(1).map(() => 0)])
+  expect(ticks[1]?.skipped).toBeGreaterThanOrEqual(1)
   expect(accepted).toEqual(['of_code'])
 })
 
