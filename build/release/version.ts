@@ -11,7 +11,7 @@ export interface ReleaseState {
   tag?: string
   /** `version` of package.json. */
   version: string
-  /** `version` of package-lock.json. */
+  /** The version that package-lock.json states. */
   lockVersion: string
   changelog: string
   /** Output of `git status --porcelain`; undefined if Git cannot tell. */

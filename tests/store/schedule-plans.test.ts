@@ -17,14 +17,7 @@ const RUNS = 10
 
 // PGlite is skipped: it does not keep plans.
 test.skipIf(inject('postgresUrl') === null)('schedules that are not due are not read', async () => {
-  const testDatabase = await createTestDatabase()
-  const recorded = recordPlans(testDatabase.url)
-  const database = await openDatabase(recorded.url, { poolSize: 1 })
-  onTestFinished(async () => {
-    await database.close()
-    recorded.stop()
-    await testDatabase.drop()
-  })
+  const { database, recorded } = await openRecorded()
   const store = createDueScheduleStore(database)
   const findDue = () => store.findDue(['reverse', 'divide'], { limit: LIMIT })
   await findDue()
@@ -63,14 +56,7 @@ test.skipIf(inject('postgresUrl') === null)('schedules that are not due are not 
 })
 
 test.skipIf(inject('postgresUrl') === null)('ticks that meet a task read only their schedules', async () => {
-  const testDatabase = await createTestDatabase()
-  const recorded = recordPlans(testDatabase.url)
-  const database = await openDatabase(recorded.url, { poolSize: 1 })
-  onTestFinished(async () => {
-    await database.close()
-    recorded.stop()
-    await testDatabase.drop()
-  })
+  const { database, recorded } = await openRecorded()
   await database.migrate()
   const store = createDueScheduleStore(database)
   const unique = { key: '', until: 'finished', onConflict: 'existing', isLimited: false } as const
@@ -115,4 +101,17 @@ async function fill(database: Database, count = SCHEDULES) {
     select 's' || n, 'reverse', '{"text":"abc"}', 60, 'skip', 'one', 0, 'api',
       now() + case when n <= ${DUE}::int then '-1 s' else '1 hour' end::interval
     from generate_series(1, ${count}::int) as n`)
+}
+
+/** Opens a new database with one connection, and records the plans of its statements. */
+async function openRecorded() {
+  const testDatabase = await createTestDatabase()
+  const recorded = recordPlans(testDatabase.url)
+  const database = await openDatabase(recorded.url, { poolSize: 1 })
+  onTestFinished(async () => {
+    await database.close()
+    recorded.stop()
+    await testDatabase.drop()
+  })
+  return { database, recorded }
 }

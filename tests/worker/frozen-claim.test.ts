@@ -42,7 +42,7 @@ test('keeps the locks of its limits for seconds only, and goes on without a faul
 
   process.kill(frozen.pid, 'SIGCONT')
   await other.terminate()
-  // Its only slot is free.
+  // The worker that stood still is the only one now. It runs both tasks, so it has released its only slot.
   await submit()
   await submit()
   await allSucceeded(4)

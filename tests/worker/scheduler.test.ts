@@ -45,7 +45,7 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 
-// Ticks once a year: the test sets `next_at`.
+// A schedule with a tick once a year. The tests set `next_at` to make it due.
 const YEARLY = { cron: '0 0 1 1 *' }
 let count = 0
 

@@ -24,7 +24,7 @@ export interface HeldClaim {
 
 export interface HeldClaimOptions {
   workerId: string
-  /** Number of held tasks that this worker has started, for the turns of priorities. */
+  /** Number of held tasks that this worker has started. It decides which priority comes first (`firstPriorityAt`). */
   startNumber: number
   /**
    * Reserves slots and returns their number. Called when the limits are locked, so that no slot is kept from other
@@ -72,7 +72,10 @@ export function claimHeld(
   })
 }
 
-/** Returns when a limit or a turn allows the next start, in ms since 1970; null if that is not known. */
+/**
+ * Returns the earliest time at which a rate limit allows a start or a group has its next turn, in ms since 1970; null if
+ * there is no such time.
+ */
 function nextStartOf({ groups, retryAtMs }: Grants): number | null {
   const turns = groups.flatMap(({ turn }) => (typeof turn === 'number' ? [turn] : []))
   const times = retryAtMs === null ? turns : [...turns, retryAtMs]

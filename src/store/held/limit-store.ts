@@ -161,7 +161,7 @@ const DELETES = [
         select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
           and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)
       for update skip locked))`,
-  // A task that has ended, or waits without being held, uses no slot.
+  // Rows of tasks that are not STARTED any more, or wait as plain tasks: they would be counted as running.
   sql`
     delete from held_tasks where task_id = any(array(
       select task_id from held_tasks join tasks on ${isKey('tasks.id', 'held_tasks.task_id')}

@@ -8,7 +8,7 @@ import { recordset } from '../statements.ts'
 export interface DuePart extends Required<QueuePart> {
   /** Names of the definitions of these groups. */
   names: string[]
-  /** Index of their highest priority in `PRIORITIES`. */
+  /** The highest priority of these groups, as its index in `PRIORITIES`: 0 is the highest of all. */
   priority: number
 }
 

@@ -33,7 +33,10 @@ export async function insertScheduled(
   return results
 }
 
-/** The task that was met is the one of the run from now on, also for overlaps. */
+/**
+ * Records existing tasks as the tasks of the runs that have met them. `overlap` of later ticks looks at these tasks.
+ * Each such tick counts as skipped.
+ */
 async function recordMet(
   transaction: Transaction,
   met: { schedule: string; own_id: string; met_id: string }[],

@@ -124,7 +124,7 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
       if (own.availableForHeld === 0) return waitForSlot(own, part, pauseMs)
       const claim = await claimWith(own, part)
       if (stopping.aborted) return undefined
-      // Plain tasks have taken the slots while the claim waited for its locks.
+      // While the claim waited for its locks in Postgres, tasks from Redis have taken the free slots of this worker.
       if (claim === undefined) return waitForSlot(own, part, pauseMs)
       const { tasks, waiting, isMore, msUntilStart } = claim
       if (tasks.length > 0) servedLast = deliveryQueueOf(part)
@@ -134,7 +134,10 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
     }
   }
 
-  /** Wakes the loop when a slot is free. That slot shows whether the tasks wait for a slot only. */
+  /**
+   * Notes that tasks of the part wait for a slot of this worker, and starts a round when one is free. Whether a limit
+   * keeps them from starting too is found out by the claim of that round.
+   */
   function waitForSlot(own: Slots, part: DuePart, pauseMs: number | undefined): number | undefined {
     noteWaiting(deliveryQueueOf(part), PRIORITIES[part.priority] ?? null)
     wakeWhenAvailable(own)
