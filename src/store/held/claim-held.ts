@@ -1,6 +1,6 @@
-// Claims held tasks for a worker, as far as their limits allow. One transaction: it locks the limits, so that no other
-// worker starts tasks under them, then reads their use, decides, and starts the tasks. Its commit waits for the
-// disk: a claim that a crash of Postgres has undone would free a slot that is still in use.
+// Claims held tasks for a worker, as far as their limits allow. One transaction: it locks the limits, so that
+// no other worker starts tasks under them, then reads their use, decides, and starts the tasks. Its commit
+// waits for the disk: a claim that a crash of Postgres has undone would free a slot that is still in use.
 import { PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import { CLAIMED_COLUMNS, type ClaimedTask } from '../claim.ts'
 import { type BatchStatement, doubles, integers, isKey, uuids } from '../columns.ts'
@@ -24,11 +24,14 @@ export interface HeldClaim {
 
 export interface HeldClaimOptions {
   workerId: string
-  /** Number of held tasks that this worker has started. It decides which priority comes first (`firstPriorityAt`). */
+  /**
+   * Number of held tasks that this worker has started. It decides which priority comes first
+   * (`firstPriorityAt`).
+   */
   startNumber: number
   /**
-   * Reserves slots and returns their number. Called when the limits are locked, so that no slot is kept from other
-   * tasks while this claim waits.
+   * Reserves slots and returns their number. Called when the limits are locked, so that no slot is kept from
+   * other tasks while this claim waits.
    */
   reserve: () => number
 }
@@ -73,8 +76,8 @@ export function claimHeld(
 }
 
 /**
- * Returns the earliest time at which a rate limit allows a start or a group has its next turn, in ms since 1970; null if
- * there is no such time.
+ * Returns the earliest time at which a rate limit allows a start or a group has its next turn, in ms since
+ * 1970; null if there is no such time.
  */
 function nextStartOf({ groups, retryAtMs }: Grants): number | null {
   const turns = groups.flatMap(({ turn }) => (typeof turn === 'number' ? [turn] : []))
@@ -86,8 +89,8 @@ function countOf({ groups }: Grants): number {
   return groups.reduce((sum, { count }) => sum + count, 0)
 }
 
-// A group with a task that was granted a start and did not wait any more has its next turn after this time. Its
-// other tasks may start then. It is not 0, so that a claim is not repeated without a pause.
+// A group with a task that was granted a start and did not wait any more has its next turn after this time.
+// Its other tasks may start then. It is not 0, so that a claim is not repeated without a pause.
 const REFUSED_TURN_MS = 100
 
 /** Gives the groups with granted starts a turn soon: some of their tasks did not wait any more. */
@@ -97,8 +100,8 @@ function withTurnsSoon(grants: Grants, nowMs: number): Grants {
 }
 
 /**
- * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones, which use no start of a rate
- * limit and delay no other task of their group until they are ended.
+ * Starts the granted tasks. Removes those that do not wait any more. Skips expired ones, which use no start
+ * of a rate limit and delay no other task of their group until they are ended.
  */
 async function start(
   transaction: Transaction,

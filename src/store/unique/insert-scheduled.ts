@@ -34,8 +34,8 @@ export async function insertScheduled(
 }
 
 /**
- * Records existing tasks as the tasks of the runs that have met them. `overlap` of later ticks looks at these tasks.
- * Each such tick counts as skipped.
+ * Records existing tasks as the tasks of the runs that have met them. `overlap` of later ticks looks at these
+ * tasks. Each such tick counts as skipped.
  */
 async function recordMet(
   transaction: Transaction,
