@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { pause } from '../../src/base/loop.ts'
 import { openConnections } from '../../src/connections.ts'
 import { DEFAULT_ISOLATION } from '../../src/definitions/define.ts'
+import { createEnqueuer } from '../../src/service/enqueuer.ts'
 import { createTaskService } from '../../src/service/task-service.ts'
 import type { ClaimedTask } from '../../src/store/claim.ts'
 import { createEvents } from '../../src/telemetry/events.ts'
@@ -81,11 +82,11 @@ async function measureWorker({ databaseUrl, redisUrl }: Store, name: string) {
   const service = createTaskService({
     registry,
     store,
-    dispatchStore,
     limitStore,
     uniqueStore,
     find: taskReader.find,
     findBytes: taskReader.findBytes,
+    enqueuer: createEnqueuer({ queue, dispatchStore, limitStore, signals, events }),
     queue,
     signals,
     events,

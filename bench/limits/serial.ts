@@ -1,4 +1,4 @@
-// A limit of one task at a time: how many tasks of 1 ms run per second.
+// A limit of one task at a time: how many tasks of 1 ms run per second, and how soon a freed slot is used.
 import { pause } from '../../src/base/loop.ts'
 import { untilWorker, withClient } from '../ledger/flood.ts'
 import type { Section } from '../ledger/plan.ts'
@@ -11,24 +11,33 @@ import { submitInBatches } from './submit.ts'
 // More than a limit of one can run: a claim and an end take at least a millisecond.
 const MAX_PER_SECOND = 1_000
 const WARM_UP_MS = 1_000
+const WANTED_GAP_MS = 50
+
+interface Serial {
+  perSecond: number
+  /** Times from the end of a task to the start of the next one, in ms. */
+  gapMs: { median: number; p99: number; max: number }
+}
 
 export async function measureSerial(context: Context): Promise<Section> {
   const rows: string[][] = []
+  const bounds: Section['bounds'] = []
   for (const workers of [1, 3]) {
-    const perSecond = await measureWith(workers, context.stores, context)
+    const { perSecond, gapMs } = await measureWith(workers, context.stores, context)
     context.log(
       `Tasks of 1 ms, one at a time, worker processes: ${workers}; ${rounded(perSecond)} per second`,
     )
-    rows.push([`${workers}`, rounded(perSecond)])
+    rows.push([`${workers}`, rounded(perSecond), ...Object.values(gapMs).map(rounded)])
+    bounds.push({
+      text: `worker processes: ${workers}; a freed slot is used within ${rounded(gapMs.p99)} ms in 99 of 100 cases (${WANTED_GAP_MS} ms)`,
+      isMet: gapMs.p99 <= WANTED_GAP_MS,
+    })
   }
-  return {
-    title: 'Concurrency 1, tasks of 1 ms',
-    lines: tableOf([['worker processes', 'tasks/s'], ...rows]),
-    bounds: [],
-  }
+  const head = ['worker processes', 'tasks/s', 'end to next start: median ms', 'p99 ms', 'max ms']
+  return { title: 'Concurrency 1, tasks of 1 ms', lines: tableOf([head, ...rows]), bounds }
 }
 
-async function measureWith(workers: number, stores: Stores, { amounts, signal }: Context): Promise<number> {
+async function measureWith(workers: number, stores: Stores, { amounts, signal }: Context): Promise<Serial> {
   const { seconds } = amounts.serial
   const store = await stores.open(`serial_${workers}`)
   await using cleanup = new AsyncDisposableStack()
@@ -42,11 +51,18 @@ async function measureWith(workers: number, stores: Stores, { amounts, signal }:
   return await withClient(store, async (client) => {
     await untilWorker(client, null, signal)
     await pause(WARM_UP_MS + seconds * 1_000, signal)
-    const { rows } = await client.query<{ perSecond: number }>(
-      `with ends as (select finished_at as at from tasks where status = 'SUCCESS'), last as (select max(at) as at from ends)
-       select count(*) / $1::float8 as "perSecond" from ends, last where ends.at > last.at - make_interval(secs => $1::float8)`,
+    const { rows } = await client.query<{ perSecond: number; gaps: number[] }>(
+      `with runs as (
+         select finished_at, 1000 * extract(epoch from started_at - lag(finished_at) over (order by finished_at))::float8 as gap
+         from tasks where status = 'SUCCESS'
+       ), last as (select max(finished_at) as at from runs)
+       select count(*) / $1::float8 as "perSecond",
+              percentile_disc(array[0.5, 0.99, 1]) within group (order by gap) as gaps
+       from runs, last where finished_at > last.at - make_interval(secs => $1::float8)`,
       [seconds],
     )
-    return rows[0]?.perSecond ?? Number.NaN
+    const { perSecond = Number.NaN, gaps = [] } = rows[0] ?? {}
+    const [median = Number.NaN, p99 = Number.NaN, max = Number.NaN] = gaps
+    return { perSecond, gapMs: { median, p99, max } }
   })
 }

@@ -1,7 +1,9 @@
-// Takes the screenshots in this folder: `npm run screenshots`.
+// Takes the screenshots in this folder: `npm run screenshots`, or some of them: `npm run screenshots -- schedules keys`.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,18 +16,25 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDER = import.meta.dirname
 const VIEWPORTS = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } }
 
+const chosen = process.argv.slice(2)
+const isChosen = (name: string) => chosen.length === 0 || chosen.includes(name)
 const chromium = findChromium()
 if (!chromium) throw new Error('Chromium was not found: install it, or set CHROMIUM_PATH')
 const system = await startDevelopmentSystem()
 const browser = await launchBrowser(chromium)
+const stuck = await startStuckService()
+await createSchedules(system.url)
 const failedId = await submitSampleTasks(system.url)
+await submitLimitedTasks(system.url, stuck.url)
 for (const size of ['wide', 'narrow'] as const) {
   for (const colorScheme of ['light', 'dark'] as const) {
     const options = { viewport: VIEWPORTS[size], colorScheme, reducedMotion: 'reduce' } as const
     for (const [name, hash] of Object.entries(viewsOf(failedId))) {
+      if (!isChosen(name)) continue
       await using view = await openView(browser, system.url, hash, options)
       await takeScreenshot(view.page, name, size, colorScheme)
     }
+    if (!isChosen('mid-task') && !isChosen('at-the-end')) continue
     await using user = await openPage(browser, system.url, options)
     await user.pick('Divide two numbers')
     await user.press('Use the example')
@@ -40,6 +49,7 @@ for (const size of ['wide', 'narrow'] as const) {
 }
 await browser.close()
 await system.stop()
+stuck.close()
 
 /** The URL hash of every view. */
 function viewsOf(failedId: string) {
@@ -49,7 +59,9 @@ function viewsOf(failedId: string) {
     'failed-tasks': '#/tasks?status=FAILURE,RETRY',
     task: `#/tasks/${failedId}`,
     run: '#/run/email',
+    schedules: '#/schedules',
     workers: '#/workers',
+    keys: '#/keys',
   }
 }
 
@@ -81,6 +93,42 @@ async function submitSampleTasks(url: string): Promise<string> {
   return failing
 }
 
+/** Creates schedules: some with a tick every few seconds, one of which fails, and one that is paused. */
+async function createSchedules(url: string) {
+  const { schedules } = createClient({ baseUrl: url })
+  const berlin = { time_zone: 'Europe/Berlin' }
+  const mail = { recipient: 'ada@example.com', subject: 'News', body: 'All is well.' }
+  await schedules.put('mood', { definition: 'sentiment', input: { text: 'great weather' }, every_seconds: 2 })
+  await schedules.put('ratio', { definition: 'divide', input: { x: 1, y: 0 }, every_seconds: 5 })
+  await schedules.put('newsletter', { definition: 'email', input: mail, cron: '0 9 * * MON', ...berlin })
+  await schedules.pause('newsletter')
+  const reader = { email: 'ada@example.com' }
+  await schedules.put('nightly', { definition: 'notify', input: reader, cron: '30 2 * * *', ...berlin })
+  await schedules.run('nightly')
+}
+
+/** Submits tasks with limits. One of each customer runs until the end, and the others wait. */
+async function submitLimitedTasks(url: string, service: string) {
+  const api = createClient({ baseUrl: url })
+  for (const [customer, count] of Object.entries({ 'c-ada': 12, 'c-bob': 5, 'c-eve': 2, 'c-kim': 1 }))
+    for (let version = 1; version <= count; version++)
+      await api.submit('sync_customer', { customer, version, url: service })
+}
+
+/** Starts a service that does not respond. */
+async function startStuckService() {
+  const server = createServer(() => {})
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
 async function takeScreenshot(
   page: Page,
   name: string,
@@ -99,11 +147,15 @@ async function takeScreenshot(
 /** Starts the development system without a build, with its own data folder and a free port. */
 async function startDevelopmentSystem() {
   const dataDir = mkdtempSync(join(tmpdir(), 'waggle-screenshots-'))
-  const child = spawn(process.execPath, ['src/main.ts', 'dev'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: '0', DATA_DIR: dataDir },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['src/main.ts', 'dev', '--config', join(FOLDER, 'waggle.config.ts')],
+    {
+      cwd: ROOT,
+      env: { ...process.env, PORT: '0', DATA_DIR: dataDir },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const url = await readUrl(child.stdout)
   return {
     url,

@@ -1,4 +1,4 @@
-// .github/workflows: linted without a network, and checked against rules for a deployment pipeline.
+// .github/workflows: linted without a network, and checked against rules for deployments and releases.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -94,19 +94,46 @@ test('each action has the same commit everywhere', () => {
   for (const [action, commits] of versions) expect([...commits], action).toHaveLength(1)
 })
 
+test('the tests run on Node 24 and 26, and npm scripts use that version', () => {
+  const { strategy } = z
+    .object({ strategy: z.object({ matrix: z.object({ node: z.array(z.number()) }) }) })
+    .parse(parse(textOf('ci.yml')).jobs.check)
+  expect(strategy.matrix.node).toEqual([24, 26])
+  const scripts = jobs
+    .find(({ where }) => where === 'ci.yml: check')
+    ?.steps.flatMap(({ run = [] }) => run)
+    .join('\n')
+  expect(scripts).toMatch(
+    /npm ci .*\nnpm install --no-save .* "node@\$NODE"\nnpm exec -c 'node --version' \| grep .*\nnpm run check/,
+  )
+})
+
+/** What jobs may do besides reading. */
+const WRITES: Record<string, string[]> = {
+  'release.yml: images': ['packages'],
+  'release.yml: tags': ['packages'],
+  'release.yml: release': ['attestations', 'contents'],
+}
+
 describe('permissions', () => {
-  test('allow only reading, and only jobs that assume a role get a token for AWS', () => {
+  test('allow only reading, except to publish a release; a token is for AWS or for an attestation', () => {
     for (const { name, permissions } of workflows) expect(permissions, name).toEqual({ contents: 'read' })
     for (const { where, uses, permissions = {}, steps } of jobs) {
-      const assumesRole = steps.some(({ uses = '' }) =>
-        uses.startsWith('aws-actions/configure-aws-credentials@'),
+      const needsToken = steps.some(({ uses = '' }) =>
+        /^(aws-actions\/configure-aws-credentials|actions\/attest-build-provenance)@/.test(uses),
       )
       // A job that calls another workflow needs the permissions of that workflow's jobs.
-      if (!uses) expect(permissions['id-token'] === 'write', where).toBe(assumesRole)
-      expect(
-        Object.entries(permissions).filter(([scope, access]) => access === 'write' && scope !== 'id-token'),
-      ).toEqual([])
+      if (!uses) expect(permissions['id-token'] === 'write', where).toBe(needsToken)
+      const writes = Object.keys(permissions).filter((scope) => permissions[scope] === 'write')
+      expect(writes.filter((scope) => scope !== 'id-token').sort(), where).toEqual(WRITES[where] ?? [])
     }
+  })
+
+  test('to write are not given to jobs that run code of packages', () => {
+    const writers = jobs.filter(({ where }) => where in WRITES)
+    expect(writers).toHaveLength(Object.keys(WRITES).length)
+    for (const { where, steps } of writers)
+      for (const { run = '' } of steps) expect(run, where).not.toMatch(/\b(npm|npx|node)\b/)
   })
 
   test('come from existing roles; there is no access key, no secret and no SSH', () => {
@@ -132,8 +159,11 @@ describe('permissions', () => {
   })
 })
 
-describe('images', () => {
-  const build = steps.find(({ uses = '' }) => uses.startsWith('docker/build-push-action@'))
+const buildOf = (job: string) =>
+  steps.find(({ where, uses = '' }) => where === job && uses.startsWith('docker/build-push-action@'))
+
+describe('images of a deployment', () => {
+  const build = buildOf('deploy.yml: images')
 
   test('are built for the architecture of the hosts', () => {
     const platforms = ENVIRONMENTS.map((name) => {
@@ -167,7 +197,9 @@ describe('a deployment', () => {
   })
 
   test('applies only the changes of the reviewed plan, and no plan or state leaves its job', () => {
-    for (const name of NAMES) expect(textOf(name)).not.toMatch(/upload-artifact|actions\/cache/)
+    const planning = NAMES.filter((name) => textOf(name).includes('infra:plan'))
+    expect(planning).toContain('deploy.yml')
+    for (const name of planning) expect(textOf(name)).not.toMatch(/upload-artifact|actions\/cache/)
     const { plan, deploy } = z
       .object({ plan: z.object({ outputs: z.unknown() }), deploy: z.object({ needs: z.array(z.string()) }) })
       .parse(parse(text).jobs)
@@ -208,5 +240,46 @@ describe('a deployment', () => {
       for (const [, name = ''] of run.matchAll(/npm run (?:-s )?([\w:-]+)/g))
         if (name !== 'check' || !where.includes('infra'))
           expect(scripts, `${where}: ${name}`).toHaveProperty([name])
+  })
+})
+
+describe('a release', () => {
+  const text = textOf('release.yml')
+  const matrix = z.object({
+    strategy: z.object({
+      matrix: z.object({ image: z.array(z.string()), architecture: z.array(z.string()).default([]) }),
+    }),
+  })
+  const needs = z.object({ needs: z.array(z.string()) })
+  const { images, tags, release } = parse(text).jobs
+
+  test('is published only after all checks, and after its images', () => {
+    expect(needs.parse(release).needs).toEqual(['check', 'package', 'tags'])
+    expect(needs.parse(tags).needs).toEqual(['package', 'images'])
+    expect(needs.parse(images).needs).toEqual(['check', 'package'])
+    expect(text).toContain('run: npm run release:check -- "$TAG" --no-images')
+  })
+
+  test('has both images for both architectures, with provenance and an SBOM', () => {
+    expect(matrix.parse(images).strategy.matrix).toEqual({
+      image: ['app', 'web'],
+      architecture: ['amd64', 'arm64'],
+    })
+    const build = buildOf('release.yml: images')
+    const name = `\${{ needs.package.outputs.images }}-\${{ matrix.image }}`
+    expect(build?.with).toMatchObject({
+      provenance: 'mode=max',
+      sbom: true,
+      push: true,
+      platforms: `linux/\${{ matrix.architecture }}`,
+      tags: `${name}:\${{ needs.package.outputs.version }}-\${{ matrix.architecture }}`,
+    })
+  })
+
+  test('joins the images of all architectures under one tag', () => {
+    expect(matrix.parse(tags).strategy.matrix.image).toEqual(['app', 'web'])
+    const { architecture } = matrix.parse(images).strategy.matrix
+    const sources = architecture.map((name) => `"$image-${name}"`).join(' ')
+    expect(text).toContain(`docker buildx imagetools create --tag "$image" ${sources}\n`)
   })
 })

@@ -2,6 +2,7 @@
 import type { ApiKey } from '../config.ts'
 import type { Connections } from '../connections.ts'
 import type { Registry } from '../definitions/registry.ts'
+import { createEnqueuer } from '../service/enqueuer.ts'
 import { createScheduleService, type ScheduleService } from '../service/schedules.ts'
 import { createTaskService, type TaskService } from '../service/task-service.ts'
 import { createTaskWatcher, type TaskWatcher } from '../service/task-watcher.ts'
@@ -81,6 +82,7 @@ export function createApiDependencies(
   const { queue, signals, rateLimiter } = connections
   const { find, findBytes, findChanged } = taskReader
   const { apiKeys, trustedProxies = 0, addressOf } = settings
+  const enqueuer = createEnqueuer({ queue, dispatchStore, limitStore, signals, events })
   const clientAddress = clientAddressBehind(trustedProxies, addressOf)
   return {
     ...connections,
@@ -91,16 +93,16 @@ export function createApiDependencies(
     service: createTaskService({
       registry,
       store: taskStore,
-      dispatchStore,
       limitStore,
       uniqueStore,
       find,
       findBytes,
+      enqueuer,
       queue,
       signals,
       events,
     }),
-    schedules: createScheduleService({ registry, store: connections.scheduleStore, events }),
+    schedules: createScheduleService({ registry, store: connections.scheduleStore, enqueuer, events }),
     watcher: createTaskWatcher({ findChanged, find, signals, events }),
     health: createHealthChecks({
       pingDatabase: database.ping,

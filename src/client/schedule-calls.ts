@@ -20,7 +20,7 @@ export interface ScheduleCalls<Project extends AnyProject> {
   /** Lists schedules in the order of their names. Pass `next_cursor` as `cursor` to read further pages. */
   list(query?: SchedulesQuery, call?: CallOptions): Promise<SchedulePage>
 
-  /** Reads a schedule with the last tasks that it has made. */
+  /** Reads a schedule with the last tasks that it has made or met. */
   get(name: string, call?: CallOptions): Promise<ScheduleWithRuns>
 
   /** Creates a schedule, or replaces the one with this name. A schedule of the code cannot be replaced. */
@@ -36,8 +36,9 @@ export interface ScheduleCalls<Project extends AnyProject> {
   resume(name: string, call?: CallOptions): Promise<Schedule>
 
   /**
-   * Makes a task of the schedule now, also if the schedule is paused. The request is sent only once: a
-   * repeated one could make two tasks.
+   * Makes a task of the schedule now, also if the schedule is paused. If it meets a unique task, it resolves
+   * with that one, and `is_existing` is true. The request is sent only once: a repeated one could make two
+   * tasks.
    */
   run(name: string, call?: CallOptions): Promise<AcceptedTask>
 

@@ -50,9 +50,9 @@ export interface Schedule {
   next_at: string | null
   /** A tick whose task is made when the last one has ended; null if none waits. */
   waiting_at: string | null
-  /** The last tick that has made a task. */
+  /** The last tick that has made or met a task. */
   last_tick_at: string | null
-  /** Ticks without a task of their own: missed, skipped or merged. */
+  /** Ticks without a task of their own: missed, skipped, merged, or with a task that existed. */
   skipped: number
   /** Why this schedule makes no tasks in this version of the code; null if it does. */
   problem: string | null
@@ -74,6 +74,8 @@ export interface ScheduleRun {
   status: TaskStatus | null
   /** The task was made on request. */
   is_manual: boolean
+  /** The tick or the request has made no task: it has met this one, which is unique. */
+  is_existing: boolean
 }
 
 export interface SchedulePage {

@@ -6,6 +6,7 @@ import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
 import type { Backoff } from './task-status.ts'
 import { faultOfUnique, type Unique } from './unique.ts'
+import type { UnknownOptions } from './unknown-options.ts'
 
 /** The second argument of the `run` function of a task; the first one is the input. */
 export interface TaskContext {
@@ -101,6 +102,17 @@ export interface TaskDefinition<
 
 type Optional = 'queue' | 'maxRetries' | 'backoff' | 'timeoutMs' | 'priority'
 
+/** What `defineTask` takes. The messages of the compiler show this name. */
+export interface DefinitionOptions<Input, Output, Name extends string, Given>
+  extends Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate' | 'run'>,
+    Partial<Pick<TaskDefinition, Optional>>,
+    UnknownOptions {
+  /** `true` sets the default limits; an object replaces some of them. */
+  isolate?: boolean | Partial<Isolation>
+  /** Returns the result, which `output` describes. */
+  run(input: Input, context: TaskContext): Promise<NoInfer<Output>>
+}
+
 /** Limits of an isolated attempt whose definition sets none. */
 export const DEFAULT_ISOLATION: Isolation = {
   memoryMb: 512,
@@ -121,14 +133,12 @@ const DEFAULTS = {
 
 /**
  * Returns a task definition with the defaults for everything that is left out.
- * @param definition `isolate: true` sets the default limits; an object replaces some of them
  * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
  * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit, the
  * priority, `unique` or a schedule is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
-  definition: Omit<TaskDefinition<Input, Output, Name, Given>, Optional | 'isolate'> &
-    Partial<Pick<TaskDefinition, Optional>> & { isolate?: boolean | Partial<Isolation> },
+  definition: DefinitionOptions<Input, Output, Name, Given>,
 ): TaskDefinition<Input, Output, Name, Given> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(definition.name)) {
     throw new Error(
@@ -147,7 +157,7 @@ export function defineTask<Input, Output, Name extends string, Given>(
   }
   const fault = faultOfLimits(definition) ?? faultOfUnique(definition.unique)
   if (fault) throw new Error(`Task "${definition.name}": ${fault}`)
-  checkSchedules(definition.name, definition.input, definition.schedules)
+  checkSchedules(definition)
   return { ...DEFAULTS, ...definition, isolate: isolationOf(definition) }
 }
 

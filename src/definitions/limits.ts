@@ -113,6 +113,11 @@ export function limitsOf({ concurrency, rateLimit }: Omit<Limited, 'name'>): Lim
   }
 }
 
+/** Whether a definition has a `key` function. */
+export function hasKeys({ concurrency, rateLimit }: Partial<Limited<never>>): boolean {
+  return concurrency?.key !== undefined || rateLimit?.key !== undefined
+}
+
 /**
  * Returns how a task of this definition is held; undefined for a plain task.
  * @throws AppError `invalid_input` if a `key` function throws or returns no valid key

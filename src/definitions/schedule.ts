@@ -1,6 +1,8 @@
 // Schedules: when tasks of a definition are made regularly. They stand beside the task (`schedules` of
 // `defineTask`), or are created by the API.
 import type { z } from 'zod'
+import { messageOf } from '../base/errors.ts'
+import { keyOf } from './limits.ts'
 import { faultOfCron, type Timing } from './schedule-times.ts'
 import { isTimeZone } from './time-zone.ts'
 
@@ -128,18 +130,24 @@ export function faultsOfSchedule(schedule: Omit<Schedule, 'name' | 'input'>): Sc
   return faults
 }
 
+/** A definition with schedules. The keys of its limits and of `unique` must accept their inputs. */
+interface Scheduled extends Partial<Record<(typeof KEYED)[number], Parameters<typeof keyOf>[2]>> {
+  name: string
+  input: z.ZodType
+  schedules?: readonly Schedule[]
+}
+
+const KEYED = ['concurrency', 'rateLimit', 'unique'] as const
+
 /**
  * Checks the schedules of a definition.
  * @throws Error that names the schedule, the member and the expectation
  */
-export function checkSchedules(
-  task: string,
-  schema: z.ZodType,
-  schedules: readonly Schedule[] | undefined,
-): void {
-  for (const schedule of schedules ?? []) {
-    const fault = faultOf(schedule, schema)
-    if (fault !== undefined) throw new Error(`Schedule "${schedule.name}" of task "${task}": ${fault}`)
+export function checkSchedules(definition: Scheduled): void {
+  for (const schedule of definition.schedules ?? []) {
+    const fault = faultOf(schedule, definition)
+    if (fault !== undefined)
+      throw new Error(`Schedule "${schedule.name}" of task "${definition.name}": ${fault}`)
   }
 }
 
@@ -154,7 +162,7 @@ const MEMBERS = [
   'jitterSeconds',
 ] as const satisfies (keyof Schedule)[]
 
-function faultOf(schedule: Schedule, schema: z.ZodType): string | undefined {
+function faultOf(schedule: Schedule, definition: Scheduled): string | undefined {
   if (typeof schedule.name !== 'string' || !SCHEDULE_NAME.test(schedule.name))
     return 'the name must begin with a lower case letter and have at most 100 lower case letters, digits, "_", "-" and "."'
   const unknown = Object.keys(schedule).find((member) => !(MEMBERS as readonly string[]).includes(member))
@@ -163,8 +171,14 @@ function faultOf(schedule: Schedule, schema: z.ZodType): string | undefined {
   if (fault) return `${fault.member} ${fault.detail}`
   // The input is stored as JSON, and parsed at every tick.
   const stored: unknown = JSON.parse(JSON.stringify(schedule.input) ?? 'null')
-  const parsed = schema.safeParse(stored)
-  return parsed.success ? undefined : `the input is not valid: ${parsed.error.message}`
+  const parsed = definition.input.safeParse(stored)
+  if (!parsed.success) return `the input is not valid: ${parsed.error.message}`
+  try {
+    for (const member of KEYED) keyOf(definition.name, member, definition[member], parsed.data)
+    return undefined
+  } catch (error) {
+    return `the input is not valid: ${messageOf(error)}`
+  }
 }
 
 function faultOfTimeZone(timeZone: unknown, cron: unknown): string | undefined {

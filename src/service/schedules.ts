@@ -2,15 +2,19 @@
 import { AppError } from '../base/errors.ts'
 import { pointerOf } from '../base/faults.ts'
 import { newId } from '../base/uuidv7.ts'
+import type { TaskDefinition } from '../definitions/define.ts'
 import { holdOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { completeSchedule, faultsOfSchedule, type Schedule, timingOf } from '../definitions/schedule.ts'
 import { nextTick, nextTicks } from '../definitions/schedule-times.ts'
 import { localTextOf } from '../definitions/time-zone.ts'
-import type { NewTask } from '../store/new-tasks.ts'
+import { uniquenessOf } from '../definitions/uniqueness.ts'
+import type { NewTask, UniqueTask } from '../store/new-tasks.ts'
 import type { ScheduleRun, ScheduleStore } from '../store/schedule-store.ts'
 import type { ScheduleRow } from '../store/schedule-tables.ts'
 import type { Events } from '../telemetry/events.ts'
+import type { Enqueuer } from './enqueuer.ts'
+import type { AcceptedTask } from './insert-once.ts'
 import {
   checkName,
   faultOfTimes,
@@ -19,6 +23,7 @@ import {
   scheduleInCode,
   unknownSchedule,
 } from './schedule-faults.ts'
+import { acceptedOf } from './submit.ts'
 import { parseInput } from './task-input.ts'
 
 /** A schedule as a client gives it. */
@@ -53,10 +58,10 @@ export interface ScheduleService {
   resume(name: string): Promise<KnownSchedule>
   /**
    * Makes a task of the schedule now, also if it is paused or if a task of it has not ended. The task counts
-   * for the overlaps of later ticks.
+   * for the overlaps of later ticks. A unique task can meet another one instead, whose id the result then has.
    * @throws AppError `schedule_refused`, `outcome_unknown`
    */
-  run(name: string, origin: Pick<NewTask, 'requestId' | 'traceparent'>): Promise<NewTask>
+  run(name: string, origin: Pick<NewTask, 'requestId' | 'traceparent'>): Promise<AcceptedTask>
   /** Returns the next ticks of a schedule, as if it were not paused. @throws AppError `schedule_refused` */
   preview(name: string, count: number): Promise<TickPreview[]>
   /** Returns the next ticks that a schedule would have. @throws AppError `invalid_input` */
@@ -71,10 +76,12 @@ const RESUME_TRIES = 10
 export function createScheduleService({
   registry,
   store,
+  enqueuer,
   events,
 }: {
   registry: Registry
   store: ScheduleStore
+  enqueuer: Pick<Enqueuer, 'hold'>
   events: Events
 }): ScheduleService {
   return {
@@ -126,6 +133,7 @@ export function createScheduleService({
     async run(name, origin) {
       const row = await find(name)
       const task = newTask(row, origin)
+      if (task.unique) return runUnique(name, { ...task, unique: task.unique })
       if (!(await store.run(name, task))) throw unknownSchedule(name)
       events.emit('tasks.accepted', { tasks: [task] })
       return task
@@ -151,6 +159,14 @@ export function createScheduleService({
     return row
   }
 
+  async function runUnique(name: string, task: UniqueTask): Promise<AcceptedTask> {
+    const result = await store.runUnique(name, task)
+    if (!result) throw unknownSchedule(name)
+    if (result.created) events.emit('tasks.accepted', { tasks: [result.created] })
+    enqueuer.hold(result.toHold)
+    return acceptedOf(task, result)
+  }
+
   function known(row: ScheduleRow): KnownSchedule {
     return { row, problem: problemOf(row) }
   }
@@ -163,7 +179,7 @@ export function createScheduleService({
     const definition = registry.find(name)
     if (!definition) return `There is no task "${name}" in this version of the code`
     try {
-      parseInput(definition, input, ['input'])
+      taskPartsOf(definition, input)
       return null
     } catch (error) {
       if (!(error instanceof AppError)) throw error
@@ -182,7 +198,7 @@ export function createScheduleService({
     if (!definition)
       faults.push({ pointer: '#/definition', detail: 'must be the name of a task that clients may submit' })
     if (faults.length > 0) throw new AppError('invalid_input', 'The schedule is not valid', { faults })
-    if (definition) parseInput(definition, given.input, ['input'])
+    if (definition) taskPartsOf(definition, given.input)
   }
 
   function newTask(row: ScheduleRow, origin: Pick<NewTask, 'requestId' | 'traceparent'>): NewTask {
@@ -190,21 +206,19 @@ export function createScheduleService({
     const definition = registry.find(row.definition)
     if (problem !== null || !definition)
       throw new AppError('schedule_refused', `Schedule "${row.name}" makes no tasks: ${problem}`)
-    const input = parseInput(definition, row.input, ['input'])
+    const parts = taskPartsOf(definition, row.input)
     const createdAt = new Date()
     return {
       ...origin,
       id: newId(createdAt.getTime()),
       name: definition.name,
       queue: definition.queue,
-      input,
-      inputText: JSON.stringify(input),
+      ...parts,
       maxRetries: definition.maxRetries,
       timeoutMs: definition.timeoutMs,
       isIsolated: definition.isolate !== undefined,
       tags: [],
       createdAt,
-      hold: holdOf(definition, input),
     }
   }
 
@@ -212,5 +226,19 @@ export function createScheduleService({
     const ticks = nextTicks(timingOf(schedule), await store.nowMs(), count)
     const zone = schedule.timeZone ?? 'UTC'
     return ticks.map((tickMs) => ({ at: new Date(tickMs), localTime: localTextOf(zone, tickMs) }))
+  }
+}
+
+/**
+ * Returns what a task has because of its input.
+ * @throws AppError `invalid_input` if the definition or one of its `key` functions does not accept the input
+ */
+function taskPartsOf(definition: TaskDefinition, given: unknown) {
+  const input = parseInput(definition, given, ['input'])
+  return {
+    input,
+    inputText: JSON.stringify(input),
+    hold: holdOf(definition, input),
+    unique: uniquenessOf(definition, input),
   }
 }

@@ -226,7 +226,7 @@ function newTask(definition: TaskDefinition, input: unknown, options: SubmitOpti
 }
 
 /** Returns the accepted task: the submitted one with the start that it got, or the one that it has met. */
-function acceptedOf(task: NewTask, { created, existing }: UniqueResult): AcceptedTask {
+export function acceptedOf(task: NewTask, { created, existing }: UniqueResult): AcceptedTask {
   if (existing)
     return { ...task, id: existing.id, createdAt: existing.createdAt, isExisting: true, row: existing }
   return created ? { ...task, runAt: created.runAt } : task

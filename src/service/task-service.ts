@@ -4,14 +4,13 @@ import { deliveryQueueOf } from '../definitions/delivery-queue.ts'
 import type { Registry } from '../definitions/registry.ts'
 import type { Queue } from '../redis/queue.ts'
 import type { Signals } from '../redis/signals.ts'
-import type { DispatchStore } from '../store/dispatch-store.ts'
 import type { LimitStore } from '../store/held/limit-store.ts'
 import type { TaskRow } from '../store/schema.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import type { UniqueStore } from '../store/unique/unique-store.ts'
 import type { Events } from '../telemetry/events.ts'
 import { type CancelAndRetry, createCancelAndRetry } from './cancel-and-retry.ts'
-import { createEnqueuer } from './enqueuer.ts'
+import type { Enqueuer } from './enqueuer.ts'
 import { createReplay, type Replay } from './replay.ts'
 import { createSubmit, type Submit } from './submit.ts'
 
@@ -27,20 +26,19 @@ export interface TaskService extends Replay, CancelAndRetry {
 export interface TaskServiceDependencies {
   registry: Registry
   store: TaskStore
-  dispatchStore: DispatchStore
   limitStore: LimitStore
   uniqueStore: UniqueStore
   find: (id: string) => Promise<TaskRow | undefined>
   findBytes: (ids: string[]) => Promise<Map<string, number>>
+  enqueuer: Enqueuer
   queue: Queue
   signals: Signals
   events: Events
 }
 
 export function createTaskService(dependencies: TaskServiceDependencies): TaskService {
-  const { registry, store, dispatchStore, limitStore, uniqueStore, find, findBytes } = dependencies
-  const { queue, signals, events } = dependencies
-  const enqueuer = createEnqueuer({ queue, dispatchStore, limitStore, signals, events })
+  const { registry, store, limitStore, uniqueStore, find, findBytes } = dependencies
+  const { enqueuer, queue, signals, events } = dependencies
   const { submit, resubmit } = createSubmit({ registry, store, uniqueStore, find, enqueuer, events })
   // Connects to Redis for the queues of all definitions. Without a connection the first enqueue would fail,
   // and its task would wait for the dispatcher of a worker.

@@ -109,9 +109,9 @@ function messageFor(error: unknown): string {
 const CANCELLED = /^57014$/
 // SQLSTATEs of errors that count as "Postgres cannot be reached": class 08 (connection exception), class 53
 // (insufficient resources), 57P01 to 57P05 (server shutdown, crash or start; database dropped; session closed
-// because it was idle), 57014 (statement cancelled), and 25006 (read-only, for example a replica after a
-// failover).
-const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5]|57014|25006)$/
+// because it was idle), 25P03 (the same in a transaction), 57014 (statement cancelled), and 25006 (read-only, for
+// example a replica after a failover).
+const UNAVAILABLE_STATE = /^(08...|53...|57P0[1-5]|57014|25006|25P03)$/
 const UNAVAILABLE_CODE = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 // Messages of errors that count as "Postgres cannot be reached" and that have no code (`pg`, PGlite).
 const UNAVAILABLE_MESSAGE =

@@ -120,44 +120,66 @@ const HELD_ENQUEUED_AT = sql`case when ${HAS_NEXT_ATTEMPT} and not ${IS_CANCELLE
   where task_id = tasks.id and task_groups.is_isolated = tasks.is_isolated
 ) then 'infinity'::timestamptz end`
 
-// Maximum number of groups of one key that an end gives a turn. There are many if the rate limit has finer keys.
+// Maximum number of groups of one key that an end gives a turn. There are many if the rate limit has finer keys. The
+// next ends give the others a turn.
 const MAX_WOKEN = 100
+
+// Groups of the keys, each with its version in the snapshot of the statement.
+const groupsOfKey = (condition: SQL) => sql`(
+  select id, ctid as version, turn_at from task_groups
+  where task_groups.name = keys.name and task_groups.concurrency_key = keys.concurrency_key and ${condition}
+  limit ${sql.raw(String(MAX_WOKEN))})`
 
 /**
  * Also frees what held tasks use of their limits, and gives the groups a turn that may wait for it: those with the
  * same concurrency key. Groups without such a key have a turn anyway.
+ *
+ * It locks groups before tasks, like claims. It also locks groups that have a turn or no waiting task: a claim that
+ * has read the use of the limit before this end can find that the key has no slot, and end the turn of the group.
  */
 const FINISH_WITH_HELD: BatchStatement = {
   name: 'finish_held_tasks',
   build: (rows) => sql`
     with given as materialized (select * from ${rows}),
-    finished as (${finishFrom(sql`given`, sql`${ERROR_COLUMNS}, tasks.run_at, tasks.enqueued_at`, HELD_ENQUEUED_AT)}),
+    ending as materialized (
+      select group_id, held_tasks.name, concurrency_key, ${HAS_NEXT_ATTEMPT} as has_next
+      from given join held_tasks on ${isKey('held_tasks.task_id', 'given.id')}
+    ), wanted as materialized (
+      select task_groups.id, task_groups.ctid as version, has_next as is_woken
+      from ending join task_groups on ${isKey('task_groups.id', 'ending.group_id')}
+      where has_next or ending.concurrency_key <> ''
+      union all
+      select others.id, version, turn_at = 'infinity'
+      from (select distinct name, concurrency_key from ending where concurrency_key <> '') as keys, lateral (
+        ${groupsOfKey(sql`turn_at = 'infinity' and exists (
+          select 1 from held_tasks where group_id = task_groups.id and started_at is null)`)}
+        union all
+        ${groupsOfKey(sql`turn_at <= now()`)}
+      ) as others
+    ), locked as materialized (
+      select task_groups.id, task_groups.ctid as version, turn_at from task_groups
+      where task_groups.id = any(array(select id from wanted))
+      order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
+    ), waking as materialized (
+      -- A group without a turn that has another version has lost its turn to a claim meanwhile.
+      select distinct locked.id from locked join wanted on wanted.id = locked.id
+      where is_woken or locked.turn_at = 'infinity' and wanted.version <> locked.version
+    ),
+    finished as (${finishFrom(
+      // The count makes the statement lock the groups first.
+      sql`given, (select count(*) from locked) as first`,
+      sql`${ERROR_COLUMNS}, tasks.run_at, tasks.enqueued_at`,
+      HELD_ENQUEUED_AT,
+    )}),
     recorded as (${RECORDED}),
     waiting as (
       update held_tasks set started_at = null, worker_id = null, due_at = finished.run_at from finished
       where ${isKey('held_tasks.task_id', 'finished.id')} and finished.enqueued_at is not null
-      returning group_id, name, concurrency_key
     ), removed as (
       delete from held_tasks using finished
       where ${isKey('held_tasks.task_id', 'finished.id')} and finished.enqueued_at is null
-      returning group_id, name, concurrency_key
-    ), freed as materialized (
-      select * from waiting union all select * from removed
-    ), wanted as materialized (
-      select group_id as id from waiting
-      union
-      select blocked.id from (select distinct name, concurrency_key from freed where concurrency_key <> '') as keys, lateral (
-        select id from task_groups
-        where task_groups.name = keys.name and task_groups.concurrency_key = keys.concurrency_key and turn_at = 'infinity'
-          and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
-        limit ${sql.raw(String(MAX_WOKEN))}
-      ) as blocked
-    ), locked as materialized (
-      select task_groups.id from task_groups
-      where task_groups.id = any(array(select id from wanted))
-      order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
     ), woken as (
-      update task_groups set turn_at = least(turn_at, now()) from locked where task_groups.id = locked.id
+      update task_groups set turn_at = least(turn_at, now()) from waking where task_groups.id = waking.id
     )
     select id, status, attempt from finished`,
 }

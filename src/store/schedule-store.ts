@@ -1,19 +1,23 @@
 // Reads and changes schedules for the API.
+import type { SQL } from 'drizzle-orm'
 import type { CompleteSchedule } from '../definitions/schedule.ts'
 import type { TaskStatus } from '../definitions/task-status.ts'
 import type { Database } from './database.ts'
 import { confirmed } from './database-errors.ts'
 import { asc, eq, gt, sql } from './drizzle.ts'
-import { inputTextOf, type NewTask, storedPriority } from './new-tasks.ts'
+import { inputTextOf, type NewTask, storedPriority, type UniqueResult, type UniqueTask } from './new-tasks.ts'
 import { changeSchedules } from './schedule-changes.ts'
 import { type ScheduleRow, schedules } from './schedule-tables.ts'
 import { storedRequestId } from './task-columns.ts'
+import { insertScheduled } from './unique/insert-scheduled.ts'
 
-/** A task that a schedule has made. `status` is null if the task was removed. */
+/** A task that a schedule has made or met. `status` is null if the task was removed. */
 export interface ScheduleRun {
   tickAt: Date
   taskId: string
   isManual: boolean
+  /** Whether the task existed, and none was made. */
+  isExisting: boolean
   status: TaskStatus | null
 }
 
@@ -54,10 +58,10 @@ export function createScheduleStore(database: Database) {
       return { rows, next: found.length > limit ? (rows.at(-1)?.name ?? null) : null }
     },
 
-    /** Returns the last tasks that a schedule has made, the latest first. */
+    /** Returns the last tasks that a schedule has made or met, the latest first. */
     runsOf(name: string, limit: number): Promise<ScheduleRun[]> {
       return database.reads.query<ScheduleRun>(
-        sql`select tick_at as "tickAt", task_id as "taskId", is_manual as "isManual",
+        sql`select tick_at as "tickAt", task_id as "taskId", is_manual as "isManual", is_existing as "isExisting",
               (select status from tasks where tasks.id = schedule_runs.task_id) as status
             from schedule_runs where schedule = ${name} order by tick_at desc limit ${limit}::int`,
         { name: 'list_schedule_runs' },
@@ -117,17 +121,7 @@ export function createScheduleStore(database: Database) {
     async run(schedule: string, task: NewTask): Promise<boolean> {
       const request = storedRequestId(task.requestId)
       const statement = sql`
-        with run as (
-          update schedules set version = version + 1,
-            -- What has not ended still counts for overlaps.
-            last_task_ids = array(
-              select id from unnest(last_task_ids) as last(id)
-              where (select finished_at is null from tasks where tasks.id = last.id)) || ${task.id}::uuid
-          where name = ${schedule} returning name
-        ), recorded as (
-          insert into schedule_runs (schedule, tick_at, task_id, is_manual)
-          select name, clock_timestamp(), ${task.id}::uuid, true from run
-        )
+        ${recordRun(schedule, task.id)}
         insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, is_isolated, created_at, run_at,
                            request_uuid, request_text, traceparent, priority)
         select ${task.id}::uuid, ${task.name}, ${task.queue}, 'PENDING', ${inputTextOf(task)}::json, ${task.maxRetries}::int,
@@ -137,11 +131,41 @@ export function createScheduleStore(database: Database) {
           ${storedPriority(task) ?? null}::text
         from run
         returning id`
-      const rows = await confirmed(
-        database.query(statement),
-        'Postgres did not confirm the task: it may have been made. The last runs of the schedule show it',
-      )
+      const rows = await confirmed(database.query(statement), UNCONFIRMED_RUN)
       return rows.length > 0
     },
+
+    /**
+     * Like `run`, for a unique task. If it meets another one, that one is recorded. The caller must hold the
+     * tasks in `toHold`.
+     * @returns null if the schedule does not exist
+     */
+    async runUnique(schedule: string, task: UniqueTask): Promise<UniqueResult | null> {
+      const made = database.transaction(async (transaction) => {
+        const found = await transaction.query(sql`${recordRun(schedule, task.id)} select name from run`)
+        return found.length > 0 ? insertScheduled(transaction, [{ schedule, task }]) : []
+      })
+      const [result = null] = await confirmed(made, UNCONFIRMED_RUN)
+      return result
+    },
   }
+}
+
+const UNCONFIRMED_RUN =
+  'Postgres did not confirm the task: it may have been made. The last runs of the schedule show it'
+
+/** Records a task that is made on request, if the schedule exists: `run` has its name. */
+function recordRun(schedule: string, taskId: string): SQL {
+  return sql`
+    with run as (
+      update schedules set version = version + 1,
+        -- What has not ended still counts for overlaps.
+        last_task_ids = array(
+          select id from unnest(last_task_ids) as last(id)
+          where (select finished_at is null from tasks where tasks.id = last.id)) || ${taskId}::uuid
+      where name = ${schedule} returning name
+    ), recorded as (
+      insert into schedule_runs (schedule, tick_at, task_id, is_manual)
+      select name, clock_timestamp(), ${taskId}::uuid, true from run
+    )`
 }

@@ -42,14 +42,14 @@ export const schedules = pgTable(
     nextAt: timestamptz('next_at').notNull(),
     /** A tick that waits for the end of `last_task_ids`; null if none does. */
     waitingAt: timestamptz('waiting_at'),
-    /** The last tick that has made a task. */
+    /** The last tick that has made or met a task. */
     lastTickAt: timestamptz('last_tick_at'),
     /**
      * The task of the last tick, and unfinished tasks that were made on request at that time or later. A tick
      * overlaps if one of them has not ended.
      */
     lastTaskIds: uuid('last_task_ids').array().notNull().default(sql`'{}'`),
-    /** Number of ticks without a task of their own: missed, skipped or merged. */
+    /** Number of ticks without a task of their own: missed, skipped, merged, or with a task that existed. */
     skipped: bigint('skipped', { mode: 'number' }).notNull().default(0),
     createdAt: timestamptz('created_at').notNull().defaultNow(),
     updatedAt: timestamptz('updated_at').notNull().defaultNow(),
@@ -61,7 +61,10 @@ export const schedules = pgTable(
   ],
 )
 
-/** The tasks that schedules have made: about the last 100 of each schedule. A tick makes one task at most. */
+/**
+ * The tasks that schedules have made or met: about the last 100 of each schedule. A tick makes one task at
+ * most.
+ */
 export const scheduleRuns = pgTable(
   'schedule_runs',
   {
@@ -71,6 +74,8 @@ export const scheduleRuns = pgTable(
     taskId: uuid('task_id').notNull(),
     /** Whether the task was made on request. */
     isManual: boolean('is_manual').notNull().default(false),
+    /** Whether the tick or the request made no task, because it met this one, which is unique. */
+    isExisting: boolean('is_existing').notNull().default(false),
   },
   (table) => [primaryKey({ columns: [table.schedule, table.tickAt, table.isManual] })],
 )

@@ -142,7 +142,7 @@ function countEnqueues(events: Events, registry: Registry): void {
   })
   const ticks = new Counter({
     name: 'waggle_schedule_ticks_total',
-    help: 'Ticks of schedules: "made" if the tick has made a task, "skipped" if not (missed, overlap).',
+    help: 'Ticks of schedules: "made" if the tick has made a task, "skipped" if not (missed, overlap, unique).',
     labelNames: ['outcome'],
     registers: [registry],
   })

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createGroupCommit } from '../base/group-commit.ts'
 import type { Connections } from '../connections.ts'
-import { limitsOf } from '../definitions/limits.ts'
+import { hasKeys, limitsOf } from '../definitions/limits.ts'
 import type { Registry } from '../definitions/registry.ts'
 import { NO_SERVICES } from '../definitions/services.ts'
 import { isFinal, type TaskStatus } from '../definitions/task-status.ts'
@@ -131,7 +131,11 @@ export function startParts(
     counts,
     prepare: () =>
       limitStore.writeDefinitions(
-        registry.all.map((definition) => ({ name: definition.name, limits: limitsOf(definition) })),
+        registry.all.map((definition) => ({
+          name: definition.name,
+          limits: limitsOf(definition),
+          hasKeys: hasKeys(definition),
+        })),
       ),
     lastBlockedBeatMs: watchdog.lastBeatAtMs,
     onDraining(isDraining) {
@@ -149,8 +153,7 @@ export function startParts(
     dispatchStore,
     async hold(tasks) {
       await holdAgain(limitStore, registry.find, tasks)
-      held.wake()
-      signals.publish('held', queuesOf(tasks))
+      wakeHeld(tasks)
     },
     events,
     intervalMs: intervals.dispatchMs,
@@ -167,6 +170,11 @@ export function startParts(
     codeSchedules: connections.codeSchedules,
     registry,
     onMade: dispatcher.wakeIn,
+    async hold(tasks) {
+      if (tasks.length === 0) return
+      await limitStore.hold(tasks)
+      wakeHeld(tasks)
+    },
     isOnlyVersion: options.isOnlyVersion ?? false,
     events,
     intervalMs: intervals.scheduleMs,
@@ -407,8 +415,10 @@ export function startParts(
     if (!finishes.some(({ isHeld }) => isHeld)) return
     held.freed()
   }
-}
 
-function queuesOf(tasks: readonly { queue: string }[]): string[] {
-  return [...new Set(tasks.map(({ queue }) => queue))]
+  /** Tells all workers that these tasks are held and may be able to start. */
+  function wakeHeld(tasks: readonly { queue: string }[]) {
+    held.wake()
+    signals.publish('held', [...new Set(tasks.map((task) => task.queue))])
+  }
 }

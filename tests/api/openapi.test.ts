@@ -239,6 +239,10 @@ test('schedules', async () => {
   }
   expect(await check('run_schedule', '/v1/schedules/documented/run')).toBe(202)
   expect(await check('run_schedule', '/v1/schedules/unknown/run')).toBe(404)
+  const unique = { definition: 'until_finished', input: { key: 'scheduled' }, every_seconds: 86_400 }
+  await system.request('PUT', '/v1/schedules/unique', unique)
+  for (const status of [202, 200])
+    expect(await check('run_schedule', '/v1/schedules/unique/run')).toBe(status)
   expect(await check('get_schedule', '/v1/schedules/documented')).toBe(200)
   expect(await check('get_schedule', '/v1/schedules/unknown')).toBe(404)
   const { database } = system.connections

@@ -143,7 +143,13 @@ test('a task is made on request, also while the schedule is paused', async () =>
   expect(done).toMatchObject({ status: 'SUCCESS', result: { text: 'ylthgin' }, request_id: task.request_id })
   const { body } = await request<ScheduleView & { runs: object[] }>('GET', '/manual')
   expect(body.runs).toEqual([
-    { tick_at: expect.any(String), task_id: task.id, status: 'SUCCESS', is_manual: true },
+    {
+      tick_at: expect.any(String),
+      task_id: task.id,
+      status: 'SUCCESS',
+      is_manual: true,
+      is_existing: false,
+    },
   ])
   await request('POST', '/manual/resume')
   expect((await request('GET', '/manual')).body).toMatchObject({

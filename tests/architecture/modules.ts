@@ -73,6 +73,7 @@ export const LAYERS: Module[][] = [
         'held/held-reader.ts',
         'held/hold-again.ts',
         'held/limit-store.ts',
+        'held/read-held.ts',
         'unique/retry-unique.ts',
         'unique/unique-store.ts',
         'test-database.ts',
@@ -83,6 +84,7 @@ export const LAYERS: Module[][] = [
     {
       path: 'src/service/',
       face: [
+        'enqueuer.ts',
         'task-service.ts',
         'submit.ts',
         'task-watcher.ts',

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineTask } from '../../src/definitions/define.ts'
+import { defineTask, type TaskDefinition } from '../../src/definitions/define.ts'
 import { createRegistry } from '../../src/definitions/registry.ts'
 import { completeSchedule, faultsOfSchedule, type Schedule } from '../../src/definitions/schedule.ts'
 import {
@@ -292,6 +292,17 @@ test('the input has the type of the definition', () => {
   expect(() => define({ name: 'nightly', everySeconds: 60, input: { to: 7 } })).toThrow('input')
 })
 
+test.each([
+  ['concurrency', { concurrency: { limit: 1, key: refuse } }],
+  ['rateLimit', { rateLimit: { limit: 1, perSeconds: 1, key: refuse } }],
+  ['unique', { unique: { until: 'finished', key: refuse } }],
+] as const)('an input that the key of %s refuses is refused when the task is defined', (member, given) => {
+  const schedule = { name: 'nightly', everySeconds: 60, input: { to: 'a' } }
+  expect(() => define(schedule, given)).toThrow(
+    `Schedule "nightly" of task "report": the input is not valid: Task "report": ${member}.key has thrown for this input: nobody is called a`,
+  )
+})
+
 test('names of schedules are unique in the project', () => {
   const hourly = { name: 'a-name.of_1', everySeconds: 3_600, input: { to: 'a' } }
   const message = /two schedules have the name "a-name.of_1", of the tasks "report" and "other"/
@@ -324,8 +335,15 @@ test('time zones are those of Node', () => {
   expect(['', 'Berlin', 'Europe/Berlin\0'].map(isTimeZone)).toEqual([false, false, false])
 })
 
-function define(schedule: Schedule<{ to: string }>) {
+function refuse({ to }: { to: string }): string {
+  throw new Error(`nobody is called ${to}`)
+}
+
+type Keyed = Pick<TaskDefinition<{ to: string }>, 'concurrency' | 'rateLimit' | 'unique'>
+
+function define(schedule: Schedule<{ to: string }>, keyed: Keyed = {}) {
   return defineTask({
+    ...keyed,
     name: 'report',
     title: 'Report',
     description: 'For tests.',

@@ -4,8 +4,12 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import type { TaskDefinition } from 'waggle-tasks'
+import { defineConfig, type TaskDefinition } from 'waggle-tasks'
+import { startTestSystem } from 'waggle-tasks/testing'
+import { nightlyReport } from '../../docs/recipes/nightly-report.ts'
 import { syncCustomer } from '../../docs/recipes/sync-customer.ts'
+import { syncStock } from '../../docs/recipes/sync-stock.ts'
+import { pause } from '../../src/base/loop.ts'
 import { sql } from '../../src/store/drizzle.ts'
 import { mostWithin } from '../support/sliding-window.ts'
 import { startSystem, until } from '../support/system.ts'
@@ -13,10 +17,12 @@ import { startSystem, until } from '../support/system.ts'
 const readRecipe = (name: string) =>
   readFileSync(new URL(`../../docs/recipes/${name}`, import.meta.url), 'utf8')
 
-test('limits.md contains sync-customer.ts', () => {
-  expect(readRecipe('limits.md')).toContain(
-    `\`\`\`ts\n// tasks/sync-customer.ts\n${readRecipe('sync-customer.ts')}\`\`\``,
-  )
+test.each([
+  ['limits.md', 'sync-customer.ts'],
+  ['nightly-report.md', 'nightly-report.ts'],
+  ['sync-stock.md', 'sync-stock.ts'],
+])('%s contains %s', (page, code) => {
+  expect(readRecipe(page)).toContain(`\`\`\`ts\n// tasks/${code}\n${readRecipe(code)}\`\`\``)
 })
 
 test('limits: calls for a customer do not overlap, at most five start in any second, and no change is sent twice', async () => {
@@ -47,8 +53,112 @@ test('limits: calls for a customer do not overlap, at most five start in any sec
   process.stdout.write(`calls within a second at the server: ${mostWithin(server.calls, 1_000)}\n`)
 })
 
+test('nightly report: one report per night, also where clocks are changed and after an outage', async () => {
+  const server = await startCountingServer(0)
+  const definition = withInput(nightlyReport as TaskDefinition, server.url)
+  await using system = await startTestSystem({ config: defineConfig({ tasks: [definition] }) })
+  const { client, clock } = system
+  const read = () => client.schedules.get('nightly-report')
+  await until(
+    () => client.schedules.list(),
+    ({ data }) => data.length === 1,
+  )
+  const reports: string[] = []
+
+  /** Moves the clock to a time, and waits for the one report that is due by then. */
+  async function expectReport(tickAt: string, atMs = Date.parse(tickAt)) {
+    await clock.advance({ milliseconds: atMs - Date.now() })
+    const { runs } = await until(read, ({ runs }) => runs.length > reports.length)
+    const [run] = runs
+    reports.push(tickAt)
+    expect(runs.map(({ tick_at }) => tick_at).slice(0, reports.length)).toEqual(reports.toReversed())
+    const done = await client.waitFor(run?.task_id ?? '')
+    expect(done).toMatchObject({ status: 'SUCCESS', result: { status: 200 } })
+    expect(Date.parse(done.started_at ?? '')).toBeGreaterThanOrEqual(atMs)
+  }
+
+  for (const { ticks, noTicks } of nextChanges()) {
+    const [before, ...others] = ticks as [string, ...string[]]
+    // The nights until then are an outage of weeks, which ends at noon: one report for all of them.
+    await expectReport(before, Date.parse(before) + 10 * HOUR_MS)
+    for (const tick of others) {
+      expect((await read()).next_at).toBe(tick)
+      await clock.advance({ milliseconds: Date.parse(tick) - 5_000 - Date.now() })
+      await expectReport(tick)
+    }
+    expect(noTicks.filter((tick) => reports.includes(tick))).toEqual([])
+  }
+  expect(server.calls).toHaveLength(reports.length)
+  expect(reports).toHaveLength(8)
+})
+
+/**
+ * The next two changes of the clocks in Berlin, at 01:00 UTC of the last Sunday of March and October. `ticks`: the
+ * report of the night before, that of the change, and two after it. `noTicks`: other times at which the clocks show
+ * 02:30, or would show it without the change.
+ */
+function nextChanges() {
+  const changes = [2, 9].flatMap((month) => {
+    const dates = [0, 1].map((years) => lastSunday(new Date().getUTCFullYear() + years, month))
+    const date = dates.find((each) => each.getTime() > Date.now() + 3 * DAY_MS) as Date
+    const at = (days: number, time: string) =>
+      `${new Date(date.getTime() + days * DAY_MS).toISOString().slice(0, 10)}T${time}:00.000Z`
+    const isSpring = month === 2
+    return {
+      date,
+      ticks: isSpring
+        ? [at(-1, '01:30'), at(0, '01:00'), at(1, '00:30'), at(2, '00:30')]
+        : [at(-1, '00:30'), at(0, '00:30'), at(1, '01:30'), at(2, '01:30')],
+      noTicks: isSpring ? [at(0, '00:30'), at(0, '01:30')] : [at(0, '01:30')],
+    }
+  })
+  return changes.toSorted((a, b) => a.date.getTime() - b.date.getTime())
+}
+
+function lastSunday(year: number, month: number): Date {
+  const last = new Date(Date.UTC(year, month + 1, 0))
+  return new Date(last.getTime() - last.getUTCDay() * DAY_MS)
+}
+
+test('sync: no two calls overlap, whether ticks, clients or runs on request start them', async () => {
+  const server = await startCountingServer(1_700)
+  const url = `${server.url}/stock`
+  const everySecond = withInput(syncStock as TaskDefinition, url, { everySeconds: 1 })
+  const system = await startSystem({ worker: false, definitions: [everySecond] })
+  onTestFinished(() => system.stop())
+  for (const version of ['1', '2']) system.startWorker({ version, scheduleMs: 100 })
+  await until(
+    () => system.connections.scheduleStore.find('sync-stock'),
+    (row) => row !== undefined,
+  )
+  const met = { submissions: 0, runs: 0 }
+  await until(
+    async () => {
+      await pause(400)
+      const { isExisting } = await system.service.submit('sync_stock', { url })
+      if (isExisting) met.submissions++
+      await pause(400)
+      const { status } = await system.request('POST', '/v1/schedules/sync-stock/run')
+      if (status === 200) met.runs++
+      return system.connections.scheduleStore.find('sync-stock')
+    },
+    (row) =>
+      server.overlaps.length > 0 ||
+      (server.calls.length >= 5 && (row?.skipped ?? 0) > 0 && met.submissions > 0 && met.runs > 0),
+  )
+  expect(server.overlaps).toEqual([])
+})
+
+/** The definition with other members of its schedules: their input is the URL of a local server. */
+function withInput(definition: TaskDefinition, url: string, more: object = {}): TaskDefinition {
+  return {
+    ...definition,
+    schedules: definition.schedules?.map((each) => ({ ...each, ...more, input: { url } })),
+  }
+}
+
 /** Starts a server that notes when calls begin, and which customers have two calls at one time. */
-async function startCountingServer() {
+async function startCountingServer(callMs = CALL_MS) {
   const calls: number[] = []
   const overlaps: string[] = []
   const open = new Set<string>()
@@ -60,7 +170,7 @@ async function startCountingServer() {
     setTimeout(() => {
       open.delete(customer)
       response.end()
-    }, CALL_MS)
+    }, callMs)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -74,3 +184,5 @@ async function startCountingServer() {
 
 // Longer than a fifth of a second: with three customers, both limits delay tasks.
 const CALL_MS = 250
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS

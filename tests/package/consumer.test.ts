@@ -1,6 +1,6 @@
 // A project with the installed package: its types, its commands and its client.
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
@@ -33,6 +33,17 @@ afterAll(async () => {
 
 test('right use compiles and wrong use does not', async () => {
   await run('npx', ['tsc', '--noEmit'], { cwd: folder })
+})
+
+test('an option that does not exist is explained by a sentence of the compiler', async () => {
+  const file = join(folder, 'retries.ts')
+  onTestFinished(() => rmSync(file))
+  const task = readFileSync(join(folder, 'tasks/hello.ts'), 'utf8')
+  writeFileSync(file, task.replace("  title: 'Say hello',", '$&\n  retries: 5,'))
+  const message = `Type 'number' is not assignable to type '"The option 'retries' does not exist. Use 'maxRetries'."'.`
+  await expect(run('npx', ['tsc', '--noEmit'], { cwd: folder })).rejects.toMatchObject({
+    stdout: `retries.ts(7,3): error TS2322: ${message}\n`,
+  })
 })
 
 test.each([

@@ -4,8 +4,14 @@ import { newId } from '../../src/base/uuidv7.ts'
 import { completeSchedule } from '../../src/definitions/schedule.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { sql } from '../../src/store/drizzle.ts'
-import { createDueScheduleStore, type DueSchedule, type Move } from '../../src/store/due-schedules.ts'
+import {
+  createDueScheduleStore,
+  type DueSchedule,
+  type MadeTasks,
+  type Move,
+} from '../../src/store/due-schedules.ts'
 import { createScheduleStore } from '../../src/store/schedule-store.ts'
+import { createUniqueStore } from '../../src/store/unique/unique-store.ts'
 import { createNewTasks } from '../support/new-tasks.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -42,7 +48,7 @@ function moveOf({ name, version, nextMs }: DueSchedule): Move {
   return { name, version, nextMs: Date.now() + 3_600_000, waitingMs: null, skipped: 1, tasks }
 }
 
-const sizes = ({ moved, made }: { moved: Set<string>; made: Set<string> }) => [moved.size, made.size]
+const sizes = ({ moved, made }: MadeTasks) => [moved.size, made.size]
 
 test('of several workers that have read the same tick, one makes its task', async () => {
   const read = await readDue('raced')
@@ -81,6 +87,38 @@ test('a locked schedule is left out, and does not delay the others', async (cont
     }),
   )
   expect(sizes(await due.makeTasks([moveOf(locked)]))).toEqual([1, 1])
+})
+
+test('a tick whose unique task cannot be recorded changes nothing, and is made later', async () => {
+  const unique = { key: 'a', until: 'finished', onConflict: 'replace', isLimited: false } as const
+  const [first] = createNewTasks(1) as [ReturnType<typeof createNewTasks>[number]]
+  const existing = { ...first, id: newId(), unique }
+  await createUniqueStore(database).insertMany([existing])
+  const move = moveOf(await readDue('unique'))
+  move.tasks = move.tasks.map((task) => ({ ...task, input: { text: 'tick' }, unique }))
+  await database.query(sql`alter table schedule_runs add constraint refused check (not is_existing)`)
+  await expect(due.makeTasks([move])).rejects.toThrow()
+  const state = async () => ({
+    ...(await store.find('unique')),
+    runs: await store.runsOf('unique', 10),
+    task: await database.query(sql`select input from tasks where id = ${existing.id}::uuid`),
+  })
+  expect(await state()).toMatchObject({
+    version: move.version,
+    skipped: 0,
+    lastTaskIds: [],
+    runs: [],
+    task: [{ input: first.input }],
+  })
+  await database.query(sql`alter table schedule_runs drop constraint refused`)
+  expect(sizes(await due.makeTasks([move]))).toEqual([1, 0])
+  expect(await state()).toMatchObject({
+    version: move.version + 1,
+    skipped: 2,
+    lastTaskIds: [existing.id],
+    runs: [{ taskId: existing.id, isExisting: true }],
+    task: [{ input: { text: 'tick' } }],
+  })
 })
 
 test('many due schedules are divided between workers with different seeds', async () => {

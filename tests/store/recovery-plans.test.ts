@@ -10,6 +10,7 @@ import { createWorkerStore, type WorkerStore } from '../../src/store/worker-stor
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const WAITING = 60_000
+const HELD = 60_000
 const ENQUEUED = 12_000
 const ABANDONED = 3_000
 const PART = 5_000
@@ -47,6 +48,10 @@ describe.skipIf(inject('postgresUrl') === null)('among many waiting tasks', () =
       insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at)
       select gen_random_uuid(), 'reverse', 'a', 'PENDING', '{}', 0, 1000, now(), now()
       from generate_series(1, ${WAITING}::int)`)
+    await database.query(sql`
+      insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at, enqueued_at)
+      select gen_random_uuid(), 'held', 'a', 'PENDING', '{}', 0, 1000, now(), now(), 'infinity'
+      from generate_series(1, ${HELD}::int)`)
     // Several times are those of many tasks, and some tasks were enqueued within the last seconds.
     await database.query(sql`
       insert into tasks (id, name, queue, status, input, max_retries, timeout_ms, run_at, created_at, enqueued_at, is_isolated)
@@ -55,7 +60,7 @@ describe.skipIf(inject('postgresUrl') === null)('among many waiting tasks', () =
       from generate_series(1, ${ENQUEUED}::int) as n`)
     await database.query(sql`
       update tasks set status = 'STARTED', attempt = 1, worker_id = ${missing}::uuid, started_at = now() - interval '1 hour'
-      where id in (select id from tasks where enqueued_at is not null order by id limit ${ABANDONED})`)
+      where id in (select id from tasks where enqueued_at < 'infinity' order by id limit ${ABANDONED})`)
   })
   afterAll(async () => {
     await pool.end()
@@ -88,7 +93,7 @@ describe.skipIf(inject('postgresUrl') === null)('among many waiting tasks', () =
 
   test('rows of finished tasks are read by the first search only, without a vacuum', async () => {
     await system.connections.database.query(sql`
-      update tasks set status = 'SUCCESS', finished_at = now(), enqueued_at = null where enqueued_at is not null`)
+      update tasks set status = 'SUCCESS', finished_at = now(), enqueued_at = null where enqueued_at < 'infinity'`)
     const search = async () => {
       blocks = 0
       plans = ''

@@ -140,9 +140,10 @@ serverTest('held tasks that are replaced while others start and end do not deadl
         await service.submit('replaced_and_limited', { key: pick(['a', 'b', 'c']), n })
     }),
   )
+  // On a busy machine a worker can count as missing. Its tasks are retried.
   await until(
     () => system.countByStatus(),
-    ({ PENDING = 0, STARTED = 0 }) => PENDING + STARTED === 0,
+    ({ PENDING = 0, STARTED = 0, RETRY = 0 }) => PENDING + STARTED + RETRY === 0,
   )
   const [held] = await query<{ count: number }>(sql`select count(*)::int as count from held_tasks`)
   expect(held?.count).toBe(0)

@@ -29,13 +29,24 @@ const report = defineTask({
   ],
   run: async () => null,
 })
+const oneAtATime = defineTask({
+  name: 'one_at_a_time',
+  title: 'One at a time',
+  description: 'Is in a queue without a worker.',
+  queue: 'nobody',
+  input: z.object({}),
+  output: z.null(),
+  example: {},
+  unique: { until: 'finished' },
+  run: async () => null,
+})
 const HOURLY = { definition: 'reverse', input: { text: 'ab' }, every_seconds: 3_600 }
 
 describe.skipIf(!chromium)('schedules', () => {
   let system: TestSystem
   let browser: Browser
   beforeAll(async () => {
-    const definitions = [report as TaskDefinition]
+    const definitions = [report as TaskDefinition, oneAtATime as TaskDefinition]
     const starting = startSystem({ webRoot: WEB_ROOT, definitions, worker: { scheduleMs: 100 } })
     browser = await launchBrowser(chromium ?? '')
     system = await starting
@@ -97,6 +108,18 @@ describe.skipIf(!chromium)('schedules', () => {
     await runs.getByRole('link').click()
     await page.locator('.card-head [data-status=SUCCESS]').waitFor()
     await remove('strip')
+  })
+
+  test('runs that have met a unique task say so, each in a row of its own', async () => {
+    const { definition, input } = { definition: 'one_at_a_time', input: {} }
+    await put('met', { definition, input, every_seconds: 3_600 })
+    for (const _ of [1, 2, 3]) await system.request('POST', '/v1/schedules/met/run')
+    await using view = await open('#/schedules/met')
+    const runs = view.page.getByRole('table', { name: 'Last runs' })
+    await runs.getByText('met this task').nth(1).waitFor()
+    expect(await runs.getByText('on request').count()).toBe(3)
+    expect(await runs.getByText('met this task').count()).toBe(2)
+    await remove('met')
   })
 
   test('a schedule is created with a preview of its next ticks, edited, and deleted after a question', async () => {

@@ -242,6 +242,20 @@ describe('held tasks', () => {
   })
 })
 
+test('a worker stores which limits have keys', async () => {
+  system.startWorker()
+  const { database } = system.connections
+  const rows = await until(
+    () =>
+      database.query<{ name: string; hasKeys: boolean }>(
+        sql`select name, has_keys as "hasKeys" from limits order by name`,
+      ),
+    ({ length }) => length > 0,
+  )
+  const names = rows.filter(({ hasKeys }) => hasKeys).map(({ name }) => name)
+  expect(names).toEqual(['fails_once', 'keyed_rate', 'no_key', 'one_per_key'])
+})
+
 describe('a key function', () => {
   test.each([
     ['throw', 'concurrency.key has thrown for this input: no such customer'],

@@ -3,6 +3,7 @@
 import type { z } from 'zod'
 import type { ErrorCode } from '../../base/errors.ts'
 import { json, type Operation, type Operations } from '../openapi/operation.ts'
+import { existingResponse } from '../tasks/submit-operations.ts'
 import { EXAMPLE_ID } from '../tasks/task-examples.ts'
 import { task } from '../tasks/task-schemas.ts'
 import {
@@ -69,7 +70,7 @@ export const scheduleOperations = {
     parameters: ['ScheduleName'],
     responses: {
       200: {
-        description: 'The schedule with the last tasks that it has made.',
+        description: 'The schedule with the last tasks that it has made or met.',
         content: json(scheduleWithRuns, {
           schedule: {
             ...EXAMPLE,
@@ -79,6 +80,7 @@ export const scheduleOperations = {
                 task_id: EXAMPLE_ID,
                 status: 'SUCCESS',
                 is_manual: false,
+                is_existing: false,
               },
             ],
           },
@@ -126,10 +128,11 @@ export const scheduleOperations = {
     route: 'POST /v1/schedules/:name/run',
     summary: 'Make a task of a schedule now',
     description:
-      'Makes a task now, also if the schedule is paused or if a task of it has not ended. The next tick stays as it is. The task counts for the overlaps of later ticks.',
+      'Makes a task now, also if the schedule is paused or if a task of it has not ended. The next tick stays as it is. The task counts for the overlaps of later ticks. If the definition has `unique`, the request can meet a task, as a submission can.',
     access: 'operate',
     parameters: ['ScheduleName', 'RequestId', 'Traceparent'],
     responses: {
+      200: { ...existingResponse(task), headers: ['Location', 'Retry-After'] },
       202: {
         description: 'Accepted: the task is committed.',
         headers: ['Location', 'Retry-After'],

@@ -57,9 +57,10 @@ export const schedule = z.object({
   waiting_at: timestamp.nullable().meta({
     description: 'A tick whose task is made when the last one has ended (overlap `wait`); null if none waits',
   }),
-  last_tick_at: timestamp.nullable().meta({ description: 'The last tick that has made a task' }),
+  last_tick_at: timestamp.nullable().meta({ description: 'The last tick that has made or met a task' }),
   skipped: count.meta({
-    description: 'Ticks without a task of their own: missed, skipped or merged. At most 100 per outage count',
+    description:
+      'Ticks without a task of their own: missed, skipped, merged, or with a task that existed. At most 100 per outage count',
   }),
   problem: z.string().nullable().meta({
     description:
@@ -77,6 +78,9 @@ export const scheduleRun = z.object({
     .nullable()
     .meta({ description: 'Status of the task; null if it was removed' }),
   is_manual: z.boolean().meta({ description: 'The task was made on request' }),
+  is_existing: z.boolean().meta({
+    description: 'The tick or the request has made no task: it has met this one, which is unique',
+  }),
 })
 
 export const scheduleWithRuns = schedule.extend({

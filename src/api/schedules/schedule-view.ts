@@ -40,5 +40,6 @@ export function viewOfRun(run: ScheduleRun): z.infer<typeof scheduleRun> {
     task_id: run.taskId,
     status: run.status,
     is_manual: run.isManual,
+    is_existing: run.isExisting,
   }
 }

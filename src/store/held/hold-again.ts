@@ -1,7 +1,7 @@
 // Holds waiting tasks whose row does not say how: tasks of a retry, and tasks that were submitted before their
 // definition or queue had limits. Their keys are computed from their inputs.
 import { isAppError } from '../../base/errors.ts'
-import { type Hold, holdOf, type Limited, type Priority } from '../../definitions/limits.ts'
+import { type Hold, hasKeys, holdOf, type Limited, type Priority } from '../../definitions/limits.ts'
 import type { TaskToEnqueue } from '../task-store.ts'
 import type { MarkedTask } from './hold-tasks.ts'
 import type { LimitStore } from './limit-store.ts'
@@ -18,12 +18,11 @@ export async function holdAgain(
   find: (name: string) => Limited | undefined,
   tasks: readonly UnheldTask[],
 ): Promise<void> {
-  const hasKeys = ({ name }: UnheldTask) => {
-    const definition = find(name)
-    return definition?.concurrency?.key !== undefined || definition?.rateLimit?.key !== undefined
-  }
-  const inputs = await store.inputsOf(tasks.filter(hasKeys).map(({ id }) => id))
-  await store.hold(tasks.map((task): MarkedTask => ({ ...task, hold: holdFor(task) })))
+  const knowsKeys = ({ name }: UnheldTask) => hasKeys(find(name) ?? {})
+  const inputs = await store.inputsOf(tasks.filter(knowsKeys).map(({ id }) => id))
+  await store.hold(
+    tasks.map((task): MarkedTask => ({ ...task, hold: holdFor(task), mayLackKey: knowsKeys(task) })),
+  )
 
   function holdFor({ id, name, priority }: UnheldTask): Hold {
     const plain: Hold = { concurrencyKey: '', rateKey: '', priority: priority ?? 'normal' }

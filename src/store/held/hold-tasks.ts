@@ -1,6 +1,15 @@
 // Puts waiting tasks under the limits of their definition or queue: they become held tasks.
 import { type Hold, PRIORITIES } from '../../definitions/limits.ts'
-import { type BatchStatement, doubles, IS_GIVEN, inLockOrder, integers, texts, uuids } from '../columns.ts'
+import {
+  type BatchStatement,
+  booleans,
+  doubles,
+  IS_GIVEN,
+  inLockOrder,
+  integers,
+  texts,
+  uuids,
+} from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import type { Transaction } from '../lanes.ts'
@@ -26,6 +35,8 @@ export interface MarkedTask extends TaskToHold {
    * and so its keys may have changed. Undefined skips this check.
    */
   enqueuedAtMs?: number
+  /** True if the `key` function of its definition is known, so that it has no key for a reason. */
+  mayLackKey?: boolean
 }
 
 /**
@@ -87,6 +98,10 @@ function keyOf(group: GroupRecord): string {
 /**
  * Makes waiting tasks held tasks, which workers claim from Postgres: each gets a row in `held_tasks`, and its
  * `enqueued_at` becomes `infinity`. Tasks that have started or ended meanwhile are skipped.
+ *
+ * A task without a key is skipped if its definition has a `key` function that this process does not know, for example
+ * because it runs an earlier version of the code: without its key, the task could start beside another one of the same
+ * key. It stays marked. It is then found as a lost delivery, until a worker finds it that knows the function.
  */
 export async function holdTasks(database: Database, tasks: readonly MarkedTask[]): Promise<void> {
   if (tasks.length === 0) return
@@ -99,8 +114,13 @@ export async function holdTasks(database: Database, tasks: readonly MarkedTask[]
       marked_ms: doubles(sorted.map(({ enqueuedAtMs }) => enqueuedAtMs)),
       group_id: doubles(groupIds),
       concurrency_key: texts(sorted.map(({ hold }) => hold.concurrencyKey)),
+      is_complete: booleans(sorted.map(isComplete)),
     })
   })
+}
+
+function isComplete({ hold, mayLackKey }: MarkedTask): boolean {
+  return mayLackKey === true || hold.concurrencyKey !== '' || hold.rateKey !== ''
 }
 
 const HOLD: BatchStatement = {
@@ -110,6 +130,7 @@ const HOLD: BatchStatement = {
       update tasks set enqueued_at = 'infinity' from given
       where ${IS_GIVEN} and tasks.attempt = given.attempt and tasks.status in ('PENDING', 'RETRY')
         and (given.marked_ms is null or tasks.enqueued_at = to_timestamp(given.marked_ms / 1000)::timestamptz(3))
+        and (given.is_complete or tasks.name <> all(array(select name from limits where scope = 'definition' and has_keys)))
       returning tasks.id, given.group_id, tasks.queue, tasks.name, given.concurrency_key, tasks.run_at,
         case when tasks.attempt = 0 then tasks.expires_at end as expires_at
     )

@@ -8,8 +8,9 @@ import { type BatchStatement, IS_GIVEN, isKey, uuids } from '../columns.ts'
 import type { Database } from '../database.ts'
 import { sql } from '../drizzle.ts'
 import { recordset, texts } from '../statements.ts'
-import { claimHeld, type DuePart, type HeldClaimOptions, readHeld } from './claim-held.ts'
+import { claimHeld, type HeldClaimOptions } from './claim-held.ts'
 import { holdTasks, type MarkedTask } from './hold-tasks.ts'
+import { type DuePart, readHeld } from './read-held.ts'
 
 export interface ExpiredTask {
   id: string
@@ -52,34 +53,40 @@ export function createLimitStore(database: Database) {
 
     /**
      * Stores the limits of definitions. They apply from now on, also to tasks that wait.
-     * @param given the limits of each definition of this process; null for a definition without limits
+     * @param given the limits of each definition of this process; null for a definition without limits. `hasKeys`
+     *   says whether it has a `key` function
      */
-    async writeDefinitions(given: { name: string; limits: Limits | null }[]): Promise<void> {
-      const records = given.flatMap(({ name, limits }) => (limits ? [{ name, ...recordOf(limits) }] : []))
+    async writeDefinitions(
+      given: { name: string; limits: Limits | null; hasKeys: boolean }[],
+    ): Promise<void> {
+      const records = given.flatMap(({ name, limits, hasKeys }) =>
+        limits ? [{ name, ...recordOf(limits), has_keys: hasKeys }] : [],
+      )
       const unlimited = given.filter(({ limits }) => limits === null).map(({ name }) => name)
       await database.query(sql`
         with removed as (
           delete from limits where scope = 'definition' and name in (select value from ${texts(unlimited)})
           returning name
         ), written as (
-          insert into limits (scope, name, concurrency, rate_limit, rate_per_ms)
-          select 'definition', name, concurrency, rate_limit, rate_per_ms
-          from ${recordset(records)} as given(name text, concurrency int, rate_limit int, rate_per_ms bigint)
+          insert into limits (scope, name, concurrency, rate_limit, rate_per_ms, has_keys)
+          select 'definition', name, concurrency, rate_limit, rate_per_ms, has_keys
+          from ${recordset(records)} as given(name text, concurrency int, rate_limit int, rate_per_ms bigint, has_keys boolean)
           order by name
           on conflict (scope, name) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit,
-            rate_per_ms = excluded.rate_per_ms, updated_at = now()
-          where (limits.concurrency, limits.rate_limit, limits.rate_per_ms)
-            is distinct from (excluded.concurrency, excluded.rate_limit, excluded.rate_per_ms)
+            rate_per_ms = excluded.rate_per_ms, has_keys = excluded.has_keys, updated_at = now()
+          where (limits.concurrency, limits.rate_limit, limits.rate_per_ms, limits.has_keys)
+            is distinct from (excluded.concurrency, excluded.rate_limit, excluded.rate_per_ms, excluded.has_keys)
           returning name
         )
         , locked as materialized (
-          -- A higher limit may allow tasks that wait for a slot or a start of their key.
-          select id from task_groups
-          where turn_at > now() and name in (select name from removed union all select name from written)
+          -- A higher limit may allow tasks that wait for a slot or a start of their key. Groups that have a turn are
+          -- locked too: a claim that has read the old limit may take it from them.
+          select id, turn_at from task_groups
+          where name in (select name from removed union all select name from written)
             and exists (select 1 from held_tasks where group_id = task_groups.id and started_at is null)
           order by queue, is_isolated, priority, name, concurrency_key, rate_key for update
         )
-        update task_groups set turn_at = now() from locked where task_groups.id = locked.id`)
+        update task_groups set turn_at = now() from locked where task_groups.id = locked.id and locked.turn_at > now()`)
     },
 
     /**
@@ -143,17 +150,23 @@ export function createLimitStore(database: Database) {
   }
 }
 
-/** Statements that delete what no task and no limit needs. */
+/**
+ * Statements that delete what no task and no limit needs. They skip locked rows, because claims and ends lock several
+ * of these rows in other orders.
+ */
 const DELETES = [
   sql`
-    delete from rate_usage where not exists (
-      select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
-        and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)`,
-  // A task that has ended, or waits without being held, uses no slot.
+    delete from rate_usage where ctid = any(array(
+      select rate_usage.ctid from rate_usage where not exists (
+        select 1 from limits where limits.scope = rate_usage.scope and limits.name = rate_usage.name
+          and rate_usage.at_ms > extract(epoch from now()) * 1000 - rate_per_ms)
+      for update skip locked))`,
+  // Rows of tasks that are not STARTED any more, or wait as plain tasks: they would be counted as running.
   sql`
-    delete from held_tasks using tasks
-    where held_tasks.started_at < now() - interval '1 minute' and ${isKey('tasks.id', 'held_tasks.task_id')}
-      and tasks.status <> 'STARTED'`,
+    delete from held_tasks where task_id = any(array(
+      select task_id from held_tasks join tasks on ${isKey('tasks.id', 'held_tasks.task_id')}
+      where held_tasks.started_at < now() - interval '1 minute' and tasks.status <> 'STARTED'
+      for update of held_tasks skip locked))`,
 ]
 
 function recordOf({ concurrency, rate }: Limits) {

@@ -31,6 +31,8 @@ export const limits = pgTable(
     /** Maximum number of attempts that start in any `rate_per_ms`, for each key; null without a limit. */
     rateLimit: integer('rate_limit'),
     ratePerMs: bigint('rate_per_ms', { mode: 'number' }),
+    /** Whether the definition has a `key` function. A process that does not know it holds no task without a key. */
+    hasKeys: boolean('has_keys').notNull().default(false),
     updatedAt: timestamptz('updated_at').notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.scope, table.name] })],

@@ -1,11 +1,12 @@
-// Claims and starts held tasks, as far as slots are free and limits allow, and ends those that have expired. Every
-// worker does this for its queues. No worker is elected: the transaction of a claim locks the limits.
+// Claims and starts held tasks, as far as slots are free and limits allow, and ends those that have expired.
+// Every worker does this for its queues. No worker is elected: the transaction of a claim locks the limits.
 import { type Loop, startLoop } from '../../base/loop.ts'
 import { deliveryQueueOf, queuePartOf } from '../../definitions/delivery-queue.ts'
 import { PRIORITIES, type Priority } from '../../definitions/limits.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
-import type { DuePart, HeldClaim } from '../../store/held/claim-held.ts'
+import type { HeldClaim } from '../../store/held/claim-held.ts'
 import type { ExpiredTask, LimitStore } from '../../store/held/limit-store.ts'
+import type { DuePart } from '../../store/held/read-held.ts'
 import type { Events } from '../../telemetry/events.ts'
 import type { Slots } from '../attempts/slots.ts'
 import type { Heartbeat } from '../heartbeat.ts'
@@ -27,7 +28,10 @@ export interface HeldTasksDependencies {
   /** Called when the worker stops while it is not known whether a claim was committed. */
   onUnknownClaim: () => void
   onExpired: (tasks: ExpiredTask[]) => void
-  /** Called when attempts have ended, and other workers may be able to start tasks that this one does not start. */
+  /**
+   * Called when attempts have ended, and other workers may be able to start tasks that this one does not
+   * start.
+   */
   onFreed: () => void
   events: Events
   /** AbortSignal that aborts when the worker begins to stop. After that, no task is claimed. */
@@ -79,8 +83,9 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
   }
 
   /**
-   * One round. What attempts have freed, this worker uses first: waking all workers for each end would make them wait
-   * for each other's locks. The others are woken if tasks are left for which only this worker has no slot.
+   * One round. What attempts have freed, this worker uses first: waking all workers for each end would make
+   * them wait for each other's locks. The others are woken if tasks are left for which only this worker has
+   * no slot.
    */
   async function startTasks(): Promise<number | undefined> {
     const mayLeave = hasFreed
@@ -123,7 +128,8 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
       if (own.availableForHeld === 0) return waitForSlot(own, part, pauseMs)
       const claim = await claimWith(own, part)
       if (stopping.aborted) return undefined
-      // Plain tasks have taken the slots while the claim waited for its locks.
+      // While the claim waited for its locks in Postgres, tasks from Redis have taken the free slots of this
+      // worker.
       if (claim === undefined) return waitForSlot(own, part, pauseMs)
       const { tasks, waiting, isMore, msUntilStart } = claim
       if (tasks.length > 0) servedLast = deliveryQueueOf(part)
@@ -133,7 +139,10 @@ export function startHeldTasks(dependencies: HeldTasksDependencies): HeldTasks {
     }
   }
 
-  /** Wakes the loop when a slot is free. That slot shows whether the tasks wait for a slot only. */
+  /**
+   * Notes that tasks of the part wait for a slot of this worker, and starts a round when one is free. Whether
+   * a limit keeps them from starting too is found out by the claim of that round.
+   */
   function waitForSlot(own: Slots, part: DuePart, pauseMs: number | undefined): number | undefined {
     noteWaiting(deliveryQueueOf(part), PRIORITIES[part.priority] ?? null)
     wakeWhenAvailable(own)

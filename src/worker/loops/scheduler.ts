@@ -7,8 +7,15 @@ import { newId } from '../../base/uuidv7.ts'
 import { holdOf } from '../../definitions/limits.ts'
 import type { Registry } from '../../definitions/registry.ts'
 import { jitterMsOf } from '../../definitions/schedule-times.ts'
+import { uniquenessOf } from '../../definitions/uniqueness.ts'
 import type { CodeSchedules } from '../../store/code-schedules.ts'
-import type { DueSchedule, DueScheduleStore, DueSchedules, Move } from '../../store/due-schedules.ts'
+import type {
+  DueSchedule,
+  DueScheduleStore,
+  DueSchedules,
+  MadeTasks,
+  Move,
+} from '../../store/due-schedules.ts'
 import type { Events } from '../../telemetry/events.ts'
 import { decideTicks, MISSED_AFTER_MS } from './due-ticks.ts'
 
@@ -18,6 +25,8 @@ export interface SchedulerDependencies {
   registry: Registry
   /** Called when tasks were made, with the milliseconds until the first of them is due. */
   onMade: (delayMs: number) => void
+  /** Holds tasks that are marked as enqueued. */
+  hold: (tasks: MadeTasks['toHold']) => Promise<void>
   /** Whether no worker with other code runs, see `WorkerOptions`. */
   isOnlyVersion: boolean
   events: Events
@@ -38,7 +47,7 @@ const REFUSED_MS = 60_000
 const BUSY_MS = 50
 
 export function startScheduler(dependencies: SchedulerDependencies): Loop {
-  const { store, codeSchedules, registry, onMade, isOnlyVersion, events, intervalMs } = dependencies
+  const { store, codeSchedules, registry, onMade, hold, isOnlyVersion, events, intervalMs } = dependencies
   const names = registry.all.map(({ name }) => name)
   const refused = new Map<string, { version: number; untilMs: number }>()
   const seed = Math.floor(Math.random() * 2 ** 31)
@@ -76,7 +85,11 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
   async function makeTasks({ due, nowMs, nextInMs }: DueSchedules) {
     const moves = due.flatMap((schedule) => moveOrRefuse(schedule, nowMs))
     let isProgress = moves.length < due.length
-    for (const batch of batchesOf(moves)) if (await write(batch, nowMs)) isProgress = true
+    // Apart from plain tasks, which must not wait for locks of keys.
+    const isUnique = ({ tasks }: Move) => tasks.some(({ unique }) => unique)
+    const plain = batchesOf(moves.filter((move) => !isUnique(move)))
+    for (const batch of [...plain, ...batchesOf(moves.filter(isUnique))])
+      if (await write(batch, nowMs)) isProgress = true
     const next = [...moves.map(({ nextMs }) => nextMs - nowMs), ...(nextInMs === null ? [] : [nextInMs])]
     return { isProgress, nextInMs: Math.ceil(Math.min(intervalMs, ...next)) }
   }
@@ -119,6 +132,7 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
         tags: [],
         createdAt,
         hold: holdOf(definition, parsed.data),
+        unique: uniquenessOf(definition, parsed.data),
         runAt: new Date((isLate ? nowMs : tickMs) + jitterMsOf(name, tickMs, jitterSeconds)),
       }
     })
@@ -133,11 +147,15 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
    */
   async function write(moves: Move[], nowMs: number): Promise<boolean> {
     try {
-      const { moved, made } = await store.makeTasks(moves)
+      const { moved, made, toHold } = await store.makeTasks(moves)
       announce(
         moves.filter(({ name }) => moved.has(name)),
         made,
         nowMs,
+      )
+      // If this fails, the reconciler of a worker later finds that the tasks are not in Redis.
+      await hold(toHold).catch((error) =>
+        events.emit('error.transient', { where: 'holding tasks of schedules', error }),
       )
       return moved.size > 0
     } catch (error) {
@@ -153,17 +171,19 @@ export function startScheduler(dependencies: SchedulerDependencies): Loop {
     }
   }
 
-  function announce(moves: Move[], made: Set<string>, nowMs: number) {
-    const tasks = moves.flatMap((move) => move.tasks).filter(({ id }) => made.has(id))
-    for (const { name, skipped, ...move } of moves)
+  function announce(moves: Move[], made: MadeTasks['made'], nowMs: number) {
+    for (const { name, skipped, tasks } of moves) {
+      const count = tasks.filter(({ id }) => made.has(id)).length
       events.emit('schedule.ticked', {
         schedule: name,
-        made: move.tasks.filter(({ id }) => made.has(id)).length,
-        skipped,
+        made: count,
+        skipped: skipped + tasks.length - count,
       })
+    }
+    const tasks = [...made.values()]
     if (tasks.length === 0) return
     events.emit('tasks.accepted', { tasks })
-    onMade(Math.max(0, Math.min(...tasks.map(({ runAt }) => runAt.getTime())) - nowMs))
+    onMade(Math.max(0, Math.min(...tasks.map(({ runAt }) => runAt?.getTime() ?? 0)) - nowMs))
   }
 
   /**

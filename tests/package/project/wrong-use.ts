@@ -25,6 +25,14 @@ export const wrong = defineTask({
   },
 })
 
+export const wrongResult = defineTask({
+  ...wrong,
+  // @ts-expect-error the result lacks a member
+  async run() {
+    return {}
+  },
+})
+
 // @ts-expect-error the configuration has no such member
 defineConfig({ tasks: [wrong], task: [] })
 

@@ -9,6 +9,9 @@ import { tickTexts } from './schedule-words.ts'
 
 export type Run = ScheduleWithRuns['runs'][number]
 
+/** Several runs can have the same task, which is unique. */
+export const keyOfRun = ({ tick_at: at, task_id: id }: Run) => `${at} ${id}`
+
 // The strip is read again at every new tick. In between, only the statuses of its tasks change.
 const INTERVAL_MS = 15_000
 
@@ -33,7 +36,7 @@ export function RunStrip({ page, name, zone, version }: RunStripProps) {
     <a class="runs" href={hashOf({ view: 'schedule', id: name })} aria-label={runsText(value.runs)}>
       {value.runs.toReversed().map((run) => (
         <span
-          key={run.task_id}
+          key={keyOfRun(run)}
           class={`run ${toneOf(run.status ?? 'NOT_FOUND')}`}
           title={`${run.status ?? 'removed'}, ${tickTexts(run.tick_at, zone).local}`}
         >

@@ -2,7 +2,7 @@
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
-import type { Run } from './run-strip.tsx'
+import { keyOfRun, type Run } from './run-strip.tsx'
 import { TickTime } from './schedule-parts.tsx'
 
 export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
@@ -10,7 +10,7 @@ export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
   const columns: Column<Run>[] = [
     {
       title: 'Tick',
-      cell: ({ tick_at: at, task_id: id, status, is_manual: isManual }) => (
+      cell: ({ tick_at: at, task_id: id, status, is_manual: isManual, is_existing: isExisting }) => (
         <>
           {status === null ? (
             <TickTime at={at} zone={zone} />
@@ -20,6 +20,7 @@ export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
             </a>
           )}
           {isManual && <span class="table-more">on request</span>}
+          {isExisting && <span class="table-more">met this task</span>}
         </>
       ),
     },
@@ -30,12 +31,6 @@ export function RunTable({ runs, zone }: { runs: Run[]; zone: string | null }) {
     },
   ]
   return (
-    <DataTable
-      class="table run-table"
-      caption="Last runs"
-      columns={columns}
-      rows={runs}
-      keyOf={({ task_id }) => task_id}
-    />
+    <DataTable class="table run-table" caption="Last runs" columns={columns} rows={runs} keyOf={keyOfRun} />
   )
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "limits" ADD COLUMN "has_keys" boolean DEFAULT false NOT NULL;

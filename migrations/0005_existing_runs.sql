@@ -1,0 +1,1 @@
+ALTER TABLE "schedule_runs" ADD COLUMN "is_existing" boolean DEFAULT false NOT NULL;
