@@ -32,7 +32,6 @@ const allSucceeded = (total: number) =>
   until(
     () => system.countByStatus(),
     ({ SUCCESS }) => SUCCESS === total,
-    60,
   )
 
 const countNotEnqueued = async () => {
@@ -47,13 +46,13 @@ test('a Redis with little memory holds a part of the backlog, the rest runs from
     maxmemory: String((await usedMemory()) + 1_000_000),
     'maxmemory-policy': 'noeviction',
   })
-  await submitMany(30_000)
-  expect(await countNotEnqueued()).toBeGreaterThan(10_000)
+  await submitMany(15_000)
+  expect(await countNotEnqueued()).toBeGreaterThan(5_000)
   expect(system.emitted('enqueue.failed')).toEqual([])
   system.startWorker({ concurrency: 500 })
-  await allSucceeded(30_000)
+  await allSucceeded(15_000)
   expect(system.emitted('enqueue.failed')).toEqual([])
-  expect(system.emitted('task.started')).toHaveLength(30_000)
+  expect(system.emitted('task.started')).toHaveLength(15_000)
 })
 
 test('a task that is submitted while older ones wait in Postgres starts after them', async () => {
