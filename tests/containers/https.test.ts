@@ -9,17 +9,16 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { until } from '../support/system.ts'
 import { type Client, send, submitAtRate, untilEnded } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
+import { removeHttpsStack, startHttpsStack } from './support/https-stack.ts'
 import {
   configurePebble,
   DOMAIN,
   type HttpsStack,
   NEW_DOMAIN,
   OTHER_DOMAIN,
-  removeHttpsStack,
   secureClient,
   servedSerial,
-  startHttpsStack,
-} from './support/https-stack.ts'
+} from './support/pebble.ts'
 import { compose, type Stack, TAGS } from './support/stack.ts'
 
 const provided = inject('stack')
@@ -192,7 +191,7 @@ describe.skipIf(!provided)('HTTPS', () => {
     )
     const old = await servedSerial(stack)
     expect(old).toBeDefined()
-    configurePebble(stack, DAY)
+    configurePebble(stack.folder, DAY)
     await compose(stack, ['start', 'pebble'])
     await untilMet(
       () => servedSerial(stack),

@@ -13,9 +13,10 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, inject, test } from 'vitest'
-import { freePort } from '../../src/embedded/child-server.ts'
-import { send, submitAtRate, untilEnded } from './support/client.ts'
+import { until } from '../support/system.ts'
+import { type Client, send, submitAtRate, untilEnded } from './support/client.ts'
 import { docker, run } from './support/docker.ts'
+import { addPebble, DOMAIN, type HttpsStack, secureClient, servedSerial } from './support/pebble.ts'
 import { compose, containersOf, type Stack } from './support/stack.ts'
 
 const provided = inject('stack')
@@ -130,7 +131,14 @@ describe.skipIf(!provided)('a project', () => {
   const parent = mkdtempSync(join(tmpdir(), 'waggle-project-'))
   const folder = join(parent, 'my-tasks')
   const coreImage = `${repository?.project}/core:local`
-  const stack: Stack = { folder, project: `${repository?.project}-own`, url: '', apiKey: '' }
+  const stack: HttpsStack = {
+    folder,
+    project: `${repository?.project}-own`,
+    url: '',
+    httpsUrl: '',
+    apiKey: '',
+  }
+  let client: Client
   const scripts = 'node_modules/waggle-tasks/docker'
 
   afterAll(async () => {
@@ -175,11 +183,10 @@ describe.skipIf(!provided)('a project', () => {
   })
 
   step('init-env.sh and docker compose up --build', async () => {
-    const port = await freePort()
-    const { output } = await run(`${scripts}/init-env.sh`, [], folder)
-    Object.assign(stack, { url: `http://127.0.0.1:${port}`, apiKey: /wgl_\w+/.exec(output)?.[0] })
+    const { output } = await run('env', [`DOMAIN=${DOMAIN}`, `${scripts}/init-env.sh`], folder)
+    const pebble = { image: `${repository.project}/pebble`, validitySeconds: 86_400 }
+    Object.assign(stack, await addPebble(folder, pebble), { apiKey: /wgl_\w+/.exec(output)?.[0] })
     const settings = {
-      WAGGLE_PORT: `127.0.0.1:${port}`,
       COMPOSE_PROJECT_NAME: stack.project,
       WAGGLE_CORE_IMAGE: coreImage,
       SHUTDOWN_GRACE_SECONDS: '10',
@@ -190,15 +197,23 @@ describe.skipIf(!provided)('a project', () => {
     await compose(stack, ['up', '-d', '--build', '--wait', '--wait-timeout', '180'])
   })
 
+  step('the first certificate', async () => {
+    await until(
+      () => servedSerial(stack),
+      (serial) => serial !== undefined,
+    )
+    client = await secureClient(stack)
+  })
+
   const expected = { verified: true, sum: 3, region: 'north', version: 'first' }
 
-  step('a task through nginx, and one through a route of the project', async () => {
-    const submitted = await send(stack, 'POST', '/v1/tasks/native', { input: { text: 'hello' } })
-    const ordered = await send(stack, 'POST', '/orders')
+  step('a task by HTTPS, and one through a route of the project', async () => {
+    const submitted = await send(client, 'POST', '/v1/tasks/native', { input: { text: 'hello' } })
+    const ordered = await send(client, 'POST', '/orders')
     expect([submitted.status, ordered.status]).toEqual([202, 202])
     const ids = [submitted, ordered].map(({ body }) => (body as { id: string }).id)
-    for (const { result } of await untilEnded(stack, ids)) expect(result).toEqual(expected)
-    expect((await send(stack, 'GET', '/')).text).toContain('<title>Waggle')
+    for (const { result } of await untilEnded(client, ids)) expect(result).toEqual(expected)
+    expect((await send(client, 'GET', '/')).text).toContain('<title>Waggle')
   })
 
   step('the image has no settings, no tests and no second Node', async () => {
@@ -215,16 +230,16 @@ describe.skipIf(!provided)('a project', () => {
     expect(await run('env', build, folder)).toMatchObject({ code: 0 })
     const stopping = new AbortController()
     const task = { name: 'native', input: { text: 'hello' } }
-    const submitting = submitAtRate(stack, { perSecond: 20, task, stopping: stopping.signal })
+    const submitting = submitAtRate(client, { perSecond: 20, task, stopping: stopping.signal })
     expect(await run(`${scripts}/rollout.sh`, ['second'], folder)).toMatchObject({ code: 0 })
-    const { body } = await send(stack, 'POST', '/v1/tasks/native', { input: task.input })
-    const [last] = await untilEnded(stack, [(body as { id: string }).id])
+    const { body } = await send(client, 'POST', '/v1/tasks/native', { input: task.input })
+    const [last] = await untilEnded(client, [(body as { id: string }).id])
     expect(last?.result).toEqual({ ...expected, version: 'second' })
     expect(await run(`${scripts}/rollout.sh`, ['rollback'], folder)).toMatchObject({ code: 0 })
     stopping.abort()
     const { accepted, refused } = await submitting
     expect(refused).toEqual({})
-    const ended = await untilEnded(stack, accepted)
+    const ended = await untilEnded(client, accepted)
     expect(ended.filter(({ status }) => status !== 'SUCCESS')).toEqual([])
     expect(new Set(ended.map(({ result }) => (result as typeof expected).version))).toEqual(
       new Set(['first', 'second']),
