@@ -6,7 +6,7 @@ export interface ImageBuild {
   platform: string
 }
 
-const TARGETS = ['app', 'web']
+const TARGETS = ['core', 'app', 'web']
 const PLATFORMS = ['linux/amd64', 'linux/arm64']
 
 /**

@@ -260,9 +260,9 @@ describe('a release', () => {
     expect(text).toContain('run: npm run release:check -- "$TAG" --no-images')
   })
 
-  test('has both images for both architectures, with provenance and an SBOM', () => {
+  test('has all images for both architectures, with provenance and an SBOM', () => {
     expect(matrix.parse(images).strategy.matrix).toEqual({
-      image: ['app', 'web'],
+      image: ['core', 'app', 'web'],
       architecture: ['amd64', 'arm64'],
     })
     const build = buildOf('release.yml: images')
@@ -277,7 +277,7 @@ describe('a release', () => {
   })
 
   test('joins the images of all architectures under one tag', () => {
-    expect(matrix.parse(tags).strategy.matrix.image).toEqual(['app', 'web'])
+    expect(matrix.parse(tags).strategy.matrix.image).toEqual(['core', 'app', 'web'])
     const { architecture } = matrix.parse(images).strategy.matrix
     const sources = architecture.map((name) => `"$image-${name}"`).join(' ')
     expect(text).toContain(`docker buildx imagetools create --tag "$image" ${sources}\n`)

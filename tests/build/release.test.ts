@@ -125,6 +125,8 @@ Platforms:        ${platforms}
   test('are built for both platforms where emulation exists', () => {
     expect(planBuilds(inspection('linux/amd64*, linux/amd64/v2, linux/arm64, linux/386'))).toEqual({
       builds: [
+        { target: 'core', platform: 'linux/amd64' },
+        { target: 'core', platform: 'linux/arm64' },
         { target: 'app', platform: 'linux/amd64' },
         { target: 'app', platform: 'linux/arm64' },
         { target: 'web', platform: 'linux/amd64' },
@@ -141,6 +143,7 @@ Platforms:        ${platforms}
   test('for a platform without emulation are skipped with a sentence', () => {
     expect(planBuilds(inspection('linux/amd64, linux/amd64/v2'))).toEqual({
       builds: [
+        { target: 'core', platform: 'linux/amd64' },
         { target: 'app', platform: 'linux/amd64' },
         { target: 'web', platform: 'linux/amd64' },
       ],
