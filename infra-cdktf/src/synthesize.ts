@@ -1,20 +1,9 @@
 // Writes the configuration as Terraform JSON: <folder>/stacks/<stack>/cdk.tf.json.
 import { App } from 'cdktf'
-import { account } from './config/account.ts'
-import { environments } from './config/environments.ts'
-import { type Config, parseAccount, parseEnvironment } from './config/schema.ts'
+import type { Config } from './config/schema.ts'
 import type { State } from './stacks/aws.ts'
 import { createEnvironmentStack } from './stacks/environment.ts'
 import { createSharedStack } from './stacks/shared.ts'
-
-/** Parses the account and all environments. `target` overrides the configured one. @throws ConfigError */
-export function readConfigs(target?: Config['target']): Config[] {
-  const parsed = parseAccount(account)
-  return Object.entries(environments).map(([name, input]) => {
-    const config = parseEnvironment(name, input, parsed)
-    return target ? { ...config, target } : config
-  })
-}
 
 /** Synthesizes the shared stack and the stack of every environment into the folder. */
 export function synthesize(configs: Config[], { state, folder }: { state: State; folder: string }): void {

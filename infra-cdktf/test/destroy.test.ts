@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 
-const MAIN = new URL('../src/commands/main.ts', import.meta.url).pathname
+const MAIN = new URL('../main.ts', import.meta.url).pathname
 
 // Each records its arguments. Terraform lists the resources of a file.
 const TERRAFORM = `#!/bin/sh
