@@ -1,3 +1,4 @@
+// Follows signals outside of components.
 import type { ReadonlySignal } from '@preact/signals'
 
 /**
