@@ -1,5 +1,6 @@
 // `npm run build` makes the package `dist/`: compiled code, types, the page, the migrations and its own package.json.
-// Its folders are those of the repository, with `lib` in place of `src`. The page must have been built before.
+// Its folders are those of the repository, with `lib` in place of `src`, and with compiled code in
+// `infra-cdktf`. The page must have been built before.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -59,7 +60,8 @@ async function build() {
   rmSync(DIST, { recursive: true, force: true })
   const declarations = mkdtempSync(join(tmpdir(), 'waggle-types-'))
   try {
-    compile(join(DIST, 'lib'), declarations)
+    compile('build/tsconfig.json', 'lib', declarations)
+    compile('build/tsconfig.aws.json', 'infra-cdktf', declarations)
     for (const entryPoint of ENTRY_POINTS) await bundleTypes(entryPoint, declarations, DIST)
   } finally {
     rmSync(declarations, { recursive: true, force: true })
@@ -68,12 +70,14 @@ async function build() {
   writeFileSync(join(DIST, 'docker/rds-ca.pem'), profiles.ca.join('\n'))
   mkdirSync(join(DIST, dirname(BIN)))
   writeFileSync(join(DIST, BIN), BIN_CODE, { mode: 0o755 })
-  const manifest = createManifest(ENTRY_POINTS, join(DIST, 'lib'), BIN)
+  const manifest = createManifest(ENTRY_POINTS, DIST, BIN)
   writeFileSync(join(DIST, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
-function compile(out: string, declarations: string) {
-  const args = ['-p', join(ROOT, 'build'), '--outDir', out, '--declarationDir', declarations]
+/** Compiles to a folder of the package. The declarations of each file are written to the same folder below `declarations`. */
+function compile(config: string, folder: string, declarations: string) {
+  const out = ['--outDir', join(DIST, folder), '--declarationDir', join(declarations, folder)]
+  const args = ['-p', join(ROOT, config), ...out]
   execFileSync(join(ROOT, 'node_modules/.bin/tsc'), args, { stdio: 'inherit' })
 }
 

@@ -6,7 +6,7 @@ import { dts } from 'rolldown-plugin-dts'
 import type { EntryPoint } from './entry-points.ts'
 
 /**
- * @param declarations folder of the declarations, whose folders are those of `src`
+ * @param declarations folder of the declarations, whose folders are those of the package
  * @param out folder of the result
  */
 export async function bundleTypes(entry: EntryPoint, declarations: string, out: string): Promise<void> {
@@ -30,10 +30,10 @@ export async function bundleTypes(entry: EntryPoint, declarations: string, out: 
  * members of `Register`, would be missing there.
  */
 const SHARED_MODULES: Record<string, string> = {
-  'definitions/define': 'waggle-tasks',
-  'definitions/services': 'waggle-tasks',
-  'project/define-config': 'waggle-tasks',
-  'client/client': 'waggle-tasks/client',
+  'lib/definitions/define': 'waggle-tasks',
+  'lib/definitions/services': 'waggle-tasks',
+  'lib/project/define-config': 'waggle-tasks',
+  'lib/client/client': 'waggle-tasks/client',
 }
 
 function importSharedTypes(declarations: string): Plugin {

@@ -7,13 +7,16 @@ import type { EntryPoint } from './entry-points.ts'
 /** Packages of which a project and Waggle must have the same copy: Waggle gets schemas of the project. */
 const PEERS = ['zod']
 
+/** Packages that a project installs in its folder infra-cdktf: `waggle-tasks/aws` finds them there. */
+const OF_INFRASTRUCTURE = ['@cdktf/provider-aws', 'cdktf', 'constructs']
+
 /**
- * @param lib folder of the compiled code: only packages that it imports become dependencies
+ * @param folder the package: only packages that its compiled code imports become dependencies
  * @param bin path of the command in the package
  */
-export function createManifest(entryPoints: readonly EntryPoint[], lib: string, bin: string) {
+export function createManifest(entryPoints: readonly EntryPoint[], folder: string, bin: string) {
   const { name, version, description, license, type } = repository
-  const code = readCode(lib)
+  const code = ['lib', 'infra-cdktf'].map((name) => readCode(join(folder, name))).join('\n')
   checkImports(code)
   const imported = Object.entries(repository.dependencies).filter(([dependency]) =>
     new RegExp(`['"]${dependency}['"/]`).test(code),
@@ -30,7 +33,7 @@ export function createManifest(entryPoints: readonly EntryPoint[], lib: string, 
       ...Object.fromEntries(
         entryPoints.map(({ export: path, module, types }) => [
           path,
-          { types: `./${types}`, default: `./lib/${module}.js` },
+          { types: `./${types}`, default: `./${module}.js` },
         ]),
       ),
       './package.json': './package.json',
@@ -66,7 +69,8 @@ function checkImports(code: string) {
     const dependency = scopeOrName.startsWith('@') ? `${scopeOrName}/${rest}` : scopeOrName
     // Text of generated code has placeholders in place of names.
     const isOwn = /^(\.|node:)|\$/.test(dynamic) || dependency === repository.name
-    if (!isOwn && !Object.hasOwn(repository.dependencies, dependency))
+    const isKnown = isOwn || OF_INFRASTRUCTURE.includes(dependency)
+    if (!isKnown && !Object.hasOwn(repository.dependencies, dependency))
       throw new Error(`The code imports ${dependency}, which is missing in the dependencies of package.json`)
   }
 }

@@ -1,5 +1,5 @@
-# Converts responses of Parameter Store to the lines of .env (`$output` is "env") or of the file for the
-# scripts of this host ("host"). A parameter of the role overrides one of the environment.
+# Converts responses of Parameter Store to the lines of .env (`$output` is "env"), of .env.project ("project"), or
+# of the file for the scripts of this host ("host"). A parameter of the role overrides one of the environment.
 
 def needed($name): .[$name] // error("The parameter \($name) is missing below /waggle/\(env.ENVIRONMENT)");
 
@@ -9,12 +9,15 @@ def line:
   elif .value | test("^[A-Za-z0-9._:/@+=,~-]*$") then "\(.key)=\(.value)"
   else "\(.key)='\(.value)'" end;
 
-[.[].Parameters[] | {key: (.Name | split("/") | last), value: .Value}] | from_entries
+# The settings of the project's own services are in a folder of their own.
+[.[].Parameters[] | select((.Name | test("/project/[^/]+$")) == ($output == "project"))
+  | {key: (.Name | split("/") | last), value: .Value}] | from_entries
 | . as $parameters
 | (.COMPOSE_PROFILES != "redis") as $runsTasks
 | ["DATABASE_PASSWORD", "DATABASE_HOST", "REDIS_USERNAME", "REDIS_SCHEME", "REDIS_HOST", "METRICS_API_KEY", "SMOKE_API_KEY",
    "MASTER_SECRET_ARN", "WORKER_KINDS", "DATA_VOLUME"] as $parts
-| if $output == "host" then
+| if $output == "project" then .
+  elif $output == "host" then
     with_entries(select(.key == ("METRICS_API_KEY", "MASTER_SECRET_ARN", "DOMAIN")))
   else
     with_entries(select(.key | IN($parts[]) | not))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: render-env.sh TAG, in the folder of a release. Renders the parameters of this host's environment and
-# role into two files: .env for compose, and a file for the scripts of this host. Both are in memory, readable
-# only by root, and rendered again after a reboot. Writes the services of further kinds of workers, which
-# contain no secrets, beside the compose files.
+# role into three files: .env for compose, .env.project with the settings of the project's own services, and a
+# file for the scripts of this host. All are in memory, readable only by root, and rendered again after a reboot.
+# Writes the services of further kinds of workers, which contain no secrets, beside the compose files.
 set -Eeuo pipefail
 umask 077
 PATH=$PATH:/snap/bin
@@ -19,11 +19,14 @@ main() {
   responses=$(parameters app && parameters "role/$ROLE")
   write_worker_kinds "$(jq -rs '[.[].Parameters[] | select(.Name | endswith("/WORKER_KINDS")).Value][0] // empty' <<< "$responses")"
   install -d -m 700 "$ROOT/run/waggle"
+  ln -sfn "$ROOT/run/waggle/project" .env.project
   cd "$ROOT/run/waggle"
   # Secrets are passed on standard input, because every process on the host can read arguments.
   jq -rs --arg tag "$1" --arg output env -f "$program" <<< "$responses" > env.new
+  jq -rs --arg tag "$1" --arg output project -f "$program" <<< "$responses" > project.new
   jq -rs --arg tag "$1" --arg output host -f "$program" <<< "$responses" > host.new
   mv host.new host
+  mv project.new project
   mv env.new env
 }
 

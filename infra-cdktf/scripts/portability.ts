@@ -16,7 +16,7 @@ const FORK = {
 const ROOT = join(import.meta.dirname, '..')
 const fork = mkdtempSync(join(tmpdir(), 'waggle-portability-'))
 try {
-  for (const part of ['src', 'host', 'cdktf.json'])
+  for (const part of ['main.ts', 'account.ts', 'environments.ts', 'src', 'scripts', 'host', 'cdktf.json'])
     cpSync(join(ROOT, part), join(fork, part), { recursive: true })
   const { dependencies, type } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   writeFileSync(
@@ -43,7 +43,7 @@ try {
 
 /** Synthesizes in a folder. @returns the JSON by stack, without the metadata "//", which contains versions */
 function synthesizedIn(folder: string): Record<string, string> {
-  execFileSync(process.execPath, ['src/main.ts'], { cwd: folder, stdio: 'inherit' })
+  execFileSync(process.execPath, ['main.ts'], { cwd: folder, stdio: 'inherit' })
   const stacks = join(folder, 'cdktf.out/stacks')
   return Object.fromEntries(
     readdirSync(stacks).map((name) => {

@@ -21,7 +21,7 @@ afterAll(async () => {
 describe.skipIf(!moto)('an environment', () => {
   test('is planned, applied once, and destroyed', async () => {
     const infra = (...args: string[]) =>
-      run(process.execPath, [join(ROOT, 'src/commands/main.ts'), ...args, '--emulator', '--output', folder])
+      run(process.execPath, [join(ROOT, 'main.ts'), ...args, '--emulator', '--output', folder])
     expect(await infra('plan', 'dev')).toEqual({ code: 0, output: expect.stringMatching(/Plan: \d+ to add/) })
     const digest = readFileSync(join(folder, 'stacks/dev/plan.sha256'), 'utf8').trim()
     expect(digest).toMatch(/^[0-9a-f]{64}$/)
@@ -59,7 +59,16 @@ describe.skipIf(!moto)('an environment', () => {
 
   test('is deployed and destroyed by the cdktf command line', async () => {
     const project = join(folder, 'cdktf')
-    for (const part of ['src', 'host', 'cdktf.json', 'package.json'])
+    for (const part of [
+      'main.ts',
+      'account.ts',
+      'environments.ts',
+      'src',
+      'scripts',
+      'host',
+      'cdktf.json',
+      'package.json',
+    ])
       cpSync(join(ROOT, part), join(project, part), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'))
     const programs = installCdktf()

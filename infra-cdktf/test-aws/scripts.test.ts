@@ -6,13 +6,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { account } from '../src/config/account.ts'
+import { account } from '../account.ts'
 import { namesOf, SECRETS } from '../src/names.ts'
 import { startMoto } from './support/moto.ts'
 import { type SystemsManager, startSystemsManager } from './support/systems-manager.ts'
 
 const [FIRST, SECOND] = ['1111111', '2222222'] as const
-const MAIN = new URL('../scripts/main.ts', import.meta.url).pathname
+const MAIN = new URL('../main.ts', import.meta.url).pathname
 const { paths, database, rolloutDocument } = namesOf('staging')
 const HOSTS = { 'api-1': 'api', 'worker-1': 'worker', 'worker-2': 'worker', redis: 'redis' }
 
@@ -47,7 +47,7 @@ describe.skipIf(!moto)('against moto', () => {
     rmSync(temporary, { recursive: true })
   })
 
-  /** Runs `node scripts/main.ts …`. */
+  /** Runs `node main.ts …`. */
   function waggle(args: string[], input = '') {
     return run(
       process.execPath,
@@ -196,7 +196,7 @@ describe.skipIf(!moto)('against moto', () => {
   test('smoke tests the public URL with the key from Parameter Store', async () => {
     expect(await waggle(['smoke', 'staging'])).toMatchObject({
       code: 0,
-      output: expect.stringContaining('Task: SUCCESS'),
+      output: expect.stringContaining('Task reverse: SUCCESS'),
     })
   })
 

@@ -1,29 +1,30 @@
 // The commands, run as processes, and the cases that they reject. test-aws/ plans, applies and destroys.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { account } from '../account.ts'
+import { environments } from '../environments.ts'
 import { dataLossesIn, type Plan } from '../src/commands/data-loss.ts'
 import { digestOf, type PlannedChanges } from '../src/commands/plan-digest.ts'
 import { EXAMPLE_ACCOUNT } from '../src/commands/stack.ts'
-import { account } from '../src/config/account.ts'
-import { readConfigs } from '../src/synthesize.ts'
+import { readConfig, readConfigs } from '../src/config/project.ts'
 import { synthesizeOne } from './support/layouts.ts'
 
 const output = mkdtempSync(join(tmpdir(), 'waggle-commands-'))
-const [dev] = readConfigs('emulator')
-if (!dev) throw new Error('The environment dev does not exist')
-const { folder, environment } = synthesizeOne(dev)
+const { folder, environment } = synthesizeOne(readConfig({ account, environments }, 'dev', 'emulator'))
 
 afterAll(() => {
   for (const path of [output, folder]) rmSync(path, { recursive: true, force: true })
 })
 
-function infra(...args: string[]): Promise<{ code: number; output: string }> {
-  const program = new URL('../src/commands/main.ts', import.meta.url).pathname
+const infra = (...args: string[]) => run(...args, '--output', output)
+
+function run(...args: string[]): Promise<{ code: number; output: string }> {
+  const program = new URL('../main.ts', import.meta.url).pathname
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args, '--output', output], (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], (error, stdout, stderr) =>
       resolve({
         code: error ? Number(error.code) : 0,
         output: stdout + stderr,
@@ -54,6 +55,21 @@ test('synth prints the path of the Terraform JSON, which configures the state in
   expect(terraform.required_providers.aws.version).toBe('~> 6.25')
 })
 
+test('synth without a name prints the paths of all stacks', async () => {
+  const { code, output: printed } = await infra('synth')
+  const paths = ['shared', 'dev', 'staging', 'prod'].map((name) => `${output}/stacks/${name}/cdk.tf.json\n`)
+  expect({ code, printed }).toEqual({ code: 0, printed: paths.join('') })
+  for (const path of paths) expect(existsSync(path.trim()), path).toBe(true)
+})
+
+test('an environment that is not configured is rejected', () => {
+  const { dev, ...others } = environments
+  expect(readConfigs({ account, environments: others }).map(({ name }) => name)).toEqual(['staging', 'prod'])
+  expect(() => readConfig({ account, environments: others }, 'dev')).toThrow(
+    'environments.ts has no environment "dev"; it has staging, prod',
+  )
+})
+
 describe('a command is rejected', () => {
   test.each([
     [['destroy', 'prod', '--yes'], 'This command does not destroy prod'],
@@ -62,16 +78,20 @@ describe('a command is rejected', () => {
     [['plan', 'production'], 'No stack is named "production"; known are shared, dev, staging, prod'],
     [['apply', 'prod', '--first'], '--first is only valid for the stack shared'],
     [['plan'], 'Usage:'],
-    [['deploy', 'prod'], 'Usage:'],
+    [['synth', 'prod', 'dev'], 'Usage:'],
   ])('with the arguments %j', async (args, message) => {
     expect(await infra(...args)).toMatchObject({ code: 1, output: expect.stringContaining(message) })
+  })
+
+  test.each([['deploy', 'prod'], ['rollout'], ['restore', 'prod']])('that is %j', async (...args) => {
+    expect(await run(...args)).toMatchObject({ code: 1, output: expect.stringMatching(/^Usage:/) })
   })
 
   test.skipIf(account.id !== EXAMPLE_ACCOUNT)('with the account of the example', async () => {
     const { code, output } = await infra('plan', 'prod')
     expect([code, output]).toEqual([
       1,
-      expect.stringContaining('src/config/account.ts: id is still the account of the example'),
+      expect.stringContaining('infra-cdktf/account.ts: id is still the account of the example'),
     ])
   })
 })

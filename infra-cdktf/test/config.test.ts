@@ -1,6 +1,6 @@
 // Invalid configurations are rejected with a message that names the field.
 import { describe, expect, test } from 'vitest'
-import { environments } from '../src/config/environments.ts'
+import { environments } from '../environments.ts'
 import { type AccountInput, parseAccount, parseEnvironment } from '../src/config/schema.ts'
 import { subjectOf } from '../src/constructs/github/github-subject.ts'
 import { account, layouts } from './support/layouts.ts'

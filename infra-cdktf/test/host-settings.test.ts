@@ -21,6 +21,20 @@ import {
 // `config` needs the plugin, but no engine.
 const hasCompose = spawnSync('docker', ['compose', 'version']).status === 0
 
+/** Returns what Compose makes of the files of a release. */
+function composeIn(release: string) {
+  for (const name of ['docker-compose.yml', 'docker-compose.aws.yml'])
+    copyFileSync(new URL(`../../${name}`, import.meta.url), join(release, name))
+  const { stdout, stderr } = spawnSync('docker', ['compose', 'config', '--format', 'json'], {
+    cwd: release,
+    encoding: 'utf8',
+    // Without the fakes in PATH. `config` needs no engine.
+    env: { PATH: process.env.PATH },
+  })
+  expect(stderr).toBe('')
+  return JSON.parse(stdout)
+}
+
 describe('the settings of a host', () => {
   test('are rendered into /run, readable only by root, with complete URLs', async () => {
     const host = await startRunningHost('app', {
@@ -44,7 +58,7 @@ describe('the settings of a host', () => {
       'WEBHOOK_SECRET=whsec_AAAA',
       'WORKER_LOG_GROUP=worker-logs',
     ])
-    for (const name of ['env', 'host'])
+    for (const name of ['env', 'host', 'project'])
       expect(statSync(join(host.root, 'run/waggle', name)).mode & 0o777, name).toBe(0o600)
     expect(statSync(join(host.root, 'run/waggle')).mode & 0o777).toBe(0o700)
     expect(readlinkSync(join(host.root, 'opt/waggle/current/.env'))).toBe(join(host.root, 'run/waggle/env'))
@@ -64,6 +78,32 @@ describe('the settings of a host', () => {
     )
     expect(host.read('run/waggle/host')).toContain('DOMAIN=93.184.215.14\n')
   })
+
+  test.skipIf(!hasCompose)(
+    'of the services of the project are in .env.project, which tasks and API get and nothing else',
+    async () => {
+      const host = await startRunningHost('app', {
+        [`${paths.app}/project/PAYMENTS_KEY`]: 'a key with $ and #',
+        [`${paths.app}/project/REGION`]: 'south',
+        [`${paths.role('app')}/project/REGION`]: 'north',
+      })
+      const release = join(host.root, 'opt/waggle/current')
+      await expectSuccess(host.run(BOOTSTRAP, 'up'))
+      expect(readFileSync(join(release, '.env.project'), 'utf8')).toBe(
+        "PAYMENTS_KEY='a key with $ and #'\nREGION=north\n",
+      )
+      expect(envLines(host).join()).not.toMatch(/PAYMENTS_KEY|,REGION=/)
+      expect(host.read('run/waggle/host')).not.toContain('PAYMENTS_KEY')
+      const { services } = composeIn(release)
+      for (const role of ['api', 'worker', 'migrate'])
+        expect(services[role].environment, role).toMatchObject({
+          PAYMENTS_KEY: 'a key with $$ and #',
+          REGION: 'north',
+        })
+      for (const role of ['nginx', 'redis', 'certificates'])
+        expect(services[role]?.environment ?? {}, role).not.toHaveProperty('PAYMENTS_KEY')
+    },
+  )
 
   test('of a worker contain no API key', async () => {
     const host = await startRunningHost('worker')
@@ -106,16 +146,7 @@ describe('the settings of a host', () => {
       expect(envLines(host)).toContain(
         'COMPOSE_FILE=docker-compose.yml:docker-compose.aws.yml:workers.json:workers.aws.json',
       )
-      for (const name of ['docker-compose.yml', 'docker-compose.aws.yml'])
-        copyFileSync(new URL(`../../${name}`, import.meta.url), join(release, name))
-      const { stdout, stderr } = spawnSync('docker', ['compose', 'config', '--format', 'json'], {
-        cwd: release,
-        encoding: 'utf8',
-        // Without the fakes in PATH. `config` needs no engine.
-        env: { PATH: process.env.PATH },
-      })
-      expect(stderr).toBe('')
-      const { services } = JSON.parse(stdout)
+      const { services } = composeIn(release)
       expect(Object.keys(services)).toContain('worker-cpu')
       expect(services['worker-cpu'].environment).toEqual({
         ...services.worker.environment,

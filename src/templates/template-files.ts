@@ -10,17 +10,25 @@ export type ProjectFiles = Record<string, string>
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TEMPLATES = join(PACKAGE_ROOT, 'templates')
 
-// npm leaves files with these names out of packages, so the templates have other names.
+// npm leaves some files with a dot out of packages, so the templates have other names.
 const NAMES: Record<string, string> = {
   dockerignore: '.dockerignore',
   'env.example': '.env.example',
+  github: '.github',
   gitignore: '.gitignore',
 }
 
-/** @param name `project`, or `containers`: what runs a project in containers */
-export function readTemplate(name: 'project' | 'containers'): ProjectFiles {
+/** @param name `project`; `containers` or `aws`: what runs a project in containers or on AWS */
+export function readTemplate(name: 'project' | 'containers' | 'aws'): ProjectFiles {
   const files = filesBelow(join(TEMPLATES, name))
-  return Object.fromEntries(Object.entries(files).map(([path, text]) => [NAMES[path] ?? path, text]))
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [nameInProject(path), text]))
+}
+
+function nameInProject(path: string): string {
+  return path
+    .split('/')
+    .map((part) => NAMES[part] ?? part)
+    .join('/')
 }
 
 const SAMPLE_FOLDERS = ['tasks', 'services', 'forms']
@@ -43,7 +51,7 @@ export interface Dependencies {
   devDependencies: Record<string, string>
 }
 
-export function readDependencies(): { project: Dependencies; samples: Dependencies } {
+export function readDependencies(): Record<'project' | 'samples' | 'aws', Dependencies> {
   return JSON.parse(readFileSync(join(TEMPLATES, 'dependencies.json'), 'utf8'))
 }
 

@@ -232,7 +232,7 @@ export const PACKAGE_HOMES: [packageName: RegExp, home: RegExp][] = [
 ]
 
 /** Packages that browsers may load. */
-export const BROWSER_PACKAGES = /^(hono|uplot|lossless-json)\b/
+export const BROWSER_PACKAGES = /^(hono|preact|@preact\/signals|uplot|lossless-json)\b/
 
 /** Code for browsers: the files of other modules that it may import. */
 export const BROWSER_IMPORTS: Record<string, string[]> = {

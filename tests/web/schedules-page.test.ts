@@ -136,7 +136,9 @@ describe.skipIf(!chromium)('schedules', () => {
     await page.getByLabel('Time zone').selectOption('America/New_York')
     const ticks = preview.getByRole('list', { name: 'Next ticks' }).getByRole('listitem')
     await expect.poll(() => ticks.count()).toBe(5)
-    expect(await ticks.first().textContent()).toMatch(/09:00 America\/New_York.*(18|19):30 your time/)
+    await expect
+      .poll(() => ticks.first().textContent())
+      .toMatch(/09:00 America\/New_York.*(18|19):30 your time/)
     await page.getByRole('textbox', { name: 'Text' }).fill('ab')
     await page.getByRole('button', { name: 'Create schedule' }).click()
     await page.getByText('A schedule with this name exists.').waitFor()

@@ -1,5 +1,5 @@
 // Root component of the page: the header, the banners, the key dialog, and the view that the URL names.
-import { useRef } from 'hono/jsx/dom'
+import { useEffect, useRef } from 'preact/hooks'
 import { KeyRequiredBanner } from './api/access-notice.tsx'
 import { ConnectionBanner } from './api/connection-banner.tsx'
 import { KeyDialog } from './api/key-dialog.tsx'
@@ -8,15 +8,13 @@ import { LazyView } from './lazy-view.tsx'
 import { OverviewView } from './overview/overview-view.tsx'
 import type { Page } from './page.ts'
 import { PageHeader } from './page-header.tsx'
-import { useEffect } from './parts/effect.ts'
-import { useObservable } from './parts/observable.ts'
 import type { Route, View } from './route.ts'
 import { RunView } from './run/run-view.tsx'
 import { TaskView } from './task/task-view.tsx'
 import { TasksView } from './tasks/tasks-view.tsx'
 
 export function App({ page }: { page: Page }) {
-  const route = useObservable(page.route)
+  const route = page.route.value
   const main = useRef<HTMLElement>(null)
   const isFirst = useRef(true)
   const viewKey = viewKeyOf(route)

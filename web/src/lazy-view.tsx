@@ -1,12 +1,12 @@
 // A view whose code is loaded when it is opened.
-import { type FC, useState } from 'hono/jsx/dom'
+import type { ComponentType } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import type { Page } from './page.ts'
-import { useEffect } from './parts/effect.ts'
 import { Icon } from './parts/icons.tsx'
 import { Skeleton } from './parts/skeleton.tsx'
 import type { Route } from './route.ts'
 
-type View = FC<{ page: Page; route: Route }>
+type View = ComponentType<{ page: Page; route: Route }>
 
 export interface LazyViewProps {
   load: () => Promise<View>

@@ -1,5 +1,5 @@
 // Entry point of the page: loads the style sheets and renders the page.
-import { render } from 'hono/jsx/dom'
+import { render } from 'preact'
 import { App } from './app.tsx'
 import { startPage } from './page.ts'
 import './styles/tokens.css'

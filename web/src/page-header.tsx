@@ -4,7 +4,6 @@ import type { Access } from './api/access.ts'
 import { ForgetKeyButton } from './api/access-notice.tsx'
 import type { Connection } from './api/connection.ts'
 import { Logo } from './parts/icons.tsx'
-import { useObservable } from './parts/observable.ts'
 import { hashOf, type View } from './route.ts'
 
 const LINKS = [
@@ -25,7 +24,7 @@ export interface PageHeaderProps {
 }
 
 export function PageHeader({ connection, access, view }: PageHeaderProps) {
-  const state = useObservable(connection.state)
+  const state = connection.state.value
   const isUnreachable = !state.isUp && state.kind === 'unreachable'
   const text = state.isUp ? 'API connected' : isUnreachable ? 'API not reachable' : 'API not ready'
   const current = PARENTS[view] ?? view

@@ -1,11 +1,12 @@
 // State and actions that all views of the page share, and the loops that keep the state up to date.
+import { type ReadonlySignal, signal } from '@preact/signals'
 import { type Access, createAccess, withKey } from './api/access.ts'
 import { type ApiClient, createApiClient, type Definition, type Submission } from './api/api-client.ts'
 import type { ApiResponse } from './api/api-response.ts'
 import { type Connection, createConnection } from './api/connection.ts'
 import { createReload, type Reload } from './api/reload.ts'
 import { createServerClock } from './api/server-clock.ts'
-import { createObservable, type Observable } from './parts/observable.ts'
+import { onChange } from './parts/on-change.ts'
 import { createRoute, goTo, type Route, shownTaskOf } from './route.ts'
 import { createRememberedTasks, type RememberedTasks } from './state/remembered-tasks.ts'
 import { type SubmittedTask, sendTask, type WaitReason } from './state/submission.ts'
@@ -18,9 +19,9 @@ export interface Page {
   connection: Connection
   access: Access
   reload: Reload
-  route: Observable<Route>
+  route: ReadonlySignal<Route>
   /** The task definitions that the API knows; null until they are loaded. */
-  definitions: Observable<Definition[] | null>
+  definitions: ReadonlySignal<Definition[] | null>
   remembered: RememberedTasks
   cache: TaskCache
   /** Returns the current time of the server's clock, in milliseconds since 1970. */
@@ -54,16 +55,16 @@ export function startPage(): Page {
   const route = createRoute()
   const remembered = createRememberedTasks()
   const cache = createTaskCache(remembered, clock.nowMs)
-  const shownId = () => shownTaskOf(route.get())
+  const shownId = () => shownTaskOf(route.value)
   const poller = startTaskPoller({ api, connection, access, remembered, cache, shownId, nowMs: clock.nowMs })
-  route.subscribe(() => {
+  onChange(route, () => {
     const id = shownId()
     if (id) poller.refresh(id)
   })
-  access.key.subscribe(() => {
+  onChange(access.key, () => {
     // If the API key was removed, drops all cached tasks, because the page must not show them any longer. If
     // the key was changed, drops only cached errors: the new key may have the scope that was missing.
-    if (access.key.get() === null) cache.clear()
+    if (access.key.value === null) cache.clear()
     else cache.dropFaults()
     const id = shownId()
     if (id) poller.refresh(id)
@@ -128,27 +129,27 @@ function loadDefinitions(
   connection: Connection,
   access: Access,
   reload: Reload,
-): Observable<Definition[] | null> {
-  const definitions = createObservable<Definition[] | null>(null)
+): ReadonlySignal<Definition[] | null> {
+  const definitions = signal<Definition[] | null>(null)
   onEveryConnect(connection, access, load)
   let version = 0
-  reload.state.subscribe(() => {
+  onChange(reload.state, () => {
     const last = version
-    version = reload.state.get().version
+    version = reload.state.value.version
     if (last !== 0 && version !== last) void load()
   })
   return definitions
 
   async function load() {
     const response = await api.definitions()
-    if (response.ok) definitions.set(response.value.data)
+    if (response.ok) definitions.value = response.value.data
   }
 }
 
 /** Loads the scopes of the API key, so that the page disables actions for which a scope is missing. */
 function loadScopes(api: ApiClient, connection: Connection, access: Access) {
   onEveryConnect(connection, access, async () => {
-    const key = access.key.get()
+    const key = access.key.value
     const response = await api.access()
     if (response.ok) access.setScopes(response.value.scopes, key)
   })
@@ -159,11 +160,11 @@ function loadScopes(api: ApiClient, connection: Connection, access: Access) {
  * version of the API may have been deployed during the outage.
  */
 function onEveryConnect(connection: Connection, access: Access, load: () => Promise<void>) {
-  connection.state.subscribe(() => {
-    if (connection.state.get().isUp) void load()
+  onChange(connection.state, () => {
+    if (connection.state.value.isUp) void load()
   })
-  access.key.subscribe(() => {
-    if (access.key.get() !== null) void load()
+  onChange(access.key, () => {
+    if (access.key.value !== null) void load()
   })
   void load()
 }

@@ -1,6 +1,6 @@
 // The route: view, id and parameters. All of them are in the hash of the URL, so that links and the Back
 // button restore them.
-import { createObservable, type Observable } from './parts/observable.ts'
+import { type ReadonlySignal, signal } from '@preact/signals'
 
 /**
  * The views. `tasks` is the list of tasks, `task` the page of one task, `run` the form to submit a task,
@@ -27,9 +27,9 @@ export interface Destination {
   params?: URLSearchParams | Record<string, string>
 }
 
-export function createRoute(): Observable<Route> {
-  const route = createObservable(currentRoute())
-  addEventListener('hashchange', () => route.set(currentRoute()))
+export function createRoute(): ReadonlySignal<Route> {
+  const route = signal(currentRoute())
+  addEventListener('hashchange', () => (route.value = currentRoute()))
   return route
 }
 

@@ -18,7 +18,7 @@ export function createTerraform(folder: string): Terraform {
       child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk
       })
-      child.on('error', (error) => reject(new Error(`terraform cannot be started: ${error.message}`)))
+      child.on('error', (error) => reject(startError(error)))
       child.on('close', (code) =>
         code === 0 ? resolve(text) : reject(new Error(`terraform ${args[0]} failed with exit code ${code}`)),
       )
@@ -32,3 +32,10 @@ export function createTerraform(folder: string): Terraform {
     read: (...args) => start(args, 'pipe'),
   }
 }
+
+const startError = (error: NodeJS.ErrnoException) =>
+  new Error(
+    error.code === 'ENOENT'
+      ? 'terraform is not installed, or not in PATH: this command needs version 1.11 or newer'
+      : `terraform cannot be started: ${error.message}`,
+  )

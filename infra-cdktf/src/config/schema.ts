@@ -275,7 +275,7 @@ function instanceTypesOf({ hosts, workers }: Settings): string[] {
 
 const kindsOf = (workers: Settings['workers']): WorkerKind[] => Object.values(workers.kinds)
 
-/** Thrown for invalid values in src/config/. The message names every invalid field. */
+/** Thrown for invalid values in account.ts and environments.ts. The message names every invalid field. */
 export class ConfigError extends Error {
   constructor(subject: string, faults: string[]) {
     super(`The configuration of ${subject} is not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)

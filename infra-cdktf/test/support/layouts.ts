@@ -12,7 +12,7 @@ import {
 import { ENVIRONMENTS, type Environment } from '../../src/names.ts'
 import { synthesize } from '../../src/synthesize.ts'
 
-/** An account for tests: users edit the one in src/config/. */
+/** An account for tests: users edit account.ts. */
 export const account: AccountInput = {
   id: '123456789012',
   region: 'eu-central-1',

@@ -1,12 +1,11 @@
 // Notices for a missing API key and for missing scopes, with buttons that open the key dialog, and the button
 // that removes the key.
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { Access, Scope } from './access.ts'
 
 /** Banner at the top of every view while the API requires a key, and the key dialog is not open. */
 export function KeyRequiredBanner({ access }: { access: Access }) {
-  const { isKeyRequired, isDialogOpen } = useObservable(access.state)
+  const { isKeyRequired, isDialogOpen } = access.state.value
   const isShown = isKeyRequired && !isDialogOpen
   return (
     <div class={isShown ? 'banner tone-warn' : 'visually-hidden'} role="status">
@@ -35,7 +34,7 @@ const ACTIONS = {
 
 /** Notice that the API key lacks a scope. The element is empty unless the scope is known to be missing. */
 export function MissingScopeNotice({ access, scope }: { access: Access; scope: Scope }) {
-  const { missingScopes } = useObservable(access.state)
+  const { missingScopes } = access.state.value
   return (
     <div class="missing-scope" role="status">
       {missingScopes.includes(scope) && (
@@ -70,7 +69,7 @@ export function Locked({ access, text }: { access: Access; text: string }) {
 
 /** Button that removes the API key of this tab. It is rendered only while the tab has a key. */
 export function ForgetKeyButton({ access }: { access: Access }) {
-  const key = useObservable(access.key)
+  const key = access.key.value
   if (key === null) return null
   return (
     <button

@@ -1,5 +1,6 @@
 // The API key of this tab: where it is stored, whether the API accepts it, and which scopes it lacks.
-import { createObservable, type Observable } from '../parts/observable.ts'
+import { type ReadonlySignal, signal } from '@preact/signals'
+import { onChange } from '../parts/on-change.ts'
 import type { ApiFault, ApiResponse } from './api-response.ts'
 
 const SCOPES = ['submit', 'read', 'operate', 'reveal'] as const
@@ -18,9 +19,9 @@ export interface AccessState {
 }
 
 export interface Access {
-  state: Observable<AccessState>
+  state: ReadonlySignal<AccessState>
   /** The API key of this tab; null if it has none. */
-  key: Observable<string | null>
+  key: ReadonlySignal<string | null>
   /**
    * Records the outcome of a request: a 401 opens the key dialog, a 403 means that the scope is missing.
    * @param fault the error of the request; null if it succeeded
@@ -46,19 +47,19 @@ export interface Access {
 
 /** @param tryKey sends a request with the key; resolves with null if it succeeds, otherwise with the error */
 export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>): Access {
-  const key = createObservable(readKey())
-  const state = createObservable<AccessState>({
+  const key = signal(readKey())
+  const state = signal<AccessState>({
     isKeyRequired: false,
     isDialogOpen: false,
     missingScopes: [],
   })
-  const change = (changes: Partial<AccessState>) => state.set({ ...state.get(), ...changes })
+  const change = (changes: Partial<AccessState>) => (state.value = { ...state.value, ...changes })
   return {
     state,
     key,
     report,
     setScopes(scopes, usedKey) {
-      if (usedKey === key.get()) change({ missingScopes: SCOPES.filter((scope) => !scopes.includes(scope)) })
+      if (usedKey === key.value) change({ missingScopes: SCOPES.filter((scope) => !scopes.includes(scope)) })
     },
     openDialog: () => change({ isDialogOpen: true }),
     closeDialog: () => change({ isDialogOpen: false }),
@@ -67,27 +68,27 @@ export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>):
       const fault = faultOfText(given) ?? faultOfTrial(await tryKey(given))
       if (fault) return fault
       writeKey(given)
-      state.set({ isKeyRequired: false, isDialogOpen: false, missingScopes: [] })
-      key.set(given)
+      state.value = { isKeyRequired: false, isDialogOpen: false, missingScopes: [] }
+      key.value = given
       return null
     },
     forget() {
       writeKey(null)
-      state.set({ isKeyRequired: true, isDialogOpen: false, missingScopes: [] })
-      key.set(null)
+      state.value = { isKeyRequired: true, isDialogOpen: false, missingScopes: [] }
+      key.value = null
     },
-    untilAccepted: () => until(() => !state.get().isKeyRequired),
+    untilAccepted: () => until(() => !state.value.isKeyRequired),
     async untilKeyEntered() {
       change({ isDialogOpen: true })
-      await until(() => !state.get().isDialogOpen)
-      return !state.get().isKeyRequired
+      await until(() => !state.value.isDialogOpen)
+      return !state.value.isKeyRequired
     },
   }
 
   function report(fault: ApiFault | null, scope: Scope | null, usedKey: string | null) {
     // Ignore a late response to a request that was sent before the key changed.
-    if (usedKey !== key.get()) return
-    const { isKeyRequired, isDialogOpen, missingScopes } = state.get()
+    if (usedKey !== key.value) return
+    const { isKeyRequired, isDialogOpen, missingScopes } = state.value
     // Only the first 401 opens the dialog: background requests must not reopen it after the person closed it.
     if (fault?.status === 401 && !isKeyRequired) change({ isKeyRequired: true, isDialogOpen: true })
     if (!fault && isKeyRequired && !isDialogOpen) change({ isKeyRequired: false })
@@ -98,7 +99,7 @@ export function createAccess(tryKey: (key: string) => Promise<ApiFault | null>):
   function until(isReached: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       if (isReached()) return resolve()
-      const unsubscribe = state.subscribe(() => {
+      const unsubscribe = onChange(state, () => {
         if (!isReached()) return
         unsubscribe()
         resolve()

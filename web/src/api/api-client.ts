@@ -2,6 +2,7 @@
 // key of the tab, and reports the outcome to `Connection` and `Access`.
 import { type BulkAction, createClient, type ListQuery, type TaskFilter } from '../../../src/client/client.ts'
 import { parseJson } from '../parts/exact-json.ts'
+import { onChange } from '../parts/on-change.ts'
 import type { Access, Scope } from './access.ts'
 import { type ApiFault, type ApiResponse, responseOf } from './api-response.ts'
 import type { Reload } from './reload.ts'
@@ -68,7 +69,7 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
   // Poll tokens by task id, from the responses to submissions. With its poll token, a task can be read by the
   // key that submitted it, even if the key lacks the scope "read".
   const pollTokens = new Map<string, string>()
-  access.key.subscribe(() => pollTokens.clear())
+  onChange(access.key, () => pollTokens.clear())
 
   return {
     definitions: () => send(null, () => client.definitions()),
@@ -198,7 +199,7 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
   }
 
   function currentKey() {
-    return access.key.get() ?? undefined
+    return access.key.value ?? undefined
   }
 
   function withTokenKept<T extends { id: string; poll_token?: string }>(
@@ -213,7 +214,7 @@ export function createApiClient({ clock, reload, report, access }: Listeners) {
    * @param scope the scope that the request needs; null if every valid key suffices
    */
   async function send<T>(scope: Scope | null, call: () => Promise<T>): Promise<ApiResponse<T>> {
-    const key = access.key.get()
+    const key = access.key.value
     const response = await responseOf(call())
     const fault = response.ok ? null : response.fault
     // A 429 for a change is not reported: it comes from the API's own rate limit, which applies to changes

@@ -1,11 +1,10 @@
 // Banner that says why the API cannot be used, and when the page checks it again.
 import { Icon } from '../parts/icons.tsx'
 import { useNow } from '../parts/now.ts'
-import { useObservable } from '../parts/observable.ts'
 import type { Connection } from './connection.ts'
 
 export function ConnectionBanner({ connection }: { connection: Connection }) {
-  const state = useObservable(connection.state)
+  const state = connection.state.value
   const nowMs = useNow(!state.isUp)
   return (
     // The banner's element is always rendered, because screen readers announce only changes inside an

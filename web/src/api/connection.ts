@@ -1,6 +1,7 @@
 // State of the connection to the API. Detects outages by failed requests, and then checks the API until it is
 // ready again.
-import { createObservable, type Observable } from '../parts/observable.ts'
+import { type ReadonlySignal, signal } from '@preact/signals'
+import { onChange } from '../parts/on-change.ts'
 import type { ApiFault } from './api-response.ts'
 import { createPause, untilVisible } from './pauses.ts'
 
@@ -13,7 +14,7 @@ export type ConnectionState =
   | { isUp: false; kind: ApiFault['kind']; detail: string; retryAtMs: number }
 
 export interface Connection {
-  state: Observable<ConnectionState>
+  state: ReadonlySignal<ConnectionState>
   /**
    * Records the outcome of a request. An error of the kind `unreachable` or `unavailable` starts an outage.
    * @param fault the error of the request; null if it succeeded
@@ -27,7 +28,7 @@ export interface Connection {
 
 /** @param findFault checks the API; resolves with null if it is ready, otherwise with the error */
 export function createConnection(findFault: () => Promise<ApiFault | null>): Connection {
-  const state = createObservable<ConnectionState>({ isUp: true })
+  const state = signal<ConnectionState>({ isUp: true })
   const pause = createPause()
   let failures = 0
   let lastReportMs = Date.now()
@@ -45,18 +46,18 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
 
   function report(fault: ApiFault | null) {
     lastReportMs = Date.now()
-    if (!state.get().isUp) return
+    if (!state.value.isUp) return
     if (fault?.kind === 'unreachable' || fault?.kind === 'unavailable') void recover(fault)
     else if (fault === null) failures = 0
   }
 
   function untilUp(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      if (state.get().isUp || signal?.aborted) return resolve()
-      const unsubscribe = state.subscribe(finish)
+      if (state.value.isUp || signal?.aborted) return resolve()
+      const unsubscribe = onChange(state, finish)
       signal?.addEventListener('abort', finish)
       function finish() {
-        if (!state.get().isUp && !signal?.aborted) return
+        if (!state.value.isUp && !signal?.aborted) return
         unsubscribe()
         signal?.removeEventListener('abort', finish)
         resolve()
@@ -70,7 +71,7 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
       await untilUp()
       await createPause().start(lastReportMs + IDLE_MS - Date.now())
       await untilVisible()
-      if (state.get().isUp && Date.now() - lastReportMs >= IDLE_MS) report(await findFault())
+      if (state.value.isUp && Date.now() - lastReportMs >= IDLE_MS) report(await findFault())
     }
   }
 
@@ -79,11 +80,11 @@ export function createConnection(findFault: () => Promise<ApiFault | null>): Con
       failures += 1
       const pauseMs = Math.max(fault.retryAfterMs, retryPauseMs(failures))
       const { kind, detail } = fault
-      state.set({ isUp: false, kind, detail, retryAtMs: Date.now() + pauseMs })
+      state.value = { isUp: false, kind, detail, retryAtMs: Date.now() + pauseMs }
       await pause.start(pauseMs)
       await untilVisible()
     }
-    state.set({ isUp: true })
+    state.value = { isUp: true }
   }
 }
 

@@ -1,11 +1,10 @@
 // Modal dialog in which a person enters the API key.
-import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { Access } from './access.ts'
 
 export function KeyDialog({ access }: { access: Access }) {
-  const { isDialogOpen, isKeyRequired } = useObservable(access.state)
+  const { isDialogOpen, isKeyRequired } = access.state.value
   const dialog = useRef<HTMLDialogElement>(null)
 
   // Opens and closes the dialog in a layout effect, i.e. before the next frame. When the dialog closes, the
@@ -45,7 +44,7 @@ function KeyForm({ access, isKeyRequired }: { access: Access; isKeyRequired: boo
     field.current?.select()
   }
 
-  const isKeyInvalid = isKeyRequired && access.key.get() !== null
+  const isKeyInvalid = isKeyRequired && access.key.value !== null
   return (
     <form class="key-form" noValidate onSubmit={onSubmit} aria-busy={isTrying ? 'true' : 'false'}>
       <header class="key-head">
@@ -70,7 +69,7 @@ function KeyForm({ access, isKeyRequired }: { access: Access; isKeyRequired: boo
           <input
             ref={field}
             id="key"
-            type={isReadable ? 'text' : 'password'}
+            {...(isReadable ? { type: 'text' } : { type: 'password' })}
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}

@@ -1,7 +1,7 @@
 // Queries that are repeated while a view shows their result. They pause while the tab is hidden, while the
 // API cannot be reached, and while it requires a key.
-import { useRef, useState } from 'hono/jsx/dom'
-import { useEffect } from '../parts/effect.ts'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { onChange } from '../parts/on-change.ts'
 import type { Access } from './access.ts'
 import type { ApiFault, ApiResponse } from './api-response.ts'
 import type { Connection } from './connection.ts'
@@ -46,10 +46,10 @@ export function useQuery<T>(
       ),
     )
     poll.current = started
-    const unsubscribe = access.key.subscribe(() => {
+    const unsubscribe = onChange(access.key, () => {
       // Clears the result when the API key is removed, because the view must no longer show it. Repeats the
       // query after every change of the key, because a new key can have other scopes.
-      if (access.key.get() === null) setKnown({ value: null, queryKey, fault: null })
+      if (access.key.value === null) setKnown({ value: null, queryKey, fault: null })
       started.refresh()
     })
     return () => {

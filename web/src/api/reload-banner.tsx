@@ -1,10 +1,9 @@
 // Banner that shows why `waggle dev` could not load an edit.
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { Reload } from './reload.ts'
 
 export function ReloadBanner({ reload }: { reload: Reload }) {
-  const { error } = useObservable(reload.state)
+  const { error } = reload.state.value
   return (
     // The element is always rendered, because screen readers announce only changes inside an existing status
     // element.

@@ -1,5 +1,5 @@
 // Reloads of the project by `waggle dev`: the number of the code that runs, and why an edit could not be loaded.
-import { createObservable, type Observable } from '../parts/observable.ts'
+import { type ReadonlySignal, signal } from '@preact/signals'
 import { createPause, untilVisible } from './pauses.ts'
 
 export interface ReloadState {
@@ -10,7 +10,7 @@ export interface ReloadState {
 }
 
 export interface Reload {
-  state: Observable<ReloadState>
+  state: ReadonlySignal<ReloadState>
   /**
    * Records the header Waggle-Reload of a response. Only `waggle dev` sends it. From then on, the state is read
    * every second.
@@ -21,7 +21,7 @@ export interface Reload {
 const READ_MS = 1_000
 
 export function createReload(): Reload {
-  const state = createObservable<ReloadState>({ version: 0, error: null })
+  const state = signal<ReloadState>({ version: 0, error: null })
   let isReading = false
   return {
     state,
@@ -35,8 +35,8 @@ export function createReload(): Reload {
   async function readForever() {
     for (;;) {
       const read = await readState()
-      const { version, error } = state.get()
-      if (read && (read.version !== version || read.error !== error)) state.set(read)
+      const { version, error } = state.value
+      if (read && (read.version !== version || read.error !== error)) state.value = read
       await createPause().start(READ_MS)
       await untilVisible()
     }

@@ -1,7 +1,6 @@
 // State of a button that sends a change to the API: whether it is disabled (during the request, and while the
 // API key lacks the scope "operate"), and why the last change failed.
-import { useState } from 'hono/jsx/dom'
-import { useObservable } from '../parts/observable.ts'
+import { useState } from 'preact/hooks'
 import type { Access } from './access.ts'
 import type { ApiResponse } from './api-response.ts'
 
@@ -18,7 +17,7 @@ export interface Action {
 }
 
 export function useAction(access: Access): Action {
-  const isAllowed = !useObservable(access.state).missingScopes.includes('operate')
+  const isAllowed = !access.state.value.missingScopes.includes('operate')
   const [isBusy, setIsBusy] = useState(false)
   const [refusal, setRefusal] = useState('')
   const isDisabled = isBusy || !isAllowed

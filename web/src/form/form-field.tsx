@@ -1,5 +1,6 @@
 // Renders a leaf field (a field without nested fields): label, hint, control and error message.
 // form-group.tsx renders nested fields.
+import type { InputHTMLAttributes } from 'preact'
 import { Icon } from '../parts/icons.tsx'
 import type { LeafField } from './schema-fields.ts'
 
@@ -65,7 +66,7 @@ function Control({ id, field, text, fault, onText }: LeafFieldProps) {
     id,
     name: field.name,
     required: isRequired && !isNullable,
-    'aria-invalid': fault ? 'true' : undefined,
+    'aria-invalid': fault ? (true as const) : undefined,
     'aria-describedby': describedBy || undefined,
   }
   const placeholder = example && kind !== 'json' ? `e.g. ${example}` : undefined
@@ -136,7 +137,7 @@ function Choice({ field, text, common, onInput }: ChoiceProps) {
   )
 }
 
-function inputAttributes({ kind, limits }: LeafField) {
+function inputAttributes({ kind, limits }: LeafField): InputHTMLAttributes<HTMLInputElement> {
   if (kind === 'email') return { type: 'email', autocomplete: 'email' }
   if (kind === 'url') return { type: 'url' }
   if (kind === 'date') return { type: 'date' }
@@ -146,7 +147,7 @@ function inputAttributes({ kind, limits }: LeafField) {
   const isPositive = (limits.minimum ?? limits.exclusiveMinimum ?? -1) >= 0
   return {
     type: 'text',
-    inputmode: isPositive ? ('decimal' as const) : ('text' as const),
+    inputmode: isPositive ? 'decimal' : 'text',
     autocomplete: 'off',
   }
 }

@@ -1,6 +1,6 @@
 // Renders nested fields: the members of an object, and the items of a list or of a record (an object with
 // arbitrary member names).
-import { useRef } from 'hono/jsx/dom'
+import { useRef } from 'preact/hooks'
 import { Icon } from '../parts/icons.tsx'
 import { asGroup, asList, asText, type Draft, emptyDraft, type ItemDraft, newItem } from './drafts.ts'
 import { type Faults, itemOf, stepInto } from './field-values.ts'

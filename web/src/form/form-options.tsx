@@ -1,6 +1,6 @@
 // Renders the options of a submission (queue, delay, …). They are collapsed until the person opens them or
 // one of them has an error.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { asGroup, type Draft } from './drafts.ts'
 import type { Faults } from './field-values.ts'
 import { FormMembers } from './form-group.tsx'

@@ -1,5 +1,5 @@
 // Menu of the inputs that were last submitted with a form. A choice fills the form with that input.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { formatTimestamp } from '../parts/durations.ts'
 import { stringifyJson } from '../parts/exact-json.ts'
 import { type LastInput, lastInputs } from './last-inputs.ts'

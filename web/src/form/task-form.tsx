@@ -1,12 +1,10 @@
 // Form of a definition, built from its JSON Schema. It submits a task, or replays one with edited input.
-import { useMemo, useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Access, Scope } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Definition, Submission } from '../api/api-client.ts'
 import type { ApiFault, ApiResponse } from '../api/api-response.ts'
-import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { SubmissionPhase, WaitReason } from '../state/submission.ts'
 import type { Draft } from './drafts.ts'
 import type { Faults } from './field-values.ts'
@@ -42,7 +40,7 @@ export interface TaskFormProps {
 
 export function TaskForm(props: TaskFormProps) {
   const { definition, state, onState, onWaiting, access, scope, submitLabel, submit } = props
-  const isAllowed = !useObservable(access.state).missingScopes.includes(scope)
+  const isAllowed = !access.state.value.missingScopes.includes(scope)
   const field = useMemo(() => fieldOfInput(definition), [definition])
   const [faults, setFaults] = useState<Faults>({})
   const [formFault, setFormFault] = useState<string | null>(null)

@@ -1,8 +1,7 @@
 // Line chart over time: a canvas, the values of the time step under the pointer, and the same numbers as a
 // table, for people who cannot see the canvas or use no mouse.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { type Column, DataTable } from '../parts/data-table.tsx'
-import { useEffect } from '../parts/effect.ts'
 import { ScrollPlace } from '../parts/scroll-place.tsx'
 import type { Line, Plot, PlotData } from './plot.ts'
 import { formatStep } from './times.ts'

@@ -5,7 +5,6 @@ import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { Comb } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 import { hashOf, type Route } from '../route.ts'
 import { ActivityCharts } from './activity-charts.tsx'
@@ -56,7 +55,7 @@ export function OverviewView({ page, route }: { page: Page; route: Route }) {
 }
 
 function Activity({ page, stats, window }: { page: Page; stats: Stats; window: Window }) {
-  const definitions = useObservable(page.definitions) ?? []
+  const definitions = page.definitions.value ?? []
   if (stats.definitions.length === 0) return <NothingHappened window={window} />
   return (
     <>
@@ -89,8 +88,8 @@ function NothingHappened({ window }: { window: Window }) {
 
 /** Placeholder while the statistics load, or the reason why they cannot be loaded. */
 function NoStatistics({ page, isRefused, detail }: { page: Page; isRefused: boolean; detail: string }) {
-  const { isUp } = useObservable(page.connection.state)
-  const { isKeyRequired, missingScopes } = useObservable(page.access.state)
+  const { isUp } = page.connection.state.value
+  const { isKeyRequired, missingScopes } = page.access.state.value
   if (isKeyRequired)
     return (
       <section class="panel" aria-label="Overview">

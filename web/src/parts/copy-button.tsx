@@ -1,6 +1,5 @@
 // Button that copies a text to the clipboard and shows whether that succeeded.
-import { useState } from 'hono/jsx/dom'
-import { useEffect } from './effect.ts'
+import { useEffect, useState } from 'preact/hooks'
 import { Icon } from './icons.tsx'
 
 // How long the button shows whether the text was copied.

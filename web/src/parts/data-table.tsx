@@ -1,5 +1,5 @@
 // A table described by its columns, with an optional caption and an optional row of totals.
-import type { Child } from 'hono/jsx/dom'
+import type { ComponentChildren } from 'preact'
 import { Skeleton } from './skeleton.tsx'
 
 export interface Column<Row> {
@@ -9,7 +9,7 @@ export interface Column<Row> {
    * because that attribute would show the title in front of each cell on narrow screens.
    */
   titleClass?: string
-  cell: (row: Row) => Child
+  cell: (row: Row) => ComponentChildren
   isNumber?: boolean
   /** CSS class of all cells of the column, also of the header cell. */
   class?: string
@@ -18,7 +18,7 @@ export interface Column<Row> {
   /** Whether screen readers announce changes of the cells. */
   isLive?: boolean
   /** Content of the column's cell in the row of totals. The columns with totals must be adjacent. */
-  total?: Child
+  total?: ComponentChildren
 }
 
 export interface DataTableProps<Row> {
@@ -76,7 +76,7 @@ interface CellProps<Row> {
   column: Column<Row>
   isHeader?: boolean
   hasLabel: boolean
-  children?: Child
+  children?: ComponentChildren
 }
 
 function Cell<Row>({ column, isHeader = false, hasLabel, children }: CellProps<Row>) {

@@ -1,6 +1,6 @@
 // Shows a JSON value of any size as a tree. Objects and arrays can be collapsed, long strings and arrays are
 // shortened with a button that shows more, and numbers keep all digits.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { CopyButton } from './copy-button.tsx'
 import { ExactNumber, isRecord, stringifyJson } from './exact-json.ts'
 

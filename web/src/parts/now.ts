@@ -1,6 +1,5 @@
 // Hook for texts that count seconds: renders the component regularly with the current time.
-import { useState } from 'hono/jsx/dom'
-import { useEffect } from './effect.ts'
+import { useEffect, useState } from 'preact/hooks'
 
 // Interval between two renderings. It is short enough that a text that counts seconds never skips one.
 const TICK_MS = 250

@@ -1,6 +1,5 @@
 // Hook that follows a text with a delay, for requests that should not be sent at every keystroke.
-import { useState } from 'hono/jsx/dom'
-import { useEffect } from './effect.ts'
+import { useEffect, useState } from 'preact/hooks'
 
 // Pause after the last change of a text. It is a little longer than between two keystrokes.
 const TYPING_MS = 300

@@ -1,10 +1,8 @@
 // List of the tasks submitted from this browser. Removals from the list can be undone.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Definition } from '../api/api-client.ts'
 import { formatTimestamp } from '../parts/durations.ts'
-import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { goTo, hashOf } from '../route.ts'
 import type { RememberedTask, RememberedTasks } from '../state/remembered-tasks.ts'
@@ -17,7 +15,7 @@ export interface RememberedListProps {
 }
 
 export function RememberedList({ remembered, definitions, shownId }: RememberedListProps) {
-  const tasks = useObservable(remembered.list)
+  const tasks = remembered.list.value
   const [removed, setRemoved] = useState<RememberedTask[]>([])
   const undoButton = useRef<HTMLButtonElement>(null)
   // After a removal, the focus moves to the button "Undo": the button that had it was removed from the page.

@@ -1,15 +1,13 @@
 // View with the form that submits a task, the selected task, and the tasks submitted from this browser.
-import { useRef } from 'hono/jsx/dom'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
-import { useObservable } from '../parts/observable.ts'
 import { type Route, replaceRoute, shownTaskOf } from '../route.ts'
 import { TaskPanel } from '../task/task-panel.tsx'
 import { RememberedList } from './remembered-list.tsx'
 import { TaskComposer } from './task-composer.tsx'
 
 export function RunView({ page, route }: { page: Page; route: Route }) {
-  const definitions = useObservable(page.definitions)
+  const definitions = page.definitions.value
   const shownId = shownTaskOf(route)
   const panel = useRef<HTMLElement>(null)
   const isFirst = useRef(true)

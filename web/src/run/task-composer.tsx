@@ -1,5 +1,5 @@
 // Panel to choose a definition, fill in its form and submit a task.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import type { Access } from '../api/access.ts'
 import { Locked } from '../api/access-notice.tsx'
 import type { Definition } from '../api/api-client.ts'
@@ -7,7 +7,6 @@ import { emptyState, type FormState } from '../form/form-state.ts'
 import { fieldOfInput } from '../form/schema-fields.ts'
 import { TaskForm } from '../form/task-form.tsx'
 import type { Page } from '../page.ts'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 
 // Name of the definition that is selected if the URL names none. Most people use this definition.
@@ -23,7 +22,7 @@ export interface TaskComposerProps {
 }
 
 export function TaskComposer({ definitions, chosenName, onChoose, access, submit }: TaskComposerProps) {
-  const { isKeyRequired } = useObservable(access.state)
+  const { isKeyRequired } = access.state.value
   const [states, setStates] = useState<Record<string, FormState>>({})
   const [isWaiting, setIsWaiting] = useState(false)
   const name = chosenName ?? DEFAULT_NAME

@@ -1,5 +1,5 @@
 // Button that deletes a schedule after a confirmation.
-import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { withKey } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import { useAction } from '../api/use-action.ts'

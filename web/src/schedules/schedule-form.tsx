@@ -1,5 +1,5 @@
 // Form that creates or edits a schedule, with a preview of its next ticks.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { withKey } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Definition, Schedule } from '../api/api-client.ts'
@@ -12,7 +12,6 @@ import { FormInput } from '../form/form-input.tsx'
 import { asFields, asJson, emptyState, type FormState, JSON_PATH } from '../form/form-state.ts'
 import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 import { isMasked } from '../task/sensitive-values.tsx'
 import {
@@ -36,7 +35,7 @@ export interface ScheduleFormProps {
 }
 
 export function ScheduleForm(props: ScheduleFormProps) {
-  const definitions = useObservable(props.page.definitions)
+  const definitions = props.page.definitions.value
   if (definitions === null)
     return <Skeleton label="Loading the definitions" lines={['normal', 'short', 'tall']} />
   if (definitions.length === 0) return <p class="quiet">This API has no definitions.</p>
@@ -48,7 +47,7 @@ const INPUT_FORM = 'schedule-input'
 
 function Form({ page, schedule, onSaved, definitions }: ScheduleFormProps & { definitions: Definition[] }) {
   const { api, access } = page
-  const isAllowed = !useObservable(access.state).missingScopes.includes('operate')
+  const isAllowed = !access.state.value.missingScopes.includes('operate')
   const isNew = schedule === null
   const [state, setState] = useState<ScheduleState>(() => {
     const name = schedule?.definition ?? definitions[0]?.name ?? ''

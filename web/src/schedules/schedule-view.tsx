@@ -1,12 +1,12 @@
 // Page of one schedule: its state and actions, its next ticks and last runs, and the form in which it is
 // edited. Also the page with the form for a new schedule.
+import type { ComponentChildren } from 'preact'
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { ScheduleWithRuns } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
 import { JsonTree } from '../parts/json-tree.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 import { goTo, hashOf, type Route } from '../route.ts'
 import { DeleteButton } from './delete-button.tsx'
@@ -31,7 +31,7 @@ function NewSchedule({ page }: { page: Page }) {
 }
 
 function KnownSchedule({ page, name }: { page: Page; name: string }) {
-  const { isKeyRequired } = useObservable(page.access.state)
+  const { isKeyRequired } = page.access.state.value
   const { value, fault, refresh } = useQuery(page, {
     queryKey: `schedule ${name}`,
     request: (signal) => page.api.schedule(name, signal),
@@ -139,7 +139,7 @@ function SchedulePage({ page, schedule, onChanged }: SchedulePageProps) {
   )
 }
 
-function Fact({ term, children }: { term: string; children?: unknown }) {
+function Fact({ term, children }: { term: string; children?: ComponentChildren }) {
   return (
     <div class="fact">
       <dt>{term}</dt>

@@ -1,10 +1,9 @@
 // View of all schedules: their times, next ticks and last runs. They can be run, paused and resumed.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
 import { Comb } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { hashOf, type Route } from '../route.ts'
 import { ScheduleTable } from './schedule-table.tsx'
 
@@ -13,7 +12,7 @@ const PAGE_SIZE = 20
 
 export function SchedulesView({ page, route }: { page: Page; route: Route }) {
   const { access } = page
-  const { isKeyRequired } = useObservable(access.state)
+  const { isKeyRequired } = access.state.value
   const cursor = route.params.get('cursor') ?? ''
   const [changes, setChanges] = useState(0)
   const schedules = useQuery(page, {

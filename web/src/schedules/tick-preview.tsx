@@ -1,8 +1,8 @@
 // The next five ticks of a schedule, also of one that is being edited.
+import { useEffect } from 'preact/hooks'
 import type { ScheduleRequest } from '../api/api-client.ts'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
 import { useNow } from '../parts/now.ts'
 import { useSettled } from '../parts/settled.ts'
 import { Skeleton } from '../parts/skeleton.tsx'

@@ -1,9 +1,9 @@
 // Remembered tasks: a list of the tasks that were submitted from this browser, newest first. All tabs share
 // it through local storage.
+import { type ReadonlySignal, signal } from '@preact/signals'
 import { STATUSES, type Task, type TaskStatus } from '../api/api-client.ts'
 import { isRecord } from '../parts/exact-json.ts'
 import { readStored, writeStored } from '../parts/local-storage.ts'
-import { createObservable, type Observable } from '../parts/observable.ts'
 
 export interface RememberedTask {
   id: string
@@ -15,7 +15,7 @@ export interface RememberedTask {
 }
 
 export interface RememberedTasks {
-  list: Observable<RememberedTask[]>
+  list: ReadonlySignal<RememberedTask[]>
   remember(task: Pick<Task, 'id' | 'name' | 'created_at' | 'status'>): void
   /** Stores a new status of a task. Does nothing if the task is not in the list. */
   noteStatus(id: string, status: RememberedTask['status']): void
@@ -35,16 +35,16 @@ const KEY = 'waggle.tasks'
 const MAX_TASKS = 50
 
 export function createRememberedTasks(): RememberedTasks {
-  const list = createObservable(tasksIn(readStored(KEY)))
+  const list = signal(tasksIn(readStored(KEY)))
   addEventListener('storage', ({ key }) => {
-    if (key === KEY || key === null) list.set(tasksIn(readStored(KEY)))
+    if (key === KEY || key === null) list.value = tasksIn(readStored(KEY))
   })
   return {
     list,
     remember: ({ id, name, created_at: submittedAt, status }) =>
       change((tasks) => [{ id, name, submittedAt, status }, ...tasks]),
     noteStatus(id, status) {
-      if (list.get().every((task) => task.id !== id || task.status === status)) return
+      if (list.value.every((task) => task.id !== id || task.status === status)) return
       change((tasks) => tasks.map((task) => (task.id === id ? { ...task, status } : task)))
     },
     remove: (id) => change((tasks) => tasks.filter((task) => task.id !== id)),
@@ -56,9 +56,9 @@ export function createRememberedTasks(): RememberedTasks {
     // Reads the list from local storage before the edit, because another tab may have changed it since this
     // tab read it. If local storage is disabled or contains no list, edits the copy in this tab's memory.
     const stored = readStored(KEY)
-    const tasks = sorted(edit(stored === undefined ? list.get() : tasksIn(stored)))
+    const tasks = sorted(edit(stored === undefined ? list.value : tasksIn(stored)))
     writeStored(KEY, tasks)
-    list.set(tasks)
+    list.value = tasks
   }
 }
 

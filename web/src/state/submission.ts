@@ -37,7 +37,7 @@ export async function sendTask(
   // starts the next check immediately; if that check fails, the submission waits until a later one succeeds.
   connection.tryNow()
   for (;;) {
-    if (!connection.state.get().isUp) {
+    if (!connection.state.value.isUp) {
       onWait(reason)
       await connection.untilUp(signal)
     }

@@ -1,7 +1,7 @@
 // Caches the last response of the API, a task or an error, for every task that this page has requested.
+import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Task } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
-import { createObservable, type Observable } from '../parts/observable.ts'
 import type { RememberedTasks } from './remembered-tasks.ts'
 import type { SubmittedTask } from './submission.ts'
 
@@ -15,7 +15,7 @@ export interface LoadedTask {
 export type CachedTask = LoadedTask | { kind: 'failed'; fault: ApiFault }
 
 export interface TaskCache {
-  byId: Observable<ReadonlyMap<string, CachedTask>>
+  byId: ReadonlySignal<ReadonlyMap<string, CachedTask>>
   get(id: string): CachedTask | undefined
   /**
    * Stores a task. If it has no `attempts`, as in responses to submit, cancel and retry, the attempts that
@@ -28,10 +28,10 @@ export interface TaskCache {
 }
 
 export function createTaskCache(remembered: RememberedTasks, nowMs: () => number): TaskCache {
-  const byId = createObservable<ReadonlyMap<string, CachedTask>>(new Map())
+  const byId = signal<ReadonlyMap<string, CachedTask>>(new Map())
   return {
     byId,
-    get: (id) => byId.get().get(id),
+    get: (id) => byId.value.get(id),
     put(task) {
       const cached = { attempts: cachedAttempts(task.id), waits_for: null, ...task }
       set(task.id, { kind: 'loaded', task: cached, loadedAtMs: nowMs() })
@@ -41,16 +41,16 @@ export function createTaskCache(remembered: RememberedTasks, nowMs: () => number
       set(id, { kind: 'failed', fault })
       if (fault.status === 404) remembered.noteStatus(id, 'NOT_FOUND')
     },
-    dropFaults: () => byId.set(new Map([...byId.get()].filter(([, { kind }]) => kind === 'loaded'))),
-    clear: () => byId.set(new Map()),
+    dropFaults: () => (byId.value = new Map([...byId.value].filter(([, { kind }]) => kind === 'loaded'))),
+    clear: () => (byId.value = new Map()),
   }
 
   function set(id: string, cached: CachedTask) {
-    byId.set(new Map(byId.get()).set(id, cached))
+    byId.value = new Map(byId.value).set(id, cached)
   }
 
   function cachedAttempts(id: string): Task['attempts'] {
-    const cached = byId.get().get(id)
+    const cached = byId.value.get(id)
     return cached?.kind === 'loaded' ? cached.task.attempts : []
   }
 }

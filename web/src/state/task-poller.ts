@@ -5,6 +5,7 @@ import type { ApiClient, Task } from '../api/api-client.ts'
 import type { ApiFault } from '../api/api-response.ts'
 import type { Connection } from '../api/connection.ts'
 import { createPause, untilVisible } from '../api/pauses.ts'
+import { onChange } from '../parts/on-change.ts'
 import { isUnfinished, type RememberedTasks } from './remembered-tasks.ts'
 import type { TaskCache } from './task-cache.ts'
 
@@ -46,7 +47,7 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
   const idle = createPause()
   let round = new AbortController()
   void run()
-  remembered.list.subscribe(idle.end)
+  onChange(remembered.list, idle.end)
 
   return {
     refresh(id) {
@@ -83,8 +84,7 @@ export function startTaskPoller(dependencies: TaskPollerDependencies): TaskPolle
    */
   function idsOfRound(): string[] {
     const shown = shownId()
-    const others = remembered.list
-      .get()
+    const others = remembered.list.value
       .filter(({ id, status }) => id !== shown && isUnfinished(status) && cache.get(id)?.kind !== 'failed')
       .map(({ id }) => id)
       .sort((a, b) => (lastRequestMs.get(a) ?? 0) - (lastRequestMs.get(b) ?? 0))

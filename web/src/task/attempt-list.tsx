@@ -1,8 +1,7 @@
 // List of a task's attempts with the times, worker, error and log of each attempt.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { LogLine, Task, TaskStatus } from '../api/api-client.ts'
 import { formatDuration, formatSeconds, formatTimestamp } from '../parts/durations.ts'
-import { useEffect } from '../parts/effect.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'
 import { LogLineItem } from './log-line.tsx'

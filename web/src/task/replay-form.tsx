@@ -1,5 +1,5 @@
 // Form that submits a copy of a task with edited input.
-import { useMemo, useState } from 'hono/jsx/dom'
+import { useMemo, useState } from 'preact/hooks'
 import type { Definition, Task } from '../api/api-client.ts'
 import { stateOf } from '../form/form-state.ts'
 import { fieldOfInput } from '../form/schema-fields.ts'

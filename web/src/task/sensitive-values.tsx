@@ -1,10 +1,10 @@
 // The sensitive values of a task: the API returns a mask in their place, and the values on request.
-import { type Child, useMemo, useState } from 'hono/jsx/dom'
+import type { ComponentChildren } from 'preact'
+import { useMemo, useState } from 'preact/hooks'
 import { withKey } from '../api/access.ts'
 import type { Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { isRecord, stringifyJson } from '../parts/exact-json.ts'
-import { useObservable } from '../parts/observable.ts'
 
 /** What the API returns in place of a sensitive value (src/definitions/sensitive.ts). */
 const MASK = '[sensitive]'
@@ -18,14 +18,14 @@ export interface SensitiveValues {
    * Renders the button that shows or hides the sensitive values. Renders nothing if `value` has no masks, or if the
    * API key lacks the scope `reveal`.
    */
-  buttonFor: (value: unknown, label: string) => Child
+  buttonFor: (value: unknown, label: string) => ComponentChildren
 }
 
 /** Returns the input and the result of a task: with masks until a person presses “Show”. */
 export function useSensitiveValues(page: Page, task: Task): SensitiveValues {
   const [revealed, setRevealed] = useState<Task | null>(null)
   const [fault, setFault] = useState('')
-  const isAllowed = !useObservable(page.access.state).missingScopes.includes('reveal')
+  const isAllowed = !page.access.state.value.missingScopes.includes('reveal')
   const hasMasks = useMemo(() => [task.input, task.result].some(isMasked), [task.input, task.result])
   const shown = isAllowed && hasMasks ? revealed : null
   // The task may have ended, or run again, since its values were read.
@@ -37,7 +37,7 @@ export function useSensitiveValues(page: Page, task: Task): SensitiveValues {
     buttonFor,
   }
 
-  function buttonFor(value: unknown, label: string): Child {
+  function buttonFor(value: unknown, label: string): ComponentChildren {
     if (!isAllowed || !isMasked(value)) return null
     const isShown = shown !== null
     return (

@@ -1,5 +1,6 @@
 // Buttons that cancel, retry or replay a task, and the reason if the API has refused the last action.
-import { type Child, useState } from 'hono/jsx/dom'
+import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Task, TaskStatus } from '../api/api-client.ts'
 import type { ApiResponse } from '../api/api-response.ts'
 import { useAction } from '../api/use-action.ts'
@@ -12,7 +13,7 @@ export interface TaskActionsProps {
   /** Submits a copy of the task. If it is undefined, there is no button "Replay". */
   replay?: () => Promise<ApiResponse<unknown>>
   /** Additional buttons, rendered after the standard ones. */
-  children?: Child
+  children?: ComponentChildren
 }
 
 export function TaskActions({ page, task, replay, children }: TaskActionsProps) {

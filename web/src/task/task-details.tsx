@@ -1,11 +1,10 @@
 // Table of a task's properties (id, queue, timestamps, …) with links to related tasks and lists, and buttons
 // that copy code snippets.
-import type { Child } from 'hono/jsx/dom'
+import type { ComponentChildren } from 'preact'
 import type { Definition, Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { formatTimestamp } from '../parts/durations.ts'
-import { useObservable } from '../parts/observable.ts'
 import { hashOf } from '../route.ts'
 import { WorkerLink } from './attempt-list.tsx'
 import { clientSnippet, curlSnippet, type SnippetSettings } from './task-snippets.ts'
@@ -18,8 +17,8 @@ export interface TaskDetailsProps {
 }
 
 export function TaskDetails({ page, task, definition }: TaskDetailsProps) {
-  const key = useObservable(page.access.key)
-  const { isKeyRequired } = useObservable(page.access.state)
+  const key = page.access.key.value
+  const { isKeyRequired } = page.access.state.value
   const settings: SnippetSettings = {
     baseUrl: new URL('.', location.href.replace(/#.*/s, '')).href,
     isKeyNeeded: key !== null || isKeyRequired,
@@ -48,8 +47,8 @@ export function TaskDetails({ page, task, definition }: TaskDetailsProps) {
   )
 }
 
-function fieldsOf(task: Task): [string, Child][] {
-  const fields: [string, Child | null][] = [
+function fieldsOf(task: Task): [string, ComponentChildren][] {
+  const fields: [string, ComponentChildren | null][] = [
     [
       'Id',
       <span class="task-id">
@@ -76,7 +75,7 @@ function fieldsOf(task: Task): [string, Child][] {
     ['Request id', task.request_id && <code>{task.request_id}</code>],
     ['Trace context', task.traceparent && <code>{task.traceparent}</code>],
   ]
-  return fields.filter((field): field is [string, Child] => Boolean(field[1]))
+  return fields.filter((field): field is [string, ComponentChildren] => Boolean(field[1]))
 }
 
 function TaskLink({ id }: { id: string }) {

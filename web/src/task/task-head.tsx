@@ -3,7 +3,6 @@ import type { Task } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { useNow } from '../parts/now.ts'
-import { useObservable } from '../parts/observable.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import type { LoadedTask } from '../state/task-cache.ts'
 import { TaskProgress } from './task-progress.tsx'
@@ -21,7 +20,7 @@ export interface TaskClock {
  * count up. If the task is final or the API is unavailable, this is the time of the last response.
  */
 export function useTaskClock(page: Page, { task, loadedAtMs }: LoadedTask): TaskClock {
-  const { isUp } = useObservable(page.connection.state)
+  const { isUp } = page.connection.state.value
   const isTicking = isUp && !task.is_final
   useNow(isTicking)
   return { isTicking, atMs: isTicking ? page.nowMs() : loadedAtMs }

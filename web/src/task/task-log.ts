@@ -1,9 +1,8 @@
 // Loads the log of a task, and polls for new lines while the task runs.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { LOG_LINES, type LogLine, type Task } from '../api/api-client.ts'
 import { startPoll } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
 
 export interface TaskLog {
   lines: LogLine[]

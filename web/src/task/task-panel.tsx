@@ -2,7 +2,6 @@
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { Comb } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { goTo } from '../route.ts'
 import { TaskCard } from './task-card.tsx'
 import { TaskPlaceholder } from './task-placeholder.tsx'
@@ -14,7 +13,7 @@ export interface TaskPanelProps {
 }
 
 export function TaskPanel({ page, id, definitions }: TaskPanelProps) {
-  const cached = useObservable(page.cache.byId).get(id ?? '')
+  const cached = page.cache.byId.value.get(id ?? '')
   if (id === null) return <NoTaskSelected />
   if (cached?.kind !== 'loaded') {
     return (

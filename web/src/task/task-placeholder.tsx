@@ -3,7 +3,6 @@ import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { ApiFault } from '../api/api-response.ts'
 import type { Page } from '../page.ts'
 import { HexagonIcon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 
 export interface TaskPlaceholderProps {
@@ -16,8 +15,8 @@ export interface TaskPlaceholderProps {
 }
 
 export function TaskPlaceholder({ page, fault, dismissText, onDismiss }: TaskPlaceholderProps) {
-  const { isUp } = useObservable(page.connection.state)
-  const { isKeyRequired } = useObservable(page.access.state)
+  const { isUp } = page.connection.state.value
+  const { isKeyRequired } = page.access.state.value
   if (!fault) {
     return isKeyRequired ? (
       <Locked access={page.access} text="Enter a key to see this task." />

@@ -13,9 +13,9 @@ export function TaskProgress({ task }: { task: Task }) {
         class={`progress-bar ${isUnknown ? 'is-unknown' : ''}`}
         role="progressbar"
         aria-label="Progress"
-        aria-valuemin="0"
-        aria-valuemax="100"
-        aria-valuenow={isUnknown ? undefined : String(percent)}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={isUnknown ? undefined : percent}
       >
         <span class="progress-fill" style={{ transform: `translateX(${isUnknown ? 0 : percent - 100}%)` }} />
       </div>

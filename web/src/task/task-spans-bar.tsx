@@ -1,5 +1,5 @@
 // Shows how long a task waited, ran and paused: as a bar, and as sums in text.
-import { useLayoutEffect, useRef } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Task } from '../api/api-client.ts'
 import { formatDuration } from '../parts/durations.ts'
 import { type Span, spansOf } from './task-spans.ts'

@@ -1,10 +1,9 @@
 // Page of one task: status, result, attempts with their logs, input, timeline and details.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Definition } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { JsonTree } from '../parts/json-tree.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { toneOf } from '../parts/status-badge.tsx'
 import { goTo, hashOf, type Route } from '../route.ts'
 import type { LoadedTask } from '../state/task-cache.ts'
@@ -22,8 +21,8 @@ import { TaskTimeline } from './task-timeline.tsx'
 
 export function TaskView({ page, route }: { page: Page; route: Route }) {
   const id = route.id ?? ''
-  const definitions = useObservable(page.definitions)
-  const cached = useObservable(page.cache.byId).get(id)
+  const definitions = page.definitions.value
+  const cached = page.cache.byId.value.get(id)
   if (cached?.kind === 'loaded') {
     return (
       <TaskPage

@@ -1,10 +1,9 @@
 // Dialog for a bulk action (cancel, retry or replay many tasks): asks for confirmation with the number of
 // tasks and the effect, then shows progress and outcome.
-import { useLayoutEffect, useRef } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Access } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { Action, BulkRun, BulkState } from './bulk-run.ts'
 
 export const ACTION_TEXTS = {
@@ -53,7 +52,7 @@ export function BulkDialog({ run, access, onClose }: BulkDialogProps) {
 }
 
 function Content({ run, access, onClose }: { run: BulkRun; access: Access; onClose: () => void }) {
-  const state = useObservable(run.state)
+  const state = run.state.value
   const texts = ACTION_TEXTS[run.action]
   const { kind, total, changed } = state
   const isCounting = kind === 'counting'

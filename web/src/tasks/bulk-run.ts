@@ -1,5 +1,6 @@
 // Runs a bulk action (cancel, retry or replay many tasks): counts the tasks, and changes them batch by batch
 // after the person has confirmed.
+import { type ReadonlySignal, signal } from '@preact/signals'
 import { createIdempotencyKey } from '../../../src/client/client.ts'
 import {
   type BulkAction,
@@ -11,7 +12,6 @@ import {
 import type { ApiFault } from '../api/api-response.ts'
 import { createPause } from '../api/pauses.ts'
 import type { Page } from '../page.ts'
-import { createObservable, type Observable } from '../parts/observable.ts'
 
 export type Action = BulkAction['action']
 
@@ -36,7 +36,7 @@ export interface BulkState {
 
 export interface BulkRun {
   action: Action
-  state: Observable<BulkState>
+  state: ReadonlySignal<BulkState>
   /** Starts the action, or continues it after a failure. */
   start(): void
   /** Stops the action: no further batch is sent. A batch that has been sent already is completed. */
@@ -56,7 +56,7 @@ const MAX_RATE_LIMIT_PAUSE_MS = 30_000
 
 export function createBulkRun({ api, access }: Page, action: Action, target: BulkTarget): BulkRun {
   const stopping = new AbortController()
-  const state = createObservable<BulkState>({
+  const state = signal<BulkState>({
     kind: 'counting',
     total: 0,
     excluded: 0,
@@ -64,7 +64,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
     isStopped: false,
     fault: null,
   })
-  const change = (changes: Partial<BulkState>) => state.set({ ...state.get(), ...changes })
+  const change = (changes: Partial<BulkState>) => (state.value = { ...state.value, ...changes })
   // The next batch to send. If its request is repeated, cursor and idempotency key stay the same, so that the
   // action "replay" does not submit copies of the same tasks twice.
   let batch = { cursor: null as string | null, key: createIdempotencyKey() }
@@ -76,7 +76,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
     action,
     state,
     start() {
-      if (!isBusy && state.get().kind !== 'counting') void run()
+      if (!isBusy && state.value.kind !== 'counting') void run()
     },
     stop() {
       stopping.abort()
@@ -103,7 +103,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
       // at this cursor and continues with older tasks, so it leaves out tasks submitted in the meantime.
       batch.cursor ??= response.value.first_cursor
       cursor = response.value.next_cursor
-      change({ total: state.get().total + response.value.count })
+      change({ total: state.value.total + response.value.count })
     } while (cursor !== null)
     change({ kind: 'confirming' })
   }
@@ -131,7 +131,7 @@ export function createBulkRun({ api, access }: Page, action: Action, target: Bul
         continue
       }
       const { changed, next_cursor: next } = response.value
-      change({ changed: state.get().changed + changed })
+      change({ changed: state.value.changed + changed })
       if (next === null) return null
       batch = { cursor: next, key: createIdempotencyKey() }
     }

@@ -1,6 +1,5 @@
 // Menu in which the person shows and hides columns of the task list.
-import { useRef } from 'hono/jsx/dom'
-import { useEffect } from '../parts/effect.ts'
+import { useEffect, useRef } from 'preact/hooks'
 import { Icon } from '../parts/icons.tsx'
 import { allColumns, COLUMNS, type Column, type ColumnChoice } from './columns.ts'
 

@@ -1,6 +1,6 @@
 // Columns of the task list, and the person's choice of visible columns, which is kept in local storage.
+import { type ReadonlySignal, signal } from '@preact/signals'
 import { readStored, writeStored } from '../parts/local-storage.ts'
-import { createObservable, type Observable } from '../parts/observable.ts'
 
 export const COLUMNS = {
   input: 'Input',
@@ -55,21 +55,21 @@ const DEFAULT: Column[] = ['input', 'queue', 'tags', 'attempts', 'created', 'wai
 const KEY = 'waggle.columns'
 
 export interface ColumnChoice {
-  chosen: Observable<readonly Column[]>
+  chosen: ReadonlySignal<readonly Column[]>
   toggle(column: Column): void
   reset(): void
 }
 
 export function createColumnChoice(): ColumnChoice {
-  const chosen = createObservable<readonly Column[]>(storedColumns())
+  const chosen = signal<readonly Column[]>(storedColumns())
   const choose = (next: readonly Column[]) => {
-    chosen.set(next)
+    chosen.value = next
     writeStored(KEY, next)
   }
   return {
     chosen,
     toggle(column) {
-      const current = chosen.get()
+      const current = chosen.value
       choose(
         current.includes(column)
           ? current.filter((other) => other !== column)

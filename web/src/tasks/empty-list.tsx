@@ -3,7 +3,6 @@ import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Page } from '../page.ts'
 import { formatTimestamp } from '../parts/durations.ts'
 import { Comb } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { Skeleton } from '../parts/skeleton.tsx'
 import { goTo, hashOf } from '../route.ts'
 import { submittedAtOfId } from './filters.ts'
@@ -17,8 +16,8 @@ export interface EmptyListProps {
 }
 
 export function EmptyList({ page, list, isFiltered, cursor }: EmptyListProps) {
-  const connection = useObservable(page.connection.state)
-  const access = useObservable(page.access.state)
+  const connection = page.connection.state.value
+  const access = page.access.state.value
   const { fault } = list
   const clearFilters = isFiltered && (
     <button type="button" class="button" onClick={() => goTo({ view: 'tasks' })}>

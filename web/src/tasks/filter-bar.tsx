@@ -1,10 +1,8 @@
 // Filters of the task list: text box, status buttons, time range, and a removable chip for each set filter.
-import { useState } from 'hono/jsx/dom'
+import { useEffect, useState } from 'preact/hooks'
 import { STATUSES, type Worker } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { StatusMark, toneOf } from '../parts/status-badge.tsx'
 import { currentRoute, goTo } from '../route.ts'
 import { FilterBox } from './filter-box.tsx'
@@ -22,7 +20,7 @@ import {
 type Change = (next: (current: URLSearchParams) => URLSearchParams) => void
 
 export function FilterBar({ page, params }: { page: Page; params: URLSearchParams }) {
-  const definitions = useObservable(page.definitions) ?? []
+  const definitions = page.definitions.value ?? []
   const { queues, workers, load } = useQueuesAndWorkers(page)
   const names = [...new Set([...definitions.map(({ queue }) => queue), ...queues])].sort()
   const filters = filtersOf(params)

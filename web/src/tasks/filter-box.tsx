@@ -1,6 +1,5 @@
 // Text box in which the person types filters of the task list. It suggests filter keys and known values.
-import { useRef, useState } from 'hono/jsx/dom'
-import { useEffect } from '../parts/effect.ts'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icons.tsx'
 import { type Filter, readFilters } from './filters.ts'
 import { type Known, type Suggestion, suggestionsFor } from './suggestions.ts'

@@ -1,8 +1,7 @@
 // Freezes the rows of the task list (keeps them in place) while the person points at them or has selected
 // some, so that no click hits a row that has just moved.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CompactTask } from '../api/api-client.ts'
-import { useEffect } from '../parts/effect.ts'
 
 export interface FrozenRows {
   rows: CompactTask[]

@@ -1,10 +1,8 @@
 // Shows the number of selected tasks, and buttons that cancel, retry or replay all of them.
-import { useState } from 'hono/jsx/dom'
+import { useEffect, useState } from 'preact/hooks'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
-import { useObservable } from '../parts/observable.ts'
 import { ACTION_TEXTS } from './bulk-dialog.tsx'
 import type { Action } from './bulk-run.ts'
 
@@ -25,7 +23,7 @@ const ACTIONS = ['cancel', 'retry', 'replay'] as const
 
 export function SelectionBar(props: SelectionBarProps) {
   const { page, count, matching, canSelectMatching, onSelectMatching, onAct, onClear } = props
-  const isAllowed = !useObservable(page.access.state).missingScopes.includes('operate')
+  const isAllowed = !page.access.state.value.missingScopes.includes('operate')
   const total = useCount(page, matching)
   const isEmpty = count === 0 && matching === null
   return (

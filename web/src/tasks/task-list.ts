@@ -1,10 +1,10 @@
 // Loads one page of the task list. If the list is live, the page is loaded again every few seconds.
-import { useRef, useState } from 'hono/jsx/dom'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CompactTask, ListQuery, TaskFilter } from '../api/api-client.ts'
 import type { ApiFault, ApiResponse } from '../api/api-response.ts'
 import { type Poll, startPoll } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
+import { onChange } from '../parts/on-change.ts'
 
 export interface TaskListPage {
   tasks: CompactTask[]
@@ -72,10 +72,10 @@ export function useTaskList(
         started.refresh()
       },
     }
-    const unsubscribe = access.key.subscribe(() => {
+    const unsubscribe = onChange(access.key, () => {
       // A change of the API key loads the list again, because another key can have other scopes. If the key
       // was removed, the tasks are hidden.
-      if (access.key.get() === null) setKnown({ page: null, queryKey, fault: null })
+      if (access.key.value === null) setKnown({ page: null, queryKey, fault: null })
       poll.current?.refresh()
     })
     return () => {

@@ -1,6 +1,6 @@
 // Table of tasks. On narrow screens CSS shows its rows as cards.
 // biome-ignore-all lint/a11y/noRedundantRoles: some browsers drop the table roles when CSS changes `display`
-import { useLayoutEffect, useRef } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { CompactTask, Definition } from '../api/api-client.ts'
 import { StatusBadge } from '../parts/status-badge.tsx'
 import { hashOf } from '../route.ts'

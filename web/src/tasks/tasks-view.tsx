@@ -1,11 +1,9 @@
 // View with the list of tasks: filters from the URL, the list itself, which is polled, and bulk actions on
 // selected or matching tasks.
-import { useMemo, useState } from 'hono/jsx/dom'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { TaskFilter } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import type { Route } from '../route.ts'
 import { BulkDialog } from './bulk-dialog.tsx'
 import { type Action, type BulkRun, type BulkTarget, createBulkRun } from './bulk-run.ts'
@@ -36,8 +34,8 @@ export function TasksView({ page, route }: { page: Page; route: Route }) {
     isLive: !isPaused && cursor === '',
   })
   const choice = useMemo(createColumnChoice, [])
-  const columns = useObservable(choice.chosen)
-  const definitions = useObservable(page.definitions) ?? []
+  const columns = choice.chosen.value
+  const definitions = page.definitions.value ?? []
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [matching, setMatching] = useState<TaskFilter | null>(null)
   const [run, setRun] = useState<BulkRun | null>(null)
@@ -132,7 +130,7 @@ export function TasksView({ page, route }: { page: Page; route: Route }) {
 
   function closeRun() {
     if (run === null) return
-    const { kind } = run.state.get()
+    const { kind } = run.state.value
     run.stop()
     setRun(null)
     if (kind === 'confirming' || kind === 'counting') return

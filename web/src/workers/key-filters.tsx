@@ -1,7 +1,6 @@
 // Filters of the keys of limits: a search field, a queue and a definition.
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useObservable } from '../parts/observable.ts'
 
 export interface KeyFiltersProps {
   page: Page
@@ -16,7 +15,7 @@ export interface KeyFiltersProps {
 }
 
 export function KeyFilters({ page, queue, name, typed, onType, onChange }: KeyFiltersProps) {
-  const definitions = useObservable(page.definitions) ?? []
+  const definitions = page.definitions.value ?? []
   const queues = useQuery(page, { queryKey: 'queues', request: page.api.queues, intervalMs: 60_000 })
   return (
     <div class="key-filters">

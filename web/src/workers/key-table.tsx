@@ -1,5 +1,5 @@
 // Table of the keys of limits with their counts.
-import type { Child } from 'hono/jsx/dom'
+import type { ComponentChildren } from 'preact'
 import type { KeyCount } from '../api/api-client.ts'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { hashOf } from '../route.ts'
@@ -36,7 +36,7 @@ function columnsOf(rows: KeyCount[], isComplete: boolean): Column<KeyCount>[] {
   ]
 
   /** Links to the counted tasks if the list of tasks can show exactly these: it has no filter for keys. */
-  function count(row: KeyCount, number: number, status: string): Child {
+  function count(row: KeyCount, number: number, status: string): ComponentChildren {
     const text = number.toLocaleString()
     const isAlone = isComplete && rows.every((other) => other === row || !isSameTasks(other, row))
     const isKeyed = row.concurrency_key !== null || row.rate_key !== null

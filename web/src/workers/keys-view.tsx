@@ -1,11 +1,9 @@
 // View of the keys of limits: which tasks are held, and how many of them wait and run for each key.
-import { useState } from 'hono/jsx/dom'
+import { useEffect, useState } from 'preact/hooks'
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useEffect } from '../parts/effect.ts'
 import { Comb, Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { useSettled } from '../parts/settled.ts'
 import { hashOf, type Route, replaceRoute } from '../route.ts'
 import { KeyFilters } from './key-filters.tsx'
@@ -18,7 +16,7 @@ const INTERVAL_MS = 10_000
 
 export function KeysView({ page, route }: { page: Page; route: Route }) {
   const { api, access } = page
-  const { isKeyRequired } = useObservable(access.state)
+  const { isKeyRequired } = access.state.value
   const queue = route.params.get('queue') ?? ''
   const name = route.params.get('name') ?? ''
   const search = route.params.get('search') ?? ''

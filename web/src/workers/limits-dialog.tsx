@@ -1,5 +1,5 @@
 // Dialog in which the limits of a queue are set and removed.
-import { useLayoutEffect, useRef, useState } from 'hono/jsx/dom'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { withKey } from '../api/access.ts'
 import { MissingScopeNotice } from '../api/access-notice.tsx'
 import type { Queue } from '../api/api-client.ts'
@@ -11,7 +11,6 @@ import { fieldId } from '../form/form-field.tsx'
 import { FormMembers } from '../form/form-group.tsx'
 import type { Page } from '../page.ts'
 import { Icon } from '../parts/icons.tsx'
-import { useObservable } from '../parts/observable.ts'
 import { type GivenLimits, LIMITS_FIELD, readLimits } from './limits-field.ts'
 
 export interface LimitsDialogProps {
@@ -45,7 +44,7 @@ type LimitsFormProps = Omit<LimitsDialogProps, 'queue'> & { queue: Queue }
 
 function LimitsForm({ queue, page, onClose, onSaved }: LimitsFormProps) {
   const { api, access } = page
-  const isAllowed = !useObservable(access.state).missingScopes.includes('operate')
+  const isAllowed = !access.state.value.missingScopes.includes('operate')
   const [draft, setDraft] = useState<Draft>(() => draftOf(LIMITS_FIELD, withoutNulls(queue.limits)))
   const [faults, setFaults] = useState<Faults>({})
   const [formFault, setFormFault] = useState('')

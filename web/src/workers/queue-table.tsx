@@ -1,11 +1,10 @@
 // Table of all queues, with their limits, and buttons that change the limits, pause or resume a queue.
-import { useState } from 'hono/jsx/dom'
+import { useState } from 'preact/hooks'
 import { ActionButton } from '../api/action-button.tsx'
 import type { Queue } from '../api/api-client.ts'
 import type { Page } from '../page.ts'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { formatDuration } from '../parts/durations.ts'
-import { useObservable } from '../parts/observable.ts'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { hashOf } from '../route.ts'
 import { LimitsDialog } from './limits-dialog.tsx'
@@ -20,7 +19,7 @@ export interface QueueTableProps {
 }
 
 export function QueueTable({ queues, page, onChanged }: QueueTableProps) {
-  const isAllowed = !useObservable(page.access.state).missingScopes.includes('operate')
+  const isAllowed = !page.access.state.value.missingScopes.includes('operate')
   const [edited, setEdited] = useState<Queue | null>(null)
   return (
     <section class="panel" aria-labelledby="queues-title">

@@ -2,13 +2,12 @@
 import { Locked, MissingScopeNotice } from '../api/access-notice.tsx'
 import { useQuery } from '../api/live-query.ts'
 import type { Page } from '../page.ts'
-import { useObservable } from '../parts/observable.ts'
 import { QueueTable } from './queue-table.tsx'
 import { WorkerTable } from './worker-table.tsx'
 
 export function WorkersView({ page }: { page: Page }) {
   const { api, access } = page
-  const { isKeyRequired, missingScopes } = useObservable(access.state)
+  const { isKeyRequired, missingScopes } = access.state.value
   const queues = useQuery(page, { queryKey: 'queues', request: api.queues })
   const workers = useQuery(page, { queryKey: 'workers', request: api.workers })
   if (missingScopes.includes('read')) return <MissingScopeNotice access={access} scope="read" />

@@ -1,6 +1,5 @@
 // The environments. Edit this file and plan again to change the layout of an environment.
-import type { Environment } from '../names.ts'
-import type { EnvironmentInput } from './schema.ts'
+import type { EnvironmentInput, Environments } from './src/run.ts'
 
 /** One host runs everything except the database, which is on RDS. */
 const single = {
@@ -19,4 +18,4 @@ export const environments = {
   dev: { ...single, vpcCidr: '10.10.0.0/16', database: { deletionProtection: false } },
   staging: { ...multi, vpcCidr: '10.20.0.0/16' },
   prod: { ...single, vpcCidr: '10.30.0.0/16' },
-} satisfies Record<Environment, EnvironmentInput>
+} satisfies Environments

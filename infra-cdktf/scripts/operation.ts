@@ -1,15 +1,14 @@
 // Command line of the operation of an environment: the command, then the environment.
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
-import { account } from '../src/config/account.ts'
-import { environments } from '../src/config/environments.ts'
-import { type Config, parseAccount, parseEnvironment } from '../src/config/schema.ts'
-import { ENVIRONMENTS } from '../src/names.ts'
+import { type AwsProject, readConfig } from '../src/config/project.ts'
+import type { Config } from '../src/config/schema.ts'
 import { topologyOf } from '../src/topology.ts'
+import { USAGE } from '../src/usage.ts'
 import { assertVersion2, createAws, createAwsInTerminal } from './aws.ts'
 import { exec, openSession } from './exec.ts'
 import { findHosts, hostsOf, type RunningHost } from './hosts.ts'
-import { LOG_TARGETS, logArguments } from './logs.ts'
+import { logArguments } from './logs.ts'
 import { checkRestored, restore } from './restore.ts'
 import { restoreCurrent, rollBack, rollOut } from './rollout.ts'
 import { ROTATABLE, type Rotatable, rotate } from './rotate.ts'
@@ -17,23 +16,6 @@ import { initSecrets, readSecret, smokeKeyOf } from './secrets.ts'
 import { smoke } from './smoke.ts'
 import { showStatus } from './status.ts'
 import { switchDatabase } from './switch-database.ts'
-
-const NAMES = ENVIRONMENTS.join('|')
-const USAGE = `Usage:
-  npm run infra:init-secrets -- ${NAMES}           creates missing secrets
-  npm run infra:rollout -- ${NAMES} COMMIT         rolls out a commit; rolls back if that fails
-  npm run infra:rollback -- ${NAMES}               rolls back to the previous release; with --unfinished, to the current one
-  npm run infra:smoke -- ${NAMES}                  runs the smoke test
-  npm run infra:status -- ${NAMES}                 shows the state; exit code 1 if it has a fault
-  npm run infra:logs -- ${NAMES} ${LOG_TARGETS.join('|')}
-      [--since 1h] [--follow] [--filter TEXT] [--host NAME]
-  npm run infra:exec -- ${NAMES} ROLE|HOST 'COMMAND'   runs it as root on the host; with --container SERVICE, in a container
-  npm run infra:exec -- ${NAMES} ROLE|HOST --interactive   opens a shell
-  npm run infra:restore -- ${NAMES} --snapshot ID|latest   restores the database as a new instance
-  npm run infra:restore -- ${NAMES} --time 2026-11-30T10:00:00Z
-  npm run infra:restore -- ${NAMES} --check NAME   counts the tasks in the new instance
-  npm run infra:restore -- ${NAMES} --switch NAME  puts it in the place of the running database
-  npm run infra:rotate -- ${NAMES} ${ROTATABLE.join('|')}   replaces a password and rolls it out`
 
 const OPTIONS = {
   unfinished: { type: 'boolean' },
@@ -49,15 +31,10 @@ const OPTIONS = {
   switch: { type: 'string' },
 } as const
 
-await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-})
-
-async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: OPTIONS })
-  const [command = '', name = '', ...args] = positionals
-  const [first = '', second = ''] = args
+/** @throws Error that explains a wrong use, or why the command has failed */
+export async function runOperation(project: AwsProject, args: string[]): Promise<void> {
+  const { positionals, values } = parseArgs({ args, allowPositionals: true, options: OPTIONS })
+  const [command = '', name = '', first = '', second = ''] = positionals
   const commands: Record<string, () => Promise<unknown>> = {
     'init-secrets': createSecrets,
     rollout: () => rollOut(parts, first),
@@ -80,8 +57,7 @@ async function main(): Promise<void> {
   }
   const run = commands[command]
   if (!run || !name) throw new Error(USAGE)
-  const inputs: Record<string, unknown> = environments
-  const config = parseEnvironment(name, inputs[name], parseAccount(account))
+  const config = readConfig(project, name)
   const aws = createAws(config.account.region)
   const inTerminal = createAwsInTerminal(config.account.region)
   const parts = {
@@ -98,7 +74,8 @@ async function main(): Promise<void> {
   async function runSmokeTest(hosts: RunningHost[]): Promise<void> {
     const url = urlOf(config, hosts)
     print(`Smoke test of ${url}`)
-    await smoke(url, await readSecret(aws, smokeKeyOf(config)), print)
+    const apiKey = await readSecret(aws, smokeKeyOf(config))
+    await smoke(url, { apiKey, task: project.smokeTask }, print)
   }
 
   async function createSecrets(): Promise<void> {

@@ -1,5 +1,5 @@
 // The AWS account, its region and the GitHub repository. Edit this file as described in docs/deploy.md.
-import type { AccountInput } from './schema.ts'
+import type { AccountInput } from './src/run.ts'
 
 export const account: AccountInput = {
   // The account of the examples in the AWS documentation. All commands that run Terraform reject it.
