@@ -1,6 +1,6 @@
 // `defineTask` defines a kind of task; each kind has its own file. The validated endpoint, the form on the
 // page, and the timeout and retries in the worker are derived from the definition.
-import type { z } from 'zod'
+import { z } from 'zod'
 import { type ConcurrencyLimit, faultOfLimits, type Priority, type RateLimit } from './limits.ts'
 import { checkSchedules, type Schedule } from './schedule.ts'
 import type { Services } from './services.ts'
@@ -133,9 +133,9 @@ const DEFAULTS = {
 
 /**
  * Returns a task definition with the defaults for everything that is left out.
- * @throws Error when its name is not valid in a URL, its example is not a valid input, a limit of `isolate`
- * is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or a limit, the
- * priority, `unique` or a schedule is not valid
+ * @throws Error when its name is not valid in a URL, a member is missing, its example is not a valid input, a
+ * limit of `isolate` is not a whole number above its minimum, `successHours` is not a whole number from 1 on, or
+ * a limit, the priority, `unique` or a schedule is not valid
  */
 export function defineTask<Input, Output, Name extends string, Given>(
   definition: DefinitionOptions<Input, Output, Name, Given>,
@@ -145,6 +145,12 @@ export function defineTask<Input, Output, Name extends string, Given>(
       `Task "${definition.name}": the name must begin with a lower case letter and have at most 64 lower case letters, digits and underscores`,
     )
   }
+  for (const member of ['input', 'output'] as const) {
+    if (!(definition[member] instanceof z.ZodType))
+      throw new Error(`Task "${definition.name}": ${member} must be a schema of Zod 4`)
+  }
+  if (typeof definition.run !== 'function')
+    throw new Error(`Task "${definition.name}": run must be a function`)
   const example = definition.input.safeParse(definition.example)
   if (!example.success) {
     throw new Error(`Task "${definition.name}": the example is not a valid input: ${example.error.message}`)
