@@ -11,6 +11,7 @@
 # code: an error message says why. A failure before the message "The restored database is in place" changes nothing.
 set -Eeuo pipefail
 
+HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
 RESTORED=waggle_restored
 
 main() {
@@ -44,16 +45,30 @@ main() {
   if [ -n "$running" ]; then
     # The backup can be older than this version.
     compose run --rm --no-deps -T migrate > /dev/null
+    start_again
+    for id in $running; do wait_until_healthy "$id"; done
+    running=
+    say "API and workers run again"
   else
     say "API and workers did not run. Start them with: docker compose up -d --wait"
   fi
 }
 
-# Starts the API and the workers that ran before, also after a failure.
+# Also after a failure, what ran before runs again.
 clean_up() {
-  # shellcheck disable=SC2086 # ids, separated by blanks
-  if [ -n "$running" ]; then docker start $running > /dev/null && say "API and workers run again"; fi
+  if [ -n "$running" ]; then start_again; fi
   drop_restored
+}
+
+# shellcheck disable=SC2086 # ids, separated by blanks
+start_again() { docker start $running > /dev/null; }
+
+wait_until_healthy() {
+  local deadline=$((SECONDS + HEALTHY_SECONDS))
+  until [ "$(docker inspect -f '{{.State.Health.Status}}' "$1")" = healthy ]; do
+    [ $SECONDS -lt $deadline ] || fail "The container $1 was not healthy within $HEALTHY_SECONDS s"
+    sleep 0.5
+  done
 }
 
 drop_restored() {
