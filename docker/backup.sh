@@ -4,11 +4,11 @@
 #   docker/backup.sh FOLDER      writes FOLDER/waggle-<time>.dump, and then deletes the backups there that are
 #                                older than BACKUP_DAYS (14)
 #
-# In a project it is node_modules/waggle-tasks/docker/backup.sh; docker/restore.sh restores a backup. Redis needs
-# no backup, because workers rebuild its content from Postgres.
+# In a project it is node_modules/waggle-tasks/docker/backup.sh; docker/restore.sh restores a backup. Redis
+# needs no backup, because workers rebuild its content from Postgres.
 #
-# Exit code 0: the backup is complete, and all of it could be read again. Any other code: there is no new backup,
-# and no old one was deleted.
+# Exit code 0: the backup is complete, and all of it could be read again. Any other code: there is no new
+# backup, and no old one was deleted.
 set -Eeuo pipefail
 
 main() {

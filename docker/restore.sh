@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Restores a backup that docker/backup.sh wrote, also on a new host with nothing but .env and the project:
 #
-#   docker/restore.sh FILE       restores into a database beside the present one, stops the API and the workers of
-#                                this host, puts the restored database in place of the present one, and starts them
+#   docker/restore.sh FILE       restores into a database beside the present one, stops the API and the
+#                                workers of this host, puts the restored database in place of the present
+#                                one, and starts them again
 #
 # In a project it is node_modules/waggle-tasks/docker/restore.sh. Stop API and workers on other hosts before.
 # Redis can stay as it is, or be empty.
 #
-# Exit code 0: the restored database is in use. The old one is kept under another name, which is printed. Any other
-# code: an error message says why. A failure before the message "The restored database is in place" changes nothing.
+# Exit code 0: the restored database is in place. The old one is kept under another name, which is printed.
+# Any other code: an error message says why. A failure before the message "The restored database is in place"
+# changes nothing.
 set -Eeuo pipefail
 
 HEALTHY_SECONDS=${HEALTHY_SECONDS:-60}
@@ -22,7 +24,8 @@ main() {
   exec 9> .rollout.lock
   flock -n 9 || fail "A rollout or another restore is under way"
   services=$(compose config --services)
-  grep -qxF postgres <<< "$services" || fail "Postgres is not on this host: COMPOSE_PROFILES in .env does not contain postgres"
+  grep -qxF postgres <<< "$services" ||
+    fail "Postgres is not on this host: COMPOSE_PROFILES in .env does not contain postgres"
   mapfile -t roles < <(grep -xE 'api|worker(-[A-Za-z0-9_.-]+)?' <<< "$services")
   compose up -d --wait --no-deps --no-recreate postgres
 

@@ -1,5 +1,5 @@
-// docker/backup.sh and docker/restore.sh against PostgreSQL, without containers: `docker compose exec` runs the
-// programs of this machine. tests/containers/ tests both in containers.
+// docker/backup.sh and docker/restore.sh against PostgreSQL, without containers: `docker compose exec` runs
+// the programs of this machine. tests/containers/ tests both in containers.
 import { spawnSync } from 'node:child_process'
 import {
   cpSync,

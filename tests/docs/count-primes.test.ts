@@ -1,4 +1,5 @@
-// The task of docs/recipes/worker-kinds.md. tests/containers/project.test.ts runs it by a kind of worker of its own.
+// The task of docs/recipes/worker-kinds.md. tests/containers/project.test.ts runs it by a kind of worker of
+// its own.
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { expect, test } from 'vitest'

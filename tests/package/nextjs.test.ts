@@ -1,5 +1,5 @@
-// docs/recipes/nextjs.md: its code, built with the real Next.js and the packed package in an empty folder, against a
-// running Waggle. The steps build on each other, and print how long they take.
+// docs/recipes/nextjs.md: its code, built with the real Next.js and the packed package in an empty folder,
+// against a running Waggle. The steps build on each other, and print how long they take.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
