@@ -109,7 +109,7 @@ test('the web image contains the compose files and host scripts of its version',
   const dockerfile = textOf('docker/Dockerfile')
   for (const line of [
     'COPY --from=package docker-compose*.yml /usr/share/waggle/host/',
-    'COPY --from=package docker/rollout.sh docker/init-env.sh /usr/share/waggle/host/docker/',
+    'COPY --from=package docker/rollout.sh docker/init-env.sh docker/backup.sh docker/restore.sh /usr/share/waggle/host/docker/',
     'COPY --from=package infra-cdktf/host /usr/share/waggle/host/host',
   ])
     expect(dockerfile).toContain(line)

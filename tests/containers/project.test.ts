@@ -21,6 +21,9 @@ import { compose, containersOf, type Stack } from './support/stack.ts'
 
 const provided = inject('stack')
 
+const RECIPES = new URL('../../docs/recipes/', import.meta.url)
+const readRecipe = (name: string) => readFileSync(new URL(name, RECIPES), 'utf8')
+
 const TASK = `import { hash, verify } from '@node-rs/argon2'
 import add from 'add'
 import { defineTask } from 'waggle-tasks'
@@ -43,6 +46,7 @@ export const native = defineTask({
 const CONFIG = `import { Hono } from 'hono'
 import { defineConfig, defineServices } from 'waggle-tasks'
 import { z } from 'zod'
+import { countPrimes } from './tasks/count-primes.ts'
 import { native } from './tasks/native.ts'
 
 const services = defineServices({
@@ -57,7 +61,7 @@ declare module 'waggle-tasks' {
 }
 
 export default defineConfig({
-  tasks: [native],
+  tasks: [countPrimes, native],
   services,
   routes: (tools) => ({
     app: new Hono().post('/orders', tools.admit({ access: 'submit' }), async (c) =>
@@ -168,7 +172,11 @@ describe.skipIf(!provided)('a project', () => {
     write(addon, ADDON)
     npm(addon, ['pack', '--silent', '--pack-destination', folder])
     rmSync(join(folder, 'tasks'), { recursive: true })
-    write(folder, { 'tasks/native.ts': TASK, 'waggle.config.ts': CONFIG })
+    write(folder, {
+      'tasks/count-primes.ts': readRecipe('count-primes.ts'),
+      'tasks/native.ts': TASK,
+      'waggle.config.ts': CONFIG,
+    })
     // It has no tests, and an optional package of Vite is missing in some registries: `npm ci` would fail.
     npm(folder, ['pkg', 'delete', 'devDependencies.vitest'])
     // The image compiles the module, not this machine.
@@ -244,6 +252,51 @@ describe.skipIf(!provided)('a project', () => {
     expect(new Set(ended.map(({ result }) => (result as typeof expected).version))).toEqual(
       new Set(['first', 'second']),
     )
+  })
+
+  step('a rollout starts a second kind of worker, and the next one replaces it', async () => {
+    const [, kinds = ''] = /```yaml\n# workers.yml\n(.*?)```/s.exec(readRecipe('worker-kinds.md')) ?? []
+    write(folder, { 'workers.yml': kinds })
+    const submit = async () => {
+      const { status, body } = await send(client, 'POST', '/v1/tasks/count_primes', {
+        input: { below: 1_000 },
+      })
+      expect(status).toBe(202)
+      return (body as { id: string }).id
+    }
+    // No worker of the first kind runs it.
+    const waiting = await submit()
+    const other = await send(client, 'POST', '/v1/tasks/native', { input: { text: 'hello' } })
+    await untilEnded(client, [(other.body as { id: string }).id])
+    expect((await send(client, 'GET', `/v1/tasks/${waiting}`)).body).toMatchObject({ status: 'PENDING' })
+    edit(join(folder, '.env'), /^COMPOSE_FILE=.*$/m, '$&:workers.yml')
+    const hosts: string[] = []
+    for (const [tag, id] of [
+      ['second', waiting],
+      ['first', undefined],
+    ] as const) {
+      if (tag === 'first') await docker(['tag', `${stack.project}-app:second`, `${stack.project}-app:first`])
+      if (tag === 'first') await docker(['tag', `${stack.project}-web:second`, `${stack.project}-web:first`])
+      const { code, output } = await run(`${scripts}/rollout.sh`, [tag], folder)
+      expect({ code, output }).toMatchObject({ code: 0 })
+      const [ended] = await untilEnded(client, [id ?? (await submit())])
+      const [container = ''] = await containersOf(stack, 'worker-cpu')
+      expect(ended?.result).toEqual({ count: 168, host: container.slice(0, 12) })
+      hosts.push(container)
+    }
+    expect(new Set(hosts).size).toBe(2)
+    const [container = ''] = await containersOf(stack, 'worker-cpu')
+    expect(await docker(['inspect', '-f', '{{.HostConfig.Memory}}', container])).toBe(`${2 * 1024 ** 3}`)
+    expect(await docker(['exec', container, 'printenv', 'REGION'])).toBe('north')
+  })
+
+  step('a backup and its restore', async () => {
+    expect(await run(`${scripts}/backup.sh`, ['backups'], folder)).toMatchObject({ code: 0 })
+    const [backup = ''] = readdirSync(join(folder, 'backups')).filter((name) => name.endsWith('.dump'))
+    const { code, output } = await run(`${scripts}/restore.sh`, [join('backups', backup)], folder)
+    expect({ code, output }).toMatchObject({ code: 0 })
+    const { body } = await send(client, 'GET', '/v1/tasks?name=count_primes')
+    expect((body as { data: unknown[] }).data).toHaveLength(2)
   })
 
   step('a host without npm has the files of the package from the image of nginx', async () => {

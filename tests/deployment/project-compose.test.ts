@@ -7,7 +7,7 @@ import { createNewProject, type NewProject } from '../support/new-project.ts'
 
 // `config` needs the plugin, but no engine.
 const hasCompose = spawnSync('docker', ['compose', 'version']).status === 0
-const DOCUMENT = new URL('../../docs/projects.md', import.meta.url)
+const RECIPE = new URL('../../docs/recipes/worker-kinds.md', import.meta.url)
 const PACKAGE = 'node_modules/waggle-tasks'
 
 let project: NewProject
@@ -81,15 +81,19 @@ describe.skipIf(!hasCompose)('docker-compose.yml of a project', () => {
     expect(nginx?.ports?.map(({ target }) => target)).toEqual([8080, 8443])
   })
 
-  test('can have the kind of worker of docs/projects.md, which is not built again', () => {
-    const text = readFileSync(DOCUMENT, 'utf8').replaceAll(/^ {2}/gm, '')
+  test('can have the kind of worker of the recipe, with the settings of the project; it is not built again', () => {
+    const text = readFileSync(RECIPE, 'utf8')
     const example = /^services:\n {2}worker-cpu:\n(?: .*\n)+/m.exec(text)?.[0] ?? ''
     writeFileSync(join(project.folder, 'workers.yml'), example)
+    const settings = join(project.folder, '.env.project')
+    writeFileSync(settings, 'PAYMENTS_KEY=secret\n')
     const { services } = configOf(['workers.yml'])
+    rmSync(settings)
     expect(services['worker-cpu']).toMatchObject({ image: 'my-tasks-app:local' })
     expect(services['worker-cpu']?.environment).toMatchObject({
       WORKER_QUEUES: 'cpu',
       WORKER_CONCURRENCY: '4',
+      PAYMENTS_KEY: 'secret',
     })
     expect(services['worker-cpu']?.build).toBeUndefined()
   })

@@ -12,6 +12,8 @@ export interface PostgresServer {
   /** Connection URL of the maintenance database `postgres`, as a superuser. */
   url: string
   pid: number
+  /** Folder of its programs. */
+  programs: string
   version: string
   stop(): Promise<void>
 }
@@ -48,6 +50,7 @@ export async function startPostgresServer(
   return {
     url,
     pid: child.pid,
+    programs: bin,
     version,
     async stop() {
       await child.stop()

@@ -1,0 +1,5 @@
+import { ReportForm } from './report.tsx'
+
+export default function Page() {
+  return <ReportForm />
+}
