@@ -20,6 +20,8 @@ const readRecipe = (name: string) =>
 test.each([
   ['limits.md', 'sync-customer.ts'],
   ['nightly-report.md', 'nightly-report.ts'],
+  ['pdf.md', 'render-invoice.ts'],
+  ['pdf.md', 'invoice-routes.ts'],
   ['sync-stock.md', 'sync-stock.ts'],
 ])('%s contains %s', (page, code) => {
   expect(readRecipe(page)).toContain(`\`\`\`ts\n// tasks/${code}\n${readRecipe(code)}\`\`\``)
