@@ -18,6 +18,7 @@ const readRecipe = (name: string) =>
   readFileSync(new URL(`../../docs/recipes/${name}`, import.meta.url), 'utf8')
 
 test.each([
+  ['flaky-api.md', 'charge-card.ts'],
   ['limits.md', 'sync-customer.ts'],
   ['nightly-report.md', 'nightly-report.ts'],
   ['pdf.md', 'render-invoice.ts'],
