@@ -18,8 +18,11 @@ const readRecipe = (name: string) =>
   readFileSync(new URL(`../../docs/recipes/${name}`, import.meta.url), 'utf8')
 
 test.each([
+  ['flaky-api.md', 'charge-card.ts'],
   ['limits.md', 'sync-customer.ts'],
   ['nightly-report.md', 'nightly-report.ts'],
+  ['pdf.md', 'render-invoice.ts'],
+  ['pdf.md', 'invoice-routes.ts'],
   ['sync-stock.md', 'sync-stock.ts'],
 ])('%s contains %s', (page, code) => {
   expect(readRecipe(page)).toContain(`\`\`\`ts\n// tasks/${code}\n${readRecipe(code)}\`\`\``)

@@ -1,10 +1,21 @@
 // Retries: the decisions about ended attempts, and their effects in a running system.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { RetryLaterError } from '../../src/definitions/define.ts'
+import { z } from 'zod'
+import { defineTask, RetryLaterError, type TaskDefinition } from '../../src/definitions/define.ts'
 import { decide, retryDelayMs } from '../../src/definitions/task-status.ts'
+import { startTestServer } from '../support/http-server.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { createTestDefinitions } from '../support/test-definitions.ts'
 
+const fetchUrl = defineTask({
+  name: 'fetch_url',
+  title: 'Fetch a URL',
+  description: 'for tests',
+  input: z.url(),
+  output: z.int(),
+  example: 'https://example.com',
+  run: async (url) => (await fetch(url)).status,
+}) as TaskDefinition
 const backoff = { baseMs: 1_000, capMs: 10_000 }
 const task = { failures: 0, maxRetries: 2, backoff, isCancelRequested: false }
 const failed = (retryable = true) => ({
@@ -84,7 +95,7 @@ describe('an ended attempt', () => {
 describe('in a running system', () => {
   let system: TestSystem
   beforeAll(async () => {
-    system = await startSystem({ definitions: createTestDefinitions() })
+    system = await startSystem({ definitions: [...createTestDefinitions(), fetchUrl] })
   })
   afterAll(() => system.stop())
 
@@ -117,6 +128,22 @@ describe('in a running system', () => {
       status: 'FAILURE',
       error: { message: 'This worker has no task "unknown_definition"', retryable: true },
     })
+  })
+
+  test.each<[reason: string, url: () => Promise<string>]>([
+    [
+      'ECONNREFUSED',
+      async () => {
+        const server = await startTestServer(() => {})
+        await server.stop()
+        return server.url
+      },
+    ],
+    ['bad port', async () => 'http://127.0.0.1:1'],
+  ])('the error of a fetch that failed has its reason: %s', async (reason, url) => {
+    const { id } = await system.submit('fetch_url', await url(), { max_retries: 0 })
+    const { error } = await system.taskWhenFinal(id)
+    expect(error).toMatchObject({ name: 'TypeError', message: `fetch failed: ${reason}`, retryable: true })
   })
 
   test('a delayed task does not start before its time', async () => {

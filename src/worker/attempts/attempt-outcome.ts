@@ -129,9 +129,24 @@ function taskErrorOf(error: unknown): TaskError {
   const name: unknown = error instanceof Error ? error.name : 'Error'
   return {
     name: typeof name === 'string' ? storable(name) : 'Error',
-    message: storable(messageOf(error)),
+    message: storable(messageOf(error) + reasonOfFetch(error)),
     retryable: !(error instanceof PermanentError),
   }
+}
+
+// Messages of errors of `fetch` that do not name the reason. The cause does.
+const FETCH_MESSAGES = new Set(['fetch failed', 'terminated'])
+
+/**
+ * Returns the reason that an error of `fetch` does not name: the code of its cause, e.g. ECONNREFUSED. The
+ * message of the cause can contain internal addresses, so it is used only for causes without a code, which
+ * are no network errors.
+ */
+function reasonOfFetch(error: unknown): string {
+  if (!(error instanceof TypeError) || !FETCH_MESSAGES.has(error.message)) return ''
+  const { cause } = error
+  if (!(cause instanceof Error)) return ''
+  return `: ${'code' in cause && cause.code ? String(cause.code) : messageOf(cause)}`
 }
 
 function storable(text: string): string {
