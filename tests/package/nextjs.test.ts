@@ -6,17 +6,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Webhook } from 'standardwebhooks'
-import { afterAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { freePort } from '../../src/embedded/child-server.ts'
+import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { findChromium, launchBrowser, openView } from '../support/browser.ts'
 import { killScripts, type NpmProcess, startNpm } from '../support/npm-process.ts'
 import { until } from '../support/system.ts'
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
 const RECIPE = fileURLToPath(new URL('../../docs/recipes/nextjs', import.meta.url))
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
 const folder = mkdtempSync(join(tmpdir(), 'waggle-nextjs-'))
-afterAll(() => {
+let redis: RedisServer
+let database: TestDatabase
+beforeAll(async () => {
+  redis = await startRedisServer()
+  database = await createTestDatabase()
+})
+afterAll(async () => {
   killScripts()
+  await redis.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -82,7 +92,13 @@ step('Waggle runs, and requires a key', async () => {
   apiKey = /wgl_[\w-]+/.exec(created)?.[0] ?? ''
   const entry = /^\s*(?:API_KEYS=)?(web:submit:\w+)/m.exec(created)?.[1] ?? ''
   expect([apiKey, entry]).not.toContain('')
-  const settings = { API_KEYS: entry, WEBHOOK_SECRET, HTTP_REQUEST_ALLOW: '127.0.0.0/8' }
+  const settings = {
+    API_KEYS: entry,
+    WEBHOOK_SECRET,
+    HTTP_REQUEST_ALLOW: '127.0.0.0/8',
+    REDIS_URL: redis.url,
+    ...(database.isServer && { DATABASE_URL: database.url }),
+  }
   const waggle = startNpm(['exec', '--', 'waggle', 'dev'], settings, { folder })
   await waggle.ready()
   waggleUrl = /is ready: (\S+)/.exec(waggle.output())?.[1] ?? ''
