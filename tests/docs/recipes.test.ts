@@ -1,8 +1,9 @@
-// The recipes of docs/recipes: their pages show the code that runs here.
+// The recipes of docs/recipes: their pages show the code that runs here, and in the other *-recipe.test.ts.
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { basename } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { defineConfig, type TaskDefinition } from 'waggle-tasks'
 import { startTestSystem } from 'waggle-tasks/testing'
@@ -17,15 +18,33 @@ import { startSystem, until } from '../support/system.ts'
 const readRecipe = (name: string) =>
   readFileSync(new URL(`../../docs/recipes/${name}`, import.meta.url), 'utf8')
 
-test.each([
-  ['flaky-api.md', 'charge-card.ts'],
-  ['limits.md', 'sync-customer.ts'],
-  ['nightly-report.md', 'nightly-report.ts'],
-  ['pdf.md', 'render-invoice.ts'],
-  ['pdf.md', 'invoice-routes.ts'],
-  ['sync-stock.md', 'sync-stock.ts'],
-])('%s contains %s', (page, code) => {
-  expect(readRecipe(page)).toContain(`\`\`\`ts\n// tasks/${code}\n${readRecipe(code)}\`\`\``)
+const SHOWN: [page: string, path: string][] = [
+  ['flaky-api.md', 'tasks/charge-card.ts'],
+  ['limits.md', 'tasks/sync-customer.ts'],
+  ['nightly-report.md', 'tasks/nightly-report.ts'],
+  ['pdf.md', 'tasks/render-invoice.ts'],
+  ['pdf.md', 'tasks/invoice-routes.ts'],
+  ['python.md', 'waggle.py'],
+  ['python-callbacks.md', 'receive_callback.py'],
+  ['python-task.md', 'tasks/summarize.py'],
+  ['python-task.md', 'tasks/summarize.ts'],
+  ['python-task.md', 'tasks/run-program.ts'],
+  ['sync-stock.md', 'tasks/sync-stock.ts'],
+]
+
+test.each(SHOWN)('%s contains %s', (page, path) => {
+  const [language, comment] = path.endsWith('.py') ? ['python', '#'] : ['ts', '//']
+  const code = readRecipe(basename(path))
+  expect(readRecipe(page)).toContain(`\`\`\`${language}\n${comment} ${path}\n${code}\`\`\``)
+})
+
+test('every file of the recipes is shown on a page, and every page shows one', () => {
+  const files = readdirSync(new URL('../../docs/recipes', import.meta.url)).filter(
+    (name) => name !== '__pycache__',
+  )
+  expect(files.toSorted()).toEqual(
+    [...new Set(SHOWN.flatMap(([page, path]) => [page, basename(path)]))].toSorted(),
+  )
 })
 
 test('limits: calls for a customer do not overlap, at most five start in any second, and no change is sent twice', async () => {
