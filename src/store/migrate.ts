@@ -47,7 +47,7 @@ export async function migrateServer(
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
-    refuseEarlierVersion(await firstMigrationOf((text) => client.query(text)))
+    refuseEarlierVersion(await migrationsIn((text) => client.query(text)))
     // `lock_timeout` is set after the advisory lock is acquired, so that there is no limit on the time to
     // wait for the migration of another process.
     await client.query("select set_config('lock_timeout', $1, false)", [`${lockMs}ms`])
@@ -84,18 +84,24 @@ function lockMessage(error: Error, { lockMs, tries }: LockWait): string {
   return `The migration waited ${tries} times ${lockMs / 1_000} s for a lock that another session holds (see pg_stat_activity). The statement was: ${statement}`
 }
 
-/**
- * Identifies the first migration that a database has run: returns the time at which it was generated, in
- * milliseconds since 1970, which Drizzle has stored in the database. Returns null if it has run none.
- */
-export async function firstMigrationOf(
+/** The first and the last migration that a database has run. */
+export interface MigrationsRun {
+  /** The times at which they were generated, in milliseconds since 1970, which Drizzle stores in the database. */
+  firstMs: number
+  lastMs: number
+}
+
+/** Reads which migrations a database has run; null if it has run none. */
+export async function migrationsIn(
   query: (text: string) => Promise<{ rows: unknown[] }>,
-): Promise<number | null> {
+): Promise<MigrationsRun | null> {
   const table = 'drizzle.__drizzle_migrations'
   const { rows: found } = await query(`select to_regclass('${table}') is not null as exists`)
   if (!(found as { exists: boolean }[])[0]?.exists) return null
-  const { rows } = await query(`select min(created_at)::float8 as ms from ${table}`)
-  return (rows as { ms: number | null }[])[0]?.ms ?? null
+  const { rows } = await query(
+    `select min(created_at)::float8 as "firstMs", max(created_at)::float8 as "lastMs" from ${table} having count(*) > 0`,
+  )
+  return (rows as MigrationsRun[])[0] ?? null
 }
 
 /**
@@ -104,11 +110,28 @@ export async function firstMigrationOf(
  * tables, so this version can still run on it during a rollout.
  * @throws Error if the database is refused
  */
-export function refuseEarlierVersion(firstMigrationMs: number | null): void {
+export function refuseEarlierVersion(run: MigrationsRun | null): void {
   const [initial] = readMigrationFiles({ migrationsFolder: MIGRATIONS })
-  if (firstMigrationMs === null || firstMigrationMs === initial?.folderMillis) return
+  if (run === null || run.firstMs === initial?.folderMillis) return
   throw new Error(
     'The database was created by an earlier version of Waggle and cannot be upgraded. ' +
       'Use an empty database; for the embedded one, delete the folder in DATA_DIR (.data)',
   )
+}
+
+/**
+ * Refuses tables on which the statements of this version would fail. A database without tables passes.
+ * @throws Error if a migration of this version is missing
+ */
+export function refuseMissingMigrations(run: MigrationsRun | null): void {
+  if (run === null || countMissing(run) === 0) return
+  throw new Error('The database lacks migrations of this version of Waggle: run `waggle migrate`')
+}
+
+/** Counts the migrations of this version that a database lacks. */
+export function countMissing(run: MigrationsRun | null): number {
+  // The migrator runs the migrations that are newer than the last one that the database has.
+  return readMigrationFiles({ migrationsFolder: MIGRATIONS }).filter(
+    ({ folderMillis }) => folderMillis > (run?.lastMs ?? 0),
+  ).length
 }

@@ -17,6 +17,9 @@ const MIGRATION = ['attempts', 'idempotency_keys', 'tasks']
   .map((table) => `ALTER TABLE "${table}" ADD COLUMN "${NEW_COLUMN}" text;`)
   .join('--> statement-breakpoint\n')
 
+// Functions of modules that every process loads at its start, used by modules that it loads later.
+const RENAMED = ['messageOf', 'isAppError']
+
 /** @returns the path of the new tarball, in `destination` */
 export function packNextVersion(tarball: string, destination: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-next-'))
@@ -36,8 +39,13 @@ export function packNextVersion(tarball: string, destination: string): string {
       /(?<=priority: text\('priority'\).*\n)/,
       `    upgradeNote: text('${NEW_COLUMN}'),\n`,
     )
-    edit(root, 'lib/store/claim.js', 'sql `tasks.id,', `sql \`tasks.${NEW_COLUMN} as "upgradeNote", tasks.id,`)
-    rename(join(root, 'lib'), 'messageOf', 'textOfError')
+    edit(
+      root,
+      'lib/store/claim.js',
+      'sql `tasks.id,',
+      `sql \`tasks.${NEW_COLUMN} as "upgradeNote", tasks.id,`,
+    )
+    for (const name of RENAMED) rename(join(root, 'lib'), name, `${name}Now`)
     addMigration(join(root, 'migrations'))
     const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', destination], {
       cwd: root,

@@ -59,7 +59,7 @@ export const compute = defineTask({
   ...parts,
   name: 'compute',
   maxRetries: 0,
-  isolate: { maxAttemptsPerProcess: 2 },
+  isolate: { maxAttemptsPerProcess: 1 },
   run: (_, { id, attempt }) => note('compute', id, attempt),
 })
 `
@@ -115,17 +115,24 @@ test.skipIf(inject('postgresUrl') === null)(
     await step('a worker process dies', async () => {
       const [first = 0] = processesOf(worker.pid, 'worker')
       process.kill(first, 'SIGKILL')
-      await until(async () => worker.output(), (text) => text.includes('were put back'), 30)
+      await until(
+        async () => worker.output(),
+        (text) => text.includes('were put back'),
+        30,
+      )
     })
     await step('the old version works', () => untilEnded(50))
     await step('npx waggle migrate', () =>
-      run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } }).then(() => {}),
+      run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } }).then(
+        () => {},
+      ),
     )
     expect(await hasColumn()).toBe(true)
     await step('the old version works on the new tables', () => untilEnded(50))
     await step('restart of the worker', async () => {
       await stop(worker)
-      await start('worker', { ...settings, WORKER_CONCURRENCY: '50' })
+      writeFileSync('/tmp/up-try/worker.txt', worker.output())
+      await start('worker', settings)
     })
     await step('restart of the API', () =>
       clients.whileDown(async () => {
@@ -139,7 +146,11 @@ test.skipIf(inject('postgresUrl') === null)(
     expect(clients.failures()).toEqual([])
     expect(clients.fewest()).toBeGreaterThanOrEqual(IN_FLIGHT)
 
-    await until(() => count('finished_at is null'), (left) => left === 0, 60)
+    await until(
+      () => count('finished_at is null'),
+      (left) => left === 0,
+      60,
+    )
     expect(await rows('select status, count(*)::int as tasks from tasks group by status')).toEqual([
       { status: 'SUCCESS', tasks: accepted.length },
     ])
@@ -240,7 +251,7 @@ function startClients(url: string) {
   }
 
   async function submitAll(name: string) {
-    for (; !isStopped; await pause(name === 'compute' ? 400 : 100)) await submit(name)
+    for (; !isStopped; await pause(name === 'compute' ? 300 : 100)) await submit(name)
   }
 
   /** Submits tasks of a definition until they are accepted. */
@@ -286,7 +297,11 @@ function stepsOf(clients: ReturnType<typeof startClients>, worker: NpmProcess) {
 /** Resolves when so many further tasks of each definition have ended... */
 async function untilEnded(more: number) {
   const before = await count('finished_at is not null')
-  await until(() => count('finished_at is not null'), (ended) => ended >= before + more, 30)
+  await until(
+    () => count('finished_at is not null'),
+    (ended) => ended >= before + more,
+    30,
+  )
 }
 
 async function rows(query: string): Promise<Record<string, unknown>[]> {

@@ -95,11 +95,11 @@ test('a database of an earlier version is rejected', async () => {
   const database = await openDatabase('pglite:')
   onTestFinished(() => database.close())
   // A database without tables and one with the tables of this version are accepted.
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.migrate()
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.query(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`)
-  await expect(database.refuseEarlierVersion()).rejects.toThrow(EARLIER_VERSION)
+  await expect(database.refuseUnsuitableTables()).rejects.toThrow(EARLIER_VERSION)
   await expect(database.migrate()).rejects.toThrow(EARLIER_VERSION)
 })
 
@@ -110,8 +110,20 @@ test('a database of a later version is accepted', async () => {
   await database.query(sql`
     insert into drizzle.__drizzle_migrations (hash, created_at)
     select 'later', max(created_at) + 1 from drizzle.__drizzle_migrations`)
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.migrate()
+})
+
+test('a database that lacks a migration is refused', async () => {
+  const database = await openDatabase('pglite:')
+  onTestFinished(() => database.close())
+  await database.migrate()
+  await database.query(sql`
+    delete from drizzle.__drizzle_migrations
+    where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`)
+  await expect(database.refuseUnsuitableTables()).rejects.toThrow(
+    'The database lacks migrations of this version of Waggle: run `waggle migrate`',
+  )
 })
 
 /** Counts the connections that wait for a lock. */
