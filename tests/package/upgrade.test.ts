@@ -1,12 +1,13 @@
 // The upgrade of a project to the next version, on one host and in one folder, while tasks are submitted and run.
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import repository from '../../package.json' with { type: 'json' }
 import { pause } from '../../src/base/loop.ts'
 import { freePort } from '../../src/embedded/child-server.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
@@ -18,18 +19,22 @@ import { MAX_RETRIES, NEW_COLUMN, NEXT_VERSION, packNextVersion } from './next-v
 
 const run = promisify(execFile)
 const IN_FLIGHT = 500
+const VERSION = repository.version
+// Tries of a submission, 100 ms apart: a restart of the API takes some seconds.
+const MAX_TRIES = 300
 const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--omit=dev']
 
-// `compute` and `paced` have no retry, so a single failed attempt fails the task. A process of `compute` is replaced
-// all the time, so that some processes start while the files change.
-const TASKS = `import { appendFileSync } from 'node:fs'
+// No task has a retry except those of `plain`, so a single failed attempt fails its task. Each attempt of `compute`
+// has a process of its own, so that processes start all the time, also while npm replaces the files.
+const TASKS = `import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { defineTask } from 'waggle-tasks'
 import { z } from 'zod'
 
-async function note(name: string, id: string, attempt: number) {
-  await setTimeout(100)
-  appendFileSync(process.env.RUNS ?? '', name + ' ' + id + '\\n')
+async function note(id: string, attempt: number) {
+  const runs = process.env.RUNS ?? ''
+  if (!existsSync(runs + '.hurry')) await setTimeout(100)
+  appendFileSync(runs, id + '\\n')
   return { attempt }
 }
 
@@ -44,7 +49,7 @@ const parts = {
 export const plain = defineTask({
   ...parts,
   name: 'plain',
-  run: (_, { id, attempt }) => note('plain', id, attempt),
+  run: (_, { id, attempt }) => note(id, attempt),
 })
 
 export const paced = defineTask({
@@ -52,7 +57,7 @@ export const paced = defineTask({
   name: 'paced',
   maxRetries: 0,
   concurrency: { limit: 2 },
-  run: (_, { id, attempt }) => note('paced', id, attempt),
+  run: (_, { id, attempt }) => note(id, attempt),
 })
 
 export const compute = defineTask({
@@ -60,7 +65,7 @@ export const compute = defineTask({
   name: 'compute',
   maxRetries: 0,
   isolate: { maxAttemptsPerProcess: 1 },
-  run: (_, { id, attempt }) => note('compute', id, attempt),
+  run: (_, { id, attempt }) => note(id, attempt),
 })
 `
 
@@ -94,72 +99,75 @@ afterAll(async () => {
 test.skipIf(inject('postgresUrl') === null)(
   'an upgrade with 500 tasks in flight loses none and changes no file of the project',
   async () => {
-    await createProject()
-    const next = packNextVersion(inject('tarball'), project)
     const settings = settingsOf(await freePort())
-    await run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } })
-    let api = await start('api', settings)
-    const worker = await start('worker', settings)
     const url = `http://127.0.0.1:${settings.PORT}`
+    const next = await step('a project', async () => {
+      await createProject()
+      return packNextVersion(inject('tarball'), project)
+    })
+    await step('npx waggle migrate', () => migrate(settings))
+    const [oldApi, oldWorker] = await step('the old version', () =>
+      Promise.all([start('api', settings), start('worker', settings)]),
+    )
     expect(await maxRetriesAt(url)).toBe(MAX_RETRIES.before)
     const files = filesOf(project)
     const manifest = readFileSync(join(project, 'package.json'), 'utf8')
 
     const clients = startClients(url)
-    await clients.filled
-    const step = stepsOf(clients, worker)
-    await step('npm install', () =>
-      run('npm', ['install', ...NPM, `./${basename(next)}`], { cwd: project }).then(() => {}),
-    )
-    // A worker process that dies now is replaced by one of the next version, which lacks its migration.
-    await step('a worker process dies', async () => {
-      const [first = 0] = processesOf(worker.pid, 'worker')
-      process.kill(first, 'SIGKILL')
-      await until(
-        async () => worker.output(),
-        (text) => text.includes('were put back'),
-        30,
+    try {
+      await step('500 tasks', () => clients.filled)
+      await step('npm install', () =>
+        run('npm', ['install', ...NPM, `./${basename(next)}`], { cwd: project }),
       )
-    })
-    await step('the old version works', () => untilEnded(50))
-    await step('npx waggle migrate', () =>
-      run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } }).then(
-        () => {},
-      ),
-    )
-    expect(await hasColumn()).toBe(true)
-    await step('the old version works on the new tables', () => untilEnded(50))
-    await step('restart of the worker', async () => {
-      await stop(worker)
-      writeFileSync('/tmp/up-try/worker.txt', worker.output())
-      await start('worker', settings)
-    })
-    await step('restart of the API', () =>
-      clients.whileDown(async () => {
-        await stop(api)
-        api = await start('api', settings)
-      }),
-    )
-    await step('the new version works', () => untilEnded(50))
-    const accepted = await clients.stop()
-    process.stdout.write(`${JSON.stringify(clients.answers())}, ${accepted.length} tasks\n`)
-    expect(clients.failures()).toEqual([])
-    expect(clients.fewest()).toBeGreaterThanOrEqual(IN_FLIGHT)
+      await step('a worker process dies', async () => {
+        const [first = 0] = processesOf(oldWorker.pid, 'worker')
+        process.kill(first, 'SIGKILL')
+        await untilWritten(oldWorker, 'the tasks of a crashed worker were put back')
+        // Its successor is of the new version already.
+        await untilWritten(oldWorker, 'The database lacks migrations')
+      })
+      await step('the old version works', () => untilTasksEnd(VERSION))
+      await step('npx waggle migrate', () => migrate(settings))
+      await step('the old version works on the new tables', () => untilTasksEnd(VERSION))
+      await step('restart of the worker', async () => {
+        await stop(oldWorker)
+        await start('worker', settings)
+      })
+      await step('restart of the API', () =>
+        clients.whileDown(async () => {
+          await stop(oldApi)
+          await start('api', settings)
+        }),
+      )
+      await step('the new version works', () => untilTasksEnd(NEXT_VERSION))
+    } catch (error) {
+      process.stderr.write(oldWorker.output())
+      throw error
+    } finally {
+      await clients.stop()
+    }
+    const { accepted, failures, fewest } = clients.report()
+    process.stdout.write(`${accepted.length} tasks, at least ${fewest} in flight\n`)
+    expect(failures).toEqual([])
+    expect(fewest).toBeGreaterThanOrEqual(IN_FLIGHT)
+    expect(oldApi.output()).not.toMatch(/"level":[56]0/)
 
-    await until(
-      () => count('finished_at is null'),
-      (left) => left === 0,
-      60,
+    writeFileSync(`${settings.RUNS}.hurry`, '')
+    await step('the end of all tasks', () =>
+      until(
+        () => count('finished_at is null'),
+        (left) => left === 0,
+      ),
     )
     expect(await rows('select status, count(*)::int as tasks from tasks group by status')).toEqual([
       { status: 'SUCCESS', tasks: accepted.length },
     ])
+    const runs = new Set(readFileSync(settings.RUNS, 'utf8').split('\n'))
+    expect(accepted.filter((id) => !runs.has(id))).toEqual([])
     // An upgrade uses no retry, and each result is that of the last attempt.
     expect(await count(`failures > 0 or result->>'attempt' <> attempt::text`)).toBe(0)
-    const runs = readFileSync(settings.RUNS, 'utf8').trim().split('\n')
-    const ids = new Set(runs.map((line) => line.split(' ')[1]))
-    expect(accepted.filter((id) => !ids.has(id))).toEqual([])
 
+    expect(await count(`${NEW_COLUMN} is not null`)).toBe(0)
     expect(await maxRetriesAt(url)).toBe(MAX_RETRIES.after)
     expect(await rows(`select distinct max_retries from tasks where name = 'plain' order by 1`)).toEqual([
       { max_retries: MAX_RETRIES.before },
@@ -172,6 +180,14 @@ test.skipIf(inject('postgresUrl') === null)(
     ])
   },
 )
+
+/** Calls a step and prints how long it took. */
+async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const startedMs = performance.now()
+  const result = await work()
+  process.stdout.write(`${name}: ${((performance.now() - startedMs) / 1_000).toFixed(1)} s\n`)
+  return result
+}
 
 async function createProject() {
   const waggle = join(inject('projectFolder'), 'node_modules/.bin/waggle')
@@ -207,24 +223,39 @@ async function stop(running: NpmProcess) {
   expect(await running.ended, running.output()).toBe(0)
 }
 
+function migrate(settings: Record<string, string>) {
+  return run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } })
+}
+
+function untilWritten({ output }: NpmProcess, text: string) {
+  return until(
+    async () => output(),
+    (written) => written.includes(text),
+    30,
+  )
+}
+
 /** Submits tasks all the time, and keeps more than `IN_FLIGHT` of them unfinished. */
 function startClients(url: string) {
   const accepted: string[] = []
-  const answers: Record<string, number> = {}
   const failures: string[] = []
   const filled = Promise.withResolvers<void>()
+  let isFilled = false
   let isStopped = false
   let isDown = false
   let fewest = Number.POSITIVE_INFINITY
-  let isFilled = false
-  const done = Promise.all([sample(), ...['plain', 'plain', 'paced', 'compute'].map(submitAll)])
+  const done = Promise.all([
+    submit('plain', { times: 20, options: { delay_seconds: 20 } }),
+    keepFilled(),
+    submitOften('plain', 50, Number.POSITIVE_INFINITY),
+    submitOften('paced', 200),
+    submitOften('compute', 300, 6),
+  ])
 
   return {
     filled: filled.promise,
-    answers: () => answers,
-    failures: () => failures,
-    /** The smallest number of unfinished tasks since `filled`. */
-    fewest: () => fewest,
+    /** `fewest`: the smallest number of unfinished tasks since `filled`. */
+    report: () => ({ accepted, failures, fewest }),
     /** Calls `work`, during which the API may refuse requests. */
     async whileDown(work: () => Promise<void>) {
       isDown = true
@@ -234,74 +265,76 @@ function startClients(url: string) {
     async stop() {
       isStopped = true
       await done
-      return accepted
     },
   }
 
-  async function sample() {
+  async function keepFilled() {
     for (; !isStopped; await pause(100)) {
       const unfinished = await count('finished_at is null')
-      if (unfinished >= IN_FLIGHT + 200 && !isFilled) {
+      if (isFilled) fewest = Math.min(fewest, unfinished)
+      if (unfinished < IN_FLIGHT + 250) await submit('plain', { times: 60 })
+      else {
         isFilled = true
         filled.resolve()
       }
-      if (isFilled) fewest = Math.min(fewest, unfinished)
-      if (unfinished < IN_FLIGHT + 250) await submit('plain', 60)
     }
   }
 
-  async function submitAll(name: string) {
-    for (; !isStopped; await pause(name === 'compute' ? 300 : 100)) await submit(name)
+  /** @param most the number of unfinished tasks of this definition above which none is submitted */
+  async function submitOften(name: string, pauseMs: number, most = IN_FLIGHT) {
+    for (; !isStopped; await pause(pauseMs))
+      if ((await count(`finished_at is null and name = '${name}'`)) < most) await submit(name)
   }
 
-  /** Submits tasks of a definition until they are accepted. */
-  async function submit(name: string, times = 1) {
-    const body = JSON.stringify({ tasks: Array.from({ length: times }, () => ({ name, input: {} })) })
-    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() }
-    for (;;) {
-      const mayFail = isDown
-      try {
-        const response = await fetch(`${url}/v1/tasks/batch`, { method: 'POST', headers, body })
-        const text = await response.text()
-        answers[response.status] = (answers[response.status] ?? 0) + 1
-        if (response.status === 202) {
-          const { items } = JSON.parse(text)
-          accepted.push(...items.map(({ id }: { id: string }) => id))
-          return
-        }
-        if (!(mayFail || isDown) || response.status !== 503) failures.push(`${response.status}: ${text}`)
-      } catch (error) {
-        answers.none = (answers.none ?? 0) + 1
-        if (!(mayFail || isDown)) failures.push(String((error as Error).cause ?? error))
+  /** Repeats a submission, as clients do, until it is accepted. */
+  async function submit(name: string, { times = 1, options = {} } = {}) {
+    const tasks = Array.from({ length: times }, () => ({ name, input: {}, options }))
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': randomUUID() }
+    const request = { method: 'POST', headers, body: JSON.stringify({ tasks }) }
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const wasDown = isDown
+      const { status, text } = await send(`${url}/v1/tasks/batch`, request)
+      if (status === 202) {
+        const { items } = JSON.parse(text) as { items: { id: string }[] }
+        accepted.push(...items.map(({ id }) => id))
+        return
       }
+      const isHonest = (wasDown || isDown) && (status === undefined || status === 503)
+      if (!isHonest) failures.push(`${status}: ${text}`)
       await pause(100)
     }
+    failures.push(`${name} was not accepted in ${MAX_TRIES} tries`)
   }
 }
 
-/** Returns a function that calls a step of the upgrade and prints how long it took. */
-function stepsOf(clients: ReturnType<typeof startClients>, worker: NpmProcess) {
-  return async (name: string, work: () => Promise<void>) => {
-    const startedMs = performance.now()
-    try {
-      await work()
-    } catch (error) {
-      process.stderr.write(worker.output())
-      throw error
-    }
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
-    process.stdout.write(`${name}: ${seconds} s, at least ${clients.fewest()} in flight\n`)
+/** `status` is undefined if there was no response. */
+async function send(url: string, request: RequestInit): Promise<{ status?: number; text: string }> {
+  try {
+    const response = await fetch(url, request)
+    return { status: response.status, text: await response.text() }
+  } catch (error) {
+    return { text: String(error instanceof Error ? (error.cause ?? error) : error) }
   }
 }
 
-/** Resolves when so many further tasks of each definition have ended... */
-async function untilEnded(more: number) {
-  const before = await count('finished_at is not null')
-  await until(
-    () => count('finished_at is not null'),
-    (ended) => ended >= before + more,
-    30,
-  )
+/** Resolves when workers of a version have ended some more tasks of each definition. */
+async function untilTasksEnd(version: string) {
+  const ended = (name: string) =>
+    count(
+      `name = '${name}' and status = 'SUCCESS' and worker_id in (select id from workers where version = '${version}')`,
+    )
+  for (const [name, more] of [
+    ['plain', 20],
+    ['paced', 5],
+    ['compute', 2],
+  ] as const) {
+    const before = await ended(name)
+    await until(
+      () => ended(name),
+      (now) => now >= before + more,
+      60,
+    )
+  }
 }
 
 async function rows(query: string): Promise<Record<string, unknown>[]> {
@@ -311,13 +344,6 @@ async function rows(query: string): Promise<Record<string, unknown>[]> {
 async function count(condition: string): Promise<number> {
   const [row] = await rows(`select count(*)::int as tasks from tasks where ${condition}`)
   return Number(row?.tasks)
-}
-
-async function hasColumn(): Promise<boolean> {
-  const found = await rows(
-    `select from information_schema.columns where table_name = 'tasks' and column_name = '${NEW_COLUMN}'`,
-  )
-  return found.length === 1
 }
 
 async function maxRetriesAt(url: string): Promise<number> {
