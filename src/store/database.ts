@@ -37,8 +37,8 @@ export interface Database extends Queries {
   ping(): Promise<void>
   /**
    * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; when an earlier version of
-   * Waggle, whose tables cannot be upgraded, created the database; or like `refusePooler`
+   * @throws Error when a table stays locked, naming the table; when an earlier version of Waggle, whose tables
+   * cannot be upgraded, created the database; or like `refusePooler`
    */
   migrate(options?: MigrateOptions): Promise<void>
   /**
