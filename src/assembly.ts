@@ -94,15 +94,14 @@ async function openProject(
 }
 
 /**
- * Refuses a database that was created by an earlier version of Waggle, whose tables cannot be upgraded, and
- * one behind a pooler in transaction mode. If Postgres cannot be reached, the process starts without this
- * check.
+ * Refuses a database whose tables do not fit this version, and one behind a pooler in transaction mode. If
+ * Postgres cannot be reached, the process starts without this check.
  * @throws Error if the database is refused
  */
 export async function refuseUnsuitableDatabase({ connections: { database } }: Parts): Promise<void> {
   try {
     await database.refusePooler()
-    await database.refuseEarlierVersion()
+    await database.refuseUnsuitableTables()
   } catch (error) {
     if (!isAppError(error, 'unavailable')) throw error
   }

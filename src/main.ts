@@ -11,6 +11,7 @@ type Process = (environment: Environment, args: string[]) => Promise<void>
 const PROCESSES: Record<string, () => Promise<Process>> = {
   'api-process': async () => (await import('./commands/api-process.ts')).apiProcess,
   'check-project': async () => (await import('./commands/check-project.ts')).checkProject,
+  'recover-tasks': async () => (await import('./commands/recover-tasks.ts')).recoverTasks,
   'worker-process': async () => (await import('./commands/worker-process.ts')).workerProcess,
 }
 

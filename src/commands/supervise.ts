@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import cluster from 'node:cluster'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { programPath } from '../base/installation.ts'
 import type { Config, Environment } from '../config.ts'
 import { passOnCrashes } from '../processes/crash-notices.ts'
@@ -12,6 +13,7 @@ import { createProcessLog } from '../processes/process-log.ts'
 import { createProcessMetrics, METRICS_OF_ALL } from '../processes/process-metrics.ts'
 import { restartOnHangUp, stopOnSignal } from '../processes/stop-signals.ts'
 import { createSupervisor, processName, type Role, type Supervisor } from '../processes/supervisor.ts'
+import type { RecoveredTask } from '../worker/crash-recovery.ts'
 import { type ProcessArguments, toArguments } from './process-arguments.ts'
 
 export interface SupervisedCommand {
@@ -60,8 +62,7 @@ export async function supervise(command: SupervisedCommand): Promise<Supervised>
     log,
     onEnd: metrics.keep,
     async recover(workerId, isCrash) {
-      const { recoverTasksOf } = await import('../worker/crash-recovery.ts')
-      const tasks = await recoverTasksOf({ databaseUrl: config.DATABASE_URL ?? '', workerId, isCrash })
+      const tasks = await recoverInChild(command.environment, workerId, isCrash)
       const crashed = tasks.filter(({ status, error }) => status !== null && error !== undefined)
       void passOnCrashes(() => supervisor.slots.flatMap((slot) => slot.processes()), crashed)
       return tasks.map(({ taskId, name }) => ({ taskId, name }))
@@ -162,4 +163,22 @@ function forkWorker(
     name: processName('worker', number, count),
     workerId,
   })
+}
+
+/** Runs the command `recover-tasks`. @throws Error with its standard error if it fails */
+async function recoverInChild(
+  environment: Environment,
+  workerId: string,
+  isCrash: boolean,
+): Promise<RecoveredTask[]> {
+  const args = ['recover-tasks', ...toArguments({ worker: workerId, crashed: isCrash })]
+  const child = fork(MAIN, args, { env: environment, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  let tasks: RecoveredTask[] | undefined
+  child.on('message', (message) => (tasks = message as RecoveredTask[]))
+  let stderr = ''
+  child.stderr?.setEncoding('utf8').on('data', (text) => (stderr += text))
+  // Node emits 'close' after the last message and the last output. An error of the start rejects.
+  const [code] = await once(child, 'close')
+  if (tasks === undefined) throw new Error(stderr.trim() || `the process for it exited with code ${code}`)
+  return tasks
 }

@@ -1,8 +1,7 @@
 // Reads the state of a database server for `waggle doctor`: what an operator has to know before the API and
 // the workers use it. It changes nothing.
 import pg from 'pg'
-import { readMigrationFiles } from './drizzle.ts'
-import { firstMigrationOf, MIGRATIONS, refuseEarlierVersion } from './migrate.ts'
+import { countMissing, migrationsIn, refuseEarlierVersion } from './migrate.ts'
 import { TABLES } from './partitions/tables.ts'
 import { refusePooler } from './pooler.ts'
 
@@ -51,7 +50,7 @@ export async function readDatabaseState(url: string, missingAfterMs: number): Pr
       major: server.major,
       isReadOnly: server.isReadOnly,
       fault: await faultOf(client, url),
-      pendingMigrations: await countPending(client),
+      pendingMigrations: countMissing(await migrationsIn((text) => client.query(text))),
       missingPermissions: await missingPermissions(client, server.hasTables),
       aheadMs: await measureClock(client),
       workers: server.hasTables ? await listWorkers(client, missingAfterMs) : [],
@@ -64,22 +63,11 @@ export async function readDatabaseState(url: string, missingAfterMs: number): Pr
 async function faultOf(client: pg.Client, url: string): Promise<string | null> {
   try {
     await refusePooler(url)
-    refuseEarlierVersion(await firstMigrationOf((text) => client.query(text)))
+    refuseEarlierVersion(await migrationsIn((text) => client.query(text)))
     return null
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
-}
-
-async function countPending(client: pg.Client): Promise<number> {
-  const all = readMigrationFiles({ migrationsFolder: MIGRATIONS })
-  const { rows } = await client.query(
-    "select to_regclass('drizzle.__drizzle_migrations') is not null as exists",
-  )
-  if (!rows[0].exists) return all.length
-  const last = await client.query('select max(created_at)::float8 as ms from drizzle.__drizzle_migrations')
-  // The migrator runs the migrations that are newer than the last one that the database has.
-  return all.filter(({ folderMillis }) => folderMillis > (last.rows[0].ms ?? 0)).length
 }
 
 /**

@@ -6,11 +6,13 @@ import { guarded, READ_ONLY } from './database-errors.ts'
 import { loadPgliteDriver, PgDialect, sql } from './drizzle.ts'
 import { LANES, openLane, type Queries, type Transaction, textOf } from './lanes.ts'
 import {
-  firstMigrationOf,
   MIGRATIONS,
   type MigrateOptions,
+  type MigrationsRun,
   migrateServer,
+  migrationsIn,
   refuseEarlierVersion,
+  refuseMissingMigrations,
 } from './migrate.ts'
 import { openPgliteClient } from './new-pglite.ts'
 import { refusePooler } from './pooler.ts'
@@ -35,16 +37,17 @@ export interface Database extends Queries {
   ping(): Promise<void>
   /**
    * Runs the migrations that the database lacks. Concurrent calls of several processes wait for each other.
-   * @throws Error when a table stays locked, naming the statement that waited; when an earlier version of
-   * Waggle, whose tables cannot be upgraded, created the database; or like `refusePooler`
+   * @throws Error when a table stays locked, naming the table; when an earlier version of Waggle, whose tables
+   * cannot be upgraded, created the database; or like `refusePooler`
    */
   migrate(options?: MigrateOptions): Promise<void>
   /**
-   * Checks that the database was not created by an earlier version of Waggle, whose tables cannot be
-   * upgraded. A database without tables passes.
-   * @throws Error when an earlier version created it; AppError `unavailable`
+   * Checks that this version can work with the tables: no earlier version of Waggle created them that cannot be
+   * upgraded, and no migration is missing. A database without tables passes, and so does one that a later
+   * version has migrated.
+   * @throws Error when it cannot; AppError `unavailable`
    */
-  refuseEarlierVersion(): Promise<void>
+  refuseUnsuitableTables(): Promise<void>
   /**
    * Checks that no pooler such as PgBouncer is in front of Postgres that shares sessions between clients, or
    * that drops the settings of a connection.
@@ -63,8 +66,7 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
-// Time limit of each query with which a starting process checks that no earlier version of Waggle created the
-// database. If Postgres does not answer in time, the process starts without this check.
+// Time limit of each query with which a starting process checks the migrations of the database. If Postgres does not answer in time, the process starts without this check.
 const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {
@@ -89,11 +91,11 @@ function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Data
         await refusePooler(url)
         await migrateServer(url, options)
       }),
-    async refuseEarlierVersion() {
+    async refuseUnsuitableTables() {
       const read = async (text: string) => ({
         rows: await writes.query(sql.raw(text), { timeoutMs: CHECK_TIMEOUT_MS }),
       })
-      refuseEarlierVersion(await firstMigrationOf(read))
+      refuseUnsuitable(await migrationsIn(read))
     },
     refusePooler: () => guarded(() => refusePooler(url)),
     async close() {
@@ -108,7 +110,7 @@ async function openPglite(folder: string): Promise<Database> {
   const { drizzle: drizzlePglite, migrate } = loadPgliteDriver()
   const client = await openPgliteClient(folder, { parsers: { [JSON_OID]: parseExactly } })
   const drizzle = drizzlePglite(client)
-  const firstMigration = () => firstMigrationOf((text) => client.query(text))
+  const migrations = () => migrationsIn((text) => client.query(text))
   const statementsOn = (asked: { query: typeof client.query }): Transaction => ({
     async query(statement) {
       const { sql: text, params } = dialect.sqlToQuery(statement)
@@ -136,11 +138,16 @@ async function openPglite(folder: string): Promise<Database> {
     maintenance: { ...queries },
     ping: () => guarded(async () => void (await client.query('select 1'))),
     async migrate({ folder = MIGRATIONS } = {}) {
-      refuseEarlierVersion(await firstMigration())
+      refuseEarlierVersion(await migrations())
       await migrate(drizzle, { migrationsFolder: folder })
     },
-    refuseEarlierVersion: async () => refuseEarlierVersion(await firstMigration()),
+    refuseUnsuitableTables: async () => refuseUnsuitable(await migrations()),
     refusePooler: async () => {},
     close: () => client.close(),
   }
+}
+
+function refuseUnsuitable(run: MigrationsRun | null): void {
+  refuseEarlierVersion(run)
+  refuseMissingMigrations(run)
 }

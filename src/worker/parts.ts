@@ -203,6 +203,7 @@ export function startParts(
     createIsolatedAttempts({
       script: options.isolated.script,
       size: options.isolated.processes,
+      loadRetryMs: options.isolated.loadRetryMs,
       names: isolatedDefinitions.map(({ name }) => name),
       onLog,
       events,

@@ -38,10 +38,11 @@ export interface WorkerOptions extends Partial<Intervals> {
    */
   isOnlyVersion?: boolean
   /**
-   * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, and their
-   * maximum number. Without them this worker runs no isolated tasks.
+   * Processes that run isolated tasks: the module that they execute, which calls `serveAttempts`, their maximum
+   * number, and how long starts are repeated that cannot load the code (a minute by default). Without them this
+   * worker runs no isolated tasks.
    */
-  isolated?: { script: string; processes: number }
+  isolated?: { script: string; processes: number; loadRetryMs?: number }
 }
 
 /** Default of `keysKeptMs`. */

@@ -1,310 +1,374 @@
-// An upgrade of a project on one host, while tasks run: the next version of the package has one more migration
-// and another default. No task is lost, and no file of the project changes. Prints how long each step takes.
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// The upgrade of a project to the next version, on one host and in one folder, while tasks are submitted and run.
+import { execFile } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import repository from '../../package.json' with { type: 'json' }
 import { pause } from '../../src/base/loop.ts'
 import { freePort } from '../../src/embedded/child-server.ts'
 import { type RedisServer, startRedisServer } from '../../src/embedded/redis-server.ts'
 import { killScripts, type NpmProcess, startNpm } from '../support/npm-process.ts'
+import { processesOf } from '../support/process-tree.ts'
 import { until } from '../support/system.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { MAX_RETRIES, NEW_COLUMN, NEXT_VERSION, packNextVersion } from './next-version.ts'
 
-const NEXT = '0.2.0'
-// Tasks that are submitted before the upgrade. The worker needs about 30 s for them.
-const WAITING = 1_500
-const ISOLATED = 15
-const PER_SECOND = 20
+const run = promisify(execFile)
+const IN_FLIGHT = 500
+const VERSION = repository.version
+// Tries of a submission, 100 ms apart: a restart of the API takes some seconds.
+const MAX_TRIES = 300
+const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--omit=dev']
 
-const TASKS = `import { appendFile } from 'node:fs/promises'
+// No task has a retry except those of `plain`, so a single failed attempt fails its task. Each attempt of `compute`
+// has a process of its own, so that processes start all the time, also while npm replaces the files.
+const TASKS = `import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { defineTask } from 'waggle-tasks'
 import { z } from 'zod'
 
-const options = {
-  title: 'Note a number',
-  description: 'Adds the number to a file.',
-  input: z.object({ file: z.string(), number: z.int() }),
-  output: z.object({}),
-  example: { file: 'notes', number: 1 },
-  async run({ file, number }) {
-    await setTimeout(1_000)
-    await appendFile(file, number + '\\n')
-    return {}
-  },
+async function note(id: string, attempt: number) {
+  const runs = process.env.RUNS ?? ''
+  if (!existsSync(runs + '.hurry')) await setTimeout(100)
+  appendFileSync(runs, id + '\\n')
+  return { attempt }
 }
 
-export const note = defineTask({ ...options, name: 'note' })
-// Each attempt starts a process, from the files of the package that is installed then.
-export const noteIsolated = defineTask({ ...options, name: 'note_isolated', isolate: { maxAttemptsPerProcess: 1 } })
+const parts = {
+  title: 'Note a run',
+  description: 'Appends the id of the task to a file.',
+  input: z.object({}),
+  output: z.object({ attempt: z.number() }),
+  example: {},
+}
+
+export const plain = defineTask({
+  ...parts,
+  name: 'plain',
+  run: (_, { id, attempt }) => note(id, attempt),
+})
+
+export const paced = defineTask({
+  ...parts,
+  name: 'paced',
+  maxRetries: 0,
+  concurrency: { limit: 2 },
+  run: (_, { id, attempt }) => note(id, attempt),
+})
+
+export const compute = defineTask({
+  ...parts,
+  name: 'compute',
+  maxRetries: 0,
+  isolate: { maxAttemptsPerProcess: 1 },
+  run: (_, { id, attempt }) => note(id, attempt),
+})
 `
 
 const CONFIG = `import { defineConfig } from 'waggle-tasks'
-import { note, noteIsolated } from './tasks/note.ts'
+import { hello } from './tasks/hello.ts'
+import { compute, paced, plain } from './tasks/runs.ts'
 
-export default defineConfig({ tasks: [note, noteIsolated] })
+export default defineConfig({ tasks: [hello, plain, paced, compute] })
 `
 
-const MIGRATION = 'CREATE TABLE "next_version" ("id" integer PRIMARY KEY);'
+let redis: RedisServer
+let database: TestDatabase
+let sql: pg.Pool
+let folder: string
+let project: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'waggle-upgrade-'))
+  project = join(folder, 'my-tasks')
+  redis = await startRedisServer()
+  database = await createTestDatabase({ isEmpty: true })
+  sql = new pg.Pool({ connectionString: database.url, max: 3 })
+})
+afterAll(async () => {
+  killScripts()
+  await sql.end()
+  await database.drop()
+  await redis.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
 
-describe.skipIf(inject('postgresUrl') === null)('an upgrade', () => {
-  const parent = mkdtempSync(join(tmpdir(), 'waggle-upgrade-'))
-  const project = join(parent, 'my-tasks')
-  const notes = join(parent, 'notes')
-  const accepted: { id: string; number: number }[] = []
-  const refused: string[] = []
-  const stopping = new AbortController()
-  let database: TestDatabase
-  let redis: RedisServer
-  let settings: Record<string, string>
-  let url: string
-  let api: NpmProcess
-  let worker: NpmProcess
-  let before: Record<string, string>
-  let submitting: Promise<void>
+test.skipIf(inject('postgresUrl') === null)(
+  'an upgrade with 500 tasks in flight loses none and changes no file of the project',
+  async () => {
+    const settings = settingsOf(await freePort())
+    const url = `http://127.0.0.1:${settings.PORT}`
+    const next = await step('a project', async () => {
+      await createProject()
+      return packNextVersion(inject('tarball'), project)
+    })
+    await step('npx waggle migrate', () => migrate(settings))
+    const [oldApi, oldWorker] = await step('the old version', () =>
+      Promise.all([start('api', settings), start('worker', settings)]),
+    )
+    expect(await maxRetriesAt(url)).toBe(MAX_RETRIES.before)
+    const files = filesOf(project)
+    const manifest = readFileSync(join(project, 'package.json'), 'utf8')
 
-  beforeAll(async () => {
-    database = await createTestDatabase({ isEmpty: true })
-    redis = await startRedisServer()
-    const port = await freePort()
-    url = `http://127.0.0.1:${port}`
-    settings = {
-      DATABASE_URL: database.url,
-      REDIS_URL: redis.url,
-      PORT: String(port),
-      WORKER_CONCURRENCY: '50',
-      SHUTDOWN_GRACE_SECONDS: '10',
-      LOG_LEVEL: 'info',
-    }
-  })
-  afterAll(async () => {
-    stopping.abort()
-    killScripts()
-    await redis?.stop()
-    await database?.drop()
-    rmSync(parent, { recursive: true, force: true })
-  })
-
-  step('a project of this version', async () => {
-    const init = ['exec', '--yes', '--package', inject('tarball'), '--', 'waggle', 'init', 'my-tasks']
-    npm([...init, '--containers'], parent)
-    rmSync(join(project, 'tasks'), { recursive: true })
-    mkdirSync(join(project, 'tasks'))
-    writeFileSync(join(project, 'tasks/note.ts'), TASKS)
-    writeFileSync(join(project, 'waggle.config.ts'), CONFIG)
-    npm(['install', '--prefer-offline', '--no-audit', '--no-fund'])
-    await migrate()
-    ;[api, worker] = [await start('api'), await start('worker')]
-    before = hashesOf(project)
-    expect(Object.keys(before)).toContain('docker-compose.yml')
-    expect(await maxRetries()).toBe(3)
-  })
-
-  step('tasks are submitted', async () => {
-    const count = WAITING + ISOLATED
-    for (let left = count; left > 0; left -= 100)
-      await Promise.all(
-        Array.from({ length: Math.min(100, left) }, (_, index) =>
-          submit(left - index <= ISOLATED ? 'note_isolated' : 'note'),
-        ),
+    const clients = startClients(url)
+    try {
+      await step('500 tasks', () => clients.filled)
+      await step('npm install', () =>
+        run('npm', ['install', ...NPM, `./${basename(next)}`], { cwd: project }),
       )
-    submitting = submitUntilStopped()
-  })
+      await step('a worker process dies', async () => {
+        const [first = 0] = processesOf(oldWorker.pid, 'worker')
+        process.kill(first, 'SIGKILL')
+        await untilWritten(oldWorker, 'the tasks of a crashed worker were put back')
+        // Its successor is of the new version already.
+        await untilWritten(oldWorker, 'The database lacks migrations')
+      })
+      await step('the old version works', () => untilTasksEnd(VERSION))
+      await step('npx waggle migrate', () => migrate(settings))
+      await step('the old version works on the new tables', () => untilTasksEnd(VERSION))
+      await step('restart of the worker', async () => {
+        await stop(oldWorker)
+        await start('worker', settings)
+      })
+      await step('restart of the API', () =>
+        clients.whileDown(async () => {
+          await stop(oldApi)
+          await start('api', settings)
+        }),
+      )
+      await step('the new version works', () => untilTasksEnd(NEXT_VERSION))
+    } catch (error) {
+      process.stderr.write(oldWorker.output())
+      throw error
+    } finally {
+      await clients.stop()
+    }
+    const { accepted, failures, fewest } = clients.report()
+    process.stdout.write(`${accepted.length} tasks, at least ${fewest} in flight\n`)
+    expect(failures).toEqual([])
+    expect(fewest).toBeGreaterThanOrEqual(IN_FLIGHT)
+    expect(oldApi.output()).not.toMatch(/"level":[56]0/)
 
-  step('npm install of the next version', async () => {
-    const next = packNext(parent)
-    expect(await countUnfinished()).toBeGreaterThan(500)
-    npm(['install', '--prefer-offline', '--no-audit', '--no-fund', next])
-  })
-
-  step('the old version works, also with isolated tasks', async () => {
-    const { id } = await submit('note_isolated')
-    await until(
-      () => statusOf(id),
-      (status) => status === 'SUCCESS',
+    writeFileSync(`${settings.RUNS}.hurry`, '')
+    await step('the end of all tasks', () =>
+      until(
+        () => count('finished_at is null'),
+        (left) => left === 0,
+      ),
     )
-    for (const path of ['/docs', '/openapi.json', '/health/ready', '/metrics'])
-      expect([path, (await fetch(url + path)).status]).toEqual([path, 200])
-    expect(await versionsOfWorkers()).toEqual(['0.1.0'])
-  })
+    expect(await rows('select status, count(*)::int as tasks from tasks group by status')).toEqual([
+      { status: 'SUCCESS', tasks: accepted.length },
+    ])
+    const runs = new Set(readFileSync(settings.RUNS, 'utf8').split('\n'))
+    expect(accepted.filter((id) => !runs.has(id))).toEqual([])
+    // An upgrade uses no retry, and each result is that of the last attempt.
+    expect(await count(`failures > 0 or result->>'attempt' <> attempt::text`)).toBe(0)
 
-  step('npx waggle migrate', async () => {
-    await migrate()
-    expect(await query('select * from next_version')).toEqual([])
-    await submit('note')
-    const count = await countFinished()
-    await until(countFinished, (now) => now > count)
-  })
+    expect(await count(`${NEW_COLUMN} is not null`)).toBe(0)
+    expect(await maxRetriesAt(url)).toBe(MAX_RETRIES.after)
+    expect(await rows(`select distinct max_retries from tasks where name = 'plain' order by 1`)).toEqual([
+      { max_retries: MAX_RETRIES.before },
+      { max_retries: MAX_RETRIES.after },
+    ])
+    expect(await rows('select distinct version from workers')).toEqual([{ version: NEXT_VERSION }])
+    expect(filesOf(project)).toEqual(files)
+    expect(changedLines(manifest, readFileSync(join(project, 'package.json'), 'utf8'))).toEqual([
+      `    "waggle-tasks": "file:${basename(next)}",`,
+    ])
+  },
+)
 
-  step('worker and API are restarted, one after the other', async () => {
-    expect(await countUnfinished()).toBeGreaterThan(500)
-    await stop(worker)
-    worker = await start('worker')
-    await stop(api)
-    api = await start('api')
-    await until(versionsOfWorkers, (versions) => versions.join() === NEXT)
-    expect(await maxRetries()).toBe(7)
-    stopping.abort()
-    await submitting
-  })
+/** Calls a step and prints how long it took. */
+async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const startedMs = performance.now()
+  const result = await work()
+  process.stdout.write(`${name}: ${((performance.now() - startedMs) / 1_000).toFixed(1)} s\n`)
+  return result
+}
 
-  step('every task ran, and none twice', async () => {
-    await until(countUnfinished, (count) => count === 0, 180)
-    const rows = await query<{ status: string; count: number }>(
-      'select status, count(*)::int as count from tasks group by 1',
-    )
-    expect(rows).toEqual([{ status: 'SUCCESS', count: accepted.length }])
-    const noted = readFileSync(notes, 'utf8').trim().split('\n').map(Number)
-    expect(noted.toSorted((a, b) => a - b)).toEqual(
-      accepted.map(({ number }) => number).toSorted((a, b) => a - b),
-    )
-    process.stdout.write(`${accepted.length} tasks; refused while the API was restarted: ${refused.length}\n`)
-    // Only while the API was restarted.
-    expect(new Set(refused)).toEqual(new Set(['ECONNREFUSED']))
-  })
+async function createProject() {
+  const waggle = join(inject('projectFolder'), 'node_modules/.bin/waggle')
+  await run(waggle, ['init', project])
+  cpSync(inject('tarball'), join(project, basename(inject('tarball'))))
+  writeFileSync(join(project, 'tasks/runs.ts'), TASKS)
+  writeFileSync(join(project, 'waggle.config.ts'), CONFIG)
+  await run('npm', ['install', ...NPM, `./${basename(inject('tarball'))}`], { cwd: project })
+}
 
-  step('no file of the project has changed, except the version of the package', async () => {
-    expect(hashesOf(project)).toEqual(before)
-    expect(readFileSync(join(project, 'package.json'), 'utf8')).toContain(`waggle-tasks-${NEXT}.tgz`)
-  })
+function settingsOf(port: number) {
+  return {
+    PORT: String(port),
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    LOG_LEVEL: 'info',
+    WAGGLE_ENV_FILE: '/dev/null',
+    WORKER_PROCESSES: '2',
+    WORKER_CONCURRENCY: '4',
+    ISOLATED_PROCESSES: '2',
+    RUNS: join(folder, 'runs.txt'),
+  }
+}
 
-  function npm(args: string[], folder = project): string {
-    return execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+async function start(command: string, settings: Record<string, string>): Promise<NpmProcess> {
+  const started = startNpm(['run', command], settings, { folder: project })
+  await started.ready()
+  return started
+}
+
+async function stop(running: NpmProcess) {
+  process.kill(running.pid, 'SIGTERM')
+  expect(await running.ended, running.output()).toBe(0)
+}
+
+function migrate(settings: Record<string, string>) {
+  return run('npx', ['waggle', 'migrate'], { cwd: project, env: { ...process.env, ...settings } })
+}
+
+function untilWritten({ output }: NpmProcess, text: string) {
+  return until(
+    async () => output(),
+    (written) => written.includes(text),
+  )
+}
+
+/** Submits tasks all the time, and keeps more than `IN_FLIGHT` of them unfinished. */
+function startClients(url: string) {
+  const accepted: string[] = []
+  const failures: string[] = []
+  const filled = Promise.withResolvers<void>()
+  let isFilled = false
+  let isStopped = false
+  let isDown = false
+  let fewest = Number.POSITIVE_INFINITY
+  const done = Promise.all([
+    submit('plain', { times: 20, options: { delay_seconds: 20 } }),
+    keepFilled(),
+    submitOften('plain', 50, Number.POSITIVE_INFINITY),
+    submitOften('paced', 200),
+    submitOften('compute', 300, 6),
+  ])
+
+  return {
+    filled: filled.promise,
+    /** `fewest`: the smallest number of unfinished tasks since `filled`. */
+    report: () => ({ accepted, failures, fewest }),
+    /** Calls `work`, during which the API may refuse requests. */
+    async whileDown(work: () => Promise<void>) {
+      isDown = true
+      await work()
+      isDown = false
+    },
+    async stop() {
+      isStopped = true
+      await done
+    },
   }
 
-  async function migrate() {
-    const script = startNpm(['run', 'migrate'], settings, { folder: project })
-    expect(await script.ended, script.output()).toBe(0)
-  }
-
-  async function start(role: 'api' | 'worker'): Promise<NpmProcess> {
-    const script = startNpm(['run', role], settings, { folder: project })
-    await script.ready()
-    return script
-  }
-
-  async function stop(script: NpmProcess) {
-    process.kill(script.pid, 'SIGTERM')
-    await script.ended
-    await expect.poll(script.running, { timeout: 30_000 }).toEqual([])
-  }
-
-  /** Submits a task, again and again while the API cannot be reached. */
-  async function submit(name: string): Promise<{ id: string }> {
-    const number = ++numbers
-    const deadlineMs = Date.now() + 60_000
-    for (;;) {
-      try {
-        const response = await fetch(`${url}/v1/tasks/${name}`, {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json', 'Idempotency-Key': `note-${number}` },
-          body: JSON.stringify({ input: { file: notes, number } }),
-        })
-        const body = (await response.json()) as { id: string }
-        expect(response.status, JSON.stringify(body)).toBe(202)
-        accepted.push({ id: body.id, number })
-        return body
-      } catch (error) {
-        const { cause } = error as { cause?: { code?: string } }
-        if (!cause || Date.now() > deadlineMs) throw error
-        refused.push(String(cause.code))
-        await pause(100)
+  async function keepFilled() {
+    for (; !isStopped; await pause(100)) {
+      const unfinished = await count('finished_at is null')
+      if (isFilled) fewest = Math.min(fewest, unfinished)
+      if (unfinished < IN_FLIGHT + 250) await submit('plain', { times: 60 })
+      else {
+        isFilled = true
+        filled.resolve()
       }
     }
   }
-  let numbers = 0
 
-  async function submitUntilStopped() {
-    const pending: Promise<unknown>[] = []
-    while (!stopping.signal.aborted) {
-      pending.push(submit(pending.length % 100 === 0 ? 'note_isolated' : 'note'))
-      await pause(1_000 / PER_SECOND)
+  /** @param most the number of unfinished tasks of this definition above which none is submitted */
+  async function submitOften(name: string, pauseMs: number, most = IN_FLIGHT) {
+    for (; !isStopped; await pause(pauseMs))
+      if ((await count(`finished_at is null and name = '${name}'`)) < most) await submit(name)
+  }
+
+  /** Repeats a submission, as clients do, until it is accepted. */
+  async function submit(name: string, { times = 1, options = {} } = {}) {
+    const tasks = Array.from({ length: times }, () => ({ name, input: {}, options }))
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': randomUUID() }
+    const request = { method: 'POST', headers, body: JSON.stringify({ tasks }) }
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const wasDown = isDown
+      const { status, text } = await send(`${url}/v1/tasks/batch`, request)
+      if (status === 202) {
+        const { items } = JSON.parse(text) as { items: { id: string }[] }
+        accepted.push(...items.map(({ id }) => id))
+        return
+      }
+      const isHonest = (wasDown || isDown) && (status === undefined || status === 503)
+      if (!isHonest) failures.push(`${status}: ${text}`)
+      await pause(100)
     }
-    await Promise.all(pending)
+    failures.push(`${name} was not accepted in ${MAX_TRIES} tries`)
   }
+}
 
-  async function read<T>(path: string): Promise<T> {
-    return (await (await fetch(url + path)).json()) as T
+/** `status` is undefined if there was no response. */
+async function send(url: string, request: RequestInit): Promise<{ status?: number; text: string }> {
+  try {
+    const response = await fetch(url, request)
+    return { status: response.status, text: await response.text() }
+  } catch (error) {
+    return { text: String(error instanceof Error ? (error.cause ?? error) : error) }
   }
+}
 
-  async function maxRetries(): Promise<number | undefined> {
-    const { data } = await read<{ data: { name: string; max_retries: number }[] }>('/v1/definitions')
-    return data.find(({ name }) => name === 'note')?.max_retries
-  }
-
-  async function versionsOfWorkers(): Promise<string[]> {
-    const { data } = await read<{ data: { version: string; is_alive: boolean }[] }>('/v1/workers')
-    return data.filter((each) => each.is_alive).map(({ version }) => version)
-  }
-
-  const statusOf = async (id: string) => (await read<{ status: string }>(`/v1/tasks/${id}`)).status
-
-  async function query<T>(text: string): Promise<T[]> {
-    const client = new pg.Client({ connectionString: database.url })
-    await client.connect()
-    const { rows } = await client.query(text)
-    await client.end()
-    return rows as T[]
-  }
-
-  async function countWhere(condition: string): Promise<number> {
-    const [row] = await query<{ count: number }>(
-      `select count(*)::int as count from tasks where ${condition}`,
+/** Resolves when workers of a version have ended some more tasks of each definition. */
+async function untilTasksEnd(version: string) {
+  const ended = (name: string) =>
+    count(
+      `name = '${name}' and status = 'SUCCESS' and worker_id in (select id from workers where version = '${version}')`,
     )
-    return row?.count ?? 0
+  for (const [name, more] of [
+    ['plain', 20],
+    ['paced', 5],
+    ['compute', 2],
+  ] as const) {
+    const before = await ended(name)
+    await until(
+      () => ended(name),
+      (now) => now >= before + more,
+      60,
+    )
   }
-  const countUnfinished = () => countWhere("status in ('PENDING', 'STARTED', 'RETRY')")
-  const countFinished = () => countWhere("status = 'SUCCESS'")
-})
-
-/** A test whose duration is printed. The steps build on each other. */
-function step(name: string, body: () => Promise<void>) {
-  test(name, { timeout: 240_000 }, async () => {
-    const startedMs = performance.now()
-    await body()
-    process.stdout.write(`${name}: ${((performance.now() - startedMs) / 1_000).toFixed(1)} s\n`)
-  })
 }
 
-/** Packs a version of the package with one more migration and another default. @returns the path of the tarball */
-function packNext(parent: string): string {
-  execFileSync('tar', ['xzf', inject('tarball'), '-C', parent])
-  const folder = join(parent, 'package')
-  edit(join(folder, 'package.json'), /"version": "[^"]+"/, `"version": "${NEXT}"`)
-  edit(join(folder, 'lib/definitions/define.js'), 'maxRetries: 3,', 'maxRetries: 7,')
-  const file = join(folder, 'migrations/meta/_journal.json')
-  const journal = JSON.parse(readFileSync(file, 'utf8'))
-  const last = journal.entries.at(-1)
-  const tag = '9999_next_version'
-  journal.entries.push({ ...last, idx: last.idx + 1, when: last.when + 1, tag })
-  writeFileSync(file, JSON.stringify(journal))
-  writeFileSync(join(folder, `migrations/${tag}.sql`), MIGRATION)
-  const options = { cwd: folder, encoding: 'utf8' } as const
-  return join(parent, execFileSync('npm', ['pack', '--silent', '--pack-destination', parent], options).trim())
+async function rows(query: string): Promise<Record<string, unknown>[]> {
+  return (await sql.query(query)).rows
 }
 
-function edit(file: string, pattern: string | RegExp, replacement: string): void {
-  const text = readFileSync(file, 'utf8')
-  const edited = text.replace(pattern, replacement)
-  expect(edited).not.toBe(text)
-  writeFileSync(file, edited)
+async function count(condition: string): Promise<number> {
+  const [row] = await rows(`select count(*)::int as tasks from tasks where ${condition}`)
+  return Number(row?.tasks)
 }
 
-/** Returns a hash of each file of the project, without what `npm install` maintains. */
-function hashesOf(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+async function maxRetriesAt(url: string): Promise<number> {
+  const response = await fetch(`${url}/v1/definitions`)
+  const { data } = (await response.json()) as { data: { name: string; max_retries: number }[] }
+  return data.find(({ name }) => name === 'plain')?.max_retries ?? -1
+}
+
+/** The files that belong to the user, with the hashes of their contents. */
+function filesOf(root: string): Record<string, string> {
+  const paths = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1))
-    .filter((path) => !path.startsWith('node_modules/') && path !== 'package-lock.json')
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .filter((path) => !/^node_modules\/|^package(-lock)?\.json$|\.tgz$/.test(path))
   return Object.fromEntries(
-    files.toSorted().map((path) => {
-      const text = readFileSync(join(folder, path), 'utf8')
-      const own = path === 'package.json' ? text.replace(/"waggle-tasks": ".*"/, '') : text
-      return [path, createHash('sha256').update(own).digest('hex')]
-    }),
+    paths.sort().map((path) => [
+      path,
+      createHash('sha256')
+        .update(readFileSync(join(root, path)))
+        .digest('hex'),
+    ]),
   )
+}
+
+/** Lines of `after` that `before` does not have. */
+function changedLines(before: string, after: string): string[] {
+  const known = new Set(before.split('\n'))
+  return after.split('\n').filter((line) => !known.has(line))
 }

@@ -16,7 +16,7 @@ describe.skipIf(inject('postgresUrl') === null)('while another session reads a t
     const { database, reader, folder } = await setup()
     await reader.query('begin')
     await reader.query('select count(*) from tasks')
-    const migrated = database.migrate({ folder, lockWait: { lockMs: 200, pauseMs: 20, tries: 1_000 } })
+    const migrated = database.migrate({ folder, lockWait: { lockMs: 200, limitMs: 60_000 } })
     await until(
       () => countWaiting(database),
       (count) => count === 1,
@@ -28,23 +28,37 @@ describe.skipIf(inject('postgresUrl') === null)('while another session reads a t
     expect(await database.query(sql`select added_later from tasks`)).toEqual([])
   })
 
-  test('a migration that never gets its lock fails with the statement that waited and changes nothing', async () => {
+  test('a migration that never gets its lock fails with the name of the table and changes nothing', async () => {
     const { database, reader, folder } = await setup()
     await reader.query('begin')
     await reader.query('select count(*) from tasks')
-    await expect(
-      database.migrate({ folder, lockWait: { lockMs: 50, pauseMs: 1, tries: 3 } }),
-    ).rejects.toThrow(
-      /^The migration waited 3 times 0\.05 s for a lock that another session holds .* The statement was: ALTER TABLE "tasks" ADD COLUMN/,
+    await expect(database.migrate({ folder, lockWait: { lockMs: 50, limitMs: 300 } })).rejects.toThrow(
+      'The migration could not lock the table tasks, because another session uses it (see pg_stat_activity)',
     )
     await reader.query('commit')
     await database.migrate({ folder })
   })
 
+  test('a statement that has locked one of the tables of a migration, and needs another one, succeeds', async () => {
+    const { database, reader, folder } = await setup(['tasks', 'idempotency_keys'])
+    await reader.query('begin')
+    await reader.query('select count(*) from idempotency_keys')
+    const migrated = database.migrate({ folder })
+    // It has locked `tasks`, and waits for the other table.
+    await until(
+      () => countWaiting(database),
+      (count) => count === 1,
+    )
+    await reader.query('select count(*) from tasks')
+    await reader.query('commit')
+    await migrated
+    expect(await database.query(sql`select added_later from idempotency_keys`)).toEqual([])
+  })
+
   test('a migration waits for another migration without a time limit', async () => {
     const { database, reader, folder } = await setup()
     await reader.query('select pg_advisory_lock($1)', [0x77616767])
-    const migrated = database.migrate({ folder, lockWait: { lockMs: 20, pauseMs: 1, tries: 1 } })
+    const migrated = database.migrate({ folder, lockWait: { lockMs: 20, limitMs: 0 } })
     await until(
       () => countWaiting(database),
       (count) => count === 1,
@@ -56,7 +70,7 @@ describe.skipIf(inject('postgresUrl') === null)('while another session reads a t
 })
 
 /** Opens a database with the initial migration, a folder with one more migration, and a second connection. */
-async function setup() {
+async function setup(tables = ['tasks']) {
   const testDatabase = await createTestDatabase({ isEmpty: true })
   const database = await openDatabase(testDatabase.url)
   const reader = new pg.Client({ connectionString: testDatabase.url })
@@ -69,11 +83,11 @@ async function setup() {
     await rm(folder, { recursive: true })
   })
   await database.migrate()
-  await writeMigrations(folder)
+  await writeMigrations(folder, tables)
   return { database, reader, folder }
 }
 
-async function writeMigrations(folder: string): Promise<void> {
+async function writeMigrations(folder: string, tables: string[]): Promise<void> {
   await cp(new URL('../../migrations', import.meta.url), folder, { recursive: true })
   const journalFile = join(folder, 'meta/_journal.json')
   const journal = JSON.parse(await readFile(journalFile, 'utf8'))
@@ -86,7 +100,8 @@ async function writeMigrations(folder: string): Promise<void> {
     breakpoints: true,
   }
   await writeFile(journalFile, JSON.stringify({ ...journal, entries: [...journal.entries, entry] }))
-  await writeFile(join(folder, 'added_later.sql'), 'ALTER TABLE "tasks" ADD COLUMN "added_later" text')
+  const statements = tables.map((table) => `ALTER TABLE "${table}" ADD COLUMN "added_later" text;`)
+  await writeFile(join(folder, 'added_later.sql'), statements.join('--> statement-breakpoint\n'))
 }
 
 const EARLIER_VERSION = /^The database was created by an earlier version of Waggle and cannot be upgraded\. /
@@ -95,11 +110,11 @@ test('a database of an earlier version is rejected', async () => {
   const database = await openDatabase('pglite:')
   onTestFinished(() => database.close())
   // A database without tables and one with the tables of this version are accepted.
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.migrate()
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.query(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`)
-  await expect(database.refuseEarlierVersion()).rejects.toThrow(EARLIER_VERSION)
+  await expect(database.refuseUnsuitableTables()).rejects.toThrow(EARLIER_VERSION)
   await expect(database.migrate()).rejects.toThrow(EARLIER_VERSION)
 })
 
@@ -110,8 +125,20 @@ test('a database of a later version is accepted', async () => {
   await database.query(sql`
     insert into drizzle.__drizzle_migrations (hash, created_at)
     select 'later', max(created_at) + 1 from drizzle.__drizzle_migrations`)
-  await database.refuseEarlierVersion()
+  await database.refuseUnsuitableTables()
   await database.migrate()
+})
+
+test('a database that lacks a migration is refused', async () => {
+  const database = await openDatabase('pglite:')
+  onTestFinished(() => database.close())
+  await database.migrate()
+  await database.query(sql`
+    delete from drizzle.__drizzle_migrations
+    where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`)
+  await expect(database.refuseUnsuitableTables()).rejects.toThrow(
+    'The database lacks migrations of this version of Waggle: run `waggle migrate`',
+  )
 })
 
 /** Counts the connections that wait for a lock. */

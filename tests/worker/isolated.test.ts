@@ -1,7 +1,9 @@
 // Attempts in isolated processes: what a task does there affects this task only.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sql } from '../../src/store/drizzle.ts'
 import { createIsolatedDefinitions, type Fault, ISOLATED_SCRIPT } from '../support/isolated-definitions.ts'
 import { type FullTask, startSystem, type TestSystem, until } from '../support/system.ts'
@@ -234,10 +236,30 @@ test('a definition that the processes do not have is reported at start, and its 
   expect(await run('not_listed', {})).toMatchObject({ status: 'FAILURE', error: { message } })
 })
 
-test('a script that cannot be loaded fails the attempts with its message, and the worker goes on', async () => {
+test('a script that is missing for a while, as while npm replaces its package, costs its attempts no retry', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waggle-isolated-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const script = join(folder, 'script.ts')
+  const replaced = await startSystem({
+    definitions: createIsolatedDefinitions(),
+    worker: { isolated: { script, processes: 1 } },
+  })
+  onTestFinished(() => replaced.stop())
+  const { id } = await replaced.submit('isolated_echo', 1)
+  // The first error is that of the start of the worker, the second one that of the attempt.
+  await until(
+    async () => replaced.emitted('error.unexpected'),
+    ({ length }) => length >= 2,
+  )
+  writeFileSync(script, `import ${JSON.stringify(ISOLATED_SCRIPT)}`)
+  const { status, attempt, failures } = await replaced.taskWhenFinal(id)
+  expect({ status, attempt, failures }).toEqual({ status: 'SUCCESS', attempt: 1, failures: 0 })
+})
+
+test('a script that still cannot be loaded then fails the attempts with its message, and the worker goes on', async () => {
   const broken = await startSystem({
     definitions: createIsolatedDefinitions(),
-    worker: { isolated: { script: '/nonexistent/script.ts', processes: 1 } },
+    worker: { isolated: { script: '/nonexistent/script.ts', processes: 1, loadRetryMs: 0 } },
   })
   try {
     const { id } = await broken.submit('isolated_echo', 1)

@@ -27,6 +27,8 @@ export interface IsolatedAttemptsOptions {
   script: string
   /** Maximum number of processes. */
   size: number
+  /** How long starts are repeated that cannot load the code; `LOAD_RETRY_MS` by default. */
+  loadRetryMs?: number
   /** Names of the definitions with `isolate`. If there are any, the processes are started ahead. */
   names: string[]
   /** Adds log lines of an attempt. */
@@ -34,13 +36,16 @@ export interface IsolatedAttemptsOptions {
   events: Events
 }
 
-// Pause before another start when the operating system could not start a process.
+// Pause before another start when a process could not be started.
 const START_PAUSE_MS = 2_000
+// The worker itself has loaded the same code. So if a process cannot, its files have changed since, and usually
+// are changing: npm removes packages before it writes new ones. This is longer than that takes.
+const LOAD_RETRY_MS = 60_000
 // How many processes in a row may end before they have begun an attempt. Then the attempt fails.
 const MAX_UNBEGUN = 3
 
 export function createIsolatedAttempts(options: IsolatedAttemptsOptions): IsolatedAttempts {
-  const { script, size, names, onLog, events } = options
+  const { script, size, loadRetryMs = LOAD_RETRY_MS, names, onLog, events } = options
   const report = (error: unknown) =>
     void events.emit('error.unexpected', { where: 'isolated processes', error })
   /** Memory of each process when it had loaded the definitions. */
@@ -80,12 +85,14 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
   /**
    * Takes a process whose memory leaves at least half of the limit to the attempt. Waits while the operating
    * system cannot start processes, because another attempt would not start here either.
-   * @returns null if the attempt was aborted meanwhile; a StartError if the definitions cannot be loaded
+   * @returns null if the attempt was aborted meanwhile; a StartError if the definitions cannot be loaded for
+   *    `loadRetryMs`
    */
   async function takeFor(
     { memoryMb }: Isolation,
     attempt: RunningTask,
   ): Promise<IsolatedProcess | StartError | null> {
+    let unloadedMs: number | undefined
     for (;;) {
       try {
         const process = await pool.take(attempt.signal)
@@ -94,7 +101,11 @@ export function createIsolatedAttempts(options: IsolatedAttemptsOptions): Isolat
         pool.giveBack(process)
       } catch (error) {
         if (!(error instanceof StartError)) throw error
-        if (!error.isTransient) return error
+        if (!error.isTransient) {
+          const nowMs = performance.now()
+          unloadedMs ??= nowMs
+          if (nowMs - unloadedMs >= loadRetryMs) return error
+        }
         await pause(START_PAUSE_MS, attempt.signal)
       }
     }
