@@ -8,6 +8,7 @@ import { defineConfig, type TaskDefinition } from 'waggle-tasks'
 import { runTask, startTestSystem } from 'waggle-tasks/testing'
 import { invoiceRoutes } from '../../docs/recipes/invoice-routes.ts'
 import { renderInvoice } from '../../docs/recipes/render-invoice.ts'
+import { createApiKey } from '../../src/api/http/api-keys.ts'
 import { createSampleServices } from '../support/sample-project.ts'
 import { startSystem } from '../support/system.ts'
 
@@ -56,6 +57,25 @@ test('there is no invoice for another task, and none before the end', async () =
   ]
   const responses = await Promise.all(ids.map((id) => fetch(`${url}/invoices/${id}`)))
   expect(responses.map(({ status }) => status)).toEqual([404, 404, 404])
+})
+
+test('if keys are required, the poll token of the submission suffices for its invoice, and for no other', async () => {
+  const { key, entry } = createApiKey('shop', ['submit'])
+  const config = defineConfig({ tasks: [renderInvoice], routes: invoiceRoutes })
+  await using system = await startTestSystem({ config, settings: { API_KEYS: entry } })
+  const submit = async () => {
+    const response = await fetch(`${system.url}/v1/tasks/render_invoice`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ input: INVOICE }),
+    })
+    return (await response.json()) as { id: string; poll_token: string }
+  }
+  const [own, other] = [await submit(), await submit()]
+  const statusOf = async (search: string) => (await fetch(`${system.url}/invoices/${own.id}${search}`)).status
+  await expect.poll(() => statusOf(`?poll_token=${own.poll_token}`)).toBe(200)
+  expect(await statusOf(`?poll_token=${other.poll_token}`)).toBe(401)
+  expect(await statusOf('')).toBe(401)
 })
 
 test('each page reports progress', async () => {
