@@ -51,7 +51,10 @@ export interface Supervisor {
   restart(): Promise<boolean>
   /** Stops all processes in order. Resolves with false if one of them did not stop in order. */
   stop(): Promise<boolean>
-  /** Ends all processes immediately. Resolves when they have ended. */
+  /**
+   * Ends all processes immediately. Resolves when they have ended. Their tasks are not put back here: other workers
+   * do it when these count as missing.
+   */
   kill(): Promise<void>
 }
 
@@ -71,6 +74,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
   let replacing: Promise<unknown> = Promise.resolve()
   let hasStarted = false
   let isRestarting = false
+  let isKilled = false
   return { slots, start, failed: failed.promise, restart, stop, kill }
 
   function slotsOf({ name: role, count, fork, stopLimitMs }: Role): Slot[] {
@@ -120,7 +124,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
     if (error !== undefined)
       log.error({ process: name, error: messageOf(error) }, 'a process could not be started')
     else log.error({ process: name, pid, workerId, code, signal }, 'a process has died')
-    if (isReady && workerId) remember(recoverTasks(workerId, true))
+    if (isReady && workerId && !isKilled) remember(recoverTasks(workerId, true))
   }
 
   function remember(recovery: Promise<void>) {
@@ -194,6 +198,7 @@ export function createSupervisor({ roles, log, recover, onEnd }: SupervisorOptio
   }
 
   async function kill(): Promise<void> {
+    isKilled = true
     stopping.abort()
     memory.stop()
     await Promise.all(slots.map((slot) => slot.kill()))

@@ -98,6 +98,7 @@ afterAll(async () => {
 
 test.skipIf(inject('postgresUrl') === null)(
   'an upgrade with 500 tasks in flight loses none and changes no file of the project',
+  { timeout: 300_000 },
   async () => {
     const settings = settingsOf(await freePort())
     const url = `http://127.0.0.1:${settings.PORT}`
@@ -113,12 +114,11 @@ test.skipIf(inject('postgresUrl') === null)(
     const files = filesOf(project)
     const manifest = readFileSync(join(project, 'package.json'), 'utf8')
 
+    let [newApi, newWorker] = [oldApi, oldWorker]
     const clients = startClients(url)
     try {
       await step('500 tasks', () => clients.filled)
-      await step('npm install', () =>
-        run('npm', ['install', ...NPM, `./${basename(next)}`], { cwd: project }),
-      )
+      await step('npm install', () => install(next))
       await step('a worker process dies', async () => {
         const [first = 0] = processesOf(oldWorker.pid, 'worker')
         process.kill(first, 'SIGKILL')
@@ -131,12 +131,12 @@ test.skipIf(inject('postgresUrl') === null)(
       await step('the old version works on the new tables', () => untilTasksEnd(VERSION))
       await step('restart of the worker', async () => {
         await stop(oldWorker)
-        await start('worker', settings)
+        newWorker = await start('worker', settings)
       })
       await step('restart of the API', () =>
         clients.whileDown(async () => {
           await stop(oldApi)
-          await start('api', settings)
+          newApi = await start('api', settings)
         }),
       )
       await step('the new version works', () => untilTasksEnd(NEXT_VERSION))
@@ -178,6 +178,19 @@ test.skipIf(inject('postgresUrl') === null)(
     expect(changedLines(manifest, readFileSync(join(project, 'package.json'), 'utf8'))).toEqual([
       `    "waggle-tasks": "file:${basename(next)}",`,
     ])
+
+    await step('a rollback', async () => {
+      await install(inject('tarball'))
+      await Promise.all([stop(newApi), stop(newWorker)])
+      await Promise.all([start('api', settings), start('worker', settings)])
+      await clients.submit('compute')
+      await until(
+        () =>
+          count(`status = 'SUCCESS' and worker_id in (select id from workers where version = '${VERSION}')`),
+        (ended) => ended === 1,
+      )
+    })
+    expect(readFileSync(join(project, 'package.json'), 'utf8')).toBe(manifest)
   },
 )
 
@@ -195,7 +208,12 @@ async function createProject() {
   cpSync(inject('tarball'), join(project, basename(inject('tarball'))))
   writeFileSync(join(project, 'tasks/runs.ts'), TASKS)
   writeFileSync(join(project, 'waggle.config.ts'), CONFIG)
-  await run('npm', ['install', ...NPM, `./${basename(inject('tarball'))}`], { cwd: project })
+  await install(inject('tarball'))
+}
+
+/** Installs a tarball that is in the folder of the project. */
+function install(tarball: string) {
+  return run('npm', ['install', ...NPM, `./${basename(tarball)}`], { cwd: project })
 }
 
 function settingsOf(port: number) {
@@ -261,6 +279,7 @@ function startClients(url: string) {
       await work()
       isDown = false
     },
+    submit,
     async stop() {
       isStopped = true
       await done
