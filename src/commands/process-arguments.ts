@@ -1,4 +1,5 @@
 // The arguments with which a supervisor starts its processes. They are visible in the process list.
+// After an installation, supervisors of the version before start processes of this one: only add arguments.
 import { parseArgs } from 'node:util'
 
 export interface ProcessArguments {

@@ -52,8 +52,8 @@ export interface Supervisor {
   /** Stops all processes in order. Resolves with false if one of them did not stop in order. */
   stop(): Promise<boolean>
   /**
-   * Ends all processes immediately. Resolves when they have ended. Their tasks are not put back here: other workers
-   * do it when these count as missing.
+   * Ends all processes immediately. Resolves when they have ended. Their tasks are not put back here: other
+   * workers do it when these count as missing.
    */
   kill(): Promise<void>
 }

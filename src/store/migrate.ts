@@ -17,8 +17,8 @@ export interface MigrateOptions {
 /** How a migration waits for the tables that it changes: in several tries with pauses between them. */
 export interface LockWait {
   /**
-   * How long a try waits for its first table at most, in milliseconds. Later queries of the table wait behind it.
-   * The first try waits for 100 ms, and each further one twice as long.
+   * How long a try waits for its first table at most, in milliseconds. Later queries of the table wait behind
+   * it. The first try waits for 100 ms, and each further one twice as long.
    */
   lockMs: number
   /** After this time no further try begins, in milliseconds. */
@@ -31,11 +31,11 @@ export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.
 // limit of 30 s. Two minutes are longer than most backups and reports hold a lock.
 const LOCK_WAIT: LockWait = { lockMs: 5_000, limitMs: 120_000 }
 
-// A statement that waits behind a try can keep back the statement for which the try waits. Postgres finds this after
-// a second, a short try gives up before.
+// A statement that waits behind a try can keep back the statement for which the try waits. Postgres finds
+// this after a second, a short try gives up before.
 const FIRST_LOCK_MS = 100
-// How long a try waits for all tables after the first one. A statement that has locked one of them can wait for
-// the first one, so this must be shorter than the time after which Postgres looks for deadlocks
+// How long a try waits for all tables after the first one. A statement that has locked one of them can wait
+// for the first one, so this must be shorter than the time after which Postgres looks for deadlocks
 // (`deadlock_timeout`, 1 s): it would end that statement with an error.
 const MORE_LOCKS_MS = 700
 
@@ -46,8 +46,8 @@ const MIGRATION_LOCK = 0x77616767
 /**
  * Runs the migrations that a database on a server lacks. Concurrent calls of several processes wait for each
  * other.
- * @throws Error when a table stays locked, naming the table; or when an earlier version of Waggle, whose tables
- * cannot be upgraded, created the database
+ * @throws Error when a table stays locked, naming the table; or when an earlier version of Waggle, whose
+ * tables cannot be upgraded, created the database
  */
 export async function migrateServer(
   url: string,
@@ -56,8 +56,8 @@ export async function migrateServer(
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   await client.connect()
   try {
-    // Before `lock_timeout` is set, so that there is no limit on the time to wait for the migration of another
-    // process.
+    // Before `lock_timeout` is set, so that there is no limit on the time to wait for the migration of
+    // another process.
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     const run = await migrationsIn((text) => client.query(text))
     refuseEarlierVersion(run)
@@ -87,7 +87,8 @@ interface Blocked {
 }
 
 /**
- * Locks the tables and runs all pending migrations, in one transaction. Resolves with undefined if they succeeded.
+ * Locks the tables and runs all pending migrations, in one transaction. Resolves with undefined if they
+ * succeeded.
  * @throws any error other than a lock that was not granted in time
  */
 async function tryToMigrate(
@@ -103,11 +104,13 @@ async function tryToMigrate(
       if (table === tables[0]) await limitLocks(client, Math.min(lockMs, MORE_LOCKS_MS / tables.length))
     }
     table = undefined
-    // `begin` changes nothing within a transaction, so that of the migrator does not, and its `commit` ends this one.
+    // `begin` changes nothing within a transaction, so that of the migrator does not, and its `commit` ends
+    // this one.
     await nodePostgres.migrate(nodePostgres.drizzle(client), { migrationsFolder: folder })
     return undefined
   } catch (error) {
-    await client.query('rollback')
+    // Fails only with the connection. Then the first error is the one to report.
+    await client.query('rollback').catch(() => {})
     if (!(error instanceof Error) || !isLockTimeout(error)) throw error
     return { table, error: lockError(error, table) }
   }
@@ -125,7 +128,7 @@ function lockError(cause: Error, table: string | undefined): Error {
   )
 }
 
-/** Returns the tables of the database that the migrations name, as SQL, in the order in which they are named. */
+/** Returns the tables of the database that the migrations name, as SQL, in the order of the migrations. */
 async function changedTables(client: pg.Client, migrations: MigrationMeta[]): Promise<string[]> {
   const { rows } = await client.query(
     `select relname as name, oid::regclass::text as sql from pg_class
@@ -141,7 +144,7 @@ async function changedTables(client: pg.Client, migrations: MigrationMeta[]): Pr
 
 /** The first and the last migration that a database has run. */
 export interface MigrationsRun {
-  /** The times at which they were generated, in milliseconds since 1970, which Drizzle stores in the database. */
+  /** The times at which they were generated, in milliseconds since 1970. Drizzle stores them. */
   firstMs: number
   lastMs: number
 }

@@ -1,6 +1,6 @@
-// Makes the tarball of a later version from that of this version. It has one more migration, which its code needs,
-// another default, and another name of an internal function, so that no module of this version links with one of
-// the later version.
+// Makes the tarball of a later version from that of this version. It has one more migration, which its code
+// needs, another default, and another name of an internal function, so that no module of this version links
+// with one of the later version.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

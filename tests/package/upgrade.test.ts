@@ -1,4 +1,5 @@
-// The upgrade of a project to the next version, on one host and in one folder, while tasks are submitted and run.
+// The upgrade of a project to the next version, on one host and in one folder, while tasks are submitted and
+// run.
 import { execFile } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,8 +25,9 @@ const VERSION = repository.version
 const MAX_TRIES = 300
 const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--omit=dev']
 
-// No task has a retry except those of `plain`, so a single failed attempt fails its task. Each attempt of `compute`
-// has a process of its own, so that processes start all the time, also while npm replaces the files.
+// No task has a retry except those of `plain`, so a single failed attempt fails its task. Each attempt of
+// `compute` has a process of its own, so that processes start all the time, also while npm replaces the
+// files.
 const TASKS = `import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { defineTask } from 'waggle-tasks'

@@ -38,8 +38,8 @@ export interface IsolatedAttemptsOptions {
 
 // Pause before another start when a process could not be started.
 const START_PAUSE_MS = 2_000
-// The worker itself has loaded the same code. So if a process cannot, its files have changed since, and usually
-// are changing: npm removes packages before it writes new ones. This is longer than that takes.
+// The worker itself has loaded the same code. So if a process cannot, its files have changed since, and
+// usually are changing: npm removes packages before it writes new ones. This is longer than that takes.
 const LOAD_RETRY_MS = 60_000
 // How many processes in a row may end before they have begun an attempt. Then the attempt fails.
 const MAX_UNBEGUN = 3

@@ -1,5 +1,6 @@
 // The messages between a worker and its isolated processes. They travel over Node's IPC channel, serialized
-// by the structured clone algorithm. A process runs one attempt at a time.
+// by the structured clone algorithm. A process runs one attempt at a time. After an installation, workers of
+// the version before start processes of this one: messages may only get more members.
 import type { Outcome, TaskError } from '../../definitions/task-status.ts'
 import type { ClaimedTask } from '../../store/claim.ts'
 import type { NewLogLine } from '../../store/log-store.ts'
