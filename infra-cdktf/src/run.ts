@@ -7,7 +7,7 @@ import { usePackagesOf } from './project-packages.ts'
 export type { AwsProject, Environments, SmokeTask } from './config/project.ts'
 export type { AccountInput, EnvironmentInput } from './config/schema.ts'
 
-/** Commands that need the stacks, and so the packages of cdktf. */
+/** Commands that generate Terraform, for which the packages of cdktf must be installed. */
 const STACK_COMMANDS = ['synth', 'plan', 'apply', 'destroy', 'adopt']
 
 /**

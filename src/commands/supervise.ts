@@ -177,11 +177,8 @@ async function recoverInChild(
   child.on('message', (message) => (tasks = message as RecoveredTask[]))
   let stderr = ''
   child.stderr?.setEncoding('utf8').on('data', (text) => (stderr += text))
-  // A supervisor that is told to end immediately leaves nothing running.
-  const kill = () => void child.kill('SIGKILL')
-  process.once('exit', kill)
   // Node emits 'close' after the last message and the last output. An error of the start rejects.
-  const [code] = await once(child, 'close').finally(() => process.off('exit', kill))
+  const [code] = await once(child, 'close')
   if (tasks === undefined) throw new Error(stderr.trim() || `the process for it exited with code ${code}`)
   return tasks
 }

@@ -28,7 +28,7 @@ export interface ChildOptions {
 export function endWithParent(): void {
   if (!process.send)
     throw new Error(
-      'The commands api-process and worker-process need a supervisor: run api, worker or dev instead',
+      'The commands api-process, worker-process and recover-tasks need a supervisor: run api, worker or dev instead',
     )
   // Without an orderly stop, which takes seconds: meanwhile a new supervisor can start processes with the
   // same work.

@@ -66,7 +66,8 @@ export async function openDatabase(url: string, options: { poolSize?: number } =
   return url.startsWith('pglite:') ? openPglite(url.slice('pglite:'.length)) : openServer(url, options)
 }
 
-// Time limit of each query with which a starting process checks the migrations of the database. If Postgres does not answer in time, the process starts without this check.
+// Time limit of each query with which a starting process checks the migrations of the database. If Postgres
+// does not answer in time, the process starts without this check.
 const CHECK_TIMEOUT_MS = 5_000
 
 function openServer(url: string, { poolSize = 10 }: { poolSize?: number }): Database {

@@ -23,7 +23,8 @@ import { startSystem, type TestSystem, until } from '../support/system.ts'
 
 const HOUR_S = 3_600
 
-// Does what the scripts expect of docker, for a host on which only Postgres runs.
+// A program that stands in for `docker`: it runs the commands of the scripts on a local Postgres server, as on a
+// host whose only container is that of Postgres.
 const DOCKER = `#!/bin/sh
 case $* in
   *'config --services') echo postgres ;;

@@ -57,7 +57,7 @@ test('5xx, throttling, closed connections and hanging requests are retried with 
     respond(503),
     respond(429),
     (response) => response.socket?.destroy(),
-    // Charges, but does not respond.
+    // The API charges the card, and its response never arrives.
     (_, charge) => charge(),
     respond(409),
     (response) => response.writeHead(200).end('not JSON'),

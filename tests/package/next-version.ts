@@ -1,6 +1,6 @@
 // Makes the tarball of a later version from that of this version. It has one more migration, which its code
-// needs, another default, and another name of an internal function, so that no module of this version links
-// with one of the later version.
+// needs, and another default. An internal function has another name: a process that mixes modules of both
+// versions then fails, because a module imports a name that the other one does not export.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -20,7 +20,7 @@ export interface HttpsStack extends Stack {
   httpsUrl: string
 }
 
-/** Returns the additions to the compose files. */
+/** Returns a compose file that adds Pebble to the services, and the domains as names of nginx. */
 const composeOf = (pebbleImage: string) => `
 services:
   nginx:

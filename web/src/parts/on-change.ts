@@ -2,7 +2,8 @@
 import type { ReadonlySignal } from '@preact/signals'
 
 /**
- * Calls the listener after every change of the signal. `subscribe` of a signal also calls it at once.
+ * Calls the listener with each later value of the signal. `signal.subscribe` also calls its listener with the
+ * present value, at once.
  * @returns a function that ends the subscription
  */
 export function onChange<T>(signal: ReadonlySignal<T>, listener: (value: T) => void): () => void {
